@@ -1,0 +1,41 @@
+"""Every error that relprop raises on purpose.
+
+Each has three parts: what was given, what is allowed, and what to do about it.
+"""
+
+
+class RelpropError(Exception):
+    """Base of every error that relprop raises on purpose."""
+
+    def __init__(self, given: str, allowed: str, todo: str) -> None:
+        super().__init__(given, allowed, todo)
+        self.given = given
+        self.allowed = allowed
+        self.todo = todo
+
+    def __str__(self) -> str:
+        return f"{self.given}\n  allowed: {self.allowed}\n  to do:   {self.todo}"
+
+
+class InputError(RelpropError, ValueError):
+    """An argument is wrong: an input, a target, a rule's parameter, an option."""
+
+
+class CaptureError(RelpropError):
+    """The model cannot be read as a graph."""
+
+
+class PlanError(RelpropError):
+    """An operation of the model has no rule, or a rule does not fit where it was put."""
+
+
+class FileError(RelpropError, OSError):
+    """A file or a download is missing, damaged, or not of the kind that is expected."""
+
+    __str__ = RelpropError.__str__
+
+
+class MissingExtraError(RelpropError, ImportError):
+    """An optional dependency is not installed."""
+
+    __str__ = RelpropError.__str__
