@@ -1,0 +1,117 @@
+"""Small networks that the tests share: real layer lists, narrow, weights drawn from a seed.
+
+Biases are as large as what they are added to: with the near-zero biases of a fresh network, a rule
+that mistreats the bias would pass.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Draw every parameter and every BatchNorm statistic of model anew; returns it in eval mode."""
+    gen = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, value in (*model.named_parameters(), *model.named_buffers()):
+            if not value.is_floating_point():
+                continue
+            drawn = torch.randn(value.shape, generator=gen, dtype=torch.float64)
+            if value.ndim > 1:
+                drawn *= (2 / value[0].numel()) ** 0.5  # keeps the size of values through ReLUs
+            elif name.endswith("running_var"):
+                drawn = 0.5 + drawn.abs()
+            elif name.endswith("weight"):  # BatchNorm's scale, of either sign
+                drawn = drawn.sign() * (0.5 + drawn.abs())
+            else:
+                drawn *= 0.5
+            value.copy_(drawn)
+    return model.eval()
+
+
+def signed(*shape: int, seed: int = 1) -> Tensor:
+    """A float64 input of shape, both signs."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def pixels(*shape: int, seed: int = 1) -> Tensor:
+    """A float64 input of shape in [0, 1], a third of it exactly 0, like the ground of a digit."""
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return (1.5 * x - 0.5).clamp(min=0)
+
+
+class Residual(nn.Module):
+    """x + body(x)."""
+
+    def __init__(self, *body: nn.Module) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*body)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as x."""
+        return x + self.body(x)
+
+
+class Concat(nn.Module):
+    """What each branch gives, one after the other in dimension 1."""
+
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, sum of the branches' channels, ...)."""
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+# A number is a convolution's output channels (for width 64), "pool" halves height and width.
+_VGG16 = (64, 64, "pool", 128, 128, "pool", *(3 * (256,)), "pool", *(3 * (512,)), "pool")
+_VGG16 = (*_VGG16, *(3 * (512,)), "pool")
+
+
+def vgg16(width: int = 64, size: int = 224, classes: int = 1000, norm: bool = False) -> nn.Module:
+    """VGG16 for size x size pictures (size a multiple of 32); width 64 is the real one.
+
+    norm    a BatchNorm2d after each convolution
+    """
+    layers: list[nn.Module] = []
+    channels = 3
+    for entry in _VGG16:
+        if entry == "pool":
+            layers.append(nn.MaxPool2d(2))
+            continue
+        out = entry * width // 64
+        layers.append(nn.Conv2d(channels, out, 3, padding=1))
+        layers += [nn.BatchNorm2d(out)] * norm + [nn.ReLU()]
+        channels = out
+    side, hidden = size // 32, 4096 * width // 64
+    return nn.Sequential(
+        *layers,
+        nn.AdaptiveAvgPool2d(side),
+        nn.Flatten(),
+        *(nn.Linear(channels * side * side, hidden), nn.ReLU(), nn.Dropout()),
+        *(nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout()),
+        nn.Linear(hidden, classes),
+    )
+
+
+def dense(*widths: int) -> nn.Module:
+    """Linear layers of these widths with ReLU between, for (n, 1, 28, 28) or (n, widths[0])."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def small_cnn(
+    channels: int = 2, classes: int = 4, activation: type[nn.Module] = nn.ReLU
+) -> nn.Module:
+    """Two convolutions, max and average pooling, two linear layers, for (n, channels, 12, 12)."""
+    return nn.Sequential(
+        *(nn.Conv2d(channels, 4, 3, padding=1), activation(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(4, 6, 3), activation(), nn.AvgPool2d(2)),
+        nn.Flatten(),
+        *(nn.Linear(24, 8), activation(), nn.Dropout()),
+        nn.Linear(8, classes),
+    )

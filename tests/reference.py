@@ -1,0 +1,280 @@
+"""LRP as its papers write it: relevance R carried layer by layer with dense matrices, one sample.
+
+Slow on purpose, float64, and apart from the package: nothing here imports it. Every rule is a
+matrix of shares s (inputs, outputs) with R_i = sum_j s_ij R_j, written from
+
+    c   c_ij = x_i w_ij, the contribution of input i to output j     (inputs, outputs)
+    b   the bias, the contribution of an input that is always 1      (outputs,)
+    z   sum_i c_ij + b_j                                             (outputs,)
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from networks import Concat, Residual
+from torch import Tensor, nn
+
+STABILISER = 1e-6  # of every rule but zero (none) and epsilon (its parameter)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A weighted sum at one sample, as a matrix.
+
+    x (inputs,)   w (outputs, inputs)   b (outputs,)
+    connected (outputs, inputs)   1 where a weight joins the two, whatever its value
+    """
+
+    x: Tensor
+    w: Tensor
+    b: Tensor
+    connected: Tensor
+
+    @property
+    def c(self) -> Tensor:
+        return self.x[:, None] * self.w.T
+
+    @property
+    def z(self) -> Tensor:
+        return self.w @ self.x + self.b
+
+
+Rule = Callable[..., Tensor]  # (Affine, **parameters) -> shares (inputs, outputs)
+
+
+def plus(t: Tensor) -> Tensor:
+    """The positive part."""
+    return t.clamp(min=0)
+
+
+def minus(t: Tensor) -> Tensor:
+    """The negative part, which is not positive."""
+    return t.clamp(max=0)
+
+
+def stab(z: Tensor, eps: float | Tensor = STABILISER) -> Tensor:
+    """Z moved away from zero by eps; zero counts as positive."""
+    return torch.where(z < 0, z - eps, z + eps)
+
+
+# ---- the rules ---------------------------------------------------------------------------------
+
+
+def zero(a: Affine) -> Tensor:
+    """x_i w_ij / z_j; an output that is exactly zero has no shares to give."""
+    return torch.where(a.z == 0, 0.0, a.c / a.z)
+
+
+def epsilon(a: Affine, epsilon: float = 1e-6, relative: bool = False) -> Tensor:
+    """x_i w_ij / (z_j + eps sign z_j); relative: eps in units of the root mean square of z."""
+    return a.c / stab(a.z, epsilon * a.z.square().mean().sqrt() if relative else epsilon)
+
+
+def gamma(a: Affine, gamma: float = 0.25) -> Tensor:
+    """(c + gamma c^+) / (sum c + b + gamma (c^+ and b^+)) where z > 0; with ^- where z < 0."""
+    raised, lowered = a.c + gamma * plus(a.c), a.c + gamma * minus(a.c)
+    up = raised / stab(raised.sum(0) + a.b + gamma * plus(a.b))
+    down = lowered / stab(lowered.sum(0) + a.b + gamma * minus(a.b))
+    return torch.where(a.z > 0, up, 0.0) + torch.where(a.z < 0, down, 0.0)
+
+
+def alpha_beta(a: Affine, alpha: float = 2.0, beta: float = 1.0) -> Tensor:
+    """The positive part alpha c^+ / (sum c^+ + b^+), less beta c^- / (sum c^- + b^-)."""
+    positive = plus(a.c) / stab(plus(a.c).sum(0) + plus(a.b))
+    negative = minus(a.c) / stab(minus(a.c).sum(0) + minus(a.b))
+    return alpha * positive - beta * negative
+
+
+def z_plus(a: Affine) -> Tensor:
+    """c^+ / (sum c^+ + b^+)."""
+    return alpha_beta(a, 1.0, 0.0)
+
+
+def flat(a: Affine) -> Tensor:
+    """1 / (number of inputs connected to j), whatever x and w are."""
+    return (a.connected / stab(a.connected.sum(1, keepdim=True))).T
+
+
+def w_squared(a: Affine) -> Tensor:
+    """w_ij^2 / (sum_i w_ij^2 + b_j^2)."""
+    return (a.w.square() / stab(a.w.square().sum(1) + a.b.square())[:, None]).T
+
+
+def z_box(a: Affine, low: float, high: float) -> Tensor:
+    """(x_i w_ij - low w_ij^+ - high w_ij^-) / sum_i of the same."""
+    parts = a.c - (low * plus(a.w) + high * minus(a.w)).T
+    return parts / stab(parts.sum(0))
+
+
+RULES: dict[str, Rule] = {
+    "zero": zero,
+    "epsilon": epsilon,
+    "gamma": gamma,
+    "alpha-beta": alpha_beta,
+    "z-plus": z_plus,
+    "flat": flat,
+    "w-squared": w_squared,
+    "z-box": z_box,
+}
+
+
+# ---- layers as matrices ------------------------------------------------------------------------
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+CONVOLUTIONS += (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+WEIGHTED = (nn.Linear, *CONVOLUTIONS)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+MAX_POOLS += (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)
+AVERAGE_POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+AVERAGE_POOLS += (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+RESHAPES = (nn.Flatten, nn.Unflatten, nn.Dropout, nn.Identity)
+
+
+def matrix(function: Callable[[Tensor], Tensor], shape: torch.Size) -> tuple[Tensor, Tensor]:
+    """W (outputs, inputs) and b (outputs,) of an affine function of one sample of shape.
+
+    Column i is what the i-th unit vector gives.
+    """
+    inputs = shape.numel()
+    units = torch.eye(inputs, dtype=torch.float64).reshape(inputs, *shape)
+    b = function(torch.zeros(1, *shape, dtype=torch.float64)).reshape(-1)
+    return (function(units).reshape(inputs, -1) - b).T, b
+
+
+def connections(layer: nn.Module, shape: torch.Size) -> Tensor:
+    """1 where the layer has a weight between output and input, else 0."""
+    ones = copy.deepcopy(layer)
+    ones.weight.data.fill_(1.0)
+    if ones.bias is not None:
+        ones.bias.data.zero_()
+    return matrix(ones, shape)[0].round()
+
+
+def affine(layers: list[nn.Module], x: Tensor) -> Affine:
+    """One weighted sum, or average pool, and the BatchNorm behind it if there is one, at x."""
+    w, b = matrix(nn.Sequential(*layers), x.shape)
+    weighted = isinstance(layers[0], WEIGHTED)
+    joined = connections(layers[0], x.shape) if weighted else (w != 0).double()
+    return Affine(x.reshape(-1), w, b, joined)
+
+
+def winners(pool: nn.Module, x: Tensor, relevance: Tensor) -> Tensor:
+    """What max pooling passes down: all of each output's relevance to the input it took."""
+    pool = copy.deepcopy(pool)
+    pool.return_indices = True
+    index = pool(x[None])[1][0].flatten(1)  # (channels, outputs): positions within a channel
+    below = torch.zeros(x.shape, dtype=torch.float64).flatten(1)
+    for channel, positions in enumerate(index):
+        for j, i in enumerate(positions):
+            below[channel, i] += relevance.reshape(index.shape)[channel, j]
+    return below.reshape(-1)
+
+
+# ---- networks ----------------------------------------------------------------------------------
+
+RuleOf = Callable[[str, nn.Module], tuple[str, Mapping[str, object]]]
+
+
+def uniform(rule: str, **parameters: object) -> RuleOf:
+    """The same rule at every weighted sum."""
+    return lambda name, layer: (rule, parameters)
+
+
+def merged(net: nn.Sequential) -> list[tuple[str, list[nn.Module]]]:
+    """The layers of net by name; a BatchNorm joins the weighted sum that it follows."""
+    steps: list[tuple[str, list[nn.Module]]] = []
+    for name, layer in net.named_children():
+        if isinstance(layer, NORMS) and steps and isinstance(steps[-1][1][-1], WEIGHTED):
+            steps[-1][1].append(layer)
+        else:
+            steps.append((name, [layer]))
+    return steps
+
+
+@torch.no_grad()
+def below(
+    net: nn.Module, x: Tensor, relevance: Tensor, rule_of: RuleOf, *, pool: str, at: str = ""
+) -> Tensor:
+    """Relevance of the input x of one sample, from the relevance of net's output.
+
+    x (*features)   relevance: flat, as many as the output has   pool: the rule of average pooling
+    Returns a flat tensor, as many as x has.
+    """
+    if isinstance(net, nn.Sequential):
+        return _sequence(net, x, relevance, rule_of, pool, at)
+    if isinstance(net, Residual):
+        return _residual(net, x, relevance, rule_of, pool, at)
+    if isinstance(net, Concat):
+        return _concat(net, x, relevance, rule_of, pool, at)
+    return _layer([net], x, relevance, rule_of, pool, at)
+
+
+def _sequence(
+    net: nn.Sequential, x: Tensor, relevance: Tensor, rule_of: RuleOf, pool: str, at: str
+) -> Tensor:
+    passed = []
+    for name, layers in merged(net):
+        passed.append((name, layers, x))
+        x = nn.Sequential(*layers)(x[None])[0]
+    for name, layers, x in reversed(passed):
+        name = f"{at}.{name}" if at else name
+        if len(layers) == 1 and isinstance(layers[0], nn.Sequential | Residual | Concat):
+            relevance = below(layers[0], x, relevance, rule_of, pool=pool, at=name)
+        else:
+            relevance = _layer(layers, x, relevance, rule_of, pool, name)
+    return relevance
+
+
+def _layer(
+    layers: list[nn.Module], x: Tensor, relevance: Tensor, rule_of: RuleOf, pool: str, name: str
+) -> Tensor:
+    first = layers[0]
+    if isinstance(first, WEIGHTED):
+        rule, parameters = rule_of(name, first)
+        return RULES[rule](affine(layers, x), **parameters) @ relevance
+    if isinstance(first, AVERAGE_POOLS):
+        return RULES[pool](affine(layers, x)) @ relevance
+    if isinstance(first, MAX_POOLS):
+        return winners(first, x, relevance)
+    if isinstance(first, RESHAPES) or first.__module__ == "torch.nn.modules.activation":
+        return relevance
+    raise NotImplementedError(f"{name}: {first}")
+
+
+def _residual(
+    net: Residual, x: Tensor, relevance: Tensor, rule_of: RuleOf, pool: str, at: str
+) -> Tensor:
+    """Each summand gets its own share of the sum."""
+    summand = net.body(x[None])[0].reshape(-1)
+    share = torch.where(relevance == 0, 0.0, relevance / (x.reshape(-1) + summand))
+    name = f"{at}.body" if at else "body"
+    return x.reshape(-1) * share + below(net.body, x, summand * share, rule_of, pool=pool, at=name)
+
+
+def _concat(
+    net: Concat, x: Tensor, relevance: Tensor, rule_of: RuleOf, pool: str, at: str
+) -> Tensor:
+    sizes = [branch(x[None]).numel() for branch in net.branches]
+    total = torch.zeros(x.numel(), dtype=torch.float64)
+    for k, (branch, part) in enumerate(zip(net.branches, relevance.split(sizes), strict=True)):
+        name = f"{at}.branches.{k}" if at else f"branches.{k}"
+        total += below(branch, x, part, rule_of, pool=pool, at=name)
+    return total
+
+
+def explain(
+    net: nn.Module, x: Tensor, rule_of: RuleOf, seed: Tensor | None = None, *, pool: str = "epsilon"
+) -> Tensor:
+    """Relevance of a batch, one sample at a time.
+
+    x (n, *features)   seed (n, classes), the relevance of the output; left out, each sample's
+    strongest class is seeded with its own score. Returns the shape of x.
+    """
+    if seed is None:
+        z = net(x).detach()
+        seed = torch.where(z == z.amax(1, keepdim=True), z, 0.0)
+    maps = [below(net, sample, r, rule_of, pool=pool) for sample, r in zip(x, seed, strict=True)]
+    return torch.stack(maps).reshape(x.shape)
