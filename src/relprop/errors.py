@@ -39,3 +39,7 @@ class MissingExtraError(RelpropError, ImportError):
     """An optional dependency is not installed."""
 
     __str__ = RelpropError.__str__
+
+
+class NumberError(RelpropError, ArithmeticError):
+    """A result is not finite."""

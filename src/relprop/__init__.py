@@ -1,0 +1,18 @@
+"""relprop: what a PyTorch classifier looked at, and whether that is true."""
+
+from .errors import RelpropError
+from .explain import Explainer, explain
+from .explanation import Explanation
+from .margin import margin
+from .recipe import Recipe
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Explainer",
+    "Explanation",
+    "Recipe",
+    "RelpropError",
+    "explain",
+    "margin",
+]

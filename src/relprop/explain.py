@@ -1,0 +1,123 @@
+"""The wrapper: classify a batch, then explain it. The package's public face.
+
+Takes any module that maps a batch to (batch, classes). Captures and plans once for each input
+shape, and runs the program that comes of it. The model is read and never written.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from .capture import capture
+from .checks import check_classes, check_input, check_output, check_relevance
+from .errors import InputError
+from .explanation import Explanation
+from .margin import margin
+from .plan import Plan
+from .planner import make_plan
+from .program import Program
+from .recipe import Recipe
+from .target import Target, resolve_target
+
+Seed = Literal["score", "one"]
+
+
+class Explainer:
+    """Explains what a model looked at, by Layer-wise Relevance Propagation.
+
+    model   any torch.nn.Module, in eval mode, that maps a batch to (batch, classes) scores
+    recipe  a `Recipe`, or the name of a preset
+
+    Call it with a batch. One explainer may be used from several threads.
+    """
+
+    def __init__(self, model: nn.Module, recipe: Recipe | str = "epsilon-plus-flat") -> None:
+        if not isinstance(model, nn.Module):
+            given = f"a model of type {type(model).__name__}"
+            raise InputError(given, "a torch.nn.Module", "give the model itself")
+        if not isinstance(recipe, (Recipe, str)):
+            given = f"a recipe of type {type(recipe).__name__}"
+            raise InputError(given, "a Recipe or a preset's name", 'write recipe="epsilon-plus"')
+        self.model = model
+        self.recipe = Recipe.preset(recipe) if isinstance(recipe, str) else recipe
+        self._programs: dict[Any, Program] = {}
+
+    def plan(self, x: Tensor) -> Plan:
+        """What will happen at every operation for a batch like x. Print it to read it."""
+        return self._program(check_input(self.model, x)).plan
+
+    def __call__(self, x: Tensor, target: Target = None, seed: Seed = "score") -> Explanation:
+        """Classify x, then explain it.
+
+        x       (batch, *features), of the model's dtype and on its device
+        target  None for the predicted class; a class; one class per sample, (batch,);
+                "runner-up"; a pair (a, b) for the difference of their scores; or a function
+                from the output to one number per sample
+        seed    "score": the relevance at the output is the target's own score, so that it sums
+                to it where nothing is absorbed; "one": it is 1
+        Raises RelpropError before anything runs if the input or a parameter is wrong, or an
+        operation has no rule; and after it if the result is not finite.
+        """
+        if seed not in ("score", "one"):
+            raise InputError(f"seed is {seed!r}", '"score" or "one"', 'write seed="score"')
+        with torch.inference_mode(False), torch.no_grad():
+            x = check_input(self.model, x)
+            program = self._program(x)
+            trace = program.forward(x, self._state(program))
+            output = check_output(trace.output)
+            c, classes = resolve_target(output, target)
+            relevance = program.backward(trace, c if seed == "score" else _unit(output, c))
+            return _record(x, output, classes, check_relevance(relevance))
+
+    def _program(self, x: Tensor) -> Program:
+        modules = tuple((id(module), module.training) for module in self.model.modules())
+        key = (x.shape[1:], x.dtype, x.device, modules)
+        if key not in self._programs:
+            graph = capture(self.model, x)
+            check_classes(graph.output_shape)
+            self._programs[key] = Program(make_plan(graph, self.recipe))
+        return self._programs[key]
+
+    def _state(self, program: Program) -> Mapping[str, Tensor]:
+        """The model's parameters and buffers as they are now, by the names of the graph."""
+        tensors: dict[str, Tensor] = dict(self.model.named_buffers(remove_duplicate=False))
+        tensors.update(self.model.named_parameters(remove_duplicate=False))
+        return {name: tensors[path].detach() for name, path in program.plan.graph.state.items()}
+
+
+def explain(
+    model: nn.Module,
+    x: Tensor,
+    recipe: Recipe | str = "epsilon-plus-flat",
+    target: Target = None,
+    seed: Seed = "score",
+) -> Explanation:
+    """Classify x and explain it in one call: `Explainer(model, recipe)(x, target, seed)`."""
+    return Explainer(model, recipe)(x, target, seed)
+
+
+def _unit(output: Tensor, c: Tensor) -> Tensor:
+    """The same, scaled so that the relevance at the output sums to 1 for each sample."""
+    score = (output * c).sum(1, keepdim=True)
+    if bool((score == 0).any()):
+        sample = int((score == 0).nonzero()[0, 0])
+        raise InputError(
+            f'seed="one" for sample {sample}, whose target scores exactly 0',
+            "a target whose score is not 0",
+            'write seed="score"',
+        )
+    return c / score
+
+
+def _record(x: Tensor, output: Tensor, target: Tensor | None, relevance: Tensor) -> Explanation:
+    return Explanation(
+        input=x,
+        output=output,
+        prediction=output.argmax(1),
+        probabilities=output.softmax(1),
+        margin=margin(output),
+        target=target,
+        relevance=relevance,
+    )

@@ -1,0 +1,46 @@
+"""The result of an explanation: a frozen record, saved as .npz, shown in a notebook."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from .files import write_atomically
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A classified and explained batch.
+
+    input          (batch, *features), what was explained
+    output         (batch, classes), the model's scores
+    prediction     (batch,), the class of the largest score
+    probabilities  (batch, classes), softmax of the scores
+    margin         (batch,), (max - second max) / max of the probabilities
+    target         (batch,), the class that was explained; (batch, 2) for a contrast pair; None
+                   for a function of the output
+    relevance      (batch, *features)
+    """
+
+    input: Tensor
+    output: Tensor
+    prediction: Tensor
+    probabilities: Tensor
+    margin: Tensor
+    target: Tensor | None
+    relevance: Tensor
+
+    def save(self, path: str | Path) -> None:
+        """Write all fields to an .npz file, whole or not at all; `numpy.load` reads it."""
+        arrays = {
+            field.name: getattr(self, field.name).detach().cpu().numpy()
+            for field in fields(self)
+            if getattr(self, field.name) is not None
+        }
+        with write_atomically(Path(path)) as file:
+            np.savez_compressed(file, **arrays)
+
+    def __repr__(self) -> str:
+        shape = "x".join(str(size) for size in self.relevance.shape[1:])
+        return f"Explanation({len(self.output)} of {shape}, predicted {self.prediction.tolist()})"

@@ -1,0 +1,98 @@
+"""Layers: reads torch's arguments of a weighted sum into a `WeightedSum`, batch norm folded in."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .capture import Node, substitute
+from .linear_maps import AveragePool, Convolution, Dense, LinearMap
+from .plan import Step
+from .weighted import WeightedSum, Weights
+
+
+def weighted_sum(step: Step, values: Mapping[str, Any]) -> WeightedSum:
+    """Run the weighted sum of a step on the values of its arguments."""
+    assert step.operation is not None
+    assert step.arriving is not None
+    x, *rest = substitute(step.node.args, values)
+    linear_map, weights = _READERS[step.operation.kind or ""](step.node, x, rest)
+    if step.batch_norm is not None:
+        weights = _fold(linear_map, weights, substitute(step.batch_norm.args[1:8], values))
+    z = linear_map.forward(x, weights.raw, weights.bias)
+    return WeightedSum(linear_map, weights, x, z, step.nonnegative, step.rectified, step.arriving)
+
+
+def _linear(node: Node, x: Tensor, rest: list[Any]) -> tuple[LinearMap, Weights]:
+    weight, bias = _padded(rest, [None, None])
+    return Dense(), Weights(weight, bias)
+
+
+def _convolution(node: Node, x: Tensor, rest: list[Any]) -> tuple[LinearMap, Weights]:
+    n = x.ndim - 2
+    if "transpose" in node.operation:
+        weight, bias, stride, padding, extra, groups, dilation = _padded(
+            rest, [None, None, 1, 0, 0, 1, 1]
+        )
+    else:
+        weight, bias, stride, padding, dilation, groups = _padded(rest, [None, None, 1, 0, 1, 1])
+        extra = 0
+    dilation = _each(dilation, n)
+    before, after = _padding(padding, weight.shape[2:], dilation)
+    geometry = Convolution(
+        stride=_each(stride, n),
+        before=before,
+        after=after,
+        dilation=dilation,
+        transposed="transpose" in node.operation,
+        output_padding=_each(extra, n),
+        groups=groups,
+    )
+    return geometry, Weights(weight, bias)
+
+
+def _average_pool(node: Node, x: Tensor, rest: list[Any]) -> tuple[LinearMap, Weights]:
+    def pool(v: Tensor) -> Tensor:
+        return node.target(v, *rest)  # type: ignore[no-any-return]
+
+    return AveragePool(pool), Weights(torch.ones((), dtype=x.dtype, device=x.device), None)
+
+
+_READERS: Mapping[str, Callable[[Node, Tensor, list[Any]], tuple[LinearMap, Weights]]] = {
+    "linear": _linear,
+    "convolution": _convolution,
+    "average-pool": _average_pool,
+}
+
+
+def _padded(given: list[Any], defaults: list[Any]) -> list[Any]:
+    """Positional arguments, with torch's defaults for those that were left out."""
+    return [*given, *defaults[len(given) :]]
+
+
+def _each(value: Any, n: int) -> tuple[int, ...]:
+    """One number for each spatial dimension."""
+    values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    return values * n if len(values) == 1 else values
+
+
+def _padding(
+    padding: Any, kernel: torch.Size, dilation: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Zeros before and after each spatial dimension; "same" puts the odd one after."""
+    if padding == "same":
+        total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        return tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
+    both = _each(0 if padding == "valid" else padding, len(kernel))
+    return both, both
+
+
+def _fold(linear_map: LinearMap, weights: Weights, norm: tuple[Any, ...]) -> Weights:
+    """Weights of the layer and its batch norm in eval mode as one: W' = g W, b' = g (b - m) + t."""
+    scale, shift, mean, variance, _, _, eps = norm
+    factor = (variance + eps).rsqrt()
+    factor = factor if scale is None else factor * scale
+    bias = -mean if weights.bias is None else weights.bias - mean
+    folded = bias * factor if shift is None else bias * factor + shift
+    return Weights(linear_map.scale_outputs(weights.raw, factor), folded)

@@ -1,0 +1,191 @@
+"""Planning: a Graph and a Recipe -> a Plan, or an error that names what has no rule.
+
+Decides everything that can be decided without a tensor, walking the graph forward for what is
+known of each value, and back for the form in which relevance arrives there.
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from .capture import Graph, Node, Ref
+from .errors import PlanError
+from .facts import Facts, find_facts
+from .forms import Form
+from .operations import Operation, Principle, known
+from .plan import Plan, Step
+from .recipe import Recipe
+from .rows import Row
+
+
+def make_plan(graph: Graph, recipe: Recipe) -> Plan:
+    """Decide for every operation of `graph` what happens to relevance there.
+
+    Raises PlanError for an operation without a rule, a rule that does not fit, a layer in train
+    mode, a row that fits nothing, and a result that does not depend on the input.
+    """
+    _refuse_train_mode(graph.nodes)
+    facts = find_facts(graph)
+    _check_rows(graph, recipe, facts)
+    steps = [_decide(node, recipe, facts) for node in graph.nodes if node.name not in facts.folded]
+    if graph.output not in facts.dependent:
+        raise PlanError(
+            "the model's output does not depend on its input",
+            "a model whose output is computed from its input",
+            "check that forward uses its argument, and does not detach it",
+        )
+    steps, input_form = _with_forms(steps, graph)
+    return Plan(graph, recipe, tuple(steps), facts.dependent, input_form)
+
+
+def _refuse_train_mode(nodes: Iterable[Node]) -> None:
+    for node in nodes:
+        tags = {getattr(tag, "name", "") for tag in getattr(node.target, "tags", ())}
+        random = "nondeterministic_seeded" in tags and node.operation != "rrelu"
+        batch_statistics = node.operation.startswith("_native_batch_norm_legit")
+        if random or batch_statistics or node.operation in ("native_dropout", "bernoulli"):
+            what = "the batch's own statistics" if batch_statistics else "random numbers"
+            raise PlanError(
+                f"{node.where} uses {what}: the model is in train mode",
+                "a model in eval mode, whose output for a sample is always the same",
+                "call model.eval() before",
+            )
+
+
+def _decide(node: Node, recipe: Recipe, facts: Facts) -> Step:
+    if node.name not in facts.dependent:
+        return Step(node, None, None, None, "does not depend on the input")
+    operation = known(node)
+    gradient = _gradient_row(node, recipe)
+    if gradient and (operation is None or operation.principle is not Principle.WEIGHTED_SUM):
+        return Step(node, Principle.COMBINATION, operation, gradient.rule, str(gradient.selector))
+    if operation is None:
+        raise _no_rule(node, "no rule for")
+    _refuse_products(node, operation, facts)
+    norm = facts.folds.get(node.name)
+    nonnegative = all(name in facts.nonnegative for name in node.inputs if name in facts.dependent)
+    if operation.principle is not Principle.WEIGHTED_SUM:
+        return Step(node, operation.principle, operation, None, operation.principle.value)
+    row = _row(node, operation, recipe, facts)
+    return Step(
+        node, operation.principle, operation, row.rule, str(row.selector), norm, nonnegative
+    )
+
+
+def _gradient_row(node: Node, recipe: Recipe) -> Row | None:
+    named = (row for row in recipe.rows if row.selector.name is not None)
+    row = next((r for r in named if fnmatchcase(node.module, r.selector.name or "")), None)
+    return row if row and row.rule.name == "gradient" else None
+
+
+def _row(node: Node, operation: Operation, recipe: Recipe, facts: Facts) -> Row:
+    assert operation.kind is not None
+    first = node.name in facts.first
+    for row in recipe.rows:
+        if row.selector.fits(node.module, operation.kind, first):
+            return row
+    raise PlanError(
+        f"recipe {recipe.name} has no row for {node.where}, a {operation.kind}",
+        "a recipe with a row for every weighted sum",
+        f'recipe.using("{node.module or "*"}", "epsilon")',
+    )
+
+
+def _no_rule(node: Node, problem: str) -> PlanError:
+    return PlanError(
+        f"{problem} {node.where}",
+        "an operation that relprop knows, or a row of the recipe that names a rule for it",
+        f'recipe.using("{node.module or "*"}", "gradient") takes the gradient there instead',
+    )
+
+
+def _refuse_products(node: Node, operation: Operation, facts: Facts) -> None:
+    """A product or quotient of two values that both depend on the input is not linear in them."""
+    arguments = [arg.name for arg in node.args if isinstance(arg, Ref)]
+    dependent = [name in facts.dependent for name in arguments]
+    if operation.one_argument and (sum(dependent) > 1 or not dependent[0]):
+        if node.operation == "mul" and sum(dependent) == 1:
+            return
+        raise _no_rule(node, "no rule for the product or quotient of two input-dependent values in")
+    if operation.principle is Principle.WEIGHTED_SUM and any(dependent[1:]):
+        raise _no_rule(node, "the weight depends on the input in")
+
+
+def _check_rows(graph: Graph, recipe: Recipe, facts: Facts) -> None:
+    """A row that the user named a module in must fit an operation that takes its rule."""
+    nodes = [node for node in graph.nodes if node.name in facts.dependent]
+    sums = [node for node in nodes if _kind(node) is not None]
+    for row in recipe.rows:
+        fitting = nodes if row.rule.name == "gradient" else sums
+        pattern = row.selector.name or "*"
+        if row.required and not any(fnmatchcase(node.module, pattern) for node in fitting):
+            names = list(dict.fromkeys(node.module for node in fitting))
+            near = difflib.get_close_matches(pattern, names, n=1, cutoff=0.3)
+            raise PlanError(
+                f'"{pattern}" fits no module that takes the rule "{row.rule.name}"',
+                ", ".join(f'"{name}"' for name in names),
+                f'write "{near[0]}"' if near else "name one of these, or a glob that fits some",
+            )
+
+
+def _kind(node: Node) -> str | None:
+    operation = known(node)
+    return operation.kind if operation else None
+
+
+def _with_forms(steps: list[Step], graph: Graph) -> tuple[list[Step], Form]:
+    """Walk back from the output: the form in which relevance arrives at each step and leaves it."""
+    arrivals: dict[str, list[Arrival]] = {graph.output: [Arrival(Form.GRADIENT, False)]}
+    done: list[Step] = []
+    for step in reversed(steps):
+        if step.principle and step.name in arrivals:
+            step = _with_arrivals(step, arrivals[step.name])
+            for name in step.node.inputs:
+                arrivals.setdefault(name, []).append(_leaving(step))
+        done.append(step)
+    if graph.input not in arrivals:
+        raise PlanError(
+            "no relevance would reach the input",
+            "a model whose output is computed from its input",
+            "print the plan to see where the way back ends",
+        )
+    return done[::-1], _meet(arrivals[graph.input]).form
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How relevance arrives at a value: its form, and whether only where the value is > 0."""
+
+    form: Form
+    only_positive: bool
+
+
+def _meet(arrivals: list[Arrival]) -> Arrival:
+    if any(arrival.form is Form.RELEVANCE for arrival in arrivals):
+        return Arrival(Form.RELEVANCE, False)
+    return Arrival(Form.GRADIENT, all(arrival.only_positive for arrival in arrivals))
+
+
+def _with_arrivals(step: Step, arrivals: list[Arrival]) -> Step:
+    arrival = _meet(arrivals)
+    keeps_zero = step.operation is not None and step.operation.keeps_zero
+    leaving = {
+        Principle.WEIGHTED_SUM: step.rule.definition.gives if step.rule else Form.GRADIENT,
+        Principle.ACTIVATION: arrival.form if keeps_zero else Form.RELEVANCE,
+        Principle.SELECTION: arrival.form,
+        Principle.COMBINATION: Form.GRADIENT,
+    }
+    return replace(
+        step,
+        arriving=arrival.form,
+        rectified=arrival.only_positive,
+        leaving=leaving[step.principle] if step.principle else None,
+    )
+
+
+def _leaving(step: Step) -> Arrival:
+    gradient = step.arriving is Form.GRADIENT
+    rectifies = step.operation is not None and step.operation.rectifies and gradient
+    copies = step.principle is Principle.SELECTION and step.rectified
+    return Arrival(step.leaving or Form.GRADIENT, rectifies or copies)

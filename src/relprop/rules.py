@@ -1,0 +1,176 @@
+"""The rules: how the relevance of a weighted sum z = W x + b is shared among its inputs.
+
+Every rule has one shape: rule(step, *, parameters) -> pull, where `step` is a `WeightedSum` and
+`pull` takes what arrives at z (batch, *out) to what leaves at x (batch, *in). A rule keeps alive
+what its `pull` refers to, and no more. A bias is the weight of an input that is always 1.
+
+R_i, R_j     relevance of input i, of output j          ^+, ^-   positive, negative part
+stab(z)      z moved from zero by STABILISER, sign kept; zero counts as positive
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .forms import Form, divide, stabilise
+from .weighted import WeightedSum, Weights
+
+Pull = Callable[[Tensor], Tensor]
+
+STABILISER = 1e-6
+
+
+def zero(step: WeightedSum) -> Pull:
+    """R_i = sum_j x_i w_ij / z_j R_j, and nothing from an output of exactly zero.
+
+    LRP-0. Per unit of activation it is the gradient, so this is gradient x input.
+    Absorbs what the bias contributed. Source: Bach et al. 2015; Montavon et al. 2019.
+    """
+    weights = step.weights
+    if step.arriving is Form.GRADIENT:
+        return lambda c: step.transpose(c, weights)
+    return lambda r: step.transpose(divide(r, step.z), weights)
+
+
+def gradient(step: WeightedSum) -> Pull:
+    """R_i = x_i sum_j w_ij c_j for relevance per unit of activation c_j: on a weighted sum, LRP-0.
+
+    The one rule that any differentiable operation can be given, in a recipe's row for it.
+    """
+    return zero(step)
+
+
+def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False) -> Pull:
+    """R_i = sum_j x_i w_ij / (z_j + epsilon sign z_j) R_j.
+
+    relative  epsilon is measured in the root mean square of z over a sample
+    Absorbs what the bias and epsilon contributed. Source: Bach et al. 2015.
+    """
+    z, weights = step.z, step.weights
+    size = epsilon * root_mean_square(z) if relative else epsilon
+    return lambda v: step.transpose(step.share(v, stabilise(z, size)), weights)
+
+
+def root_mean_square(z: Tensor) -> Tensor:
+    """The root mean square of each sample, (batch, 1, ...)."""
+    return z.square().mean(tuple(range(1, z.ndim)), keepdim=True).sqrt()
+
+
+def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Pull:
+    """R_i = sum_j (x_i w_ij + gamma (x_i w_ij)^s) / stab(sum_i of the same) R_j, s = sign z_j.
+
+    On inputs >= 0 and outputs > 0 this is w + gamma w^+ in place of w. An output of exactly
+    zero passes nothing on. Absorbs what the bias contributed.
+    Source: Montavon et al. 2019; for inputs of any sign Andeol et al. 2021.
+    """
+    up = step.weights.plus(step.weights.positive, gamma)
+    down = step.weights.plus(step.weights.negative, gamma)
+    z_up = split_forward(step, up, down)
+    if step.rectified:
+        z_tilted = stabilise(z_up, STABILISER)
+        return lambda v: split_transpose(step, step.share(v, z_tilted), None, up, down)
+    z_down = (2 + gamma) * step.z - z_up
+    z_tilted = stabilise(torch.where(step.z > 0, z_up, z_down), STABILISER)
+
+    def pull(v: Tensor) -> Tensor:
+        s = step.share(v, z_tilted)
+        return split_transpose(step, s * (step.z > 0), s * (step.z < 0), up, down)
+
+    return pull
+
+
+def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> Pull:
+    """R_i = sum_j (alpha (x_i w_ij)^+ / stab(z_j^+) - beta (x_i w_ij)^- / stab(z_j^-)) R_j.
+
+    z_j^+ and z_j^- sum the positive and the negative contributions, the bias among them.
+    Absorbs what the bias contributed, and the share of a side that has no contributions.
+    Source: Bach et al. 2015; alpha - beta = 1.
+    """
+    positive, negative = step.weights.positive, step.weights.negative
+    z_plus = split_forward(step, positive, negative)
+    z_minus = (step.z - z_plus).clamp(max=0)
+
+    def pull(v: Tensor) -> Tensor:
+        up = alpha * step.share(v, z_plus + STABILISER)
+        down = -beta * step.share(v, z_minus - STABILISER) if beta else None
+        return split_transpose(step, up, down, positive, negative)
+
+    return pull
+
+
+def z_plus(step: WeightedSum) -> Pull:
+    """R_i = sum_j (x_i w_ij)^+ / stab(sum_i (x_i w_ij)^+) R_j.
+
+    alpha-beta with alpha = 1, beta = 0. Absorbs what a positive bias contributed.
+    Source: Montavon et al. 2017 for inputs >= 0; Bach et al. 2015.
+    """
+    return alpha_beta(step, alpha=1.0, beta=0.0)
+
+
+def split_forward(step: WeightedSum, up: Weights, down: Weights) -> Tensor:
+    """x^+ W_up + x^- W_down + b_up: positive contributions, if `up` is W^+ and `down` is W^-."""
+    if step.nonnegative:
+        return step.forward(step.x, up)
+    below = step.map.forward(step.x.clamp(max=0), down.raw, None)
+    return step.forward(step.x.clamp(min=0), up).add_(below)
+
+
+def split_transpose(
+    step: WeightedSum, s_up: Tensor, s_down: Tensor | None, up: Weights, down: Weights
+) -> Tensor:
+    """What `split_forward` carries back per unit of x, and its mirror image, for `s_down`."""
+    above = step.transpose(s_up, up)
+    if s_down is not None:
+        above = above + step.transpose(s_down, down)
+    if step.nonnegative:
+        return above
+    below = step.transpose(s_up, down)
+    if s_down is not None:
+        below = below + step.transpose(s_down, up)
+    return torch.where(step.x > 0, above, below)
+
+
+def flat(step: WeightedSum) -> Pull:
+    """R_i = sum_j R_j / (n_j + STABILISER) over the n_j inputs that reach output j.
+
+    Gives relevance itself: inputs of zero take part. No bias. Source: Lapuschkin et al. 2019.
+    """
+    shape, weight = step.x.shape, step.weights.raw
+    n = step.map.count(weight, shape) + STABILISER
+    return lambda v: step.map.spread(step.share(v, n), weight, shape)
+
+
+def w_squared(step: WeightedSum) -> Pull:
+    """R_i = sum_j w_ij^2 / (sum_i w_ij^2 + b_j^2 + STABILISER) R_j.
+
+    Gives relevance itself: inputs of zero take part. Absorbs the share of the bias.
+    Source: Montavon et al. 2017.
+    """
+    squared = step.weights.squared
+    total = step.forward(torch.ones_like(step.x[:1]), squared) + STABILISER
+    return lambda v: step.transpose(step.share(v, total), squared)
+
+
+def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Pull:
+    """R_i = sum_j (x_i w_ij - l_i w_ij^+ - h_i w_ij^-) / stab(sum_i of the same) R_j.
+
+    low, high  the smallest and largest value that an input can take: numbers, or tensors that
+               broadcast to one sample, such as (channels, 1, 1)
+    Gives relevance itself: inputs of zero take part. The bias cancels.
+    Source: Montavon et al. 2017.
+    """
+    x, raw, positive = step.x, step.weights.raw, step.weights.positive.raw
+    lowest, highest = (torch.as_tensor(v, dtype=x.dtype, device=x.device) for v in (low, high))
+    one = torch.ones_like(x[:1])
+    edge = step.forward(one * lowest, step.weights.positive)
+    edge = edge + step.forward(one * highest, step.weights.negative)
+    denominator = stabilise(step.z - edge, STABILISER)
+
+    def pull(v: Tensor) -> Tensor:
+        s = step.share(v, denominator)
+        along = step.map.transpose(s, raw, x.shape)
+        above = step.map.transpose(s, positive, x.shape)  # W^- = W - W^+ saves a third pass
+        return (x - highest) * along + (highest - lowest) * above
+
+    return pull
