@@ -132,7 +132,7 @@ def _node(call: torch.fx.Node) -> Node:
     module, kind = stack[-1] if stack else ("", "")
     if module.startswith("_"):
         module, kind = "", ""
-    target = call.target
+    target: Any = call.target
     value = call.meta.get("val")
     return Node(
         name=call.name,

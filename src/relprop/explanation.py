@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from .files import write_atomically
+from .notebook import SAMPLES, Sample, samples_html
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,19 @@ class Explanation:
         }
         with write_atomically(Path(path)) as file:
             np.savez_compressed(file, **arrays)
+
+    def _repr_html_(self) -> str:
+        count = min(SAMPLES, len(self.output))
+        return samples_html([self._sample(i) for i in range(count)], len(self.output))
+
+    def _sample(self, i: int) -> Sample:
+        if self.target is None:
+            target = "a function of the output"
+        elif self.target.ndim == 2:
+            target = "class {} against class {}".format(*self.target[i].tolist())
+        else:
+            target = f"class {int(self.target[i])}"
+        return Sample(self.input[i], self.relevance[i], self.probabilities[i], target)
 
     def __repr__(self) -> str:
         shape = "x".join(str(size) for size in self.relevance.shape[1:])

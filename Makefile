@@ -1,0 +1,37 @@
+# make demo   run the main job           make check  linter, formatter, types
+# make test   pass the tests             make bench  time it against gradient x input
+# Each makes the virtual environment in .venv when it is missing.
+
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= relprop-demo
+BIN := $(VENV)/bin
+
+.PHONY: demo test check bench format clean
+
+demo: $(VENV)/ready
+	$(BIN)/relprop demo --out "$(OUT)"
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+check: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/ready
+	$(BIN)/python benchmarks/speed.py
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(OUT)
