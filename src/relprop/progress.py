@@ -1,0 +1,48 @@
+"""How far a long job is: a bar on a terminal, plain lines elsewhere, or nothing.
+
+A job opens a stage with a name and a size, and calls what it gets with each part done. Must not
+know what the job is. Everything goes to stderr, so that stdout holds results alone.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+Style = Literal["bar", "lines", "quiet"]
+Advance = Callable[[int], object]
+
+
+class Progress:
+    """Shows the stages of a job on stderr."""
+
+    def __init__(self, style: Style) -> None:
+        self.style = style
+
+    @classmethod
+    def fitting(cls, *, quiet: bool = False) -> "Progress":
+        """Bars if stderr is a terminal, lines if it is a file or a pipe, nothing if quiet."""
+        return cls("quiet" if quiet else "bar" if sys.stderr.isatty() else "lines")
+
+    def say(self, line: str) -> None:
+        """Show one line."""
+        if self.style != "quiet":
+            print(line, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Advance]:
+        """One stage of `total` units; call what this gives with each number of units done."""
+        if self.style == "bar":
+            from tqdm import tqdm
+
+            with tqdm(total=total, desc=name, unit=f" {unit}", file=sys.stderr) as bar:
+                yield bar.update
+            return
+        start = time.perf_counter()
+        self.say(f"{name}: {total:,} {unit} ...")
+        yield lambda done: None
+        self.say(f"{name}: done in {time.perf_counter() - start:.1f} s")
+
+
+QUIET = Progress("quiet")
