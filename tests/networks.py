@@ -115,3 +115,14 @@ def small_cnn(
         *(nn.Linear(24, 8), activation(), nn.Dropout()),
         nn.Linear(8, classes),
     )
+
+
+def mnist_cnn() -> nn.Module:
+    """Four convolutions and two linear layers, for (n, 1, 28, 28)."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU()),
+        *(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU()),
+        *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(3136, 128), nn.ReLU(), nn.Dropout(), nn.Linear(128, 10)),
+    )

@@ -62,14 +62,18 @@ def stab(z: Tensor, eps: float | Tensor = STABILISER) -> Tensor:
 # ---- the rules ---------------------------------------------------------------------------------
 
 
-def zero(a: Affine) -> Tensor:
-    """x_i w_ij / z_j; an output that is exactly zero has no shares to give."""
-    return torch.where(a.z == 0, 0.0, a.c / a.z)
-
-
 def epsilon(a: Affine, epsilon: float = 1e-6, relative: bool = False) -> Tensor:
-    """x_i w_ij / (z_j + eps sign z_j); relative: eps in units of the root mean square of z."""
-    return a.c / stab(a.z, epsilon * a.z.square().mean().sqrt() if relative else epsilon)
+    """x_i w_ij / (z_j + eps sign z_j); relative: eps in units of the root mean square of z.
+
+    A denominator that is exactly zero has no shares to give.
+    """
+    z = stab(a.z, epsilon * a.z.square().mean().sqrt() if relative else epsilon)
+    return torch.where(z == 0, 0.0, a.c / z)
+
+
+def zero(a: Affine) -> Tensor:
+    """x_i w_ij / z_j."""
+    return epsilon(a, 0.0)
 
 
 def gamma(a: Affine, gamma: float = 0.25) -> Tensor:
@@ -247,9 +251,10 @@ def _layer(
 def _residual(
     net: Residual, x: Tensor, relevance: Tensor, rule_of: RuleOf, pool: str, at: str
 ) -> Tensor:
-    """Each summand gets its own share of the sum."""
+    """Each summand gets its own share of the sum; a sum of zero has no shares to give."""
     summand = net.body(x[None])[0].reshape(-1)
-    share = torch.where(relevance == 0, 0.0, relevance / (x.reshape(-1) + summand))
+    z = x.reshape(-1) + summand
+    share = torch.where(z == 0, 0.0, relevance / z)
     name = f"{at}.body" if at else "body"
     return x.reshape(-1) * share + below(net.body, x, summand * share, rule_of, pool=pool, at=name)
 

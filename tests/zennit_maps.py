@@ -32,9 +32,10 @@ from zennit.core import Composite, Hook, Stabilizer  # noqa: E402
 from zennit.types import Activation, AvgPool, Linear  # noqa: E402
 
 
-def uniform(rule: Hook) -> Composite:
+def uniform(rule: Hook, stabiliser: float = 1e-6) -> Composite:
     """One rule at every weighted sum; activations pass, average pools are normalised."""
-    return LayerMapComposite([(Activation, rules.Pass()), (AvgPool, rules.Norm()), (Linear, rule)])
+    pool = rules.Norm(stabiliser)
+    return LayerMapComposite([(Activation, rules.Pass()), (AvgPool, pool), (Linear, rule)])
 
 
 def preset(name: str, **parameters: float) -> Composite:
