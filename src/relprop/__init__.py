@@ -4,6 +4,7 @@ from .errors import RelpropError
 from .explain import Explainer, explain
 from .explanation import Explanation
 from .margin import margin
+from .models import load_model, save_model
 from .recipe import Recipe
 
 __version__ = "0.1.0"
@@ -14,5 +15,7 @@ __all__ = [
     "Recipe",
     "RelpropError",
     "explain",
+    "load_model",
     "margin",
+    "save_model",
 ]

@@ -4,9 +4,9 @@ Takes any module that torch.export can read, and a batch. The model is read and 
 Knows nothing of rules or relevance.
 """
 
+import copy
 import logging
 import re
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,9 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from .errors import CaptureError
-
-_EXPORT = threading.Lock()  # torch.export keeps global state while it traces
-
 
 @dataclass(frozen=True)
 class Ref:
@@ -91,13 +88,15 @@ def capture(model: nn.Module, x: Tensor) -> Graph:
     """Read the operations that `model` runs on a batch like `x`, of any batch size.
 
     x  (batch, *features)
+    Not to be run by two threads at once: torch.export keeps global state.
     Raises CaptureError when torch.export cannot read the model, or it returns several tensors.
     """
     example = x.detach()[:1].repeat(2, *[1] * (x.ndim - 1))  # a batch of 1 would be taken as fixed
-    with _EXPORT, _quiet_export():
+    twin = _twin(model)
+    with _quiet_export():
         try:
             program = torch.export.export(
-                model,
+                twin,
                 (example,),
                 strict=False,
                 dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
@@ -105,6 +104,23 @@ def capture(model: nn.Module, x: Tensor) -> Graph:
         except Exception as error:
             raise _explain_failure(error, model, x) from error
     return _read(program)
+
+
+def _twin(model: nn.Module) -> nn.Module:
+    """A copy that shares the model's tensors.
+
+    While torch.export reads a model, it puts other tensors in the place of its parameters, which
+    other threads would see, and runs its forward, which may note things on the model.
+    """
+    tensors = (*model.parameters(), *model.buffers())
+    try:
+        return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+    except Exception as error:
+        raise CaptureError(
+            f"{type(model).__name__} cannot be copied: {_first_line(error)}",
+            "a model that copy.deepcopy can copy",
+            "take locks, open files and generators out of the model's attributes",
+        ) from error
 
 
 def _read(program: torch.export.ExportedProgram) -> Graph:

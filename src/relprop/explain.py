@@ -4,6 +4,7 @@ Takes any module that maps a batch to (batch, classes). Captures and plans once 
 shape, and runs the program that comes of it. The model is read and never written.
 """
 
+import threading
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ from .recipe import Recipe
 from .target import Target, resolve_target
 
 Seed = Literal["score", "one"]
+
+_PLANNING = threading.Lock()  # torch.export keeps global state while it reads a model
 
 
 class Explainer:
@@ -74,11 +77,12 @@ class Explainer:
     def _program(self, x: Tensor) -> Program:
         modules = tuple((id(module), module.training) for module in self.model.modules())
         key = (x.shape[1:], x.dtype, x.device, modules)
-        if key not in self._programs:
-            graph = capture(self.model, x)
-            check_classes(graph.output_shape)
-            self._programs[key] = Program(make_plan(graph, self.recipe))
-        return self._programs[key]
+        with _PLANNING:
+            if key not in self._programs:
+                graph = capture(self.model, x)
+                check_classes(graph.output_shape)
+                self._programs[key] = Program(make_plan(graph, self.recipe))
+            return self._programs[key]
 
     def _state(self, program: Program) -> Mapping[str, Tensor]:
         """The model's parameters and buffers as they are now, by the names of the graph."""

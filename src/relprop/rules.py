@@ -47,14 +47,17 @@ def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False)
     relative  epsilon is measured in the root mean square of z over a sample
     Absorbs what the bias and epsilon contributed. Source: Bach et al. 2015.
     """
+    if epsilon == 0:
+        return zero(step)
     z, weights = step.z, step.weights
-    size = epsilon * root_mean_square(z) if relative else epsilon
+    size = epsilon * unit(z) if relative else epsilon
     return lambda v: step.transpose(step.share(v, stabilise(z, size)), weights)
 
 
-def root_mean_square(z: Tensor) -> Tensor:
-    """The root mean square of each sample, (batch, 1, ...)."""
-    return z.square().mean(tuple(range(1, z.ndim)), keepdim=True).sqrt()
+def unit(z: Tensor) -> Tensor:
+    """The root mean square of each sample, (batch, 1, ...); a sample of zeros passes nothing on."""
+    mean = z.square().mean(tuple(range(1, z.ndim)), keepdim=True).sqrt()
+    return torch.where(mean == 0, torch.inf, mean)
 
 
 def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Pull:

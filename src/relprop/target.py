@@ -94,4 +94,4 @@ def _gradient(output: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
         raise _bad(f"a function that returned {got} for a batch of {len(output)}", todo)
     if not score.requires_grad:
         raise _bad("a function that does not depend on the output", "compute it from the output")
-    return torch.autograd.grad(score.sum(), leaf)[0]
+    return torch.autograd.grad(score, leaf, torch.ones_like(score))[0]

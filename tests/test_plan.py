@@ -1,0 +1,203 @@
+"""Planning: what the plan says of each operation, and what it refuses before anything runs."""
+
+import pytest
+import torch
+from networks import randomise, signed
+from torch import nn
+
+import relprop
+from relprop import Recipe
+
+
+def rows(model: nn.Module, x: torch.Tensor, recipe: Recipe | str) -> dict[str, str]:
+    """Module -> its line of the printed plan."""
+    lines = str(relprop.Explainer(model.eval(), recipe).plan(x)).splitlines()[2:]
+    return {line.split()[0]: line for line in lines}
+
+
+CNN = nn.Sequential(
+    *(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout()),
+    *(nn.Conv2d(4, 4, 3), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)),
+)
+X = signed(2, 1, 14, 14).float()
+
+
+def test_a_plan_says_the_rule_of_each_operation_and_why():
+    plan = rows(CNN, X, Recipe.preset("epsilon-plus-flat").using("9", "gamma", gamma=0.1))
+    assert "flat" in plan["0"]
+    assert "any first convolution or linear" in plan["0"]
+    assert "conv2d + batch_norm" in plan["0"]
+    assert 'folded "1"' in plan["0"]
+    assert "1" not in plan
+    assert "z-plus" in plan["5"]
+    assert "input >= 0" in plan["5"]  # after ReLU and pooling
+    assert "epsilon(epsilon=1e-06, relative=False)" in plan["7"]
+    assert "input >= 0" not in plan["7"]  # after tanh
+    assert "gamma(gamma=0.1)" in plan["9"]
+    assert '"9"' in plan["9"]
+
+
+def test_only_a_layer_whose_output_goes_to_relu_alone_is_rectified():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x):
+            a = self.a(x).relu()
+            b = self.b(a)
+            return self.c(b.relu() + b)
+
+    plan = rows(Net(), signed(2, 4).float(), "gamma")
+    assert "only output > 0" in plan["a"]
+    assert "only output > 0" not in plan["b"]
+    assert "input >= 0" in plan["b"]
+    assert "input >= 0" not in plan["c"]
+
+
+def test_the_last_row_that_was_added_wins_and_names_are_globs():
+    recipe = Recipe.preset("zero").using("*", "z-plus").using("[05]", "flat").using("5", "epsilon")
+    plan = rows(CNN, X, recipe)
+    assert " flat " in plan["0"]
+    assert " epsilon(" in plan["5"]
+    assert " z-plus " in plan["9"]
+
+
+def test_a_recipe_prints_as_its_table():
+    recipe = Recipe.preset("epsilon-gamma-box", low=0.0, high=1.0).using("f.*", "flat")
+    assert [line.split("  ")[-1].strip() for line in str(recipe).splitlines()[1:]] == [
+        *("flat", "z-box(low=0, high=1)", "gamma(gamma=0.25)"),
+        *("epsilon(epsilon=1e-06, relative=False)", "epsilon(epsilon=1e-06, relative=False)"),
+    ]
+
+
+def test_constants_are_marked():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.Linear(4, 3)
+            self.scale = nn.Parameter(torch.ones(4))
+
+        def forward(self, x):
+            return self.a(x * self.scale.exp())
+
+    plan = str(relprop.Explainer(Net().eval(), "zero").plan(signed(2, 4).float()))
+    line = next(line for line in plan.splitlines() if " exp " in line)
+    assert line.endswith("constant")
+
+
+class Squared(nn.Module):
+    """A layer that relprop has no rule for."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(4, 4))
+        self.function = function
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(self.function(self.inner(x)))
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda h: h.sin(), "no rule for sin"),
+        (lambda h: h * h, "product or quotient of two input-dependent values in mul"),
+        (lambda h: h / h.exp().sum(1, keepdim=True), "no rule for exp"),
+        (lambda h: 1 / h, "no rule for reciprocal"),
+        (lambda h: h.softmax(1), "no rule for softmax"),
+        (lambda h: nn.functional.linear(h, h[:1].expand(4, 4)), "weight depends on the input"),
+        (lambda h: h.cumsum(1), "no rule for cumsum"),
+    ],
+)
+def test_an_operation_without_a_rule_is_named_with_the_line_to_write(function, message):
+    model = Squared(function).eval()
+    with pytest.raises(relprop.RelpropError, match=message) as error:
+        relprop.Explainer(model, "zero").plan(signed(2, 4).float())
+    assert 'recipe.using("' in error.value.todo
+
+
+def test_the_gradient_is_taken_where_a_recipe_asks_for_it():
+    class Inner(nn.Module):
+        def forward(self, x):
+            return x.sin() * x.exp()
+
+    model = randomise(nn.Sequential(nn.Linear(4, 4), Inner(), nn.Linear(4, 3))).double()
+    x = signed(2, 4)
+    e = relprop.explain(model, x, Recipe.preset("zero").using("1", "gradient"), target=1)
+    leaf = x.clone().requires_grad_()
+    expected = x * torch.autograd.grad(model(leaf)[:, 1].sum(), leaf)[0]
+    torch.testing.assert_close(e.relevance, expected)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (nn.Dropout(0.5), r'"1" \(native_dropout\) uses random numbers'),
+        (nn.BatchNorm1d(4), r'"1" .* uses the batch\'s own statistics'),
+    ],
+)
+def test_a_layer_in_train_mode_is_refused(layer, message):
+    model = nn.Sequential(nn.Linear(4, 4), layer, nn.Linear(4, 3)).train()
+    with pytest.raises(relprop.RelpropError, match=message) as error:
+        relprop.explain(model, signed(2, 4).float())
+    assert error.value.todo == "call model.eval() before"
+    assert relprop.explain(model.eval(), signed(2, 4).float()).relevance.shape == (2, 4)
+
+
+def test_going_back_to_train_mode_is_noticed():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 3)).eval()
+    explainer = relprop.Explainer(model, "zero")
+    explainer(signed(2, 4).float())
+    model.train()
+    with pytest.raises(relprop.RelpropError, match="train mode"):
+        explainer(signed(2, 4).float())
+
+
+@pytest.mark.parametrize(
+    ("name", "todo"),
+    [("features.5", "name one of these"), ("55", 'write "5"'), ("2", "")],
+)
+def test_a_row_that_fits_nothing_is_an_error(name, todo):
+    with pytest.raises(relprop.RelpropError, match="fits no module") as error:
+        rows(CNN, X, Recipe.preset("zero").using(name, "gamma"))
+    assert '"0", "5", "7", "9"' in error.value.allowed
+    assert todo in error.value.todo
+
+
+class Fixed(nn.Module):
+    def forward(self, x):
+        return x.reshape(2, -1)[:, :3]
+
+
+class Branching(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+class Two(nn.Module):
+    def forward(self, x):
+        return x, x + 1
+
+
+class Constant(nn.Module):
+    def forward(self, x):
+        return torch.ones(x.shape[0], 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Fixed(), "one batch size only"),
+        (Branching(), "do not depend on the values of its input"),
+        (Two(), "returns 2 tensors"),
+        (Constant(), "does not depend on its input"),
+        (nn.Linear(4, 1), r"output has shape \(batch, 1\)"),
+        (nn.Unflatten(1, (2, 2)), r"output has shape \(batch, 2, 2\)"),
+        (nn.Linear(3, 3), "accepts"),
+    ],
+)
+def test_a_model_that_cannot_be_explained_is_refused(model, message):
+    with pytest.raises(relprop.RelpropError, match=message):
+        relprop.explain(model.eval(), signed(2, 4).float())
