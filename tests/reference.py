@@ -106,8 +106,8 @@ def w_squared(a: Affine) -> Tensor:
     return (a.w.square() / stab(a.w.square().sum(1) + a.b.square())[:, None]).T
 
 
-def z_box(a: Affine, low: float, high: float) -> Tensor:
-    """(x_i w_ij - low w_ij^+ - high w_ij^-) / sum_i of the same."""
+def z_box(a: Affine, low: float | Tensor, high: float | Tensor) -> Tensor:
+    """(x_i w_ij - low_i w_ij^+ - high_i w_ij^-) / sum_i of the same; the bias cancels."""
     parts = a.c - (low * plus(a.w) + high * minus(a.w)).T
     return parts / stab(parts.sum(0))
 
@@ -182,6 +182,15 @@ def winners(pool: nn.Module, x: Tensor, relevance: Tensor) -> Tensor:
 RuleOf = Callable[[str, nn.Module], tuple[str, Mapping[str, object]]]
 
 
+@dataclass(frozen=True)
+class Definition:
+    """The rule of each weighted sum by name, of average pools, and the stabiliser of x + y."""
+
+    rule_of: RuleOf
+    pool: str = "epsilon"
+    sums: float = 0.0
+
+
 def uniform(rule: str, **parameters: object) -> RuleOf:
     """The same rule at every weighted sum."""
     return lambda name, layer: (rule, parameters)
@@ -199,26 +208,22 @@ def merged(net: nn.Sequential) -> list[tuple[str, list[nn.Module]]]:
 
 
 @torch.no_grad()
-def below(
-    net: nn.Module, x: Tensor, relevance: Tensor, rule_of: RuleOf, *, pool: str, at: str = ""
-) -> Tensor:
+def below(net: nn.Module, x: Tensor, relevance: Tensor, how: Definition, at: str = "") -> Tensor:
     """Relevance of the input x of one sample, from the relevance of net's output.
 
-    x (*features)   relevance: flat, as many as the output has   pool: the rule of average pooling
+    x (*features)   relevance: flat, as many as the output has   at: net's name in the network
     Returns a flat tensor, as many as x has.
     """
     if isinstance(net, nn.Sequential):
-        return _sequence(net, x, relevance, rule_of, pool, at)
+        return _sequence(net, x, relevance, how, at)
     if isinstance(net, Residual):
-        return _residual(net, x, relevance, rule_of, pool, at)
+        return _residual(net, x, relevance, how, at)
     if isinstance(net, Concat):
-        return _concat(net, x, relevance, rule_of, pool, at)
-    return _layer([net], x, relevance, rule_of, pool, at)
+        return _concat(net, x, relevance, how, at)
+    return _layer([net], x, relevance, how, at)
 
 
-def _sequence(
-    net: nn.Sequential, x: Tensor, relevance: Tensor, rule_of: RuleOf, pool: str, at: str
-) -> Tensor:
+def _sequence(net: nn.Sequential, x: Tensor, relevance: Tensor, how: Definition, at: str) -> Tensor:
     passed = []
     for name, layers in merged(net):
         passed.append((name, layers, x))
@@ -226,21 +231,21 @@ def _sequence(
     for name, layers, x in reversed(passed):
         name = f"{at}.{name}" if at else name
         if len(layers) == 1 and isinstance(layers[0], nn.Sequential | Residual | Concat):
-            relevance = below(layers[0], x, relevance, rule_of, pool=pool, at=name)
+            relevance = below(layers[0], x, relevance, how, name)
         else:
-            relevance = _layer(layers, x, relevance, rule_of, pool, name)
+            relevance = _layer(layers, x, relevance, how, name)
     return relevance
 
 
 def _layer(
-    layers: list[nn.Module], x: Tensor, relevance: Tensor, rule_of: RuleOf, pool: str, name: str
+    layers: list[nn.Module], x: Tensor, relevance: Tensor, how: Definition, name: str
 ) -> Tensor:
     first = layers[0]
     if isinstance(first, WEIGHTED):
-        rule, parameters = rule_of(name, first)
+        rule, parameters = how.rule_of(name, first)
         return RULES[rule](affine(layers, x), **parameters) @ relevance
     if isinstance(first, AVERAGE_POOLS):
-        return RULES[pool](affine(layers, x)) @ relevance
+        return RULES[how.pool](affine(layers, x)) @ relevance
     if isinstance(first, MAX_POOLS):
         return winners(first, x, relevance)
     if isinstance(first, RESHAPES) or first.__module__ == "torch.nn.modules.activation":
@@ -248,30 +253,32 @@ def _layer(
     raise NotImplementedError(f"{name}: {first}")
 
 
-def _residual(
-    net: Residual, x: Tensor, relevance: Tensor, rule_of: RuleOf, pool: str, at: str
-) -> Tensor:
+def _residual(net: Residual, x: Tensor, relevance: Tensor, how: Definition, at: str) -> Tensor:
     """Each summand gets its own share of the sum; a sum of zero has no shares to give."""
     summand = net.body(x[None])[0].reshape(-1)
-    z = x.reshape(-1) + summand
+    z = stab(x.reshape(-1) + summand, how.sums)
     share = torch.where(z == 0, 0.0, relevance / z)
     name = f"{at}.body" if at else "body"
-    return x.reshape(-1) * share + below(net.body, x, summand * share, rule_of, pool=pool, at=name)
+    return x.reshape(-1) * share + below(net.body, x, summand * share, how, name)
 
 
-def _concat(
-    net: Concat, x: Tensor, relevance: Tensor, rule_of: RuleOf, pool: str, at: str
-) -> Tensor:
+def _concat(net: Concat, x: Tensor, relevance: Tensor, how: Definition, at: str) -> Tensor:
     sizes = [branch(x[None]).numel() for branch in net.branches]
     total = torch.zeros(x.numel(), dtype=torch.float64)
     for k, (branch, part) in enumerate(zip(net.branches, relevance.split(sizes), strict=True)):
         name = f"{at}.branches.{k}" if at else f"branches.{k}"
-        total += below(branch, x, part, rule_of, pool=pool, at=name)
+        total += below(branch, x, part, how, name)
     return total
 
 
 def explain(
-    net: nn.Module, x: Tensor, rule_of: RuleOf, seed: Tensor | None = None, *, pool: str = "epsilon"
+    net: nn.Module,
+    x: Tensor,
+    rule_of: RuleOf,
+    seed: Tensor | None = None,
+    *,
+    pool: str = "epsilon",
+    sums: float = 0.0,
 ) -> Tensor:
     """Relevance of a batch, one sample at a time.
 
@@ -281,5 +288,6 @@ def explain(
     if seed is None:
         z = net(x).detach()
         seed = torch.where(z == z.amax(1, keepdim=True), z, 0.0)
-    maps = [below(net, sample, r, rule_of, pool=pool) for sample, r in zip(x, seed, strict=True)]
+    how = Definition(rule_of, pool, sums)
+    maps = [below(net, sample, r, how) for sample, r in zip(x, seed, strict=True)]
     return torch.stack(maps).reshape(x.shape)

@@ -180,6 +180,18 @@ def test_sums_that_are_exactly_zero(activation, k):
     blank_picture(activation).check(k)
 
 
+def test_a_box_may_be_given_for_each_channel():
+    net, x = randomise(small_cnn().double()), signed(2, 2, 12, 12)
+    low, high = torch.tensor([[[-3.0]], [[-4.0]]]), torch.tensor([[[3.5]], [[0.0]]])
+    recipe = relprop.Recipe.preset("epsilon-gamma-box", low=low, high=high)
+    box = {"low": low.expand(2, 12, 12).reshape(-1), "high": high.expand(2, 12, 12).reshape(-1)}
+    preset = defined("epsilon-gamma-box", net)
+    want = reference.explain(
+        net, x, lambda at, layer: ("z-box", box) if at == "0" else preset(at, layer)
+    )
+    assert_same(explain(net, x, recipe), want)
+
+
 # ---- signs and zeros -----------------------------------------------------------------------------
 
 
