@@ -50,14 +50,23 @@ def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False)
     if epsilon == 0:
         return zero(step)
     z, weights = step.z, step.weights
-    size = epsilon * unit(z) if relative else epsilon
-    return lambda v: step.transpose(step.share(v, stabilise(z, size)), weights)
+    unit = root_mean_square(z) if relative else None
+    if step.arriving is Form.RELEVANCE:
+        size = epsilon if unit is None else epsilon * unit
+        return lambda r: step.transpose(r / stabilise(z, size), weights)
+    z_in_units = z if unit is None else z / unit
+    return lambda c: step.transpose(damp(c, z_in_units, epsilon), weights)
 
 
-def unit(z: Tensor) -> Tensor:
-    """The root mean square of each sample, (batch, 1, ...); a sample of zeros passes nothing on."""
+def root_mean_square(z: Tensor) -> Tensor:
+    """The root mean square of each sample, (batch, 1, ...); infinite if all of it is 0."""
     mean = z.square().mean(tuple(range(1, z.ndim)), keepdim=True).sqrt()
     return torch.where(mean == 0, torch.inf, mean)
+
+
+def damp(c: Tensor, z: Tensor, epsilon: float) -> Tensor:
+    """C |z| / (|z| + epsilon), written as c - c epsilon / (|z| + epsilon): fewer passes."""
+    return torch.addcdiv(c, c, z.abs().add_(epsilon), value=-epsilon)
 
 
 def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Pull:
@@ -71,8 +80,8 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Pull:
     down = step.weights.plus(step.weights.negative, gamma)
     z_up = split_forward(step, up, down)
     if step.rectified:
-        z_tilted = stabilise(z_up, STABILISER)
-        return lambda v: split_transpose(step, step.share(v, z_tilted), None, up, down)
+        above = z_up.abs_().add_(STABILISER)  # z_up >= z where relevance arrives
+        return lambda v: split_transpose(step, step.share(v, above), None, up, down)
     z_down = (2 + gamma) * step.z - z_up
     z_tilted = stabilise(torch.where(step.z > 0, z_up, z_down), STABILISER)
 
@@ -90,13 +99,15 @@ def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> P
     Absorbs what the bias contributed, and the share of a side that has no contributions.
     Source: Bach et al. 2015; alpha - beta = 1.
     """
+    if beta == 0:
+        return z_plus(step)
     positive, negative = step.weights.positive, step.weights.negative
-    z_plus = split_forward(step, positive, negative)
-    z_minus = (step.z - z_plus).clamp(max=0)
+    above = split_forward(step, positive, negative)
+    below = (step.z - above).clamp_(max=0)
 
     def pull(v: Tensor) -> Tensor:
-        up = alpha * step.share(v, z_plus + STABILISER)
-        down = -beta * step.share(v, z_minus - STABILISER) if beta else None
+        up = step.share(v, above + STABILISER).mul_(alpha)
+        down = step.share(v, below - STABILISER).mul_(-beta)
         return split_transpose(step, up, down, positive, negative)
 
     return pull
@@ -108,7 +119,9 @@ def z_plus(step: WeightedSum) -> Pull:
     alpha-beta with alpha = 1, beta = 0. Absorbs what a positive bias contributed.
     Source: Montavon et al. 2017 for inputs >= 0; Bach et al. 2015.
     """
-    return alpha_beta(step, alpha=1.0, beta=0.0)
+    positive, negative = step.weights.positive, step.weights.negative
+    total = split_forward(step, positive, negative).add_(STABILISER)
+    return lambda v: split_transpose(step, step.share(v, total), None, positive, negative)
 
 
 def split_forward(step: WeightedSum, up: Weights, down: Weights) -> Tensor:

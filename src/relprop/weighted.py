@@ -69,7 +69,9 @@ class WeightedSum:
 
     def share(self, v: Tensor, denominator: Tensor) -> Tensor:
         """R / denominator for the relevance that arrives as `v`."""
-        return v * (self.z / denominator) if self.arriving is Form.GRADIENT else v / denominator
+        if self.arriving is Form.RELEVANCE:
+            return v / denominator
+        return (self.z / denominator).mul_(v)
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """Z for other inputs or other weights, their bias included."""
