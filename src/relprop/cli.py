@@ -1,0 +1,153 @@
+"""The command line: reads options, calls the library, prints what it gives. No arithmetic here.
+
+Exit codes: 0; 1 when something fails while running; 2 for bad input. Results go to stdout, progress
+and errors to stderr.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import __version__
+from .errors import InputError, RelpropError
+from .progress import Progress
+
+DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder that holds mnist/. Default: $RELPROP_DATA, the cache, a download.",
+)
+QUIET = click.option("--quiet", is_flag=True, help="Print nothing but the result.")
+
+
+class Failure(click.ClickException):
+    """Ends the program with a message and an exit code, without a traceback."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code: int = exit_code  # type: ignore[misc]  # each error has its own
+
+
+class Commands(click.Group):
+    """Turns the package's errors, and the system's, into a message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except RelpropError as error:
+            raise Failure(str(error), 2) from error
+        except BrokenPipeError:
+            raise  # click ends quietly when nobody reads on
+        except OSError as error:
+            raise Failure(str(error), 1) from error
+
+
+class Count(click.ParamType[int | None]):
+    """A whole number, or "all", which is None."""
+
+    name = "N|all"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | None:
+        """Read the option's text."""
+        if value == "all":
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            todo = "write --digits 1000 or --digits all"
+            raise InputError(f"--digits {value}", "a whole number, or all", todo) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="relprop")
+def main() -> None:
+    """Explain what a PyTorch classifier looked at, and test whether that is true."""
+
+
+@main.command()
+@click.option("--model", default="mnist-cnn", show_default=True, help="A shipped model, or a file.")
+@click.option("--digits", type=Count(), default="1000", show_default=True, help="How many digits.")
+@click.option("--q", default=0.1, show_default=True, help="Share of the pixels to remove.")
+@DATA_DIR
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("relprop-demo"),
+    show_default=True,
+    help="Folder for the results; one that an earlier demo wrote is replaced.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same numbers."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@QUIET
+def demo(
+    model: str,
+    digits: int | None,
+    q: float,
+    data_dir: Path | None,
+    out: Path,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Classify digits, explain them, remove what mattered, and see what is read then."""
+    from .demo import Settings, run_demo
+    from .output import PAGE, check_folder, contents, publish
+    from .results import short_table, to_json
+
+    check_folder(out)
+    progress = Progress.fitting(quiet=quiet)
+    found = run_demo(Settings(model, digits, q, seed, data_dir), progress)
+    progress.say("Drawing figures and the page ...")
+    publish(out, contents(found))
+    click.echo(to_json(found) if as_json else short_table(found), nl=not as_json)
+    if not as_json:
+        click.echo(f"\nThe page: {out / PAGE}; the figures and all numbers are beside it.")
+
+
+@main.command()
+@click.argument("name")
+@DATA_DIR
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("relprop-models"),
+    show_default=True,
+    help="Folder for NAME.safetensors and NAME.json.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--epochs", type=int, help="Default: as the shipped model was trained.")
+@QUIET
+def train(
+    name: str, data_dir: Path | None, out: Path, seed: int, epochs: int | None, quiet: bool
+) -> None:
+    """Train a shipped model again, on the 60,000 training digits."""
+    from .data import load_digits
+    from .train import train as train_model
+
+    progress = Progress.fitting(quiet=quiet)
+    digits, test = (load_digits(split, data_dir) for split in ("train", "test"))
+    card = train_model(
+        name, digits, test=test, out=out, seed=seed, epochs=epochs, progress=progress
+    )
+    click.echo(f"{out / name}.safetensors: {card.accuracy:.2%} of the test digits read correctly.")
+
+
+@main.command()
+@click.argument("name")
+@DATA_DIR
+def accuracy(name: str, data_dir: Path | None) -> None:
+    """Measure a model, shipped or a file, on the 10,000 test digits."""
+    from .data import find_digits
+    from .models import load_model
+    from .train import accuracy as measure
+
+    model = load_model(name)
+    digits = find_digits(data_dir=data_dir)
+    share = measure(model, digits)
+    click.echo(
+        f"{name}: {share:.2%} of {len(digits.labels):,} digits read correctly: {digits.source}"
+    )

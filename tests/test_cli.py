@@ -1,0 +1,217 @@
+"""The command line: exit codes, what goes to which stream, and what is left behind."""
+
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import relprop
+from relprop import cli, models
+from relprop.data import packaged_digits
+from relprop.errors import MissingExtraError
+from relprop.output import FIGURES, NUMBERS, PAGE
+from relprop.progress import Progress
+from relprop.summary import share
+
+COUNT = 30
+MODEL = "mnist-dnn-500"  # the smallest, because the demo is run twice here
+
+
+def idx(array):
+    """The bytes of an idx file of unsigned bytes."""
+    header = bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data folder with the first packaged digits in the place of the test digits."""
+    home = tmp_path_factory.mktemp("data") / "mnist"
+    home.mkdir()
+    digits = packaged_digits()
+    images = (digits.images[:COUNT, 0] * 255).round().numpy()
+    (home / "t10k-images-idx3-ubyte").write_bytes(idx(images))
+    (home / "t10k-labels-idx1-ubyte").write_bytes(idx(digits.labels[:COUNT].numpy()))
+    return str(home.parent)
+
+
+def relprop_command(*arguments):
+    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def quiet_json(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("json") / "out"
+    options = ("--data-dir", data, "--digits", COUNT, "--seed", 3, "--out", out)
+    return relprop_command("demo", "--model", MODEL, *options, "--json", "--quiet"), out
+
+
+# ---- the demo --------------------------------------------------------------------------
+
+
+def test_json_is_all_there_is_on_stdout_and_quiet_leaves_stderr_empty(quiet_json):
+    result, out = quiet_json
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert json.loads(result.stdout)["settings"]["seed"] == 3
+    assert (out / NUMBERS).read_text() == result.stdout
+    assert {path.name for path in out.iterdir()} == {PAGE, NUMBERS, *FIGURES}
+
+
+def test_a_real_process_gives_the_same_numbers_and_says_what_it_does(quiet_json, data, tmp_path):
+    """Over a pipe, with plain lines of progress; from the data set's environment variable."""
+    options = ["--model", MODEL, "--digits", str(COUNT), "--seed", "3"]
+    done = subprocess.run(
+        [sys.executable, "-m", "relprop", "demo", *options],
+        cwd=tmp_path,
+        env={**os.environ, "RELPROP_DATA": data, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    first = json.loads(quiet_json[0].stdout)
+    second = json.loads((tmp_path / "relprop-demo" / NUMBERS).read_text())
+    assert first.pop("run") != second.pop("run")
+    assert first == second
+    # the result on stdout: the table, whose figures are those of the JSON, and where to look
+    row = next(rule for rule in first["rules"] if rule["recipe"] == "gamma")
+    printed = re.search(r"^gamma +(\S+)% +\( *(\S+) to (\S+)\)", done.stdout, re.MULTILINE)
+    expected = share(row["most_relevant"]["misread"]["count"], COUNT)
+    numbers = (expected.share, expected.interval.low, expected.interval.high)
+    assert printed.groups() == tuple(f"{100 * number:.1f}" for number in numbers)
+    assert "relprop-demo/index.html" in done.stdout
+    # progress on stderr, in lines, with nothing that moves a cursor
+    assert "Rule table: 180 explanations ..." in done.stderr
+    assert f"Digits: {COUNT} of {COUNT}: MNIST test split" in done.stderr
+    assert "\r" not in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+# ---- bad input -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        (("--model", "mnist-cn"), "there is no model named 'mnist-cn'"),
+        (("--digits", COUNT + 1), f"{COUNT + 1} digits to use"),
+        (("--digits", 0), "0 digits to use"),
+        (("--digits", "many"), "--digits many"),
+        (("--q", 0), "q = 0, the share of the 784 features to remove"),
+        (("--q", "nan"), "q = nan"),
+        (("--data-dir", "nowhere"), "nowhere"),
+    ],
+)
+def test_bad_input_is_an_error_in_three_parts_and_leaves_nothing(options, given, data, tmp_path):
+    out, few = tmp_path / "new" / "out", ("--digits", COUNT)
+    result = relprop_command("demo", "--data-dir", data, "--out", out, "--quiet", *few, *options)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert given in result.stderr
+    assert "\n  allowed: " in result.stderr
+    assert "\n  to do:   " in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_ours_is_refused_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "notes.txt").write_text("mine")
+    monkeypatch.setattr("relprop.demo.run_demo", lambda *_: pytest.fail("work was done"))
+    result = relprop_command("demo", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "it holds files that no demo wrote" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_missing_package_is_named_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = relprop_command("demo", "--out", tmp_path / "out", "--quiet")
+    assert result.exit_code == 2
+    assert "relprop demo: matplotlib is not installed" in result.stderr
+    assert 'pip install "relprop[demo]"' in result.stderr
+    assert issubclass(MissingExtraError, ImportError)
+
+
+# ---- failures --------------------------------------------------------------------------
+
+
+def failing(error):
+    def run_demo(settings, progress):
+        raise error
+
+    return run_demo
+
+
+def test_a_failure_of_the_system_is_a_line_and_exit_code_1(tmp_path, monkeypatch):
+    error = OSError(28, "No space left on device")
+    monkeypatch.setattr("relprop.demo.run_demo", failing(error))
+    result = relprop_command("demo", "--out", tmp_path / "out")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: [Errno 28] No space left on device\n"
+
+
+def test_ctrl_c_ends_with_exit_code_1_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("relprop.demo.run_demo", failing(KeyboardInterrupt()))
+    result = relprop_command("demo", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "Aborted!" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- the other commands ----------------------------------------------------------------
+
+
+def test_accuracy_is_printed_with_the_digits_it_was_measured_on(data):
+    result = relprop_command("accuracy", "mnist-cnn", "--data-dir", data)
+    assert result.exit_code == 0
+    assert re.match(r"mnist-cnn: \d+\.\d\d% of 30 digits read correctly: MNIST", result.stdout)
+
+
+def test_train_writes_where_it_is_told_and_prints_the_accuracy(data, tmp_path, monkeypatch):
+    seen = {}
+
+    def train(name, digits, *, test, out, seed, epochs, progress):
+        seen.update(name=name, split=digits.split, test=test.split, seed=seed, epochs=epochs)
+        return models.ModelCard(name=name, input_shape=(1, 28, 28), accuracy=0.5)
+
+    digits = packaged_digits()
+    loaded = {"train": digits, "test": type(digits)(digits.images, digits.labels, "test", "")}
+    monkeypatch.setattr("relprop.train.train", train)
+    monkeypatch.setattr("relprop.data.load_digits", lambda split, *_, **__: loaded[split])
+    result = relprop_command("train", "mnist-cnn", "--out", tmp_path, "--seed", 5, "--epochs", 2)
+    assert result.exit_code == 0, result.output
+    assert seen == {"name": "mnist-cnn", "split": "train", "test": "test", "seed": 5, "epochs": 2}
+    assert f"{tmp_path / 'mnist-cnn'}.safetensors: 50.00% of the test digits" in result.stdout
+
+
+def test_version_and_help():
+    assert relprop_command("--version").stdout == f"relprop, version {relprop.__version__}\n"
+    help_text = relprop_command("demo", "--help").stdout
+    for option in ("--model", "--digits", "--q", "--data-dir", "--out", "--seed", "--json"):
+        assert option in help_text
+
+
+# ---- progress --------------------------------------------------------------------------
+
+
+def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(monkeypatch, capsys):
+    for terminal, expected in ((True, "bar"), (False, "lines")):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        progress = Progress.fitting()
+        assert progress.style == expected
+        with progress.stage("Reading", 4, "digits") as advance:
+            advance(4)
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert "Reading" in shown.err
+        assert ("4/4" in shown.err) == terminal
+    assert Progress.fitting(quiet=True).style == "quiet"
