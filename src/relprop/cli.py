@@ -129,7 +129,8 @@ def train(
     from .train import train as train_model
 
     progress = Progress.fitting(quiet=quiet)
-    digits, test = (load_digits(split, data_dir) for split in ("train", "test"))
+    digits = load_digits("train", data_dir, progress=progress)
+    test = load_digits("test", data_dir, progress=progress)
     card = train_model(
         name, digits, test=test, out=out, seed=seed, epochs=epochs, progress=progress
     )
@@ -139,14 +140,15 @@ def train(
 @main.command()
 @click.argument("name")
 @DATA_DIR
-def accuracy(name: str, data_dir: Path | None) -> None:
+@QUIET
+def accuracy(name: str, data_dir: Path | None, quiet: bool) -> None:
     """Measure a model, shipped or a file, on the 10,000 test digits."""
     from .data import find_digits
     from .models import load_model
     from .train import accuracy as measure
 
     model = load_model(name)
-    digits = find_digits(data_dir=data_dir)
+    digits = find_digits(data_dir, progress=Progress.fitting(quiet=quiet))
     share = measure(model, digits)
     click.echo(
         f"{name}: {share:.2%} of {len(digits.labels):,} digits read correctly: {digits.source}"

@@ -20,6 +20,7 @@ difference, interval, only_first, only_second (digits misread under one alone) a
 
 import json
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any
 
 from . import wording
@@ -30,6 +31,7 @@ from .networks import Network
 from .summary import CONFIDENCE, Cell
 
 SCHEMA = "relprop-demo/1"
+WIDTH = 80  # of the short table
 
 
 def to_json(demo: Demo) -> str:
@@ -112,7 +114,7 @@ def short_table(demo: Demo) -> str:
     """What a terminal shows: a line for each recipe, the controls, and the main comparison."""
     table, used = demo.table, len(demo.digits.labels)
     lines = [
-        f"{demo.settings.model} on {used:,} digits: {demo.digits.source}.",
+        *wrap(f"{demo.settings.model} on {used:,} digits: {demo.digits.source}.", WIDTH),
         f"Misread once {table.count} of {table.pixels} pixels (q = {table.q:g}) are removed, "
         "with 95% intervals:",
         "",
