@@ -34,7 +34,7 @@ def idx(array, kind=0x08):
     return header + array.astype(np.uint8).tobytes()
 
 
-PIXELS = np.arange(3 * 28 * 28).reshape(3, 28, 28) % 256
+PIXELS = np.random.default_rng(0).permutation(3 * 28 * 28).reshape(3, 28, 28) % 256
 CLASSES = np.array([7, 0, 9])
 
 
@@ -166,11 +166,16 @@ def test_files_without_a_single_digit(folder):
 
 
 class Silent(http.server.SimpleHTTPRequestHandler):
-    """A file server that does not write a log, and counts requests."""
+    """A file server without a log, which remembers requests and may pause within a file."""
 
     def do_GET(self):
         self.server.asked.append(self.path)
         super().do_GET()
+
+    def copyfile(self, source, outputfile):
+        outputfile.write(source.read(1500))
+        time.sleep(self.server.pause)
+        super().copyfile(source, outputfile)
 
     def log_message(self, *_):
         pass
@@ -182,7 +187,7 @@ def server(folder, monkeypatch):
     home = folder / "mnist"
     handler = functools.partial(Silent, directory=str(home))
     web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    web.asked = []
+    web.asked, web.pause = [], 0.0
     threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setitem(data.HOMES, "mnist", f"http://127.0.0.1:{web.server_port}")
     contents = {name: (home / name).read_bytes() for name in (IMAGES, LABELS)}
@@ -231,7 +236,7 @@ def test_progress_is_told_of_every_byte(server):
         def advance(self, amount):
             self.seen[-1][-1] += amount
 
-    progress = Stages()
+    progress, server.pause = Stages(), 0.2
     load_digits(progress=progress)
     sizes = [size for size, _ in data.PUBLISHED["mnist"].values()]
     assert [(total, unit, done) for _, total, unit, done in progress.seen] == [
