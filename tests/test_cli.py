@@ -14,8 +14,8 @@ from click.testing import CliRunner
 import relprop
 from relprop import cli, models
 from relprop.data import packaged_digits
+from relprop.demo.output import FIGURES, NUMBERS, PAGE
 from relprop.errors import MissingExtraError
-from relprop.output import FIGURES, NUMBERS, PAGE
 from relprop.progress import Progress
 from relprop.summary import share
 
@@ -125,7 +125,7 @@ def test_bad_input_is_an_error_in_three_parts_and_leaves_nothing(options, given,
 
 def test_a_folder_that_is_not_ours_is_refused_before_any_work(tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("mine")
-    monkeypatch.setattr("relprop.demo.run_demo", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr("relprop.demo.run.run_demo", lambda *_: pytest.fail("work was done"))
     result = relprop_command("demo", "--out", tmp_path)
     assert result.exit_code == 2
     assert "it holds files that no demo wrote" in result.stderr
@@ -153,14 +153,14 @@ def failing(error):
 
 def test_a_failure_of_the_system_is_a_line_and_exit_code_1(tmp_path, monkeypatch):
     error = OSError(28, "No space left on device")
-    monkeypatch.setattr("relprop.demo.run_demo", failing(error))
+    monkeypatch.setattr("relprop.demo.run.run_demo", failing(error))
     result = relprop_command("demo", "--out", tmp_path / "out")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "Error: [Errno 28] No space left on device\n"
 
 
 def test_ctrl_c_ends_with_exit_code_1_and_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("relprop.demo.run_demo", failing(KeyboardInterrupt()))
+    monkeypatch.setattr("relprop.demo.run.run_demo", failing(KeyboardInterrupt()))
     result = relprop_command("demo", "--out", tmp_path / "out")
     assert result.exit_code == 1
     assert "Aborted!" in result.stderr

@@ -17,9 +17,9 @@ import pytest
 import torch
 from real_data import FOLDER, needs_mnist
 
-from relprop import data, download
-from relprop.data import find_digits, load_digits, packaged_digits
-from relprop.download import DownloadError
+from relprop.data import digits as loading
+from relprop.data import download, find_digits, load_digits, packaged_digits
+from relprop.data.download import DownloadError
 from relprop.errors import FileError, InputError, MissingExtraError
 
 IMAGES, LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
@@ -53,7 +53,7 @@ def cache(tmp_path, monkeypatch):
     """An empty cache, no RELPROP_DATA, and no way to the internet."""
     monkeypatch.delenv("RELPROP_DATA", raising=False)
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
-    monkeypatch.setitem(data.HOMES, "mnist", "http://127.0.0.1:9")
+    monkeypatch.setitem(loading.HOMES, "mnist", "http://127.0.0.1:9")
     return tmp_path / "cache" / "relprop" / "mnist"
 
 
@@ -189,10 +189,10 @@ def server(folder, monkeypatch):
     web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     web.asked, web.pause = [], 0.0
     threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setitem(data.HOMES, "mnist", f"http://127.0.0.1:{web.server_port}")
+    monkeypatch.setitem(loading.HOMES, "mnist", f"http://127.0.0.1:{web.server_port}")
     contents = {name: (home / name).read_bytes() for name in (IMAGES, LABELS)}
     published = {name: (len(c), hashlib.md5(c).hexdigest()) for name, c in contents.items()}
-    monkeypatch.setitem(data.PUBLISHED, "mnist", published)
+    monkeypatch.setitem(loading.PUBLISHED, "mnist", published)
     yield web
     web.shutdown()
     web.server_close()
@@ -205,7 +205,7 @@ def files_in(folder):
 def test_a_download_lands_in_the_cache_and_is_made_once(server, cache):
     digits = load_digits()
     assert_the_three_digits(digits)
-    assert digits.source.endswith(f"{data.HOMES['mnist']}, MD5 checked, kept in {cache}")
+    assert digits.source.endswith(f"{loading.HOMES['mnist']}, MD5 checked, kept in {cache}")
     assert files_in(cache) == [IMAGES, LABELS]
     load_digits(download=False)
     assert server.asked == [f"/{IMAGES}", f"/{LABELS}"]
@@ -238,7 +238,7 @@ def test_progress_is_told_of_every_byte(server):
 
     progress, server.pause = Stages(), 0.2
     load_digits(progress=progress)
-    sizes = [size for size, _ in data.PUBLISHED["mnist"].values()]
+    sizes = [size for size, _ in loading.PUBLISHED["mnist"].values()]
     assert [(total, unit, done) for _, total, unit, done in progress.seen] == [
         (size, "bytes", size) for size in sizes
     ]
@@ -263,7 +263,9 @@ def test_a_missing_page(server, folder, cache):
 def raw_server(monkeypatch):
     """A port; what comes over a connection to it, if anything, is up to the test."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        monkeypatch.setitem(data.HOMES, "mnist", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        monkeypatch.setitem(
+            loading.HOMES, "mnist", f"http://127.0.0.1:{listening.getsockname()[1]}"
+        )
         yield listening
 
 
@@ -379,7 +381,7 @@ def test_real_mnist(split, count):
 
 
 @needs_mnist
-@pytest.mark.parametrize("name", sorted(data.PUBLISHED["mnist"]))
+@pytest.mark.parametrize("name", sorted(loading.PUBLISHED["mnist"]))
 def test_real_files_have_the_published_size_and_md5(name):
     content = (FOLDER / "mnist" / name).read_bytes()
-    assert (len(content), hashlib.md5(content).hexdigest()) == data.PUBLISHED["mnist"][name]
+    assert (len(content), hashlib.md5(content).hexdigest()) == loading.PUBLISHED["mnist"][name]

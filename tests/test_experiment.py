@@ -8,10 +8,8 @@ from planted import PIXELS, OnePixel, Oracle, planted_digits
 from real_data import FOLDER, needs_mnist
 
 from relprop.data import load_digits
-from relprop.errors import InputError
-from relprop.evaluate import Reading
-from relprop.examples import choose_examples, examples, flipped
-from relprop.experiment import (
+from relprop.demo.examples import choose_examples, examples, flipped
+from relprop.demo.experiment import (
     MAIN_RECIPE,
     POSTER,
     RECIPES,
@@ -20,8 +18,10 @@ from relprop.experiment import (
     rule_explainers,
     rule_table,
 )
+from relprop.demo.networks import compare_networks
+from relprop.errors import InputError
+from relprop.evaluate import Reading
 from relprop.models import load_model
-from relprop.networks import compare_networks
 from relprop.summary import cell, paired_difference
 
 

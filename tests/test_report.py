@@ -10,18 +10,18 @@ import pytest
 import torch
 from planted import OnePixel, Oracle, planted_digits
 
-from relprop import output, wording
-from relprop.demo import Demo, Run, Settings
+from relprop.demo import output, wording
+from relprop.demo.examples import examples
+from relprop.demo.experiment import RECIPES, rule_table
+from relprop.demo.gallery import Tile, network_grid, removal_grid
+from relprop.demo.networks import compare_networks
+from relprop.demo.output import FIGURES, NUMBERS, PAGE, check_folder, contents, publish
+from relprop.demo.plot import tile_colours
+from relprop.demo.report import command, page
+from relprop.demo.results import as_record, short_table, to_json
+from relprop.demo.run import Demo, Run, Settings
 from relprop.errors import FileError
-from relprop.examples import examples
-from relprop.experiment import RECIPES, rule_table
-from relprop.gallery import Tile, network_grid, removal_grid
 from relprop.models import ModelCard
-from relprop.networks import compare_networks
-from relprop.output import FIGURES, NUMBERS, PAGE, check_folder, contents, publish
-from relprop.plot import tile_colours
-from relprop.report import command, page
-from relprop.results import as_record, short_table, to_json
 from relprop.summary import Interval, Margins
 
 CARD = ModelCard(

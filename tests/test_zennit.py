@@ -88,9 +88,14 @@ COMPOSITES: dict[str, Preset] = {
     "epsilon-alpha2-beta1": composite("epsilon-alpha2-beta1"),
     "epsilon-alpha2-beta1-flat": composite("epsilon-alpha2-beta1-flat"),
 }
-PRESETS = UNIFORM | COMPOSITES
+# Pictures in [0, 1]: black touches the box, so that sums are exactly zero, and have to stay zero.
+PIXELS = {"epsilon-gamma-box, pixels": composite("epsilon-gamma-box", low=0.0, high=1.0)}
+PRESETS = UNIFORM | COMPOSITES | PIXELS
 
-PAIRS = [(name, preset) for name in ("vgg16, narrow", "mnist cnn") for preset in PRESETS]
+PAIRS = [
+    (name, preset) for name in ("vgg16, narrow", "mnist cnn") for preset in UNIFORM | COMPOSITES
+]
+PAIRS += [("mnist cnn", preset) for preset in PIXELS]
 PAIRS += [
     (name, preset)
     for name in NETS

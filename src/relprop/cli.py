@@ -94,9 +94,9 @@ def demo(
     quiet: bool,
 ) -> None:
     """Classify digits, explain them, remove what mattered, and see what is read then."""
-    from .demo import Settings, run_demo
-    from .output import PAGE, check_folder, contents, publish
-    from .results import short_table, to_json
+    from .demo.output import PAGE, check_folder, contents, publish
+    from .demo.results import short_table, to_json
+    from .demo.run import Settings, run_demo
 
     check_folder(out)
     progress = Progress.fitting(quiet=quiet)

@@ -11,15 +11,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from .capture import capture
 from .checks import check_classes, check_input, check_output, check_relevance
+from .engine.capture import capture
+from .engine.plan import Plan
+from .engine.planner import make_plan
+from .engine.program import Program
+from .engine.recipe import Recipe
 from .errors import InputError
 from .explanation import Explanation
 from .margin import margin
-from .plan import Plan
-from .planner import make_plan
-from .program import Program
-from .recipe import Recipe
 from .target import Target, resolve_target
 
 Seed = Literal["score", "one"]

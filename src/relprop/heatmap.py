@@ -49,5 +49,6 @@ def png(colours: Colours) -> bytes:
     with needs("demo", "pictures"):
         from matplotlib.image import imsave
     buffer = BytesIO()
-    imsave(buffer, colours, format="png", metadata={"Software": None})
+    nothing = {"Software": None}  # or the file names the version of matplotlib
+    imsave(buffer, colours, format="png", metadata=nothing)  # type: ignore[arg-type]
     return buffer.getvalue()

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..errors import InputError
 from . import rules
-from .errors import InputError
 from .forms import Form
 
 

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import torch
 
-from .data import Digits, find_digits
-from .errors import InputError
-from .evaluate import feature_count
+from ..data import Digits, find_digits
+from ..errors import InputError
+from ..evaluate import feature_count
+from ..extras import needs
+from ..models import ModelCard, load_model, model_card, shipped_models
+from ..progress import QUIET, Progress
 from .examples import Example, examples
 from .experiment import MAIN_RECIPE, RuleTable, rule_explainers, rule_table
-from .extras import needs
-from .models import ModelCard, load_model, model_card, shipped_models
 from .networks import Network, compare_networks, network_explainers
-from .progress import QUIET, Progress
 
 EXTRAS = ("scipy", "matplotlib", "jinja2")
 

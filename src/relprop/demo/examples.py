@@ -12,10 +12,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from .data import Digits
-from .evaluate import Order, Reading, read, remove
+from ..data import Digits
+from ..evaluate import Order, Reading, read, remove
+from ..explain import Explainer
 from .experiment import RuleTable, explain_all
-from .explain import Explainer
 
 Key = TypeVar("Key", bound=str)
 

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import CaptureError
+from ..errors import CaptureError
+
 
 @dataclass(frozen=True)
 class Ref:

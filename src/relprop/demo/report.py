@@ -8,14 +8,14 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..evaluate import ORDERS
+from ..extras import needs
+from ..heatmap import png
 from . import wording
-from .demo import Demo, Settings
-from .evaluate import ORDERS
 from .experiment import MAIN_RECIPE, POSTER, RECIPES
-from .extras import needs
 from .gallery import Tile, network_grid, recipe_grid, removal_grid
-from .heatmap import png
 from .plot import DARK, LIGHT, curves_figure, scale_colours, shares_figure, tile_colours, to_bytes
+from .run import Demo, Settings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -71,7 +71,7 @@ def _environment() -> "Environment":
     with needs("demo", "the page"):
         from jinja2 import Environment, PackageLoader, StrictUndefined
     environment = Environment(
-        loader=PackageLoader("relprop"),
+        loader=PackageLoader("relprop.demo"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

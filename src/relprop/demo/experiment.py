@@ -13,12 +13,12 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from .data import Digits
-from .evaluate import Order, Reading, feature_count, ranking, read, remove
-from .explain import Explainer
-from .progress import QUIET, Advance, Progress
-from .recipe import Recipe
-from .summary import Cell, PairedDifference, cell, paired_difference
+from ..data import Digits
+from ..engine.recipe import Recipe
+from ..evaluate import Order, Reading, feature_count, ranking, read, remove
+from ..explain import Explainer
+from ..progress import QUIET, Advance, Progress
+from ..summary import Cell, PairedDifference, cell, paired_difference
 
 BATCH = 250  # of the sizes from 50 to 1,000 the fastest on two cores
 

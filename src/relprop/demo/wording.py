@@ -6,9 +6,9 @@ Takes numbers and records. Gives short strings. Must not know HTML or figures.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .evaluate import Order
-from .models import ModelCard
-from .summary import Interval, Margins, PairedDifference, Share
+from ..evaluate import Order
+from ..models import ModelCard
+from ..summary import Interval, Margins, PairedDifference, Share
 
 NOTHING = "\N{EN DASH}"  # shown for a number of an empty group
 

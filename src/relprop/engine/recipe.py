@@ -7,7 +7,7 @@ Knows the rules' names and parameters, and nothing of any model.
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .errors import InputError
+from ..errors import InputError
 from .presets import PRESETS
 from .rows import Row, Selector
 from .rulebook import Rule, brief, closest, complete, keywords

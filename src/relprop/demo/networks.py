@@ -10,12 +10,12 @@ from types import MappingProxyType
 
 from torch import Tensor, nn
 
-from .data import Digits
-from .evaluate import ORDERS, Order, feature_count, ranking, read, remove
+from ..data import Digits
+from ..evaluate import ORDERS, Order, feature_count, ranking, read, remove
+from ..explain import Explainer
+from ..progress import QUIET, Advance, Progress
+from ..summary import Cell, cell
 from .experiment import BATCH, MAIN_RECIPE, RECIPES, explain_all
-from .explain import Explainer
-from .progress import QUIET, Advance, Progress
-from .summary import Cell, cell
 
 STEPS = (0.025, 0.05, 0.075, 0.1, 0.2, 0.3)
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from ..evaluate import ORDERS, Order
 from . import wording
-from .evaluate import ORDERS, Order
 from .examples import Example, Picture
 from .experiment import MAIN_RECIPE
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
+from ..evaluate import ORDERS, Order
+from ..extras import needs
+from ..heatmap import HEATMAP_COLOURS, Colours, relevance_colours
+from ..summary import Cell, Share
 from . import wording
-from .evaluate import ORDERS, Order
 from .experiment import RuleTable
-from .extras import needs
 from .gallery import Grid, Tile
-from .heatmap import HEATMAP_COLOURS, Colours, relevance_colours
 from .networks import Network
-from .summary import Cell, Share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..errors import FileError, InputError, MissingExtraError
+from ..extras import needs
+from ..progress import QUIET, Progress
 from .download import DownloadError, fetch
-from .errors import FileError, InputError, MissingExtraError
-from .extras import needs
 from .idx import read_idx
-from .progress import QUIET, Progress
 
 Split = Literal["train", "test"]
 Family = Literal["mnist", "fashion-mnist"]

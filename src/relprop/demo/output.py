@@ -11,12 +11,12 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from .demo import Demo
-from .errors import FileError
+from ..errors import FileError
 from .gallery import network_grid, recipe_grid, removal_grid
 from .plot import curves_figure, grid_figure, shares_figure, to_bytes
 from .report import page
 from .results import SCHEMA, to_json
+from .run import Demo
 
 PAGE = "index.html"
 NUMBERS = "results.json"

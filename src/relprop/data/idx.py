@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import FileError
+from ..errors import FileError
 
 _GZIP = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from ..errors import PlanError
 from .capture import Graph, Node, Ref
-from .errors import PlanError
 from .facts import Facts, find_facts
 from .forms import Form
 from .operations import Operation, Principle, known

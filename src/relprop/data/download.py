@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import FileError
-from .files import write_atomically
-from .progress import QUIET, Advance, Progress
+from ..errors import FileError
+from ..files import write_atomically
+from ..progress import QUIET, Advance, Progress
 
 PATIENCE = 4.0  # seconds without a single byte after which a connection counts as dead
 

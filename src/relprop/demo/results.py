@@ -23,12 +23,12 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
+from ..summary import CONFIDENCE, Cell
 from . import wording
-from .demo import Demo
 from .examples import Example, Picture
 from .experiment import MAIN_RECIPE, POSTER
 from .networks import Network
-from .summary import CONFIDENCE, Cell
+from .run import Demo
 
 SCHEMA = "relprop-demo/1"
 WIDTH = 80  # of the short table
