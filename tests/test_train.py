@@ -25,15 +25,6 @@ def made_up_digits(n=200):
     return Digits(images, labels, "train", "made up")
 
 
-@pytest.fixture(scope="module")
-def lightning():
-    """Lightning, where it can be imported: it imports torchvision, which must fit torch."""
-    try:
-        return pytest.importorskip("lightning", reason="Lightning is not installed")
-    except RuntimeError as error:
-        pytest.skip(f"Lightning cannot be imported here: {error}")
-
-
 # ---- training --------------------------------------------------------------------------
 
 
@@ -43,7 +34,6 @@ def tiny_run(out, seed=0, name="mnist-dnn-300-100", epochs=1):
     return train(name, digits, test=test, out=out, seed=seed, epochs=epochs)
 
 
-@pytest.mark.usefixtures("lightning")
 def test_the_same_seed_gives_the_same_file_and_another_seed_another(tmp_path):
     first = tiny_run(tmp_path)
     torch.rand(1)  # what the caller draws in between must not matter
@@ -63,7 +53,6 @@ class Remarks(logging.Handler):
         self.heard.append(record.getMessage())
 
 
-@pytest.mark.usefixtures("lightning")
 def test_a_run_leaves_weights_card_and_nothing_else(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     remarks, before = Remarks(), torch.get_rng_state()
@@ -83,14 +72,12 @@ def test_a_run_leaves_weights_card_and_nothing_else(tmp_path, monkeypatch, capfd
     assert "200 digits of the train split, accuracy on 200 digits of the test split" in card.data
 
 
-@pytest.mark.usefixtures("lightning")
 def test_training_learns(tmp_path, monkeypatch):
     still = replace(TRAININGS["mnist-dnn-300-100"], turn=0, zoom=0, shift=0)
     monkeypatch.setitem(TRAININGS, "mnist-dnn-300-100", still)
     assert tiny_run(tmp_path, epochs=20).accuracy == 1
 
 
-@pytest.mark.usefixtures("lightning")
 def test_the_cnn_trains_too(tmp_path):
     assert tiny_run(tmp_path, name="mnist-cnn").parameters == 435_370
 
@@ -105,7 +92,6 @@ def test_bad_arguments_stop_before_any_work(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("lightning")
 def test_a_folder_that_cannot_be_made_stops_before_any_work(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot be made"):
