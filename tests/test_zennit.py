@@ -146,6 +146,16 @@ def test_preset(name, preset, dtype):
     assert_same_as_zennit(*drawn(name, dtype), recipe, theirs(dtype))
 
 
+@DTYPES
+def test_box_where_sums_are_zero(dtype):
+    """A filter without negative weights on black: what must cancel there is divided by 1e-6."""
+    net, x = randomise(mnist_cnn(), seed=3).to(dtype), pixels(2, 1, 28, 28).to(dtype)
+    net[0].weight.data[0].abs_()
+    x[..., :12] = 0
+    ours, parameters, theirs = PIXELS["epsilon-gamma-box, pixels"]
+    assert_same_as_zennit(net, x, relprop.Recipe.preset(ours, **parameters), theirs(dtype))
+
+
 @pytest.mark.parametrize("preset", ["epsilon 0.1 relative", "epsilon-plus-flat", "gamma"])
 @pytest.mark.parametrize("name", ["mnist-dnn-500", "mnist-dnn-300-100", "mnist-cnn"])
 def test_preset_on_a_shipped_model(name, preset):
