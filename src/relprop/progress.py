@@ -4,6 +4,7 @@ A job opens a stage with a name and a size, and calls what it gets with each par
 know what the job is. Everything goes to stderr, so that stdout holds results alone.
 """
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +37,10 @@ class Progress:
         if self.style == "bar":
             from tqdm import tqdm
 
-            with tqdm(total=total, desc=name, unit=f" {unit}", file=sys.stderr) as bar:
+            width = shutil.get_terminal_size().columns  # 80 where the terminal does not say
+            with tqdm(
+                total=total, desc=name, unit=f" {unit}", file=sys.stderr, ncols=min(width, 100)
+            ) as bar:
                 yield bar.update
             return
         start = time.perf_counter()
