@@ -37,10 +37,9 @@ class Progress:
         if self.style == "bar":
             from tqdm import tqdm
 
-            width = shutil.get_terminal_size().columns  # 80 where the terminal does not say
-            with tqdm(
-                total=total, desc=name, unit=f" {unit}", file=sys.stderr, ncols=min(width, 100)
-            ) as bar:
+            size = shutil.get_terminal_size()  # 80 x 24 where the terminal does not say
+            room = {"ncols": min(size.columns, 100), "nrows": size.lines}
+            with tqdm(total=total, desc=name, unit=f" {unit}", file=sys.stderr, **room) as bar:
                 yield bar.update
             return
         start = time.perf_counter()
