@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
+from .. import __version__
 from ..data import Digits, find_digits
 from ..errors import InputError
 from ..evaluate import feature_count
@@ -122,13 +123,8 @@ def _check_extras() -> None:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("relprop", "torch", "numpy", *EXTRAS):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # run from a source tree
-            found[package] = "not installed"
-    return found
+    packages = {package: version(package) for package in ("torch", "numpy", *EXTRAS)}
+    return {"python": platform.python_version(), "relprop": __version__, **packages}
 
 
 @contextmanager
