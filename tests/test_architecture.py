@@ -26,7 +26,7 @@ FLOORS = [
     "engine.planner engine.layers",
     "engine.program engine",
     "target checks notebook",
-    "explanation",
+    "explanation making",
     "explain",
     "evaluate",
     "summary",

@@ -2,6 +2,7 @@
 
 import itertools
 
+import torch
 from torch import Tensor, nn
 
 from .errors import InputError, NumberError
@@ -20,6 +21,9 @@ def check_input(model: nn.Module, x: Tensor) -> Tensor:
         given = f"an input of shape {tuple(x.shape)}"
         todo = "add the batch dimension: x[None]" if x.numel() else "give at least one sample"
         raise InputError(given, "(batch, *features) with batch >= 1", todo)
+    if x.layout is not torch.strided:
+        given = f"an input of layout {x.layout}"
+        raise InputError(given, "a dense tensor", "write x.to_dense()")
     if not x.is_floating_point():
         given = f"an input of dtype {x.dtype}"
         raise InputError(given, "floating point, as the model's", "write x.float()")
@@ -29,7 +33,7 @@ def check_input(model: nn.Module, x: Tensor) -> Tensor:
         sample = int((~finite).nonzero()[0, 0])
         given = f"an input with NaN or infinity, first in sample {sample}"
         raise InputError(given, "finite values", "clean the data: x.nan_to_num()")
-    return x.clone() if x.is_inference() else x.detach()
+    return x.detach().clone()  # the record keeps it, whatever becomes of the caller's
 
 
 def _check_match(model: nn.Module, x: Tensor) -> None:
@@ -47,7 +51,7 @@ def _check_match(model: nn.Module, x: Tensor) -> None:
 
 def check_output(output: Tensor) -> Tensor:
     """The output itself; NumberError if it is not finite."""
-    finite = output.isfinite().all(1)
+    finite = output.isfinite().flatten(1).all(1)
     if not bool(finite.all()):
         raise NumberError(
             f"the model's output for sample {int((~finite).nonzero()[0, 0])} is not finite",

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .files import write_atomically
@@ -33,9 +35,12 @@ class Explanation:
     relevance: Tensor
 
     def save(self, path: str | Path) -> None:
-        """Write all fields to an .npz file, whole or not at all; `numpy.load` reads it."""
+        """Write all fields to an .npz file, whole or not at all; `numpy.load` reads it.
+
+        bfloat16, which numpy lacks, becomes float32. Raises FileError if it cannot be written.
+        """
         arrays = {
-            field.name: getattr(self, field.name).detach().cpu().numpy()
+            field.name: _array(getattr(self, field.name))
             for field in fields(self)
             if getattr(self, field.name) is not None
         }
@@ -58,3 +63,8 @@ class Explanation:
     def __repr__(self) -> str:
         shape = "x".join(str(size) for size in self.relevance.shape[1:])
         return f"Explanation({len(self.output)} of {shape}, predicted {self.prediction.tolist()})"
+
+
+def _array(tensor: Tensor) -> Any:
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()

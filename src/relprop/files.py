@@ -19,15 +19,19 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        given = f"cannot write {path}: {error.strerror}"
-        raise FileError(
-            given, "a folder that exists and is writable", "choose another path"
-        ) from error
+        raise _unwritable(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
         os.chmod(name, 0o644)
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(name)
+        if isinstance(error, OSError) and not isinstance(error, FileError):
+            raise _unwritable(path, error) from error
         raise
+
+
+def _unwritable(path: Path, error: OSError) -> FileError:
+    given = f"cannot write {path}: {error.strerror}"
+    return FileError(given, "a file in a folder that exists and is writable", "choose another path")

@@ -3,7 +3,6 @@
 output  (batch, classes)      c  (batch, classes), the relevance of the output is output * c
 """
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from .errors import InputError
 Target = int | str | Tensor | list[int] | tuple[Any, Any] | Callable[[Tensor], Tensor] | None
 
 ALLOWED = (
-    'None for the predicted class, a class, one class per sample, "runner-up", '
+    'None or "predicted", a class, one class per sample, "runner-up", '
     "a pair (a, b) of these, or a function of the output"
 )
 
@@ -25,8 +24,8 @@ def resolve_target(output: Tensor, target: Target) -> tuple[Tensor, Tensor | Non
 
     Returns c (batch, classes), and the classes: (batch,), or (batch, 2) for a contrast pair, or
     None for a function of the output. For class k, c is 1 at k; for a pair (a, b), 1 at a and -1
-    at b; for a function, its gradient, so that the relevance sums to the function's value where
-    that is linear in the output.
+    at b; for a function, its gradient, so that the relevance at the output is output * gradient,
+    which sums to the function's value where that is linear in the output.
     Raises InputError for anything that is not `ALLOWED`.
     """
     if callable(target):
@@ -51,7 +50,7 @@ def _one_hot(output: Tensor, classes: Tensor) -> Tensor:
 
 
 def _classes(output: Tensor, target: Any) -> Tensor:
-    if target is None or target == "predicted":
+    if target is None or (isinstance(target, str) and target == "predicted"):
         return output.argmax(1)
     if isinstance(target, str):
         if target != "runner-up":
@@ -69,15 +68,13 @@ def _labels(target: Any, batch: int) -> Tensor:
     if isinstance(target, bool):
         raise _bad(repr(target), "give a class number")
     try:
-        return torch.full((batch,), operator.index(target))
-    except (TypeError, ValueError, RuntimeError):
-        pass
-    try:
         labels = torch.as_tensor(target)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise _bad(f"a {type(target).__name__}", "give class numbers") from None
     if labels.is_floating_point() or labels.is_complex() or labels.dtype is torch.bool:
         raise _bad(f"of dtype {labels.dtype}", "give class numbers as integers: labels.long()")
+    if labels.ndim == 0:
+        return labels.long().expand(batch)
     if labels.shape != (batch,):
         given = f"of shape {tuple(labels.shape)} for a batch of {batch}"
         raise _bad(given, "give one class per sample, or one int for all")
@@ -87,11 +84,14 @@ def _labels(target: Any, batch: int) -> Tensor:
 def _gradient(output: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
     with torch.enable_grad():
         leaf = output.detach().requires_grad_()
-        score = function(leaf)
+        score = function(leaf.clone())  # which the function may change in place
     if not isinstance(score, Tensor) or score.shape != output.shape[:1]:
         got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
         todo = "return one number per sample, such as lambda output: output[:, 3] - output[:, 5]"
         raise _bad(f"a function that returned {got} for a batch of {len(output)}", todo)
     if not score.requires_grad:
         raise _bad("a function that does not depend on the output", "compute it from the output")
-    return torch.autograd.grad(score, leaf, torch.ones_like(score))[0]
+    (c,) = torch.autograd.grad(score, leaf, torch.ones_like(score), allow_unused=True)
+    if c is None:
+        raise _bad("a function that does not depend on the output", "compute it from the output")
+    return c

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from inspect import Parameter, signature
 from typing import Any
 
 import torch
@@ -34,6 +35,7 @@ class Node:
     args        its arguments; a value that another node makes stands there as a Ref
     module      dotted name of the module that ran it, "" for the model itself
     shape       of its result, None where it follows the batch size; () if it is not a tensor
+    floating    whether its result is a tensor of floating point numbers
     """
 
     name: str
@@ -42,8 +44,8 @@ class Node:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     module: str
-    module_type: str
     shape: tuple[int | None, ...]
+    floating: bool
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -86,59 +88,74 @@ def substitute(value: Any, values: Mapping[str, Any]) -> Any:
 
 
 def capture(model: nn.Module, x: Tensor) -> Graph:
-    """Read the operations that `model` runs on a batch like `x`, of any batch size.
+    """Read the operations that `model` runs on a batch like `x`.
 
-    x  (batch, *features)
+    model  a `twin` of the user's: while torch.export reads it, other tensors stand in its place
+    x      (batch, *features)
     Not to be run by two threads at once: torch.export keeps global state.
-    Raises CaptureError when torch.export cannot read the model, or it returns several tensors.
+    Raises CaptureError when torch.export cannot read the model, when it returns several tensors,
+    and when what it does depends on the size of the batch.
     """
     example = x.detach()[:1].repeat(2, *[1] * (x.ndim - 1))  # a batch of 1 would be taken as fixed
-    twin = _twin(model)
+    batch: Any = {0: torch.export.Dim.DYNAMIC}
+    kinds = [parameter.kind for parameter in signature(model.forward).parameters.values()]
+    shapes = ((batch,),) if kinds[:1] == [Parameter.VAR_POSITIONAL] else (batch,)
     with _quiet_export():
         try:
-            program = torch.export.export(
-                twin,
-                (example,),
-                strict=False,
-                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
-            ).run_decompositions({})
+            program = torch.export.export(model, (example,), strict=False, dynamic_shapes=shapes)
+            program = program.run_decompositions({})
         except Exception as error:
             raise _explain_failure(error, model, x) from error
+    _refuse_fixed_sizes(program, type(model).__name__)
     return _read(program)
 
 
-def _twin(model: nn.Module) -> nn.Module:
+def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str) -> None:
+    """torch.export notes for which batch sizes what it read is true."""
+    for sizes in program.range_constraints.values():
+        if sizes.upper.is_Integer or sizes.lower > 2:
+            raise CaptureError(
+                f"{name} does one thing for a batch of {sizes.lower} to {sizes.upper} and another "
+                "beyond",
+                "a model that does the same for a batch of any size",
+                "take the condition on x.shape[0] out of forward",
+            )
+
+
+def twin(model: nn.Module) -> nn.Module:
     """A copy that shares the model's tensors.
 
     While torch.export reads a model, it puts other tensors in the place of its parameters, which
     other threads would see, and runs its forward, which may note things on the model.
     """
-    tensors = (*model.parameters(), *model.buffers())
+    tensors = [*model.parameters(), *model.buffers()]
+    attributes = (value for module in model.modules() for value in vars(module).values())
+    tensors += [value for value in attributes if isinstance(value, Tensor)]
     try:
         return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
     except Exception as error:
         raise CaptureError(
             f"{type(model).__name__} cannot be copied: {_first_line(error)}",
             "a model that copy.deepcopy can copy",
-            "take locks, open files and generators out of the model's attributes",
+            "take locks, open files, generators and tensors with a history out of its attributes",
         ) from error
 
 
 def _read(program: torch.export.ExportedProgram) -> Graph:
-    signature = program.graph_signature
-    if len(signature.user_outputs) != 1:
+    interface = program.graph_signature
+    if len(interface.user_outputs) != 1:
         raise CaptureError(
-            f"the model returns {len(signature.user_outputs)} tensors",
+            f"the model returns {len(interface.user_outputs)} tensors",
             "one tensor of shape (batch, classes)",
             "wrap the model in a module whose forward returns the class scores alone",
         )
-    state = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    names = {**signature.inputs_to_lifted_tensor_constants}
+    state = {**interface.inputs_to_parameters, **interface.inputs_to_buffers}
+    names = {**interface.inputs_to_lifted_tensor_constants}
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
     return Graph(
-        nodes=_join_items(tuple(_node(call) for call in calls)),
-        input=str(signature.user_inputs[0]),
-        output=str(signature.user_outputs[0]),
+        nodes=_one_result_each([_node(call) for call in calls]),
+        input=str(interface.user_inputs[0]),
+        output=str(interface.user_outputs[0]),
         state=state,
         constants={name: program.constants[target] for name, target in names.items()},
     )
@@ -146,9 +163,7 @@ def _read(program: torch.export.ExportedProgram) -> Graph:
 
 def _node(call: torch.fx.Node) -> Node:
     stack = [entry for entry in (call.meta.get("nn_module_stack") or {}).values() if entry]
-    module, kind = stack[-1] if stack else ("", "")
-    if module.startswith("_"):
-        module, kind = "", ""
+    module = stack[-1][0] if stack else ""
     target: Any = call.target
     value = call.meta.get("val")
     return Node(
@@ -157,9 +172,9 @@ def _node(call: torch.fx.Node) -> Node:
         target=target,
         args=_with_refs(call.args),
         kwargs=_with_refs(call.kwargs),
-        module=module,
-        module_type=str(kind).rpartition(".")[2],
+        module="" if module.startswith("_") else module,
         shape=_shape(value),
+        floating=isinstance(value, Tensor) and value.is_floating_point(),
     )
 
 
@@ -195,43 +210,49 @@ def _refs(value: Any) -> Iterator[Ref]:
 
 
 @dataclass(frozen=True)
-class First:
-    """An operation that returns several tensors, of which only the first is used."""
+class Item:
+    """One result of an operation that returns several, as an operation of its own."""
 
     target: Callable[..., Any]
+    index: int
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.target(*args, **kwargs)[0]
+        return self.target(*args, **kwargs)[self.index]
 
 
-def _join_items(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
-    """Write an operation that returns a tuple, and the one item used of it, as one operation."""
-    items = [node for node in nodes if node.operation == "getitem"]
-    used = {name: [i for i in items if i.inputs == (name,)] for i in items for name in i.inputs}
-    single = {name: by[0] for name, by in used.items() if len(by) == 1 and by[0].args[1] == 0}
-    makers = {node.name: node for node in nodes if node.name in single}
-    joined = {single[name].name: _first_item(node, single[name]) for name, node in makers.items()}
-    return tuple(joined.get(node.name, node) for node in nodes if node.name not in makers)
+def _one_result_each(nodes: list[Node]) -> tuple[Node, ...]:
+    """Write each result that is used of an operation as an operation that gives this one alone."""
+    makers = {node.name: node for node in nodes}
+    several = {node.inputs[0] for node in nodes if node.operation == "getitem"}
+    return tuple(
+        _item(makers[node.inputs[0]], node) if node.operation == "getitem" else node
+        for node in nodes
+        if node.name not in several
+    )
 
 
-def _first_item(node: Node, item: Node) -> Node:
-    if node.operation != "_native_batch_norm_legit_no_training":
-        return replace(node, name=item.name, target=First(node.target), shape=item.shape)
-    x, weight, bias, mean, variance, momentum, eps = node.args
+def _item(maker: Node, item: Node) -> Node:
+    index = item.args[1]
+    changed = replace(item, operation=maker.operation, args=maker.args, kwargs=maker.kwargs)
+    if maker.operation != "_native_batch_norm_legit_no_training":
+        return replace(changed, target=Item(maker.target, index), module=maker.module)
+    x, weight, bias, mean, variance, momentum, eps = maker.args
     return replace(
-        node,
-        name=item.name,
+        changed,
         operation="batch_norm",
         target=torch.ops.aten.batch_norm.default,
         args=(x, weight, bias, mean, variance, False, momentum, eps, False),
-        shape=item.shape,
+        module=maker.module,
     )
 
 
 @contextmanager
 def _quiet_export() -> Iterator[None]:
     """Keep torch from printing its own account of a failed export: ours has one line of it."""
-    names = ("torch.fx.experimental.symbolic_shapes", "torch.export", "torch._dynamo")
+    names = (
+        *("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor"),
+        *("torch.export", "torch._dynamo"),
+    )
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -239,6 +260,8 @@ def _quiet_export() -> Iterator[None]:
         with warnings.catch_warnings():
             # torch 2.13 warns of its own use of a class that it is about to retire
             warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+            # and of what forward notes on the model, which is a copy (torch's own LSTM does)
+            warnings.filterwarnings("ignore", message=".* assigned during export")
             yield
     finally:
         for name, level in levels.items():

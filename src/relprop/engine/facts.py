@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .capture import Graph, Node, Ref
-from .operations import known
+from .operations import kind, known
 
 _CONVOLVES = ("convolution", "linear")
 
@@ -35,23 +35,18 @@ def find_facts(graph: Graph) -> Facts:
     """Walk the graph once."""
     dependent, nonnegative, weighed, first = {graph.input}, set[str](), set[str](), set[str]()
     for node in graph.nodes:
-        if not node.shape or not dependent.intersection(node.inputs):
-            continue
+        if not node.floating or not dependent.intersection(node.inputs):
+            continue  # a mask or an index that depends on the input is held as it is
         dependent.add(node.name)
         if _is_nonnegative(node, nonnegative):
             nonnegative.add(node.name)
-        if _kind(node) in _CONVOLVES and not weighed.intersection(node.inputs):
+        if kind(node) in _CONVOLVES and not weighed.intersection(node.inputs):
             first.add(node.name)
-        if _kind(node) in _CONVOLVES or weighed.intersection(node.inputs):
+        if kind(node) in _CONVOLVES or weighed.intersection(node.inputs):
             weighed.add(node.name)
     folds = _folds(graph, dependent)
     norms = frozenset(norm.name for norm in folds.values())
     return Facts(frozenset(dependent), frozenset(nonnegative), frozenset(first), folds, norms)
-
-
-def _kind(node: Node) -> str | None:
-    operation = known(node)
-    return operation.kind if operation else None
 
 
 def _is_nonnegative(node: Node, nonnegative: set[str]) -> bool:
@@ -78,7 +73,9 @@ def _batch_normalised(norm: Node, nodes: Mapping[str, Node], dependent: set[str]
     """The weighted sum that feeds a batch norm, if its output channels are the normalised ones."""
     if norm.operation != "batch_norm" or not isinstance(norm.args[0], Ref):
         return None
+    if any(name in nodes for name in norm.inputs[1:]):
+        return None  # its weight is computed, perhaps after the layer that it would fold into
     before = nodes.get(norm.args[0].name)
-    if before is None or before.name not in dependent or _kind(before) not in _CONVOLVES:
+    if before is None or before.name not in dependent or kind(before) not in _CONVOLVES:
         return None
-    return before if _kind(before) == "convolution" or len(before.shape) == 2 else None
+    return before if kind(before) == "convolution" or len(before.shape) == 2 else None

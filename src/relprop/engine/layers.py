@@ -90,6 +90,7 @@ def _padding(
 
 def _fold(linear_map: LinearMap, weights: Weights, norm: tuple[Any, ...]) -> Weights:
     """Weights of the layer and its batch norm in eval mode as one: W' = g W, b' = g (b - m) + t."""
+    assert isinstance(linear_map, (Dense, Convolution))
     scale, shift, mean, variance, _, _, eps = norm
     factor = (variance + eps).rsqrt()
     factor = factor if scale is None else factor * scale

@@ -30,9 +30,6 @@ class LinearMap(Protocol):
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
         """Number of inputs that reach each output, (1, *out)."""
 
-    def scale_outputs(self, weight: Tensor, factor: Tensor) -> Tensor:
-        """The weight whose outputs are `factor` (out channels,) times those of `weight`."""
-
 
 @dataclass(frozen=True)
 class Dense:
@@ -51,6 +48,7 @@ class Dense:
         return weight.new_full((1,) * len(shape), weight.shape[1])
 
     def scale_outputs(self, weight: Tensor, factor: Tensor) -> Tensor:
+        """The weight whose outputs are `factor` (out channels,) times those of `weight`."""
         return weight * factor[:, None]
 
 
@@ -115,6 +113,7 @@ class Convolution:
         return self.forward(weight.new_ones((1, *shape[1:])), torch.ones_like(weight), None)
 
     def scale_outputs(self, weight: Tensor, factor: Tensor) -> Tensor:
+        """The weight whose outputs are `factor` (out channels,) times those of `weight`."""
         if not self.transposed:
             return weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
         # (in, out / groups, *kernel): which outputs a row holds depends on its group
@@ -135,7 +134,7 @@ class AveragePool:
         with torch.enable_grad():
             leaf = s.new_zeros(tuple(shape)).requires_grad_()
             pooled = self.pool(leaf)
-        (back,) = torch.autograd.grad(pooled, leaf, s, create_graph=torch.is_grad_enabled())
+        (back,) = torch.autograd.grad(pooled, leaf, s)
         return back * weight
 
     def spread(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
@@ -143,6 +142,3 @@ class AveragePool:
 
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return self.forward(weight.new_ones((1, *shape[1:])), weight, None)
-
-    def scale_outputs(self, weight: Tensor, factor: Tensor) -> Tensor:
-        return weight

@@ -2,7 +2,8 @@
 
 Four principles cover them. A weighted sum takes a rule. An activation passes relevance on. A
 selection copies some of its inputs: relevance goes back the way the value came. A combination is
-linear in its inputs: relevance per unit of activation goes back through its adjoint.
+linear in its inputs: relevance per unit of activation goes back through its adjoint. Where a recipe
+asks for the gradient, any operation is treated as a combination.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ class Principle(Enum):
     ACTIVATION = "activation"
     SELECTION = "selection"
     COMBINATION = "combination"
+    GRADIENT = "gradient"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Operation:
     keeps_zero    of an activation: f(0) = 0
     nonnegative   of the result: "always"; "if-inputs", where all of them are >= 0; "never" known
     rectifies     of an activation: it is zero wherever its input is <= 0
-    one_argument  of a combination: linear in each argument, not in two of them together
+    scales        of a combination: it multiplies one argument by the other
     """
 
     principle: Principle
@@ -40,7 +42,7 @@ class Operation:
     keeps_zero: bool = True
     nonnegative: Literal["always", "if-inputs", "never"] = "never"
     rectifies: bool = False
-    one_argument: bool = False
+    scales: bool = False
 
 
 _CONVOLUTION = Operation(Principle.WEIGHTED_SUM, "convolution")
@@ -53,7 +55,7 @@ _SHIFTED = Operation(Principle.ACTIVATION, keeps_zero=False)
 _SELECTION = Operation(Principle.SELECTION, nonnegative="if-inputs")
 _SUM = Operation(Principle.COMBINATION, nonnegative="if-inputs")
 _SIGNED = Operation(Principle.COMBINATION)
-_SCALING = Operation(Principle.COMBINATION, one_argument=True)
+_SCALING = Operation(Principle.COMBINATION, scales=True)
 
 _BY_OPERATION: Mapping[Operation, str] = {
     _CONVOLUTION: "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
@@ -66,6 +68,7 @@ _BY_OPERATION: Mapping[Operation, str] = {
     _SHIFTED: "log_sigmoid threshold hardtanh clamp",
     _SELECTION: "view reshape _unsafe_view flatten unflatten squeeze unsqueeze permute transpose t "
     "contiguous clone alias slice select narrow cat stack expand flip pixel_shuffle pad "
+    "chunk split split_with_sizes unbind "
     "max_pool1d max_pool2d max_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
     "upsample_nearest1d upsample_nearest2d upsample_nearest3d",
     _SUM: "add mean sum upsample_linear1d upsample_bilinear2d upsample_trilinear3d",
@@ -81,7 +84,9 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
 def known(node: Node) -> Operation | None:
     """What is known of a node's operation, given its arguments; None if nothing is."""
     operation = OPERATIONS.get(node.operation)
-    if operation is not None and node.operation in ("hardtanh", "clamp"):
+    if node.operation == "hardtanh":
+        return _clipping(*node.args[1:] or (-1.0, 1.0))
+    if node.operation == "clamp":
         return _clipping(*node.args[1:])
     if node.operation in ("add", "pad") and any(_is_negative(arg) for arg in node.args):
         return replace(operation, nonnegative="never") if operation else None
@@ -90,7 +95,13 @@ def known(node: Node) -> Operation | None:
     return operation
 
 
-def _clipping(low: object = -1.0, high: object = 1.0) -> Operation:
+def kind(node: Node) -> Kind | None:
+    """Which kind of weighted sum a node is; None if it is none."""
+    operation = known(node)
+    return operation.kind if operation else None
+
+
+def _clipping(low: object = None, high: object = None) -> Operation:
     bottom = low if isinstance(low, (int, float)) else float("-inf")
     top = high if isinstance(high, (int, float)) else float("inf")
     return replace(

@@ -13,10 +13,13 @@ from ..errors import PlanError
 from .capture import Graph, Node, Ref
 from .facts import Facts, find_facts
 from .forms import Form
-from .operations import Operation, Principle, known
+from .operations import Operation, Principle, kind, known
 from .plan import Plan, Step
 from .recipe import Recipe
 from .rows import Row
+
+# What the names of torch's operations that draw random numbers have in common.
+RANDOM = ("dropout", "bernoulli", "rand", "normal", "multinomial", "uniform", "with_noise")
 
 
 def make_plan(graph: Graph, recipe: Recipe) -> Plan:
@@ -41,10 +44,9 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
 
 def _refuse_train_mode(nodes: Iterable[Node]) -> None:
     for node in nodes:
-        tags = {getattr(tag, "name", "") for tag in getattr(node.target, "tags", ())}
-        random = "nondeterministic_seeded" in tags and node.operation != "rrelu"
+        random = any(word in node.operation for word in RANDOM)
         batch_statistics = node.operation.startswith("_native_batch_norm_legit")
-        if random or batch_statistics or node.operation in ("native_dropout", "bernoulli"):
+        if random or batch_statistics:
             what = "the batch's own statistics" if batch_statistics else "random numbers"
             raise PlanError(
                 f"{node.where} uses {what}: the model is in train mode",
@@ -56,10 +58,16 @@ def _refuse_train_mode(nodes: Iterable[Node]) -> None:
 def _decide(node: Node, recipe: Recipe, facts: Facts) -> Step:
     if node.name not in facts.dependent:
         return Step(node, None, None, None, "does not depend on the input")
+    if None not in node.shape:
+        raise PlanError(
+            f"{node.where} mixes the samples of a batch: its result has shape {node.shape}",
+            "operations whose result has one entry for each sample",
+            "give the dimensions without the batch: x.mean((1, 2, 3)) for x.mean()",
+        )
     operation = known(node)
     gradient = _gradient_row(node, recipe)
     if gradient and (operation is None or operation.principle is not Principle.WEIGHTED_SUM):
-        return Step(node, Principle.COMBINATION, operation, gradient.rule, str(gradient.selector))
+        return Step(node, Principle.GRADIENT, operation, gradient.rule, str(gradient.selector))
     if operation is None:
         raise _no_rule(node, "no rule for")
     _refuse_products(node, operation, facts)
@@ -96,29 +104,31 @@ def _no_rule(node: Node, problem: str) -> PlanError:
     return PlanError(
         f"{problem} {node.where}",
         "an operation that relprop knows, or a row of the recipe that names a rule for it",
-        f'recipe.using("{node.module or "*"}", "gradient") takes the gradient there instead',
+        f'recipe.using("{node.module}", "gradient") takes the gradient there instead',
     )
 
 
 def _refuse_products(node: Node, operation: Operation, facts: Facts) -> None:
-    """A product or quotient of two values that both depend on the input is not linear in them."""
-    arguments = [arg.name for arg in node.args if isinstance(arg, Ref)]
-    dependent = [name in facts.dependent for name in arguments]
-    if operation.one_argument and (sum(dependent) > 1 or not dependent[0]):
-        if node.operation == "mul" and sum(dependent) == 1:
-            return
+    """What has a rule for one argument that depends on the input has none for two of them."""
+    dependent = [isinstance(arg, Ref) and arg.name in facts.dependent for arg in node.args]
+    if operation.scales and (sum(dependent) > 1 or (node.operation == "div" and not dependent[0])):
         raise _no_rule(node, "no rule for the product or quotient of two input-dependent values in")
     if operation.principle is Principle.WEIGHTED_SUM and any(dependent[1:]):
         raise _no_rule(node, "the weight depends on the input in")
+    if (operation.principle is Principle.ACTIVATION or node.operation == "batch_norm") and any(
+        dependent[1:]
+    ):
+        raise _no_rule(node, "a parameter depends on the input in")
 
 
 def _check_rows(graph: Graph, recipe: Recipe, facts: Facts) -> None:
     """A row that the user named a module in must fit an operation that takes its rule."""
-    nodes = [node for node in graph.nodes if node.name in facts.dependent]
-    sums = [node for node in nodes if _kind(node) is not None]
+    left = facts.dependent - facts.folded
+    nodes = [node for node in graph.nodes if node.name in left]
+    sums = [node for node in nodes if kind(node) is not None]
     for row in recipe.rows:
         fitting = nodes if row.rule.name == "gradient" else sums
-        pattern = row.selector.name or "*"
+        pattern = row.selector.name if row.selector.name is not None else "*"
         if row.required and not any(fnmatchcase(node.module, pattern) for node in fitting):
             names = list(dict.fromkeys(node.module for node in fitting))
             near = difflib.get_close_matches(pattern, names, n=1, cutoff=0.3)
@@ -127,11 +137,6 @@ def _check_rows(graph: Graph, recipe: Recipe, facts: Facts) -> None:
                 ", ".join(f'"{name}"' for name in names),
                 f'write "{near[0]}"' if near else "name one of these, or a glob that fits some",
             )
-
-
-def _kind(node: Node) -> str | None:
-    operation = known(node)
-    return operation.kind if operation else None
 
 
 def _with_forms(steps: list[Step], graph: Graph) -> tuple[list[Step], Form]:
@@ -170,11 +175,13 @@ def _meet(arrivals: list[Arrival]) -> Arrival:
 def _with_arrivals(step: Step, arrivals: list[Arrival]) -> Step:
     arrival = _meet(arrivals)
     keeps_zero = step.operation is not None and step.operation.keeps_zero
+    scales = step.operation is not None and step.operation.scales
     leaving = {
         Principle.WEIGHTED_SUM: step.rule.definition.gives if step.rule else Form.GRADIENT,
         Principle.ACTIVATION: arrival.form if keeps_zero else Form.RELEVANCE,
         Principle.SELECTION: arrival.form,
-        Principle.COMBINATION: Form.GRADIENT,
+        Principle.COMBINATION: arrival.form if scales else Form.GRADIENT,
+        Principle.GRADIENT: Form.GRADIENT,
     }
     return replace(
         step,

@@ -80,7 +80,8 @@ class Program:
             del pull, arrived
         name = self.plan.graph.input
         result = self._gather(name, waiting[name], {name: trace.input})
-        return trace.input * result if self._arriving[name] is Form.GRADIENT else result
+        gradient = self._arriving[name] is Form.GRADIENT
+        return trace.input * result if gradient else result.contiguous()
 
     def _gather(self, name: str, parts: list[tuple[Tensor, Form]], values: Values) -> Tensor:
         """The sum of what arrived at a value, in the one form that its step expects."""
@@ -165,20 +166,24 @@ def _lower_activation(step: Step) -> Run:
 
 
 def _lower_adjoint(step: Step, inputs: list[str]) -> Run:
-    """Selections and combinations: back through the operation's own derivative."""
-    to_gradient = step.principle is Principle.COMBINATION and step.arriving is Form.RELEVANCE
+    """Selections and combinations: back through the operation's own derivative.
+
+    A scaling leaves relevance as it is, and so gives its share to an input of zero too.
+    """
+    passes = step.principle is Principle.COMBINATION and step.leaving is Form.RELEVANCE
+    to_gradient = step.leaving is Form.GRADIENT and step.arriving is Form.RELEVANCE
 
     def run(values: Values) -> tuple[Tensor, Pull]:
-        again = torch.is_grad_enabled()
         with torch.enable_grad():
-            given = [values[name] for name in inputs]
-            leaves = given if again else [v.detach().requires_grad_() for v in given]
+            leaves = [values[name].detach().requires_grad_() for name in inputs]
             y = _call(step.node, {**values, **dict(zip(inputs, leaves, strict=True))})
 
         def pull(v: Tensor) -> tuple[Tensor, ...]:
+            if passes:
+                return (v.sum_to_size(leaves[0].shape),)
             c = v / stabilise(y.detach(), STABILISER) if to_gradient else v
-            return torch.autograd.grad(y, leaves, c, create_graph=again)
+            return torch.autograd.grad(y, leaves, c)
 
-        return (y if again else y.detach()), pull
+        return y.detach(), pull
 
     return run

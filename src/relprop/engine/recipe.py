@@ -7,6 +7,8 @@ Knows the rules' names and parameters, and nothing of any model.
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch import Tensor
+
 from ..errors import InputError
 from .presets import PRESETS
 from .rows import Row, Selector
@@ -32,11 +34,15 @@ class Recipe:
         epsilon-alpha2-beta1, epsilon-alpha2-beta1-flat.
         Raises InputError for an unknown name or parameter, and for a parameter out of range.
         """
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:
             raise InputError(f"unknown preset {name!r}", ", ".join(PRESETS), closest(name, PRESETS))
         known = keywords(PRESETS[name])
         given = complete(f'preset "{name}"', known, parameters)
-        changed = [f"{k}={brief(v)}" for k, v in given.items() if v is not known[k].default]
+        changed = [
+            f"{key}={brief(value)}"
+            for key, value in given.items()
+            if isinstance(value, Tensor) or value != known[key].default
+        ]
         label = f"{name}({', '.join(changed)})" if changed else name
         return cls(label, tuple(PRESETS[name](**given)))
 

@@ -6,10 +6,12 @@ Knows the rules' signatures, and nothing of models or of which operation gets wh
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..errors import InputError
@@ -51,9 +53,9 @@ def keywords(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def closest(name: str, names: Mapping[str, Any]) -> str:
+def closest(name: object, names: Mapping[str, Any]) -> str:
     """The end of a sentence that offers the name nearest to a misspelt one."""
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     return f'write "{near[0]}"' if near else "choose one of these"
 
 
@@ -65,16 +67,16 @@ class Rule:
     """
 
     name: str
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, Any] = field(hash=False)
 
     def __post_init__(self) -> None:
-        if self.name not in RULES:
+        if not isinstance(self.name, str) or self.name not in RULES:
             allowed = ", ".join(RULES)
             raise InputError(f"unknown rule {self.name!r}", allowed, closest(self.name, RULES))
         known = RULES[self.name].parameters
         given = complete(f'rule "{self.name}"', known, self.parameters)
         _check(given)
-        object.__setattr__(self, "parameters", MappingProxyType(given))
+        object.__setattr__(self, "parameters", given)
 
     @property
     def definition(self) -> RuleDefinition:
@@ -124,13 +126,22 @@ def _check(parameters: Mapping[str, Any]) -> None:
         _require(fits, "alpha - beta", f"{alpha - beta:g}", "alpha - beta = 1", todo)
     if "low" in parameters:
         low, high = parameters["low"], parameters["high"]
+        _check_shapes(low, high)
         ordered = bool(_all(low <= high) and not _all(low == high))
         given = f"{brief(low)}, high={brief(high)}"
         _require(ordered, "low", given, "low < high", "low=0.0, high=1.0")
 
 
+def _check_shapes(low: Any, high: Any) -> None:
+    try:
+        torch.as_tensor(low).expand_as(low + torch.as_tensor(high))
+    except RuntimeError:
+        given = f"{brief(low)}, high={brief(high)}"
+        _require(False, "low", given, "shapes that broadcast", "one number per channel: (3, 1, 1)")
+
+
 def _check_number(name: str, value: Any) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = isinstance(value, Real) and not isinstance(value, bool)
     _require(number, name, repr(value), "a number", f"{name}=0.25")
     _require(abs(value) < float("inf"), name, value, "a finite number", f"{name}=0.25")
     if name not in ("low", "high"):

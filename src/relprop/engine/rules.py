@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from .forms import Form, divide, stabilise
 from .weighted import WeightedSum, Weights
 
@@ -102,12 +103,11 @@ def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> P
     if beta == 0:
         return z_plus(step)
     positive, negative = step.weights.positive, step.weights.negative
-    above = split_forward(step, positive, negative)
-    below = (step.z - above).clamp_(max=0)
+    above = split_forward(step, positive, negative).add_(STABILISER)
+    below = split_forward(step, negative, positive).sub_(STABILISER)  # z - above would cancel
 
     def pull(v: Tensor) -> Tensor:
-        up = step.share(v, above + STABILISER).mul_(alpha)
-        down = step.share(v, below - STABILISER).mul_(-beta)
+        up, down = step.share(v, above).mul_(alpha), step.share(v, below).mul_(-beta)
         return split_transpose(step, up, down, positive, negative)
 
     return pull
@@ -177,10 +177,9 @@ def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Pu
     Source: Montavon et al. 2017.
     """
     x, raw, positive = step.x, step.weights.raw, step.weights.positive.raw
-    lowest, highest = (torch.as_tensor(v, dtype=x.dtype, device=x.device) for v in (low, high))
-    one = torch.ones_like(x[:1])
-    edge = step.forward(one * lowest, step.weights.positive)
-    edge = edge + step.forward(one * highest, step.weights.negative)
+    lowest, highest = (bound(v, x[:1]) for v in (low, high))
+    edge = step.forward(lowest, step.weights.positive)
+    edge = edge + step.forward(highest, step.weights.negative)
     denominator = stabilise(step.z - edge, STABILISER)
 
     def pull(v: Tensor) -> Tensor:
@@ -190,3 +189,17 @@ def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Pu
         return (x - highest) * along + (highest - lowest) * above
 
     return pull
+
+
+def bound(value: float | Tensor, sample: Tensor) -> Tensor:
+    """A bound of the inputs, of the shape of one sample. Raises InputError if it has another."""
+    tensor = torch.as_tensor(value, dtype=sample.dtype, device=sample.device)
+    try:
+        return tensor.expand(sample.shape)
+    except RuntimeError:
+        shape = tuple(sample.shape[1:])
+        raise InputError(
+            f"a z-box bound of shape {tuple(tensor.shape)} for a sample of shape {shape}",
+            "a number, or a tensor that broadcasts to one sample",
+            "write one number per channel: (channels, 1, 1)",
+        ) from None

@@ -1,0 +1,203 @@
+"""Models written as functions: on ReLU networks `zero` is gradient x input, whatever they do."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from networks import randomise, signed
+from torch import nn
+from torch.nn import functional as F
+
+import relprop
+from relprop import Recipe
+
+
+class Net(nn.Module):
+    """Layers a (6 to 8), b (8 to 8), o and p (8 to 3), and a forward that the test writes."""
+
+    def __init__(self, forward):
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 8), nn.Linear(8, 8)
+        self.o, self.p = nn.Linear(8, 3), nn.Linear(8, 3)
+        self.norm = nn.BatchNorm1d(8)
+        self.function = forward
+        self.scale = torch.full((8,), 2.0)
+
+    def forward(self, x):
+        return self.function(self, x)
+
+
+def net(function, dtype=torch.float64) -> nn.Module:
+    return randomise(Net(function)).to(dtype)
+
+
+def gradient_times_input(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    leaf = x.clone().requires_grad_()
+    best = model(leaf).max(1).values.sum()
+    return x * torch.autograd.grad(best, leaf)[0]
+
+
+def chunked(m, x):
+    first, second = m.a(x).chunk(2, 1)
+    return m.o(m.a(x)) + m.p(torch.cat([first.relu(), second], 1))
+
+
+def unbound(m, x):
+    parts = m.a(x).relu().unflatten(1, (2, 4)).unbind(1)
+    return m.o(torch.cat([parts[1], parts[0]], 1))
+
+
+def split(m, x):
+    first, second = m.a(x).relu().split([3, 5], 1)
+    return m.o(torch.cat([second, first, first[:, :0]], 1))
+
+
+def masked(m, x):
+    h = m.a(x)
+    return m.o(h * (h > 0))
+
+
+def shared(m, x):
+    h = m.b(m.a(x).relu()).relu()
+    return m.o(m.b(h).relu() + h)
+
+
+def normalised_after_use(m, x):
+    h = m.a(x)
+    return m.o(m.norm(h).relu()) + m.p(h)
+
+
+def scaled(m, x):
+    return m.o(-(m.a(x / 255).relu() * 3 * m.scale.to(x)))
+
+
+@pytest.mark.parametrize(
+    "function", [chunked, unbound, split, masked, shared, normalised_after_use, scaled]
+)
+@pytest.mark.parametrize("batch", [1, 5])
+def test_zero_is_gradient_times_input(function, batch):
+    model, x = net(function), signed(batch, 6)
+    e = relprop.explain(model, x, "zero")
+    torch.testing.assert_close(e.output, model(x).detach())
+    torch.testing.assert_close(e.relevance, gradient_times_input(model, x))
+
+
+def statistics(m, x):
+    h = m.a(x)
+    variance, mean = torch.var_mean(h, 1, keepdim=True)
+    return m.o((h - mean) * (variance + 1).rsqrt())
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (statistics, "no rule for var_mean"),
+        (lambda m, x: m.o(m.a(x) - m.a(x).max(1, keepdim=True)[0]), "no rule for max"),
+        (lambda m, x: m.o(torch.clamp(m.a(x), min=m.b(m.a(x)))), "parameter depends on the input"),
+        (lambda m, x: m.o(torch.clamp(m.scale.to(x), min=m.a(x))), "parameter depends on"),
+        (lambda m, x: m.o(m.a(x) if x.shape[0] < 9 else -m.a(x)), "a batch of 2 to 8"),
+        (lambda m, x: m.o(m.a(x) if x.shape[0] > 1 else -m.a(x)), "on one sample does not"),
+        (lambda m, x: m.o(m.a(x) * torch.rand(8).to(x)), "random numbers"),
+    ],
+)
+def test_what_is_not_covered_is_refused(function, message):
+    with pytest.raises(relprop.RelpropError, match=message):
+        relprop.explain(net(function), signed(3, 6), "zero")
+
+
+def test_what_is_computed_on_the_whole_batch_is_refused():
+    """A mean over all samples makes one sample's output depend on the others'."""
+    with pytest.raises(relprop.RelpropError, match=r"mean mixes the samples of a batch"):
+        relprop.explain(net(lambda m, x: m.o(m.a(x) - m.a(x).mean())), signed(3, 6), "zero")
+
+
+def test_an_lstm_in_eval_mode_is_not_said_to_be_in_train_mode():
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.head = nn.LSTM(6, 8, batch_first=True), nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.head(self.lstm(x)[0][:, -1])
+
+    with pytest.raises(relprop.RelpropError, match=r'no rule for "lstm" \(lstm\)'):
+        relprop.explain(Recurrent().eval(), signed(2, 4, 6).float(), "zero")
+
+
+def test_a_scaled_input_of_zero_keeps_the_relevance_that_flat_gives_it():
+    weights = torch.randn(3, 6, generator=torch.Generator().manual_seed(0)).double()
+    plain, doubled = nn.Linear(6, 3, bias=False).double(), nn.Linear(6, 3, bias=False).double()
+    plain.weight.data, doubled.weight.data = weights, 2 * weights
+
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = plain
+
+        def forward(self, x):
+            return self.layer(x * 2)
+
+    x = signed(2, 6).clamp(min=0)
+    recipe = Recipe.preset("zero").using("*", "flat")
+    got = relprop.explain(Scaled().eval(), x, recipe).relevance
+    torch.testing.assert_close(got, relprop.explain(doubled, x, recipe).relevance)
+
+
+def test_alpha_beta_in_float32_keeps_small_negative_parts():
+    layer = nn.Linear(3, 2, bias=False)
+    layer.weight.data = torch.tensor([[1000.0, 1.0, -1e-5], [1.0, 1.0, 1.0]])
+    x = torch.tensor([[1.0, 0.3333, 1.0]])
+    single = relprop.explain(layer.eval(), x, "alpha-beta", target=0).relevance
+    double = relprop.explain(layer.double(), x.double(), "alpha-beta", target=0).relevance
+    torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=0)
+
+
+def test_changes_of_the_model_that_an_explainer_cannot_follow_are_noticed():
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
+    explainer, x = relprop.Explainer(model, "zero"), signed(2, 6).float()
+    for activation in (nn.Tanh, nn.ReLU, nn.ELU, nn.Tanh, nn.ReLU6, nn.ELU):
+        model[1] = activation().eval()
+        torch.testing.assert_close(explainer(x).output, model(x).detach())
+    model[0].bias = None
+    with pytest.raises(relprop.RelpropError, match=r'no longer has "0\.bias"'):
+        explainer(x)
+
+
+def test_autocast_around_a_call_changes_nothing():
+    model, x = net(chunked, torch.float32), signed(2, 6).float()
+    expected = relprop.explain(model, x, "zero")
+    explainer = relprop.Explainer(model, "zero")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = explainer(x)
+    assert got.relevance.equal(expected.relevance)
+    assert got.output.dtype == torch.float32
+
+
+def test_the_record_is_its_own():
+    model, x = net(chunked), signed(2, 6)
+    e = relprop.explain(model, x)
+    e.relevance.mul_(2)
+    x.add_(1)
+    assert e.input.equal(signed(2, 6))
+
+
+def test_a_bfloat16_explanation_is_saved(tmp_path):
+    e = relprop.explain(net(chunked, torch.bfloat16), signed(2, 6).bfloat16(), "zero")
+    e.save(tmp_path / "e.npz")
+    with pytest.raises(relprop.RelpropError, match="cannot write"):
+        e.save(tmp_path)
+
+
+def test_recipes_are_compared_copied_and_pickled():
+    recipe = Recipe.preset("gamma", gamma=0.1).using("a", "flat")
+    for other in (copy.deepcopy(recipe), pickle.loads(pickle.dumps(recipe))):
+        assert other == recipe
+        assert hash(other) == hash(recipe)
+
+
+def test_functional_layers_are_named_by_the_module_that_ran_them():
+    model = net(lambda m, x: F.linear(F.relu(m.a(x)), m.o.weight))
+    plan = str(relprop.Explainer(model, Recipe.preset("zero").using("", "flat")).plan(signed(2, 6)))
+    line = next(line for line in plan.splitlines() if " flat " in line)
+    assert line.strip().startswith("linear")
