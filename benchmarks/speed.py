@@ -220,7 +220,7 @@ def table(rows: list[Row]) -> str:
                 met = "met" if row.median <= TARGETS[row.method] else "missed"
                 line += f"{TARGETS[row.method]} {met}"
             if row.difference is not None:
-                line = f"{line:70}differs from Zennit by {row.difference:.1e}"
+                line = f"{line:76}differs from Zennit by {row.difference:.1e}"
             lines.append(line.rstrip())
     return "\n".join(lines)
 
