@@ -17,7 +17,7 @@ from ..progress import QUIET, Advance, Progress
 from ..summary import Cell, cell
 from .experiment import BATCH, MAIN_RECIPE, RECIPES, explain_all
 
-STEPS = (0.025, 0.05, 0.075, 0.1, 0.2, 0.3)
+STEPS = (0.025, 0.05, 0.1, 0.2, 0.3)
 
 Curves = Mapping[Order, tuple[Cell, ...]]  # a cell for each share removed
 
