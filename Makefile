@@ -13,7 +13,7 @@ demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .

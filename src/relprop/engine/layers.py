@@ -21,7 +21,17 @@ def weighted_sum(step: Step, values: Mapping[str, Any]) -> WeightedSum:
     if step.batch_norm is not None:
         weights = _fold(linear_map, weights, substitute(step.batch_norm.args[1:8], values))
     z = linear_map.forward(x, weights.raw, weights.bias)
-    return WeightedSum(linear_map, weights, x, z, step.nonnegative, step.rectified, step.arriving)
+    z = z.relu_() if step.relu else z
+    return WeightedSum(
+        map=linear_map,
+        weights=weights,
+        x=x,
+        z=z,
+        nonnegative=step.nonnegative,
+        rectified=step.rectified,
+        relu=step.relu is not None,
+        arriving=step.arriving,
+    )
 
 
 def _linear(node: Node, x: Tensor, rest: list[Any]) -> tuple[LinearMap, Weights]:

@@ -35,6 +35,8 @@ class Operation:
     nonnegative   of the result: "always"; "if-inputs", where all of them are >= 0; "never" known
     rectifies     of an activation: it is zero wherever its input is <= 0
     scales        of a combination: it multiplies one argument by the other
+    elementwise   of a combination: with one argument that depends on the input, each entry of the
+                  result depends on one entry of it
     """
 
     principle: Principle
@@ -43,6 +45,7 @@ class Operation:
     nonnegative: Literal["always", "if-inputs", "never"] = "never"
     rectifies: bool = False
     scales: bool = False
+    elementwise: bool = False
 
 
 _CONVOLUTION = Operation(Principle.WEIGHTED_SUM, "convolution")
@@ -54,8 +57,9 @@ _GATE = Operation(Principle.ACTIVATION, keeps_zero=False, nonnegative="always")
 _SHIFTED = Operation(Principle.ACTIVATION, keeps_zero=False)
 _SELECTION = Operation(Principle.SELECTION, nonnegative="if-inputs")
 _SUM = Operation(Principle.COMBINATION, nonnegative="if-inputs")
-_SIGNED = Operation(Principle.COMBINATION)
-_SCALING = Operation(Principle.COMBINATION, scales=True)
+_ADDITION = replace(_SUM, elementwise=True)
+_SIGNED = Operation(Principle.COMBINATION, elementwise=True)
+_SCALING = replace(_SIGNED, scales=True)
 
 _BY_OPERATION: Mapping[Operation, str] = {
     _CONVOLUTION: "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
@@ -71,7 +75,8 @@ _BY_OPERATION: Mapping[Operation, str] = {
     "chunk split split_with_sizes unbind "
     "max_pool1d max_pool2d max_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
     "upsample_nearest1d upsample_nearest2d upsample_nearest3d",
-    _SUM: "add mean sum upsample_linear1d upsample_bilinear2d upsample_trilinear3d",
+    _ADDITION: "add",
+    _SUM: "mean sum upsample_linear1d upsample_bilinear2d upsample_trilinear3d",
     _SIGNED: "sub rsub neg batch_norm",
     _SCALING: "mul div",
 }

@@ -20,7 +20,9 @@ class Step:
     rule         of a weighted sum
     why          the row of the recipe, or the principle, that decided
     batch_norm   the batch norm that is folded into it
-    name         of its value: that of the batch norm, if one is folded
+    relu         the ReLU that runs with it, so that its output is kept in place of the sum's
+    name         of its value: that of the ReLU or of the batch norm, if there is one
+    elementwise  each entry of its value depends on one entry of one input
     nonnegative  its input is known to be >= 0
     rectified    relevance arrives only where its output is > 0
     arriving     form of the relevance that arrives at its output, None where none does
@@ -33,6 +35,8 @@ class Step:
     rule: Rule | None
     why: str
     batch_norm: Node | None = None
+    relu: Node | None = None
+    elementwise: bool = False
     nonnegative: bool = False
     rectified: bool = False
     arriving: Form | None = None
@@ -41,7 +45,7 @@ class Step:
     @property
     def name(self) -> str:
         """Name of the value that it makes."""
-        return self.batch_norm.name if self.batch_norm else self.node.name
+        return (self.relu or self.batch_norm or self.node).name
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,8 @@ class Plan:
 
 def _describe(step: Step) -> tuple[str, str, str, str, str]:
     operation = step.node.operation
-    if step.batch_norm:
-        operation += " + batch_norm"
+    operation += " + batch_norm" if step.batch_norm else ""
+    operation += " + relu" if step.relu else ""
     facts = [
         "constant" if step.principle is None else "",
         "input >= 0" if step.rule and step.nonnegative else "",

@@ -39,7 +39,7 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
             "check that forward uses its argument, and does not detach it",
         )
     steps, input_form = _with_forms(steps, graph)
-    return Plan(graph, recipe, tuple(steps), facts.dependent, input_form)
+    return Plan(graph, recipe, tuple(_with_relus(steps)), facts.dependent, input_form)
 
 
 def _refuse_train_mode(nodes: Iterable[Node]) -> None:
@@ -74,10 +74,18 @@ def _decide(node: Node, recipe: Recipe, facts: Facts) -> Step:
     norm = facts.folds.get(node.name)
     nonnegative = all(name in facts.nonnegative for name in node.inputs if name in facts.dependent)
     if operation.principle is not Principle.WEIGHTED_SUM:
-        return Step(node, operation.principle, operation, None, operation.principle.value)
+        alone = len(facts.dependent.intersection(node.inputs)) == 1
+        step = Step(node, operation.principle, operation, None, operation.principle.value)
+        return replace(step, elementwise=operation.elementwise and alone)
     row = _row(node, operation, recipe, facts)
     return Step(
-        node, operation.principle, operation, row.rule, str(row.selector), norm, nonnegative
+        node=node,
+        principle=operation.principle,
+        operation=operation,
+        rule=row.rule,
+        why=str(row.selector),
+        batch_norm=norm,
+        nonnegative=nonnegative,
     )
 
 
@@ -175,12 +183,11 @@ def _meet(arrivals: list[Arrival]) -> Arrival:
 def _with_arrivals(step: Step, arrivals: list[Arrival]) -> Step:
     arrival = _meet(arrivals)
     keeps_zero = step.operation is not None and step.operation.keeps_zero
-    scales = step.operation is not None and step.operation.scales
     leaving = {
         Principle.WEIGHTED_SUM: step.rule.definition.gives if step.rule else Form.GRADIENT,
         Principle.ACTIVATION: arrival.form if keeps_zero else Form.RELEVANCE,
         Principle.SELECTION: arrival.form,
-        Principle.COMBINATION: arrival.form if scales else Form.GRADIENT,
+        Principle.COMBINATION: arrival.form if step.elementwise else Form.GRADIENT,
         Principle.GRADIENT: Form.GRADIENT,
     }
     return replace(
@@ -196,3 +203,22 @@ def _leaving(step: Step) -> Arrival:
     rectifies = step.operation is not None and step.operation.rectifies and gradient
     copies = step.principle is Principle.SELECTION and step.rectified
     return Arrival(step.leaving or Form.GRADIENT, rectifies or copies)
+
+
+def _with_relus(steps: list[Step]) -> list[Step]:
+    """Run a weighted sum and the ReLU after it as one step, where its rule needs no sum below 0."""
+    readers: dict[str, list[Step]] = {}
+    for step in steps:
+        for name in step.node.inputs:
+            readers.setdefault(name, []).append(step)
+    joined = {step.name: _relu_after(step, readers.get(step.name, [])) for step in steps}
+    relus = {relu.name for relu in joined.values() if relu}
+    return [replace(s, relu=joined[s.name]) for s in steps if s.name not in relus]
+
+
+def _relu_after(step: Step, readers: list[Step]) -> Node | None:
+    if step.rule is None or not step.rectified or len(readers) != 1:
+        return None
+    needs_sum = step.rule.parameters.get("relative", False)  # the mean square is over all of z
+    is_relu = readers[0].node.operation == "relu" and readers[0].rule is None
+    return readers[0].node if is_relu and not needs_sum else None

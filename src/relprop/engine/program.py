@@ -168,7 +168,8 @@ def _lower_activation(step: Step) -> Run:
 def _lower_adjoint(step: Step, inputs: list[str]) -> Run:
     """Selections and combinations: back through the operation's own derivative.
 
-    A scaling leaves relevance as it is, and so gives its share to an input of zero too.
+    Relevance itself passes an elementwise operation unchanged, as it passes an activation: divided
+    by the values there, it would be lost or without bound where these are near zero.
     """
     passes = step.principle is Principle.COMBINATION and step.leaving is Form.RELEVANCE
     to_gradient = step.leaving is Form.GRADIENT and step.arriving is Form.RELEVANCE

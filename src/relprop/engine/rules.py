@@ -29,6 +29,9 @@ def zero(step: WeightedSum) -> Pull:
     Absorbs what the bias contributed. Source: Bach et al. 2015; Montavon et al. 2019.
     """
     weights = step.weights
+    if step.relu:
+        threshold = torch.ops.aten.threshold_backward
+        return lambda c: step.transpose(threshold(c, step.z, 0), weights)
     if step.arriving is Form.GRADIENT:
         return lambda c: step.transpose(c, weights)
     return lambda r: step.transpose(divide(r, step.z), weights)
@@ -55,8 +58,10 @@ def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False)
     if step.arriving is Form.RELEVANCE:
         size = epsilon if unit is None else epsilon * unit
         return lambda r: step.transpose(r / stabilise(z, size), weights)
-    z_in_units = z if unit is None else z / unit
-    return lambda c: step.transpose(damp(c, z_in_units, epsilon), weights)
+    if step.relu:
+        return lambda c: step.transpose(damp(c, z, epsilon), weights)
+    scaled = z if unit is None else z / unit
+    return lambda c: step.transpose(damp(c, scaled.abs(), epsilon), weights)
 
 
 def root_mean_square(z: Tensor) -> Tensor:
@@ -65,9 +70,10 @@ def root_mean_square(z: Tensor) -> Tensor:
     return torch.where(mean == 0, torch.inf, mean)
 
 
-def damp(c: Tensor, z: Tensor, epsilon: float) -> Tensor:
-    """C |z| / (|z| + epsilon), written as c - c epsilon / (|z| + epsilon): fewer passes."""
-    return torch.addcdiv(c, c, z.abs().add_(epsilon), value=-epsilon)
+def damp(c: Tensor, size: Tensor, epsilon: float) -> Tensor:
+    """C size / (size + epsilon) for size >= 0, in one new tensor."""
+    factor = size + epsilon
+    return torch.div(size, factor, out=factor).mul_(c)
 
 
 def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Pull:
@@ -173,20 +179,20 @@ def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Pu
 
     low, high  the smallest and largest value that an input can take: numbers, or tensors that
                broadcast to one sample, such as (channels, 1, 1)
+    Written as (x_i - l_i) w_ij^+ + (x_i - h_i) w_ij^-: with w_ij by itself, large terms cancel.
     Gives relevance itself: inputs of zero take part. The bias cancels.
     Source: Montavon et al. 2017.
     """
-    x, raw, positive = step.x, step.weights.raw, step.weights.positive.raw
-    lowest, highest = (bound(v, x[:1]) for v in (low, high))
-    edge = step.forward(lowest, step.weights.positive)
-    edge = edge + step.forward(highest, step.weights.negative)
-    denominator = stabilise(step.z - edge, STABILISER)
+    positive, negative = step.weights.positive.raw, step.weights.negative.raw
+    over, under = step.x - bound(low, step.x[:1]), step.x - bound(high, step.x[:1])
+    total = step.map.forward(over, positive, None) + step.map.forward(under, negative, None)
+    denominator = stabilise(total, STABILISER)
 
     def pull(v: Tensor) -> Tensor:
         s = step.share(v, denominator)
-        along = step.map.transpose(s, raw, x.shape)
-        above = step.map.transpose(s, positive, x.shape)  # W^- = W - W^+ saves a third pass
-        return (x - highest) * along + (highest - lowest) * above
+        above = step.map.transpose(s, positive, step.x.shape)
+        below = step.map.transpose(s, negative, step.x.shape)
+        return over * above + under * below
 
     return pull
 

@@ -53,9 +53,11 @@ class Weights:
 class WeightedSum:
     """One weighted sum of a model, run on a batch: all that a rule may know of it.
 
-    x, z         input (batch, *in) and output (batch, *out), bias included
+    x, z         input (batch, *in) and output (batch, *out), bias included; z after its ReLU, where
+                 one runs with it: then what arrives counts only where z > 0
     nonnegative  x is known to be >= 0 everywhere
     rectified    relevance arrives only where z > 0
+    relu         z is the output of a ReLU that runs with the sum
     arriving     the form of the relevance that will arrive at z
     """
 
@@ -65,6 +67,7 @@ class WeightedSum:
     z: Tensor
     nonnegative: bool
     rectified: bool
+    relu: bool
     arriving: Form
 
     def share(self, v: Tensor, denominator: Tensor) -> Tensor:
