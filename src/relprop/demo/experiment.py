@@ -8,6 +8,7 @@ Must not know files, figures or pages.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import torch
@@ -107,26 +108,17 @@ def rule_table(
     equal relevance.
     """
     images, labels = digits.images, digits.labels
-    model = explainers[MAIN_RECIPE].model
-    pixels = images[0].numel()
+    model, pixels = explainers[MAIN_RECIPE].model, images[0].numel()
     count = feature_count(q, pixels)
-
-    def attempt(relevance: Tensor, order: Order = "morf") -> Trial:
-        removed = ranking(relevance, order, seed=seed)[:, :count].clone()  # let the rest go
-        return Trial(removed, read(model, remove(images, removed, count), batch=BATCH))
-
-    before = read(model, images, batch=BATCH)
-    random = attempt(images, "random")
-    ink = attempt((images > 0).float())
-    rows = []
+    attempt = partial(_attempt, model, images, count, seed)
+    random, ink = attempt(images, "random"), attempt((images > 0).float(), "morf")
+    trials = {}
     with progress.stage("Rule table", len(images) * len(explainers), "explanations") as advance:
         for name, explainer in explainers.items():
             relevance = explain_all(explainer, images, advance)
-            most, least = attempt(relevance), attempt(relevance, "lerf")
-            rows.append(Row(name, cell(most.reading, labels), cell(least.reading, labels)))
-            if name == MAIN_RECIPE:
-                trials: dict[Order, Trial] = {"morf": most, "lerf": least, "random": random}
-    missed = trials["morf"].reading.prediction != labels
+            trials[name] = (attempt(relevance, "morf"), attempt(relevance, "lerf"))
+    most, least = trials[MAIN_RECIPE]
+    before = read(model, images, batch=BATCH)
     return RuleTable(
         q=q,
         pixels=pixels,
@@ -134,12 +126,25 @@ def rule_table(
         untouched=cell(before, labels),
         random=cell(random.reading, labels),
         random_ink=cell(ink.reading, labels),
-        rows=tuple(rows),
-        against_random=paired_difference(missed, random.reading.prediction != labels),
-        against_random_ink=paired_difference(missed, ink.reading.prediction != labels),
+        rows=tuple(Row(n, *(cell(t.reading, labels) for t in both)) for n, both in trials.items()),
+        against_random=_against(most, random, labels),
+        against_random_ink=_against(most, ink, labels),
         before=before,
-        trials=MappingProxyType(trials),
+        trials=MappingProxyType({"morf": most, "lerf": least, "random": random}),
     )
+
+
+def _attempt(
+    model: nn.Module, images: Tensor, count: int, seed: int, relevance: Tensor, order: Order
+) -> Trial:
+    removed = ranking(relevance, order, seed=seed)[:, :count].clone()  # lets the rest go
+    return Trial(removed, read(model, remove(images, removed, count), batch=BATCH))
+
+
+def _against(trial: Trial, control: Trial, labels: Tensor) -> PairedDifference:
+    """Share misread in the trial, minus that in the control."""
+    first, second = (each.reading.prediction != labels for each in (trial, control))
+    return paired_difference(first, second)
 
 
 def explain_all(

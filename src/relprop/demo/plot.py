@@ -20,7 +20,7 @@ from ..heatmap import HEATMAP_COLOURS, Colours, relevance_colours
 from ..summary import Cell, Share
 from . import wording
 from .experiment import RuleTable
-from .gallery import Grid, Tile
+from .gallery import Grid, Line, Tile
 from .networks import Network
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ DARK = Theme(
 )
 PAPER = Theme(text=LIGHT.text, faint=LIGHT.faint, paper="white", orders=LIGHT.orders)
 
+TILE, GAP, WORDS = 1.2, 0.12, 0.17  # inches: a tile, the space between two, a line of words
+
 MARKERS: dict[Order, str] = {"morf": "o", "lerf": "s", "random": "D"}
 
 
@@ -71,26 +73,19 @@ def scale_colours(count: int = 9) -> list[str]:
 
 def grid_figure(grid: Grid, note: str) -> Figure:
     """A grid of tiles with their words, the scale of the heatmaps, and a note below."""
-    size, gap, word = 1.2, 0.12, 0.17  # inches: a tile, the space between two, a line of words
-    left = 0.25 + 0.075 * max(len(line.title) for line in grid.lines)
-    heights = [size + gap + word * max(len(t.words) for t in line.tiles) for line in grid.lines]
-    top = 0.5 if grid.columns else 0.15
-    width = left + (size + gap) * len(grid.lines[0].tiles) + 0.1
-    height = top + sum(heights) + 0.75
-    figure = _figure(width, height)
-    y = height - top
-    for line, line_height in zip(grid.lines, heights, strict=True):
-        middle = (y - size / 2) / height
-        figure.text((left - 0.12) / width, middle, line.title, ha="right", va="center", fontsize=9)
-        for column, tile in enumerate(line.tiles):
-            x = left + (size + gap) * column
-            box = (x / width, (y - size) / height, size / width, size / height)
-            _draw_tile(figure.add_axes(box), tile)
-        y -= line_height
+    left = 0.25 + 0.075 * max(len(line.title) for line in grid.lines)  # room for the titles
+    above, below = 0.5 if grid.columns else 0.15, 0.75
+    heights = [TILE + GAP + WORDS * max(len(t.words) for t in line.tiles) for line in grid.lines]
+    width = left + (TILE + GAP) * len(grid.lines[0].tiles) + 0.1
+    figure = _figure(width, above + sum(heights) + below)
+    top = below + sum(heights)
+    for line, height in zip(grid.lines, heights, strict=True):
+        _draw_line(figure, line, left, top)
+        top -= height
     for ax, title in zip(figure.axes, grid.columns, strict=False):
         ax.set_title(title.replace(" ", "\n"), fontsize=9)
     _draw_scale(figure)
-    figure.text(0.5, 0.1 / height, note, ha="center", fontsize=7.5, color=PAPER.text)
+    figure.text(0.5, 0.1 / figure.get_figheight(), note, ha="center", fontsize=7.5)
     return figure
 
 
@@ -156,6 +151,17 @@ def _figure(width: float, height: float, theme: Theme = PAPER) -> Figure:
     with needs("demo", "figures"):
         from matplotlib.figure import Figure
     return Figure(figsize=(width, height), facecolor=theme.paper)
+
+
+def _draw_line(figure: Figure, line: Line, left: float, top: float) -> None:
+    """A title and tiles, from `left` to the right and from `top` down, both in inches."""
+    width, height = figure.get_size_inches()
+    middle = (top - TILE / 2) / height
+    figure.text((left - GAP) / width, middle, line.title, ha="right", va="center", fontsize=9)
+    for column, tile in enumerate(line.tiles):
+        x = left + (TILE + GAP) * column
+        box = (x / width, (top - TILE) / height, TILE / width, TILE / height)
+        _draw_tile(figure.add_axes(box), tile)
 
 
 def _draw_tile(ax: Axes, tile: Tile) -> None:
