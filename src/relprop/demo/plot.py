@@ -55,6 +55,7 @@ PAPER = Theme(text=LIGHT.text, faint=LIGHT.faint, paper="white", orders=LIGHT.or
 TILE, GAP, WORDS = 1.2, 0.12, 0.17  # inches: a tile, the space between two, a line of words
 
 MARKERS: dict[Order, str] = {"morf": "o", "lerf": "s", "random": "D"}
+OFFSETS: dict[Order, float] = {"morf": -0.12, "lerf": 0.12}  # of a row: equal shares do not cover
 
 
 def tile_colours(tile: Tile) -> Colours:
@@ -191,7 +192,7 @@ def _dots(ax: Axes, cells: Sequence[Cell], order: Order, theme: Theme) -> None:
     shares = [100 * cell.misread.share for cell in cells]
     ax.errorbar(
         shares,
-        range(len(cells)),
+        [row + OFFSETS[order] for row in range(len(cells))],
         xerr=_bars([cell.misread for cell in cells]),
         fmt=MARKERS[order],
         color=theme.orders[order],
