@@ -6,6 +6,7 @@ import re
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from relprop.errors import MissingExtraError
 from relprop.progress import Progress
 from relprop.summary import share
 
+HOME = str(Path(relprop.__file__).parents[1])  # of the package that is tested
 COUNT = 30
 MODEL = "mnist-dnn-500"  # the smallest, because the demo is run twice here
 
@@ -70,7 +72,7 @@ def test_a_real_process_gives_the_same_numbers_and_says_what_it_does(quiet_json,
     done = subprocess.run(
         [sys.executable, "-m", "relprop", "demo", *options],
         cwd=tmp_path,
-        env={**os.environ, "RELPROP_DATA": data, "COLUMNS": "80"},
+        env={**os.environ, "RELPROP_DATA": data, "PYTHONPATH": HOME},
         capture_output=True,
         text=True,
         timeout=240,
