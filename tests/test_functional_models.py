@@ -99,6 +99,7 @@ def statistics(m, x):
         (lambda m, x: m.o(m.a(x) if x.shape[0] < 9 else -m.a(x)), "a batch of 2 to 8"),
         (lambda m, x: m.o(m.a(x) if x.shape[0] > 1 else -m.a(x)), "on one sample does not"),
         (lambda m, x: m.o(m.a(x) * torch.rand(8).to(x)), "random numbers"),
+        (lambda m, x: m.o(torch.div(m.a(x), 2, rounding_mode="floor")), "no rule for div"),
     ],
 )
 def test_what_is_not_covered_is_refused(function, message):

@@ -28,12 +28,17 @@ def check_input(model: nn.Module, x: Tensor) -> Tensor:
         given = f"an input of dtype {x.dtype}"
         raise InputError(given, "floating point, as the model's", "write x.float()")
     _check_match(model, x)
-    finite = x.isfinite().flatten(1).all(1)
-    if not bool(finite.all()):
-        sample = int((~finite).nonzero()[0, 0])
+    sample = _first_not_finite(x)
+    if sample is not None:
         given = f"an input with NaN or infinity, first in sample {sample}"
         raise InputError(given, "finite values", "clean the data: x.nan_to_num()")
     return x.detach().clone()  # the record keeps it, whatever becomes of the caller's
+
+
+def _first_not_finite(values: Tensor) -> int | None:
+    """The first sample with NaN or infinity, if there is one."""
+    wrong = ~values.isfinite().flatten(1).all(1)
+    return int(wrong.nonzero()[0, 0]) if bool(wrong.any()) else None
 
 
 def _check_match(model: nn.Module, x: Tensor) -> None:
@@ -51,10 +56,10 @@ def _check_match(model: nn.Module, x: Tensor) -> None:
 
 def check_output(output: Tensor) -> Tensor:
     """The output itself; NumberError if it is not finite."""
-    finite = output.isfinite().flatten(1).all(1)
-    if not bool(finite.all()):
+    sample = _first_not_finite(output)
+    if sample is not None:
         raise NumberError(
-            f"the model's output for sample {int((~finite).nonzero()[0, 0])} is not finite",
+            f"the model's output for sample {sample} is not finite",
             "finite class scores",
             "check the model's weights and the scale of the input",
         )
@@ -63,10 +68,10 @@ def check_output(output: Tensor) -> Tensor:
 
 def check_relevance(relevance: Tensor) -> Tensor:
     """The relevance itself; NumberError if it is not finite."""
-    finite = relevance.isfinite().flatten(1).all(1)
-    if not bool(finite.all()):
+    sample = _first_not_finite(relevance)
+    if sample is not None:
         raise NumberError(
-            f"the relevance of sample {int((~finite).nonzero()[0, 0])} is not finite",
+            f"the relevance of sample {sample} is not finite",
             "finite relevance",
             "use a rule with a stabiliser, such as epsilon, where the recipe says zero",
         )

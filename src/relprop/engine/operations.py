@@ -89,6 +89,8 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
 def known(node: Node) -> Operation | None:
     """What is known of a node's operation, given its arguments; None if nothing is."""
     operation = OPERATIONS.get(node.operation)
+    if node.operation == "div" and node.kwargs.get("rounding_mode"):
+        return None  # a step function, with a derivative of zero
     if node.operation == "hardtanh":
         return _clipping(*node.args[1:] or (-1.0, 1.0))
     if node.operation == "clamp":
