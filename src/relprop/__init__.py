@@ -1,21 +1,29 @@
 """relprop: what a PyTorch classifier looked at, and whether that is true."""
 
+from .engine.forms import Back
 from .engine.recipe import Recipe
+from .engine.rows import Selector
+from .engine.rulebook import rule
 from .errors import RelpropError
 from .explain import Explainer, explain
 from .explanation import Explanation
 from .margin import margin
 from .models import load_model, save_model
+from .target import at
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Back",
     "Explainer",
     "Explanation",
     "Recipe",
     "RelpropError",
+    "Selector",
+    "at",
     "explain",
     "load_model",
     "margin",
+    "rule",
     "save_model",
 ]

@@ -1,38 +1,76 @@
 """Checks of what goes into an explanation and of what comes out of it."""
 
+import inspect
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .engine.inputs import Inputs
 from .errors import InputError, NumberError
 
+Given = Tensor | tuple[Any, ...] | Mapping[str, Any]
 
-def check_input(model: nn.Module, x: Tensor) -> Tensor:
-    """The batch itself, if the model can take it; InputError if not.
 
-    x  (batch, *features): a floating tensor with a sample in it, finite, of the model's dtype
-       and on its device
+def check_inputs(model: nn.Module, given: Given, explain: str | tuple[str, ...] | None) -> Inputs:
+    """What the model is called with, by label; InputError if the model cannot take it.
+
+    given    one tensor (batch, *features), a tuple of positional arguments, or a mapping of
+             keyword arguments; those that are no tensors are passed on as they are
+    explain  label or labels of the tensors that relevance is taken of; None: the first tensor
     """
-    if not isinstance(x, Tensor):
-        given = f"an input of type {type(x).__name__}"
-        raise InputError(given, "a torch.Tensor", "write torch.as_tensor(x)")
+    values, positional = _labelled(model, given)
+    tensors = [label for label, value in values.items() if isinstance(value, Tensor)]
+    if not tensors:
+        what = f"an input of type {type(given).__name__}"
+        raise InputError(what, "a torch.Tensor, or a tuple or mapping with one", "torch.as_tensor(x)")
+    chosen = tensors[:1] if explain is None else [explain] if isinstance(explain, str) else explain
+    for label in chosen:
+        if label not in tensors:
+            allowed = ", ".join(f'"{name}"' for name in tensors)
+            raise InputError(f"explain is {label!r}", allowed, f'write explain="{tensors[0]}"')
+        _check_batch(values[label])
+    for label in tensors:
+        _check_tensor(model, values[label])
+    return Inputs(values, positional, tuple(chosen))
+
+
+def _labelled(model: nn.Module, given: Given) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Arguments by the names of the parameters that take them, and which go by position."""
+    if isinstance(given, Mapping):
+        return dict(given), ()
+    arguments = given if isinstance(given, tuple) else (given,)
+    names = [
+        parameter.name
+        for parameter in inspect.signature(model.forward).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    names += [f"input_{i}" for i in range(len(names), len(arguments))]
+    values = dict(zip(names, arguments, strict=False))
+    return values, tuple(values)
+
+
+def _check_batch(x: Tensor) -> None:
     if x.ndim < 2 or len(x) == 0:
         given = f"an input of shape {tuple(x.shape)}"
         todo = "add the batch dimension: x[None]" if x.numel() else "give at least one sample"
         raise InputError(given, "(batch, *features) with batch >= 1", todo)
+    if x.dtype is torch.bool or x.is_complex():
+        given = f"an input of dtype {x.dtype}"
+        raise InputError(given, "floating point, as the model's, or token ids", "write x.float()")
+
+
+def _check_tensor(model: nn.Module, x: Tensor) -> None:
     if x.layout is not torch.strided:
         given = f"an input of layout {x.layout}"
         raise InputError(given, "a dense tensor", "write x.to_dense()")
-    if not x.is_floating_point():
-        given = f"an input of dtype {x.dtype}"
-        raise InputError(given, "floating point, as the model's", "write x.float()")
     _check_match(model, x)
-    sample = _first_not_finite(x)
+    sample = _first_not_finite(x) if x.is_floating_point() and x.ndim > 1 else None
     if sample is not None:
         given = f"an input with NaN or infinity, first in sample {sample}"
         raise InputError(given, "finite values", "clean the data: x.nan_to_num()")
-    return x.detach().clone()  # the record keeps it, whatever becomes of the caller's
 
 
 def _first_not_finite(values: Tensor) -> int | None:
@@ -46,7 +84,7 @@ def _check_match(model: nn.Module, x: Tensor) -> None:
     first = next((tensor for tensor in state if tensor.is_floating_point()), None)
     if first is None:
         return
-    if first.dtype != x.dtype:
+    if x.is_floating_point() and first.dtype != x.dtype:
         given, allowed = f"an input of dtype {x.dtype}", f"{first.dtype}, as the model's"
         raise InputError(given, allowed, f"write x.to({first.dtype})")
     if first.device != x.device:
@@ -54,36 +92,27 @@ def _check_match(model: nn.Module, x: Tensor) -> None:
         raise InputError(given, allowed, f'write x.to("{first.device}")')
 
 
-def check_output(output: Tensor) -> Tensor:
-    """The output itself; NumberError if it is not finite."""
-    sample = _first_not_finite(output)
-    if sample is not None:
-        raise NumberError(
-            f"the model's output for sample {sample} is not finite",
-            "finite class scores",
-            "check the model's weights and the scale of the input",
-        )
-    return output
+def is_classification(output: Tensor) -> bool:
+    """Whether an output is (batch, classes), with at least two classes."""
+    return output.ndim == 2 and output.shape[1] >= 2
 
 
-def check_relevance(relevance: Tensor) -> Tensor:
-    """The relevance itself; NumberError if it is not finite."""
-    sample = _first_not_finite(relevance)
-    if sample is not None:
-        raise NumberError(
-            f"the relevance of sample {sample} is not finite",
-            "finite relevance",
-            "use a rule with a stabiliser, such as epsilon, where the recipe says zero",
-        )
-    return relevance
-
-
-def check_classes(shape: tuple[int | None, ...]) -> None:
-    """InputError unless the model's output is (batch, classes) with at least two classes."""
-    if len(shape) != 2 or shape[0] is not None or (shape[1] or 0) < 2:
-        sizes = ", ".join("batch" if size is None else str(size) for size in shape)
+def check_output_shape(output: Tensor, batch: int) -> None:
+    """InputError unless the output has one entry for each sample, at least."""
+    if output.ndim == 0 or len(output) != batch:
         raise InputError(
-            f"a model whose output has shape ({sizes})",
-            "(batch, classes) with at least two classes",
-            "wrap it: one score z becomes two classes by torch.cat([-z, z], 1)",
+            f"a model whose output has shape {tuple(output.shape)} for a batch of {batch}",
+            "(batch, classes), or (batch, ...) with a target that says which entry to explain",
+            "wrap the model so that the first dimension runs over the samples",
         )
+
+
+def check_finite(values: Tensor, what: str, first: str, todo: str) -> None:
+    """NumberError if the values (batch, ...) are not finite.
+
+    first  the operation that made the first such number, as the error names it
+    """
+    sample = _first_not_finite(values.reshape(len(values), -1))
+    if sample is not None:
+        given = f"the {what} for sample {sample} is not finite{first}"
+        raise NumberError(given, "finite numbers", todo)

@@ -1,28 +1,29 @@
-"""The wrapper: classify a batch, then explain it. The package's public face.
+"""The wrapper: run a model on a batch, then explain it. The package's public face.
 
-Takes any module that maps a batch to (batch, classes). Captures and plans once for each input
-shape, and runs the program that comes of it. The model is read and never written.
+Takes any module. Captures and plans once for each input shape, and runs the program that comes of
+it. The model is read and never written.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from .checks import check_input, check_output, check_relevance
+from .checks import Given, check_inputs
+from .engine.inputs import Inputs
 from .engine.plan import Plan
-from .engine.program import Program
 from .engine.recipe import Recipe
 from .errors import InputError
 from .explanation import Explanation
-from .making import make_program, state_of
-from .margin import margin
-from .target import Target, resolve_target
+from .making import Made, make_program
+from .running import Request, run
+from .target import Target
 
 Seed = Literal["score", "one"]
+Capture = Literal["export", "per-input"]
 
 _PLANNING = threading.Lock()  # torch.export keeps global state while it reads a model
 
@@ -30,103 +31,126 @@ _PLANNING = threading.Lock()  # torch.export keeps global state while it reads a
 class Explainer:
     """Explains what a model looked at, by Layer-wise Relevance Propagation.
 
-    model   any torch.nn.Module, in eval mode, that maps a batch to (batch, classes) scores
-    recipe  a `Recipe`, or the name of a preset
+    model    any torch.nn.Module, in eval mode
+    recipe   a `Recipe`, or the name of a preset; "auto" chooses one for the model's operations,
+             and `plan` says which and why
+    output   which tensor to explain, of a model that returns several: a key or an index.
+             None: the only one, or the one called "logits"
+    capture  "export": the model is read once for each input shape. "per-input": it is read anew at
+             every call, for these very numbers, if Python's `if` and `for` in it depend on them
 
     Call it with a batch. One explainer may be used from several threads. It follows changes of the
     model's parameters and buffers; after any other change of the model make a new explainer.
     The model's forward runs a few times on a copy when an input shape is new, forward hooks too.
-    It computes in the model's own dtype, whatever autocast is around it.
+    It computes in the model's own dtype, and under the autocast that is on where it is called.
     """
 
-    def __init__(self, model: nn.Module, recipe: Recipe | str = "epsilon-plus-flat") -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe | str = "auto",
+        *,
+        output: str | int | None = None,
+        capture: Capture = "export",
+    ) -> None:
         if not isinstance(model, nn.Module):
             given = f"a model of type {type(model).__name__}"
             raise InputError(given, "a torch.nn.Module", "give the model itself")
         if not isinstance(recipe, (Recipe, str)):
             given = f"a recipe of type {type(recipe).__name__}"
             raise InputError(given, "a Recipe or a preset's name", 'write recipe="epsilon-plus"')
+        if capture not in ("export", "per-input"):
+            raise InputError(
+                f"capture is {capture!r}", '"export" or "per-input"', 'capture="export"'
+            )
         self.model = model
         self.recipe = Recipe.preset(recipe) if isinstance(recipe, str) else recipe
-        self._programs: dict[Any, tuple[Program, list[nn.Module]]] = {}
+        self.output = output
+        self.capture = capture
+        self._made: dict[Any, tuple[Made, list[nn.Module]]] = {}
 
-    def plan(self, x: Tensor) -> Plan:
+    def plan(self, x: Given, *, explain: str | tuple[str, ...] | None = None) -> Plan:
         """What will happen at every operation for a batch like x. Print it to read it."""
-        with _plain_arithmetic(x):
-            return self._program(check_input(self.model, x)).plan
+        with _arithmetic(create_graph=False):
+            return self._make(check_inputs(self.model, x, explain)).program.plan
 
-    def __call__(self, x: Tensor, target: Target = None, seed: Seed = "score") -> Explanation:
-        """Classify x, then explain it.
+    def __call__(
+        self,
+        x: Given,
+        target: Target = None,
+        seed: Seed = "score",
+        *,
+        explain: str | tuple[str, ...] | None = None,
+        ledger: bool = False,
+        layers: Sequence[str] = (),
+        only: Mapping[str, Any] | None = None,
+        create_graph: bool = False,
+    ) -> Explanation:
+        """Run the model on x, then explain its output.
 
-        x       (batch, *features), of the model's dtype and on its device
-        target  None or "predicted"; a class; one class per sample, (batch,); "runner-up";
-                a pair (a, b) for the difference of their scores; or a function
-                from the output to one number per sample
-        seed    "score": the relevance at the output is the target's own score, so that it sums
-                to it where nothing is absorbed; "one": the same, scaled to sum to 1 there
-        Raises RelpropError before anything runs if the input or a parameter is wrong, or an
-        operation has no rule; and after it if the result is not finite.
+        x             what the model is called with: a tensor (batch, *features) of the model's
+                      dtype and on its device, or token ids (batch, length); a tuple of positional
+                      arguments; or a mapping of keyword arguments
+        target        None or "predicted"; a class; one class per sample, a tensor (batch,);
+                      "runner-up"; `relprop.at(...)` for one entry of an output of any shape; a pair
+                      (a, b) for the difference of their scores; a function from the output to one
+                      number per sample. A list of these, or "all" for every class: several targets
+        seed          "score": the relevance at the output is the target's own score, so that it
+                      sums to it where nothing is absorbed; "one": the same, scaled to sum to 1
+        explain       labels of the inputs that relevance is taken of; None: the first
+        ledger        account for all relevance, by operation and sample
+        layers        globs on names of modules whose output's relevance is wanted
+        only          module -> channels through which alone relevance passes at its output: an
+                      index, a list of them, or a mask
+        create_graph  relevance can be differentiated by the inputs and the model's parameters
+        Raises RelpropError before anything runs if an argument is wrong, or an operation has no
+        rule; and after it if the result is not finite.
         """
         if seed not in ("score", "one"):
             raise InputError(f"seed is {seed!r}", '"score" or "one"', 'write seed="score"')
-        with _plain_arithmetic(x):
-            x = check_input(self.model, x)
-            program = self._program(x)
-            trace = program.forward(x, state_of(self.model, program.plan.graph))
-            output = check_output(trace.output)
-            c, classes = resolve_target(output, target)
-            relevance = program.backward(trace, c if seed == "score" else _unit(output, c))
-            return _record(x, output, classes, check_relevance(relevance))
+        if isinstance(layers, str):
+            raise InputError(f"layers is {layers!r}", "a list of names", f'layers=["{layers}"]')
+        request = Request(
+            target, seed == "one", bool(ledger), tuple(layers), dict(only or {}), create_graph
+        )
+        with _arithmetic(create_graph):
+            inputs = _own(check_inputs(self.model, x, explain), create_graph)
+            return run(self._make(inputs), self.model, inputs, request)
 
-    def _program(self, x: Tensor) -> Program:
+    def _make(self, inputs: Inputs) -> Made:
+        if self.capture == "per-input":
+            with _PLANNING, torch.no_grad():
+                return make_program(self.model, inputs, self.recipe, self.output, True)
         modules = list(self.model.modules())  # kept, so that no new module gets an old one's id
-        key = (x.shape[1:], x.dtype, x.device, *((id(m), m.training) for m in modules))
-        if key not in self._programs:
-            with _PLANNING:
-                if key not in self._programs:
-                    self._programs[key] = make_program(self.model, x, self.recipe), modules
-        return self._programs[key][0]
+        key = (inputs.signature, *((id(m), m.training) for m in modules))
+        if key not in self._made:
+            with _PLANNING, torch.no_grad():
+                if key not in self._made:
+                    made = make_program(self.model, inputs, self.recipe, self.output, False)
+                    self._made[key] = made, modules
+        return self._made[key][0]
 
 
 def explain(
     model: nn.Module,
-    x: Tensor,
-    recipe: Recipe | str = "epsilon-plus-flat",
+    x: Given,
+    recipe: Recipe | str = "auto",
     target: Target = None,
     seed: Seed = "score",
 ) -> Explanation:
-    """Classify x and explain it in one call: `Explainer(model, recipe)(x, target, seed)`."""
+    """Run the model and explain it in one call: `Explainer(model, recipe)(x, target, seed)`."""
     return Explainer(model, recipe)(x, target, seed)
 
 
+def _own(inputs: Inputs, create_graph: bool) -> Inputs:
+    """Tensors that the record keeps, whatever becomes of the caller's."""
+    tensors = inputs.tensors
+    kept = {n: t.clone() if create_graph else t.detach().clone() for n, t in tensors.items()}
+    return Inputs({**inputs.values, **kept}, inputs.positional, inputs.explained)
+
+
 @contextmanager
-def _plain_arithmetic(x: Tensor) -> Iterator[None]:
-    """Without autograd, inference mode and autocast, whatever the caller has on."""
-    device = x.device.type if isinstance(x, Tensor) else "cpu"
-    with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
+def _arithmetic(create_graph: bool) -> Iterator[None]:
+    """Without inference mode, and with autograd only where the caller asks for it."""
+    with torch.inference_mode(False), torch.set_grad_enabled(create_graph):
         yield
-
-
-def _unit(output: Tensor, c: Tensor) -> Tensor:
-    """The same, scaled so that the relevance at the output sums to 1 for each sample."""
-    score = (output * c).sum(1, keepdim=True)
-    if bool((score == 0).any()):
-        sample = int((score == 0).nonzero()[0, 0])
-        raise InputError(
-            f'seed="one" for sample {sample}, whose target scores exactly 0',
-            "a target whose score is not 0",
-            'write seed="score"',
-        )
-    return c / score
-
-
-def _record(x: Tensor, output: Tensor, target: Tensor | None, relevance: Tensor) -> Explanation:
-    return Explanation(
-        input=x,
-        output=output,
-        prediction=output.argmax(1),
-        probabilities=output.softmax(1),
-        margin=margin(output),
-        target=target,
-        relevance=relevance,
-    )

@@ -1,6 +1,7 @@
 """The result of an explanation: a frozen record, saved as .npz, shown in a notebook."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .engine.ledger import Ledger
+from .errors import InputError
 from .files import write_atomically
 from .notebook import SAMPLES, Sample, samples_html
 
@@ -16,42 +19,61 @@ from .notebook import SAMPLES, Sample, samples_html
 class Explanation:
     """A classified and explained batch.
 
-    input          (batch, *features), what was explained
-    output         (batch, classes), the model's scores
-    prediction     (batch,), the class of the largest score
-    probabilities  (batch, classes), softmax of the scores
-    margin         (batch,), (max - second max) / max of the probabilities
+    input          (batch, *features), what was explained; by label, where several inputs were
+    output         (batch, classes), the model's scores, or of another shape (batch, ...)
+    prediction     (batch,), the class of the largest score; None if the output is not by classes
+    probabilities  (batch, classes), softmax of the scores, or None
+    margin         (batch,), (max - second max) / max of the probabilities, or None
     target         (batch,), the class that was explained; (batch, 2) for a contrast pair; None
-                   for a function of the output
-    relevance      (batch, *features)
+                   for what is no class. (batch, targets) where several were asked for
+    relevance      (batch, *features), one value a token for token ids; by label, where several
+                   inputs were explained; (batch, targets, *features) for several targets
+    layers         module -> relevance of its output, or a tuple where it has several
+    ledger         where all relevance went, if asked for; one for each of several targets
     """
 
-    input: Tensor
+    input: Tensor | dict[str, Tensor]
     output: Tensor
-    prediction: Tensor
-    probabilities: Tensor
-    margin: Tensor
+    prediction: Tensor | None
+    probabilities: Tensor | None
+    margin: Tensor | None
     target: Tensor | None
-    relevance: Tensor
+    relevance: Tensor | dict[str, Tensor]
+    layers: Mapping[str, Tensor | tuple[Tensor, ...]] = field(default_factory=dict)
+    several: bool = False
+    ledgers: tuple[Ledger, ...] = ()
+
+    @property
+    def ledger(self) -> Ledger | tuple[Ledger, ...]:
+        """The ledger of the one target, or those of several. Raises InputError if not asked for."""
+        if not self.ledgers:
+            given = "a ledger of an explanation that was made without"
+            raise InputError(given, "an explanation with a ledger", "write explainer(x, ledger=True)")
+        return self.ledgers if self.several else self.ledgers[0]
 
     def save(self, path: str | Path) -> None:
-        """Write all fields to an .npz file, whole or not at all; `numpy.load` reads it.
+        """Write all tensors to an .npz file, whole or not at all; `numpy.load` reads it.
 
-        bfloat16, which numpy lacks, becomes float32. Raises FileError if it cannot be written.
+        What is by label is named "relevance/label". bfloat16, which numpy lacks, becomes float32.
+        Raises FileError if it cannot be written.
         """
-        arrays = {
-            field.name: _array(getattr(self, field.name))
-            for field in fields(self)
-            if getattr(self, field.name) is not None
-        }
+        fields = ("input", "output", "prediction", "probabilities", "margin", "target")
+        arrays: dict[str, Any] = {}
+        for name in (*fields, "relevance", "layers"):
+            arrays.update(_arrays(name, getattr(self, name)))
         with write_atomically(Path(path)) as file:
             np.savez_compressed(file, **arrays)
 
     def _repr_html_(self) -> str:
         count = min(SAMPLES, len(self.output))
+        if self.several or isinstance(self.relevance, dict) or self.probabilities is None:
+            return f"<pre>{self!r}</pre>"
         return samples_html([self._sample(i) for i in range(count)], len(self.output))
 
     def _sample(self, i: int) -> Sample:
+        assert isinstance(self.input, Tensor)
+        assert isinstance(self.relevance, Tensor)
+        assert self.probabilities is not None
         if self.target is None:
             target = "a function of the output"
         elif self.target.ndim == 2:
@@ -61,8 +83,25 @@ class Explanation:
         return Sample(self.input[i], self.relevance[i], self.probabilities[i], target)
 
     def __repr__(self) -> str:
-        shape = "x".join(str(size) for size in self.relevance.shape[1:])
-        return f"Explanation({len(self.output)} of {shape}, predicted {self.prediction.tolist()})"
+        maps = self.relevance if isinstance(self.relevance, dict) else {"": self.relevance}
+        shapes = ", ".join(
+            f"{name} {'x'.join(map(str, t.shape[1:]))}".strip() for name, t in maps.items()
+        )
+        found = "" if self.prediction is None else f", predicted {self.prediction.tolist()}"
+        return f"Explanation({len(self.output)} of {shapes}{found})"
+
+
+def _arrays(name: str, value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        found: dict[str, Any] = {}
+        for label, one in value.items():
+            found.update(_arrays(f"{name}/{label}", one))
+        return found
+    if isinstance(value, tuple):
+        return {f"{name}/{i}": _array(one) for i, one in enumerate(value)}
+    return {name: _array(value)}
 
 
 def _array(tensor: Tensor) -> Any:

@@ -1,9 +1,10 @@
 """Targets: what of the output is to be explained, as relevance per unit of output.
 
-output  (batch, classes)      c  (batch, classes), the relevance of the output is output * c
+output  (batch, classes) or (batch, ...)      c  like it; the relevance of the output is output * c
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,34 +12,78 @@ from torch import Tensor
 
 from .errors import InputError
 
-Target = int | str | Tensor | list[int] | tuple[Any, Any] | Callable[[Tensor], Tensor] | None
+
+@dataclass(frozen=True)
+class At:
+    """One entry of each sample's output, as a target: `at(-1, 42)` for output[:, -1, 42]."""
+
+    index: tuple[int, ...]
+
+
+def at(*index: int) -> At:
+    """One entry of each sample's output: a token's score, a pixel's, a box's.
+
+    index  one number for each dimension of the output but the first
+    """
+    if not index or any(isinstance(i, bool) or not isinstance(i, int) for i in index):
+        raise InputError(f"at{index}", "one integer for each dimension of a sample's output", "at(0)")
+    return At(index)
+
+
+Target = int | str | Tensor | At | tuple[Any, Any] | Callable[[Tensor], Tensor] | list[Any] | None
 
 ALLOWED = (
-    'None or "predicted", a class, one class per sample, "runner-up", '
-    "a pair (a, b) of these, or a function of the output"
+    'None or "predicted", a class, one class per sample as a tensor, "runner-up", at(...), '
+    'a pair (a, b) of these, a function of the output, or a list of these or "all" for several'
 )
 
 
-def resolve_target(output: Tensor, target: Target) -> tuple[Tensor, Tensor | None]:
+def targets(output: Tensor, target: Target) -> tuple[list[Any], bool]:
+    """The targets one by one, and whether several were asked for."""
+    if isinstance(target, str) and target == "all":
+        _check_classes(output)
+        return list(range(output.shape[1])), True
+    if not isinstance(target, list):
+        return [target], False
+    if not target or any(isinstance(one, list) for one in target):
+        raise _bad("a list that is empty or has lists in it", 'write ["predicted", "runner-up"]')
+    return target, True
+
+
+def resolve_target(output: Tensor, target: Any) -> tuple[Tensor, Tensor | None]:
     """The relevance per unit of output, and the class or classes that it stands for.
 
-    Returns c (batch, classes), and the classes: (batch,), or (batch, 2) for a contrast pair, or
-    None for a function of the output. For class k, c is 1 at k; for a pair (a, b), 1 at a and -1
-    at b; for a function, its gradient, so that the relevance at the output is output * gradient,
-    which sums to the function's value where that is linear in the output.
+    Returns c, of the output's shape, and the classes: (batch,), or (batch, 2) for a contrast pair,
+    or None for what is no class. For class k, c is 1 at k; for a pair (a, b), 1 at a and -1 at b;
+    for a function, its gradient, so that the relevance at the output is output * gradient, which
+    sums to the function's value where that is linear in the output.
     Raises InputError for anything that is not `ALLOWED`.
     """
     if callable(target):
         return _gradient(output, target), None
+    if isinstance(target, At):
+        return _one_entry(output, target), None
     if isinstance(target, tuple):
-        if len(target) != 2:
-            raise _bad(f"a tuple of {len(target)}", "write (a, b), or a list for one per sample")
-        a, b = (_classes(output, one) for one in target)
-        if bool((a == b).any()):
-            raise _bad("a pair of equal classes", "contrast two different classes")
-        return _one_hot(output, a) - _one_hot(output, b), torch.stack([a, b], dim=1)
+        return _contrast(output, target)
     classes = _classes(output, target)
     return _one_hot(output, classes), classes
+
+
+def stack_classes(classes: Sequence[Tensor | None]) -> Tensor | None:
+    """The classes of several targets, (batch, targets) or (batch, targets, 2); None if unlike."""
+    shapes = {None if one is None else one.shape for one in classes}
+    known = [one for one in classes if one is not None]
+    return torch.stack(known, dim=1) if len(shapes) == 1 and known else None
+
+
+def _contrast(output: Tensor, pair: tuple[Any, ...]) -> tuple[Tensor, Tensor | None]:
+    if len(pair) != 2:
+        raise _bad(f"a tuple of {len(pair)}", "write (a, b), or a list for several targets")
+    (c_a, a), (c_b, b) = (resolve_target(output, one) for one in pair)
+    if bool((c_a == c_b).flatten(1).all(1).any()):
+        raise _bad("a pair of equal classes", "contrast two different classes")
+    unlike = a is None or b is None or a.ndim > 1 or b.ndim > 1
+    return c_a - c_b, None if unlike else torch.stack([a, b], dim=1)  # type: ignore[list-item]
 
 
 def _bad(given: str, todo: str) -> InputError:
@@ -49,7 +94,30 @@ def _one_hot(output: Tensor, classes: Tensor) -> Tensor:
     return torch.zeros_like(output).scatter_(1, classes[:, None], 1)
 
 
+def _one_entry(output: Tensor, entry: At) -> Tensor:
+    sizes = output.shape[1:]
+    fits = len(entry.index) == len(sizes)
+    if not fits or any(not -n <= i < n for i, n in zip(entry.index, sizes, strict=True)):
+        given = f"at{entry.index} of an output of shape {tuple(output.shape)}"
+        raise _bad(given, f"give one index for each of the sizes {tuple(sizes)}")
+    c = torch.zeros_like(output)
+    c[(slice(None), *entry.index)] = 1
+    return c
+
+
+def _check_classes(output: Tensor) -> None:
+    """InputError unless the model's output is (batch, classes) with at least two classes."""
+    if output.ndim != 2 or output.shape[1] < 2:
+        sizes = ", ".join(str(size) for size in output.shape[1:])
+        raise InputError(
+            f"a class as target for a model whose output has shape (batch, {sizes})",
+            "(batch, classes) with at least two classes, or another target",
+            "say which entry: target=relprop.at(...), or a function of the output",
+        )
+
+
 def _classes(output: Tensor, target: Any) -> Tensor:
+    _check_classes(output)
     if target is None or (isinstance(target, str) and target == "predicted"):
         return output.argmax(1)
     if isinstance(target, str):

@@ -1,4 +1,4 @@
-"""Capture: a model and an example input -> Graph, the operations that the model runs.
+"""Capture: a model and what it is called with -> Graph, the operations that the model runs.
 
 Takes any module that torch.export can read, and a batch. The model is read and never written.
 Knows nothing of rules or relevance.
@@ -8,106 +8,100 @@ import copy
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from inspect import Parameter, signature
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import CaptureError
+from .graph import Graph
+from .inputs import Inputs
+from .reading import read
 
 
-@dataclass(frozen=True)
-class Ref:
-    """A reference to the value that the node of this name makes."""
+def capture(model: nn.Module, inputs: Inputs, output: str | int | None, per_input: bool) -> Graph:
+    """Read the operations that `model` runs on a batch like `inputs`.
 
-    name: str
-
-
-@dataclass(frozen=True)
-class Node:
-    """One operation of the model.
-
-    operation   torch's name of it, such as "conv2d" or "relu"
-    args        its arguments; a value that another node makes stands there as a Ref
-    module      dotted name of the module that ran it, "" for the model itself
-    shape       of its result, None where it follows the batch size; () if it is not a tensor
-    floating    whether its result is a tensor of floating point numbers
-    """
-
-    name: str
-    operation: str
-    target: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    module: str
-    shape: tuple[int | None, ...]
-    floating: bool
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Names of the values that it takes, each once, in order of appearance."""
-        return tuple(dict.fromkeys(ref.name for ref in _refs((self.args, dict(self.kwargs)))))
-
-    @property
-    def where(self) -> str:
-        """How messages name it: its module and its operation."""
-        return f'"{self.module}" ({self.operation})' if self.module else f"{self.operation}"
-
-
-@dataclass(frozen=True)
-class Graph:
-    """What a model computes: functional operations in the order in which they run.
-
-    state      value name -> dotted name of the parameter or buffer, looked up in the model when run
-    constants  value name -> tensor that the model's code holds outside parameters and buffers
-    """
-
-    nodes: tuple[Node, ...]
-    input: str
-    output: str
-    state: Mapping[str, str]
-    constants: Mapping[str, Tensor]
-
-    @property
-    def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of the output, None where it follows the batch size."""
-        return next((node.shape for node in self.nodes if node.name == self.output), ())
-
-
-def substitute(value: Any, values: Mapping[str, Any]) -> Any:
-    """The same arguments with each Ref replaced by the value of its name."""
-    if isinstance(value, Ref):
-        return values[value.name]
-    if isinstance(value, (list, tuple)):
-        return type(value)(substitute(item, values) for item in value)
-    return value
-
-
-def capture(model: nn.Module, x: Tensor) -> Graph:
-    """Read the operations that `model` runs on a batch like `x`.
-
-    model  a `twin` of the user's: while torch.export reads it, other tensors stand in its place
-    x      (batch, *features)
+    model      a `twin` of the user's: while torch.export reads it, other tensors stand in its place
+    output     which of several results: a key, an attribute or an index
+    per_input  follow Python's if and for for these very numbers: right for this batch alone
     Not to be run by two threads at once: torch.export keeps global state.
-    Raises CaptureError when torch.export cannot read the model, when it returns several tensors,
-    and when what it does depends on the size of the batch.
+    Raises CaptureError when torch.export cannot read the model, when it returns several tensors
+    and none is chosen, and when what it does depends on the size of the batch.
     """
-    example = x.detach()[:1].repeat(2, *[1] * (x.ndim - 1))  # a batch of 1 would be taken as fixed
-    batch: Any = {0: torch.export.Dim.DYNAMIC}
-    kinds = [parameter.kind for parameter in signature(model.forward).parameters.values()]
-    shapes = ((batch,),) if kinds[:1] == [Parameter.VAR_POSITIONAL] else (batch,)
-    with _quiet_export():
+    called = Called(model, inputs, output)
+    with _quiet_export(), _whole_attention(), torch.enable_grad():
         try:
-            program = torch.export.export(model, (example,), strict=False, dynamic_shapes=shapes)
+            program = _draft(called) if per_input else _export(called)
             program = program.run_decompositions({})
+        except CaptureError:
+            raise
         except Exception as error:
-            raise _explain_failure(error, model, x) from error
-    _refuse_fixed_sizes(program, type(model).__name__)
-    return _read(program)
+            raise _explain_failure(error, model, inputs) from error
+    if not per_input:
+        _refuse_fixed_sizes(program, type(model).__name__)
+    return read(program, inputs, any_batch=not per_input)
+
+
+class Called(nn.Module):
+    """A model with the plain values of a call filled in, so that tensors are all that is left."""
+
+    def __init__(self, model: nn.Module, inputs: Inputs, output: str | int | None) -> None:
+        super().__init__()
+        self.model = model
+        self.inputs = inputs
+        self.output = output
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        """The one tensor of the model's result that is explained."""
+        given = dict(zip(self.inputs.tensors, tensors, strict=True))
+        positional, named = self.inputs.arranged({**self.inputs.values, **given})
+        return choose(self.model(*positional, **named), self.output)
+
+
+def choose(result: Any, output: str | int | None) -> Tensor:
+    """One tensor of what a model returned. Raises CaptureError if it is not clear which."""
+    if isinstance(result, Tensor) and output is None:
+        return result
+    found = _named_tensors(result)
+    if output is None and len(found) == 1:
+        return next(iter(found.values()))
+    wanted = "logits" if output is None else output
+    if wanted in found:
+        return found[wanted]
+    names = ", ".join(repr(name) for name in found)
+    raise CaptureError(
+        f"the model returns {len(found)} tensors"
+        + (f", none of them {output!r}" if output is not None else ""),
+        f"one of {names}" if found else "a model that returns a tensor",
+        f"say which: Explainer(model, output={next(iter(found), 0)!r})",
+    )
+
+
+def _named_tensors(result: Any) -> dict[str | int, Tensor]:
+    if isinstance(result, Mapping):
+        items: dict[str | int, Any] = dict(result)
+    elif isinstance(result, tuple) and hasattr(result, "_fields"):
+        items = dict(zip(result._fields, result, strict=True))
+    else:
+        items = dict(enumerate(result)) if isinstance(result, (tuple, list)) else {0: result}
+    return {name: value for name, value in items.items() if isinstance(value, Tensor)}
+
+
+def _export(called: Called) -> torch.export.ExportedProgram:
+    inputs = called.inputs
+    example = inputs.per_sample(lambda t: t.detach()[:1].repeat(2, *[1] * (t.ndim - 1)))
+    batch: Any = {0: torch.export.Dim.DYNAMIC}  # a batch of 1 would be taken as fixed
+    shapes = tuple(batch if name in inputs.batched else None for name in inputs.tensors)
+    tensors = tuple(example.tensors.values())
+    return torch.export.export(called, tensors, strict=False, dynamic_shapes=(shapes,))
+
+
+def _draft(called: Called) -> torch.export.ExportedProgram:
+    tensors = tuple(tensor.detach() for tensor in called.inputs.tensors.values())
+    return torch.export.draft_export(called, tensors)
 
 
 def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str) -> None:
@@ -141,109 +135,15 @@ def twin(model: nn.Module) -> nn.Module:
         ) from error
 
 
-def _read(program: torch.export.ExportedProgram) -> Graph:
-    interface = program.graph_signature
-    if len(interface.user_outputs) != 1:
-        raise CaptureError(
-            f"the model returns {len(interface.user_outputs)} tensors",
-            "one tensor of shape (batch, classes)",
-            "wrap the model in a module whose forward returns the class scores alone",
-        )
-    state = {**interface.inputs_to_parameters, **interface.inputs_to_buffers}
-    names = {**interface.inputs_to_lifted_tensor_constants}
-    calls = [node for node in program.graph.nodes if node.op == "call_function"]
-    return Graph(
-        nodes=_one_result_each([_node(call) for call in calls]),
-        input=str(interface.user_inputs[0]),
-        output=str(interface.user_outputs[0]),
-        state=state,
-        constants={name: program.constants[target] for name, target in names.items()},
-    )
-
-
-def _node(call: torch.fx.Node) -> Node:
-    stack = [entry for entry in (call.meta.get("nn_module_stack") or {}).values() if entry]
-    module = stack[-1][0] if stack else ""
-    target: Any = call.target
-    value = call.meta.get("val")
-    return Node(
-        name=call.name,
-        operation=_operation(target),
-        target=target,
-        args=_with_refs(call.args),
-        kwargs=_with_refs(call.kwargs),
-        module="" if module.startswith("_") else module,
-        shape=_shape(value),
-        floating=isinstance(value, Tensor) and value.is_floating_point(),
-    )
-
-
-def _operation(target: Any) -> str:
-    packet = getattr(target, "overloadpacket", None)
-    return str(packet or getattr(target, "__name__", target)).rpartition(".")[2]
-
-
-def _shape(value: Any) -> tuple[int | None, ...]:
-    if not isinstance(value, Tensor):
-        return ()
-    return tuple(size if isinstance(size, int) else None for size in value.shape)
-
-
-def _with_refs(value: Any) -> Any:
-    if isinstance(value, torch.fx.Node):
-        return Ref(value.name)
-    if isinstance(value, (list, tuple)):
-        return type(value)(_with_refs(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _with_refs(item) for key, item in value.items()}
-    return value
-
-
-def _refs(value: Any) -> Iterator[Ref]:
-    if isinstance(value, Ref):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _refs(item)
-    elif isinstance(value, dict):
-        yield from _refs(list(value.values()))
-
-
-@dataclass(frozen=True)
-class Item:
-    """One result of an operation that returns several, as an operation of its own."""
-
-    target: Callable[..., Any]
-    index: int
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.target(*args, **kwargs)[self.index]
-
-
-def _one_result_each(nodes: list[Node]) -> tuple[Node, ...]:
-    """Write each result that is used of an operation as an operation that gives this one alone."""
-    makers = {node.name: node for node in nodes}
-    several = {node.inputs[0] for node in nodes if node.operation == "getitem"}
-    return tuple(
-        _item(makers[node.inputs[0]], node) if node.operation == "getitem" else node
-        for node in nodes
-        if node.name not in several
-    )
-
-
-def _item(maker: Node, item: Node) -> Node:
-    index = item.args[1]
-    changed = replace(item, operation=maker.operation, args=maker.args, kwargs=maker.kwargs)
-    if maker.operation != "_native_batch_norm_legit_no_training":
-        return replace(changed, target=Item(maker.target, index), module=maker.module)
-    x, weight, bias, mean, variance, momentum, eps = maker.args
-    return replace(
-        changed,
-        operation="batch_norm",
-        target=torch.ops.aten.batch_norm.default,
-        args=(x, weight, bias, mean, variance, False, momentum, eps, False),
-        module=maker.module,
-    )
+@contextmanager
+def _whole_attention() -> Iterator[None]:
+    """Have torch's own transformer layers run the operations that they are made of."""
+    was = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(was)
 
 
 @contextmanager
@@ -251,7 +151,7 @@ def _quiet_export() -> Iterator[None]:
     """Keep torch from printing its own account of a failed export: ours has one line of it."""
     names = (
         *("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor"),
-        *("torch.export", "torch._dynamo"),
+        *("torch.export", "torch.export._draft_export", "torch._dynamo"),
     )
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
@@ -268,24 +168,39 @@ def _quiet_export() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def _explain_failure(error: Exception, model: nn.Module, x: Tensor) -> CaptureError:
+def _explain_failure(error: Exception, model: nn.Module, inputs: Inputs) -> CaptureError:
+    name, shape = type(model).__name__, tuple(inputs.first.shape)
     reason = _first_line(error)
-    given = f"{type(model).__name__} on an input of shape {tuple(x.shape)}: {reason}"
+    given = f"{name}{_place(error, model)} on an input of shape {shape}: {reason}"
     if "specialized it to be a constant" in str(error):
         return CaptureError(
-            f"{type(model).__name__} works for one batch size only: its code fixes the batch size",
+            f"{name} works for one batch size only: its code fixes the batch size",
             "a model that takes any batch size",
             "write x.flatten(1) or x.view(x.shape[0], -1) where forward writes the batch size out",
         )
     if "data-dependent" in str(error) or "torch.export" in reason:
-        allowed = "a model whose operations do not depend on the values of its input"
-        todo = "take Python's if and for over tensor values out of forward (torch.where instead)"
-        return CaptureError(given, allowed, todo)
+        return CaptureError(
+            given,
+            "a model whose operations do not depend on the values of its input",
+            "take Python's if and for over tensor values out of forward (torch.where instead), "
+            'or have it read anew for each input: Explainer(model, capture="per-input")',
+        )
     return CaptureError(
         given,
         "an input that the model itself accepts: (batch, *features)",
         "check that model(x) runs; the reason above is torch's",
     )
+
+
+def _place(error: Exception, model: nn.Module) -> str:
+    """The innermost module of the model that was running when the error arose, by its name."""
+    names = {id(module): name for name, module in model.named_modules() if name}
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        module = trace.tb_frame.f_locals.get("self")
+        place = names.get(id(module), place)
+        trace = trace.tb_next
+    return f', in "{place}",' if place else ""
 
 
 def _first_line(error: Exception) -> str:

@@ -1,9 +1,16 @@
-"""The two forms in which relevance travels: as it is, or per unit of activation."""
+"""The two forms in which relevance travels, and the way back through one operation."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+
+Cause = Literal["bias", "stabiliser", "constants", "linearisation"]
+CAUSES: tuple[Cause, ...] = ("bias", "stabiliser", "constants", "linearisation")
+Absorbed = Mapping[Cause, Tensor]
 
 
 class Form(Enum):
@@ -17,11 +24,41 @@ class Form(Enum):
     RELEVANCE = "relevance"
 
 
+@dataclass(frozen=True)
+class Back:
+    """The way back through one operation.
+
+    pull      from what arrives at the result to what leaves at the input: a tensor, or a tuple of
+              them where several inputs receive relevance
+    absorbed  from what arrives to the relevance that does not leave, by cause: tensors that
+              broadcast to the result's shape. Called for the ledger alone.
+
+    bias           the share of a weighted sum's or a normalisation's bias
+    stabiliser     what epsilon, or a stabiliser of a denominator, takes
+    constants      the share of values that do not depend on the input
+    linearisation  what a linear approximation leaves out of a function that is not linear
+    """
+
+    pull: Callable[[Tensor], Any]
+    absorbed: Callable[[Tensor], Absorbed]
+
+
 def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
     """Z moved away from zero by epsilon, keeping its sign; zero counts as positive."""
     return torch.where(z < 0, z - epsilon, z + epsilon)
 
 
+def signed(z: Tensor, epsilon: float | Tensor) -> Tensor:
+    """What `stabilise` adds."""
+    return torch.where(z < 0, -epsilon, epsilon)
+
+
 def divide(numerator: Tensor, denominator: Tensor) -> Tensor:
     """The quotient, and 0 where the denominator is 0."""
-    return torch.where(denominator == 0, 0, numerator / denominator)
+    safe = torch.where(denominator == 0, 1, denominator)  # also for those who differentiate it
+    return torch.where(denominator == 0, 0, numerator / safe)
+
+
+def times(factor: Tensor, value: Tensor) -> Tensor:
+    """The product, and 0 where the factor is 0 and the value infinite, as in a masked softmax."""
+    return torch.where(factor == 0, 0, factor * value)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .capture import Node, substitute
+from .graph import Node, substitute
 from .linear_maps import AveragePool, Convolution, Dense, LinearMap
 from .plan import Step
 from .weighted import WeightedSum, Weights
@@ -14,10 +14,12 @@ from .weighted import WeightedSum, Weights
 
 def weighted_sum(step: Step, values: Mapping[str, Any]) -> WeightedSum:
     """Run the weighted sum of a step on the values of its arguments."""
-    assert step.operation is not None
     assert step.arriving is not None
-    x, *rest = substitute(step.node.args, values)
-    linear_map, weights = _READERS[step.operation.kind or ""](step.node, x, rest)
+    args = list(substitute(step.node.args, values))
+    (place,) = step.places
+    x = args.pop(place)
+    rest = args
+    linear_map, weights = _READERS[step.kind or ""](step.node, x, rest)
     if step.batch_norm is not None:
         weights = _fold(linear_map, weights, substitute(step.batch_norm.args[1:8], values))
     z = linear_map.forward(x, weights.raw, weights.bias)
@@ -31,10 +33,20 @@ def weighted_sum(step: Step, values: Mapping[str, Any]) -> WeightedSum:
         rectified=step.rectified,
         relu=step.relu is not None,
         arriving=step.arriving,
+        sample_dims=_without_samples(step.node, z),
     )
 
 
+def _without_samples(node: Node, z: Tensor) -> tuple[int, ...]:
+    """The dimensions of z but the one over samples: the first, in a graph for one batch alone."""
+    samples = node.shape.index(None) if None in node.shape else 0
+    return tuple(dim for dim in range(z.ndim) if dim != samples)
+
+
 def _linear(node: Node, x: Tensor, rest: list[Any]) -> tuple[LinearMap, Weights]:
+    if node.operation in ("addmm", "mm"):  # x W + b, as (b, x, W) and (x, W)
+        *bias, weight = rest
+        return Dense(), Weights(weight.t(), bias[0] if bias else None)
     weight, bias = _padded(rest, [None, None])
     return Dense(), Weights(weight, bias)
 

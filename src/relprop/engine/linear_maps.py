@@ -30,6 +30,9 @@ class LinearMap(Protocol):
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
         """Number of inputs that reach each output, (1, *out)."""
 
+    def along_outputs(self, bias: Tensor) -> Tensor:
+        """A bias (out channels,) in a shape that broadcasts to the output."""
+
 
 @dataclass(frozen=True)
 class Dense:
@@ -50,6 +53,9 @@ class Dense:
     def scale_outputs(self, weight: Tensor, factor: Tensor) -> Tensor:
         """The weight whose outputs are `factor` (out channels,) times those of `weight`."""
         return weight * factor[:, None]
+
+    def along_outputs(self, bias: Tensor) -> Tensor:
+        return bias
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,9 @@ class Convolution:
         rows = factor.reshape(self.groups, -1).repeat_interleave(weight.shape[0] // self.groups, 0)
         return weight * rows.reshape(*rows.shape, *[1] * (weight.ndim - 2))
 
+    def along_outputs(self, bias: Tensor) -> Tensor:
+        return bias.reshape(-1, *[1] * len(self.stride))
+
 
 @dataclass(frozen=True)
 class AveragePool:
@@ -134,7 +143,7 @@ class AveragePool:
         with torch.enable_grad():
             leaf = s.new_zeros(tuple(shape)).requires_grad_()
             pooled = self.pool(leaf)
-        (back,) = torch.autograd.grad(pooled, leaf, s)
+        (back,) = torch.autograd.grad(pooled, leaf, s, create_graph=torch.is_grad_enabled())
         return back * weight
 
     def spread(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
@@ -142,3 +151,6 @@ class AveragePool:
 
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return self.forward(weight.new_ones((1, *shape[1:])), weight, None)
+
+    def along_outputs(self, bias: Tensor) -> Tensor:
+        return bias

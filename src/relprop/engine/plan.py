@@ -3,10 +3,12 @@
 Two frozen records that can be printed. `planner` makes them, `program` runs them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .capture import Graph, Node
 from .forms import Form
+from .graph import Graph, Node
+from .kinds import Kind
 from .operations import Operation, Principle
 from .recipe import Recipe
 from .rulebook import Rule
@@ -16,9 +18,13 @@ from .rulebook import Rule
 class Step:
     """One operation and what was decided for it.
 
-    principle    what it does to relevance; None where its value does not depend on the input
-    rule         of a weighted sum
+    principle    what it does to relevance; None where none passes
+    operation    what is known of it
+    kind         of rule that it takes; None if it needs none
+    rule         that it got
     why          the row of the recipe, or the principle, that decided
+    routes       names of the values that it gives relevance to
+    places       their positions among its arguments; empty where one may stand at several
     batch_norm   the batch norm that is folded into it
     relu         the ReLU that runs with it, so that its output is kept in place of the sum's
     name         of its value: that of the ReLU or of the batch norm, if there is one
@@ -34,6 +40,9 @@ class Step:
     operation: Operation | None
     rule: Rule | None
     why: str
+    kind: Kind | None = None
+    routes: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
     batch_norm: Node | None = None
     relu: Node | None = None
     elementwise: bool = False
@@ -43,26 +52,43 @@ class Step:
     leaving: Form | None = None
 
     @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The operations that it runs, in order."""
+        return tuple(node for node in (self.node, self.batch_norm, self.relu) if node)
+
+    @property
     def name(self) -> str:
         """Name of the value that it makes."""
-        return (self.relu or self.batch_norm or self.node).name
+        return self.nodes[-1].name
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of all values that it takes."""
+        return self.node.inputs + (self.batch_norm.inputs[1:] if self.batch_norm else ())
+
+    @property
+    def label(self) -> str:
+        """Its operations, as plans and ledgers show them."""
+        return " + ".join(node.operation for node in self.nodes)
 
 
 @dataclass(frozen=True)
 class Plan:
     """Every operation of a model, its rule, and why. Print it to read it.
 
-    dependent  names of the values that depend on the input
+    recipe   as it was fitted to the model: "auto" has chosen
+    sources  value at which relevance is taken -> name of the input that it stands for
+    forms    value -> form in which relevance arrives there
     """
 
     graph: Graph
     recipe: Recipe
     steps: tuple[Step, ...]
-    dependent: frozenset[str]
-    input_form: Form
+    sources: Mapping[str, str]
+    forms: Mapping[str, Form]
 
     def __str__(self) -> str:
-        rows = [_describe(step) for step in self.steps if step.node.shape]
+        rows = [_describe(step, self.sources) for step in self.steps if step.node.shape]
         table = [("module", "operation", "rule", "why", "known"), *rows]
         widths = [max(len(row[i]) for row in table) for i in range(4)]
         lines = [
@@ -72,16 +98,13 @@ class Plan:
         return "\n".join([f"plan of recipe {self.recipe.name}", *(line.rstrip() for line in lines)])
 
 
-def _describe(step: Step) -> tuple[str, str, str, str, str]:
-    operation = step.node.operation
-    operation += " + batch_norm" if step.batch_norm else ""
-    operation += " + relu" if step.relu else ""
+def _describe(step: Step, sources: Mapping[str, str]) -> tuple[str, str, str, str, str]:
     facts = [
-        "constant" if step.principle is None else "",
+        "constant" if step.principle is None and step.name not in sources else "",
         "input >= 0" if step.rule and step.nonnegative else "",
         "only output > 0" if step.rule and step.rectified else "",
         "carries relevance itself" if step.arriving is Form.RELEVANCE else "",
         f'folded "{step.batch_norm.module}"' if step.batch_norm else "",
     ]
     rule = str(step.rule) if step.rule else "-"
-    return step.node.module, operation, rule, step.why, "; ".join(f for f in facts if f)
+    return step.node.module, step.label, rule, step.why, "; ".join(f for f in facts if f)

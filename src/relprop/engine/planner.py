@@ -1,169 +1,63 @@
 """Planning: a Graph and a Recipe -> a Plan, or an error that names what has no rule.
 
-Decides everything that can be decided without a tensor, walking the graph forward for what is
-known of each value, and back for the form in which relevance arrives there.
+Decides everything that can be decided without a tensor: walks the graph forward for what is known
+of each value, and back from the output for what relevance reaches, in which form and by which rule.
 """
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 from ..errors import PlanError
-from .capture import Graph, Node, Ref
-from .facts import Facts, find_facts
+from . import refusals
+from .facts import Facts, dependent_places, find_facts
 from .forms import Form
-from .operations import Operation, Principle, kind, known
+from .graph import Graph, Node
+from .kinds import WEIGHTED_SUMS
+from .operations import Principle, known
 from .plan import Plan, Step
 from .recipe import Recipe
-from .rows import Row
-
-# What the names of torch's operations that draw random numbers have in common.
-RANDOM = ("dropout", "bernoulli", "rand", "normal", "multinomial", "uniform", "with_noise")
+from .rows import Place, Row
 
 
 def make_plan(graph: Graph, recipe: Recipe) -> Plan:
     """Decide for every operation of `graph` what happens to relevance there.
 
     Raises PlanError for an operation without a rule, a rule that does not fit, a layer in train
-    mode, a row that fits nothing, and a result that does not depend on the input.
+    mode, a row that fits nothing, a softmax at the end, and a result that does not depend on the
+    input.
     """
-    _refuse_train_mode(graph.nodes)
     facts = find_facts(graph)
-    _check_rows(graph, recipe, facts)
-    steps = [_decide(node, recipe, facts) for node in graph.nodes if node.name not in facts.folded]
-    if graph.output not in facts.dependent:
-        raise PlanError(
-            "the model's output does not depend on its input",
-            "a model whose output is computed from its input",
-            "check that forward uses its argument, and does not detach it",
-        )
-    steps, input_form = _with_forms(steps, graph)
-    return Plan(graph, recipe, tuple(_with_relus(steps)), facts.dependent, input_form)
+    refusals.refuse_train_mode(graph.nodes, facts.dependent)
+    recipe = recipe.fitted(set(facts.kinds.values()))
+    places = {node.name: _place(node, facts) for node in graph.nodes}
+    open_ = [n for n in graph.nodes if n.name in facts.dependent and n.name not in facts.folded]
+    refusals.refuse_unfit_rows(open_, recipe, places)
+    refusals.refuse_constant_output(graph, facts)
+    refusals.refuse_final_softmax(graph, recipe, facts, places)
+    held = _held(open_, recipe, places)
+    facts = find_facts(graph, held) if held else facts
+    steps, forms = _walk_back(graph, recipe, facts, held)
+    return Plan(graph, recipe, tuple(_with_relus(steps)), facts.sources, forms)
 
 
-def _refuse_train_mode(nodes: Iterable[Node]) -> None:
-    for node in nodes:
-        random = any(word in node.operation for word in RANDOM)
-        batch_statistics = node.operation.startswith("_native_batch_norm_legit")
-        if random or batch_statistics:
-            what = "the batch's own statistics" if batch_statistics else "random numbers"
-            raise PlanError(
-                f"{node.where} uses {what}: the model is in train mode",
-                "a model in eval mode, whose output for a sample is always the same",
-                "call model.eval() before",
-            )
-
-
-def _decide(node: Node, recipe: Recipe, facts: Facts) -> Step:
-    if node.name not in facts.dependent:
-        return Step(node, None, None, None, "does not depend on the input")
-    if None not in node.shape:
-        raise PlanError(
-            f"{node.where} mixes the samples of a batch: its result has shape {node.shape}",
-            "operations whose result has one entry for each sample",
-            "give the dimensions without the batch: x.mean((1, 2, 3)) for x.mean()",
-        )
-    operation = known(node)
-    gradient = _gradient_row(node, recipe)
-    if gradient and (operation is None or operation.principle is not Principle.WEIGHTED_SUM):
-        return Step(node, Principle.GRADIENT, operation, gradient.rule, str(gradient.selector))
-    if operation is None:
-        raise _no_rule(node, "no rule for")
-    _refuse_products(node, operation, facts)
-    norm = facts.folds.get(node.name)
-    nonnegative = all(name in facts.nonnegative for name in node.inputs if name in facts.dependent)
-    if operation.principle is not Principle.WEIGHTED_SUM:
-        alone = len(facts.dependent.intersection(node.inputs)) == 1
-        step = Step(node, operation.principle, operation, None, operation.principle.value)
-        return replace(step, elementwise=operation.elementwise and alone)
-    row = _row(node, operation, recipe, facts)
-    return Step(
-        node=node,
-        principle=operation.principle,
-        operation=operation,
-        rule=row.rule,
-        why=str(row.selector),
-        batch_norm=norm,
-        nonnegative=nonnegative,
+def _place(node: Node, facts: Facts) -> Place:
+    return Place(
+        module=node.module,
+        type=node.type,
+        kind=facts.kinds.get(node.name),
+        depth=facts.depth[node.name],
+        first=node.name in facts.first,
+        last=node.name in facts.last,
     )
 
 
-def _gradient_row(node: Node, recipe: Recipe) -> Row | None:
-    named = (row for row in recipe.rows if row.selector.name is not None)
-    row = next((r for r in named if fnmatchcase(node.module, r.selector.name or "")), None)
-    return row if row and row.rule.name == "gradient" else None
+def _row(place: Place, recipe: Recipe) -> Row | None:
+    return next((row for row in recipe.rows if row.fits(place)), None)
 
 
-def _row(node: Node, operation: Operation, recipe: Recipe, facts: Facts) -> Row:
-    assert operation.kind is not None
-    first = node.name in facts.first
-    for row in recipe.rows:
-        if row.selector.fits(node.module, operation.kind, first):
-            return row
-    raise PlanError(
-        f"recipe {recipe.name} has no row for {node.where}, a {operation.kind}",
-        "a recipe with a row for every weighted sum",
-        f'recipe.using("{node.module or "*"}", "epsilon")',
-    )
-
-
-def _no_rule(node: Node, problem: str) -> PlanError:
-    return PlanError(
-        f"{problem} {node.where}",
-        "an operation that relprop knows, or a row of the recipe that names a rule for it",
-        f'recipe.using("{node.module}", "gradient") takes the gradient there instead',
-    )
-
-
-def _refuse_products(node: Node, operation: Operation, facts: Facts) -> None:
-    """What has a rule for one argument that depends on the input has none for two of them."""
-    dependent = [isinstance(arg, Ref) and arg.name in facts.dependent for arg in node.args]
-    if operation.scales and (sum(dependent) > 1 or (node.operation == "div" and not dependent[0])):
-        raise _no_rule(node, "no rule for the product or quotient of two input-dependent values in")
-    if operation.principle is Principle.WEIGHTED_SUM and any(dependent[1:]):
-        raise _no_rule(node, "the weight depends on the input in")
-    if (operation.principle is Principle.ACTIVATION or node.operation == "batch_norm") and any(
-        dependent[1:]
-    ):
-        raise _no_rule(node, "a parameter depends on the input in")
-
-
-def _check_rows(graph: Graph, recipe: Recipe, facts: Facts) -> None:
-    """A row that the user named a module in must fit an operation that takes its rule."""
-    left = facts.dependent - facts.folded
-    nodes = [node for node in graph.nodes if node.name in left]
-    sums = [node for node in nodes if kind(node) is not None]
-    for row in recipe.rows:
-        fitting = nodes if row.rule.name == "gradient" else sums
-        pattern = row.selector.name if row.selector.name is not None else "*"
-        if row.required and not any(fnmatchcase(node.module, pattern) for node in fitting):
-            names = list(dict.fromkeys(node.module for node in fitting))
-            near = difflib.get_close_matches(pattern, names, n=1, cutoff=0.3)
-            raise PlanError(
-                f'"{pattern}" fits no module that takes the rule "{row.rule.name}"',
-                ", ".join(f'"{name}"' for name in names),
-                f'write "{near[0]}"' if near else "name one of these, or a glob that fits some",
-            )
-
-
-def _with_forms(steps: list[Step], graph: Graph) -> tuple[list[Step], Form]:
-    """Walk back from the output: the form in which relevance arrives at each step and leaves it."""
-    arrivals: dict[str, list[Arrival]] = {graph.output: [Arrival(Form.GRADIENT, False)]}
-    done: list[Step] = []
-    for step in reversed(steps):
-        if step.principle and step.name in arrivals:
-            step = _with_arrivals(step, arrivals[step.name])
-            for name in step.node.inputs:
-                arrivals.setdefault(name, []).append(_leaving(step))
-        done.append(step)
-    if graph.input not in arrivals:
-        raise PlanError(
-            "no relevance would reach the input",
-            "a model whose output is computed from its input",
-            "print the plan to see where the way back ends",
-        )
-    return done[::-1], _meet(arrivals[graph.input]).form
+def _held(nodes: Iterable[Node], recipe: Recipe, places: dict[str, Place]) -> frozenset[str]:
+    rows = {node.name: _row(places[node.name], recipe) for node in nodes}
+    return frozenset(n for n, row in rows.items() if row and row.rule.definition.receives == "none")
 
 
 @dataclass(frozen=True)
@@ -180,36 +74,133 @@ def _meet(arrivals: list[Arrival]) -> Arrival:
     return Arrival(Form.GRADIENT, all(arrival.only_positive for arrival in arrivals))
 
 
-def _with_arrivals(step: Step, arrivals: list[Arrival]) -> Step:
-    arrival = _meet(arrivals)
-    keeps_zero = step.operation is not None and step.operation.keeps_zero
-    leaving = {
-        Principle.WEIGHTED_SUM: step.rule.definition.gives if step.rule else Form.GRADIENT,
-        Principle.ACTIVATION: arrival.form if keeps_zero else Form.RELEVANCE,
-        Principle.SELECTION: arrival.form,
-        Principle.COMBINATION: arrival.form if step.elementwise else Form.GRADIENT,
-        Principle.GRADIENT: Form.GRADIENT,
-    }
+def _walk_back(
+    graph: Graph, recipe: Recipe, facts: Facts, held: frozenset[str]
+) -> tuple[list[Step], dict[str, Form]]:
+    """From the output: what relevance reaches, and the form in which it arrives and leaves."""
+    arrivals: dict[str, list[Arrival]] = {graph.output: [Arrival(Form.GRADIENT, False)]}
+    steps: list[Step] = []
+    for node in reversed(graph.nodes):
+        if node.name in facts.folded:
+            continue
+        name = facts.folds.get(node.name, node).name
+        if name not in facts.dependent or name not in arrivals or node.name in facts.sources:
+            steps.append(Step(node, None, None, None, _why_not(node, facts, held)))
+            steps[-1] = replace(steps[-1], batch_norm=facts.folds.get(node.name))
+            continue
+        step = _with_arrival(_decide(node, recipe, facts, graph.any_batch), _meet(arrivals[name]))
+        for route in step.routes:
+            arrivals.setdefault(route, []).append(_leaving(step))
+        steps.append(step)
+    _refuse_unreached(graph, facts, arrivals)
+    return steps[::-1], {name: _meet(found).form for name, found in arrivals.items()}
+
+
+def _why_not(node: Node, facts: Facts, held: frozenset[str]) -> str:
+    if node.name in facts.sources:
+        return "relevance is taken here"
+    if node.name in held:
+        return "held constant by the recipe"
+    if node.name in facts.dependent:
+        return "no relevance arrives"
+    return "does not depend on the input"
+
+
+def _refuse_unreached(graph: Graph, facts: Facts, arrivals: dict[str, list[Arrival]]) -> None:
+    for name in graph.explained:
+        if not any(source in arrivals for source, at in facts.sources.items() if at == name):
+            labels = {value: label for label, value in graph.inputs.items()}
+            raise PlanError(
+                f'no relevance would reach the input "{labels[name]}"',
+                "an input that the output is computed from, by operations that pass relevance",
+                "print the plan for another input, or of a recipe that holds less constant",
+            )
+
+
+def _decide(node: Node, recipe: Recipe, facts: Facts, any_batch: bool) -> Step:
+    if any_batch:
+        refusals.refuse_mixed_samples(node)
+    operation, kind = known(node), facts.kinds.get(node.name)
+    row = _row(_place(node, facts), recipe)
+    inside = tuple(name for name in node.inputs if name in facts.dependent)
+    if row is None:
+        refusals.refuse_unruled(node, operation, facts, recipe)
+    if operation is not None and (row is None or kind is not None):
+        refusals.refuse_unfit_arguments(node, operation, facts) if kind else None
+        refusals.refuse_projection(node)
+        refusals.refuse_relative(node, row.rule if row else None)
+    step = Step(
+        node=node,
+        principle=operation.principle if operation and row is None else Principle.RULE,
+        operation=operation,
+        rule=row.rule if row else None,
+        why=str(row.selector) if row else "",
+        kind=kind,
+        routes=inside,
+        batch_norm=facts.folds.get(node.name),
+        elementwise=operation is not None and operation.elementwise and len(inside) == 1,
+        nonnegative=facts.nonnegative.issuperset(inside),
+    )
+    return _with_places(step, facts) if row and kind else _without_rule(step)
+
+
+def _without_rule(step: Step) -> Step:
+    """A product with one factor that depends on the input is a combination."""
+    if step.rule is not None:
+        return step
+    principle = step.principle
+    principle = Principle.COMBINATION if principle is Principle.RULE else principle
+    assert principle is not None
+    return replace(step, principle=principle, why=principle.value)
+
+
+def _with_places(step: Step, facts: Facts) -> Step:
+    """Which arguments receive relevance: all, or the signal alone."""
+    assert step.rule is not None
+    places = dependent_places(step.node, facts.dependent)
+    if step.rule.definition.receives == "signal":
+        constant = facts.constant.get(step.node.name)
+        places = (2,) if step.kind == "attention" else tuple(i for i in places if i != constant)
+    routes = tuple(step.node.args[i].name for i in places)
+    alone = step.operation is not None and step.operation.elementwise and len(places) == 1
+    return replace(step, places=places, routes=routes, elementwise=alone)
+
+
+def _with_arrival(step: Step, arrival: Arrival) -> Step:
     return replace(
         step,
         arriving=arrival.form,
         rectified=arrival.only_positive,
-        leaving=leaving[step.principle] if step.principle else None,
+        leaving=_leaving_form(step, arrival.form),
     )
+
+
+def _leaving_form(step: Step, arriving: Form) -> Form:
+    if step.kind in WEIGHTED_SUMS and step.rule:
+        return step.rule.definition.gives
+    if step.rule is not None:
+        passes = step.elementwise and step.rule.definition.receives == "signal"
+        return arriving if passes else Form.GRADIENT
+    if step.principle is Principle.ACTIVATION:
+        keeps_zero = step.operation is not None and step.operation.keeps_zero
+        return arriving if keeps_zero else Form.RELEVANCE
+    if step.principle is Principle.COMBINATION:
+        return arriving if step.elementwise else Form.GRADIENT
+    return arriving
 
 
 def _leaving(step: Step) -> Arrival:
     gradient = step.arriving is Form.GRADIENT
     rectifies = step.operation is not None and step.operation.rectifies and gradient
-    copies = step.principle is Principle.SELECTION and step.rectified
-    return Arrival(step.leaving or Form.GRADIENT, rectifies or copies)
+    copies = step.principle in (Principle.SELECTION, Principle.CHOICE) and step.rectified
+    return Arrival(step.leaving or Form.GRADIENT, bool(rectifies or copies))
 
 
 def _with_relus(steps: list[Step]) -> list[Step]:
     """Run a weighted sum and the ReLU after it as one step, where its rule needs no sum below 0."""
     readers: dict[str, list[Step]] = {}
     for step in steps:
-        for name in step.node.inputs:
+        for name in step.reads:
             readers.setdefault(name, []).append(step)
     joined = {step.name: _relu_after(step, readers.get(step.name, [])) for step in steps}
     relus = {relu.name for relu in joined.values() if relu}
@@ -217,8 +208,10 @@ def _with_relus(steps: list[Step]) -> list[Step]:
 
 
 def _relu_after(step: Step, readers: list[Step]) -> Node | None:
-    if step.rule is None or not step.rectified or len(readers) != 1:
+    weighs = step.kind in WEIGHTED_SUMS and step.rule is not None and step.rule.own is None
+    if not weighs or not step.rectified or len(readers) != 1:
         return None
+    assert step.rule is not None
     needs_sum = step.rule.parameters.get("relative", False)  # the mean square is over all of z
     is_relu = readers[0].node.operation == "relu" and readers[0].rule is None
     return readers[0].node if is_relu and not needs_sum else None

@@ -1,41 +1,43 @@
-"""The program: a plan made ready to run: forward, then relevance back to the input.
+"""The program: a plan made ready to run: forward, then relevance back to where it is taken.
 
-Each step runs its operation and returns what it needs for the way back as one function, `pull`,
-which is dropped as soon as it was called. Plain torch operations; the model is not touched.
+Each step runs its operation and returns its way back, which is dropped as soon as it was walked.
+Plain torch operations; the model is not touched.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
-from .capture import Node, substitute
-from .forms import Form, divide, stabilise
-from .layers import weighted_sum
-from .operations import Principle
+from .forms import Back, Form
+from .lowering import Run, lower
 from .plan import Plan, Step
-from .rules import STABILISER
-
-Pull = Callable[[Tensor], tuple[Tensor, ...]]
-Values = dict[str, Any]
-Run = Callable[[Values], tuple[Any, Pull | None]]
 
 
 @dataclass
 class Trace:
-    """One forward pass: its output, and the way back, which can be walked once.
+    """One forward pass: its output, and the way back.
 
-    pulls    of each step that relevance passes, in the order in which they ran
-    values   those that the way back needs: where two forms of relevance meet
+    backs    of each step that relevance passes, in the order in which they ran
+    values   those that the way back needs: where relevance is taken, where two forms of it meet,
+             and those that were asked for
     """
 
     output: Tensor
-    input: Tensor
-    pulls: list[tuple[Step, Pull]]
-    values: Values
+    backs: list[tuple[Step, Back]]
+    values: dict[str, Any]
+
+
+class Watcher(Protocol):
+    """Looks at relevance on its way back, and may change it."""
+
+    def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> Tensor:
+        """What arrived at a value whose number was asked for; what it returns goes on."""
+
+    def passed(self, step: Step, back: Back, v: Tensor, parts: Sequence[Tensor]) -> None:
+        """A step took v and gave these parts to its routes."""
 
 
 class Program:
@@ -43,148 +45,124 @@ class Program:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._steps = [(step, _lower(step, plan)) for step in plan.steps]
-        self._arriving = {s.name: s.arriving for s in plan.steps} | {
-            plan.graph.input: plan.input_form
-        }
-        self._mixed = _where_forms_meet(plan)
+        self._steps: list[tuple[Step, Run]] = [(step, lower(step)) for step in plan.steps]
+        self._kept = _needed_on_the_way_back(plan)
         self._last = _last_uses(plan)
 
-    def forward(self, x: Tensor, state: Mapping[str, Tensor]) -> Trace:
-        """Run the model on x (batch, *features); `state` holds its parameters and buffers."""
-        graph = self.plan.graph
-        values: Values = {**state, **graph.constants, graph.input: x}
-        trace = Trace(x, x, [], {})
-        for step, run in self._steps:
-            values[step.name], pull = run(values)
-            if pull is not None:
-                trace.pulls.append((step, pull))
-            for name in self._last.get(step.name, ()):
-                value = values.pop(name)
-                if name in self._mixed:
-                    trace.values[name] = value
-        trace.output = values[graph.output]
-        return trace
+    def run(
+        self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], values: dict[str, Any]
+    ) -> Iterator[tuple[Step, Back | None]]:
+        """Run the model step by step into `values`, which the caller may change between steps.
 
-    def backward(self, trace: Trace, c: Tensor) -> Tensor:
-        """Relevance of the input, for c (batch, classes), the relevance per unit of output."""
+        inputs  label -> tensor                 state  its parameters and buffers, by value name
+        """
+        graph = self.plan.graph
+        values.update({**state, **graph.constants})
+        values.update({name: inputs[label] for label, name in graph.inputs.items()})
+        for step, run in self._steps:
+            values[step.name], back = run(values)
+            yield step, back
+
+    def forward(
+        self,
+        inputs: Mapping[str, Tensor],
+        state: Mapping[str, Tensor],
+        keep: Callable[[str], bool] = lambda name: False,
+    ) -> Trace:
+        """Run the model, and keep what the way back needs, and the values that `keep` names."""
+        values: dict[str, Any] = {}
+        backs: list[tuple[Step, Back]] = []
+        for step, back in self.run(inputs, state, values):
+            if back is not None:
+                backs.append((step, back))
+            for name in self._last.get(step.name, ()):
+                if name not in self._kept and not keep(name):
+                    del values[name]
+        output = values[self.plan.graph.output]
+        return Trace(output, backs, values)
+
+    def backward(
+        self, trace: Trace, c: Tensor, watchers: Sequence[Watcher] = (), again: bool = False
+    ) -> dict[str, Tensor]:
+        """Relevance at each source, for c, the relevance per unit of the output, of its shape.
+
+        again  the trace will be walked once more; if not, it is freed on the way
+        """
         waiting: dict[str, list[tuple[Tensor, Form]]] = defaultdict(list)
         waiting[self.plan.graph.output].append((c, Form.GRADIENT))
-        while trace.pulls:
-            step, pull = trace.pulls.pop()
-            arrived = self._gather(step.name, waiting.pop(step.name), trace.values)
-            inputs = [name for name in step.node.inputs if name in self.plan.dependent]
+        backs = list(trace.backs) if again else trace.backs
+        while backs:
+            step, back = backs.pop()
+            v = self._arrived(step.name, waiting.pop(step.name), trace.values, watchers)
+            pulled = back.pull(v)
+            parts = pulled if isinstance(pulled, tuple) else (pulled,)
             assert step.leaving is not None
-            for name, tensor in zip(inputs, pull(arrived), strict=True):
-                waiting[name].append((tensor, step.leaving))
-            del pull, arrived
-        name = self.plan.graph.input
-        result = self._gather(name, waiting[name], {name: trace.input})
-        gradient = self._arriving[name] is Form.GRADIENT
-        return trace.input * result if gradient else result.contiguous()
+            for name, part in zip(step.routes, parts, strict=True):
+                waiting[name].append((part, step.leaving))
+            for watcher in watchers:
+                watcher.passed(step, back, v, parts)
+            del back, v, pulled, parts
+        return {name: self._at_source(name, waiting, trace.values, watchers) for name in self._taken()}
 
-    def _gather(self, name: str, parts: list[tuple[Tensor, Form]], values: Values) -> Tensor:
-        """The sum of what arrived at a value, in the one form that its step expects."""
-        mixed = self._arriving[name] is Form.RELEVANCE
-        tensors = [values[name] * t if mixed and form is Form.GRADIENT else t for t, form in parts]
+    def _taken(self) -> Collection[str]:
+        return [name for name in self.plan.sources if name in self.plan.forms]
+
+    def _at_source(
+        self,
+        name: str,
+        waiting: Mapping[str, list[tuple[Tensor, Form]]],
+        values: Mapping[str, Any],
+        watchers: Sequence[Watcher],
+    ) -> Tensor:
+        v = self._arrived(name, waiting[name], values, watchers)
+        return relevance(v, self.plan.forms[name], values[name]).contiguous()
+
+    def _arrived(
+        self,
+        name: str,
+        parts: list[tuple[Tensor, Form]],
+        values: Mapping[str, Any],
+        watchers: Sequence[Watcher],
+    ) -> Tensor:
+        """The sum of what arrived at a value, in the one form that is expected there."""
+        form = self.plan.forms[name]
+        mixed = form is Form.RELEVANCE
+        tensors = [relevance(t, f, values[name]) if mixed else t for t, f in _unlike(parts, form)]
+        tensors += [t for t, f in parts if f is form]
         total = tensors[0]
         for tensor in tensors[1:]:
             total = total + tensor
+        for watcher in watchers:
+            total = watcher.arrived(name, total, form, values.get(name))
         return total
 
 
-def _where_forms_meet(plan: Plan) -> frozenset[str]:
-    """Values at which relevance arrives in both forms, so that their own value is needed."""
+def _unlike(parts: list[tuple[Tensor, Form]], form: Form) -> list[tuple[Tensor, Form]]:
+    return [(tensor, f) for tensor, f in parts if f is not form]
+
+
+def relevance(v: Tensor, form: Form, value: Tensor) -> Tensor:
+    """Relevance itself, of what arrived at a value in a form."""
+    return value * v if form is Form.GRADIENT else v
+
+
+def _needed_on_the_way_back(plan: Plan) -> frozenset[str]:
+    """Values where relevance is taken, or at which it arrives in both forms."""
     forms: dict[str, set[Form]] = defaultdict(set)
     forms[plan.graph.output].add(Form.GRADIENT)
     for step in plan.steps:
-        for name in step.node.inputs if step.leaving else ():
-            forms[name].add(step.leaving)  # type: ignore[arg-type]
-    return frozenset(name for name, found in forms.items() if len(found) > 1)
+        for name in step.routes:
+            forms[name].add(step.leaving or Form.GRADIENT)
+    return frozenset(plan.sources) | {name for name, found in forms.items() if len(found) > 1}
 
 
 def _last_uses(plan: Plan) -> dict[str, list[str]]:
     """Step -> the values that no later step uses."""
     last: dict[str, str] = {}
     for step in plan.steps:
-        last.update(dict.fromkeys((*_read_by(step), step.name), step.name))
+        last.update(dict.fromkeys((*step.reads, step.name), step.name))
     last.pop(plan.graph.output, None)
     uses: dict[str, list[str]] = defaultdict(list)
     for name, step_name in last.items():
         uses[step_name].append(name)
     return uses
-
-
-def _read_by(step: Step) -> tuple[str, ...]:
-    return step.node.inputs + (step.batch_norm.inputs[1:] if step.batch_norm else ())
-
-
-def _lower(step: Step, plan: Plan) -> Run:
-    """The function that runs a step and returns its value and its way back."""
-    if step.arriving is None:
-        return lambda values: (_call(step.node, values), None)
-    if step.principle is Principle.WEIGHTED_SUM:
-        return _lower_weighted_sum(step)
-    if step.principle is Principle.ACTIVATION:
-        return _lower_activation(step)
-    return _lower_adjoint(step, [name for name in step.node.inputs if name in plan.dependent])
-
-
-def _call(node: Node, values: Mapping[str, Any]) -> Any:
-    return node.target(*substitute(node.args, values), **substitute(dict(node.kwargs), values))
-
-
-def _lower_weighted_sum(step: Step) -> Run:
-    assert step.rule is not None
-    rule, parameters = step.rule.definition.function, dict(step.rule.parameters)
-
-    def run(values: Values) -> tuple[Tensor, Pull]:
-        layer = weighted_sum(step, values)
-        pull = rule(layer, **parameters)
-        return layer.z, lambda v: (pull(v),)
-
-    return run
-
-
-def _lower_activation(step: Step) -> Run:
-    """Relevance passes unchanged; per unit of activation that is a factor f(x) / x."""
-    assert step.operation is not None
-    passes = step.arriving is Form.RELEVANCE
-    is_relu, keeps_zero = step.node.operation == "relu", step.operation.keeps_zero
-
-    def run(values: Values) -> tuple[Tensor, Pull]:
-        x, y = values[step.node.inputs[0]], _call(step.node, values)
-        if passes:
-            return y, lambda r: (r,)
-        if not keeps_zero:
-            return y, lambda c: (c * y,)
-        if is_relu:
-            return y, lambda c: (torch.ops.aten.threshold_backward(c, x, 0),)
-        return y, lambda c: (c * divide(y, x),)
-
-    return run
-
-
-def _lower_adjoint(step: Step, inputs: list[str]) -> Run:
-    """Selections and combinations: back through the operation's own derivative.
-
-    Relevance itself passes an elementwise operation unchanged, as it passes an activation: divided
-    by the values there, it would be lost or without bound where these are near zero.
-    """
-    passes = step.principle is Principle.COMBINATION and step.leaving is Form.RELEVANCE
-    to_gradient = step.leaving is Form.GRADIENT and step.arriving is Form.RELEVANCE
-
-    def run(values: Values) -> tuple[Tensor, Pull]:
-        with torch.enable_grad():
-            leaves = [values[name].detach().requires_grad_() for name in inputs]
-            y = _call(step.node, {**values, **dict(zip(inputs, leaves, strict=True))})
-
-        def pull(v: Tensor) -> tuple[Tensor, ...]:
-            if passes:
-                return (v.sum_to_size(leaves[0].shape),)
-            c = v / stabilise(y.detach(), STABILISER) if to_gradient else v
-            return torch.autograd.grad(y, leaves, c)
-
-        return y.detach(), pull
-
-    return run

@@ -4,15 +4,17 @@ A recipe is the whole answer: the first row whose selector fits an operation giv
 Knows the rules' names and parameters, and nothing of any model.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
 from ..errors import InputError
-from .presets import PRESETS
+from .kinds import Kind
+from .presets import PRESETS, automatic
 from .rows import Row, Selector
-from .rulebook import Rule, brief, closest, complete, keywords
+from .rulebook import Rule, RuleDefinition, brief, closest, complete, keywords
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,16 @@ class Recipe:
 
     name: str
     rows: tuple[Row, ...]
+    automatic: bool = False
 
     @classmethod
     def preset(cls, name: str, **parameters: Any) -> "Recipe":
         """A recipe by name: `Recipe.preset("gamma", gamma=0.1)`.
 
+        auto: one of these, by what the model has; the plan says which.
         Uniform: zero, epsilon, gamma, alpha-beta. By depth, as the Zennit library defines them:
         epsilon-plus, epsilon-plus-flat, epsilon-gamma-box (low and high must be given),
-        epsilon-alpha2-beta1, epsilon-alpha2-beta1-flat.
+        epsilon-alpha2-beta1, epsilon-alpha2-beta1-flat. For attention: attnlrp, cp-lrp.
         Raises InputError for an unknown name or parameter, and for a parameter out of range.
         """
         if not isinstance(name, str) or name not in PRESETS:
@@ -44,18 +48,31 @@ class Recipe:
             if isinstance(value, Tensor) or value != known[key].default
         ]
         label = f"{name}({', '.join(changed)})" if changed else name
-        return cls(label, tuple(PRESETS[name](**given)))
+        return cls(label, tuple(PRESETS[name](**given)), automatic=name == "auto")
 
-    def using(self, name: str, rule: str, **parameters: Any) -> "Recipe":
-        """The same recipe, but with `rule` for the modules whose dotted name fits the glob `name`.
+    def using(
+        self, selector: str | Selector, rule: str | RuleDefinition, **parameters: Any
+    ) -> "Recipe":
+        """The same recipe, but with `rule` for the operations that `selector` fits.
 
-        It goes before all other rows. A name that fits no weighted sum is an error when planning.
+        selector  a glob on dotted names of modules, or a `Selector`
+        rule      a rule's name, or one of one's own, made by `relprop.rule`
+        It goes before all other rows. One that fits no operation is an error when planning.
         Raises InputError for an unknown rule or parameter, and for a parameter out of range.
         """
-        if not isinstance(name, str):
-            raise InputError(f"a module name of {name!r}", "a string", 'write "features.3"')
-        row = Row(Selector(name=name), Rule(rule, parameters), required=True)
+        chosen = selector if isinstance(selector, Selector) else Selector(name=selector)
+        row = Row(chosen, Rule.of(rule, parameters), required=True)
         return replace(self, rows=(row, *self.rows))
 
+    def fitted(self, kinds: Container[Kind]) -> "Recipe":
+        """The recipe for a model that has operations of these kinds: "auto" chooses its rows."""
+        if not self.automatic:
+            return self
+        name, why = automatic(kinds)
+        label = f"{self.name}: {name}, as {why}"
+        return Recipe(label, (*self.rows, *Recipe.preset(name).rows))
+
     def __str__(self) -> str:
-        return "\n".join([f"recipe {self.name}", *(f"  {row}" for row in self.rows)])
+        rows = [f"  {row}" for row in self.rows]
+        rows += ["  (then the rows of a preset, chosen for the model)"] if self.automatic else []
+        return "\n".join([f"recipe {self.name}", *rows])

@@ -5,44 +5,98 @@ Knows the rules' signatures, and nothing of models or of which operation gets wh
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-from . import rules
-from .forms import Form
+from . import recurrent, rules, shares
+from .forms import Back, Form
+from .kinds import KINDS, LAYERS, WEIGHTED_SUMS, Kind
+
+
+Receives = Literal["all", "signal", "none"]
 
 
 @dataclass(frozen=True)
 class RuleDefinition:
-    """A rule, and the form of the relevance that it gives to its input."""
+    """A rule: its function, what it is for, and the form of the relevance that it gives.
 
-    function: Callable[..., rules.Pull]
-    gives: Form
+    function   (step, *, parameters) -> Back; the step is a WeightedSum, a Recurrent or a Traced
+    kinds      of operations that it can be given
+    receives   which inputs it gives relevance to: all that depend on the explained input, the
+               signal alone where another is a gate or a statistic, or none: the value is constant
+    any_named  any operation can be given it, whatever its kind, in a row that names its module
+    """
+
+    function: Callable[..., Back]
+    kinds: tuple[Kind, ...]
+    gives: Form = Form.GRADIENT
+    receives: Receives = "all"
+    any_named: bool = False
+
+    @property
+    def name(self) -> str:
+        """How plans and messages call it."""
+        return self.function.__name__.replace("_", "-")
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """Its parameters beside the weighted sum, by name."""
+        """Its parameters beside the step, by name."""
         return MappingProxyType(keywords(self.function))
 
 
+def rule(
+    kinds: Sequence[Kind] = LAYERS, gives: Literal["gradient", "relevance"] = "gradient"
+) -> Callable[[Callable[..., Back]], RuleDefinition]:
+    """Make a rule of one's own of a function, to be given to `Recipe.using`.
+
+    The function has the shape rule(step, *, parameters) -> Back, as those in `engine.rules`.
+    kinds  of operations that it can be given
+    gives  "gradient": `pull` returns relevance per unit of x; "relevance": relevance itself
+    """
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if isinstance(kinds, str) or unknown:
+        given = f"a rule for the kinds {kinds!r}"
+        raise InputError(given, ", ".join(KINDS), 'write kinds=("convolution", "linear")')
+    if gives not in ("gradient", "relevance"):
+        raise InputError(f"gives is {gives!r}", '"gradient", "relevance"', 'write gives="gradient"')
+    return lambda function: RuleDefinition(function, tuple(kinds), Form(gives))
+
+
+def _constant(step: Any) -> Back:
+    """The value is held constant: nothing is given to what it is computed from."""
+    raise AssertionError("no relevance arrives at a constant")
+
+
+_Z = WEIGHTED_SUMS
 RULES: Mapping[str, RuleDefinition] = MappingProxyType(
     {
-        "zero": RuleDefinition(rules.zero, Form.GRADIENT),
-        "epsilon": RuleDefinition(rules.epsilon, Form.GRADIENT),
-        "gamma": RuleDefinition(rules.gamma, Form.GRADIENT),
-        "alpha-beta": RuleDefinition(rules.alpha_beta, Form.GRADIENT),
-        "z-plus": RuleDefinition(rules.z_plus, Form.GRADIENT),
-        "flat": RuleDefinition(rules.flat, Form.RELEVANCE),
-        "w-squared": RuleDefinition(rules.w_squared, Form.RELEVANCE),
-        "z-box": RuleDefinition(rules.z_box, Form.RELEVANCE),
-        "gradient": RuleDefinition(rules.gradient, Form.GRADIENT),
+        "zero": RuleDefinition(rules.zero, _Z),
+        "epsilon": RuleDefinition(rules.epsilon, _Z),
+        "gamma": RuleDefinition(rules.gamma, _Z),
+        "alpha-beta": RuleDefinition(rules.alpha_beta, _Z),
+        "z-plus": RuleDefinition(rules.z_plus, _Z),
+        "flat": RuleDefinition(rules.flat, _Z, Form.RELEVANCE),
+        "w-squared": RuleDefinition(rules.w_squared, _Z, Form.RELEVANCE),
+        "z-box": RuleDefinition(rules.z_box, _Z, Form.RELEVANCE),
+        "uniform": RuleDefinition(shares.uniform, ("product", "gate", "matmul")),
+        "proportional": RuleDefinition(shares.proportional, ("product", "gate")),
+        "constant-gate": RuleDefinition(shares.constant_gate, ("gate",), receives="signal"),
+        "constant-statistics": RuleDefinition(
+            shares.constant_statistics, ("normalisation",), receives="signal"
+        ),
+        "taylor": RuleDefinition(shares.taylor, ("softmax",)),
+        "attnlrp": RuleDefinition(shares.attnlrp, ("attention",)),
+        "cp-lrp": RuleDefinition(shares.cp_lrp, ("attention",), receives="signal"),
+        "signal-takes-all": RuleDefinition(recurrent.signal_takes_all, ("recurrent",)),
+        "gradient": RuleDefinition(shares.gradient, KINDS, any_named=True),
+        "constant": RuleDefinition(_constant, KINDS, receives="none", any_named=True),
     }
 )
 
@@ -61,27 +115,36 @@ def closest(name: object, names: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule by name, with all its parameters.
+    """A rule, by name or one of one's own, with all its parameters.
 
     Raises InputError for an unknown name or parameter, and for a parameter out of range.
     """
 
     name: str
     parameters: Mapping[str, Any] = field(hash=False)
+    own: RuleDefinition | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or self.name not in RULES:
-            allowed = ", ".join(RULES)
+        if self.own is None and (not isinstance(self.name, str) or self.name not in RULES):
+            allowed = f"{', '.join(RULES)}, or a function made a rule by relprop.rule"
             raise InputError(f"unknown rule {self.name!r}", allowed, closest(self.name, RULES))
-        known = RULES[self.name].parameters
+        known = self.definition.parameters
         given = complete(f'rule "{self.name}"', known, self.parameters)
-        _check(given)
+        if self.own is None:
+            _check(given)
         object.__setattr__(self, "parameters", given)
+
+    @classmethod
+    def of(cls, rule: "str | RuleDefinition", parameters: Mapping[str, Any]) -> "Rule":
+        """The rule of a name, or one of one's own."""
+        if isinstance(rule, RuleDefinition):
+            return cls(rule.name, parameters, rule)
+        return cls(rule, parameters)
 
     @property
     def definition(self) -> RuleDefinition:
-        """The function, and the form of what it gives."""
-        return RULES[self.name]
+        """The function, what it is for, and the form of what it gives."""
+        return self.own or RULES[self.name]
 
     def __str__(self) -> str:
         inside = ", ".join(f"{key}={brief(value)}" for key, value in self.parameters.items())

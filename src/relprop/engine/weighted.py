@@ -59,6 +59,7 @@ class WeightedSum:
     rectified    relevance arrives only where z > 0
     relu         z is the output of a ReLU that runs with the sum
     arriving     the form of the relevance that will arrive at z
+    sample_dims  the dimensions of z but the one over samples
     """
 
     map: LinearMap
@@ -69,6 +70,7 @@ class WeightedSum:
     rectified: bool
     relu: bool
     arriving: Form
+    sample_dims: tuple[int, ...] = ()
 
     def share(self, v: Tensor, denominator: Tensor) -> Tensor:
         """R / denominator for the relevance that arrives as `v`."""
@@ -79,6 +81,10 @@ class WeightedSum:
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """Z for other inputs or other weights, their bias included."""
         return self.map.forward(x, weights.raw, weights.bias)
+
+    def bias(self, weights: Weights) -> Tensor | float:
+        """Their bias, of a shape that broadcasts to z; 0 if there is none."""
+        return 0.0 if weights.bias is None else self.map.along_outputs(weights.bias)
 
     def transpose(self, s: Tensor, weights: Weights) -> Tensor:
         """W^T s, of x's shape."""

@@ -1,0 +1,46 @@
+"""Diagnosis: which operation made the first number that is not finite.
+
+Runs a program once more, after its result was found wanting.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .forms import Back, Form
+from .plan import Step
+from .program import Program
+
+
+def first_in_forward(
+    program: Program, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor]
+) -> str:
+    """ "; first in ..." for the operation whose result was the first with NaN or infinity.
+
+    Minus infinity does not count: masks of attention hold it on purpose.
+    """
+    values: dict[str, Any] = {}
+    for step, _ in program.run(inputs, state, values):
+        value = values[step.name]
+        if isinstance(value, Tensor) and bool((value.isnan() | (value == torch.inf)).any()):
+            return f"; the first such number came of {step.node.where}"
+    return ""
+
+
+class FirstNotFinite:
+    """A watcher that notes the first operation that gave relevance that is not finite."""
+
+    def __init__(self) -> None:
+        self.found = ""
+
+    def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> Tensor:
+        """Nothing to note."""
+        return v
+
+    def passed(self, step: Step, back: Back, v: Tensor, parts: Sequence[Tensor]) -> None:
+        """Note the step if what it gave is not finite."""
+        if not self.found and not all(bool(part.isfinite().all()) for part in parts):
+            rule = f", by the rule {step.rule}" if step.rule else ""
+            self.found = f"; the first such number came of {step.node.where}{rule}"

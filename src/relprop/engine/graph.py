@@ -1,0 +1,114 @@
+"""The graph of a model: the operations that it runs, as records.
+
+`capture` makes it. Knows nothing of rules or relevance.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A reference to the value that the node of this name makes."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation of the model.
+
+    operation   torch's name of it, such as "conv2d" or "relu"
+    args        its arguments; a value that another node makes stands there as a Ref
+    module      dotted name of the module that ran it, "" for the model itself
+    type        name of that module's class, such as "Conv2d"
+    call        that module's how-manieth call of the model's run this is, from 0
+    shape       of its result, None where it follows the batch size; () if it is not a tensor
+    floating    whether its result is a tensor of floating point numbers, or complex ones
+    merged      a dimension of the result runs over samples and something else together
+    item        which result it is, of an operation that returns several
+    """
+
+    name: str
+    operation: str
+    target: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    module: str
+    type: str
+    call: int
+    shape: tuple[int | None, ...]
+    floating: bool
+    merged: bool = False
+    item: int | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the values that it takes, each once, in order of appearance."""
+        return tuple(dict.fromkeys(ref.name for ref in refs((self.args, dict(self.kwargs)))))
+
+    @property
+    def where(self) -> str:
+        """How messages name it: its module and its operation."""
+        return f'"{self.module}" ({self.operation})' if self.module else f"{self.operation}"
+
+    def run(self, values: Mapping[str, Any]) -> Any:
+        """Its result, for the values of the names that it refers to."""
+        return self.target(
+            *substitute(self.args, values), **substitute(dict(self.kwargs), values)
+        )
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a model computes: functional operations in the order in which they run.
+
+    inputs     label of a tensor that the model is called with -> name of its value
+    explained  names of the input values that relevance is taken of
+    tokens     those of them that hold integers, to be looked up in an embedding
+    state      value name -> dotted name of the parameter or buffer, looked up in the model when run
+    constants  value name -> tensor that the model's code holds outside parameters and buffers
+    any_batch  it is right for any number of samples; if not, for the one input that it was read on
+    """
+
+    nodes: tuple[Node, ...]
+    inputs: Mapping[str, str]
+    explained: tuple[str, ...]
+    tokens: tuple[str, ...]
+    output: str
+    state: Mapping[str, str]
+    constants: Mapping[str, Any] = field(repr=False)
+    any_batch: bool = True
+
+    def node(self, name: str) -> Node | None:
+        """The node that makes a value; None for an input or a constant."""
+        return next((node for node in self.nodes if node.name == name), None)
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of the output, None where it follows the batch size."""
+        node = self.node(self.output)
+        return node.shape if node else ()
+
+
+def substitute(value: Any, values: Mapping[str, Any]) -> Any:
+    """The same arguments with each Ref replaced by the value of its name."""
+    if isinstance(value, Ref):
+        return values[value.name]
+    if isinstance(value, (list, tuple)):
+        return type(value)(substitute(item, values) for item in value)
+    if isinstance(value, dict):
+        return {key: substitute(item, values) for key, item in value.items()}
+    return value
+
+
+def refs(value: Any) -> Iterator[Ref]:
+    """All Refs among arguments."""
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from refs(item)
+    elif isinstance(value, dict):
+        yield from refs(list(value.values()))

@@ -1,0 +1,163 @@
+"""Lowering: a step of the plan -> a function that runs it and returns its way back.
+
+Plain torch operations on the values of a graph, by name.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import rules, shares
+from .forms import Absorbed, Back, Form, divide, signed, stabilise
+from .graph import Node, Ref, substitute
+from .kinds import WEIGHTED_SUMS
+from .layers import weighted_sum
+from .operations import Principle
+from .plan import Step
+from .recurrent import recurrent
+from .rules import STABILISER
+from .traced import Traced, frozen_normalisation, trace
+
+Values = Mapping[str, Any]
+Run = Callable[[Values], tuple[Any, Back | None]]
+
+
+def lower(step: Step) -> Run:
+    """The function that runs a step on values by name; its way back is None if none is needed."""
+    if step.arriving is None:
+        return lambda values: (_plain(step, values), None)
+    if step.kind in WEIGHTED_SUMS and step.rule:
+        return _weighted_sum(step)
+    if step.kind == "recurrent" and step.rule and not step.rule.definition.any_named:
+        return _recurrent(step)
+    if step.principle is Principle.ACTIVATION:
+        return _activation(step)
+    return _traced(step)
+
+
+def _plain(step: Step, values: Values) -> Any:
+    value = step.node.run(values)
+    if step.batch_norm is None:
+        return value
+    return step.batch_norm.run({**values, step.node.name: value})
+
+
+def _rule(step: Step) -> Callable[[Any], Back]:
+    assert step.rule is not None
+    function, parameters = step.rule.definition.function, dict(step.rule.parameters)
+    if function is shares.gradient and step.kind in WEIGHTED_SUMS:
+        function = rules.zero  # the same, and it knows a folded batch norm
+    return lambda traced: function(traced, **parameters)
+
+
+def _weighted_sum(step: Step) -> Run:
+    rule = _rule(step)
+
+    def run(values: Values) -> tuple[Tensor, Back]:
+        layer = weighted_sum(step, values)
+        return layer.z, rule(layer)
+
+    return run
+
+
+def _recurrent(step: Step) -> Run:
+    rule, node = _rule(step), step.node
+
+    def run(values: Values) -> tuple[Tensor, Back]:
+        x, *rest = substitute(node.args, values)
+        layer = recurrent(node, x, rest)
+        back = rule(layer)
+        return layer.z, per_unit(back, layer.z) if step.arriving is Form.RELEVANCE else back
+
+    return run
+
+
+def _activation(step: Step) -> Run:
+    """Relevance passes unchanged; per unit of activation that is a factor f(x) / x."""
+    assert step.operation is not None
+    passes = step.arriving is Form.RELEVANCE
+    is_relu, keeps_zero = step.node.operation == "relu", step.operation.keeps_zero
+    (name,) = step.routes
+
+    def pull_through(x: Tensor, y: Tensor) -> Callable[[Tensor], Tensor]:
+        if passes:
+            return lambda r: r
+        if not keeps_zero:
+            return lambda c: c * y
+        if is_relu:
+            return lambda c: torch.ops.aten.threshold_backward(c, x, 0)  # type: ignore[no-any-return]
+        return lambda c: c * divide(y, x)
+
+    def run(values: Values) -> tuple[Tensor, Back]:
+        x, y = values[name], step.node.run(values)
+        return y, Back(pull_through(x, y), lambda v: {})
+
+    return run
+
+
+def _traced(step: Step) -> Run:
+    """What goes back through the operation's own derivative, as a rule has it or as it is."""
+    passes = step.elementwise and step.leaving is Form.RELEVANCE
+    converts = step.arriving is Form.RELEVANCE and step.leaving is Form.GRADIENT
+
+    def run(values: Values) -> tuple[Tensor, Back]:
+        traced = _trace(step, values)
+        if passes:
+            return traced.z, _unchanged(traced)
+        back = _rule(step)(traced) if step.rule else _derivative(step, traced)
+        return traced.z, per_unit(back, traced.z) if converts else back
+
+    return run
+
+
+def _trace(step: Step, values: Values) -> Traced:
+    x = tuple(values[name] for name in step.routes)
+    if step.kind == "normalisation" and step.node.operation in ("mul", "div"):
+        return trace(_function(step, values), x, step.places)
+    if step.kind == "normalisation" and step.rule and not step.rule.definition.any_named:
+        rest = substitute(step.node.args, values)[1:]
+        return trace(frozen_normalisation(step.node.operation, x[0], list(rest)), x, step.places)
+    return trace(_function(step, values), x, step.places)
+
+
+def _function(step: Step, values: Values) -> Callable[..., Tensor]:
+    """The operation as a function of the inputs that receive relevance."""
+    node = _with_slots(step.node, step.places) if step.places else step.node
+    names = [str(place) for place in step.places] if step.places else step.routes
+    return lambda *leaves: node.run({**values, **dict(zip(names, leaves, strict=True))})
+
+
+def _with_slots(node: Node, places: tuple[int, ...]) -> Node:
+    """The same with a name of its own for each of these arguments: one value may be several."""
+    args = tuple(Ref(str(i)) if i in places else arg for i, arg in enumerate(node.args))
+    return replace(node, args=args)
+
+
+def _derivative(step: Step, traced: Traced) -> Back:
+    relevance = step.leaving is Form.RELEVANCE
+    if step.principle is Principle.CHOICE:
+        return shares.choice(traced) if relevance else shares.chosen(traced)
+    return shares.copied(traced) if relevance else shares.linear(traced)
+
+
+def _unchanged(traced: Traced) -> Back:
+    """Relevance itself passes an operation on each entry as it passes an activation.
+
+    Divided by the values there, it would be lost or without bound where these are near zero.
+    """
+    (x,) = traced.x
+    return Back(lambda r: (r.sum_to_size(x.shape),), lambda r: {})
+
+
+def per_unit(back: Back, z: Tensor) -> Back:
+    """A way back for relevance per unit of z, made one for relevance itself."""
+
+    def absorbed(r: Tensor) -> Absorbed:
+        c = r / stabilise(z, STABILISER)
+        found = dict(back.absorbed(c))
+        return {**found, "stabiliser": found.get("stabiliser", 0) + c * signed(z, STABILISER)}
+
+    return Back(lambda r: back.pull(r / stabilise(z, STABILISER)), absorbed)
