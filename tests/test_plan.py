@@ -65,9 +65,19 @@ def test_the_last_row_that_was_added_wins_and_names_are_globs():
 
 def test_a_recipe_prints_as_its_table():
     recipe = Recipe.preset("epsilon-gamma-box", low=0.0, high=1.0).using("f.*", "flat")
-    assert [line.split("  ")[-1].strip() for line in str(recipe).splitlines()[1:]] == [
-        *("flat", "z-box(low=0, high=1)", "gamma(gamma=0.25)"),
-        *("epsilon(epsilon=1e-06, relative=False)", "epsilon(epsilon=1e-06, relative=False)"),
+    rows = [line[2:] for line in str(recipe).splitlines()[1:]]
+    assert [(row[:36].strip(), row[36:].strip()) for row in rows] == [
+        ('"f.*"', "flat"),
+        ("any first convolution", "z-box(low=0, high=1)"),
+        ("any convolution", "gamma(gamma=0.25)"),
+        ("any linear", "epsilon(epsilon=1e-06, relative=False)"),
+        ("any average-pool", "epsilon(epsilon=1e-06, relative=False)"),
+        ("any softmax", "taylor"),
+        ("any attention", "attnlrp"),
+        ("any product or matmul", "uniform"),
+        ("any gate", "constant-gate"),
+        ("any normalisation", "constant-statistics"),
+        ("any recurrent", "signal-takes-all(epsilon=0.001)"),
     ]
 
 
@@ -102,12 +112,14 @@ class Squared(nn.Module):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda h: h.sin(), "no rule for sin"),
-        (lambda h: h * h, "product or quotient of two input-dependent values in mul"),
-        (lambda h: h / h.exp().sum(1, keepdim=True), "no rule for exp"),
-        (lambda h: 1 / h, "no rule for reciprocal"),
-        (lambda h: h.softmax(1), "no rule for softmax"),
-        (lambda h: h.cumsum(1), "no rule for cumsum"),
+        (lambda h: h.floor(), "no rule for floor"),
+        (lambda h: h.sign(), "no rule for sign"),
+        (lambda h: h + h.var(1, keepdim=True), "relevance has no way through the statistic var"),
+        (lambda h: torch.ones_like(h) / h, "a constant is divided by what depends on the input"),
+        (lambda h: torch.atan2(h, h + 1), "no rule for atan2"),
+        (lambda h: torch.fft.rfft(h).abs()[:, :1] + h, "no rule for"),
+        (lambda h: torch.lerp(h, h * 2, h), "no rule for lerp"),
+        (lambda h: torch.addcmul(h, h, h), "an added value depends on the input"),
     ],
 )
 def test_an_operation_without_a_rule_is_named_with_the_line_to_write(function, message):
@@ -166,9 +178,14 @@ def test_a_row_that_fits_nothing_is_an_error(name, todo):
 
 
 def test_samples_that_are_mixed_are_named():
-    model = Squared(lambda h: nn.functional.linear(h, h[:1].expand(4, 4))).eval()
-    with pytest.raises(relprop.RelpropError, match="slice mixes the samples of a batch"):
-        relprop.Explainer(model, "zero").plan(signed(2, 4).float())
+    for function in (
+        lambda h: nn.functional.linear(h, h[:1].expand(4, 4)),  # a result without a batch
+        lambda h: h + h.flip(0),  # a result with one, in which each sample takes from another
+        lambda h: h * (h.sum(0) > 0),  # through a mask alone
+    ):
+        model = Squared(function).eval()
+        with pytest.raises(relprop.RelpropError, match="mixes the samples of a batch"):
+            relprop.Explainer(model, "zero").plan(signed(2, 4).float())
 
 
 class Fixed(nn.Module):

@@ -388,7 +388,7 @@ TARGETS: dict[str, tuple[object, Callable[[Tensor], Tensor]]] = {
     "predicted": (None, lambda z: one_hot(z.argmax(1))),
     "int": (2, lambda z: one_hot(torch.full((3,), 2))),
     "labels": (LABELS, lambda z: one_hot(LABELS)),
-    "list of labels": (LABELS.tolist(), lambda z: one_hot(LABELS)),
+    "array of labels": (LABELS.numpy(), lambda z: one_hot(LABELS)),
     "runner-up": ("runner-up", lambda z: one_hot(z.argsort(1)[:, -2])),
     "contrast": ((1, 3), lambda z: torch.tensor([0.0, 1.0, 0.0, -1.0]).expand(3, 4)),
     "contrast of labels": ((LABELS, 1), lambda z: one_hot(LABELS) - one_hot(0 * LABELS + 1)),

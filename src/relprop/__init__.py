@@ -1,5 +1,6 @@
 """relprop: what a PyTorch classifier looked at, and whether that is true."""
 
+from .conformance import check_rule
 from .engine.forms import Back
 from .engine.recipe import Recipe
 from .engine.rows import Selector
@@ -21,6 +22,7 @@ __all__ = [
     "RelpropError",
     "Selector",
     "at",
+    "check_rule",
     "explain",
     "load_model",
     "margin",

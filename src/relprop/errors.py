@@ -43,3 +43,7 @@ class MissingExtraError(RelpropError, ImportError):
 
 class NumberError(RelpropError, ArithmeticError):
     """A result is not finite."""
+
+
+class RuleError(RelpropError):
+    """A rule of one's own does not do what the engine expects of a rule."""

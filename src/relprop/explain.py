@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from .checks import Given, check_inputs
+from .engine.graph import Graph
 from .engine.inputs import Inputs
 from .engine.plan import Plan
 from .engine.recipe import Recipe
 from .errors import InputError
 from .explanation import Explanation
-from .making import Made, make_program
+from .making import Made, make_program, read_graph
 from .running import Request, run
 from .target import Target
 
@@ -67,7 +68,8 @@ class Explainer:
         self.recipe = Recipe.preset(recipe) if isinstance(recipe, str) else recipe
         self.output = output
         self.capture = capture
-        self._made: dict[Any, tuple[Made, list[nn.Module]]] = {}
+        self._graphs: dict[Any, tuple[Graph, list[nn.Module]]] = {}
+        self._made: dict[Any, Made] = {}
 
     def plan(self, x: Given, *, explain: str | tuple[str, ...] | None = None) -> Plan:
         """What will happen at every operation for a batch like x. Print it to read it."""
@@ -117,18 +119,28 @@ class Explainer:
             inputs = _own(check_inputs(self.model, x, explain), create_graph)
             return run(self._make(inputs), self.model, inputs, request)
 
+    def with_recipe(self, recipe: Recipe | str) -> "Explainer":
+        """An explainer of the same model by another recipe, which need not read the model again."""
+        other = Explainer(self.model, recipe, output=self.output, capture=self.capture)
+        other._graphs = self._graphs
+        return other
+
     def _make(self, inputs: Inputs) -> Made:
         if self.capture == "per-input":
             with _PLANNING, torch.no_grad():
-                return make_program(self.model, inputs, self.recipe, self.output, True)
+                graph = read_graph(self.model, inputs, self.output, True)
+                return make_program(graph, self.model, inputs, self.recipe)
         modules = list(self.model.modules())  # kept, so that no new module gets an old one's id
         key = (inputs.signature, *((id(m), m.training) for m in modules))
         if key not in self._made:
             with _PLANNING, torch.no_grad():
+                if key not in self._graphs:
+                    graph = read_graph(self.model, inputs, self.output, False)
+                    self._graphs[key] = graph, modules
                 if key not in self._made:
-                    made = make_program(self.model, inputs, self.recipe, self.output, False)
-                    self._made[key] = made, modules
-        return self._made[key][0]
+                    graph = self._graphs[key][0]
+                    self._made[key] = make_program(graph, self.model, inputs, self.recipe)
+        return self._made[key]
 
 
 def explain(

@@ -1,4 +1,4 @@
-"""From a model to a program: copy, capture, plan, and compare with the model itself.
+"""From a model to a program: copy, capture, compare with the model itself, plan, compare again.
 
 Takes the user's model, which it reads and never writes.
 """
@@ -9,14 +9,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .checks import check_finite
 from .engine.capture import Called, capture, twin
+from .engine.diagnosis import first_in_forward
+from .engine.facts import find_facts
 from .engine.graph import Graph
 from .engine.inputs import Inputs
-from .engine.layout import Layout, find_layouts
+from .engine.layout import Layout, find_layouts, mixes
 from .engine.planner import make_plan
 from .engine.program import Program
 from .engine.recipe import Recipe
-from .errors import CaptureError
+from .engine.refusals import refuse_train_mode
+from .errors import CaptureError, NumberError
 
 
 @dataclass(frozen=True)
@@ -27,28 +31,61 @@ class Made:
     layouts: Mapping[str, Layout | None]
 
 
-def make_program(
-    model: nn.Module, inputs: Inputs, recipe: Recipe, output: str | int | None, per_input: bool
-) -> Made:
-    """The program that explains `model` on batches like these by `recipe`.
+def read_graph(
+    model: nn.Module, inputs: Inputs, output: str | int | None, per_input: bool
+) -> Graph:
+    """The operations that `model` runs on batches like these.
 
     output     which of several results is explained
-    per_input  the program is for these very numbers
-    Raises CaptureError if the model cannot be read, or does not do what was read; PlanError if an
-    operation has no rule.
+    per_input  the graph is for these very numbers
+    Raises CaptureError if the model cannot be read, or does not do what was read; PlanError if it
+    is in train mode.
     Not to be run by two threads at once.
     """
     copy = twin(model)
     with torch.autocast(inputs.first.device.type, enabled=False):
         graph = capture(copy, inputs, output, per_input)
-    program = Program(make_plan(graph, recipe))
-    state = state_of(copy, graph)
+    refuse_train_mode(graph.nodes, find_facts(graph).dependent)
+    # A graph is read for two samples or more: on one it must still give the model's own output.
     one = inputs if per_input else inputs.per_sample(lambda t: t[:1])
-    _compare(Called(copy, inputs, output), program, one, state)
-    if per_input:
-        return Made(program, find_layouts(program, inputs.tensors, state, inputs.batch))
+    expected = Called(copy, inputs, output)(*one.tensors.values())
+    got = graph.run(one.tensors, state_of(copy, graph))
+    if got.shape != expected.shape or _difference(got, expected) > _tolerance(expected):
+        raise CaptureError(
+            f"{type(model).__name__} on one sample does not do what it does on several",
+            "a model that does the same for a batch of any size, and always the same",
+            "take conditions on x.shape[0], squeeze() and random numbers out of forward",
+        )
+    return graph
+
+
+def make_program(graph: Graph, model: nn.Module, inputs: Inputs, recipe: Recipe) -> Made:
+    """The program that explains by `recipe` what `graph` computes.
+
+    Raises PlanError if an operation has no rule; NumberError if the output is not finite, or not
+    what the model gives; CaptureError if the model mixes samples.
+    """
+    program = Program(make_plan(graph, recipe))
+    state = state_of(model, graph)
+    one = inputs.per_sample(lambda t: t[:1]) if graph.any_batch else inputs
+    got, expected = program.forward(one.tensors, state).output, graph.run(one.tensors, state)
+    first = "" if bool(got.isfinite().all()) else first_in_forward(program, one.tensors, state)
+    check_finite(got, "model's output", first, "check the model's weights and the scale of x")
+    change = _difference(got, expected)
+    if change > _tolerance(expected):
+        raise NumberError(
+            f"{type(model).__name__} magnifies rounding: to fold its batch norms changes its "
+            f"output by {change:.0%}",
+            "a model whose output is stable in its own precision",
+            "explain it in float64: model.double() and x.double()",
+        )
+    if not graph.any_batch:
+        return Made(program, find_layouts(program, inputs.tensors, state, inputs.batch)[0])
     two = inputs.per_sample(lambda t: torch.cat([t[:1], t[-1:]]))
-    return Made(program, find_layouts(program, two.tensors, state, 2))
+    layouts, beside_nan = find_layouts(program, two.tensors, state, 2)
+    if not _difference(beside_nan[:1], got) <= _tolerance(expected):
+        raise mixes("the model")
+    return Made(program, layouts)
 
 
 def state_of(model: nn.Module, graph: Graph, detached: bool = True) -> Mapping[str, Tensor]:
@@ -66,27 +103,14 @@ def state_of(model: nn.Module, graph: Graph, detached: bool = True) -> Mapping[s
     return {name: t.detach() for name, t in found.items()} if detached else found
 
 
-def _compare(
-    called: Called, program: Program, inputs: Inputs, state: Mapping[str, Tensor]
-) -> None:
-    """A graph is read for two samples or more: on one it must still give the model's own output."""
-    with torch.no_grad():
-        expected = called(*inputs.tensors.values())
-        got = program.forward(inputs.tensors, state).output
-    if got.shape != expected.shape or not _close(got, expected):
-        raise CaptureError(
-            f"{type(called.model).__name__} on one sample does not do what it does on several",
-            "a model that does the same for a batch of any size, and always the same",
-            "take conditions on x.shape[0], squeeze() and random numbers out of forward",
-        )
+def _difference(got: Tensor, expected: Tensor) -> float:
+    """The largest difference, as a fraction of the largest value; 0 where neither is finite."""
+    scale = expected.abs().max() + torch.finfo(expected.dtype).tiny
+    return float(((got - expected).abs().max() / scale).nan_to_num(0))
 
 
-def _close(got: Tensor, expected: Tensor) -> bool:
-    device = got.device.type
+def _tolerance(expected: Tensor) -> float:
+    device = expected.device.type
     lowered = torch.is_autocast_enabled(device)
     dtype = torch.get_autocast_dtype(device) if lowered else expected.dtype
-    tolerance = torch.finfo(dtype).eps ** 0.5
-    scale = expected.abs().max() + torch.finfo(expected.dtype).tiny
-    # what is not finite is found and named when the program is run
-    difference = (got - expected).abs().nan_to_num(0)
-    return bool(difference.max() <= tolerance * scale.nan_to_num(1))
+    return float(torch.finfo(dtype).eps ** 0.5)

@@ -151,13 +151,11 @@ def _kind_of_product(node: Node, kind: Kind, places: tuple[int, ...]) -> Kind | 
 def _constant_factor(node: Node, scales: Scales) -> tuple[Kind, int] | None:
     places = FACTORS.get(node.operation, (0, 1))
     names = [node.args[i].name for i in places]
-    divides = node.operation == "div"
-    for i in (1,) if divides else (1, 0):
-        alone = names[1 - i] not in scales.statistics or divides
-        if names[i] in scales.statistics and alone:
+    if node.operation == "div":
+        return "normalisation", 1
+    for i in (1, 0):
+        if names[i] in scales.statistics and names[1 - i] not in scales.statistics:
             return "normalisation", places[i]
-    if divides:
-        return None
     rank = [scales.gates.get(name) or 0 for name in names]
     return None if rank[0] == rank[1] else ("gate", places[int(rank[1] > rank[0])])
 

@@ -85,11 +85,16 @@ class Graph:
         """The node that makes a value; None for an input or a constant."""
         return next((node for node in self.nodes if node.name == name), None)
 
-    @property
-    def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of the output, None where it follows the batch size."""
-        node = self.node(self.output)
-        return node.shape if node else ()
+    def run(self, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
+        """The model's output, by its operations just as they are.
+
+        inputs  label -> tensor                 state  its parameters and buffers, by value name
+        """
+        values = {**state, **self.constants}
+        values.update({name: inputs[label] for label, name in self.inputs.items()})
+        for node in self.nodes:
+            values[node.name] = node.run(values)
+        return values[self.output]
 
 
 def substitute(value: Any, values: Mapping[str, Any]) -> Any:

@@ -35,8 +35,8 @@ class Layout:
 
 def find_layouts(
     program: Program, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], batch: int
-) -> dict[str, Layout | None]:
-    """The layout of each value that depends on the explained input, by name.
+) -> tuple[dict[str, Layout | None], Tensor]:
+    """The layout of each value that depends on the explained input, by name; and the output.
 
     None where samples stand in an order that depends on the numbers, as where experts sort tokens.
     Raises CaptureError if one sample changes what the model makes of another.
@@ -55,8 +55,8 @@ def find_layouts(
         if isinstance(value, Tensor) and value.is_floating_point():
             found[step.name] = _layout(value.isnan(), batch)
     if found.get(graph.output) != Layout():
-        raise _mixes(_first_mixed(program, found))
-    return found
+        raise mixes(_first_mixed(program, found))
+    return found, values[graph.output]
 
 
 def _first_mixed(program: Program, found: Mapping[str, Layout | None]) -> str:
@@ -95,7 +95,8 @@ def _outer(marked: Tensor, batch: int) -> int | None:
     return len(marked) // (rest * batch) if bool((marked == expected).all()) else None
 
 
-def _mixes(where: str) -> CaptureError:
+def mixes(where: str) -> CaptureError:
+    """The error for a model that does not treat every sample by itself."""
     return CaptureError(
         f"{where} mixes the samples of a batch: one changes what the model makes of another",
         "a model that treats every sample of a batch by itself",

@@ -4,17 +4,22 @@ Conservation is bookkeeping: what a step takes is what it gives and what it abso
 absorbed is computed by a formula for each cause, never as what is missing.
 """
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from ..extras import needs
 from .forms import CAUSES, Back, Cause, Form
 from .layout import Layout
 from .plan import Plan, Step
 from .program import relevance
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +73,28 @@ class Ledger:
     def error(self) -> float:
         """The largest imbalance of a sample, as a fraction of its seed."""
         return float(self.imbalance.max())
+
+    def plot(self) -> "Figure":
+        """A bar for each operation, from the output to the input: what it gave and absorbed.
+
+        Mean of the samples, as shares of the seed. Raises MissingExtraError without matplotlib.
+        """
+        with needs("demo", "the plot of a ledger"):
+            from .ledger_plot import Bar, bars
+
+        scale = self.seed.abs().mean()
+        rows = [
+            Bar(
+                f"{entry.module} {entry.operation}".strip(),
+                float(entry.given.mean() / scale),
+                {c: float(v.mean() / scale) for c, v in entry.absorbed.items()},
+            )
+            for entry in self.entries
+        ]
+        return bars(rows, float(self.seed.mean() / scale), CAUSES)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         head = ("module", "operation", "rule", "taken", "given", *CAUSES, "error")
@@ -142,8 +169,6 @@ class Bookkeeper:
         return self.layouts[name].by_sample(relevance(v.double(), form, value.double()), self._batch)
 
     def _absorbed(self, name: str, amount: Tensor) -> Tensor:
-        if amount.ndim == 1 and self.values[name].ndim > 1:
-            return amount.double()  # of each sample already
         full = amount.double().expand_as(self.values[name])
         return self.layouts[name].by_sample(full, self._batch)
 

@@ -22,12 +22,10 @@ from .rows import Place, Row
 def make_plan(graph: Graph, recipe: Recipe) -> Plan:
     """Decide for every operation of `graph` what happens to relevance there.
 
-    Raises PlanError for an operation without a rule, a rule that does not fit, a layer in train
-    mode, a row that fits nothing, a softmax at the end, and a result that does not depend on the
-    input.
+    Raises PlanError for an operation without a rule, a rule that does not fit, a row that fits
+    nothing, a softmax at the end, and a result that does not depend on the input.
     """
     facts = find_facts(graph)
-    refusals.refuse_train_mode(graph.nodes, facts.dependent)
     recipe = recipe.fitted(set(facts.kinds.values()))
     places = {node.name: _place(node, facts) for node in graph.nodes}
     open_ = [n for n in graph.nodes if n.name in facts.dependent and n.name not in facts.folded]

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import InputError
+from . import documents
 from .kinds import Kind
 from .presets import PRESETS, automatic
 from .rows import Row, Selector
@@ -63,6 +64,30 @@ class Recipe:
         chosen = selector if isinstance(selector, Selector) else Selector(name=selector)
         row = Row(chosen, Rule.of(rule, parameters), required=True)
         return replace(self, rows=(row, *self.rows))
+
+    def to_toml(self) -> str:
+        """The recipe as TOML. Raises InputError for a rule of one's own."""
+        return documents.to_toml(self._document)
+
+    def to_json(self) -> str:
+        """The recipe as JSON. Raises InputError for a rule of one's own."""
+        return documents.to_json(self._document)
+
+    @classmethod
+    def from_toml(cls, text: str) -> "Recipe":
+        """The recipe of TOML text. Raises InputError where it is none."""
+        found = documents.from_toml(text)
+        return cls(found.name, found.rows, found.automatic)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """The recipe of JSON text. Raises InputError where it is none."""
+        found = documents.from_json(text)
+        return cls(found.name, found.rows, found.automatic)
+
+    @property
+    def _document(self) -> documents.Document:
+        return documents.Document(self.name, self.rows, self.automatic)
 
     def fitted(self, kinds: Container[Kind]) -> "Recipe":
         """The recipe for a model that has operations of these kinds: "auto" chooses its rows."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from .forms import Absorbed, Back, divide, signed
+from .forms import Absorbed, Back, Cause, divide, signed
 from .graph import Node
 from .rules import damp
 
@@ -175,25 +175,35 @@ def signal_takes_all(step: Recurrent, *, epsilon: float = 1e-3) -> Back:
     the two terms of the state. Absorbs what biases, epsilon and the initial states contributed.
     Source: Arras et al. 2017 and 2019.
     """
-    return Back(
-        lambda c: _walk(step, c, epsilon)[0],
-        lambda c: _walk(step, c, epsilon)[1],
-    )
+
+    def absorbed(c: Tensor) -> Absorbed:
+        return {cause: _noted(step, v) for cause, v in _walk(step, c, epsilon)[1].items()}
+
+    return Back(lambda c: _walk(step, c, epsilon)[0], absorbed)
 
 
-def _walk(step: Recurrent, c: Tensor, epsilon: float) -> tuple[Tensor, Absorbed]:
-    """Relevance per unit of x, and what was absorbed by sample (B,)."""
+def _noted(step: Recurrent, amount: Tensor) -> Tensor:
+    """An amount by sample (B,) in the shape of the result, at the first entry of each sample."""
+    by_batch = step.batch_first and step.result == "output"
+    full = torch.zeros_like(step.z)
+    first = full[:, 0, 0] if by_batch else full[0, :, 0]
+    first += amount
+    return full
+
+
+def _walk(step: Recurrent, c: Tensor, epsilon: float) -> tuple[Tensor, dict[Cause, Tensor]]:
+    """Relevance per unit of x, and what was absorbed, by cause and sample (B,)."""
     hidden, last_h, last_s = _arriving(step, c)
-    absorbed = {cause: 0.0 for cause in ("bias", "stabiliser", "constants")}
+    absorbed: dict[Cause, Tensor] = {}
     for layer in range(len(step.passes) - 1, -1, -1):
         parts, below = hidden.chunk(len(step.passes[layer]), -1), []
         for d, p in enumerate(step.passes[layer]):
             i = layer * len(step.passes[layer]) + d
             at_pre, lost = _through(p, _forwards(p, parts[d]), last_h[i], last_s[i], epsilon)
             below.append(_forwards(p, at_pre) @ p.signal)
-            absorbed = {cause: absorbed[cause] + lost[cause] for cause in absorbed}
+            absorbed = {cause: absorbed.get(cause, 0) + lost[cause] for cause in lost}
         hidden = torch.stack(below).sum(0)
-    return hidden.transpose(0, 1) if step.batch_first else hidden, absorbed  # type: ignore[return-value]
+    return hidden.transpose(0, 1) if step.batch_first else hidden, absorbed
 
 
 def _arriving(step: Recurrent, c: Tensor) -> tuple[Tensor, Any, Any]:
@@ -207,7 +217,7 @@ def _arriving(step: Recurrent, c: Tensor) -> tuple[Tensor, Any, Any]:
 
 def _through(
     p: Pass, c_hidden: Tensor, c_last_h: Any, c_last_s: Any, epsilon: float
-) -> tuple[Tensor, dict[str, Tensor]]:
+) -> tuple[Tensor, dict[Cause, Tensor]]:
     """What arrives at each `pre` (T, B, H), and what was absorbed by sample (B,)."""
     passed = p.out * (divide(p.state.tanh(), p.state) if p.squashes else 1)
     written = p.write * divide(p.new, p.pre)
@@ -221,7 +231,7 @@ def _through(
         at_pre.append(c_pre)
         c_h, c_s = (c_pre * p.reset[t]) @ p.recurrent, c_s * p.keep[t]
     pre, state = torch.stack(at_pre[::-1]), torch.stack(at_state[::-1])
-    lost = {
+    lost: dict[Cause, Tensor] = {
         "bias": (pre * (p.shift + p.reset * p.inner)).sum((0, 2)),
         "stabiliser": (pre * signed(p.pre, epsilon)).sum((0, 2))
         + (state * signed(p.state, epsilon)).sum((0, 2)) * p.sums,

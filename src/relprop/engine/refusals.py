@@ -110,7 +110,10 @@ def refuse_unruled(node: Node, operation: Operation | None, facts: Facts, recipe
             f"a recipe with a row for every {'weighted sum' if kind in WEIGHTED_SUMS else kind}",
             f'recipe.using("{node.module or "*"}", "{_usual(kind)}")',
         )
-    others = dependent_places(node, facts.dependent) != (0,)
+    places = dependent_places(node, facts.dependent)
+    if node.operation == "div" and places == (1,):
+        raise no_rule(node, "a constant is divided by what depends on the input in")
+    others = places != (0,)
     narrow = operation.principle is Principle.ACTIVATION or node.operation in FIRST_ONLY
     if narrow and others and node.operation != "where":
         raise no_rule(node, "a parameter depends on the input in")

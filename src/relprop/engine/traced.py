@@ -33,7 +33,7 @@ class Traced:
         """J^T c for the derivative J of z by x: one tensor for each x."""
         again = torch.is_grad_enabled()
         return torch.autograd.grad(
-            self._result, self._leaves, c, retain_graph=True, create_graph=again
+            self._result, self._leaves, c, retain_graph=True, create_graph=again, materialize_grads=True
         )
 
     def tangent(self, *directions: Tensor) -> Tensor:
