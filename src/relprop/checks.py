@@ -25,7 +25,9 @@ def check_inputs(model: nn.Module, given: Given, explain: str | tuple[str, ...] 
     tensors = [label for label, value in values.items() if isinstance(value, Tensor)]
     if not tensors:
         what = f"an input of type {type(given).__name__}"
-        raise InputError(what, "a torch.Tensor, or a tuple or mapping with one", "torch.as_tensor(x)")
+        raise InputError(
+            what, "a torch.Tensor, or a tuple or mapping with one", "torch.as_tensor(x)"
+        )
     chosen = tensors[:1] if explain is None else [explain] if isinstance(explain, str) else explain
     for label in chosen:
         if label not in tensors:

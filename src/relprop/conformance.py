@@ -15,7 +15,6 @@ from .engine.rows import Selector
 from .engine.rulebook import Rule, RuleDefinition
 from .errors import RuleError
 from .explain import Explainer
-from .explanation import Explanation
 
 TOLERANCE = 1e-9  # in float64, as a fraction of what is compared
 
@@ -98,11 +97,11 @@ def _check(name: str, kind: Kind, explainer: Explainer, x: Tensor) -> None:
     require(x.equal(given), "it changes its input")
     unchanged = all(p.equal(q) for p, q in zip(weights, before, strict=True))
     require(unchanged, "it changes the model's weights")
-    relevance = _relevance(e)
+    relevance = e.relevance
     require(relevance.shape == x.shape, f"it gives the shape {tuple(relevance.shape)}")
-    alone = torch.cat([_relevance(explainer(row[None], target=0)) for row in x])
+    alone = torch.cat([explainer(row[None], target=0).relevance for row in x])
     require(_near(alone, relevance), "a sample by itself is explained otherwise")
-    double = _relevance(explainer(x, target=lambda output: 2 * output[:, 0]))
+    double = explainer(x, target=lambda output: 2 * output[:, 0]).relevance
     require(_near(double, 2 * relevance), "it is not in proportion to what arrives")
     for entry in e.ledger.entries:  # type: ignore[union-attr]
         scale = torch.stack([entry.taken, entry.given, *entry.absorbed.values()]).abs().max()
@@ -112,16 +111,11 @@ def _check(name: str, kind: Kind, explainer: Explainer, x: Tensor) -> None:
 
 def _differentiable(explainer: Explainer, x: Tensor) -> bool:
     leaf = x.clone().requires_grad_()
-    relevance = _relevance(explainer(leaf, target=0, create_graph=True))
+    relevance = explainer(leaf, target=0, create_graph=True).relevance
     if not relevance.requires_grad:
         return False
     (gradient,) = torch.autograd.grad(relevance.square().sum(), leaf)
     return bool(gradient.isfinite().all())
-
-
-def _relevance(e: Explanation) -> Tensor:
-    assert isinstance(e.relevance, Tensor)
-    return e.relevance
 
 
 def _near(a: Tensor, b: Tensor) -> bool:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .checks import Given, check_inputs
 from .engine.graph import Graph

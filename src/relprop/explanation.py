@@ -1,7 +1,7 @@
 """The result of an explanation: a frozen record, saved as .npz, shown in a notebook."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,60 +19,75 @@ from .notebook import SAMPLES, Sample, samples_html
 class Explanation:
     """A classified and explained batch.
 
-    input          (batch, *features), what was explained; by label, where several inputs were
+    input          (batch, *features), what was explained
     output         (batch, classes), the model's scores, or of another shape (batch, ...)
     prediction     (batch,), the class of the largest score; None if the output is not by classes
     probabilities  (batch, classes), softmax of the scores, or None
     margin         (batch,), (max - second max) / max of the probabilities, or None
     target         (batch,), the class that was explained; (batch, 2) for a contrast pair; None
                    for what is no class. (batch, targets) where several were asked for
-    relevance      (batch, *features), one value a token for token ids; by label, where several
-                   inputs were explained; (batch, targets, *features) for several targets
-    layers         module -> relevance of its output, or a tuple where it has several
+    relevance      (batch, *features), one value a token for token ids; (batch, targets, *features)
+                   for several targets
+    inputs, relevances  the same of all explained inputs, by label; `input` is the first of them
+    layers         module -> relevance of its output, or a tuple where it has several outputs
     ledger         where all relevance went, if asked for; one for each of several targets
     """
 
-    input: Tensor | dict[str, Tensor]
     output: Tensor
     prediction: Tensor | None
     probabilities: Tensor | None
     margin: Tensor | None
     target: Tensor | None
-    relevance: Tensor | dict[str, Tensor]
-    layers: Mapping[str, Tensor | tuple[Tensor, ...]] = field(default_factory=dict)
-    several: bool = False
-    ledgers: tuple[Ledger, ...] = ()
+    inputs: Mapping[str, Tensor]
+    relevances: Mapping[str, Tensor]
+    layers: Mapping[str, Tensor | tuple[Tensor, ...]]
+    several: bool
+    ledgers: tuple[Ledger, ...]
+
+    @property
+    def input(self) -> Tensor:
+        """What was explained, (batch, *features): the first, where several inputs were."""
+        return next(iter(self.inputs.values()))
+
+    @property
+    def relevance(self) -> Tensor:
+        """Relevance of `input`, of its shape; (batch, targets, *features) for several targets."""
+        return next(iter(self.relevances.values()))
 
     @property
     def ledger(self) -> Ledger | tuple[Ledger, ...]:
         """The ledger of the one target, or those of several. Raises InputError if not asked for."""
         if not self.ledgers:
             given = "a ledger of an explanation that was made without"
-            raise InputError(given, "an explanation with a ledger", "write explainer(x, ledger=True)")
+            raise InputError(
+                given, "an explanation with a ledger", "write explainer(x, ledger=True)"
+            )
         return self.ledgers if self.several else self.ledgers[0]
 
     def save(self, path: str | Path) -> None:
         """Write all tensors to an .npz file, whole or not at all; `numpy.load` reads it.
 
-        What is by label is named "relevance/label". bfloat16, which numpy lacks, becomes float32.
+        What is by label is named "relevances/label", "layers/module". bfloat16, which numpy
+        lacks, becomes float32.
         Raises FileError if it cannot be written.
         """
-        fields = ("input", "output", "prediction", "probabilities", "margin", "target")
+        fields = ("input", "output", "prediction", "probabilities", "margin", "target", "relevance")
+        rest = {name: list(getattr(self, name).items())[1:] for name in ("inputs", "relevances")}
         arrays: dict[str, Any] = {}
-        for name in (*fields, "relevance", "layers"):
+        for name in (*fields, "layers"):
             arrays.update(_arrays(name, getattr(self, name)))
+        for name, others in rest.items():
+            arrays.update(_arrays(name, dict(others)))
         with write_atomically(Path(path)) as file:
             np.savez_compressed(file, **arrays)
 
     def _repr_html_(self) -> str:
         count = min(SAMPLES, len(self.output))
-        if self.several or isinstance(self.relevance, dict) or self.probabilities is None:
+        if self.several or self.probabilities is None or not self.input.is_floating_point():
             return f"<pre>{self!r}</pre>"
         return samples_html([self._sample(i) for i in range(count)], len(self.output))
 
     def _sample(self, i: int) -> Sample:
-        assert isinstance(self.input, Tensor)
-        assert isinstance(self.relevance, Tensor)
         assert self.probabilities is not None
         if self.target is None:
             target = "a function of the output"
@@ -83,10 +98,7 @@ class Explanation:
         return Sample(self.input[i], self.relevance[i], self.probabilities[i], target)
 
     def __repr__(self) -> str:
-        maps = self.relevance if isinstance(self.relevance, dict) else {"": self.relevance}
-        shapes = ", ".join(
-            f"{name} {'x'.join(map(str, t.shape[1:]))}".strip() for name, t in maps.items()
-        )
+        shapes = ", ".join("x".join(map(str, t.shape[1:])) for t in self.relevances.values())
         found = "" if self.prediction is None else f", predicted {self.prediction.tolist()}"
         return f"Explanation({len(self.output)} of {shapes}{found})"
 

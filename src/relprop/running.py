@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from .checks import check_finite, check_output_shape, is_classification
 from .engine.diagnosis import FirstNotFinite, first_in_forward
+from .engine.graph import Graph
 from .engine.inputs import Inputs
+from .engine.layout import Layout
 from .engine.ledger import Bookkeeper, Ledger, joined
 from .engine.program import Program, Trace, Watcher
 from .engine.watchers import AtLayers, Only, channel_mask, outputs_of
@@ -54,8 +56,9 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     """
     program = made.program
     state = state_of(model, program.plan.graph, detached=not request.create_graph)
-    modules = _module_values(program, (*request.layers, *request.only))
-    kept = {name for names in modules.values() for name in names}
+    layers = _module_values(program, request.layers)
+    limited = _module_values(program, tuple(request.only))
+    kept = {name for names in (layers | limited).values() for name in names}
     trace = program.forward(inputs.tensors, state, lambda n: request.ledger or n in kept)
     output = trace.output
     check_output_shape(output, inputs.batch)
@@ -64,16 +67,18 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
         check_finite(output, "model's output", first, "check the model's weights and the input")
     wanted, several = targets(output, request.target)
     resolved = [resolve_target(output, one) for one in wanted]
-    only = _only(request.only, modules, trace)
+    names = [name for found in layers.values() for name in found]
+    seeds = [_seed(output, c, request.unit) for c, _ in resolved]
+    only = _only(request.only, limited, trace)
     walks = [
-        _walk(made, inputs, trace, _seed(output, c, request.unit), request, modules, only, i > 0)
-        for i, (c, _) in reversed(list(enumerate(resolved)))
-    ][::-1]
+        _walk(made, inputs, trace, c, [*only, AtLayers(names)], request.ledger, i < len(seeds) - 1)
+        for i, c in enumerate(seeds)
+    ]
     if request.ledger and None in made.layouts.values() and inputs.batch > 1:
         walks = _with_ledgers_of_each(walks, made, model, inputs, request, resolved)
     classes = [found for _, found in resolved]
-    record = _record(inputs, output, stack_classes(classes) if several else classes[0])
-    return _with_relevance(record, walks, several, modules, request.layers)
+    target = stack_classes(classes) if several else classes[0]
+    return _record(inputs, output, target, walks, several, layers)
 
 
 def _module_values(program: Program, patterns: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -110,40 +115,55 @@ def _walk(
     inputs: Inputs,
     trace: Trace,
     c: Tensor,
-    request: Request,
-    modules: Mapping[str, tuple[str, ...]],
-    only: list[Watcher],
+    watchers: Sequence[Watcher],
+    ledger: bool,
     again: bool,
 ) -> Walk:
+    """One way back; `again`: the trace is needed for another."""
     program, plan = made.program, made.program.plan
-    layers = AtLayers([name for names in modules.values() for name in names])
-    layouts = {name: layout for name, layout in made.layouts.items() if layout is not None}
-    books = Bookkeeper(plan, layouts, trace.values) if request.ledger and layouts else None
-    whole = books is not None and (inputs.batch == 1 or None not in made.layouts.values())
-    watchers = [*only, layers, *([books] if books is not None and whole else [])]
+    known = {name: layout for name, layout in made.layouts.items() if layout is not None}
+    if ledger and (inputs.batch == 1 or len(known) == len(made.layouts)):
+        books = Bookkeeper(plan, {**dict.fromkeys(made.layouts, Layout()), **known}, trace.values)
+        watchers = [*watchers, books]
     backs = list(trace.backs)
     found = program.backward(trace, c, watchers, again)
     if not all(bool(r.isfinite().all()) for r in found.values()):
         finder = FirstNotFinite()
-        values = replace(trace, backs=backs)
-        program.backward(values, c, [finder])
+        program.backward(replace(trace, backs=backs), c, [finder])
         for r in found.values():
             check_finite(r, "relevance", finder.found, _STABLE)
-    ledger = books.ledger(c, found) if books is not None and whole else None
-    return Walk(_by_input(program, inputs, found), layers.found, ledger)
+    last = watchers[-1] if watchers else None
+    return Walk(
+        relevance=_by_input(program, inputs, found),
+        layers={n: r for w in watchers if isinstance(w, AtLayers) for n, r in w.found.items()},
+        ledger=last.ledger(c, found) if isinstance(last, Bookkeeper) else None,
+    )
 
 
 def _by_input(program: Program, inputs: Inputs, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Relevance of each explained input: of tokens, that of all their embeddings."""
-    graph = program.plan.graph
+    graph, sources = program.plan.graph, program.plan.sources
     relevance: dict[str, Tensor] = {}
     for label in inputs.explained:
         name = graph.inputs[label]
-        parts = [r for source, r in found.items() if program.plan.sources[source] == name]
+        parts = {source: r for source, r in found.items() if sources[source] == name}
         if name in graph.tokens:
-            parts = [part.sum(-1).reshape(inputs.values[label].shape) for part in parts]
-        relevance[label] = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
+            relevance[label] = _of_tokens(graph, inputs.values[label], name, parts)
+        else:
+            (relevance[label],) = parts.values()
     return relevance
+
+
+def _of_tokens(graph: Graph, ids: Tensor, name: str, parts: Mapping[str, Tensor]) -> Tensor:
+    """Relevance of each token, whatever order the model looks them up in."""
+    places = torch.arange(ids.numel(), device=ids.device).reshape(ids.shape)
+    total = next(iter(parts.values())).new_zeros(ids.numel())
+    for source, r in parts.items():
+        node = graph.node(source)
+        assert node is not None
+        looked_up = graph.value(node.args[1].name, {name: places})
+        total = total.index_add(0, looked_up.reshape(-1), r.sum(-1).reshape(-1))
+    return total.reshape(ids.shape)
 
 
 def _with_ledgers_of_each(
@@ -162,46 +182,37 @@ def _with_ledgers_of_each(
         trace = made.program.forward(one.tensors, state, lambda n: True)
         for k, (c, _) in enumerate(resolved):
             seed = _seed(trace.output, c[i : i + 1], request.unit)
-            walk = _walk(made, one, trace, seed, request, {}, [], k < len(walks) - 1)
+            walk = _walk(made, one, trace, seed, [], True, k < len(walks) - 1)
             assert walk.ledger is not None
             parts[k].append(walk.ledger)
     return [replace(walk, ledger=joined(found)) for walk, found in zip(walks, parts, strict=True)]
 
 
-def _record(inputs: Inputs, output: Tensor, target: Tensor | None) -> Explanation:
+def _record(
+    inputs: Inputs,
+    output: Tensor,
+    target: Tensor | None,
+    walks: list[Walk],
+    several: bool,
+    layers: Mapping[str, tuple[str, ...]],
+) -> Explanation:
+    def stacked(parts: list[Tensor]) -> Tensor:
+        return torch.stack(parts, 1) if several else parts[0]
+
+    at_layers: dict[str, Tensor | tuple[Tensor, ...]] = {}
+    for module, names in layers.items():
+        values = tuple(stacked([walk.layers[name] for walk in walks]) for name in names)
+        at_layers[module] = values if len(values) > 1 else values[0]
     by_classes = is_classification(output)
-    given = {label: inputs.values[label] for label in inputs.explained}
     return Explanation(
-        input=given if len(given) > 1 else next(iter(given.values())),
         output=output,
         prediction=output.argmax(1) if by_classes else None,
         probabilities=output.softmax(1) if by_classes else None,
         margin=margin(output) if by_classes else None,
         target=target,
-        relevance={},
-    )
-
-
-def _with_relevance(
-    record: Explanation,
-    walks: list[Walk],
-    several: bool,
-    modules: Mapping[str, tuple[str, ...]],
-    patterns: tuple[str, ...],
-) -> Explanation:
-    def stacked(parts: list[Tensor]) -> Tensor:
-        return torch.stack(parts, 1) if several else parts[0]
-
-    labels = walks[0].relevance
-    found = {label: stacked([walk.relevance[label] for walk in walks]) for label in labels}
-    layers: dict[str, Tensor | tuple[Tensor, ...]] = {}
-    for module, names in modules.items() if patterns else ():
-        values = tuple(stacked([walk.layers[name] for walk in walks]) for name in names)
-        layers[module] = values if len(values) > 1 else values[0]
-    return replace(
-        record,
-        relevance=found if len(found) > 1 else next(iter(found.values())),
-        layers=layers,
+        inputs={label: inputs.values[label] for label in inputs.explained},
+        relevances={n: stacked([walk.relevance[n] for walk in walks]) for n in inputs.explained},
+        layers=at_layers,
         several=several,
         ledgers=tuple(walk.ledger for walk in walks if walk.ledger is not None),
     )

@@ -26,7 +26,9 @@ def at(*index: int) -> At:
     index  one number for each dimension of the output but the first
     """
     if not index or any(isinstance(i, bool) or not isinstance(i, int) for i in index):
-        raise InputError(f"at{index}", "one integer for each dimension of a sample's output", "at(0)")
+        raise InputError(
+            f"at{index}", "one integer for each dimension of a sample's output", "at(0)"
+        )
     return At(index)
 
 
@@ -101,7 +103,7 @@ def _one_entry(output: Tensor, entry: At) -> Tensor:
         given = f"at{entry.index} of an output of shape {tuple(output.shape)}"
         raise _bad(given, f"give one index for each of the sizes {tuple(sizes)}")
     c = torch.zeros_like(output)
-    c[(slice(None), *entry.index)] = 1
+    c.movedim(0, -1)[entry.index] = 1
     return c
 
 

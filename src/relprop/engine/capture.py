@@ -171,8 +171,10 @@ def _quiet_export() -> Iterator[None]:
 def _explain_failure(error: Exception, model: nn.Module, inputs: Inputs) -> CaptureError:
     name, shape = type(model).__name__, tuple(inputs.first.shape)
     reason = _first_line(error)
-    what = f"shape {shape}" if inputs.first.is_floating_point() else (
-        f"shape {shape} and dtype {inputs.first.dtype}"
+    what = (
+        f"shape {shape}"
+        if inputs.first.is_floating_point()
+        else (f"shape {shape} and dtype {inputs.first.dtype}")
     )
     given = f"{name}{_place(error, model)} on an input of {what}: {reason}"
     if "specialized it to be a constant" in str(error):
@@ -188,7 +190,9 @@ def _explain_failure(error: Exception, model: nn.Module, inputs: Inputs) -> Capt
             "take Python's if and for over tensor values out of forward (torch.where instead), "
             'or have it read anew for each input: Explainer(model, capture="per-input")',
         )
-    whole = "" if inputs.first.is_floating_point() else "; write x.float() if these are no token ids"
+    whole = (
+        "" if inputs.first.is_floating_point() else "; write x.float() if these are no token ids"
+    )
     return CaptureError(
         given,
         "an input that the model itself accepts: (batch, *features)",

@@ -17,7 +17,7 @@ from .program import Program
 def first_in_forward(
     program: Program, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor]
 ) -> str:
-    """ "; first in ..." for the operation whose result was the first with NaN or infinity.
+    """Words that name the operation whose result was the first with NaN or infinity.
 
     Minus infinity does not count: masks of attention hold it on purpose.
     """

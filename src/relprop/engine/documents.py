@@ -40,7 +40,7 @@ class Document:
 
 
 def to_toml(document: Document) -> str:
-    """TOML that `from_toml` reads. Raises InputError for a rule of one's own: code has to hold it."""
+    """TOML that `from_toml` reads. Raises InputError for a rule of one's own."""
     return tomli_w.dumps(_fields(document))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .graph import Graph, Node, Ref
 from .kinds import LAYERS, Kind
-from .operations import FACTORS, SHAPES_ONLY, Operation, Principle, known
+from .operations import AS_ANOTHER, FACTORS, OPERATIONS, SHAPES_ONLY, Operation, Principle, known
 
 
 @dataclass
@@ -45,7 +45,7 @@ def find_facts(graph: Graph, held: frozenset[str] = frozenset()) -> Facts:
     facts.dependent.update(name for name in facts.sources if name not in held)
     scales = Scales()
     for node in graph.nodes:
-        inside = facts.dependent.intersection(node.inputs)
+        inside = set(dependent_inputs(node, facts.dependent))
         if not node.floating or not inside or node.name in held or node.operation in SHAPES_ONLY:
             continue  # a mask or an index that depends on the input is held as it is
         facts.dependent.add(node.name)
@@ -67,16 +67,14 @@ def find_sources(graph: Graph) -> dict[str, str]:
     direct = {name: name for name in graph.tokens}
     sources = {name: name for name in graph.explained if name not in graph.tokens}
     for node in graph.nodes:
-        keys = [(name,) for name in direct]
         index = node.args[1] if node.operation == "embedding" else None
         if isinstance(index, Ref) and index.name in direct:
             sources[node.name] = direct[index.name]
-        elif not node.floating and node.operation in _SAME_TOKENS and node.inputs[:1] in keys:
-            direct[node.name] = direct[node.inputs[0]]
+        operation = OPERATIONS.get(node.operation)
+        moves = not node.floating and operation and operation.principle is Principle.SELECTION
+        if moves and isinstance(node.args[0], Ref) and node.args[0].name in direct:
+            direct[node.name] = direct[node.args[0].name]
     return sources
-
-
-_SAME_TOKENS = frozenset("to _to_copy view reshape _unsafe_view clone alias contiguous".split())
 
 
 def _is_nonnegative(node: Node, operation: Operation, nonnegative: set[str]) -> bool:
@@ -128,6 +126,12 @@ def _find_kind(node: Node, operation: Operation, facts: Facts, scales: Scales) -
         facts.constant.update({node.name: found[1]} if found else {})
     if kind is not None:
         facts.kinds[node.name] = kind
+
+
+def dependent_inputs(node: Node, dependent: set[str]) -> tuple[str, ...]:
+    """Names of the values that it takes which depend on the input, by their values."""
+    names = node.inputs[:1] if node.operation in AS_ANOTHER else node.inputs
+    return tuple(name for name in names if name in dependent)
 
 
 def dependent_places(node: Node, dependent: set[str]) -> tuple[int, ...]:

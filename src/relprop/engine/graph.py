@@ -55,9 +55,7 @@ class Node:
 
     def run(self, values: Mapping[str, Any]) -> Any:
         """Its result, for the values of the names that it refers to."""
-        return self.target(
-            *substitute(self.args, values), **substitute(dict(self.kwargs), values)
-        )
+        return self.target(*substitute(self.args, values), **substitute(dict(self.kwargs), values))
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,14 @@ class Graph:
     def node(self, name: str) -> Node | None:
         """The node that makes a value; None for an input or a constant."""
         return next((node for node in self.nodes if node.name == name), None)
+
+    def value(self, name: str, known: Mapping[str, Any]) -> Any:
+        """One value, computed from those that are known by as few operations as there need be."""
+        if name in known:
+            return known[name]
+        node = self.node(name)
+        assert node is not None
+        return node.run({ref: self.value(ref, known) for ref in node.inputs})
 
     def run(self, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
         """The model's output, by its operations just as they are.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CaptureError
+from .graph import Graph, Node
 from .program import Program
 
 
@@ -28,9 +29,9 @@ class Layout:
 
     def by_sample(self, value: Tensor, batch: int) -> Tensor:
         """A value summed over all but its samples, (batch,), in float64."""
-        parts = value.double().unflatten(self.axis, (self.outer, batch, -1))
-        dims = [dim for dim in range(parts.ndim) if dim != self.axis + 1]
-        return parts.sum(dims)
+        before, after = value.shape[: self.axis], value.shape[self.axis + 1 :]
+        parts = value.double().reshape(*before, self.outer, batch, -1, *after)
+        return parts.sum([dim for dim in range(parts.ndim) if dim != self.axis + 1])
 
 
 def find_layouts(
@@ -50,7 +51,8 @@ def find_layouts(
     found: dict[str, Layout | None] = {name: Layout() for name in graph.inputs.values()}
     for step, _ in program.run(spoiled, state, values):
         if step.name in sources:
-            values[step.name] = _spoil(values[step.name])
+            last = _samples(graph, step.node, sources[step.name], inputs) == batch - 1
+            values[step.name] = values[step.name].masked_fill(last[..., None], torch.nan)
         value = values[step.name]
         if isinstance(value, Tensor) and value.is_floating_point():
             found[step.name] = _layout(value.isnan(), batch)
@@ -63,6 +65,14 @@ def _first_mixed(program: Program, found: Mapping[str, Layout | None]) -> str:
     """Where samples first stood in no order, as messages name it."""
     nodes = (step.node for step in program.plan.steps if found.get(step.name, True) is None)
     return next((node.where for node in nodes), "the model")
+
+
+def _samples(graph: Graph, lookup: Node, name: str, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Of which sample each token is that an embedding looks up."""
+    (ids,) = (inputs[label] for label, value in graph.inputs.items() if value == name)
+    samples = torch.arange(len(ids), device=ids.device).reshape(-1, *[1] * (ids.ndim - 1))
+    found: Tensor = graph.value(lookup.args[1].name, {name: samples.expand_as(ids).contiguous()})
+    return found
 
 
 def _spoil(value: Tensor) -> Tensor:

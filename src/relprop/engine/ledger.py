@@ -133,7 +133,9 @@ def _mean(value: Tensor | None, brief: bool = False) -> str:
 class Bookkeeper:
     """A watcher that writes the ledger while relevance goes back. Needs the value of every step."""
 
-    def __init__(self, plan: Plan, layouts: Mapping[str, Layout], values: Mapping[str, Any]) -> None:
+    def __init__(
+        self, plan: Plan, layouts: Mapping[str, Layout], values: Mapping[str, Any]
+    ) -> None:
         self.plan = plan
         self.layouts = layouts
         self.values = dict(values)
@@ -166,7 +168,9 @@ class Bookkeeper:
 
     def _sum(self, name: str, v: Tensor, form: Form) -> Tensor:
         value = self.values[name]
-        return self.layouts[name].by_sample(relevance(v.double(), form, value.double()), self._batch)
+        return self.layouts[name].by_sample(
+            relevance(v.double(), form, value.double()), self._batch
+        )
 
     def _absorbed(self, name: str, amount: Tensor) -> Tensor:
         full = amount.double().expand_as(self.values[name])

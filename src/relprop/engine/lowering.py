@@ -88,7 +88,7 @@ def _activation(step: Step) -> Run:
         if not keeps_zero:
             return lambda c: c * y
         if is_relu:
-            return lambda c: torch.ops.aten.threshold_backward(c, x, 0)  # type: ignore[no-any-return]
+            return lambda c: torch.ops.aten.threshold_backward(c, x, 0)
         return lambda c: c * divide(y, x)
 
     def run(values: Values) -> tuple[Tensor, Back]:

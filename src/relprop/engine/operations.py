@@ -77,8 +77,7 @@ _SUM = Operation(Principle.COMBINATION, nonnegative="if-inputs")
 _SIGNED = Operation(Principle.COMBINATION, elementwise=True)
 
 _BY_OPERATION: Mapping[Operation, str] = {
-    _rule("convolution"): "conv1d conv2d conv3d "
-    "conv_transpose1d conv_transpose2d conv_transpose3d",
+    _rule("convolution"): "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
     _rule("linear"): "linear",
     _rule("average-pool", nonnegative="if-inputs"): "avg_pool1d avg_pool2d avg_pool3d "
     "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d",
@@ -101,8 +100,7 @@ _BY_OPERATION: Mapping[Operation, str] = {
     _POSITIVE: "softplus exp rsqrt",
     _SHIFTED: "log_sigmoid threshold log cos reciprocal",
     _SELECTION: "view reshape _unsafe_view view_as flatten unflatten squeeze unsqueeze permute "
-    "transpose t movedim swapaxes contiguous clone alias to _to_copy type_as copy "
-   
+    "transpose t movedim swapaxes contiguous clone alias to _to_copy type_as "
     "slice select narrow cat stack expand expand_as repeat tile repeat_interleave flip roll rot90 "
     "index index_select gather take_along_dim pixel_shuffle pixel_unshuffle channel_shuffle "
     "native_channel_shuffle pad constant_pad_nd reflection_pad1d reflection_pad2d "
@@ -132,16 +130,43 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
 
 # Their result depends on the shape of their first argument, and not on its values.
 SHAPES_ONLY = frozenset(
-    "zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty zero fill "
-    "sym_size".split()
+    [
+        "zeros_like",
+        "ones_like",
+        "full_like",
+        "empty_like",
+        "new_zeros",
+        "new_ones",
+        "new_full",
+        "new_empty",
+        "zero",
+        "fill",
+        "sym_size",
+    ]
 )
 
+# Of their arguments only the first counts by its values; the others by their shape or dtype.
+AS_ANOTHER = frozenset({"expand_as", "view_as", "type_as"})
+
 # The two factors of a product, by position; 0 and 1 elsewhere. What comes before is added.
-FACTORS = MappingProxyType({"baddbmm": (1, 2), "addmm": (1, 2), "addcmul": (1, 2), "einsum": (1, 2)})
+FACTORS = MappingProxyType(
+    {"baddbmm": (1, 2), "addmm": (1, 2), "addcmul": (1, 2), "einsum": (1, 2)}
+)
 
 # Operations whose first argument alone may depend on the input.
 FIRST_ONLY = frozenset(
-    {"batch_norm", "grid_sampler", "grouped_mm_fallback", "_grouped_mm", "prelu", "pow", "clamp", "clamp_min", "clamp_max", "threshold"}
+    {
+        "batch_norm",
+        "grid_sampler",
+        "grouped_mm_fallback",
+        "_grouped_mm",
+        "prelu",
+        "pow",
+        "clamp",
+        "clamp_min",
+        "clamp_max",
+        "threshold",
+    }
 )
 
 

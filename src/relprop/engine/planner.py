@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import PlanError
 from . import refusals
-from .facts import Facts, dependent_places, find_facts
+from .facts import Facts, dependent_inputs, dependent_places, find_facts
 from .forms import Form
 from .graph import Graph, Node
 from .kinds import WEIGHTED_SUMS
@@ -120,7 +120,7 @@ def _decide(node: Node, recipe: Recipe, facts: Facts, any_batch: bool) -> Step:
         refusals.refuse_mixed_samples(node)
     operation, kind = known(node), facts.kinds.get(node.name)
     row = _row(_place(node, facts), recipe)
-    inside = tuple(name for name in node.inputs if name in facts.dependent)
+    inside = dependent_inputs(node, facts.dependent)
     if row is None:
         refusals.refuse_unruled(node, operation, facts, recipe)
     if operation is not None and (row is None or kind is not None):

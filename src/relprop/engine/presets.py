@@ -1,8 +1,8 @@
 """The preset recipes: functions from parameters to the rows of a recipe.
 
 The uniform ones give one rule to every layer. The epsilon-... ones give each depth its own, and are
-defined as in the Zennit library (Anders et al. 2021), with its defaults. attnlrp and cp-lrp are those
-of Achtibat et al. 2024 and Ali et al. 2022. For what stands between layers all but cp-lrp agree.
+defined as in the Zennit library (Anders et al. 2021), with its defaults. attnlrp and cp-lrp are
+those of Achtibat et al. 2024 and Ali et al. 2022. Between layers all but cp-lrp agree.
 """
 
 from collections.abc import Callable, Container, Mapping

@@ -33,7 +33,7 @@ class Trace:
 class Watcher(Protocol):
     """Looks at relevance on its way back, and may change it."""
 
-    def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> Tensor:
+    def arrived(self, name: str, v: Tensor, form: Form, value: Any) -> Tensor:
         """What arrived at a value whose number was asked for; what it returns goes on."""
 
     def passed(self, step: Step, back: Back, v: Tensor, parts: Sequence[Tensor]) -> None:
@@ -102,7 +102,9 @@ class Program:
             for watcher in watchers:
                 watcher.passed(step, back, v, parts)
             del back, v, pulled, parts
-        return {name: self._at_source(name, waiting, trace.values, watchers) for name in self._taken()}
+        return {
+            name: self._at_source(name, waiting, trace.values, watchers) for name in self._taken()
+        }
 
     def _taken(self) -> Collection[str]:
         return [name for name in self.plan.sources if name in self.plan.forms]

@@ -42,11 +42,16 @@ def _node(call: torch.fx.Node) -> Node:
     target: Any = call.target
     value = call.meta.get("val")
     args = _with_refs(call.args)
-    if _operation(target) == "einsum":
+    operation = _operation(target)
+    if operation == "einsum":
         target, args = Einsum(target), (args[0], *args[1])
+    if operation in ("view", "_unsafe_view"):  # strides need not be those of the model's run
+        target = torch.ops.aten.reshape.default
+    if operation == "copy":  # into a value of which only the shape counts
+        operation, target, args = "expand_as", torch.ops.aten.expand_as.default, (args[1], args[0])
     return Node(
         name=call.name,
-        operation=_operation(call.target),
+        operation=operation,
         target=target,
         args=args,
         kwargs=_with_refs(call.kwargs),

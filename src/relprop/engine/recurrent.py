@@ -98,7 +98,7 @@ def recurrent(node: Node, x: Tensor, rest: Sequence[Any]) -> Recurrent:
 
 def _result(passes: Any, output: Tensor, result: str, batch_first: bool) -> Tensor:
     if result == "output":
-        return output.transpose(0, 1) if batch_first else output
+        return output.transpose(0, 1).contiguous() if batch_first else output
     last = [(p.hidden if result == "h" else p.state)[-1] for layer in passes for p in layer]
     return torch.stack(last)
 
@@ -117,7 +117,9 @@ def _run(
     for at in from_x:  # a step needs the one before it
         steps.append(_CELLS[operation](at, linear(hidden, u, c), hidden, state))
         hidden, state = steps[-1][0], steps[-1][3]
-    _, pre, new, states, keep, write, reset, out = (torch.stack(v) for v in zip(*steps, strict=True))
+    _, pre, new, states, keep, write, reset, out = (
+        torch.stack(v) for v in zip(*steps, strict=True)
+    )
     rows = _signal_rows(operation, len(initial[0][0]) if initial[0].ndim else 0)
     return Pass(
         *(w[rows], u[rows]),

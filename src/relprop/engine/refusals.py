@@ -52,7 +52,9 @@ def refuse_constant_output(graph: Graph, facts: Facts) -> None:
         )
 
 
-def refuse_final_softmax(graph: Graph, recipe: Recipe, facts: Facts, places: dict[str, Place]) -> None:
+def refuse_final_softmax(
+    graph: Graph, recipe: Recipe, facts: Facts, places: dict[str, Place]
+) -> None:
     """Probabilities at the output: each class's relevance would be that against all others."""
     node = graph.node(graph.output)
     while node is not None and getattr(known(node), "principle", None) is Principle.SELECTION:
@@ -86,7 +88,9 @@ def refuse_unfit_rows(nodes: list[Node], recipe: Recipe, places: dict[str, Place
         if not row.required or any(row.fits(places[node.name]) for node in nodes):
             continue
         kinds = row.rule.definition.kinds
-        fitting = [n for n in nodes if row.rule.definition.any_named or places[n.name].kind in kinds]
+        fitting = [
+            n for n in nodes if row.rule.definition.any_named or places[n.name].kind in kinds
+        ]
         names = list(dict.fromkeys(node.module for node in fitting))
         pattern = row.selector.name if row.selector.name is not None else "*"
         near = difflib.get_close_matches(pattern, names, n=1, cutoff=0.3)

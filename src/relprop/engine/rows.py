@@ -52,8 +52,7 @@ class Selector:
                 raise InputError(f"a module {label} of {glob!r}", "a string", 'write "features.3"')
         for kind in self.kinds or ():
             if kind not in KINDS:
-                known = dict.fromkeys(KINDS)
-                raise InputError(f"the kind {kind!r}", ", ".join(KINDS), closest(kind, known))
+                raise InputError(f"the kind {kind!r}", ", ".join(KINDS), closest(kind, KINDS))
         simple = self.depth in (None, "first", "last")
         if not simple and not _COMPARISON.fullmatch(str(self.depth)):
             raise InputError(f"the depth {self.depth!r}", _DEPTHS, 'write depth="< 0.3"')

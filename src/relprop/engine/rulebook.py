@@ -5,7 +5,7 @@ Knows the rules' signatures, and nothing of models or of which operation gets wh
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from types import MappingProxyType
@@ -18,7 +18,6 @@ from ..errors import InputError
 from . import recurrent, rules, shares
 from .forms import Back, Form
 from .kinds import KINDS, LAYERS, WEIGHTED_SUMS, Kind
-
 
 Receives = Literal["all", "signal", "none"]
 
@@ -107,7 +106,7 @@ def keywords(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def closest(name: object, names: Mapping[str, Any]) -> str:
+def closest(name: object, names: Iterable[str]) -> str:
     """The end of a sentence that offers the name nearest to a misspelt one."""
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     return f'write "{near[0]}"' if near else "choose one of these"

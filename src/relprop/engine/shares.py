@@ -66,7 +66,7 @@ def taylor(step: Traced) -> Back:
 
 
 def uniform(step: Traced) -> Back:
-    """Half of the relevance of each product to either factor: R_ik = sum_j x_ik y_kj / (2 z_ij) R_ij.
+    """R_ik = sum_j x_ik y_kj / (2 z_ij) R_ij: half the relevance of each product to either factor.
 
     For products entry by entry and for matrix products.
     Source: Achtibat et al. 2024 (AttnLRP), sec. 3.3.2.
@@ -110,7 +110,6 @@ def attnlrp(step: Traced) -> Back:
     constant. Absorbs the constant term of the
     softmax's expansion. Source: Achtibat et al. 2024.
     """
-
     scores = [place for place in step.places if place < 2]  # the others are constant
     to_scores = 0.5 if 2 in step.places else 1.0
     share = {place: to_scores / len(scores) for place in scores} | {2: 0.5}

@@ -33,7 +33,12 @@ class Traced:
         """J^T c for the derivative J of z by x: one tensor for each x."""
         again = torch.is_grad_enabled()
         return torch.autograd.grad(
-            self._result, self._leaves, c, retain_graph=True, create_graph=again, materialize_grads=True
+            self._result,
+            self._leaves,
+            c,
+            retain_graph=True,
+            create_graph=again,
+            materialize_grads=True,
         )
 
     def tangent(self, *directions: Tensor) -> Tensor:
@@ -50,7 +55,7 @@ class Traced:
 def trace(
     function: Callable[..., Tensor], x: tuple[Tensor, ...], places: tuple[int, ...] = ()
 ) -> Traced:
-    """Run `function` on x. Its result is part of a graph for autograd only where the caller asks."""
+    """Run `function` on x. Its result has a history for autograd only where the caller asks."""
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         leaves = tuple(leaf(value) for value in x) if again else _fresh(x)

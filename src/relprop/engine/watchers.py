@@ -26,7 +26,9 @@ def outputs_of(plan: Plan, pattern: str) -> dict[str, tuple[str, ...]]:
     modules = [name for name in _modules(plan.graph) if fnmatchcase(name, str(pattern))]
     if not modules:
         names = ", ".join(f'"{name}"' for name in _modules(plan.graph)[:12])
-        raise InputError(f"the layer {pattern!r}", f"a glob that fits some of {names}", "print the plan")
+        raise InputError(
+            f"the layer {pattern!r}", f"a glob that fits some of {names}", "print the plan"
+        )
     joined = {node.name: step.name for step in plan.steps for node in step.nodes}
     found = {name: tuple(joined.get(n, n) for n in _outputs(plan.graph, name)) for name in modules}
     reached = {m: tuple(dict.fromkeys(n for n in v if n in plan.forms)) for m, v in found.items()}
