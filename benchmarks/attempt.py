@@ -1,0 +1,270 @@
+"""What relprop and its peers make of one architecture of the zoo: a line of JSON for each tool.
+
+    python benchmarks/attempt.py torchvision/resnet18
+
+Every tool explains, on a copy of the model, the class that the model scores highest. A model that
+reads words is explained at what its first embedding gives, for tools that want numbers.
+"""
+
+import copy
+import json
+import statistics
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any
+
+import torch
+from architecture import Inputs, run
+from torch import Tensor, nn
+from zoo import ZOO
+
+import relprop
+from relprop.errors import PlanError
+
+ROUNDS = 5  # of timing, after one that is not counted
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one tool made of one architecture.
+
+    reached   the last step that worked: "", "captured", "planned" or "explained"
+    finite    whether every number of the explanation is
+    share     sum of a sample's relevance as a fraction of its seed, of the sample farthest from 1
+    error     relprop's ledger: largest imbalance of a sample as a fraction of its seed
+    speed     time in units of gradient x input
+    problem   why it went no further, in a line
+    """
+
+    tool: str
+    reached: str = ""
+    finite: bool = False
+    share: float | None = None
+    error: float | None = None
+    speed: float | None = None
+    problem: str = ""
+
+
+# ---- the model as a function of one tensor of floating point numbers -----------------------------
+
+
+class Embedded(nn.Module):
+    """The model with its words fixed, as a function of what its first embedding gives.
+
+    turned  whether that is (length, batch, features)
+    """
+
+    def __init__(self, model: nn.Module, inputs: Inputs, *, turned: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.inputs = inputs
+        self.turned = turned
+        self.waiting: list[Tensor] = []
+
+    def replace(self, *_: object) -> Tensor | None:
+        """Hook of the embedding: what it gives instead, once in a run."""
+        return self.waiting.pop() if self.waiting else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embedded words (batch, length, features) -> scores (batch, classes)."""
+        self.waiting[:] = [x.transpose(0, 1) if self.turned else x]
+        return run(self.model, self.inputs)
+
+
+class Keyword(nn.Module):
+    """The model as a function of its one input, which it takes by name."""
+
+    def __init__(self, model: nn.Module, name: str) -> None:
+        super().__init__()
+        self.model = model
+        self.name = name
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input, of any shape -> scores (batch, classes)."""
+        return run(self.model, {self.name: x})
+
+
+def differentiable(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Tensor]:
+    """A module and a floating tensor for it that gives the model's scores."""
+    if isinstance(inputs, Tensor) and inputs.is_floating_point():
+        return model, inputs
+    if isinstance(inputs, Mapping) and len(inputs) == 1:
+        name, x = next(iter(inputs.items()))
+        if x.is_floating_point():
+            return Keyword(model, name), x
+    return embedded(model, inputs)
+
+
+def embedded(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Tensor]:
+    """The same for a model that reads words."""
+    calls: list[tuple[nn.Module, Tensor]] = []
+    found = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    note = [
+        module.register_forward_hook(lambda module, _x, y: calls.append((module, y)))
+        for module in found
+    ]
+    with torch.no_grad():
+        scores = run(model, inputs)
+    for handle in note:
+        handle.remove()
+    first, x = calls[0]
+    turned = len(x) != len(scores)
+    module = Embedded(model, inputs, turned=turned)
+    first.register_forward_hook(module.replace)
+    return module, (x.transpose(0, 1) if turned else x).clone()
+
+
+def gradient_times_input(model: nn.Module, inputs: Inputs) -> Callable[[], Tensor]:
+    """One forward pass, one backward pass down to the input and no further."""
+    module, x = differentiable(model, inputs)
+    module.requires_grad_(False)
+
+    def explain() -> Tensor:
+        leaf = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(module(leaf).amax(1).sum(), leaf)
+        return gradient * leaf.detach()
+
+    return explain
+
+
+# ---- tools ---------------------------------------------------------------------------------------
+
+
+def by_zennit(model: nn.Module, inputs: Inputs) -> Tensor:
+    """EpsilonPlusFlat; its canoniser merges BatchNorm and knows torchvision's residual sums."""
+    from zennit.attribution import Gradient
+    from zennit.composites import EpsilonPlusFlat
+    from zennit.torchvision import ResNetCanonizer
+
+    def seed(z: Tensor) -> Tensor:
+        return torch.where(z == z.amax(1, keepdim=True), z, 0.0).detach()
+
+    module, x = differentiable(model, inputs)
+    with Gradient(module, EpsilonPlusFlat(canonizers=[ResNetCanonizer()])) as attributor:
+        return attributor(x.clone(), seed)[1].detach()
+
+
+def by_captum(model: nn.Module, inputs: Inputs) -> Tensor:
+    """Captum's LRP with its own rules for each layer."""
+    from captum.attr import LRP
+
+    module, x = differentiable(model, inputs)
+    with torch.no_grad():
+        classes = module(x).argmax(1)
+    return LRP(module).attribute(x.clone(), target=classes).detach()
+
+
+def by_autolrp(model: nn.Module, inputs: Inputs) -> Tensor:
+    """Calls autoLRP with its starting table of rules."""
+    import autolrp
+
+    module, x = differentiable(model, inputs)
+    leaf = autolrp.tensor(x.clone())
+    scores = module(leaf)
+    scores[range(len(scores)), scores.argmax(1)].sum().lrp()
+    return leaf.relevance.detach().as_subclass(Tensor)
+
+
+PEERS: Mapping[str, Callable[[nn.Module, Inputs], Tensor]] = {
+    "Zennit": by_zennit,
+    "Captum": by_captum,
+    "autoLRP": by_autolrp,
+}
+
+
+def try_peer(tool: str, model: nn.Module, inputs: Inputs) -> Outcome:
+    """What a peer makes of it."""
+    with torch.no_grad():
+        seed = run(model, inputs).amax(1)
+    try:
+        relevance = PEERS[tool](copy.deepcopy(model), inputs)
+        return Outcome(tool, "explained", is_finite(relevance), farthest(relevance, seed))
+    except ModuleNotFoundError:
+        return Outcome(tool, problem="not installed")
+    except Exception as error:
+        return Outcome(tool, problem=in_a_line(error))
+
+
+def try_relprop(explainer: relprop.Explainer, inputs: Inputs) -> Outcome:
+    """How far relprop gets."""
+    reached, model = "", explainer.model
+    try:
+        explainer.plan(inputs)
+        reached = "planned"
+        explanation = explainer(inputs, ledger=True)
+        with torch.no_grad():
+            seed = run(model, inputs).amax(1)
+        relevance = explanation.relevance
+        account = (farthest(relevance, seed), float(explanation.ledger.error))
+        return Outcome("relprop", "explained", is_finite(relevance), *account)
+    except Exception as error:
+        planless = "captured" if isinstance(error, PlanError) else ""
+        return Outcome("relprop", reached or planless, problem=in_a_line(error))
+
+
+def speed(explainer: relprop.Explainer, inputs: Inputs) -> float:
+    """Median ratio of relprop's time to that of gradient x input, call after call in turn."""
+    floor = gradient_times_input(copy.deepcopy(explainer.model), inputs)
+    ratios = [seconds(lambda: explainer(inputs)) / seconds(floor) for _ in range(1 + ROUNDS)]
+    return statistics.median(ratios[1:])
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """How long a call takes."""
+    start = perf_counter()
+    call()
+    return perf_counter() - start
+
+
+# ---- reading what came out -----------------------------------------------------------------------
+
+
+def tensors(relevance: Any) -> list[Tensor]:
+    """The relevance of each input: alone, in a sequence or by name."""
+    if isinstance(relevance, Tensor):
+        return [relevance]
+    return list(relevance.values() if isinstance(relevance, Mapping) else relevance)
+
+
+def is_finite(relevance: Any) -> bool:
+    """Whether every number of it is."""
+    return all(bool(part.isfinite().all()) for part in tensors(relevance))
+
+
+def farthest(relevance: Any, seed: Tensor) -> float | None:
+    """Of the samples' sums over their seeds, the one farthest from 1; None if one is no number."""
+    shares = sum(part.flatten(1).sum(1) for part in tensors(relevance)) / seed
+    return float(shares[(shares - 1).abs().argmax()]) if shares.isfinite().all() else None
+
+
+def in_a_line(error: Exception) -> str:
+    """The first line of its message, or its type."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}"[:300] if lines else type(error).__name__
+
+
+def attempts(name: str) -> Iterator[Outcome]:
+    """Every tool's outcome, as soon as it is known; relprop's a second time with its speed."""
+    model, inputs = ZOO[name].build()
+    explainer = relprop.Explainer(model, "auto")
+    outcome = try_relprop(explainer, inputs)
+    yield outcome
+    for tool in PEERS:
+        yield try_peer(tool, model, inputs)
+    if outcome.reached == "explained":
+        yield Outcome(**asdict(outcome) | {"speed": speed(explainer, inputs)})
+
+
+def main() -> None:
+    """Try the architecture that is named on the command line."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    for outcome in attempts(sys.argv[1]):
+        print(json.dumps(asdict(outcome)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
