@@ -50,7 +50,8 @@ def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
 
 def signed(z: Tensor, epsilon: float | Tensor) -> Tensor:
     """What `stabilise` adds."""
-    return torch.where(z < 0, -epsilon, epsilon)
+    size = torch.as_tensor(epsilon, dtype=z.dtype, device=z.device)
+    return torch.where(z < 0, -size, size)
 
 
 def divide(numerator: Tensor, denominator: Tensor) -> Tensor:

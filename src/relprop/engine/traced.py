@@ -3,6 +3,7 @@
 x   the inputs that receive relevance          z   the result
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,11 @@ class Traced:
 
     def tangent(self, *directions: Tensor) -> Tensor:
         """J d for one direction d for each x, of z's shape."""
-        with sdpa_kernel(SDPBackend.MATH):  # fused attention has no derivative in this direction
+        # fused attention has no derivative in this direction; torch 2.13 warns of its own scripts
+        with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message=".*torch.jit.script", category=DeprecationWarning
+            )
             pushed: Tensor = torch.func.jvp(self.function, self.x, directions)[1]
         return pushed
 
@@ -86,7 +91,7 @@ def _layer_norm(
     cudnn: bool = True,
 ) -> Callable[[Tensor], Tensor]:
     dims = tuple(range(-len(shape), 0))
-    scale = (x.var(dims, keepdim=True, unbiased=False) + eps).rsqrt().detach()
+    scale = (x.var(dims, keepdim=True, unbiased=False) + eps).rsqrt()
     return lambda u: _affine((u - u.mean(dims, keepdim=True)) * scale, weight, bias)
 
 
@@ -95,7 +100,7 @@ def _rms_norm(
 ) -> Callable[[Tensor], Tensor]:
     dims = tuple(range(-len(shape), 0))
     small = torch.finfo(x.dtype).eps if eps is None else eps
-    scale = (x.square().mean(dims, keepdim=True) + small).rsqrt().detach()
+    scale = (x.square().mean(dims, keepdim=True) + small).rsqrt()
     return lambda u: _affine(u * scale, weight, None)
 
 
@@ -108,7 +113,7 @@ def _group_norm(
     cudnn: bool = True,
 ) -> Callable[[Tensor], Tensor]:
     grouped = x.reshape(x.shape[0], groups, -1)
-    scale = (grouped.var(-1, keepdim=True, unbiased=False) + eps).rsqrt().detach()
+    scale = (grouped.var(-1, keepdim=True, unbiased=False) + eps).rsqrt()
 
     def function(u: Tensor) -> Tensor:
         parts = u.reshape(u.shape[0], groups, -1)

@@ -72,6 +72,10 @@ class WeightedSum:
     arriving: Form
     sample_dims: tuple[int, ...] = ()
 
+    def relevance(self, v: Tensor) -> Tensor:
+        """R, the relevance of z, that arrives as `v`."""
+        return v if self.arriving is Form.RELEVANCE else v * self.z
+
     def share(self, v: Tensor, denominator: Tensor) -> Tensor:
         """R / denominator for the relevance that arrives as `v`."""
         if self.arriving is Form.RELEVANCE:

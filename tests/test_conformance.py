@@ -1,0 +1,109 @@
+"""Every rule is enrolled here; and what a rule must not do is noticed."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+import torch
+from networks import signed
+from torch import nn
+
+import relprop
+from relprop import Back, Recipe
+from relprop.engine.rulebook import RULES
+
+EXAMPLE = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "own_rule.py"))
+PARAMETERS = {"z-box": {"low": -4.0, "high": 4.0}}
+
+
+@pytest.mark.parametrize("rule", [*RULES, EXAMPLE["winner"]], ids=[*RULES, "own"])
+def test_every_rule_does_what_the_engine_expects(rule):
+    relprop.check_rule(rule, **PARAMETERS.get(rule, {}))
+
+
+def silent(step) -> Back:
+    """Tells nothing of what the bias takes."""
+    return Back(lambda v: step.transpose(v, step.weights), lambda v: {})
+
+
+def curved(step) -> Back:
+    """Not in proportion to what arrives."""
+    return Back(lambda v: step.transpose(v.abs(), step.weights), lambda v: {})
+
+
+def mixing(step) -> Back:
+    """Samples share what arrives."""
+    return Back(lambda v: step.transpose(v.mean(0, keepdim=True), step.weights) + 0 * step.x, None)
+
+
+def writing(step) -> Back:
+    """Changes the model's weights."""
+    step.weights.raw.mul_(1.01)
+    return Back(lambda v: step.transpose(v, step.weights), lambda v: {})
+
+
+def detached(step) -> Back:
+    """The epsilon rule, but it cannot be differentiated."""
+    sign = step.z.sign()
+
+    def share(v):
+        return (step.relevance(v) / (step.z + sign)).detach()
+
+    def absorbed(v):
+        return {"bias": share(v) * step.bias(step.weights), "stabiliser": share(v) * sign}
+
+    return Back(lambda v: step.transpose(share(v), step.weights), absorbed)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (silent, "not all told"),
+        (curved, "proportion|not all told"),
+        (mixing, "by itself"),
+        (writing, "weights"),
+        (detached, "differentiated"),
+    ],
+)
+def test_a_rule_that_does_not_is_told_why(function, message):
+    rule = relprop.rule(kinds=("linear",))(function)
+    if function is mixing:
+        rule = relprop.rule(kinds=("linear",))(lambda step: Back(mixing(step).pull, lambda v: {}))
+    with pytest.raises(relprop.RelpropError, match=message):
+        relprop.check_rule(rule)
+
+
+def test_the_example_on_paper():
+    """Contributions 2, 4 and 1, 1: the first go to one input, the second are shared."""
+    model = nn.Linear(2, 2, bias=False).double().eval()
+    model.weight.data = torch.tensor([[2.0, 2.0], [1.0, 0.5]]).double()
+    x = torch.tensor([[1.0, 2.0]]).double()
+    recipe = Recipe.preset("zero").using("*", EXAMPLE["winner"])
+    e = relprop.explain(model, x, recipe, target=lambda output: output.sum(1))
+    torch.testing.assert_close(e.relevance, torch.tensor([[1.0, 6.0 + 1.0]]).double())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ({"kinds": ("convolutions",)}, "convolutions"),
+        ({"kinds": "linear"}, "linear"),
+        ({"gives": "R"}, "'R'"),
+    ],
+)
+def test_what_a_rule_cannot_be_for(arguments, given):
+    with pytest.raises(relprop.RelpropError) as error:
+        relprop.rule(**arguments)
+    assert given in error.value.given
+
+
+def test_parameters_of_an_own_rule_are_checked():
+    with pytest.raises(relprop.RelpropError, match=r"parameter 'amongst'(.|\n)*among"):
+        Recipe.preset("zero").using("*", EXAMPLE["winner"], amongst=0.5)
+
+
+def test_an_own_rule_fits_only_its_kinds():
+    model = nn.Sequential(nn.Conv1d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2)).eval()
+    recipe = Recipe.preset("zero").using("0", EXAMPLE["winner"])
+    with pytest.raises(relprop.RelpropError, match=r'"0" fits no module(.|\n)*allowed: "2"'):
+        relprop.Explainer(model, recipe).plan(signed(2, 1, 6).float())

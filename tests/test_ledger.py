@@ -1,0 +1,178 @@
+"""The ledger: what is taken is what is given and absorbed, each by its own formula.
+
+That it balances does not show that a rule is right: test_rules.py and its like do.
+"""
+
+import pytest
+import torch
+from networks import Concat, Residual, randomise, signed
+from torch import nn
+
+import relprop
+from relprop import Back, Recipe
+
+PRESETS = {
+    "zero": {},
+    "epsilon": {"epsilon": 0.1},
+    "gamma": {},
+    "alpha-beta": {},
+    "epsilon-plus-flat": {"epsilon": 0.1, "relative": True},
+    "epsilon-gamma-box": {"low": -4.0, "high": 4.0},
+    "epsilon-alpha2-beta1-flat": {},
+}
+
+
+def convolutional() -> nn.Module:
+    """Batch norm that folds and that does not, residual, branches, both poolings, signed inputs."""
+    block = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ELU())
+    return nn.Sequential(
+        *(nn.Conv2d(2, 4, 3, padding="same"), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)),
+        *(Residual(block), nn.BatchNorm2d(4), Concat(nn.AvgPool2d(2), nn.MaxPool2d(2))),
+        *(nn.Conv2d(8, 6, 2, groups=2, bias=False), nn.GELU(), nn.Flatten(), nn.Linear(24, 3)),
+    )
+
+
+@pytest.fixture(scope="module")
+def explainers() -> dict[torch.dtype, relprop.Explainer]:
+    model = randomise(convolutional())
+    return {
+        torch.float32: relprop.Explainer(model),
+        torch.float64: relprop.Explainer(randomise(convolutional()).double()),
+    }
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+def test_it_balances(explainers, preset, dtype, error):
+    explainer = explainers[dtype].with_recipe(Recipe.preset(preset, **PRESETS[preset]))
+    e = explainer(signed(3, 2, 12, 12).to(dtype), target=1, ledger=True)
+    assert e.ledger.error < error
+    torch.testing.assert_close(e.ledger.seed, e.output[:, 1].double())
+    torch.testing.assert_close(e.ledger.reached, e.relevance.double().sum((1, 2, 3)))
+    for entry in e.ledger.entries:
+        assert entry.error.abs().max() < error * e.ledger.seed.abs().min()
+
+
+def test_what_is_absorbed_by_cause_on_paper():
+    """With z = (2, -3) x + 1, h = relu(z), score = 4 h - 5, with epsilon on the first layer alone."""
+    model = nn.Sequential(nn.Linear(2, 1), nn.ReLU(), nn.Linear(1, 2)).double().eval()
+    model[0].weight.data = torch.tensor([[2.0, -3.0]]).double()
+    model[0].bias.data = torch.tensor([1.0]).double()
+    model[2].weight.data = torch.tensor([[4.0], [0.0]]).double()
+    model[2].bias.data = torch.tensor([-5.0, 0.0]).double()
+    x = torch.tensor([[3.0, 1.0]]).double()  # z = 4, score = 11
+    recipe = Recipe.preset("zero").using("0", "epsilon", epsilon=1.0)
+    ledger = relprop.Explainer(model, recipe)(x, target=0, ledger=True).ledger
+    last, first = ledger.entries
+    assert (float(last.taken), float(last.given)) == (11.0, 16.0)
+    assert float(last.absorbed["bias"]) == -5.0
+    # R = 16 at z = 4: s = 16 / (4 + 1), so that the bias takes s * 1 and epsilon s * 1
+    assert float(first.taken) == 16.0
+    torch.testing.assert_close(float(first.absorbed["bias"]), 16 / 5)
+    torch.testing.assert_close(float(first.absorbed["stabiliser"]), 16 / 5)
+    torch.testing.assert_close(float(first.given), 16 / 5 * 3)
+    assert ledger.error < 1e-12
+
+
+def test_constants_and_linearisation_on_paper():
+    class Model(nn.Module):
+        def forward(self, x):
+            return (torch.cat([x, torch.full_like(x, 7.0)], 1) + 2.0).exp()
+
+    x = torch.tensor([[0.5, -0.25]]).double()
+    recipe = Recipe.preset("zero").using("*", "gradient")
+    ledger = relprop.Explainer(Model().eval(), recipe)(x, target=0, ledger=True).ledger
+    power, sum_, cat = ledger.entries
+    score = torch.tensor(2.5).double().exp()
+    # exp(u) at u = 2.5 by its gradient: 2.5 exp(2.5) goes on, (1 - 2.5) exp(2.5) is left out
+    torch.testing.assert_close(power.given, 2.5 * score[None])
+    torch.testing.assert_close(power.absorbed["linearisation"], -1.5 * score[None])
+    torch.testing.assert_close(sum_.absorbed["linearisation"], 2.0 * score[None])
+    assert float(cat.absorbed["linearisation"]) == 0.0
+    assert ledger.error < 1e-12
+
+
+def test_a_rule_that_loses_relevance_without_telling_shows():
+    @relprop.rule()
+    def careless(step) -> Back:
+        """Half of it is gone."""
+        return Back(lambda v: step.transpose(v, step.weights) / 2, lambda v: {})
+
+    model = randomise(nn.Sequential(nn.Linear(4, 3, bias=False))).double()
+    recipe = Recipe.preset("zero").using("0", careless)
+    ledger = relprop.Explainer(model, recipe)(signed(2, 4), target=0, ledger=True).ledger
+    torch.testing.assert_close(ledger.error, 0.5)
+
+
+def test_one_for_each_of_several_targets_and_none_without_asking():
+    model, x = randomise(nn.Sequential(nn.Linear(4, 3))).double(), signed(2, 4)
+    explainer = relprop.Explainer(model, "zero")
+    e = explainer(x, target=[0, 2], ledger=True)
+    assert [float(ledger.seed[1]) for ledger in e.ledger] == [
+        float(e.output[1, 0]),
+        float(e.output[1, 2]),
+    ]
+    with pytest.raises(relprop.RelpropError, match="ledger=True"):
+        _ = explainer(x).ledger
+
+
+class Sorted(nn.Module):
+    """Rows of all samples in the order of their first value, as experts get their tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x):  # (batch, rows, 4)
+        rows = x.reshape(-1, 4)
+        order = (rows[:, 0] * 8).to(torch.int64).argsort()
+        done = self.layer(rows[order]).relu()
+        back = torch.zeros_like(done).index_add(0, order, done)
+        return self.head(back.reshape(x.shape).sum(1))
+
+
+def test_samples_that_a_model_sorts_among_one_another():
+    model, x = randomise(Sorted()).double(), signed(3, 5, 4)
+    explainer = relprop.Explainer(model, "epsilon")
+    e = explainer(x, target=1, ledger=True)
+    assert e.ledger.error < 1e-9
+    torch.testing.assert_close(e.ledger.reached, e.relevance.sum((1, 2)))
+    alone = [explainer(row[None], target=1, ledger=True).ledger for row in x]
+    for i, entry in enumerate(e.ledger.entries):
+        torch.testing.assert_close(entry.taken, torch.cat([led.entries[i].taken for led in alone]))
+
+
+def test_samples_inside_a_merged_dimension():
+    """nn.MultiheadAttention puts the samples behind the positions before its last layer."""
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+            self.head = nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.head(self.attention(x, x, x, need_weights=False)[0].mean(1))
+
+    model, x = randomise(Model()).double(), signed(3, 5, 8)
+    explainer = relprop.Explainer(model)
+    together = explainer(x, target=0, ledger=True).ledger
+    alone = [explainer(row[None], target=0, ledger=True).ledger for row in x]
+    for i, entry in enumerate(together.entries):
+        expected = torch.cat([ledger.entries[i].taken for ledger in alone])
+        torch.testing.assert_close(entry.taken, expected)
+
+
+def test_it_is_printed_and_plotted(explainers):
+    explainer = explainers[torch.float64].with_recipe("epsilon")
+    ledger = explainer(signed(3, 2, 12, 12), target=1, ledger=True).ledger
+    lines = str(ledger).splitlines()
+    assert len(lines) == len(ledger.entries) + 3
+    assert lines[2].split()[:3] == ["10", "linear", "epsilon(epsilon=1e-06,"]
+    assert lines[-1].split()[:2] == ["all", f"{float(ledger.seed.mean()):.4g}"]
+    figure = ledger.plot()
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels[0] == "10 linear"
+    given = figure.axes[0].containers[0][0].get_width()
+    expected = float(ledger.entries[0].given.mean() / ledger.seed.abs().mean())
+    assert given == pytest.approx(expected)
