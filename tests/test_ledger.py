@@ -54,7 +54,7 @@ def test_it_balances(explainers, preset, dtype, error):
 
 
 def test_what_is_absorbed_by_cause_on_paper():
-    """With z = (2, -3) x + 1, h = relu(z), score = 4 h - 5, with epsilon on the first layer alone."""
+    """Z = (2, -3) x + 1 under epsilon; score = 4 relu(z) - 5."""
     model = nn.Sequential(nn.Linear(2, 1), nn.ReLU(), nn.Linear(1, 2)).double().eval()
     model[0].weight.data = torch.tensor([[2.0, -3.0]]).double()
     model[0].bias.data = torch.tensor([1.0]).double()

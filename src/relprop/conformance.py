@@ -46,7 +46,7 @@ _BETWEEN: dict[Kind, Callable[[Probe, Tensor], Tensor]] = {
     "convolution": lambda model, h: model.conv(h),
     "linear": lambda model, h: h,
     "average-pool": lambda model, h: nn.functional.avg_pool1d(h, 3, 1, 1),
-    "product": lambda model, h: h * h.flip(1),
+    "product": lambda model, h: h * h.flip(1).relu(),
     "gate": lambda model, h: h * h.flip(1).sigmoid(),
     "matmul": lambda model, h: (h @ h.transpose(1, 2)) @ h,
     "softmax": lambda model, h: h.softmax(-1),

@@ -5,15 +5,18 @@ Knows nothing of rules or relevance.
 """
 
 import copy
+import io
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._functorch import config as functorch_config
 
 from ..errors import CaptureError
 from .graph import Graph
@@ -32,14 +35,17 @@ def capture(model: nn.Module, inputs: Inputs, output: str | int | None, per_inpu
     and none is chosen, and when what it does depends on the size of the batch.
     """
     called = Called(model, inputs, output)
+    printed = io.StringIO()  # torch prints the whole graph of a model that it fails on
     with _quiet_export(), _whole_attention(), torch.enable_grad():
         try:
-            program = _draft(called) if per_input else _export(called)
-            program = program.run_decompositions({})
+            with redirect_stderr(printed):
+                program = _follow(called) if per_input else _export(called)
+                program = program.run_decompositions({})
         except CaptureError:
             raise
         except Exception as error:
             raise _explain_failure(error, model, inputs) from error
+    sys.stderr.write(printed.getvalue())
     if not per_input:
         _refuse_fixed_sizes(program, type(model).__name__)
     return read(program, inputs, any_batch=not per_input)
@@ -99,9 +105,11 @@ def _export(called: Called) -> torch.export.ExportedProgram:
     return torch.export.export(called, tensors, strict=False, dynamic_shapes=(shapes,))
 
 
-def _draft(called: Called) -> torch.export.ExportedProgram:
+def _follow(called: Called) -> torch.export.ExportedProgram:
+    """Export with numbers beside the shapes, so that Python's `if` and `for` know where to go."""
     tensors = tuple(tensor.detach() for tensor in called.inputs.tensors.values())
-    return torch.export.draft_export(called, tensors)
+    with functorch_config.patch(fake_tensor_propagate_real_tensors=True):
+        return torch.export.export(called, tensors, strict=False)
 
 
 def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str) -> None:
@@ -151,7 +159,7 @@ def _quiet_export() -> Iterator[None]:
     """Keep torch from printing its own account of a failed export: ours has one line of it."""
     names = (
         *("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor"),
-        *("torch.export", "torch.export._draft_export", "torch._dynamo"),
+        *("torch.export", "torch._dynamo"),
     )
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:

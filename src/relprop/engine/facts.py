@@ -21,7 +21,8 @@ class Facts:
     dependent    they depend on a source
     nonnegative  they are >= 0 for every input
     kinds        which kind of rule an operation takes; what is in no kind needs none
-    constant     product -> the position of the factor that is a gate or a statistic
+    constant     product -> the position of the factor that is a gate or a statistic; also of a
+                 gate that may grow, such as that of a gated MLP, where a recipe may hold it
     depth        how many of all layers come before, as a fraction; pooling does not count
     first, last  layers that come before, after all others
     folds        weighted sum -> the batch norm that folds into it
@@ -90,10 +91,12 @@ class Scales:
     statistics  computed from many entries of a value without weights: means, norms, variances
     gates       name -> 2: between 0 and 1, of a sigmoid or a softmax; 1: of a shifted tanh or erf;
                 0: of a tanh or an erf, which is a signal too
+    activated   of an activation, such as the gate of a gated MLP
     """
 
     statistics: set[str] = field(default_factory=set)
     gates: dict[str, int] = field(default_factory=dict)
+    activated: set[str] = field(default_factory=set)
 
     def note(self, node: Node, operation: Operation, inside: set[str], facts: Facts) -> None:
         """Whether a value is one of them, from what its inputs are."""
@@ -102,6 +105,9 @@ class Scales:
         )
         if operation.reduces or (entrywise and self.statistics.issuperset(inside)):
             self.statistics.add(node.name)
+        moved = operation.principle is Principle.SELECTION and inside <= self.activated
+        if operation.principle is Principle.ACTIVATION or moved:
+            self.activated.add(node.name)
         if operation.gate:
             bounded = node.operation in ("tanh", "erf") and facts.nonnegative.issuperset(inside)
             self.gates[node.name] = 2 if operation.gate == "open" or bounded else 0
@@ -121,9 +127,8 @@ def _find_kind(node: Node, operation: Operation, facts: Facts, scales: Scales) -
     elif kind == "attention" and places == (2,):
         kind = None  # linear in its values
     if kind == "product":
-        found = _constant_factor(node, scales)
-        kind = found[0] if found else kind
-        facts.constant.update({node.name: found[1]} if found else {})
+        kind, constant = _constant_factor(node, scales)
+        facts.constant.update({node.name: constant} if constant is not None else {})
     if kind is not None:
         facts.kinds[node.name] = kind
 
@@ -152,7 +157,7 @@ def _kind_of_product(node: Node, kind: Kind, places: tuple[int, ...]) -> Kind | 
     return ("product" if kind == "product" else "matmul") if both else None
 
 
-def _constant_factor(node: Node, scales: Scales) -> tuple[Kind, int] | None:
+def _constant_factor(node: Node, scales: Scales) -> tuple[Kind, int | None]:
     places = FACTORS.get(node.operation, (0, 1))
     names = [node.args[i].name for i in places]
     if node.operation == "div":
@@ -161,7 +166,10 @@ def _constant_factor(node: Node, scales: Scales) -> tuple[Kind, int] | None:
         if names[i] in scales.statistics and names[1 - i] not in scales.statistics:
             return "normalisation", places[i]
     rank = [scales.gates.get(name) or 0 for name in names]
-    return None if rank[0] == rank[1] else ("gate", places[int(rank[1] > rank[0])])
+    if rank[0] != rank[1]:
+        return "gate", places[int(rank[1] > rank[0])]
+    activated = [place for place, n in zip(places, names, strict=True) if n in scales.activated]
+    return "product", activated[0] if len(activated) == 1 else None
 
 
 def _find_depths(graph: Graph, facts: Facts) -> None:

@@ -19,7 +19,7 @@ from .operations import Principle
 from .plan import Step
 from .recurrent import recurrent
 from .rules import STABILISER
-from .traced import Traced, frozen_normalisation, trace
+from .traced import Traced, frozen_normalisation, plain_attention, trace
 
 Values = Mapping[str, Any]
 Run = Callable[[Values], tuple[Any, Back | None]]
@@ -120,7 +120,11 @@ def _trace(step: Step, values: Values) -> Traced:
     if step.kind == "normalisation" and step.rule and not step.rule.definition.any_named:
         rest = substitute(step.node.args, values)[1:]
         return trace(frozen_normalisation(step.node.operation, x[0], list(rest)), x, step.places)
-    return trace(_function(step, values), x, step.places)
+    smooth = None
+    if step.node.operation == "scaled_dot_product_attention":
+        parts = replace(step, node=replace(step.node, target=plain_attention))
+        smooth = _function(parts, values)
+    return trace(_function(step, values), x, step.places, smooth)
 
 
 def _function(step: Step, values: Values) -> Callable[..., Tensor]:

@@ -46,6 +46,7 @@ def _place(node: Node, facts: Facts) -> Place:
         depth=facts.depth[node.name],
         first=node.name in facts.first,
         last=node.name in facts.last,
+        gated=node.name in facts.constant,
     )
 
 

@@ -103,7 +103,8 @@ def _attnlrp(*, epsilon: float = 1e-6) -> list[Row]:
 
 def _cp_lrp(*, epsilon: float = 1e-6) -> list[Row]:
     layers = Row(Selector(kinds=LAYERS), _epsilon(epsilon, relative=False))
-    return [layers, *_between("constant", "cp-lrp")]
+    gates = Row(Selector(kinds=("product",)), Rule("constant-gate", {}))
+    return [layers, gates, *_between("constant", "cp-lrp")]
 
 
 def _auto() -> list[Row]:

@@ -19,6 +19,7 @@ class Place:
     module  dotted name of the module that ran it         type  that module's class
     depth   how many of all layers come before it, as a fraction
     first   no other layer comes before it                last  none comes after it
+    gated   of a product: one factor is the other's gate
     """
 
     module: str
@@ -27,6 +28,7 @@ class Place:
     depth: float
     first: bool
     last: bool
+    gated: bool
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ class Row:
         if place.kind is None:
             explicit = definition.any_named and self.selector.names and not self.selector.kinds
             return explicit and self.selector.fits(place)
-        return place.kind in definition.kinds and self.selector.fits(place)
+        clear = place.kind != "product" or place.gated or definition.receives != "signal"
+        return clear and place.kind in definition.kinds and self.selector.fits(place)
 
     def __str__(self) -> str:
         return f"{self.selector!s:<36} {self.rule}"

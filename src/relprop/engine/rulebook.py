@@ -86,7 +86,9 @@ RULES: Mapping[str, RuleDefinition] = MappingProxyType(
         "z-box": RuleDefinition(rules.z_box, _Z, Form.RELEVANCE),
         "uniform": RuleDefinition(shares.uniform, ("product", "gate", "matmul")),
         "proportional": RuleDefinition(shares.proportional, ("product", "gate")),
-        "constant-gate": RuleDefinition(shares.constant_gate, ("gate",), receives="signal"),
+        "constant-gate": RuleDefinition(
+            shares.constant_gate, ("gate", "product"), receives="signal"
+        ),
         "constant-statistics": RuleDefinition(
             shares.constant_statistics, ("normalisation",), receives="signal"
         ),

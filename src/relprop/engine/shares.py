@@ -88,7 +88,8 @@ def proportional(step: Traced) -> Back:
 def constant_gate(step: Traced) -> Back:
     """The gate is held constant and the gated value takes all: R_x = R for z = x g.
 
-    Source: Arras et al. 2017 (signal-takes-all).
+    Of a product of which one factor comes of an activation, as in a gated MLP, that is the gate.
+    Source: Arras et al. 2017 (signal-takes-all); Ali et al. 2022.
     """
     return linear(step)
 

@@ -3,14 +3,12 @@
 x   the inputs that receive relevance          z   the result
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 @dataclass(frozen=True)
@@ -18,12 +16,14 @@ class Traced:
     """One operation, run: all that a rule may know of it.
 
     function  from x to z; every other argument is held as it is
+    smooth    the same out of operations that torch can differentiate twice and in a direction
     x         the inputs that receive relevance
     z         the result
     places    their positions among the operation's arguments
     """
 
     function: Callable[..., Tensor]
+    smooth: Callable[..., Tensor]
     x: tuple[Tensor, ...]
     z: Tensor
     places: tuple[int, ...]
@@ -43,13 +43,14 @@ class Traced:
         )
 
     def tangent(self, *directions: Tensor) -> Tensor:
-        """J d for one direction d for each x, of z's shape."""
-        # fused attention has no derivative in this direction; torch 2.13 warns of its own scripts
-        with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message=".*torch.jit.script", category=DeprecationWarning
-            )
-            pushed: Tensor = torch.func.jvp(self.function, self.x, directions)[1]
+        """J d for one direction d for each x, of z's shape: the derivative of J^T u by u, at d."""
+        with torch.enable_grad():
+            leaves = tuple(leaf(value) for value in self.x)
+            z = self.smooth(*leaves)
+            u = torch.zeros_like(z).requires_grad_()
+            pulled = torch.autograd.grad(z, leaves, u, create_graph=True, materialize_grads=True)
+            along = [(g * d).sum() for g, d in zip(pulled, directions, strict=True)]
+            (pushed,) = torch.autograd.grad(torch.stack(along).sum(), u, materialize_grads=True)
         return pushed
 
     def at(self, value: float) -> Tensor:
@@ -58,14 +59,18 @@ class Traced:
 
 
 def trace(
-    function: Callable[..., Tensor], x: tuple[Tensor, ...], places: tuple[int, ...] = ()
+    function: Callable[..., Tensor],
+    x: tuple[Tensor, ...],
+    places: tuple[int, ...] = (),
+    smooth: Callable[..., Tensor] | None = None,
 ) -> Traced:
     """Run `function` on x. Its result has a history for autograd only where the caller asks."""
-    again = torch.is_grad_enabled()
+    again, smooth = torch.is_grad_enabled(), smooth or function
     with torch.enable_grad():
         leaves = tuple(leaf(value) for value in x) if again else _fresh(x)
-        result = function(*leaves)
-    return Traced(function, x, result if again else result.detach(), places, leaves, result)
+        result = smooth(*leaves) if again else function(*leaves)
+    z = result if again else result.detach()
+    return Traced(function, smooth, x, z, places, leaves, result)
 
 
 def _fresh(x: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -75,6 +80,32 @@ def _fresh(x: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 def leaf(value: Tensor) -> Tensor:
     """The value at a place of its own, so that its derivative is not that of its other places."""
     return value.view_as(value) if value.requires_grad else value.detach().requires_grad_()
+
+
+def plain_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """Scaled dot-product attention out of its parts, arguments as torch has them."""
+    if enable_gqa:
+        times = query.shape[-3] // key.shape[-3]
+        key, value = key.repeat_interleave(times, -3), value.repeat_interleave(times, -3)
+    scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if attn_mask is not None and attn_mask.dtype is torch.bool:
+        scores = scores.masked_fill(~attn_mask, -torch.inf)
+    elif attn_mask is not None:
+        scores = scores + attn_mask
+    nothing = (scores == -torch.inf).all(-1, keepdim=True)  # a query that may look at no key
+    weights = scores.masked_fill(nothing, 0.0).softmax(-1)
+    return weights.masked_fill(nothing, 0.0) @ value
 
 
 def frozen_normalisation(operation: str, x: Tensor, rest: list[Any]) -> Callable[[Tensor], Tensor]:

@@ -1,0 +1,141 @@
+"""Reading models: control flow that depends on numbers, and errors that say where."""
+
+import pytest
+import torch
+from networks import randomise, signed
+from torch import nn
+
+import relprop
+
+
+class Loops(nn.Module):
+    """An `if` and a `for` over the values of the input."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        layer = self.a if x.sum() > 0 else self.b
+        for _ in range(1 + int(x.abs().max())):
+            x = layer(x).relu_()
+        return self.head(x)
+
+
+@pytest.fixture(scope="module")
+def loops() -> nn.Module:
+    return randomise(Loops()).double()
+
+
+def gradient_times_input(model, x) -> torch.Tensor:
+    leaf = x.clone().requires_grad_()
+    return x * torch.autograd.grad(model(leaf)[:, 1].sum(), leaf)[0]
+
+
+def test_control_flow_over_numbers_is_followed_for_each_input(loops):
+    explainer = relprop.Explainer(loops, "zero", capture="per-input")
+    for scale in (0.3, -0.3, 2.0, -4.0, 0.3):
+        x = signed(3, 4).abs() * scale
+        e = explainer(x, target=1, ledger=True)
+        torch.testing.assert_close(e.output, loops(x).detach())
+        torch.testing.assert_close(e.relevance, gradient_times_input(loops, x))
+        assert e.ledger.error < 1e-9
+
+
+def test_control_flow_over_numbers_is_refused_otherwise(loops):
+    with pytest.raises(relprop.RelpropError) as error:
+        relprop.explain(loops, signed(3, 4))
+    assert "Loops" in error.value.given
+    assert "data-dependent" in error.value.given
+    assert 'capture="per-input"' in error.value.todo
+    assert str(error.value).count("\n") == 2
+
+
+def test_the_module_that_cannot_be_read_is_named():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Sequential(Loops()))
+    with pytest.raises(relprop.RelpropError, match=r'Sequential, in "1\.0", on an input of shape'):
+        relprop.explain(model.eval(), signed(3, 4).float())
+
+
+def test_nothing_is_printed_by_torch(loops, capfd):
+    with pytest.raises(relprop.RelpropError):
+        relprop.explain(loops, signed(3, 4))
+    assert capfd.readouterr() == ("", "")
+
+
+class Overflows(nn.Module):
+    """Infinity in the middle, which the output may not show."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.first, self.wide, self.after = nn.Linear(4, 4), nn.Identity(), after
+
+    def forward(self, x):
+        return self.after(self.first(x).exp().pow(60.0))
+
+
+@pytest.mark.parametrize(
+    ("after", "what"),
+    [(lambda h: h, "output"), (lambda h: torch.atan(h) * h, "output")],
+)
+def test_the_operation_that_made_the_first_infinity_is_named(after, what):
+    model = Overflows(after).eval()
+    with pytest.raises(
+        relprop.RelpropError, match=rf"{what} for sample 0 is not finite; .* of pow"
+    ):
+        relprop.explain(model, 20 + signed(2, 4).float(), "zero")
+
+
+def test_the_rule_that_made_the_first_infinity_is_named():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+
+        def forward(self, x):
+            return self.last(self.first(x).sigmoid())
+
+    model = Model().eval()
+    model.first.weight.data = torch.full((2, 2), 1e-44)  # next to nothing, and relevance over it
+    with pytest.raises(relprop.RelpropError, match=r'relevance for sample 0 .* "first" .* zero'):
+        relprop.explain(model, torch.ones(2, 2), "zero")
+
+
+def test_a_model_that_magnifies_rounding_is_refused():
+    class Chaotic(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.norm = nn.Linear(3, 3), nn.BatchNorm1d(3)
+
+        def forward(self, x):
+            return (1e12 * (self.norm(self.layer(x)) - 0.3)).sin()
+
+    model = randomise(Chaotic())
+    with pytest.raises(relprop.RelpropError, match=r"magnifies rounding(.|\n)*model.double\(\)"):
+        relprop.explain(model, signed(2, 3).float(), "zero")
+
+
+def test_a_model_moved_to_another_dtype_is_read_again(loops):
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3)).eval()
+    explainer = relprop.Explainer(model, "zero")
+    assert explainer(signed(2, 4).float()).relevance.dtype is torch.float32
+    model.double()
+    x = signed(2, 4)
+    torch.testing.assert_close(explainer(x, target=1).relevance, gradient_times_input(model, x))
+    with pytest.raises(relprop.RelpropError, match=r"x.to\(torch.float64\)"):
+        explainer(x.float())
+
+
+def test_recipes_of_one_model_share_what_was_read(loops):
+    model, x = nn.Sequential(nn.Linear(4, 3)).eval(), signed(2, 4).float()
+    first = relprop.Explainer(model, "zero")
+    first(x)
+    second = first.with_recipe("epsilon")
+    assert second.plan(x).graph is first.plan(x).graph
+    assert second.recipe.name == "epsilon"
+
+
+def test_two_explainers_on_one_model():
+    model, x = randomise(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3))), signed(2, 4)
+    one, other = relprop.Explainer(model.double(), "zero"), relprop.Explainer(model, "zero")
+    assert one(x).relevance.equal(other(x).relevance)

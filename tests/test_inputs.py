@@ -1,0 +1,223 @@
+"""What a model is called with: several inputs, keywords, token ids; and what it returns."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from networks import randomise, signed
+from torch import nn
+
+import relprop
+from relprop import Recipe
+
+IDS = torch.tensor([[3, 1, 4, 1, 5], [9, 2, 6, 0, 0]])
+
+
+class Two(nn.Module):
+    """Scores from two inputs, one of them scaled by a plain number."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(4, 5), nn.Linear(3, 5), nn.Linear(5, 3)
+
+    def forward(self, left, right, scale=1.0, mode="add"):
+        h = self.a(left) * scale + self.b(right)
+        return self.head(h.relu() if mode == "add" else h)
+
+
+@pytest.fixture(scope="module")
+def two() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    return randomise(Two()).double(), signed(2, 4), signed(2, 3, seed=2)
+
+
+def gradients(model, left, right, **options) -> list[torch.Tensor]:
+    leaves = [left.clone().requires_grad_(), right.clone().requires_grad_()]
+    score = model(*leaves, **options)[:, 1].sum()
+    found = torch.autograd.grad(score, leaves)
+    return [leaf.detach() * g for leaf, g in zip(leaves, found, strict=True)]
+
+
+def test_several_inputs_by_position_and_by_name(two):
+    model, left, right = two
+    explainer = relprop.Explainer(model, "zero")
+    want = gradients(model, left, right)
+    torch.testing.assert_close(explainer((left, right), target=1).relevance, want[0])
+    by_name = {"right": right, "left": left}
+    e = explainer(by_name, target=1, explain="left")
+    torch.testing.assert_close(e.relevance, want[0])
+    torch.testing.assert_close(explainer(by_name, target=1).relevance, want[1])  # the first given
+
+
+def test_several_explained_at_once(two, tmp_path):
+    model, left, right = two
+    e = relprop.Explainer(model, "zero")(
+        (left, right), target=1, explain=("right", "left"), ledger=True
+    )
+    want = gradients(model, left, right)
+    torch.testing.assert_close(dict(e.relevances), {"right": want[1], "left": want[0]})
+    assert e.relevance is e.relevances["right"]
+    assert e.input.equal(right)
+    assert e.ledger.error < 1e-12
+    e.save(tmp_path / "e.npz")
+
+
+def test_what_is_no_tensor_is_passed_on(two):
+    model, left, right = two
+    explainer = relprop.Explainer(model, "zero")
+    e = explainer({"left": left, "right": right, "scale": 2.5, "mode": "plain"}, target=1)
+    want = gradients(model, left, right, scale=2.5, mode="plain")
+    torch.testing.assert_close(e.relevance, want[0])
+    again = explainer({"left": left, "right": right, "scale": -1.0}, target=1)
+    torch.testing.assert_close(again.relevance, gradients(model, left, right, scale=-1.0)[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "explain", "message"),
+    [
+        ({"left": signed(2, 4)}, "middle", r"explain is 'middle'(.|\n)*\"left\""),
+        ({"left": 3}, None, "type dict"),
+        ((), None, "type tuple"),
+        ({"left": signed(4)}, None, r"shape \(4,\)"),
+        ({"left": signed(2, 4) > 0}, None, "torch.bool"),
+        ((signed(2, 4), signed(2, 3).float()), None, "torch.float32"),
+        ((signed(2, 4), signed(2, 3) / 0), None, "NaN or infinity"),
+        ((signed(2, 4), signed(2, 9)), None, r"check that model\(x\) runs"),
+    ],
+)
+def test_wrong_inputs(two, given, explain, message):
+    with pytest.raises(relprop.RelpropError, match=message):
+        relprop.Explainer(two[0], "zero")(given, explain=explain)
+
+
+class Text(nn.Module):
+    """Token ids, an attention mask, and positions that depend on where padding is."""
+
+    def __init__(self, length_first: bool = False):
+        super().__init__()
+        self.tokens, self.places = nn.Embedding(10, 6), nn.Embedding(8, 6)
+        self.layer = nn.TransformerEncoderLayer(6, 2, 8, batch_first=True, dropout=0.0)
+        self.head, self.length_first = nn.Linear(6, 3), length_first
+
+    def forward(self, input_ids, attention_mask):
+        places = (input_ids != 0).cumsum(1)
+        if self.length_first:
+            h = self.tokens(input_ids.transpose(0, 1)[1:]).transpose(0, 1)
+            h = torch.cat([self.tokens(input_ids[:, :1]), h], 1)
+        else:
+            h = self.tokens(input_ids)
+        h = self.layer(h + self.places(places), src_key_padding_mask=attention_mask == 0)
+        kept = attention_mask[..., None].to(h.dtype)
+        return {"logits": self.head((h * kept).sum(1)), "hidden": h}
+
+
+@pytest.fixture(scope="module")
+def text() -> nn.Module:
+    return randomise(Text()).double()
+
+
+MASK = (IDS != 0).long()
+
+
+def test_relevance_is_one_value_a_token(text):
+    explainer = relprop.Explainer(text)
+    e = explainer({"input_ids": IDS, "attention_mask": MASK}, layers=["tokens"], ledger=True)
+    assert e.relevance.shape == IDS.shape
+    torch.testing.assert_close(e.relevance, e.layers["tokens"].sum(-1))
+    assert (e.relevance[MASK == 0] == 0).all()  # padding is masked
+    assert (e.relevance[MASK == 1] != 0).all()
+    assert e.ledger.error < 1e-9
+    assert e.input.equal(IDS)
+    assert "_repr_html_" in dir(e)
+    assert "5" in e._repr_html_()
+
+
+def test_relevance_of_tokens_is_that_of_their_embeddings(text):
+    """The same model with the embedding outside, in floating point."""
+
+    class Inside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.text = text
+
+        def forward(self, embedded):
+            h = embedded + text.places((IDS != 0).cumsum(1)[: len(embedded)])
+            h = text.layer(h, src_key_padding_mask=MASK[: len(embedded)] == 0)
+            return text.head((h * MASK[..., None][: len(embedded)]).sum(1))
+
+    e = relprop.explain(text, {"input_ids": IDS[:1], "attention_mask": MASK[:1]}, target=2)
+    one = relprop.Explainer(Inside().eval(), capture="per-input")
+    inside = one(text.tokens(IDS[:1]).detach(), target=2)
+    torch.testing.assert_close(e.relevance, inside.relevance.sum(-1))
+
+
+def test_tokens_that_a_model_reorders_before_it_looks_them_up(text):
+    turned = randomise(Text(length_first=True)).double()
+    given = {"input_ids": IDS, "attention_mask": MASK}
+    want = relprop.explain(text, given, target=1)
+    got = relprop.explain(turned, given, target=1)
+    torch.testing.assert_close(got.output, want.output)
+    torch.testing.assert_close(got.relevance, want.relevance)
+
+
+def test_integers_that_no_embedding_looks_up():
+    class Counts(nn.Module):
+        def forward(self, ids):
+            return torch.stack([(ids == k).sum(1) for k in range(3)], 1).float()
+
+    with pytest.raises(relprop.RelpropError, match="no embedding looks up"):
+        relprop.explain(Counts().eval(), IDS)
+
+
+@dataclass
+class Unlike:
+    """No tuple and no mapping."""
+
+    scores: torch.Tensor
+
+
+class Several(nn.Module):
+    def __init__(self, returns):
+        super().__init__()
+        self.layer, self.returns = nn.Linear(4, 3), returns
+
+    def forward(self, x):
+        return self.returns(self.layer(x))
+
+
+@pytest.mark.parametrize(
+    ("returns", "output"),
+    [
+        (lambda z: (z, z + 1), 0),
+        (lambda z: [z + 1, z], 1),
+        (lambda z: {"loss": z.sum(1), "logits": z}, None),
+        (lambda z: {"a": z + 1, "b": z}, "b"),
+        (lambda z: {"only": z}, None),
+        (lambda z: torch.return_types.max((z, z.long())), 0),
+    ],
+)
+def test_which_of_several_results(returns, output):
+    model, x = randomise(Several(returns)).double(), signed(2, 4)
+    e = relprop.Explainer(model, "zero", output=output)(x, target=1)
+    torch.testing.assert_close(e.relevance, x * model.layer.weight[1].detach())
+
+
+@pytest.mark.parametrize(
+    ("returns", "output", "message"),
+    [
+        (lambda z: (z, z + 1), None, r"returns 2 tensors(.|\n)*one of 0, 1(.|\n)*output=0"),
+        (lambda z: {"a": z, "b": z}, "c", r"none of them 'c'(.|\n)*'a', 'b'"),
+        (lambda z: Unlike(z), None, "returns 0 tensors"),
+        (lambda z: z, 1, "returns 1 tensors"),
+    ],
+)
+def test_a_result_that_is_not_clear(returns, output, message):
+    model = Several(returns).eval()
+    with pytest.raises(relprop.RelpropError, match=message):
+        relprop.Explainer(model, "zero", output=output)(signed(2, 4).float())
+
+
+def test_an_input_that_a_recipe_cuts_off(two):
+    model, left, right = two
+    explainer = relprop.Explainer(model, Recipe.preset("zero").using("a", "constant"))
+    with pytest.raises(relprop.RelpropError, match='no relevance would reach the input "left"'):
+        explainer((left, right))

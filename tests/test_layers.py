@@ -1,0 +1,181 @@
+"""Relevance at modules, and relevance that may pass through some channels alone."""
+
+import pytest
+import torch
+from networks import pixels, randomise
+from torch import nn
+
+import relprop
+from relprop import Recipe
+
+
+def network() -> nn.Module:
+    return nn.Sequential(
+        nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU()),
+        nn.MaxPool2d(2),
+        nn.Sequential(nn.Conv2d(4, 6, 3, bias=False), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(6 * 9, 3, bias=False)),
+    )
+
+
+@pytest.fixture(scope="module")
+def explainer() -> relprop.Explainer:
+    return relprop.Explainer(randomise(network()).double(), "zero")
+
+
+X = pixels(2, 1, 12, 12)
+
+
+def test_relevance_at_a_module_is_its_output_times_the_gradient_there(explainer):
+    model = explainer.model
+    e = explainer(X, target=1, layers=["0", "2", "4"])
+    hidden = model[0](X).detach().requires_grad_()
+    score = model[1:](hidden)[:, 1]
+    expected = hidden * torch.autograd.grad(score.sum(), hidden)[0]
+    torch.testing.assert_close(e.layers["0"], expected.detach())
+    torch.testing.assert_close(e.layers["4"].sum(1), score.detach())
+    assert list(e.layers) == ["0", "2", "4"]
+
+
+def test_what_runs_as_one_step_has_one_relevance(explainer):
+    """A layer, its batch norm and its ReLU."""
+    e = explainer(X, target=1, layers=["0*"])
+    assert list(e.layers) == ["0", "0.0", "0.1", "0.2"]
+    for name in ("0.0", "0.1", "0.2"):
+        assert e.layers[name].equal(e.layers["0"])
+
+
+@pytest.mark.parametrize("preset", ["zero", "epsilon-plus-flat"])
+def test_the_parts_through_each_channel_add_up_to_the_whole(explainer, preset):
+    explainer = explainer.with_recipe(preset)
+    whole = explainer(X, target=1).relevance
+    parts = [explainer(X, target=1, only={"2.1": channel}).relevance for channel in range(6)]
+    torch.testing.assert_close(torch.stack(parts).sum(0), whole)
+    some = explainer(X, target=1, only={"2": [0, 5]}).relevance
+    torch.testing.assert_close(some, parts[0] + parts[5])
+
+
+def test_a_channel_alone_is_the_model_with_the_others_weights_zero(explainer):
+    model = randomise(network()).double()
+    model[4].weight.data.unflatten(1, (6, 9))[:, 1:] = 0.0
+    want = relprop.explain(model, X, "zero", target=1).relevance
+    got = explainer(X, target=1, only={"2": 0}).relevance
+    torch.testing.assert_close(got, want)
+
+
+def test_masks_of_places_and_conditions_at_two_modules(explainer):
+    place = torch.zeros(1, 3, 3, dtype=torch.bool)
+    place[0, 1, 2] = True
+    at_place = explainer(X, target=1, only={"2": place}, layers=["2"])
+    assert ((at_place.layers["2"] != 0).sum((1, 2, 3)) <= 6).all()
+    assert (at_place.relevance[..., :2, :] == 0).all()  # what that place cannot see
+    assert (at_place.relevance[..., :4] == 0).all()
+    assert (at_place.relevance[..., 2:10, 4:] != 0).any()
+    both = explainer(X, target=1, only={"2": 3, "0": 1}, layers=["0"])
+    assert (both.layers["0"][:, [0, 2, 3]] == 0).all()
+    assert (both.layers["0"][:, 1] != 0).any()
+
+
+def test_channels_of_what_is_no_map():
+    model = randomise(nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2))).double()
+    explainer, x = relprop.Explainer(model, "zero"), pixels(2, 3, 4)  # (batch, rows, features)
+    e = explainer(x, target=relprop.at(2, 1), only={"1": [2]}, layers=["1"])
+    assert (e.layers["1"][..., [0, 1, 3, 4]] == 0).all()
+    assert e.layers["1"][:, 2, 2].any()
+
+
+class Twice(nn.Module):
+    """One module called twice, and one that returns two values."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.split, self.head = nn.Linear(4, 4), Split(), nn.Linear(4, 2)
+
+    def forward(self, x):
+        left, right = self.split(self.layer(self.layer(x).relu()).relu())
+        return self.head(left + 2 * right)
+
+
+class Split(nn.Module):
+    def forward(self, x):
+        return x * 2, x * 3
+
+
+def test_modules_with_several_outputs():
+    model = randomise(Twice()).double()
+    e = relprop.Explainer(model, "zero")(pixels(2, 4), target=0, layers=["layer", "split"])
+    first, second = e.layers["layer"]
+    assert first.shape == second.shape == (2, 4)
+    left, right = e.layers["split"]
+    torch.testing.assert_close(right, 3 * left)  # 2 x against 2 * 3 x, under one weight
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"layers": ["9"]}, r"layer '9'(.|\n)*\"0\.0\""),
+        ({"layers": "0"}, r'layers is \'0\'(.|\n)*layers=\["0"\]'),
+        ({"only": {"2": 6}}, r'channels 6 of "2"(.|\n)*0 to 5'),
+        ({"only": {"2": [0.5]}}, r"channels \[0.5\]"),
+        ({"only": {"2": []}}, r"channels \[\]"),
+        ({"only": {"nine": 0}}, "layer 'nine'"),
+        ({"only": {"2": torch.ones(5, 3, 3)}}, r"mask of shape \(5, 3, 3\)"),
+    ],
+)
+def test_layers_and_channels_that_do_not_exist(explainer, arguments, message):
+    with pytest.raises(relprop.RelpropError, match=message):
+        explainer(X, **arguments)
+
+
+def test_a_module_that_relevance_does_not_reach(explainer):
+    model = nn.Sequential(nn.Linear(4, 4), nn.Sigmoid(), nn.Linear(4, 2)).eval()
+
+    class Gated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gate, self.value, self.head = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.head(self.gate(x).sigmoid() * self.value(x))
+
+    with pytest.raises(relprop.RelpropError, match='no relevance reaches the output of "gate"'):
+        relprop.Explainer(Gated().eval())(pixels(2, 4).float(), layers=["gate"])
+    assert model(pixels(2, 4).float()).shape == (2, 2)
+
+
+def test_selectors_by_type_kind_and_depth(explainer):
+    x = X
+    for selector, modules in [
+        (relprop.Selector(type="Conv2d"), ["0.0", "2.0"]),
+        (relprop.Selector(depth="first"), ["0.0"]),
+        (relprop.Selector(depth="last"), ["4"]),
+        (relprop.Selector(depth="< 0.3"), ["0.0"]),
+        (relprop.Selector(depth=">=0.5"), ["2.0", "4"]),
+        (relprop.Selector(name="2*", kinds=("convolution",), depth="> 0.2"), ["2.0"]),
+        (relprop.Selector(kinds=("linear",)), ["4"]),
+    ]:
+        recipe = Recipe.preset("zero").using(selector, "gamma")
+        steps = explainer.with_recipe(recipe).plan(x).steps
+        got = [step.node.module for step in steps if step.rule and step.rule.name == "gamma"]
+        assert got == modules, selector
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ({"depth": "firsts"}, "'firsts'"),
+        ({"depth": 0.3}, "0.3"),
+        ({"kinds": ("dense",)}, "'dense'"),
+        ({"type": nn.Conv2d}, "Conv2d"),
+    ],
+)
+def test_selectors_that_make_no_sense(arguments, given):
+    with pytest.raises(relprop.RelpropError) as error:
+        relprop.Selector(**arguments)
+    assert given in error.value.given
+
+
+def test_a_selector_that_fits_nothing(explainer):
+    recipe = Recipe.preset("zero").using(relprop.Selector(type="Conv3d"), "gamma")
+    with pytest.raises(relprop.RelpropError, match="Conv3d fits no module that takes"):
+        explainer.with_recipe(recipe).plan(X)
