@@ -1,5 +1,6 @@
 # make demo   run the main job           make check  linter, formatter, types
 # make test   pass the tests             make bench  time it against gradient x input
+# make coverage, make parity   docs/coverage.md and docs/parity.md, with the peers installed
 # Each makes the virtual environment in .venv when it is missing.
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV ?= .venv
 OUT ?= relprop-demo
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench coverage parity format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
@@ -23,6 +24,12 @@ check: $(VENV)/ready
 bench: $(VENV)/ready
 	$(BIN)/python benchmarks/speed.py
 
+coverage: $(VENV)/bench
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py --out docs/coverage.md
+
+parity: $(VENV)/parity
+	OMP_NUM_THREADS=1 $(VENV)/parity/bin/python benchmarks/parity.py --out docs/parity.md
+
 format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -32,6 +39,16 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable ".[dev]"
 	touch $@
+
+$(VENV)/bench: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[bench]"
+	touch $@
+
+$(VENV)/parity: $(VENV)/ready
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable . zennit captum autolrp lxt "transformers<4.53"
 
 clean:
 	rm -rf $(VENV) $(OUT)

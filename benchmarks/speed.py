@@ -104,7 +104,7 @@ def by_relprop(model: nn.Module, recipe: str) -> Method:
 
 
 @cache
-def _declare_torchvision_operators() -> torch.library.Library | None:
+def declare_torchvision_operators() -> torch.library.Library | None:
     """Zennit imports torchvision, which when built for CUDA lacks operators beside a CPU torch."""
     try:
         import torchvision  # noqa: F401
@@ -118,7 +118,7 @@ def _declare_torchvision_operators() -> torch.library.Library | None:
 
 def by_zennit(model: nn.Module, recipe: str) -> Method:
     """Zennit's composite of the same name, registered once, seeded alike."""
-    _declare_torchvision_operators()
+    declare_torchvision_operators()
     from zennit import composites, rules, types
     from zennit.attribution import Gradient
 

@@ -27,7 +27,7 @@ def test_the_python_blocks_run_one_after_the_other(tmp_path, monkeypatch, capsys
         exec(block, names)
     printed = capsys.readouterr().out
     assert "torch.Size([8, 1, 28, 28])" in printed
-    assert "plan of recipe epsilon-plus-flat" in printed
+    assert "plan of recipe auto: epsilon-plus-flat" in printed
     assert "z-box(low=0, high=1)" in printed
     assert (tmp_path / "explanation.npz").exists()
 

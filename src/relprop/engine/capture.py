@@ -189,7 +189,8 @@ def _explain_failure(error: Exception, model: nn.Module, inputs: Inputs) -> Capt
         return CaptureError(
             f"{name} works for one batch size only: its code fixes the batch size",
             "a model that takes any batch size",
-            "write x.flatten(1) or x.view(x.shape[0], -1) where forward writes the batch size out",
+            "write x.flatten(1) or x.view(x.shape[0], -1) where forward writes the batch size out; "
+            "x.shape[0], not len(x)",
         )
     if "data-dependent" in str(error) or "torch.export" in reason:
         return CaptureError(

@@ -22,18 +22,24 @@ RANDOM = ("dropout", "bernoulli", "rand", "normal_", "multinomial", "uniform", "
 def refuse_train_mode(nodes: Iterable[Node], dependent: Container[str]) -> None:
     """Random numbers and the batch's own statistics have no place in an explanation."""
     for node in nodes:
-        random = any(word in node.operation for word in RANDOM) or node.operation == "normal"
-        drops = node.operation == "scaled_dot_product_attention" and any(node.args[4:5])
-        drops = drops or (node.operation in ("lstm", "gru") and bool(node.args[6]) and node.args[5])
-        batch_statistics = node.operation.startswith("_native_batch_norm_legit")
-        batch_statistics = batch_statistics and node.name in dependent
-        if random or drops or batch_statistics:
+        normalises = node.operation.startswith("_native_batch_norm_legit")
+        batch_statistics = normalises and node.name in dependent
+        if batch_statistics or _draws(node):
             what = "the batch's own statistics" if batch_statistics else "random numbers"
             raise PlanError(
                 f"{node.where} uses {what}: the model is in train mode",
                 "a model in eval mode, whose output for a sample is always the same",
                 "call model.eval() before",
             )
+
+
+def _draws(node: Node) -> bool:
+    """Whether an operation draws random numbers, as dropout inside it does."""
+    if node.operation == "scaled_dot_product_attention":
+        return any(node.args[4:5])
+    if node.operation in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+        return bool(node.args[6]) and node.args[5] > 0
+    return node.operation == "normal" or any(word in node.operation for word in RANDOM)
 
 
 def refuse_constant_output(graph: Graph, facts: Facts) -> None:

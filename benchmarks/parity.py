@@ -1,0 +1,164 @@
+"""How far relprop's maps are from those of Zennit, Captum, autoLRP and LXT.
+
+    python benchmarks/parity.py [--only "Zennit*"] [--out docs/parity.md] [--json parity.json]
+
+The distance is the relative L2 norm of the difference, of the sample where it is largest. Both
+explain the same class of each sample, seeded with its score. Needs the peers: zennit, captum,
+autolrp, lxt, transformers, torchvision.
+"""
+
+import gc
+import json
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import torch
+from parity_cases import ARITHMETIC, NETWORKS, Case, cases
+from parity_networks import Drawn
+from torch import Tensor
+
+import relprop
+
+LIMITS = {torch.float32: 1e-4, torch.float64: 1e-8}
+VERSIONS = ("torch", "torchvision", "zennit", "captum", "autolrp", "lxt", "transformers")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case, measured: distances, and why they differ, if they do on purpose."""
+
+    peer: str
+    what: str
+    network: str
+    recipe: str
+    float32: float
+    float64: float
+    same: bool
+    why: str
+
+
+@lru_cache(maxsize=1)
+def network(name: str, dtype: torch.dtype) -> Drawn:
+    """A network by name, and its input."""
+    gc.collect()
+    model, x = NETWORKS[name]()
+    return model.to(dtype).requires_grad_(False), x.to(dtype)
+
+
+def distance(got: Tensor, want: Tensor) -> float:
+    """The relative L2 distance of two batches of maps, at its largest; NaN where one is."""
+    gap = (got - want).flatten(1).norm(dim=1) / want.flatten(1).norm(dim=1)
+    return float(gap.max())
+
+
+def compare(case: Case, dtype: torch.dtype) -> float:
+    """Relprop's map and the peer's, of the predicted classes."""
+    model, x = network(case.network, dtype)
+    with torch.no_grad():
+        classes = model(x).argmax(1)
+    got = relprop.explain(model, x, case.recipe(model), target=classes).relevance
+    return distance(got, case.method(model, x, classes))
+
+
+def recipe_name(case: Case) -> str:
+    """The recipe in a few words: its preset, or the rule that it has at every layer."""
+    recipe = case.recipe(network(case.network, torch.float32)[0])
+    named = next((row for row in recipe.rows if row.selector.name), None)
+    return f"{named.rule} at every layer" if named else recipe.name
+
+
+def measure(case: Case, known: dict[torch.dtype, float]) -> Row:
+    """The row of a case."""
+    same = all(known[dtype] <= limit for dtype, limit in LIMITS.items())
+    gaps = (known[torch.float32], known[torch.float64])
+    return Row(
+        case.peer, case.what, case.network, recipe_name(case), *gaps, same=same, why=case.why
+    )
+
+
+def measure_all(chosen: list[Case]) -> list[Row]:
+    """All rows; the cases of a network together, so that it is made once for each dtype."""
+    gaps: list[dict[torch.dtype, float]] = [{} for _ in chosen]
+    for name in dict.fromkeys(case.network for case in chosen):
+        for dtype in LIMITS:
+            for case, known in zip(chosen, gaps, strict=True):
+                if case.network == name:
+                    known[dtype] = compare(case, dtype)
+                    line = f"{case.peer}, {case.what}, {name}, {dtype}: {known[dtype]:.1e}"
+                    click.echo(line, err=True)
+    return [measure(case, known) for case, known in zip(chosen, gaps, strict=True)]
+
+
+# ---- the page ------------------------------------------------------------------------------------
+
+INTRODUCTION = """# Parity with other libraries
+
+Relative L2 distance between relprop's map and a peer's, of the sample where it is largest. Pass: at
+most 1e-4 in float32 and 1e-8 in float64. Networks have random weights; both libraries are seeded
+with the score of the predicted class."""
+ALIGNED = """Stabilisers are made equal here, where a peer's default is another: Zennit's at
+residual sums is the least number there is, Captum's 1e-6, LXT's and relprop's beside it 0.
+BatchNorm's eps is 0. With each peer's own defaults: below."""
+HEAD = (
+    "| peer | its rule | network | relprop | float32 | float64 | |\n|---|---|---|---|--:|--:|---|"
+)
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as a table."""
+    lines = [
+        f"| {row.peer} | {row.what} | {row.network} | {row.recipe} | {row.float32:.1e} "
+        f"| {row.float64:.1e} | {'pass' if row.same else 'differs'} |"
+        for row in rows
+    ]
+    return "\n".join([HEAD, *lines])
+
+
+def sections(rows: list[Row]) -> list[str]:
+    """Each reason, and the rows that have it."""
+    parts = []
+    for why in dict.fromkeys(row.why for row in rows):
+        parts += [why, table([row for row in rows if row.why == why])]
+    return parts
+
+
+def page(rows: list[Row]) -> str:
+    """The page: what is the same, what is not and why."""
+    alike = [row for row in rows if not row.why]
+    rounded = [row for row in rows if row.why in ARITHMETIC]
+    defined = [row for row in rows if row.why and row.why not in ARITHMETIC]
+    passed = sum(row.same for row in alike)
+    parts = [INTRODUCTION, f"`python benchmarks/parity.py` makes this page. {versions()}."]
+    parts += [f"## The same definitions: {passed} of {len(alike)} pass", ALIGNED, table(alike)]
+    parts += ["## Where definitions differ on purpose", *sections(defined)]
+    parts += ["## Where only the arithmetic differs", *sections(rounded)]
+    return "\n\n".join(parts) + "\n"
+
+
+def versions() -> str:
+    """What was compared, with its version."""
+    return ", ".join(f"{name} {version(name)}" for name in VERSIONS)
+
+
+@click.command(help=__doc__.split("\n")[0])
+@click.option("--only", default="*", show_default=True, help='Glob on "PEER: RULE: NETWORK".')
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path))
+def main(only: str, out: Path | None, file: Path | None) -> None:
+    """Measure, write the page and the numbers; print the page where there is no file for it."""
+    chosen = [c for c in cases() if fnmatch(f"{c.peer}: {c.what}: {c.network}", only)]
+    rows = measure_all(chosen)
+    if out:
+        out.write_text(page(rows))
+    else:
+        click.echo(page(rows))
+    if file:
+        file.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

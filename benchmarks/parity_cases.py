@@ -1,0 +1,217 @@
+"""What is compared with what: a peer's rule or preset, on a network, beside a recipe of relprop.
+
+A case with a `why` is one where the two are not the same, on purpose or by arithmetic.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import parity_language as language
+import parity_networks as networks
+import parity_peers as peers
+import parity_units as units
+from parity_peers import Method
+from torch import nn
+
+from relprop import Recipe
+
+BOX = {"low": -3.0, "high": 3.0}
+NETWORKS = {**networks.BUILDERS, **units.BUILDERS, **language.BUILDERS}
+
+SUMS = (
+    "Zennit stabilises a residual sum by 1e-6, each summand getting a / (z + 1e-6 sign z) of the "
+    "relevance. In relprop relevance per unit of activation passes through a sum unchanged: the "
+    "same with a stabiliser of 0. (Below flat, w-squared and z-box relevance itself arrives at a "
+    "sum, and relprop stabilises by 1e-6 too.) The rows that pass have Zennit's at the least "
+    "number there is."
+)
+UNSTABLE = (
+    "Rules that give relevance to inputs of zero, at every layer, meet residual sums close to "
+    "zero, and a / (z + 1e-6) magnifies the last digit of z: in float32 relprop's own map changes "
+    "by about as much when each input is moved by its last digit. In float64 the maps agree. "
+    "Zennit's sums have relprop's stabilisers: none behind the average pool, 1e-6 elsewhere. "
+    "Presets have such rules in the first layer only."
+)
+NORMS = "Zennit before 1.0 counts BatchNorm's eps twice when it merges the BatchNorm into a layer."
+DEFAULTS = (
+    "Captum's stabiliser is 1e-9 for every rule, max and average pools included; relprop's is 1e-6 "
+    "(epsilon: as given), and none for maxima."
+)
+BIASES = (
+    "Captum's gamma and alpha1-beta0 change the weights and leave the bias as it is, its negative "
+    "part too, or drop it. In relprop and Zennit a bias is the weight of an input that is 1, "
+    "treated as the rule treats any weight."
+)
+SIGNS = (
+    "Captum's gamma and alpha1-beta0 are for inputs >= 0. relprop's and Zennit's go by the sign "
+    "of each contribution."
+)
+SHARES = (
+    "autoLRP first gives a bias |b| / (|z| + |b|) of the relevance, then leaves it out of z. In "
+    "relprop it is part of z, and absorbs what it contributed."
+)
+POOLS = "autoLRP spreads an average pool's relevance evenly, whatever the inputs; relprop by value."
+ADDS = (
+    "autoLRP splits a sum of two by absolute values, |a| / (|a| + |b|), passes BatchNorm over, and "
+    "spreads average pools evenly."
+)
+UNSIGNED = (
+    "LXT adds epsilon without its sign, z + epsilon, which for negative z is less stable than "
+    "none. relprop adds it away from zero. The rows that pass have both at 0."
+)
+FLOATS = "RMSNorm is computed in float32, whatever the input, by LXT and by transformers' Llama."
+ARITHMETIC = (UNSTABLE, FLOATS)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A peer's method and relprop's recipe for a network of `NETWORKS`."""
+
+    peer: str
+    what: str
+    network: str
+    recipe: Callable[[nn.Module], Recipe]
+    method: Method
+    why: str = ""
+
+
+def preset(name: str, **parameters: float) -> Callable[[nn.Module], Recipe]:
+    """A preset, whatever the network."""
+    return lambda model: Recipe.preset(name, **parameters)
+
+
+def everywhere(rule: str, **parameters: float) -> Callable[[nn.Module], Recipe]:
+    """A rule at every convolution and linear layer."""
+
+    def recipe(model: nn.Module) -> Recipe:
+        made = Recipe.preset("epsilon")
+        for name, layer in model.named_modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                made = made.using(name, rule, **parameters)
+        return made
+
+    return recipe
+
+
+# ---- Zennit --------------------------------------------------------------------------------------
+
+RULES: dict[str, tuple[str, dict[str, float]]] = {
+    "Epsilon": ("epsilon", {}),
+    "Gamma": ("gamma", {}),
+    "AlphaBeta": ("alpha-beta", {}),
+    "ZPlus": ("z-plus", {}),
+    "Flat": ("flat", {}),
+    "WSquare": ("w-squared", {}),
+    "ZBox": ("z-box", BOX),
+}
+COMPOSITES: dict[str, tuple[str, dict[str, float]]] = {
+    "EpsilonPlus": ("epsilon-plus", {}),
+    "EpsilonPlusFlat": ("epsilon-plus-flat", {}),
+    "EpsilonGammaBox": ("epsilon-gamma-box", BOX),
+    "EpsilonAlpha2Beta1": ("epsilon-alpha2-beta1", {}),
+    "EpsilonAlpha2Beta1Flat": ("epsilon-alpha2-beta1-flat", {}),
+}
+
+
+def zennit_rules(network: str) -> list[Case]:
+    """Each rule at every layer."""
+    cases = []
+    for theirs, (ours, given) in RULES.items():
+        odd = network == "ResNet18" and theirs in ("Flat", "WSquare", "ZBox")
+        sums = "layer4.1.*" if odd else "*"  # relevance itself arrives at the sums below
+        method = peers.zennit_uniform(theirs, sums, **given)
+        ours_too = everywhere(ours, **given)
+        cases.append(Case("Zennit", theirs, network, ours_too, method, UNSTABLE if odd else ""))
+    return cases
+
+
+def zennit_composites(network: str, why: str = "", *, exact: bool = True) -> list[Case]:
+    """Each composite."""
+    cases = []
+    for theirs, (ours, given) in COMPOSITES.items():
+        name = ours.replace("-", "_")
+        method = peers.zennit_composite(name, exact_sums=exact, **given)
+        cases.append(Case("Zennit", theirs, network, preset(ours, **given), method, why))
+    return cases
+
+
+def zennit() -> list[Case]:
+    """All of Zennit."""
+    cases = zennit_rules("VGG16") + zennit_composites("VGG16")
+    cases += zennit_rules("ResNet18") + zennit_composites("ResNet18")
+    cases += zennit_composites("ResNet18", SUMS, exact=False)
+    return cases + zennit_composites("ResNet18, BatchNorm's eps 1e-5", NORMS)[:1]
+
+
+# ---- Captum and autoLRP --------------------------------------------------------------------------
+
+PLAIN = "VGG16 without biases and average pool"
+BIASED = "VGG16 without average pool"
+CAPTUM = {"EpsilonRule": "epsilon", "GammaRule": "gamma", "Alpha1_Beta0_Rule": "z-plus"}
+
+
+def captum() -> list[Case]:
+    """Captum's three rules."""
+    whys = {"EpsilonRule": {}, "GammaRule": {}, "Alpha1_Beta0_Rule": {}}
+    for rule in ("GammaRule", "Alpha1_Beta0_Rule"):
+        whys[rule] = {BIASED: BIASES, "VGG16": f"{BIASES} {SIGNS}"}
+    cases = []
+    for theirs, ours in CAPTUM.items():
+        for network in (PLAIN, BIASED, "VGG16"):
+            why = whys[theirs].get(network, "")
+            method = peers.by_captum(theirs)
+            cases.append(Case("Captum", theirs, network, everywhere(ours), method, why))
+        method = peers.by_captum(theirs, None)
+        what = f"{theirs}, its own stabiliser"
+        cases.append(Case("Captum", what, PLAIN, everywhere(ours), method, DEFAULTS))
+    return cases
+
+
+def autolrp() -> list[Case]:
+    """The default and the composite."""
+    made = (
+        ("default", peers.by_autolrp(), preset("epsilon", epsilon=1e-11)),
+        ("composite", peers.by_autolrp("composite"), preset("epsilon-plus")),
+    )
+    whys = {PLAIN: "", BIASED: SHARES, "VGG16": f"{SHARES} {POOLS}", "ResNet18": f"{SHARES} {ADDS}"}
+    return [
+        Case("autoLRP", what, network, recipe, method, why)
+        for what, method, recipe in made
+        for network, why in whys.items()
+    ]
+
+
+# ---- LXT -----------------------------------------------------------------------------------------
+
+
+def lxt_units() -> list[Case]:
+    """Explicit rules, one operation at a time, with and without LXT's stabilisers."""
+    cases = []
+    for name in units.OPERATIONS:
+        for kind, epsilon, why in (("exact", 0.0, ""), ("as shipped", 1e-6, UNSIGNED)):
+            recipe = preset("attnlrp", epsilon=epsilon)
+            why = FLOATS if name == "RMS norm" else why
+            what = f"explicit rules, {kind}"
+            cases.append(Case("LXT", what, f"{name}, {kind}", recipe, peers.by_lxt, why))
+    return cases
+
+
+def lxt_models() -> list[Case]:
+    """Efficient rules, whole models; CP-LRP is defined for Llama only."""
+    cases = []
+    for network in language.BUILDERS:
+        name, attention = network.removesuffix(" attention").split(", ")
+        why = FLOATS if name == "Llama" else ""
+        method = language.by_efficient(name, attention, "attnLRP")
+        recipe = preset("attnlrp", epsilon=0.0)
+        cases.append(Case("LXT", "efficient AttnLRP", network, recipe, method, why))
+        if name == "Llama":
+            method = language.by_efficient(name, attention, "cp_LRP")
+            recipe = preset("cp-lrp", epsilon=0.0)
+            cases.append(Case("LXT", "efficient CP-LRP", network, recipe, method, why))
+    return cases
+
+
+def cases() -> list[Case]:
+    """All of them."""
+    return zennit() + captum() + autolrp() + lxt_units() + lxt_models()

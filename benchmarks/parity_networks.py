@@ -1,0 +1,111 @@
+"""The networks on which relprop is compared with its peers, and their inputs: random, from a seed.
+
+Biases are as large as what they are added to, so that a rule that mistreats them shows.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from speed import declare_torchvision_operators
+from torch import Tensor, nn
+
+declare_torchvision_operators()
+from torchvision.models import resnet18, vgg16  # noqa: E402
+
+CLASSES = 10
+Drawn = tuple[nn.Module, Tensor]
+
+
+def draw(shape: torch.Size | tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Normal numbers, drawn in float64 so that both dtypes get the same."""
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+@torch.no_grad()
+def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Draw all that a model saves anew; returns it in eval mode."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, value in model.state_dict().items():
+        if not value.is_floating_point():
+            continue
+        drawn = draw(value.shape, generator)
+        if value.ndim > 1:
+            drawn *= (2 / value[0].numel()) ** 0.5
+        elif name.endswith(("weight", "running_var")):
+            drawn = 0.5 + drawn.abs() / 2
+        else:
+            drawn *= 0.5
+        value.copy_(drawn)
+    return model.eval()
+
+
+def pictures(*shape: int) -> Tensor:
+    """Pictures of both signs."""
+    return draw(shape, torch.Generator().manual_seed(1))
+
+
+def pixels(*shape: int) -> Tensor:
+    """Pictures that are nowhere negative, a third of them black."""
+    drawn = torch.rand(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return (1.5 * drawn - 0.5).clamp(min=0)
+
+
+def separate(model: nn.Module) -> nn.Module:
+    """The same with activations that leave their input alone, which Captum needs."""
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    return model
+
+
+def without_biases(model: nn.Module) -> nn.Module:
+    """The same without biases."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.bias = None
+    return model
+
+
+def vgg() -> Drawn:
+    """VGG16 as torchvision has it, for two pictures of 64 x 64."""
+    return separate(randomise(vgg16(num_classes=CLASSES))), pictures(2, 3, 64, 64)
+
+
+def plain_vgg() -> Drawn:
+    """VGG16 without biases and without its average pool, for pictures without negative values."""
+    model = vgg16(num_classes=CLASSES)
+    model.avgpool, model.classifier[0] = nn.Dropout(), nn.Linear(512 * 2 * 2, 4096)
+    return separate(randomise(without_biases(model))), pixels(2, 3, 64, 64)
+
+
+def plain_vgg_biased() -> Drawn:
+    """The same with biases."""
+    model = vgg16(num_classes=CLASSES)
+    model.avgpool, model.classifier[0] = nn.Dropout(), nn.Linear(512 * 2 * 2, 4096)
+    return separate(randomise(model)), pixels(2, 3, 64, 64)
+
+
+def resnet(eps: float = 0.0) -> Drawn:
+    """ResNet18 as torchvision has it; eps is what its BatchNorms add to the variance."""
+    model = randomise(resnet18(num_classes=CLASSES))
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = eps
+    return model, pictures(2, 3, 64, 64)
+
+
+BUILDERS: dict[str, Callable[[], Drawn]] = {
+    "VGG16": vgg,
+    "VGG16 without biases and average pool": plain_vgg,
+    "VGG16 without average pool": plain_vgg_biased,
+    "ResNet18": resnet,
+    "ResNet18, BatchNorm's eps 1e-5": lambda: resnet(1e-5),
+}
+
+
+@cache
+def network(name: str, dtype: torch.dtype) -> Drawn:
+    """A network by name, and its input."""
+    model, x = BUILDERS[name]()
+    return model.to(dtype), x.to(dtype)
