@@ -7,40 +7,44 @@ import torch
 from torch import Tensor
 
 from .graph import Node, substitute
+from .kept import KeptWeights
 from .linear_maps import AveragePool, Convolution, Dense, LinearMap
 from .plan import Step
 from .weighted import WeightedSum, Weights
 
 
-def weighted_sum(step: Step, values: Mapping[str, Any]) -> WeightedSum:
-    """Run the weighted sum of a step on the values of its arguments."""
+def weighted_sum(step: Step, values: Mapping[str, Any], kept: KeptWeights) -> WeightedSum:
+    """The weighted sum of a step, on the values of its arguments."""
     assert step.arriving is not None
-    args = list(substitute(step.node.args, values))
     (place,) = step.places
-    x = args.pop(place)
-    rest = args
-    linear_map, weights = _READERS[step.kind or ""](step.node, x, rest)
-    if step.batch_norm is not None:
-        weights = _fold(linear_map, weights, substitute(step.batch_norm.args[1:8], values))
-    z = linear_map.forward(x, weights.raw, weights.bias)
-    z = z.relu_() if step.relu else z
+    x = values[step.node.args[place].name]
+    linear_map, weights = kept.layer(step, values, lambda: _layer(step, values))
     return WeightedSum(
         map=linear_map,
         weights=weights,
         x=x,
-        z=z,
         nonnegative=step.nonnegative,
         rectified=step.rectified,
         relu=step.relu is not None,
         arriving=step.arriving,
-        sample_dims=_without_samples(step.node, z),
+        sample_dims=_without_samples(step.node),
     )
 
 
-def _without_samples(node: Node, z: Tensor) -> tuple[int, ...]:
+def _layer(step: Step, values: Mapping[str, Any]) -> tuple[LinearMap, Weights]:
+    """Its geometry and weights."""
+    args = list(substitute(step.node.args, values))
+    x = args.pop(step.places[0])
+    linear_map, weights = _READERS[step.kind or ""](step.node, x, args)
+    if step.batch_norm is None:
+        return linear_map, weights
+    return linear_map, _fold(linear_map, weights, substitute(step.batch_norm.args[1:8], values))
+
+
+def _without_samples(node: Node) -> tuple[int, ...]:
     """The dimensions of z but the one over samples: the first, in a graph for one batch alone."""
     samples = node.shape.index(None) if None in node.shape else 0
-    return tuple(dim for dim in range(z.ndim) if dim != samples)
+    return tuple(dim for dim in range(len(node.shape)) if dim != samples)
 
 
 def _linear(node: Node, x: Tensor, rest: list[Any]) -> tuple[LinearMap, Weights]:
@@ -118,4 +122,4 @@ def _fold(linear_map: LinearMap, weights: Weights, norm: tuple[Any, ...]) -> Wei
     factor = factor if scale is None else factor * scale
     bias = -mean if weights.bias is None else weights.bias - mean
     folded = bias * factor if shift is None else bias * factor + shift
-    return Weights(linear_map.scale_outputs(weights.raw, factor), folded)
+    return Weights(linear_map.scale_outputs(weights.raw, factor), folded, folded=True)

@@ -13,24 +13,25 @@ from torch import Tensor
 from . import rules, shares
 from .forms import Absorbed, Back, Form, divide, signed, stabilise
 from .graph import Node, Ref, substitute
+from .kept import KeptWeights
 from .kinds import WEIGHTED_SUMS
 from .layers import weighted_sum
 from .operations import Principle
 from .plan import Step
 from .recurrent import recurrent
-from .rules import STABILISER
 from .traced import Traced, frozen_normalisation, plain_attention, trace
+from .weighted import STABILISER
 
 Values = Mapping[str, Any]
 Run = Callable[[Values], tuple[Any, Back | None]]
 
 
-def lower(step: Step) -> Run:
+def lower(step: Step, kept: KeptWeights) -> Run:
     """The function that runs a step on values by name; its way back is None if none is needed."""
     if step.arriving is None:
         return lambda values: (_plain(step, values), None)
     if step.kind in WEIGHTED_SUMS and step.rule:
-        return _weighted_sum(step)
+        return _weighted_sum(step, kept)
     if step.kind == "recurrent" and step.rule and not step.rule.definition.any_named:
         return _recurrent(step)
     if step.principle is Principle.ACTIVATION:
@@ -53,12 +54,13 @@ def _rule(step: Step) -> Callable[[Any], Back]:
     return lambda traced: function(traced, **parameters)
 
 
-def _weighted_sum(step: Step) -> Run:
+def _weighted_sum(step: Step, kept: KeptWeights) -> Run:
     rule = _rule(step)
 
     def run(values: Values) -> tuple[Tensor, Back]:
-        layer = weighted_sum(step, values)
-        return layer.z, rule(layer)
+        layer = weighted_sum(step, values, kept)
+        back = rule(layer)
+        return layer.z, back
 
     return run
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from .forms import Back, Form
+from .kept import KeptWeights
 from .lowering import Run, lower
 from .plan import Plan, Step
 
@@ -45,7 +46,8 @@ class Program:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._steps: list[tuple[Step, Run]] = [(step, lower(step)) for step in plan.steps]
+        self._weights = KeptWeights(plan)
+        self._steps: list[tuple[Step, Run]] = [(s, lower(s, self._weights)) for s in plan.steps]
         self._kept = _needed_on_the_way_back(plan)
         self._last = _last_uses(plan)
 
@@ -59,9 +61,12 @@ class Program:
         graph = self.plan.graph
         values.update({**state, **graph.constants})
         values.update({name: inputs[label] for label, name in graph.inputs.items()})
+        fixed = dict(values)
+        self._weights.forget_stale(fixed)
         for step, run in self._steps:
             values[step.name], back = run(values)
             yield step, back
+        self._weights.note(fixed)
 
     def forward(
         self,

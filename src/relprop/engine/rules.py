@@ -2,7 +2,7 @@
 
 Every rule has one shape: rule(step, *, parameters) -> Back, where `step` is a `WeightedSum`, `pull`
 takes what arrives at z (batch, *out) to what leaves at x (batch, *in), and `absorbed` says what is
-lost on the way. A rule keeps alive what these two refer to, and no more.
+lost on the way. A rule keeps alive what `pull` refers to, and no more: never the step itself.
 A bias is the weight of an input that is always 1.
 
 R_i, R_j     relevance of input i, of output j          ^+, ^-   positive, negative part
@@ -11,15 +11,14 @@ s_j          what is carried back along the weights: R_j by the denominator of i
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
 from .forms import Absorbed, Back, Form, divide, signed, stabilise
-from .weighted import WeightedSum, Weights
-
-STABILISER = 1e-6
+from .weighted import STABILISER, WeightedSum, Weights
 
 
 def zero(step: WeightedSum) -> Back:
@@ -28,19 +27,18 @@ def zero(step: WeightedSum) -> Back:
     LRP-0. Per unit of activation it is the gradient, so this is gradient x input.
     Absorbs what the bias contributed. Source: Bach et al. 2015; Montavon et al. 2019.
     """
-    weights, bias, z = step.weights, step.bias(step.weights), step.z
+    carry, bias, z = step.carry(step.weights), step.bias(step.weights), step.z
     if step.arriving is Form.RELEVANCE:
         return Back(
-            lambda r: step.transpose(divide(r, z), weights),
+            lambda r: carry(divide(r, z)),
             lambda r: {"bias": divide(r, z) * bias, "stabiliser": r * (z == 0)},
         )
     if step.relu:
         threshold = torch.ops.aten.threshold_backward
         return Back(
-            lambda c: step.transpose(threshold(c, z, 0), weights),
-            lambda c: {"bias": threshold(c, z, 0) * bias},
+            lambda c: carry(threshold(c, z, 0)), lambda c: {"bias": threshold(c, z, 0) * bias}
         )
-    return Back(lambda c: step.transpose(c, weights), lambda c: {"bias": c * bias})
+    return Back(carry, lambda c: {"bias": c * bias})
 
 
 def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False) -> Back:
@@ -51,19 +49,23 @@ def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False)
     """
     if epsilon == 0:
         return zero(step)
-    z, weights, bias = step.z, step.weights, step.bias(step.weights)
+    carry, z, relu, relevance = step.carry(step.weights), step.z, step.relu, is_relevance(step)
+    bias = step.bias(step.weights)
     size = epsilon * root_mean_square(z, step.sample_dims) if relative else epsilon
 
     def share(v: Tensor) -> Tensor:
-        if step.arriving is Form.RELEVANCE:
-            return v / stabilise(z, size)
-        return damp(v, z if step.relu else z.abs(), size)
+        return v / stabilise(z, size) if relevance else damp(v, z if relu else z.abs(), size)
 
     def absorbed(v: Tensor) -> Absorbed:
         s = share(v)
         return {"bias": s * bias, "stabiliser": s * signed(z, size)}
 
-    return Back(lambda v: step.transpose(share(v), weights), absorbed)
+    return Back(lambda v: carry(share(v)), absorbed)
+
+
+def is_relevance(step: WeightedSum) -> bool:
+    """Whether relevance itself will arrive."""
+    return step.arriving is Form.RELEVANCE
 
 
 def root_mean_square(z: Tensor, dims: tuple[int, ...]) -> Tensor:
@@ -73,11 +75,11 @@ def root_mean_square(z: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 
 def damp(c: Tensor, size: Tensor, epsilon: float | Tensor) -> Tensor:
-    """C size / (size + epsilon) for size >= 0, in one new tensor."""
+    """C size / (size + epsilon) for size >= 0."""
     if torch.is_grad_enabled():
         return c * size / (size + epsilon)
     factor = size + epsilon
-    return torch.div(size, factor, out=factor).mul_(c)
+    return c * torch.div(size, factor, out=factor)
 
 
 def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
@@ -87,20 +89,20 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
     zero passes nothing on. Absorbs what the bias contributed.
     Source: Montavon et al. 2019; for inputs of any sign Andeol et al. 2021.
     """
-    up = step.weights.plus(step.weights.positive, gamma)
-    down = step.weights.plus(step.weights.negative, gamma)
-    z_up = split_forward(step, up, down)
+    sides = Sides(step.weights.up(gamma), step.weights.down(gamma), gamma)
     if step.rectified:
-        above = z_up.abs_().add_(STABILISER)  # z_up >= z where relevance arrives
-        return split_back(step, lambda v: (step.share(v, above), None), up, down)
-    z = step.z
-    z_tilted = stabilise(torch.where(z > 0, z_up, (2 + gamma) * z - z_up), STABILISER)
+        above = sides.forward(step).clamp_(min=STABILISER)  # z_up >= z where relevance arrives
+        share = step.share(above, reuse=True)
+        return sides.back(step, lambda v: (share(v), None))
+    z_up, z = sides.forward(step, shifted=False), step.z
+    tilted = stabilise(torch.where(z > 0, z_up, (2 + gamma) * z - z_up), STABILISER)
+    share, above_zero, below_zero = step.share(tilted, reuse=True), z > 0, z < 0
 
     def split(v: Tensor) -> tuple[Tensor, Tensor]:
-        s = step.share(v, z_tilted)
-        return s * (z > 0), s * (z < 0)
+        s = share(v)
+        return s * above_zero, s * below_zero
 
-    return split_back(step, split, up, down)
+    return sides.back(step, split)
 
 
 def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> Back:
@@ -112,14 +114,13 @@ def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> B
     """
     if beta == 0:
         return z_plus(step)
-    positive, negative = step.weights.positive, step.weights.negative
-    above = split_forward(step, positive, negative).add_(STABILISER)
-    below = split_forward(step, negative, positive).sub_(STABILISER)  # z - above would cancel
-
-    def split(v: Tensor) -> tuple[Tensor, Tensor]:
-        return step.share(v, above).mul_(alpha), step.share(v, below).mul_(-beta)
-
-    return split_back(step, split, positive, negative)
+    sides = signed_sides(step)
+    above = sides.forward(step, shifted=False)
+    below = sides.mirrored.forward(step, shifted=False)  # z - above would cancel
+    step.add_up(above, below)
+    to_above = step.share(above.add_(STABILISER), reuse=True)
+    to_below = step.share(below.sub_(STABILISER), reuse=True)
+    return sides.back(step, lambda v: (to_above(v) * alpha, to_below(v) * -beta))
 
 
 def z_plus(step: WeightedSum) -> Back:
@@ -128,47 +129,104 @@ def z_plus(step: WeightedSum) -> Back:
     alpha-beta with alpha = 1, beta = 0. Absorbs what a positive bias contributed.
     Source: Montavon et al. 2017 for inputs >= 0; Bach et al. 2015.
     """
-    positive, negative = step.weights.positive, step.weights.negative
-    total = split_forward(step, positive, negative).add_(STABILISER)
-    return split_back(step, lambda v: (step.share(v, total), None), positive, negative)
+    sides = signed_sides(step)
+    share = step.share(sides.forward(step), reuse=True)
+    return sides.back(step, lambda v: (share(v), None))
 
 
-def split_forward(step: WeightedSum, up: Weights, down: Weights) -> Tensor:
-    """x^+ W_up + x^- W_down + b_up: positive contributions, if `up` is W^+ and `down` is W^-."""
-    if step.nonnegative:
-        return step.forward(step.x, up)
-    below = step.map.forward(step.x.clamp(max=0), down.raw, None)
-    return step.forward(step.x.clamp(min=0), up).add_(below)
+@dataclass(frozen=True)
+class Sides:
+    """Weights for contributions that push an output up, and for those that push it down.
+
+    Inputs >= 0 meet `up` on the way to z_up; inputs < 0 meet `down`.
+    gamma  if given: up + down = (2 + gamma) W and up - down = gamma |W|
+    """
+
+    up: Weights
+    down: Weights
+    gamma: float | None = None
+
+    @property
+    def mirrored(self) -> "Sides":
+        """The two exchanged."""
+        return Sides(self.down, self.up)
+
+    def forward(self, step: WeightedSum, *, shifted: bool = True) -> Tensor:
+        """x^+ W_up + x^- W_down + b_up: positive contributions, if these are W^+ and W^-.
+
+        shifted  with STABILISER added
+        """
+        x, up = step.x, self.up.shifted if shifted else self.up
+        z = step.forward(x if step.nonnegative else x.clamp(min=0), up)
+        if not step.nonnegative:
+            z = z.add_(step.map.forward(x.clamp(max=0), self.down.raw, None))
+        return z.add_(STABILISER) if shifted and self.up.bias is None else z
+
+    def back(self, step: WeightedSum, split: "Split") -> Back:
+        """The way back through `forward` for s_up, and through its mirror image for s_down."""
+        if step.nonnegative:
+            pull = self._to_positive(step, split)
+        else:
+            pull = self._to_any(step, split) if self.gamma is None else self._tilted(step, split)
+        relevance, up, down = is_relevance(step), step.bias(self.up), step.bias(self.down)
+
+        def absorbed(v: Tensor) -> Absorbed:
+            s_up, s_down = split(v)
+            s_down = torch.zeros_like(s_up) if s_down is None else s_down
+            stabiliser = (s_up - s_down) * STABILISER  # both denominators move away from zero
+            if relevance:
+                stabiliser = stabiliser + v * ((s_up == 0) & (s_down == 0))  # what `split` dropped
+            return {"bias": s_up * up + s_down * down, "stabiliser": stabiliser}
+
+        return Back(pull, absorbed)
+
+    def _to_positive(self, step: WeightedSum, split: "Split") -> Callable[[Tensor], Tensor]:
+        """Back to inputs >= 0."""
+        by_up, by_down = step.carry(self.up), step.carry(self.down)
+
+        def pull(v: Tensor) -> Tensor:
+            s_up, s_down = split(v)
+            return by_up(s_up) if s_down is None else by_up(s_up) + by_down(s_down)
+
+        return pull
+
+    def _to_any(self, step: WeightedSum, split: "Split") -> Callable[[Tensor], Tensor]:
+        """Back to inputs of either sign."""
+        by_up, by_down, positive = step.carry(self.up), step.carry(self.down), step.x > 0
+
+        def pull(v: Tensor) -> Tensor:
+            s_up, s_down = split(v)
+            above, below = by_up(s_up), by_down(s_up)
+            if s_down is not None:
+                above, below = above + by_down(s_down), below + by_up(s_down)
+            return torch.where(positive, above, below)
+
+        return pull
+
+    def _tilted(self, step: WeightedSum, split: "Split") -> Callable[[Tensor], Tensor]:
+        """The same in two passes, by half the sum and half the difference of the two sides.
+
+        Not for alpha-beta: where an output has contributions of one sign alone, the other side's s
+        is without bound, and sum and difference would cancel.
+        """
+        by_weight, by_magnitude = step.carry(step.weights), step.carry(step.weights.magnitude)
+        positive, half = step.x > 0, (self.gamma or 0.0) / 2
+
+        def pull(v: Tensor) -> Tensor:
+            s_up, s_down = split(v)
+            both, apart = (s_up, s_up) if s_down is None else (s_up + s_down, s_up - s_down)
+            tilt = by_magnitude(apart) * half
+            return by_weight(both) * (1 + half) + torch.where(positive, tilt, -tilt)
+
+        return pull
 
 
 Split = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
 
-def split_back(step: WeightedSum, split: Split, up: Weights, down: Weights) -> Back:
-    """The way back through `split_forward` for s_up, and through its mirror image for s_down."""
-    x, nonnegative = step.x, step.nonnegative
-
-    def pull(v: Tensor) -> Tensor:
-        s_up, s_down = split(v)
-        above = step.transpose(s_up, up)
-        if s_down is not None:
-            above = above + step.transpose(s_down, down)
-        if nonnegative:
-            return above
-        below = step.transpose(s_up, down)
-        if s_down is not None:
-            below = below + step.transpose(s_down, up)
-        return torch.where(x > 0, above, below)
-
-    def absorbed(v: Tensor) -> Absorbed:
-        s_up, s_down = split(v)
-        s_down = torch.zeros_like(s_up) if s_down is None else s_down
-        stabiliser = (s_up - s_down) * STABILISER  # both denominators move away from zero
-        if step.arriving is Form.RELEVANCE:
-            stabiliser = stabiliser + v * ((s_up == 0) & (s_down == 0))  # what `split` dropped
-        return {"bias": s_up * step.bias(up) + s_down * step.bias(down), "stabiliser": stabiliser}
-
-    return Back(pull, absorbed)
+def signed_sides(step: WeightedSum) -> Sides:
+    """W^+ and W^-."""
+    return Sides(step.weights.positive, step.weights.negative)
 
 
 def flat(step: WeightedSum) -> Back:
@@ -176,11 +234,11 @@ def flat(step: WeightedSum) -> Back:
 
     Gives relevance itself: inputs of zero take part. No bias. Source: Lapuschkin et al. 2019.
     """
-    shape, weight = step.x.shape, step.weights.raw
-    n = step.map.count(weight, shape) + STABILISER
+    shape, weight, spread = step.x.shape, step.weights.raw, step.map.spread
+    count = step.weights.once(shape[1:], lambda: step.map.count(weight, shape) + STABILISER)
+    share = step.share(count)
     return Back(
-        lambda v: step.map.spread(step.share(v, n), weight, shape),
-        lambda v: {"stabiliser": step.share(v, n) * STABILISER},
+        lambda v: spread(share(v), weight, shape), lambda v: {"stabiliser": share(v) * STABILISER}
     )
 
 
@@ -191,13 +249,19 @@ def w_squared(step: WeightedSum) -> Back:
     Source: Montavon et al. 2017.
     """
     squared = step.weights.squared
-    total = step.forward(torch.ones_like(step.x[:1]), squared) + STABILISER
+    carry, bias = step.carry(squared), step.bias(squared)
+    shape = (1, *step.x.shape[1:])
+
+    def total() -> Tensor:
+        return step.forward(squared.raw.new_ones(shape), squared) + STABILISER
+
+    share = step.share(squared.once(shape, total))
 
     def absorbed(v: Tensor) -> Absorbed:
-        s = step.share(v, total)
-        return {"bias": s * step.bias(squared), "stabiliser": s * STABILISER}
+        s = share(v)
+        return {"bias": s * bias, "stabiliser": s * STABILISER}
 
-    return Back(lambda v: step.transpose(step.share(v, total), squared), absorbed)
+    return Back(lambda v: carry(share(v)), absorbed)
 
 
 def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Back:
@@ -205,25 +269,29 @@ def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Ba
 
     low, high  the smallest and largest value that an input can take: numbers, or tensors that
                broadcast to one sample, such as (channels, 1, 1)
-    Written as (x_i - l_i) w_ij^+ + (x_i - h_i) w_ij^-: with w_ij by itself, large terms cancel.
     Gives relevance itself: inputs of zero take part. The bias cancels.
     Source: Montavon et al. 2017.
     """
-    positive, negative = step.weights.positive.raw, step.weights.negative.raw
-    over, under = step.x - bound(low, step.x[:1]), step.x - bound(high, step.x[:1])
-    total = step.map.forward(over, positive, None) + step.map.forward(under, negative, None)
-    denominator = stabilise(total, STABILISER)
+    x, weights = step.x, step.weights
+    positive, negative = weights.positive, weights.negative
+    lowest, highest = bound(low, x[:1]), bound(high, x[:1])
+
+    def edges() -> Tensor:
+        below, above = lowest.to(positive.raw.dtype), highest.to(negative.raw.dtype)
+        at_lowest = step.map.forward(below, positive.raw, None)
+        return at_lowest + step.map.forward(above, negative.raw, None)
+
+    unbiased = step.map.forward(x, weights.raw, None)  # with its bias, more would cancel
+    total = unbiased - weights.once(x.shape[1:], edges)
+    step.add_up(unbiased, *([] if weights.bias is None else [step.bias(weights)]))
+    by_positive, by_negative = step.carry(positive), step.carry(negative)
+    share = step.share(stabilise(total, STABILISER), reuse=True)
 
     def pull(v: Tensor) -> Tensor:
-        s = step.share(v, denominator)
-        above = step.map.transpose(s, positive, step.x.shape)
-        below = step.map.transpose(s, negative, step.x.shape)
-        return over * above + under * below
+        s = share(v)
+        return (x - lowest) * by_positive(s) + (x - highest) * by_negative(s)
 
-    def absorbed(v: Tensor) -> Absorbed:
-        return {"stabiliser": step.share(v, denominator) * signed(total, STABILISER)}
-
-    return Back(pull, absorbed)
+    return Back(pull, lambda v: {"stabiliser": share(v) * signed(total, STABILISER)})
 
 
 def bound(value: float | Tensor, sample: Tensor) -> Tensor:

@@ -5,56 +5,102 @@ z  (batch, *out)    the output, bias included
 s  (batch, *out)    whatever is carried back along the weights
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from .forms import Form
 from .linear_maps import LinearMap
+
+T = TypeVar("T")
+STABILISER = 1e-6
 
 
 @dataclass(frozen=True)
 class Weights:
     """A weight and its bias, and what rules derive from them, each made when first asked for.
 
-    raw   the weight, in the layout of its layer
-    bias  (out channels,) or None
+    raw     the weight, in the layout of its layer
+    bias    (out channels,) or None
+    folded  a batch norm is part of them
     """
 
     raw: Tensor
     bias: Tensor | None
+    folded: bool = False
+    _made: dict[Hashable, object] = field(default_factory=dict, compare=False, repr=False)
 
-    @cached_property
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` returns, made for the first who asks by this key and kept with the weights.
+
+        In the weights' own precision, also under autocast: others may ask outside of it.
+        """
+        if key not in self._made:
+            with torch.autocast(self.raw.device.type, enabled=False):
+                self._made[key] = make()
+        return self._made[key]  # type: ignore[return-value]
+
+    @property
+    def derived(self) -> bool:
+        """Whether anything here was computed from the model's own tensors."""
+        return self.folded or bool(self._made)
+
+    @property
+    def shifted(self) -> "Weights":
+        """The same with STABILISER added to the bias, and so to every output, at no cost."""
+        return self.once("shifted", self._shift)
+
+    def _shift(self) -> "Weights":
+        if self.bias is None:
+            return self
+        return Weights(self.raw, self.bias + STABILISER)
+
+    @property
     def positive(self) -> "Weights":
         """W^+ and b^+."""
-        return Weights(self.raw.clamp(min=0), None if self.bias is None else self.bias.clamp(min=0))
+        return self.once("positive", lambda: self.map(lambda w: w.clamp(min=0)))
 
-    @cached_property
+    @property
     def negative(self) -> "Weights":
         """W^- and b^-."""
-        return Weights(self.raw.clamp(max=0), None if self.bias is None else self.bias.clamp(max=0))
+        return self.once("negative", lambda: self.map(lambda w: w.clamp(max=0)))
 
-    @cached_property
+    @property
+    def magnitude(self) -> "Weights":
+        """|W| and |b|."""
+        return self.once("magnitude", lambda: self.map(torch.abs))
+
+    @property
     def squared(self) -> "Weights":
         """W^2 and b^2."""
-        return Weights(self.raw**2, None if self.bias is None else self.bias**2)
+        return self.once("squared", lambda: self.map(torch.square))
 
-    def plus(self, other: "Weights", factor: float) -> "Weights":
-        """W + factor * other."""
-        if self.bias is None or other.bias is None:
-            return Weights(self.raw.add(other.raw, alpha=factor), None)
-        return Weights(
-            self.raw.add(other.raw, alpha=factor), self.bias.add(other.bias, alpha=factor)
+    def up(self, gamma: float) -> "Weights":
+        """W + gamma W^+ and b + gamma b^+."""
+        return self.once(
+            ("up", gamma), lambda: self.map(lambda w: w.add(w.clamp(min=0), alpha=gamma))
         )
+
+    def down(self, gamma: float) -> "Weights":
+        """W + gamma W^- and b + gamma b^-."""
+        return self.once(
+            ("down", gamma), lambda: self.map(lambda w: w.add(w.clamp(max=0), alpha=gamma))
+        )
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Weights":
+        """The function of the weight, and of the bias."""
+        return Weights(function(self.raw), None if self.bias is None else function(self.bias))
 
 
 @dataclass(frozen=True)
 class WeightedSum:
     """One weighted sum of a model, run on a batch: all that a rule may know of it.
 
-    x, z         input (batch, *in) and output (batch, *out), bias included; z after its ReLU, where
-                 one runs with it: then what arrives counts only where z > 0
+    x            input (batch, *in)
     nonnegative  x is known to be >= 0 everywhere
     rectified    relevance arrives only where z > 0
     relu         z is the output of a ReLU that runs with the sum
@@ -65,22 +111,38 @@ class WeightedSum:
     map: LinearMap
     weights: Weights
     x: Tensor
-    z: Tensor
     nonnegative: bool
     rectified: bool
     relu: bool
     arriving: Form
     sample_dims: tuple[int, ...] = ()
 
+    @cached_property
+    def z(self) -> Tensor:
+        """The output (batch, *out), bias included; after its ReLU, where one runs with it."""
+        return self._rectify(self.forward(self.x, self.weights))
+
+    def add_up(self, *parts: Tensor) -> None:
+        """Make z the sum of parts that a rule has anyway, in place of one more pass."""
+        self.__dict__["z"] = self._rectify(sum(parts[1:], parts[0]))
+
+    def _rectify(self, z: Tensor) -> Tensor:
+        return z.relu_() if self.relu else z
+
     def relevance(self, v: Tensor) -> Tensor:
         """R, the relevance of z, that arrives as `v`."""
         return v if self.arriving is Form.RELEVANCE else v * self.z
 
-    def share(self, v: Tensor, denominator: Tensor) -> Tensor:
-        """R / denominator for the relevance that arrives as `v`."""
+    def share(self, denominator: Tensor, *, reuse: bool = False) -> Callable[[Tensor], Tensor]:
+        """The function from the relevance that arrives to R / denominator.
+
+        reuse  the denominator is nobody else's, and may be overwritten
+        """
         if self.arriving is Form.RELEVANCE:
-            return v / denominator
-        return (self.z / denominator).mul_(v)
+            return lambda v: v / denominator
+        own = denominator if reuse and not torch.is_grad_enabled() else None
+        factor = torch.div(self.z, denominator, out=own)
+        return lambda v: v * factor
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """Z for other inputs or other weights, their bias included."""
@@ -89,6 +151,11 @@ class WeightedSum:
     def bias(self, weights: Weights) -> Tensor | float:
         """Their bias, of a shape that broadcasts to z; 0 if there is none."""
         return 0.0 if weights.bias is None else self.map.along_outputs(weights.bias)
+
+    def carry(self, weights: Weights) -> Callable[[Tensor], Tensor]:
+        """The function from s to W^T s, of x's shape. It keeps neither x nor z alive."""
+        linear_map, raw, shape = self.map, weights.raw, self.x.shape
+        return lambda s: linear_map.transpose(s, raw, shape)
 
     def transpose(self, s: Tensor, weights: Weights) -> Tensor:
         """W^T s, of x's shape."""

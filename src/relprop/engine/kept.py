@@ -1,0 +1,92 @@
+"""Weights that rules derive, kept from run to run for as long as the model's do not change.
+
+What they were made from is compared at the next run: identity, version and layout of each tensor,
+and a random projection of its numbers, since an edit through `.data` leaves no version behind.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .linear_maps import LinearMap
+from .plan import Plan, Step
+from .weighted import Weights
+
+Layer = tuple[LinearMap, Weights]
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A layer, and what it was made from.
+
+    names       of the tensors, among the graph's values
+    identities  of each: where it is, its version, shape and type
+    numbers     projections of them; None as long as nothing was derived
+    """
+
+    layer: Layer
+    names: tuple[str, ...]
+    identities: tuple[Any, ...]
+    numbers: Tensor | None = None
+
+
+class KeptWeights:
+    """The layers of one program, by step. Threads may share it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._fixed = plan.graph.state.keys() | plan.graph.constants.keys()
+        self._kept: dict[str, Kept] = {}
+
+    def layer(self, step: Step, values: Mapping[str, Any], make: Callable[[], Layer]) -> Layer:
+        """The layer of a step: the one that is kept, or a new one."""
+        if torch.is_grad_enabled():
+            return make()  # its weights may have a history
+        kept = self._kept.get(step.name)
+        if kept is not None:
+            return kept.layer
+        layer = make()
+        names = tuple(name for name in step.reads if name not in step.routes)
+        if self._fixed.issuperset(names):
+            identities = tuple(_identity(values[name]) for name in names)
+            self._kept[step.name] = Kept(layer, names, identities)
+        return layer
+
+    def forget_stale(self, values: Mapping[str, Any]) -> None:
+        """Before a run: forget the layers whose weights are no longer what they were made from."""
+        for key, kept in list(self._kept.items()):
+            if kept.identities != tuple(_identity(values[name]) for name in kept.names):
+                self._kept.pop(key, None)
+        known = {key: kept for key, kept in self._kept.items() if kept.numbers is not None}
+        if not known:
+            return
+        now = torch.cat([_numbers(kept, values) for kept in known.values()])
+        if not torch.equal(now, torch.cat([kept.numbers for kept in known.values()])):  # type: ignore[misc]
+            for key in known:
+                self._kept.pop(key, None)
+
+    def note(self, values: Mapping[str, Any]) -> None:
+        """After a run: note the numbers that weights were derived from."""
+        for key, kept in list(self._kept.items()):
+            if kept.numbers is None and kept.names and kept.layer[1].derived:
+                self._kept[key] = replace(kept, numbers=_numbers(kept, values))
+
+
+def _identity(tensor: Tensor) -> tuple[Any, ...]:
+    version = 0 if tensor.is_inference() else tensor._version
+    place = (tensor.data_ptr(), tensor.device, tensor.dtype)
+    return (*place, version, tensor.shape, tensor.stride())
+
+
+def _numbers(kept: Kept, values: Mapping[str, Any]) -> Tensor:
+    return torch.cat([_projection(values[name]) for name in kept.names])
+
+
+def _projection(tensor: Tensor) -> Tensor:
+    """One number for each row of the tensor."""
+    rows = tensor.detach().reshape(max(1, len(tensor) if tensor.ndim > 1 else 1), -1).float()
+    generator = torch.Generator().manual_seed(0)
+    direction = torch.rand(rows.shape[1], generator=generator).to(rows.device)
+    return rows @ (direction + 1)
