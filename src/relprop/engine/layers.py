@@ -25,10 +25,18 @@ def weighted_sum(step: Step, values: Mapping[str, Any], kept: KeptWeights) -> We
         x=x,
         nonnegative=step.nonnegative,
         rectified=step.rectified,
-        relu=step.relu is not None,
+        activation=_activation(step, values),
+        relu=step.rectifies_in_place,
         arriving=step.arriving,
         sample_dims=_without_samples(step.node),
     )
+
+
+def _activation(step: Step, values: Mapping[str, Any]) -> Callable[[Tensor], Tensor] | None:
+    if step.activation is None:
+        return None
+    node, name = step.activation, (step.batch_norm or step.node).name
+    return lambda z: node.run({**values, name: z})  # type: ignore[no-any-return]
 
 
 def _layer(step: Step, values: Mapping[str, Any]) -> tuple[LinearMap, Weights]:

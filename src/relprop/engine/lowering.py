@@ -60,7 +60,7 @@ def _weighted_sum(step: Step, kept: KeptWeights) -> Run:
     def run(values: Values) -> tuple[Tensor, Back]:
         layer = weighted_sum(step, values, kept)
         back = rule(layer)
-        return layer.z, back
+        return layer.result, back
 
     return run
 

@@ -26,8 +26,8 @@ class Step:
     routes       names of the values that it gives relevance to
     places       their positions among its arguments; empty where one may stand at several
     batch_norm   the batch norm that is folded into it
-    relu         the ReLU that runs with it, so that its output is kept in place of the sum's
-    name         of its value: that of the ReLU or of the batch norm, if there is one
+    activation   the one that runs with it
+    name         of its value: that of the activation or of the batch norm, if there is one
     elementwise  each entry of its value depends on one entry of one input
     nonnegative  its input is known to be >= 0
     rectified    relevance arrives only where its output is > 0
@@ -44,7 +44,7 @@ class Step:
     routes: tuple[str, ...] = ()
     places: tuple[int, ...] = ()
     batch_norm: Node | None = None
-    relu: Node | None = None
+    activation: Node | None = None
     elementwise: bool = False
     nonnegative: bool = False
     rectified: bool = False
@@ -54,7 +54,7 @@ class Step:
     @property
     def nodes(self) -> tuple[Node, ...]:
         """The operations that it runs, in order."""
-        return tuple(node for node in (self.node, self.batch_norm, self.relu) if node)
+        return tuple(node for node in (self.node, self.batch_norm, self.activation) if node)
 
     @property
     def name(self) -> str:
@@ -64,7 +64,17 @@ class Step:
     @property
     def reads(self) -> tuple[str, ...]:
         """Names of all values that it takes."""
-        return self.node.inputs + (self.batch_norm.inputs[1:] if self.batch_norm else ())
+        made = {node.name for node in self.nodes}
+        found = dict.fromkeys(name for node in self.nodes for name in node.inputs)
+        return tuple(name for name in found if name not in made)
+
+    @property
+    def rectifies_in_place(self) -> bool:
+        """Whether its activation is a ReLU below which no number of the sum is needed."""
+        if self.activation is None or self.activation.operation != "relu" or not self.rectified:
+            return False
+        # a relative epsilon takes its measure from all of the sum
+        return not (self.rule and self.rule.parameters.get("relative", False))
 
     @property
     def label(self) -> str:

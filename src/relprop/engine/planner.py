@@ -35,7 +35,7 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
     held = _held(open_, recipe, places)
     facts = find_facts(graph, held) if held else facts
     steps, forms = _walk_back(graph, recipe, facts, held)
-    return Plan(graph, recipe, tuple(_with_relus(steps)), facts.sources, forms)
+    return Plan(graph, recipe, tuple(_with_activations(steps)), facts.sources, forms)
 
 
 def _place(node: Node, facts: Facts) -> Place:
@@ -195,22 +195,26 @@ def _leaving(step: Step) -> Arrival:
     return Arrival(step.leaving or Form.GRADIENT, bool(rectifies or copies))
 
 
-def _with_relus(steps: list[Step]) -> list[Step]:
-    """Run a weighted sum and the ReLU after it as one step, where its rule needs no sum below 0."""
+def _with_activations(steps: list[Step]) -> list[Step]:
+    """Run a weighted sum and the activation after it as one step, which keeps one factor of both."""
     readers: dict[str, list[Step]] = {}
     for step in steps:
         for name in step.reads:
             readers.setdefault(name, []).append(step)
-    joined = {step.name: _relu_after(step, readers.get(step.name, [])) for step in steps}
-    relus = {relu.name for relu in joined.values() if relu}
-    return [replace(s, relu=joined[s.name]) for s in steps if s.name not in relus]
+    joined = {step.name: _activation_after(step, readers.get(step.name, [])) for step in steps}
+    gone = {after.name for after in joined.values() if after}
+    return [_join(step, joined[step.name]) for step in steps if step.name not in gone]
 
 
-def _relu_after(step: Step, readers: list[Step]) -> Node | None:
+def _join(step: Step, after: Step | None) -> Step:
+    return replace(step, activation=after.node, arriving=after.arriving) if after else step
+
+
+def _activation_after(step: Step, readers: list[Step]) -> Step | None:
     weighs = step.kind in WEIGHTED_SUMS and step.rule is not None and step.rule.own is None
-    if not weighs or not step.rectified or len(readers) != 1:
+    if not weighs or len(readers) != 1:
         return None
-    assert step.rule is not None
-    needs_sum = step.rule.parameters.get("relative", False)  # the mean square is over all of z
-    is_relu = readers[0].node.operation == "relu" and readers[0].rule is None
-    return readers[0].node if is_relu and not needs_sum else None
+    after = readers[0]
+    passes = after.principle is Principle.ACTIVATION and after.routes == (step.name,)
+    keeps_zero = after.operation is not None and after.operation.keeps_zero
+    return after if passes and keeps_zero and after.arriving is Form.GRADIENT else None

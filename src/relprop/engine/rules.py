@@ -38,6 +38,9 @@ def zero(step: WeightedSum) -> Back:
         return Back(
             lambda c: carry(threshold(c, z, 0)), lambda c: {"bias": threshold(c, z, 0) * bias}
         )
+    if step.activation:
+        factor = divide(step.result, z)
+        return Back(lambda c: carry(c * factor), lambda c: {"bias": c * factor * bias})
     return Back(carry, lambda c: {"bias": c * bias})
 
 
@@ -49,18 +52,23 @@ def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False)
     """
     if epsilon == 0:
         return zero(step)
-    carry, z, relu, relevance = step.carry(step.weights), step.z, step.relu, is_relevance(step)
-    bias = step.bias(step.weights)
+    carry, z, bias = step.carry(step.weights), step.z, step.bias(step.weights)
     size = epsilon * root_mean_square(z, step.sample_dims) if relative else epsilon
-
-    def share(v: Tensor) -> Tensor:
-        return v / stabilise(z, size) if relevance else damp(v, z if relu else z.abs(), size)
+    share = damped(step, size)
 
     def absorbed(v: Tensor) -> Absorbed:
         s = share(v)
         return {"bias": s * bias, "stabiliser": s * signed(z, size)}
 
     return Back(lambda v: carry(share(v)), absorbed)
+
+
+def damped(step: WeightedSum, size: float | Tensor) -> Callable[[Tensor], Tensor]:
+    """The function from the relevance that arrives to R / (z + size sign z)."""
+    z, relu = step.z, step.relu
+    if is_relevance(step) or (step.activation and not relu):
+        return step.share(stabilise(z, size), reuse=True)
+    return lambda c: damp(c, z if relu else z.abs(), size)
 
 
 def is_relevance(step: WeightedSum) -> bool:

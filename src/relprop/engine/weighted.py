@@ -103,8 +103,9 @@ class WeightedSum:
     x            input (batch, *in)
     nonnegative  x is known to be >= 0 everywhere
     rectified    relevance arrives only where z > 0
-    relu         z is the output of a ReLU that runs with the sum
-    arriving     the form of the relevance that will arrive at z
+    activation   what runs on z with the sum; relevance that arrives is that of its result
+    relu         the activation is a ReLU that overwrites z: then z is its result
+    arriving     the form of the relevance that will arrive
     sample_dims  the dimensions of z but the one over samples
     """
 
@@ -113,14 +114,20 @@ class WeightedSum:
     x: Tensor
     nonnegative: bool
     rectified: bool
+    activation: Callable[[Tensor], Tensor] | None
     relu: bool
     arriving: Form
     sample_dims: tuple[int, ...] = ()
 
     @cached_property
     def z(self) -> Tensor:
-        """The output (batch, *out), bias included; after its ReLU, where one runs with it."""
+        """The sum (batch, *out), bias included; after its ReLU, where one overwrites it."""
         return self._rectify(self.forward(self.x, self.weights))
+
+    @cached_property
+    def result(self) -> Tensor:
+        """What the step gives on: z, or what its activation makes of it."""
+        return self.z if self.relu or self.activation is None else self.activation(self.z)
 
     def add_up(self, *parts: Tensor) -> None:
         """Make z the sum of parts that a rule has anyway, in place of one more pass."""
@@ -130,8 +137,8 @@ class WeightedSum:
         return z.relu_() if self.relu else z
 
     def relevance(self, v: Tensor) -> Tensor:
-        """R, the relevance of z, that arrives as `v`."""
-        return v if self.arriving is Form.RELEVANCE else v * self.z
+        """R, the relevance of the result, that arrives as `v`."""
+        return v if self.arriving is Form.RELEVANCE else v * self.result
 
     def share(self, denominator: Tensor, *, reuse: bool = False) -> Callable[[Tensor], Tensor]:
         """The function from the relevance that arrives to R / denominator.
@@ -141,7 +148,7 @@ class WeightedSum:
         if self.arriving is Form.RELEVANCE:
             return lambda v: v / denominator
         own = denominator if reuse and not torch.is_grad_enabled() else None
-        factor = torch.div(self.z, denominator, out=own)
+        factor = torch.div(self.result, denominator, out=own)
         return lambda v: v * factor
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
