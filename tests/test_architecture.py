@@ -16,7 +16,8 @@ FLOORS = [
     "margin files extras progress",
     "data.idx data.download heatmap architecture engine.forms engine.kinds engine.inputs "
     "engine.graph engine.ledger_plot",
-    "data models engine.linear_maps engine.reading engine.traced",
+    "data models engine.linear_maps engine.reading engine.traced engine.adjoints "
+    "engine.normalisation",
     "train engine.weighted engine.capture",
     "engine.rules engine.shares engine.operations",
     "engine.recurrent engine.facts",

@@ -59,7 +59,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     layers = _module_values(program, request.layers)
     limited = _module_values(program, tuple(request.only))
     kept = {name for names in (layers | limited).values() for name in names}
-    trace = program.forward(inputs.tensors, state, lambda n: request.ledger or n in kept)
+    trace = program.forward(inputs.tensors, state, kept.__contains__, request.ledger)
     output = trace.output
     check_output_shape(output, inputs.batch)
     if not bool(output.isfinite().all()):
@@ -179,7 +179,7 @@ def _with_ledgers_of_each(
     parts: list[list[Ledger]] = [[] for _ in walks]
     for i in range(inputs.batch):
         one = inputs.per_sample(lambda t, i=i: t[i : i + 1])  # type: ignore[misc]
-        trace = made.program.forward(one.tensors, state, lambda n: True)
+        trace = made.program.forward(one.tensors, state, account=True)
         for k, (c, _) in enumerate(resolved):
             seed = _seed(trace.output, c[i : i + 1], request.unit)
             walk = _walk(made, one, trace, seed, [], True, k < len(walks) - 1)

@@ -36,7 +36,7 @@ def _activation(step: Step, values: Mapping[str, Any]) -> Callable[[Tensor], Ten
     if step.activation is None:
         return None
     node, name = step.activation, (step.batch_norm or step.node).name
-    return lambda z: node.run({**values, name: z})  # type: ignore[no-any-return]
+    return lambda z: node.run({**values, name: z})
 
 
 def _layer(step: Step, values: Mapping[str, Any]) -> tuple[LinearMap, Weights]:

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from . import rules, shares
+from .adjoints import adjoint
 from .forms import Absorbed, Back, Form, divide, signed, stabilise
 from .graph import Node, Ref, substitute
 from .kept import KeptWeights
 from .kinds import WEIGHTED_SUMS
 from .layers import weighted_sum
+from .normalisation import HELD
 from .operations import Principle
 from .plan import Step
 from .recurrent import recurrent
@@ -36,7 +38,9 @@ def lower(step: Step, kept: KeptWeights) -> Run:
         return _recurrent(step)
     if step.principle is Principle.ACTIVATION:
         return _activation(step)
-    return _traced(step)
+    if step.rule and step.rule.definition.function is shares.constant_statistics:
+        return _held(step) if step.node.operation in HELD else _traced(step)
+    return _linear(step) or _traced(step)
 
 
 def _plain(step: Step, values: Values) -> Any:
@@ -90,8 +94,9 @@ def _activation(step: Step) -> Run:
         if not keeps_zero:
             return lambda c: c * y
         if is_relu:
-            return lambda c: torch.ops.aten.threshold_backward(c, x, 0)
-        return lambda c: c * divide(y, x)
+            return lambda c: torch.ops.aten.threshold_backward(c, y, 0)
+        factor = divide(y, x)
+        return lambda c: c * factor
 
     def run(values: Values) -> tuple[Tensor, Back]:
         x, y = values[name], step.node.run(values)
@@ -100,17 +105,51 @@ def _activation(step: Step) -> Run:
     return run
 
 
+def _held(step: Step) -> Run:
+    """A normalisation whose statistics are held constant."""
+    run_held = HELD[step.node.operation]
+
+    def run(values: Values) -> tuple[Tensor, Back]:
+        z, back = run_held(*substitute(step.node.args, values))
+        return z, per_unit(back, z) if _converts(step) else back
+
+    return run
+
+
+def _linear(step: Step) -> Run | None:
+    """What is linear and goes back through an adjoint that is written down; None for others."""
+    open_ = step.rule is None and step.principle in (Principle.SELECTION, Principle.COMBINATION)
+    make = adjoint(step.node, step.routes) if open_ else None
+    if make is None or _converts(step) or _passes(step):
+        return None
+
+    def run(values: Values) -> tuple[Any, Back]:
+        pull = make(values)
+        account = lambda v: _derivative(step, _trace(step, values)).absorbed(v)  # noqa: E731
+        return step.node.run(values), Back(pull, account)
+
+    return run
+
+
+def _passes(step: Step) -> bool:
+    """Whether relevance itself passes from each entry of the result to one of the input."""
+    return step.elementwise and step.leaving is Form.RELEVANCE
+
+
+def _converts(step: Step) -> bool:
+    """Whether relevance itself arrives, and relevance per unit leaves."""
+    return step.arriving is Form.RELEVANCE and step.leaving is Form.GRADIENT
+
+
 def _traced(step: Step) -> Run:
     """What goes back through the operation's own derivative, as a rule has it or as it is."""
-    passes = step.elementwise and step.leaving is Form.RELEVANCE
-    converts = step.arriving is Form.RELEVANCE and step.leaving is Form.GRADIENT
 
     def run(values: Values) -> tuple[Tensor, Back]:
         traced = _trace(step, values)
-        if passes:
+        if _passes(step):
             return traced.z, _unchanged(traced)
         back = _rule(step)(traced) if step.rule else _derivative(step, traced)
-        return traced.z, per_unit(back, traced.z) if converts else back
+        return traced.z, per_unit(back, traced.z) if _converts(step) else back
 
     return run
 

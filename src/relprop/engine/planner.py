@@ -196,7 +196,7 @@ def _leaving(step: Step) -> Arrival:
 
 
 def _with_activations(steps: list[Step]) -> list[Step]:
-    """Run a weighted sum and the activation after it as one step, which keeps one factor of both."""
+    """Run a weighted sum and the activation after it as one step: one factor serves for both."""
     readers: dict[str, list[Step]] = {}
     for step in steps:
         for name in step.reads:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from .forms import Back, Form
+from .forms import Absorbed, Back, Form
 from .kept import KeptWeights
 from .lowering import Run, lower
 from .plan import Plan, Step
@@ -73,15 +73,19 @@ class Program:
         inputs: Mapping[str, Tensor],
         state: Mapping[str, Tensor],
         keep: Callable[[str], bool] = lambda name: False,
+        account: bool = False,
     ) -> Trace:
-        """Run the model, and keep what the way back needs, and the values that `keep` names."""
+        """Run the model, and keep what the way back needs, and the values that `keep` names.
+
+        account  keep what the ledger needs as well: every value, and all that `absorbed` refers to
+        """
         values: dict[str, Any] = {}
         backs: list[tuple[Step, Back]] = []
         for step, back in self.run(inputs, state, values):
             if back is not None:
-                backs.append((step, back))
+                backs.append((step, back if account else Back(back.pull, _not_accounted)))
             for name in self._last.get(step.name, ()):
-                if name not in self._kept and not keep(name):
+                if not account and name not in self._kept and not keep(name):
                     del values[name]
         output = values[self.plan.graph.output]
         return Trace(output, backs, values)
@@ -142,6 +146,10 @@ class Program:
         for watcher in watchers:
             total = watcher.arrived(name, total, form, values.get(name))
         return total
+
+
+def _not_accounted(v: Tensor) -> Absorbed:
+    raise AssertionError("a trace that was not kept for the ledger")
 
 
 def _unlike(parts: list[tuple[Tensor, Form]], form: Form) -> list[tuple[Tensor, Form]]:

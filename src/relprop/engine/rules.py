@@ -291,7 +291,7 @@ def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Ba
 
     unbiased = step.map.forward(x, weights.raw, None)  # with its bias, more would cancel
     total = unbiased - weights.once(x.shape[1:], edges)
-    step.add_up(unbiased, *([] if weights.bias is None else [step.bias(weights)]))
+    step.add_up(unbiased, step.bias(weights))
     by_positive, by_negative = step.carry(positive), step.carry(negative)
     share = step.share(stabilise(total, STABILISER), reuse=True)
 

@@ -129,9 +129,9 @@ class WeightedSum:
         """What the step gives on: z, or what its activation makes of it."""
         return self.z if self.relu or self.activation is None else self.activation(self.z)
 
-    def add_up(self, *parts: Tensor) -> None:
-        """Make z the sum of parts that a rule has anyway, in place of one more pass."""
-        self.__dict__["z"] = self._rectify(sum(parts[1:], parts[0]))
+    def add_up(self, one: Tensor, other: Tensor | float) -> None:
+        """Make z the sum of two parts that a rule has anyway, in place of one more pass."""
+        self.__dict__["z"] = self._rectify(one + other)
 
     def _rectify(self, z: Tensor) -> Tensor:
         return z.relu_() if self.relu else z

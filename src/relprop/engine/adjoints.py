@@ -1,0 +1,126 @@
+"""Adjoints of the linear operations that models are full of, written down.
+
+autograd has them too; to record each operation by itself for it costs more than many of them do.
+What is not here goes through autograd: see `traced`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .graph import Node, Ref, substitute
+
+Pull = Callable[[Tensor], tuple[Tensor, ...]]
+Make = Callable[[Sequence[Any], Mapping[str, Any], Sequence[int]], Pull]
+
+
+def adjoint(node: Node, routes: Sequence[str]) -> Callable[[Mapping[str, Any]], Pull] | None:
+    """From the values that an operation runs on to its adjoint for these inputs, if it is known.
+
+    The pull takes what arrives at the result, and returns one tensor for each route.
+    """
+    make = _ADJOINTS.get(node.operation)
+    args = node.args[0] if node.operation == "cat" else node.args
+    names = [arg.name if isinstance(arg, Ref) else "" for arg in args]
+    if make is None or any(names.count(name) != 1 for name in routes):
+        return None  # not known, or one value stands at several places
+    places = [names.index(name) for name in routes]
+    return lambda values: make(substitute(node.args, values), node.kwargs, places)
+
+
+def _filled(given: Sequence[Any], defaults: list[Any]) -> list[Any]:
+    """Positional arguments, with defaults for those that were left out."""
+    return [*given, *defaults[len(given) :]]
+
+
+def _reshaped(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    shape = args[0].shape
+    return lambda c: (c.reshape(shape),)
+
+
+def _same(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    device, dtype = args[0].device, args[0].dtype
+    return lambda c: (c.to(device, dtype),)
+
+
+def _transposed(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    _, first, second = args
+    return lambda c: (c.transpose(first, second),)
+
+
+def _permuted(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    x, order = args
+    inverse = [0] * x.ndim
+    for place, dim in enumerate(order):
+        inverse[dim % x.ndim] = place
+    return lambda c: (c.permute(inverse),)
+
+
+def _expanded(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    shape = args[0].shape
+    return lambda c: (c.sum_to_size(shape),)
+
+
+def _sum_of_two(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    like = [(args[i].shape, args[i].dtype) for i in places]
+    factors = [kwargs.get("alpha", 1) if i == 1 else 1 for i in places]
+
+    def pull(c: Tensor) -> tuple[Tensor, ...]:
+        parts = (c if f == 1 else c * f for f in factors)
+        return tuple(p.sum_to_size(s).to(d) for p, (s, d) in zip(parts, like, strict=True))
+
+    return pull
+
+
+def _selected(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    x, dim, index = args
+    shape = x.shape
+    return lambda c: (torch.ops.aten.select_backward(c, shape, dim, index),)
+
+
+def _sliced(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    x, dim, start, end, step = _filled(args, [None, 0, None, None, 1])
+    start, end = 0 if start is None else start, x.shape[dim] if end is None else end
+    shape = x.shape
+    return lambda c: (torch.ops.aten.slice_backward(c, shape, dim, start, end, step),)
+
+
+def _mean(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    x, dims, keep = _filled(args, [None, None, False])
+    found = range(x.ndim) if not dims and dims != 0 else [dims] if isinstance(dims, int) else dims
+    shape, all_dims = x.shape, sorted(dim % x.ndim for dim in found)
+    count = 1
+    for dim in all_dims:
+        count *= shape[dim]
+
+    def pull(c: Tensor) -> tuple[Tensor, ...]:
+        for dim in [] if keep or kwargs.get("keepdim") else all_dims:
+            c = c.unsqueeze(dim)
+        return ((c / count).expand(shape),)
+
+    return pull
+
+
+def _cat(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    tensors, dim = _filled(args, [None, 0])
+    sizes = [tensor.shape[dim] for tensor in tensors]
+    return lambda c: tuple(torch.split(c, sizes, dim)[i] for i in places)
+
+
+_ADJOINTS: Mapping[str, Make] = {
+    **dict.fromkeys(
+        ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "_unsafe_view"),
+        _reshaped,
+    ),
+    **dict.fromkeys(("clone", "contiguous", "alias", "to", "_to_copy"), _same),
+    "expand": _expanded,
+    "transpose": _transposed,
+    "permute": _permuted,
+    "add": _sum_of_two,
+    "select": _selected,
+    "slice": _sliced,
+    "mean": _mean,
+    "cat": _cat,
+}
