@@ -7,6 +7,7 @@ import reference
 import torch
 from networks import pixels, randomise, signed, small_cnn
 from torch import Tensor, nn
+from zoo import ZOO
 
 import relprop
 
@@ -157,3 +158,20 @@ def test_a_class_of_an_output_that_is_not_by_classes(segmented):
 def test_an_entry_is_named_by_integers(index):
     with pytest.raises(relprop.RelpropError, match="one integer for each dimension"):
         relprop.at(*index)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "torch/gru, two ways, two layers",
+        "torch/encoder, padding masked",
+        "torch/unet",
+        "torch/attention",
+    ],
+)
+def test_several_targets_at_once_are_what_each_is_alone(name):
+    model, inputs = ZOO[name].build()
+    explainer = relprop.Explainer(model)
+    together = explainer(inputs, [0, "runner-up", (1, 2)]).relevance
+    for i, target in enumerate([0, "runner-up", (1, 2)]):
+        torch.testing.assert_close(together[:, i], explainer(inputs, target).relevance)

@@ -3,6 +3,7 @@
 The model is run once; for several targets relevance is walked back several times.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -70,10 +71,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     names = [name for found in layers.values() for name in found]
     seeds = [_seed(output, c, request.unit) for c, _ in resolved]
     only = _only(request.only, limited, trace)
-    walks = [
-        _walk(made, inputs, trace, c, [*only, AtLayers(names)], request.ledger, i < len(seeds) - 1)
-        for i, c in enumerate(seeds)
-    ]
+    walks = _walks(made, inputs, trace, seeds, [*only, AtLayers(names)], request)
     if request.ledger and None in made.layouts.values() and inputs.batch > 1:
         walks = _with_ledgers_of_each(walks, made, model, inputs, request, resolved)
     classes = [found for _, found in resolved]
@@ -108,6 +106,34 @@ def _seed(output: Tensor, c: Tensor, unit: bool) -> Tensor:
             'write seed="score"',
         )
     return c / score.reshape(-1, *[1] * (c.ndim - 1))
+
+
+def _walks(
+    made: Made,
+    inputs: Inputs,
+    trace: Trace,
+    seeds: Sequence[Tensor],
+    watchers: Sequence[Watcher],
+    request: Request,
+) -> list[Walk]:
+    """A way back for each seed: all in one where nobody looks at what passes on the way."""
+    watched = request.layers or request.only or request.ledger or request.create_graph
+    if len(seeds) > 1 and not watched:
+        found = _together(made.program, trace, torch.stack(list(seeds)))
+        if all(bool(r.isfinite().all()) for r in found.values()):
+            parts = ({name: r[i] for name, r in found.items()} for i in range(len(seeds)))
+            return [Walk(_by_input(made.program, inputs, part), {}, None) for part in parts]
+    return [
+        _walk(made, inputs, trace, c, watchers, request.ledger, i < len(seeds) - 1)
+        for i, c in enumerate(seeds)
+    ]
+
+
+def _together(program: Program, trace: Trace, seeds: Tensor) -> dict[str, Tensor]:
+    """Relevance at each source for several seeds (targets, *output): (targets, *source)."""
+    with warnings.catch_warnings():  # an operation that torch cannot batch is run once a target
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        return torch.func.vmap(lambda c: program.backward(trace, c, again=True))(seeds)
 
 
 def _walk(

@@ -140,11 +140,9 @@ class AveragePool:
         return self.pool(x) * weight  # type: ignore[no-any-return]
 
     def transpose(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        with torch.enable_grad():
-            leaf = s.new_zeros(tuple(shape)).requires_grad_()
-            pooled = self.pool(leaf)
-        (back,) = torch.autograd.grad(pooled, leaf, s, create_graph=torch.is_grad_enabled())
-        return back * weight
+        zeros = torch.zeros(tuple(shape), dtype=s.dtype, device=s.device)
+        _, pull = torch.func.vjp(self.pool, zeros)
+        return pull(s)[0] * weight  # type: ignore[no-any-return]
 
     def spread(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return self.transpose(s, weight, shape)
