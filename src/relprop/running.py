@@ -151,11 +151,10 @@ def _walk(
     if ledger and (inputs.batch == 1 or len(known) == len(made.layouts)):
         books = Bookkeeper(plan, {**dict.fromkeys(made.layouts, Layout()), **known}, trace.values)
         watchers = [*watchers, books]
-    backs = list(trace.backs)
     found = program.backward(trace, c, watchers, again)
     if not all(bool(r.isfinite().all()) for r in found.values()):
         finder = FirstNotFinite()
-        program.backward(replace(trace, backs=backs), c, [finder])
+        program.backward(trace.anew(), c, [finder])
         for r in found.values():
             check_finite(r, "relevance", finder.found, _STABLE)
     last = watchers[-1] if watchers else None

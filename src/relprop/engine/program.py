@@ -24,11 +24,13 @@ class Trace:
     backs    of each step that relevance passes, in the order in which they ran
     values   those that the way back needs: where relevance is taken, where two forms of it meet,
              and those that were asked for
+    anew     runs the same once more
     """
 
     output: Tensor
     backs: list[tuple[Step, Back]]
     values: dict[str, Any]
+    anew: Callable[[], "Trace"]
 
 
 class Watcher(Protocol):
@@ -88,7 +90,7 @@ class Program:
                 if not account and name not in self._kept and not keep(name):
                     del values[name]
         output = values[self.plan.graph.output]
-        return Trace(output, backs, values)
+        return Trace(output, backs, values, lambda: self.forward(inputs, state, keep, account))
 
     def backward(
         self, trace: Trace, c: Tensor, watchers: Sequence[Watcher] = (), again: bool = False
