@@ -13,7 +13,7 @@ PACKAGE = Path(relprop.__file__).parent
 
 FLOORS = [
     "errors",
-    "margin files extras progress",
+    "margin files extras progress live_memory streaming",
     "data.idx data.download heatmap architecture engine.forms engine.kinds engine.inputs "
     "engine.graph engine.ledger_plot",
     "data models engine.linear_maps engine.reading engine.traced engine.adjoints "
@@ -34,7 +34,7 @@ FLOORS = [
     "engine.ledger",
     "target checks notebook",
     "explanation making",
-    "running",
+    "running batches",
     "explain",
     "conformance evaluate",
     "summary",

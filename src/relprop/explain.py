@@ -5,13 +5,16 @@ it. The model is read and never written.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
-from typing import Any, Literal
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal, TypedDict, Unpack
 
 import torch
 from torch import nn
 
+from .batches import fitting, joined, parts
 from .checks import Given, check_inputs
 from .engine.graph import Graph
 from .engine.inputs import Inputs
@@ -20,11 +23,27 @@ from .engine.recipe import Recipe
 from .errors import InputError
 from .explanation import Explanation
 from .making import Made, make_program, read_graph
+from .progress import Progress
 from .running import Request, run
+from .streaming import ahead, on_device
 from .target import Target
 
 Seed = Literal["score", "one"]
 Capture = Literal["export", "per-input"]
+
+
+class Options(TypedDict, total=False):
+    """What a call takes beside the input, the target and the seed; see `Explainer.__call__`."""
+
+    explain: str | tuple[str, ...] | None
+    ledger: bool
+    layers: Sequence[str]
+    only: Mapping[str, Any] | None
+    create_graph: bool
+    batch_size: int | None
+    memory: int | None
+    recompute: bool
+
 
 _PLANNING = threading.Lock()  # torch.export keeps global state while it reads a model
 
@@ -87,6 +106,9 @@ class Explainer:
         layers: Sequence[str] = (),
         only: Mapping[str, Any] | None = None,
         create_graph: bool = False,
+        batch_size: int | None = None,
+        memory: int | None = None,
+        recompute: bool = False,
     ) -> Explanation:
         """Run the model on x, then explain its output.
 
@@ -105,6 +127,10 @@ class Explainer:
         only          module -> channels through which alone relevance passes at its output: an
                       index, a list of them, or a mask
         create_graph  relevance can be differentiated by the inputs and the model's parameters
+        batch_size    explain so many samples at a time
+        memory        bytes: explain as many at a time as fit, by what one and two samples need
+        recompute     keep less on the way forward, and run parts of the model once more on the way
+                      back: for very deep models
         Raises RelpropError before anything runs if an argument is wrong, or an operation has no
         rule; and after it if the result is not finite.
         """
@@ -113,11 +139,62 @@ class Explainer:
         if isinstance(layers, str):
             raise InputError(f"layers is {layers!r}", "a list of names", f'layers=["{layers}"]')
         request = Request(
-            target, seed == "one", bool(ledger), tuple(layers), dict(only or {}), create_graph
+            *(target, seed == "one", bool(ledger), tuple(layers), dict(only or {})),
+            *(create_graph, recompute),
         )
         with _arithmetic(create_graph):
             inputs = _own(check_inputs(self.model, x, explain), create_graph)
-            return run(self._make(inputs), self.model, inputs, request)
+            size = self._batch_size(inputs, request, batch_size, memory)
+            return joined([self._run(i, request, t) for i, t in parts(inputs, target, size)])
+
+    def _run(self, inputs: Inputs, request: Request, target: Any) -> Explanation:
+        return run(self._make(inputs), self.model, inputs, replace(request, target=target))
+
+    def _batch_size(
+        self, inputs: Inputs, request: Request, given: int | None, memory: int | None
+    ) -> int:
+        """How many samples are explained at a time."""
+        for name, value in (("batch_size", given), ("memory", memory)):
+            whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
+            if value is not None and not whole:
+                raise InputError(f"{name} is {value!r}", "a whole number > 0", f"{name}=64")
+        size = min(inputs.batch, given or inputs.batch)
+        if memory is None or size == 1:
+            return size
+        self._make(inputs)  # so that what is kept for good is not counted
+        explain = partial(self._run, request=request)
+        fits = fitting(inputs, lambda i, t: explain(i, target=t), request.target, memory)
+        return min(size, fits)
+
+    def map(
+        self,
+        batches: Iterable[Any],
+        target: Target = None,
+        seed: Seed = "score",
+        *,
+        prepare: Callable[[Any], tuple[Given, Target]] | None = None,
+        progress: bool = True,
+        **options: Unpack[Options],
+    ) -> Iterator[Explanation]:
+        """Explain a data set, batch by batch; the next is loaded while one is explained.
+
+        batches   a torch DataLoader, or any iterable. Of a list or tuple, as loaders give of
+                  (input, label), the first is explained
+        prepare   from what `batches` gives to (x, target), where these are found otherwise
+        progress  show on stderr how far it is
+        Tensors are moved to the model's device. The rest is as for a call.
+        """
+        device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
+
+        def made_ready(batch: Any) -> tuple[Given, Target]:
+            x, wanted = prepare(batch) if prepare else (_first_of(batch), target)
+            return on_device(x, device), wanted
+
+        count = len(batches) if isinstance(batches, Sized) else None
+        with Progress.fitting(quiet=not progress).stage("explain", count, "batches") as advance:
+            for x, wanted in ahead(batches, made_ready):
+                yield self(x, wanted, seed, **options)
+                advance(1)
 
     def with_recipe(self, recipe: Recipe | str) -> "Explainer":
         """An explainer of the same model by another recipe, which need not read the model again."""
@@ -159,6 +236,10 @@ def _own(inputs: Inputs, create_graph: bool) -> Inputs:
     tensors = inputs.tensors
     kept = {n: t.clone() if create_graph else t.detach().clone() for n, t in tensors.items()}
     return Inputs({**inputs.values, **kept}, inputs.positional, inputs.explained)
+
+
+def _first_of(batch: Any) -> Any:
+    return batch[0] if isinstance(batch, (list, tuple)) else batch
 
 
 @contextmanager

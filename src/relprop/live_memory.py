@@ -10,11 +10,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of storages from when an operation returns them to when they are freed."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live = 0
         self.peak = 0
         self._known: set[int] = set()
@@ -49,9 +49,9 @@ def _tensors(value: Any) -> list[Tensor]:
 
 
 def peak_bytes(run: Callable[[], object]) -> int:
-    """The most bytes of tensors that `run` makes and holds at one time; what it is given is not counted.
+    """The most bytes of tensors that `run` makes and holds at one time.
 
-    What an operation needs within itself is not counted either.
+    What is given to it is not counted, nor what an operation needs within itself.
     """
     counter = _Counter()
     with counter:

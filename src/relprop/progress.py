@@ -32,7 +32,7 @@ class Progress:
             print(line, file=sys.stderr, flush=True)
 
     @contextmanager
-    def stage(self, name: str, total: int, unit: str) -> Iterator[Advance]:
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Advance]:
         """One stage of `total` units; call what this gives with each number of units done."""
         if self.style == "bar":
             from tqdm import tqdm
@@ -43,7 +43,7 @@ class Progress:
                 yield bar.update
             return
         start = time.perf_counter()
-        self.say(f"{name}: {total:,} {unit} ...")
+        self.say(f"{name}: {'' if total is None else f'{total:,} '}{unit} ...")
         yield lambda done: None
         self.say(f"{name}: done in {time.perf_counter() - start:.1f} s")
 

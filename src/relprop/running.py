@@ -38,6 +38,7 @@ class Request:
     layers: tuple[str, ...]
     only: Mapping[str, Any]
     create_graph: bool
+    recompute: bool
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,19 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     or the relevance is not finite.
     """
     program = made.program
+    if request.recompute and request.ledger:
+        raise InputError(
+            "recompute=True with ledger=True",
+            "one of them: the ledger needs every value of the model",
+            "leave recompute out",
+        )
     state = state_of(model, program.plan.graph, detached=not request.create_graph)
     layers = _module_values(program, request.layers)
     limited = _module_values(program, tuple(request.only))
     kept = {name for names in (layers | limited).values() for name in names}
-    trace = program.forward(inputs.tensors, state, kept.__contains__, request.ledger)
+    trace = program.forward(
+        inputs.tensors, state, kept.__contains__, request.ledger, request.recompute
+    )
     output = trace.output
     check_output_shape(output, inputs.batch)
     if not bool(output.isfinite().all()):

@@ -1,7 +1,7 @@
-"""Adjoints of the linear operations that models are full of, written down.
+"""Adjoints of the operations that models are full of, written down: linear ones and a maximum.
 
-autograd has them too; to record each operation by itself for it costs more than many of them do.
-What is not here goes through autograd: see `traced`.
+autograd has them too; to record each operation by itself for it costs more than many of them do,
+and keeps what they do not need. What is not here goes through autograd: see `traced`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,21 +13,40 @@ from torch import Tensor
 from .graph import Node, Ref, substitute
 
 Pull = Callable[[Tensor], tuple[Tensor, ...]]
+Ran = tuple[Any, Pull]
 Make = Callable[[Sequence[Any], Mapping[str, Any], Sequence[int]], Pull]
 
 
-def adjoint(node: Node, routes: Sequence[str]) -> Callable[[Mapping[str, Any]], Pull] | None:
-    """From the values that an operation runs on to its adjoint for these inputs, if it is known.
+def adjoint(node: Node, routes: Sequence[str]) -> Callable[[Mapping[str, Any]], Ran] | None:
+    """Runs an operation on values: its result, and its adjoint for these inputs. None if not known.
 
-    The pull takes what arrives at the result, and returns one tensor for each route.
+    The adjoint takes what arrives at the result, and returns one tensor for each route.
     """
+    if node.operation == "max_pool2d" and not node.kwargs:
+        return lambda values: _max_pool2d(*substitute(node.args, values))
     make = _ADJOINTS.get(node.operation)
     args = node.args[0] if node.operation == "cat" else node.args
     names = [arg.name if isinstance(arg, Ref) else "" for arg in args]
     if make is None or any(names.count(name) != 1 for name in routes):
         return None  # not known, or one value stands at several places
     places = [names.index(name) for name in routes]
-    return lambda values: make(substitute(node.args, values), node.kwargs, places)
+    return lambda values: (
+        node.run(values),
+        make(substitute(node.args, values), node.kwargs, places),
+    )
+
+
+def _max_pool2d(x: Tensor, *args: Any) -> Ran:
+    kernel, stride, padding, dilation, ceil = _filled(args, [None, [], 0, 1, False])
+    options = (kernel, stride or kernel, padding, dilation, ceil)
+    y, indices = torch.ops.aten.max_pool2d_with_indices(x, *options)
+    shape, back = x.shape, torch.ops.aten.max_pool2d_with_indices_backward
+
+    def pull(c: Tensor) -> tuple[Tensor]:
+        like = c.new_empty(()).expand(shape)  # only its shape is read
+        return (back(c, like, *options, indices),)
+
+    return y, pull
 
 
 def _filled(given: Sequence[Any], defaults: list[Any]) -> list[Any]:
@@ -72,6 +91,16 @@ def _sum_of_two(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence
         return tuple(p.sum_to_size(s).to(d) for p, (s, d) in zip(parts, like, strict=True))
 
     return pull
+
+
+def _scaled(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    (place,) = places
+    shape, dtype, factor = args[place].shape, args[place].dtype, args[1 - place]
+    return lambda c: ((c * factor).sum_to_size(shape).to(dtype),)
+
+
+def _negated(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    return lambda c: (-c,)
 
 
 def _selected(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
@@ -119,6 +148,8 @@ _ADJOINTS: Mapping[str, Make] = {
     "transpose": _transposed,
     "permute": _permuted,
     "add": _sum_of_two,
+    "mul": _scaled,
+    "neg": _negated,
     "select": _selected,
     "slice": _sliced,
     "mean": _mean,

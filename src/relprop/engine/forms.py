@@ -45,7 +45,7 @@ class Back:
 
 def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
     """Z moved away from zero by epsilon, keeping its sign; zero counts as positive."""
-    return torch.where(z < 0, z - epsilon, z + epsilon)
+    return signed(z, epsilon).add_(z)
 
 
 def signed(z: Tensor, epsilon: float | Tensor) -> Tensor:

@@ -141,7 +141,7 @@ class AveragePool:
 
     def transpose(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
         zeros = torch.zeros(tuple(shape), dtype=s.dtype, device=s.device)
-        _, pull = torch.func.vjp(self.pool, zeros)
+        pull = torch.func.vjp(self.pool, zeros)[1]
         return pull(s)[0] * weight  # type: ignore[no-any-return]
 
     def spread(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:

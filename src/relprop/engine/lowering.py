@@ -40,7 +40,7 @@ def lower(step: Step, kept: KeptWeights) -> Run:
         return _activation(step)
     if step.rule and step.rule.definition.function is shares.constant_statistics:
         return _held(step) if step.node.operation in HELD else _traced(step)
-    return _linear(step) or _traced(step)
+    return _known(step) or _traced(step)
 
 
 def _plain(step: Step, values: Values) -> Any:
@@ -116,17 +116,15 @@ def _held(step: Step) -> Run:
     return run
 
 
-def _linear(step: Step) -> Run | None:
-    """What is linear and goes back through an adjoint that is written down; None for others."""
-    open_ = step.rule is None and step.principle in (Principle.SELECTION, Principle.COMBINATION)
-    make = adjoint(step.node, step.routes) if open_ else None
-    if make is None or _converts(step) or _passes(step):
+def _known(step: Step) -> Run | None:
+    """What goes back through an adjoint that is written down; None for others."""
+    run_known = adjoint(step.node, step.routes) if step.rule is None else None
+    if run_known is None or _converts(step) or _passes(step):
         return None
 
     def run(values: Values) -> tuple[Any, Back]:
-        pull = make(values)
-        account = lambda v: _derivative(step, _trace(step, values)).absorbed(v)  # noqa: E731
-        return step.node.run(values), Back(pull, account)
+        result, pull = run_known(values)
+        return result, Back(pull, lambda v: _derivative(step, _trace(step, values)).absorbed(v))
 
     return run
 
@@ -193,8 +191,8 @@ def _unchanged(traced: Traced) -> Back:
 
     Divided by the values there, it would be lost or without bound where these are near zero.
     """
-    (x,) = traced.x
-    return Back(lambda r: (r.sum_to_size(x.shape),), lambda r: {})
+    shape = traced.x[0].shape
+    return Back(lambda r: (r.sum_to_size(shape),), lambda r: {})
 
 
 def per_unit(back: Back, z: Tensor) -> Back:

@@ -4,9 +4,11 @@ Each step runs its operation and returns its way back, which is dropped as soon 
 Plain torch operations; the model is not touched.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -16,19 +18,21 @@ from .kept import KeptWeights
 from .lowering import Run, lower
 from .plan import Plan, Step
 
+Backs = list[tuple[Step, Back]]
+
 
 @dataclass
 class Trace:
     """One forward pass: its output, and the way back.
 
-    backs    of each step that relevance passes, in the order in which they ran
+    parts    the steps in a few runs of them, in order: each gives their ways back, in order, once
     values   those that the way back needs: where relevance is taken, where two forms of it meet,
              and those that were asked for
     anew     runs the same once more
     """
 
     output: Tensor
-    backs: list[tuple[Step, Back]]
+    parts: list[Callable[[], "Backs"]]
     values: dict[str, Any]
     anew: Callable[[], "Trace"]
 
@@ -60,15 +64,20 @@ class Program:
 
         inputs  label -> tensor                 state  its parameters and buffers, by value name
         """
-        graph = self.plan.graph
-        values.update({**state, **graph.constants})
-        values.update({name: inputs[label] for label, name in graph.inputs.items()})
-        fixed = dict(values)
+        fixed = self._given(inputs, state)
+        values.update(fixed)
         self._weights.forget_stale(fixed)
         for step, run in self._steps:
             values[step.name], back = run(values)
             yield step, back
         self._weights.note(fixed)
+
+    def _given(
+        self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor]
+    ) -> Mapping[str, Any]:
+        graph = self.plan.graph
+        named = {name: inputs[label] for label, name in graph.inputs.items()}
+        return {**state, **graph.constants, **named}
 
     def forward(
         self,
@@ -76,21 +85,41 @@ class Program:
         state: Mapping[str, Tensor],
         keep: Callable[[str], bool] = lambda name: False,
         account: bool = False,
+        recompute: bool = False,
     ) -> Trace:
         """Run the model, and keep what the way back needs, and the values that `keep` names.
 
-        account  keep what the ledger needs as well: every value, and all that `absorbed` refers to
+        account    keep what the ledger needs as well: every value, and all `absorbed` refers to
+        recompute  keep values at a few places alone, and run what is between them on the way back
         """
         values: dict[str, Any] = {}
-        backs: list[tuple[Step, Back]] = []
-        for step, back in self.run(inputs, state, values):
-            if back is not None:
+        length = math.isqrt(len(self._steps)) if recompute else len(self._steps)
+        backs: Backs = []
+        first = partial(self._run_again, self._given(inputs, state), 0, 1)
+        parts: list[Callable[[], Backs]] = [first if recompute else lambda: backs]
+        for i, (step, back) in enumerate(self.run(inputs, state, values)):
+            if back is not None and not recompute:
                 backs.append((step, back if account else Back(back.pull, _not_accounted)))
-            for name in self._last.get(step.name, ()):
-                if not account and name not in self._kept and not keep(name):
-                    del values[name]
+            self._drop_used(step, values, lambda name: account or keep(name))
+            if recompute and i % length == 0:
+                parts.append(partial(self._run_again, dict(values), i + 1, i + 1 + length))
         output = values[self.plan.graph.output]
-        return Trace(output, backs, values, lambda: self.forward(inputs, state, keep, account))
+        return Trace(output, parts, values, lambda: self.forward(inputs, state, keep, account))
+
+    def _drop_used(self, step: Step, values: dict[str, Any], keep: Callable[[str], bool]) -> None:
+        for name in self._last.get(step.name, ()):
+            if name not in self._kept and not keep(name):
+                del values[name]
+
+    def _run_again(self, before: Mapping[str, Any], start: int, stop: int) -> Backs:
+        """The ways back of some steps, from the values before them."""
+        values, backs = dict(before), list[tuple[Step, Back]]()
+        for step, run in self._steps[start:stop]:
+            values[step.name], back = run(values)
+            if back is not None:
+                backs.append((step, Back(back.pull, _not_accounted)))
+            self._drop_used(step, values, lambda name: False)
+        return backs
 
     def backward(
         self, trace: Trace, c: Tensor, watchers: Sequence[Watcher] = (), again: bool = False
@@ -101,9 +130,7 @@ class Program:
         """
         waiting: dict[str, list[tuple[Tensor, Form]]] = defaultdict(list)
         waiting[self.plan.graph.output].append((c, Form.GRADIENT))
-        backs = list(trace.backs) if again else trace.backs
-        while backs:
-            step, back = backs.pop()
+        for step, back in self._ways_back(trace, again):
             v = self._arrived(step.name, waiting.pop(step.name), trace.values, watchers)
             pulled = back.pull(v)
             parts = pulled if isinstance(pulled, tuple) else (pulled,)
@@ -116,6 +143,15 @@ class Program:
         return {
             name: self._at_source(name, waiting, trace.values, watchers) for name in self._taken()
         }
+
+    def _ways_back(self, trace: Trace, again: bool) -> Iterator[tuple[Step, Back]]:
+        """Each step's, from the last to the first; it is freed with the step, unless `again`."""
+        parts = list(trace.parts) if again else trace.parts
+        while parts:
+            backs = parts.pop()()
+            backs = list(backs) if again else backs
+            while backs:
+                yield backs.pop()
 
     def _taken(self) -> Collection[str]:
         return [name for name in self.plan.sources if name in self.plan.forms]

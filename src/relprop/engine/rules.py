@@ -84,10 +84,9 @@ def root_mean_square(z: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 def damp(c: Tensor, size: Tensor, epsilon: float | Tensor) -> Tensor:
     """C size / (size + epsilon) for size >= 0."""
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() or isinstance(epsilon, Tensor):
         return c * size / (size + epsilon)
-    factor = size + epsilon
-    return c * torch.div(size, factor, out=factor)
+    return torch.addcdiv(c, c, size + epsilon, value=-epsilon)  # the same in one pass less
 
 
 def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:

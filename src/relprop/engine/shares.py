@@ -71,16 +71,17 @@ def uniform(step: Traced) -> Back:
     For products entry by entry and for matrix products.
     Source: Achtibat et al. 2024 (AttnLRP), sec. 3.3.2.
     """
-    return Back(lambda c: step.adjoint(c / 2), lambda c: {"constants": times(c, step.at(0))})
+    adjoint = step.adjoint
+    return Back(lambda c: adjoint(c / 2), lambda c: {"constants": times(c, step.at(0))})
 
 
 def proportional(step: Traced) -> Back:
     """R_x = |x| / (|x| + |y|) R and R_y = |y| / (|x| + |y|) R for z = x y, entry by entry."""
     x, y = step.x
+    adjoint, share = step.adjoint, divide(x.abs(), x.abs() + y.abs())
 
     def pull(c: Tensor) -> tuple[Tensor, ...]:
-        share = divide(x.abs(), x.abs() + y.abs())
-        return step.adjoint(c * share)[0], step.adjoint(c * (1 - share))[1]
+        return adjoint(c * share)[0], adjoint(c * (1 - share))[1]
 
     return Back(pull, lambda c: {"constants": times(c, step.at(0))})
 
@@ -113,10 +114,11 @@ def attnlrp(step: Traced) -> Back:
     """
     scores = [place for place in step.places if place < 2]  # the others are constant
     to_scores = 0.5 if 2 in step.places else 1.0
-    share = {place: to_scores / len(scores) for place in scores} | {2: 0.5}
+    shares = {place: to_scores / len(scores) for place in scores} | {2: 0.5}
+    adjoint, factors = step.adjoint, [shares[place] for place in step.places]
 
     def pull(c: Tensor) -> tuple[Tensor, ...]:
-        return tuple(share[p] * g for p, g in zip(step.places, step.adjoint(c), strict=True))
+        return tuple(factor * g for factor, g in zip(factors, adjoint(c), strict=True))
 
     def absorbed(c: Tensor) -> Absorbed:
         scaled = [x if p == scores[0] else x * 0 for p, x in zip(step.places, step.x, strict=True)]

@@ -3,12 +3,40 @@
 x   the inputs that receive relevance          z   the result
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
+
+
+class Adjoint:
+    """The derivative of a result, transposed. Keeps no number that it does not need."""
+
+    def __init__(self, result: Tensor, leaves: tuple[Tensor, ...]) -> None:
+        self._result = get_gradient_edge(result) if result.requires_grad else None
+        self._leaves = tuple(get_gradient_edge(leaf) for leaf in leaves)
+        self._like = tuple((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves)
+
+    def __call__(self, c: Tensor) -> tuple[Tensor, ...]:
+        """J^T c: one tensor for each leaf."""
+        again = torch.is_grad_enabled()
+        found: Sequence[Tensor | None] = [None] * len(self._leaves)
+        if self._result is not None:
+            found = torch.autograd.grad(
+                self._result,
+                self._leaves,
+                c,
+                retain_graph=True,
+                create_graph=again,
+                allow_unused=True,
+            )
+        return tuple(
+            torch.zeros(shape, dtype=dtype, device=device) if g is None else g
+            for g, (shape, dtype, device) in zip(found, self._like, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -20,6 +48,7 @@ class Traced:
     x         the inputs that receive relevance
     z         the result
     places    their positions among the operation's arguments
+    adjoint   c -> J^T c for the derivative J of z by x: one tensor for each x
     """
 
     function: Callable[..., Tensor]
@@ -27,20 +56,7 @@ class Traced:
     x: tuple[Tensor, ...]
     z: Tensor
     places: tuple[int, ...]
-    _leaves: tuple[Tensor, ...]
-    _result: Tensor
-
-    def adjoint(self, c: Tensor) -> tuple[Tensor, ...]:
-        """J^T c for the derivative J of z by x: one tensor for each x."""
-        again = torch.is_grad_enabled()
-        return torch.autograd.grad(
-            self._result,
-            self._leaves,
-            c,
-            retain_graph=True,
-            create_graph=again,
-            materialize_grads=True,
-        )
+    adjoint: "Adjoint"
 
     def tangent(self, *directions: Tensor) -> Tensor:
         """J d for one direction d for each x, of z's shape: the derivative of J^T u by u, at d."""
@@ -70,7 +86,7 @@ def trace(
         leaves = tuple(leaf(value) for value in x) if again else _fresh(x)
         result = smooth(*leaves) if again else function(*leaves)
     z = result if again else result.detach()
-    return Traced(function, smooth, x, z, places, leaves, result)
+    return Traced(function, smooth, x, z, places, Adjoint(result, leaves))
 
 
 def _fresh(x: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

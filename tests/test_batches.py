@@ -1,0 +1,258 @@
+"""Large batches in parts, data sets as a stream, and what it all costs in memory and passes."""
+
+import copy
+import threading
+
+import pytest
+import torch
+from networks import pixels
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.flop_counter import FlopCounterMode
+from zoo import ZOO
+
+import relprop
+from relprop.errors import InputError
+from relprop.live_memory import peak_bytes
+
+
+class Deep(nn.Module):
+    """Convolutions with ReLU, `depth` of them, and a head."""
+
+    def __init__(self, depth: int = 3, width: int = 8) -> None:
+        super().__init__()
+        sizes = [1] + [width] * depth
+        self.layers = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1) for a, b in zip(sizes, sizes[1:], strict=False)
+        )
+        self.head = nn.Linear(width * 64, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x).relu()
+        return self.head(x.flatten(1))
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return Deep().eval()
+
+
+def images(count: int) -> Tensor:
+    return pixels(count, 1, 8, 8)
+
+
+def same(one: relprop.Explanation, other: relprop.Explanation) -> None:
+    torch.testing.assert_close(one.relevance, other.relevance)
+    torch.testing.assert_close(one.output, other.output)
+    torch.testing.assert_close(one.input, other.input, rtol=0, atol=0)
+    assert torch.equal(one.target, other.target)
+    assert torch.equal(one.prediction, other.prediction)
+
+
+# ---- parts ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        None,
+        2,
+        torch.arange(7) % 4,
+        (torch.arange(7) % 4, 3 - torch.arange(7) % 2),
+        ["runner-up", 1],
+    ],
+    ids=["predicted", "one class", "one per sample", "pair", "several"],
+)
+def test_a_batch_in_parts_is_explained_as_in_one(model, target):
+    explainer, x = relprop.Explainer(model), images(7)
+    if isinstance(target, tuple):
+        target = (target[0], (target[0] + 1) % 4)
+    whole = explainer(x, target, layers=["layers.1"], ledger=True)
+    parts = explainer(x, target, layers=["layers.1"], ledger=True, batch_size=3)
+    same(whole, parts)
+    torch.testing.assert_close(whole.layers["layers.1"], parts.layers["layers.1"])
+    ledgers = zip(*([e.ledger] if target is None else [e.ledgers[0]] for e in (whole, parts)))
+    for one, other in ledgers:
+        torch.testing.assert_close(one.reached, other.reached)
+        assert [entry.operation for entry in one.entries] == [e.operation for e in other.entries]
+
+
+def test_as_many_samples_at_a_time_as_memory_allows(model):
+    explainer, x = relprop.Explainer(model, "epsilon"), images(64)
+    whole = peak_bytes(lambda: explainer(x))
+    memory = whole // 4
+    same(explainer(x), explainer(x, memory=memory))
+    given = 3 * 64 * x.nbytes // 64  # the record holds all inputs, relevance and scores, twice
+    assert peak_bytes(lambda: explainer(x, memory=memory)) <= memory + given
+    with pytest.raises(InputError, match=r"one sample needs .*\n.*at least"):
+        explainer(x, memory=100)
+
+
+@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"batch_size": 2.5}, {"memory": True}])
+def test_sizes_are_whole_numbers(model, wrong):
+    with pytest.raises(InputError, match="a whole number > 0"):
+        relprop.Explainer(model)(images(2), **wrong)
+
+
+# ---- recomputation -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["torchvision/resnet18", "torch/encoder", "torch/unet"])
+def test_recomputation_changes_no_number(name):
+    model, x = ZOO[name].build()
+    explainer = relprop.Explainer(model)
+    assert torch.equal(explainer(x).relevance, explainer(x, recompute=True).relevance)
+    several = explainer(x, [0, 1], recompute=True).relevance
+    torch.testing.assert_close(several, explainer(x, [0, 1]).relevance)
+
+
+def test_recomputation_keeps_a_part_of_a_deep_model():
+    torch.manual_seed(0)
+    explainer, x = relprop.Explainer(Deep(depth=36).eval(), "epsilon"), images(8)
+    explainer(x)
+    whole, part = (peak_bytes(lambda r=r: explainer(x, recompute=r)) for r in (False, True))
+    assert part <= 0.5 * whole
+
+
+def test_recomputation_and_a_ledger_exclude_each_other(model):
+    with pytest.raises(InputError, match="leave recompute out"):
+        relprop.Explainer(model)(images(2), ledger=True, recompute=True)
+
+
+# ---- streams -------------------------------------------------------------------------------------
+
+
+def test_a_loader_is_explained_batch_by_batch(model, capsys):
+    explainer, x = relprop.Explainer(model), images(10)
+    labels = torch.arange(10) % 4
+    loader = DataLoader(TensorDataset(x, labels), batch_size=4)
+    found = list(explainer.map(loader))
+    assert [len(e.output) for e in found] == [4, 4, 2]
+    torch.testing.assert_close(torch.cat([e.relevance for e in found]), explainer(x).relevance)
+    assert "explain: 3 batches" in capsys.readouterr().err
+    found = list(explainer.map(loader, prepare=lambda b: (b[0], b[1]), progress=False))
+    expected = explainer(x, labels).relevance
+    torch.testing.assert_close(torch.cat([e.relevance for e in found]), expected)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_next_batch_is_loaded_while_one_is_explained(model):
+    loading, explaining = threading.Event(), threading.Event()
+
+    def batches():
+        yield images(2)
+        assert explaining.wait(10)  # the first is out, and the consumer still holds it
+        loading.set()
+        yield images(2)
+
+    stream = relprop.Explainer(model).map(batches(), progress=False)
+    next(stream)
+    explaining.set()
+    assert loading.wait(10)
+    assert len(list(stream)) == 1
+
+
+def test_what_goes_wrong_in_a_loader_is_told(model):
+    def batches():
+        yield images(2)
+        raise OSError("the disk is gone")
+
+    stream = relprop.Explainer(model).map(batches(), progress=False)
+    next(stream)
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(stream)
+
+
+# ---- passes and memory ---------------------------------------------------------------------------
+
+
+def flops(run) -> int:
+    counter = FlopCounterMode(display=False)
+    with counter:
+        run()
+    return counter.get_total_flops()
+
+
+def passes(rule: str, signed: bool, **parameters: object) -> float:
+    """What a rule costs at one layer, in units of that layer's forward pass.
+
+    Its backward pass to the input costs as much. Inputs are >= 0, or of either sign.
+    """
+    torch.manual_seed(0)
+    first = nn.Identity() if signed else nn.ReLU()
+    model = nn.Sequential(first, nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 2))
+    recipe = relprop.Recipe.preset("zero").using("1", rule, **parameters)
+    explainer, x = relprop.Explainer(model.eval(), recipe), torch.randn(4, 8, 8, 8)
+    explainer(x)  # constants and derived weights are made
+    head = flops(lambda: model[4](torch.randn(4, 288)))
+    layer = flops(lambda: model[1](x))
+    return (flops(lambda: explainer(x)) - 2 * head) / layer
+
+
+@pytest.mark.parametrize(
+    ("rule", "parameters", "positive", "signed"),
+    [
+        ("zero", {}, 2, 2),
+        ("epsilon", {}, 2, 2),
+        ("z-plus", {}, 3, 5),
+        ("gamma", {}, 3, 5),
+        ("alpha-beta", {}, 4, 8),
+        ("z-box", {"low": -3.0, "high": 3.0}, 3, 3),
+        ("w-squared", {}, 2, 2),
+        ("flat", {}, 1 + 1 / 64, 1 + 1 / 64),  # one channel in, one channel out
+    ],
+)
+def test_a_rule_costs_as_few_passes_as_it_needs(rule, parameters, positive, signed):
+    assert passes(rule, False, **parameters) == pytest.approx(positive, abs=0.15)
+    assert passes(rule, True, **parameters) == pytest.approx(signed, abs=0.15)
+
+
+def gradient_times_input(model: nn.Module, x: Tensor) -> None:
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(model(leaf).amax(1).sum(), leaf)
+    _ = gradient * x
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "limit"),
+    [("vgg11", "epsilon", 1.1), ("resnet18", "epsilon", 1.1), ("vgg11", "epsilon-plus-flat", 1.3)],
+)
+def test_memory_is_that_of_the_gradient(name, recipe, limit):
+    model, x = ZOO[f"torchvision/{name}"].build()
+    model.requires_grad_(False)
+    explainer = relprop.Explainer(model, recipe)
+    explainer(x)
+    floor = peak_bytes(lambda: gradient_times_input(copy.deepcopy(model), x))
+    assert peak_bytes(lambda: explainer(x)) <= limit * floor
+
+
+# ---- weights that are kept -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", ["epsilon-plus-flat", "epsilon"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: w.data.mul_(1.5),  # leaves no version behind
+        lambda w: w.data.copy_(w.data.flip(0)),
+        lambda w: w.data.view(-1)[7].add_(1.0),
+        lambda w: w.add_(1.0),
+        lambda w: setattr(w, "data", w.data * 2),
+    ],
+    ids=["data", "order", "one entry", "in place", "storage"],
+)
+def test_weights_that_change_are_derived_anew(recipe, change):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(64, 3)),
+    ).eval()
+    explainer, x = relprop.Explainer(model, recipe), images(2)
+    explainer(x)
+    for parameter in (model[0].weight, model[1].weight, model[3].weight):
+        with torch.no_grad():
+            change(parameter)
+        fresh = relprop.explain(copy.deepcopy(model), x, recipe).relevance
+        assert torch.equal(explainer(x).relevance, fresh)
