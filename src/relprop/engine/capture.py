@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._functorch import config as functorch_config
+from torch.utils._python_dispatch import _disable_current_modes
 
 from ..errors import CaptureError
 from .graph import Graph
@@ -107,7 +108,16 @@ def _export(called: Called) -> torch.export.ExportedProgram:
 
 def _follow(called: Called) -> torch.export.ExportedProgram:
     """Export with numbers beside the shapes, so that Python's `if` and `for` know where to go."""
-    tensors = tuple(tensor.detach() for tensor in called.inputs.tensors.values())
+    tensors = tuple(tensor.detach().clone() for tensor in called.inputs.tensors.values())
+    numbers = {name: parameter.detach() for name, parameter in called.named_parameters()}
+
+    def fill(module: nn.Module, _: Any) -> None:
+        """Torch 2.13 leaves the numbers beside parameters as they happen to lie in memory."""
+        with _disable_current_modes():
+            for name, parameter in module.named_parameters():
+                parameter.real_tensor.copy_(numbers[name])  # type: ignore[attr-defined]
+
+    called.register_forward_pre_hook(fill)
     with functorch_config.patch(fake_tensor_propagate_real_tensors=True):
         return torch.export.export(called, tensors, strict=False)
 
@@ -125,16 +135,17 @@ def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str) -> Non
 
 
 def twin(model: nn.Module) -> nn.Module:
-    """A copy that shares the model's tensors.
+    """A copy that shares the model's parameters, and has other tensors of its own.
 
     While torch.export reads a model, it puts other tensors in the place of its parameters, which
     other threads would see, and runs its forward, which may note things on the model.
     """
-    tensors = [*model.parameters(), *model.buffers()]
-    attributes = (value for module in model.modules() for value in vars(module).values())
-    tensors += [value for value in attributes if isinstance(value, Tensor)]
+    own: dict[int, Tensor] = {}
+    for module in model.modules():
+        tensors = (*module.buffers(recurse=False), *vars(module).values())
+        own.update({id(t): t.detach().clone() for t in tensors if isinstance(t, Tensor)})
     try:
-        return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+        return copy.deepcopy(model, {**own, **{id(p): p for p in model.parameters()}})
     except Exception as error:
         raise CaptureError(
             f"{type(model).__name__} cannot be copied: {_first_line(error)}",
