@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from .checks import check_finite, check_output_shape, is_classification
 from .engine.diagnosis import FirstNotFinite, first_in_forward
-from .engine.graph import Graph
 from .engine.inputs import Inputs
 from .engine.layout import Layout
 from .engine.ledger import Bookkeeper, Ledger, joined
 from .engine.program import Program, Trace, Watcher
+from .engine.tokens import token_relevance
 from .engine.watchers import AtLayers, Only, channel_mask, outputs_of
 from .errors import InputError
 from .explanation import Explanation
@@ -70,8 +70,9 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     names = [name for found in layers.values() for name in found]
     seeds = [_seed(output, c, request.unit) for c, _ in resolved]
     only = _only(request.only, limited, trace)
+    watched = [[*only, AtLayers(names)] for _ in seeds]
     walks = [
-        _walk(made, inputs, trace, c, [*only, AtLayers(names)], request.ledger, i < len(seeds) - 1)
+        _walk(made, inputs, state, trace, c, watched[i], request.ledger, i < len(seeds) - 1)
         for i, c in enumerate(seeds)
     ]
     if request.ledger and None in made.layouts.values() and inputs.batch > 1:
@@ -113,6 +114,7 @@ def _seed(output: Tensor, c: Tensor, unit: bool) -> Tensor:
 def _walk(
     made: Made,
     inputs: Inputs,
+    state: Mapping[str, Tensor],
     trace: Trace,
     c: Tensor,
     watchers: Sequence[Watcher],
@@ -134,36 +136,31 @@ def _walk(
             check_finite(r, "relevance", finder.found, _STABLE)
     last = watchers[-1] if watchers else None
     return Walk(
-        relevance=_by_input(program, inputs, found),
+        relevance=_by_input(program, inputs, found, state),
         layers={n: r for w in watchers if isinstance(w, AtLayers) for n, r in w.found.items()},
         ledger=last.ledger(c, found) if isinstance(last, Bookkeeper) else None,
     )
 
 
-def _by_input(program: Program, inputs: Inputs, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _by_input(
+    program: Program, inputs: Inputs, found: Mapping[str, Tensor], state: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
     """Relevance of each explained input: of tokens, that of all their embeddings."""
     graph, sources = program.plan.graph, program.plan.sources
+    known = graph.given(inputs.tensors, state)
     relevance: dict[str, Tensor] = {}
     for label in inputs.explained:
         name = graph.inputs[label]
         parts = {source: r for source, r in found.items() if sources[source] == name}
         if name in graph.tokens:
-            relevance[label] = _of_tokens(graph, inputs.values[label], name, parts)
-        else:
-            (relevance[label],) = parts.values()
+            parts = {
+                node.name: token_relevance(graph, node, name, known, parts[node.name])
+                for node in graph.nodes
+                if node.name in parts
+            }
+        first, *others = parts.values()
+        relevance[label] = sum(others, first)
     return relevance
-
-
-def _of_tokens(graph: Graph, ids: Tensor, name: str, parts: Mapping[str, Tensor]) -> Tensor:
-    """Relevance of each token, whatever order the model looks them up in."""
-    places = torch.arange(ids.numel(), device=ids.device).reshape(ids.shape)
-    total = next(iter(parts.values())).new_zeros(ids.numel())
-    for source, r in parts.items():
-        node = graph.node(source)
-        assert node is not None
-        looked_up = graph.value(node.args[1].name, {name: places})
-        total = total.index_add(0, looked_up.reshape(-1), r.sum(-1).reshape(-1))
-    return total.reshape(ids.shape)
 
 
 def _with_ledgers_of_each(
@@ -182,7 +179,7 @@ def _with_ledgers_of_each(
         trace = made.program.forward(one.tensors, state, lambda n: True)
         for k, (c, _) in enumerate(resolved):
             seed = _seed(trace.output, c[i : i + 1], request.unit)
-            walk = _walk(made, one, trace, seed, [], True, k < len(walks) - 1)
+            walk = _walk(made, one, state, trace, seed, [], True, k < len(walks) - 1)
             assert walk.ledger is not None
             parts[k].append(walk.ledger)
     return [replace(walk, ledger=joined(found)) for walk, found in zip(walks, parts, strict=True)]

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ..errors import CaptureError
-from .graph import Graph, Node
 from .program import Program
+from .tokens import token_samples
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def find_layouts(
     """
     values: dict[str, Any] = {}
     graph, sources = program.plan.graph, program.plan.sources
+    known = graph.given(inputs, state)
     spoiled = {
         label: _spoil(inputs[label]) if name in sources else inputs[label]
         for label, name in graph.inputs.items()
@@ -51,7 +52,7 @@ def find_layouts(
     found: dict[str, Layout | None] = {name: Layout() for name in graph.inputs.values()}
     for step, _ in program.run(spoiled, state, values):
         if step.name in sources:
-            last = _samples(graph, step.node, sources[step.name], inputs) == batch - 1
+            last = token_samples(graph, step.node, sources[step.name], known) == batch - 1
             values[step.name] = values[step.name].masked_fill(last[..., None], torch.nan)
         value = values[step.name]
         if isinstance(value, Tensor) and value.is_floating_point():
@@ -65,14 +66,6 @@ def _first_mixed(program: Program, found: Mapping[str, Layout | None]) -> str:
     """Where samples first stood in no order, as messages name it."""
     nodes = (step.node for step in program.plan.steps if found.get(step.name, True) is None)
     return next((node.where for node in nodes), "the model")
-
-
-def _samples(graph: Graph, lookup: Node, name: str, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Of which sample each token is that an embedding looks up."""
-    (ids,) = (inputs[label] for label, value in graph.inputs.items() if value == name)
-    samples = torch.arange(len(ids), device=ids.device).reshape(-1, *[1] * (ids.ndim - 1))
-    found: Tensor = graph.value(lookup.args[1].name, {name: samples.expand_as(ids).contiguous()})
-    return found
 
 
 def _spoil(value: Tensor) -> Tensor:
