@@ -182,6 +182,8 @@ def test_samples_that_are_mixed_are_named():
         lambda h: nn.functional.linear(h, h[:1].expand(4, 4)),  # a result without a batch
         lambda h: h + h.flip(0),  # a result with one, in which each sample takes from another
         lambda h: h * (h.sum(0) > 0),  # through a mask alone
+        lambda h: torch.where(h > 0, h, 0.0).cumsum(0),  # what is NaN in one is 0 in the next
+        lambda h: torch.where(h.abs() < 9, h, 0.0).flip(0).cumsum(0).flip(0),
     ):
         model = Squared(function).eval()
         with pytest.raises(relprop.RelpropError, match="mixes the samples of a batch"):

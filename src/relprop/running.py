@@ -172,7 +172,15 @@ def _with_ledgers_of_each(
     resolved: Sequence[tuple[Tensor, Any]],
 ) -> list[Walk]:
     """Ledgers of samples that the model sorts among one another: each sample by itself."""
-    state = state_of(model, made.program.plan.graph)
+    graph = made.program.plan.graph
+    if not graph.any_batch:
+        raise InputError(
+            f'ledger=True with capture="per-input" for a batch of {inputs.batch} whose samples '
+            "cannot be told apart in every value",
+            "one sample at a time",
+            "explain x[i:i+1] for each i",
+        )
+    state = state_of(model, graph)
     parts: list[list[Ledger]] = [[] for _ in walks]
     for i in range(inputs.batch):
         one = inputs.per_sample(lambda t, i=i: t[i : i + 1])  # type: ignore[misc]
