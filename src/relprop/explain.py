@@ -74,7 +74,7 @@ class Explainer:
     def plan(self, x: Given, *, explain: str | tuple[str, ...] | None = None) -> Plan:
         """What will happen at every operation for a batch like x. Print it to read it."""
         with _arithmetic(create_graph=False):
-            return self._make(check_inputs(self.model, x, explain)).program.plan
+            return self._make(_own(check_inputs(self.model, x, explain), False)).program.plan
 
     def __call__(
         self,
@@ -110,8 +110,10 @@ class Explainer:
         """
         if seed not in ("score", "one"):
             raise InputError(f"seed is {seed!r}", '"score" or "one"', 'write seed="score"')
-        if isinstance(layers, str):
-            raise InputError(f"layers is {layers!r}", "a list of names", f'layers=["{layers}"]')
+        named = isinstance(layers, (list, tuple)) and all(isinstance(n, str) for n in layers)
+        if not named:
+            todo = f'layers=["{layers if isinstance(layers, str) else "*"}"]'
+            raise InputError(f"layers is {layers!r}", "a list of names", todo)
         request = Request(
             target, seed == "one", bool(ledger), tuple(layers), dict(only or {}), create_graph
         )
