@@ -130,8 +130,8 @@ WRITERS = {
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("capture", ["export", "per-input"])
 def test_a_forward_that_writes(name, capture):
-    make, x = WRITERS[name]
-    model, kept = make().eval(), x.clone()
+    make, kept = WRITERS[name]
+    model, x = make().eval(), kept.clone()
     before = photograph(model)
     explainer = relprop.Explainer(model, "zero", capture=capture)
     explainer.plan(x)

@@ -18,7 +18,7 @@ def check_inputs(model: nn.Module, given: Given, explain: str | tuple[str, ...] 
     """What the model is called with, by label; InputError if the model cannot take it.
 
     given    one tensor (batch, *features), a tuple of positional arguments, or a mapping of
-             keyword arguments; those that are no tensors are passed on as they are
+             keyword arguments; numbers, texts and None, alone or in lists, are passed on
     explain  label or labels of the tensors that relevance is taken of; None: the first tensor
     """
     values, positional = _labelled(model, given)

@@ -32,7 +32,8 @@ class Layout:
     def by_sample(self, value: Tensor, batch: int) -> Tensor:
         """A value summed over all but its samples, (batch,), in float64."""
         before, after = value.shape[: self.axis], value.shape[self.axis + 1 :]
-        parts = value.double().reshape(*before, self.outer, batch, -1, *after)
+        rest = value.shape[self.axis] // (self.outer * batch)
+        parts = value.double().reshape(*before, self.outer, batch, rest, *after)
         return parts.sum([dim for dim in range(parts.ndim) if dim != self.axis + 1])
 
 
@@ -101,7 +102,7 @@ def _spoil(value: Tensor, sample: int) -> Tensor:
 
 def _layout(nan: Tensor, batch: int) -> Layout | None:
     """The one layout whose last sample has all NaN in it; None if there is none, or several."""
-    if batch == 1:
+    if batch == 1 or nan.numel() == 0:
         return Layout()
     found = []
     for axis in range(nan.ndim):
