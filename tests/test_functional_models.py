@@ -83,6 +83,24 @@ def test_zero_is_gradient_times_input(function, batch):
     torch.testing.assert_close(e.relevance, gradient_times_input(model, x))
 
 
+@pytest.mark.parametrize("rule", ["gamma", "z-plus", "flat", "zero"])
+@pytest.mark.parametrize("shape", [(2, 6), (2, 4, 6), (2, 3, 4, 6)])
+def test_a_product_with_a_matrix_is_a_linear_layer(rule, shape):
+    """Its weights are constant, whatever the dimensions of what they are multiplied with."""
+
+    def product(m, x):
+        return m.o((x @ m.a.weight.t()).relu() + m.scale).flatten(1, -2).sum(1)
+
+    def layer(m, x):
+        return m.o(F.linear(x, m.a.weight).relu() + m.scale).flatten(1, -2).sum(1)
+
+    x, recipe = signed(*shape), Recipe.preset("zero").using("*", rule)
+    if len(shape) == 2:
+        x = x.unsqueeze(1)
+    got, want = (relprop.explain(net(f), x, recipe, target=1).relevance for f in (product, layer))
+    torch.testing.assert_close(got, want)
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [

@@ -45,6 +45,8 @@ def _node(call: torch.fx.Node) -> Node:
     operation = _operation(target)
     if operation == "einsum":
         target, args = Einsum(target), (args[0], *args[1])
+    if operation == "matmul" and _dimensions(call.args[0]) >= 2 == _dimensions(call.args[1]):
+        operation = "mm"  # with a matrix, in every leading dimension alike: a linear layer's
     if operation in ("view", "_unsafe_view"):  # strides need not be those of the model's run
         target = torch.ops.aten.reshape.default
     if operation == "copy":  # into a value of which only the shape counts
@@ -62,6 +64,10 @@ def _node(call: torch.fx.Node) -> Node:
         floating=_floating(value),
         merged=isinstance(value, Tensor) and any(map(_is_product, value.shape)),
     )
+
+
+def _dimensions(value: Any) -> int:
+    return value.meta["val"].ndim if isinstance(value, torch.fx.Node) else 0
 
 
 def _place(call: torch.fx.Node) -> tuple[str, str, int]:
