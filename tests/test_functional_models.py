@@ -83,6 +83,22 @@ def test_zero_is_gradient_times_input(function, batch):
     torch.testing.assert_close(e.relevance, gradient_times_input(model, x))
 
 
+def test_a_pooled_context_is_a_factor_and_no_statistic():
+    """A mean of one thing times another: half of the relevance to each, not all to the other."""
+
+    def scored(share):
+        def forward(m, x):
+            return m.o(m.b(F.pad(share * x.mean(1) * m.a(x[:, 0])[:, :6], (0, 2))))
+
+        return net(forward)
+
+    x = signed(2, 4, 6)
+    e = relprop.explain(scored(1.0), x, "zero", target=0)
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(scored(0.5)(leaf)[:, 0].sum(), leaf)
+    torch.testing.assert_close(e.relevance, x * gradient)
+
+
 @pytest.mark.parametrize("rule", ["gamma", "z-plus", "flat", "zero"])
 @pytest.mark.parametrize("shape", [(2, 6), (2, 4, 6), (2, 3, 4, 6)])
 def test_a_product_with_a_matrix_is_a_linear_layer(rule, shape):
