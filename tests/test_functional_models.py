@@ -232,6 +232,19 @@ def test_recipes_are_compared_copied_and_pickled():
         assert hash(other) == hash(recipe)
 
 
+def test_recipes_with_bounds_for_each_channel_are_compared():
+    def box(low):
+        return Recipe.preset(
+            "epsilon-gamma-box", low=torch.tensor(low), high=torch.tensor([2.0, 3])
+        )
+
+    assert box([0.0, -1.0]) == box([0.0, -1.0])
+    assert hash(box([0.0, -1.0])) == hash(box([0.0, -1.0]))
+    assert box([0.0, -1.0]) != box([0.0, -2.0])
+    assert box([0.0, -1.0]) != box(0.0)
+    assert Recipe.preset("zero").using("*", "z-box", low=0.0, high=1.0) != Recipe.preset("zero")
+
+
 def test_functional_layers_are_named_by_the_module_that_ran_them():
     model = net(lambda m, x: F.linear(F.relu(m.a(x)), m.o.weight))
     plan = str(relprop.Explainer(model, Recipe.preset("zero").using("", "flat")).plan(signed(2, 6)))

@@ -238,6 +238,9 @@ def test_selectors_by_type_kind_and_depth(explainer):
         (relprop.Selector(depth=">=0.5"), ["2.0", "4"]),
         (relprop.Selector(name="2*", kinds=("convolution",), depth="> 0.2"), ["2.0"]),
         (relprop.Selector(kinds=("linear",)), ["4"]),
+        (relprop.Selector(operation="conv2d"), ["0.0", "2.0"]),
+        (relprop.Selector(operation="lin*"), ["4"]),
+        (relprop.Selector(name="2*", operation="conv*", depth="> 0.2"), ["2.0"]),
     ]:
         recipe = Recipe.preset("zero").using(selector, "gamma")
         steps = explainer.with_recipe(recipe).plan(x).steps
@@ -252,6 +255,8 @@ def test_selectors_by_type_kind_and_depth(explainer):
         ({"depth": 0.3}, "0.3"),
         ({"kinds": ("dense",)}, "'dense'"),
         ({"type": nn.Conv2d}, "Conv2d"),
+        ({"operation": torch.detach}, "operation"),
+        ({"kinds": "linear"}, "kinds is 'linear'"),
     ],
 )
 def test_selectors_that_make_no_sense(arguments, given):
@@ -263,4 +268,7 @@ def test_selectors_that_make_no_sense(arguments, given):
 def test_a_selector_that_fits_nothing(explainer):
     recipe = Recipe.preset("zero").using(relprop.Selector(type="Conv3d"), "gamma")
     with pytest.raises(relprop.RelpropError, match="Conv3d fits no module that takes"):
+        explainer.with_recipe(recipe).plan(X)
+    recipe = Recipe.preset("zero").using(relprop.Selector(operation="conv3d"), "gamma")
+    with pytest.raises(relprop.RelpropError, match=r'\(conv3d\) fits(.|\n)*write "conv2d"'):
         explainer.with_recipe(recipe).plan(X)

@@ -47,6 +47,8 @@ def _node(call: torch.fx.Node) -> Node:
         target, args = Einsum(target), (args[0], *args[1])
     if operation == "matmul" and _dimensions(call.args[0]) >= 2 == _dimensions(call.args[1]):
         operation = "mm"  # with a matrix, in every leading dimension alike: a linear layer's
+    if any(map(_is_complex, call.all_input_nodes)):
+        operation = f"complex_{operation}"  # what is known of it holds for real numbers alone
     if operation in ("view", "_unsafe_view"):  # strides need not be those of the model's run
         target = torch.ops.aten.reshape.default
     if operation == "copy":  # into a value of which only the shape counts
@@ -99,6 +101,11 @@ def _is_product(size: Any) -> bool:
 
 def _floating(value: Any) -> bool:
     return isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex())
+
+
+def _is_complex(call: torch.fx.Node) -> bool:
+    value = call.meta.get("val")
+    return isinstance(value, Tensor) and value.is_complex()
 
 
 def _with_refs(value: Any) -> Any:
