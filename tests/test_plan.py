@@ -118,7 +118,7 @@ class Squared(nn.Module):
         (lambda h: torch.ones_like(h) / h, "a constant is divided by what depends on the input"),
         (lambda h: torch.atan2(h, h + 1), "no rule for atan2"),
         (lambda h: torch.fft.rfft(h).abs()[:, :1] + h, "no rule for"),
-        (lambda h: torch.lerp(h, h * 2, h), "no rule for lerp"),
+        (lambda h: torch.lerp(h, h * 2, h), "a parameter depends on the input in lerp"),
         (lambda h: torch.addcmul(h, h, h), "an added value depends on the input"),
     ],
 )

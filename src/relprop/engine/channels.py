@@ -18,7 +18,17 @@ _LAST = frozenset({"embedding", "layer_norm", "rms_norm", "mm", "addmm"})
 _SAME_PLACES = frozenset(
     {
         *("clone", "contiguous", "alias", "to", "_to_copy", "type_as", "where", "masked_fill"),
-        *("cat", "slice", "narrow", "flip", "roll", "index_select", "pad", "constant_pad_nd"),
+        *(
+            "cat",
+            "slice",
+            "narrow",
+            "flip",
+            "roll",
+            "index_select",
+            "chunk",
+            "pad",
+            "constant_pad_nd",
+        ),
     }
 )
 

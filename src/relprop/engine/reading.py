@@ -26,7 +26,7 @@ def read(program: torch.export.ExportedProgram, inputs: Inputs, any_batch: bool)
     calls = [call for call in calls if not _operation(call.target).startswith(_REMARKS)]
     names = dict(zip(inputs.tensors, map(str, interface.user_inputs), strict=True))
     return Graph(
-        nodes=_one_result_each([_node(call) for call in calls]),
+        nodes=_one_result_each([part for call in calls for part in _parts(_node(call))]),
         inputs=names,
         explained=tuple(names[label] for label in inputs.explained),
         tokens=tuple(names[n] for n in inputs.explained if not _floating(inputs.values[n])),
@@ -66,6 +66,27 @@ def _node(call: torch.fx.Node) -> Node:
         floating=_floating(value),
         merged=isinstance(value, Tensor) and any(map(_is_product, value.shape)),
     )
+
+
+def _parts(node: Node) -> tuple[Node, ...]:
+    """A gated linear unit as the product that it is: one half, and a sigmoid of the other."""
+    if node.operation != "glu":
+        return (node,)
+    value, half, gate = (Ref(f"{node.name}_{part}") for part in ("value", "half", "gate"))
+    sigmoid, times = torch.ops.aten.sigmoid.default, torch.ops.aten.mul.Tensor
+    return (
+        _half(node, value.name, 0),
+        _half(node, half.name, 1),
+        replace(node, name=gate.name, operation="sigmoid", target=sigmoid, args=(half,)),
+        replace(node, operation="mul", target=times, args=(value, gate)),
+    )
+
+
+def _half(node: Node, name: str, which: int) -> Node:
+    x, dim = (*node.args, -1)[:2]
+    target = Item(torch.ops.aten.chunk.default, which)
+    args = (x, 2, dim)
+    return replace(node, name=name, operation="chunk", target=target, args=args, item=which)
 
 
 def _dimensions(value: Any) -> int:

@@ -55,6 +55,8 @@ def _draws(node: Node) -> bool:
         return any(node.args[4:5])
     if node.operation in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         return bool(node.args[6]) and node.args[5] > 0
+    if node.operation == "rrelu":
+        return any(node.args[3:4])
     return node.operation == "normal" or any(word in node.operation for word in RANDOM)
 
 
@@ -142,7 +144,8 @@ def refuse_unruled(node: Node, operation: Operation | None, facts: Facts, recipe
         raise no_rule(node, "a constant is divided by what depends on the input in")
     others = places != (0,)
     narrow = operation.principle is Principle.ACTIVATION or node.operation in FIRST_ONLY
-    if narrow and others and node.operation != "where":
+    weighed = node.operation == "lerp" and 2 in places
+    if weighed or (narrow and others and node.operation != "where"):
         raise no_rule(node, "a parameter depends on the input in")
 
 
