@@ -146,6 +146,25 @@ def test_a_gated_linear_unit_holds_its_gate():
     assert e.ledger.error <= 1e-9
 
 
+@pytest.mark.parametrize("arguments", [{}, {"unbiased": False}, {"correction": 2}])
+def test_a_variance_is_a_mean_of_squares(arguments):
+    """Whose relevance goes to what is squared: half of its gradient."""
+
+    def model_with(share):
+        def forward(m, x):
+            variance = m.a(x).var(1, keepdim=True, **arguments)
+            return m.o(m.b(m.a(x) + share * variance + (1 - share) * variance.detach()).relu())
+
+        return net(forward)
+
+    x = signed(2, 6)
+    model = net(lambda m, x: m.o(m.b(m.a(x) + m.a(x).var(1, keepdim=True, **arguments)).relu()))
+    e = relprop.Explainer(model, "zero")(x, ledger=True)
+    torch.testing.assert_close(e.output, model(x).detach())
+    torch.testing.assert_close(e.relevance, gradient_times_input(model_with(0.5), x))
+    assert e.ledger.error <= 1e-9
+
+
 def test_a_norm_that_counts_has_no_relevance_to_give():
     model = net(lambda m, x: m.o(m.a(x) + torch.linalg.vector_norm(m.a(x), 0, 1, keepdim=True)))
     with pytest.raises(relprop.RelpropError, match="no way through the statistic"):

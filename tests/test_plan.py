@@ -114,7 +114,7 @@ class Squared(nn.Module):
     [
         (lambda h: h.floor(), "no rule for floor"),
         (lambda h: h.sign(), "no rule for sign"),
-        (lambda h: h + h.var(1, keepdim=True), "relevance has no way through the statistic var"),
+        (lambda h: h + h.prod(1, keepdim=True), "relevance has no way through the statistic prod"),
         (lambda h: torch.ones_like(h) / h, "a constant is divided by what depends on the input"),
         (lambda h: torch.atan2(h, h + 1), "no rule for atan2"),
         (lambda h: torch.fft.rfft(h).abs()[:, :1] + h, "no rule for"),

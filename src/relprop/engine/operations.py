@@ -122,7 +122,6 @@ _BY_OPERATION: Mapping[Operation, str] = {
     _SIGNED: "sub rsub neg batch_norm lerp",
     # f(t x) = t f(x) for t > 0: x times the gradient is f(x), as where they are written out
     replace(_SUM, nonnegative="always", reduces=True): "std norm linalg_vector_norm",
-    Operation(Principle.STATISTIC, nonnegative="always", reduces=True): "var",
     Operation(Principle.STATISTIC, reduces=True): "var_mean logsumexp prod",
 }
 

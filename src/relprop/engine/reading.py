@@ -69,9 +69,23 @@ def _node(call: torch.fx.Node) -> Node:
 
 
 def _parts(node: Node) -> tuple[Node, ...]:
-    """A gated linear unit as the product that it is: one half, and a sigmoid of the other."""
-    if node.operation != "glu":
-        return (node,)
+    """What an operation is made of, where that is more than itself: a variance, a square."""
+    known = {"glu": _gated, "var": _squared}
+    return known[node.operation](node) if node.operation in known else (node,)
+
+
+def _squared(node: Node) -> tuple[Node, ...]:
+    """A variance: of the deviation, which scales with its input, the square."""
+    root, square = Ref(f"{node.name}_root"), torch.ops.aten.square.default
+    target = getattr(torch.ops.aten.std, getattr(node.target, "_overloadname", "default"))
+    return (
+        replace(node, name=root.name, operation="std", target=target),
+        replace(node, operation="square", target=square, args=(root,), kwargs={}),
+    )
+
+
+def _gated(node: Node) -> tuple[Node, ...]:
+    """A gated linear unit: the product of one half and a sigmoid of the other."""
     value, half, gate = (Ref(f"{node.name}_{part}") for part in ("value", "half", "gate"))
     sigmoid, times = torch.ops.aten.sigmoid.default, torch.ops.aten.mul.Tensor
     return (
