@@ -263,7 +263,7 @@ def test_samples_that_are_mixed_are_named():
         lambda h: h + h.flip(0),  # a result with one, in which each sample takes from another
         lambda h: h * (h.sum(0) > 0),  # through a mask alone
     ):
-        model = Squared(function).eval()
+        model = randomise(Squared(function))
         with pytest.raises(relprop.RelpropError, match="mixes the samples of a batch"):
             relprop.Explainer(model, "zero").plan(signed(2, 4).float())
 
