@@ -19,7 +19,7 @@ FLOORS = [
     "data models engine.linear_maps engine.reading engine.traced",
     "train engine.weighted engine.capture",
     "engine.rules engine.shares engine.operations",
-    "engine.recurrent engine.facts engine.tokens",
+    "engine.recurrent engine.facts engine.tokens engine.channels",
     "engine.rulebook",
     "engine.rows",
     "engine.presets engine.documents",

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from .checks import Given, check_inputs
+from .engine.channels import conditions
 from .engine.graph import Graph
 from .engine.inputs import Inputs
 from .engine.plan import Plan
@@ -102,8 +103,8 @@ class Explainer:
         explain       labels of the inputs that relevance is taken of; None: the first
         ledger        account for all relevance, by operation and sample
         layers        globs on names of modules whose output's relevance is wanted
-        only          module -> channels through which alone relevance passes at its output: an
-                      index, a list of them, or a mask
+        only          glob on names of modules -> channels through which alone relevance passes
+                      at their output: an index, a list of them, or a mask of a sample's shape
         create_graph  relevance can be differentiated by the inputs and the model's parameters
         Raises RelpropError before anything runs if an argument is wrong, or an operation has no
         rule; and after it if the result is not finite.
@@ -115,7 +116,7 @@ class Explainer:
             todo = f'layers=["{layers if isinstance(layers, str) else "*"}"]'
             raise InputError(f"layers is {layers!r}", "a list of names", todo)
         request = Request(
-            target, seed == "one", bool(ledger), tuple(layers), dict(only or {}), create_graph
+            target, seed == "one", bool(ledger), tuple(layers), conditions(only), create_graph
         )
         with _arithmetic(create_graph):
             inputs = _own(check_inputs(self.model, x, explain), create_graph)

@@ -5,19 +5,21 @@ The model is run once; for several targets relevance is walked back several time
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .checks import check_finite, check_output_shape, is_classification
+from .engine.channels import channel_dimension, channel_mask
 from .engine.diagnosis import FirstNotFinite, first_in_forward
 from .engine.inputs import Inputs
 from .engine.layout import Layout
 from .engine.ledger import Bookkeeper, Ledger, joined
 from .engine.program import Program, Trace, Watcher
 from .engine.tokens import token_relevance
-from .engine.watchers import AtLayers, Only, channel_mask, outputs_of
+from .engine.watchers import AtLayers, Only, outputs_of
 from .errors import InputError
 from .explanation import Explanation
 from .making import Made, state_of
@@ -69,7 +71,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     resolved = [resolve_target(output, one) for one in wanted]
     names = [name for found in layers.values() for name in found]
     seeds = [_seed(output, c, request.unit) for c, _ in resolved]
-    only = _only(request.only, limited, trace)
+    only = _only(request.only, limited, program, trace)
     watched = [[*only, AtLayers(names)] for _ in seeds]
     walks = [
         _walk(made, inputs, state, trace, c, watched[i], request.ledger, i < len(seeds) - 1)
@@ -89,11 +91,20 @@ def _module_values(program: Program, patterns: Sequence[str]) -> dict[str, tuple
     return found
 
 
-def _only(channels: Mapping[str, Any], modules: Mapping[str, Any], trace: Trace) -> list[Watcher]:
-    masks = {}
-    for module, chosen in channels.items():
-        for name in modules.get(module, ()):
-            masks[name] = channel_mask(trace.values[name], chosen, module)
+def _only(
+    channels: Mapping[str, Any],
+    modules: Mapping[str, tuple[str, ...]],
+    program: Program,
+    trace: Trace,
+) -> list[Watcher]:
+    """What lets through the channels of all modules that a glob fits; all conditions must hold."""
+    masks: dict[str, Tensor] = {}
+    for pattern, chosen in channels.items():
+        fitting = [m for m in modules if fnmatchcase(m, pattern)]
+        for module, name in [(m, name) for m in fitting for name in modules[m]]:
+            dim = channel_dimension(program.plan.graph, name)
+            mask = channel_mask(trace.values[name], chosen, module, dim)
+            masks[name] = mask * masks[name] if name in masks else mask
     return [Only(masks)] if masks else []
 
 

@@ -3,12 +3,15 @@
 x   the inputs that receive relevance          z   the result
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from ..errors import PlanError
 
 
 @dataclass(frozen=True)
@@ -31,31 +34,56 @@ class Traced:
     _result: Tensor
 
     def adjoint(self, c: Tensor) -> tuple[Tensor, ...]:
-        """J^T c for the derivative J of z by x: one tensor for each x."""
+        """J^T c for the derivative J of z by x: one tensor for each x.
+
+        Raises PlanError where torch has no derivative.
+        """
+        if not self._result.requires_grad:  # as of detach
+            return tuple(torch.zeros_like(x) for x in self.x)
         again = torch.is_grad_enabled()
-        return torch.autograd.grad(
-            self._result,
-            self._leaves,
-            c,
-            retain_graph=True,
-            create_graph=again,
-            materialize_grads=True,
-        )
+        try:
+            return torch.autograd.grad(
+                self._result,
+                self._leaves,
+                c,
+                retain_graph=True,
+                create_graph=again,
+                materialize_grads=True,
+            )
+        except RuntimeError as error:
+            raise _no_derivative(error) from error
 
     def tangent(self, *directions: Tensor) -> Tensor:
         """J d for one direction d for each x, of z's shape: the derivative of J^T u by u, at d."""
         with torch.enable_grad():
             leaves = tuple(leaf(value) for value in self.x)
             z = self.smooth(*leaves)
+            if not z.requires_grad:
+                return torch.zeros_like(z)
             u = torch.zeros_like(z).requires_grad_()
             pulled = torch.autograd.grad(z, leaves, u, create_graph=True, materialize_grads=True)
             along = [(g * d).sum() for g, d in zip(pulled, directions, strict=True)]
-            (pushed,) = torch.autograd.grad(torch.stack(along).sum(), u, materialize_grads=True)
+            total = torch.stack(along).sum()
+            if not total.requires_grad:  # as of round, whose derivative is zero everywhere
+                return torch.zeros_like(z)
+            (pushed,) = torch.autograd.grad(total, u, materialize_grads=True)
         return pushed
 
     def at(self, value: float) -> Tensor:
         """The result for an x that has this value everywhere."""
         return self.function(*(torch.full_like(x, value) for x in self.x))
+
+
+def _no_derivative(error: RuntimeError) -> Exception:
+    """The error for an operation that torch cannot differentiate; any other error as it is."""
+    found = re.search(r"derivative for aten::(\w+) is not implemented", str(error))
+    if found is None or found[1].endswith("_backward"):
+        return error
+    return PlanError(
+        f"the gradient of {found[1]}, which torch does not have",
+        "an operation that torch can differentiate, or one that is held constant",
+        f'recipe.using(relprop.Selector(operation="{found[1]}"), "constant")',
+    )
 
 
 def trace(
