@@ -42,6 +42,31 @@ def test_control_flow_over_numbers_is_followed_for_each_input(loops):
         assert e.ledger.error < 1e-9
 
 
+class Hidden(nn.Module):
+    """An `if` and a `while` over values that come out of layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        h = self.a(x)
+        h = self.b(h.relu()) if h.sum() > 0 else h
+        while h.abs().max() > 0.3:
+            h = h * 0.5
+        return self.head(h)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_control_flow_over_hidden_values_is_followed(sign):
+    model, x = randomise(Hidden()).double(), signed(3, 4)
+    model.a.bias.data.fill_(50.0 * sign)
+    assert bool(model.a(x).sum() > 0) == (sign > 0)
+    e = relprop.Explainer(model, "zero", capture="per-input")(x, target=1)
+    torch.testing.assert_close(e.output, model(x).detach())
+    torch.testing.assert_close(e.relevance, gradient_times_input(model, x))
+
+
 def test_control_flow_over_numbers_is_refused_otherwise(loops):
     with pytest.raises(relprop.RelpropError) as error:
         relprop.explain(loops, signed(3, 4))

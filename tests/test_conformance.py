@@ -73,6 +73,31 @@ def test_a_rule_that_does_not_is_told_why(function, message):
         relprop.check_rule(rule)
 
 
+def no_result(step) -> None:
+    """Returns nothing."""
+
+
+def narrow(step) -> Back:
+    """Pulls to less than the input."""
+    return Back(lambda v: step.transpose(v, step.weights)[..., 1:], lambda v: {})
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (no_result, r'"no-result" returned a NoneType(.|\n)*relprop\.Back\(pull'),
+        (narrow, r'"narrow" pulled \[\(2, 3\)\] to inputs of the shapes \[\(2, 4\)\]'),
+    ],
+)
+def test_a_rule_that_returns_something_else_is_named(function, message):
+    rule = relprop.rule(kinds=("linear",))(function)
+    model, recipe = nn.Linear(4, 3).double().eval(), Recipe.preset("zero").using("*", rule)
+    with pytest.raises(relprop.RelpropError, match=message):
+        relprop.explain(model, signed(2, 4), recipe)
+    with pytest.raises(relprop.RelpropError, match=f'"{rule.name}"'):
+        relprop.check_rule(rule)
+
+
 def test_the_example_on_paper():
     """Contributions 2, 4 and 1, 1: the first go to one input, the second are shared."""
     model = nn.Linear(2, 2, bias=False).double().eval()

@@ -16,6 +16,7 @@ MINE = (
     .using("layer1.*", "epsilon", epsilon=0.5, relative=True)
     .using(Selector(type="Conv2d", kinds=("convolution",), depth="<= 0.3"), "gamma", gamma=0.1)
     .using(Selector(depth="first"), "flat")
+    .using(Selector(operation="detach"), "constant")
 )
 RECIPES = {
     **{name: Recipe.preset(name, **(BOX if "box" in name else {})) for name in PRESETS},
@@ -66,6 +67,9 @@ def test_the_text_is_toml_and_json_that_a_person_can_write():
         (Recipe.from_toml, "name = ", "no TOML"),
         (Recipe.from_json, "{", "no JSON"),
         (Recipe.from_json, "[]", "without rows"),
+        (Recipe.from_json, "{}", "without rows"),
+        (Recipe.from_toml, "", "without rows"),
+        (Recipe.from_toml, "name = 3", "without rows"),
         (Recipe.from_toml, 'rows = "all"', "without rows"),
         (Recipe.from_toml, 'colour = "red"', "'colour'"),
         (Recipe.from_toml, "automatic = 1", "automatic = 1"),

@@ -83,6 +83,128 @@ def test_zero_is_gradient_times_input(function, batch):
     torch.testing.assert_close(e.relevance, gradient_times_input(model, x))
 
 
+SOME = torch.tensor([True, False, True, True, False, False, True, False])
+
+
+def plane(h):
+    return h.reshape(-1, 1, 2, 4)
+
+
+def unpooled(h):
+    largest, places = F.max_pool2d(plane(h), 2, return_indices=True)
+    return F.max_unpool2d(largest, places, 2).flatten(1)
+
+
+def resized(h, mode):
+    return F.interpolate(plane(h), (4, 2), mode=mode, antialias=True).flatten(1)
+
+
+LIKE_A_SUM = {
+    "lerp": lambda h: torch.lerp(h, h.flip(1).relu(), 0.3),
+    "lerp by tensor": lambda h: torch.lerp(h, h.flip(1).relu(), torch.arange(8.0).to(h) / 8),
+    "tensordot": lambda h: torch.tensordot(h, torch.arange(64.0).to(h).reshape(8, 8).sin(), 1),
+    "diff": lambda h: torch.diff(F.pad(h, (1, 0))),
+    "nan_to_num": lambda h: h.nan_to_num(),
+    "masked_scatter": lambda h: h[:, None].masked_scatter(SOME.expand(h.shape), h[:, None])[:, 0],
+    "bilinear": lambda h: resized(h, "bilinear"),
+    "bicubic": lambda h: resized(h, "bicubic"),
+    "max_unpool2d": unpooled,
+    "median": lambda h: h + h.median(1, keepdim=True).values,
+    "kthvalue": lambda h: h + h.kthvalue(3, 1, keepdim=True).values,
+    "cummax": lambda h: h.cummax(1).values,
+    "cummin": lambda h: h.cummin(1).values,
+    "rrelu": lambda h: F.rrelu(h),
+    "std": lambda h: h + h.std(1, keepdim=True),
+    "norm": lambda h: h + h.norm(dim=1, keepdim=True),
+}
+
+
+@pytest.mark.parametrize("name", LIKE_A_SUM)
+@pytest.mark.parametrize("flat", [False, True])
+def test_what_scales_with_its_input_is_gradient_times_input(name, flat):
+    """Also of a layer that is given relevance itself after it, of which all is accounted for."""
+    f = LIKE_A_SUM[name]
+    model, x = net(lambda m, x: m.o(m.b(f(m.a(x))).relu())), signed(1, 6)
+    recipe = Recipe.preset("zero").using("b", "flat") if flat else Recipe.preset("zero")
+    e = relprop.Explainer(model, recipe)(x, ledger=True)
+    torch.testing.assert_close(e.output, model(x).detach())
+    assert e.ledger.error <= 1e-9
+    if not flat:
+        torch.testing.assert_close(e.relevance, gradient_times_input(model, x))
+
+
+def test_a_gated_linear_unit_holds_its_gate():
+    def held(h):
+        value, gate = h.chunk(2, 1)
+        return value * gate.sigmoid().detach()
+
+    model, twin = (net(lambda m, x, f=f: m.o(F.pad(f(m.a(x)), (0, 4)))) for f in (F.glu, held))
+    x = signed(2, 6)
+    e = relprop.Explainer(model, "zero")(x, ledger=True)
+    torch.testing.assert_close(e.output, model(x).detach())
+    torch.testing.assert_close(e.relevance, gradient_times_input(twin, x))
+    assert e.ledger.error <= 1e-9
+
+
+@pytest.mark.parametrize("arguments", [{}, {"unbiased": False}, {"correction": 2}])
+def test_a_variance_is_a_mean_of_squares(arguments):
+    """Whose relevance goes to what is squared: half of its gradient."""
+
+    def model_with(share):
+        def forward(m, x):
+            variance = m.a(x).var(1, keepdim=True, **arguments)
+            return m.o(m.b(m.a(x) + share * variance + (1 - share) * variance.detach()).relu())
+
+        return net(forward)
+
+    x = signed(2, 6)
+    model = net(lambda m, x: m.o(m.b(m.a(x) + m.a(x).var(1, keepdim=True, **arguments)).relu()))
+    e = relprop.Explainer(model, "zero")(x, ledger=True)
+    torch.testing.assert_close(e.output, model(x).detach())
+    torch.testing.assert_close(e.relevance, gradient_times_input(model_with(0.5), x))
+    assert e.ledger.error <= 1e-9
+
+
+def test_a_norm_that_counts_has_no_relevance_to_give():
+    model = net(lambda m, x: m.o(m.a(x) + torch.linalg.vector_norm(m.a(x), 0, 1, keepdim=True)))
+    with pytest.raises(relprop.RelpropError, match="no way through the statistic"):
+        relprop.explain(model, signed(2, 6), "zero")
+
+
+def test_a_pooled_context_is_a_factor_and_no_statistic():
+    """A mean of one thing times another: half of the relevance to each, not all to the other."""
+
+    def scored(share):
+        def forward(m, x):
+            return m.o(m.b(F.pad(share * x.mean(1) * m.a(x[:, 0])[:, :6], (0, 2))))
+
+        return net(forward)
+
+    x = signed(2, 4, 6)
+    e = relprop.explain(scored(1.0), x, "zero", target=0)
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(scored(0.5)(leaf)[:, 0].sum(), leaf)
+    torch.testing.assert_close(e.relevance, x * gradient)
+
+
+@pytest.mark.parametrize("rule", ["gamma", "z-plus", "flat", "zero"])
+@pytest.mark.parametrize("shape", [(2, 6), (2, 4, 6), (2, 3, 4, 6)])
+def test_a_product_with_a_matrix_is_a_linear_layer(rule, shape):
+    """Its weights are constant, whatever the dimensions of what they are multiplied with."""
+
+    def product(m, x):
+        return m.o((x @ m.a.weight.t()).relu() + m.scale).flatten(1, -2).sum(1)
+
+    def layer(m, x):
+        return m.o(F.linear(x, m.a.weight).relu() + m.scale).flatten(1, -2).sum(1)
+
+    x, recipe = signed(*shape), Recipe.preset("zero").using("*", rule)
+    if len(shape) == 2:
+        x = x.unsqueeze(1)
+    got, want = (relprop.explain(net(f), x, recipe, target=1).relevance for f in (product, layer))
+    torch.testing.assert_close(got, want)
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
@@ -196,6 +318,19 @@ def test_recipes_are_compared_copied_and_pickled():
     for other in (copy.deepcopy(recipe), pickle.loads(pickle.dumps(recipe))):
         assert other == recipe
         assert hash(other) == hash(recipe)
+
+
+def test_recipes_with_bounds_for_each_channel_are_compared():
+    def box(low):
+        return Recipe.preset(
+            "epsilon-gamma-box", low=torch.tensor(low), high=torch.tensor([2.0, 3])
+        )
+
+    assert box([0.0, -1.0]) == box([0.0, -1.0])
+    assert hash(box([0.0, -1.0])) == hash(box([0.0, -1.0]))
+    assert box([0.0, -1.0]) != box([0.0, -2.0])
+    assert box([0.0, -1.0]) != box(0.0)
+    assert Recipe.preset("zero").using("*", "z-box", low=0.0, high=1.0) != Recipe.preset("zero")
 
 
 def test_functional_layers_are_named_by_the_module_that_ran_them():

@@ -159,6 +159,54 @@ def test_tokens_that_a_model_reorders_before_it_looks_them_up(text):
     torch.testing.assert_close(got.relevance, want.relevance)
 
 
+class Moves(nn.Module):
+    """Scores from ids that are moved before they are looked up."""
+
+    def __init__(self, move, length):
+        super().__init__()
+        self.tokens, self.move = nn.Embedding(200, 4), move
+        self.head = nn.Linear(4 * length, 3)
+
+    def forward(self, ids):
+        return self.head(self.tokens(self.move(ids)).tanh().flatten(1))
+
+
+LETTERS = torch.tensor([[9, 8, 7, 10, 12, 11], [13, 15, 14, 18, 17, 16]])
+PLACES = torch.arange(6).expand(2, 6)
+MOVES = {  # name: the move, and the position that each looked-up entry has, -1 for a constant
+    "not masked": (lambda i: i.masked_fill(i == 5, 1), PLACES),
+    "masked": (
+        lambda i: i.masked_fill(i == 10, 1),
+        PLACES.masked_fill(LETTERS == 10, -1),
+    ),
+    "begun": (lambda i: nn.functional.pad(i, (1, 0), value=2), PLACES),
+    "begun with many": (lambda i: nn.functional.pad(i, (1, 0), value=101), PLACES),
+    "sorted": (lambda i: i.gather(1, i.argsort(1)), LETTERS.argsort(1)),
+    "chosen": (lambda i: torch.where(i.bool(), i, 3).flip(1), PLACES.flip(1)),
+    "of another type": (lambda i: i.int().roll(1, 1).long(), PLACES.roll(1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_relevance_of_tokens_that_are_moved_by_their_own_values(name):
+    move, places = MOVES[name]
+    if name.startswith("begun"):
+        places = nn.functional.pad(places, (1, 0), value=-1)
+    model = randomise(Moves(move, places.shape[1])).double()
+    e = relprop.Explainer(model)(LETTERS, target=1, layers=["tokens"], ledger=True)
+    want = torch.zeros(2, 7, dtype=torch.float64)  # the last for what no token gets
+    want = want.scatter_add(1, places % 7, e.layers["tokens"].sum(-1))[:, :6]
+    torch.testing.assert_close(e.relevance, want)
+    assert e.ledger.error < 1e-9
+
+
+def test_padding_is_of_the_sample_in_whose_row_it_is():
+    model = randomise(Moves(MOVES["begun"][0], 7)).double()
+    whole = relprop.Explainer(model)(LETTERS, target=1, ledger=True).ledger
+    one = relprop.Explainer(model)(LETTERS[1:], target=1, ledger=True).ledger
+    torch.testing.assert_close(whole.reached[1:], one.reached)
+
+
 def test_integers_that_no_embedding_looks_up():
     class Counts(nn.Module):
         def forward(self, ids):
@@ -214,6 +262,113 @@ def test_a_result_that_is_not_clear(returns, output, message):
     model = Several(returns).eval()
     with pytest.raises(relprop.RelpropError, match=message):
         relprop.Explainer(model, "zero", output=output)(signed(2, 4).float())
+
+
+@pytest.mark.parametrize(
+    ("returns", "output", "message"),
+    [
+        (lambda z: z.argmax(1), None, "dtype torch.int64(.|\n)*leave out argmax"),
+        (lambda z: z > 0, None, "dtype torch.bool"),
+        (lambda z: None, None, "0 tensors: None(.|\n)*wrap the model"),
+        (lambda z: {"out": {"logits": z}}, None, r"a dict with 'out': dict(.|\n)*wrap the model"),
+        (lambda z: {"out": {"logits": z}}, 0, r"none of them 0(.|\n)*wrap the model"),
+    ],
+)
+def test_a_result_without_scores(returns, output, message):
+    with pytest.raises(relprop.RelpropError, match=message):
+        relprop.Explainer(Several(returns).eval(), "zero", output=output)(signed(2, 4).float())
+
+
+class Scaled(nn.Module):
+    """Scores scaled by an argument of any kind."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x, scales):
+        return self.layer(x) * torch.as_tensor(scales, dtype=x.dtype).sum()
+
+
+@pytest.mark.parametrize(
+    ("scales", "message"),
+    [
+        (signed(3).numpy(), r'"scales" of type ndarray(.|\n)*torch.as_tensor\(scales\)'),
+        ([signed(3)], '"scales" of type list(.|\n)*argument of its own'),
+        ({"a": (1, {2.0})}, '"scales" of type dict'),
+    ],
+)
+def test_an_argument_that_hides_numbers(scales, message):
+    with pytest.raises(relprop.RelpropError, match=message):
+        relprop.explain(Scaled().double().eval(), (signed(2, 4), scales))
+
+
+def test_plain_values_are_told_apart_to_the_last():
+    model, x = randomise(Scaled()).double(), signed(2, 4)
+    explainer = relprop.Explainer(model, "zero")
+    for scales in ([1.0] * 2000, [1.0] * 1000 + [3.0] * 1000, (1.0, 2.0)):
+        e = explainer((x, scales), target=1)
+        torch.testing.assert_close(e.output, model(x, scales).detach())
+
+
+def test_arguments_beyond_those_that_have_names():
+    class Sums(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+
+        def forward(self, input_1, *more):
+            return self.layer(input_1) + 2 * self.layer(more[0])
+
+    model, x, y = randomise(Sums()).double(), signed(2, 4), signed(2, 4, seed=3)
+    weight = model.layer.weight[1].detach()
+    e = relprop.Explainer(model, "zero")((x, y), target=1, explain=("input_1", "input_2"))
+    torch.testing.assert_close(
+        dict(e.relevances), {"input_1": x * weight, "input_2": 2 * y * weight}
+    )
+
+
+class Passes(nn.Module):
+    """Messages along edges (2, edges), which all samples share."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x, edges):
+        passed = torch.zeros_like(x).index_add(1, edges[1], x[:, edges[0]])
+        return self.layer(passed).sum(1)
+
+
+def test_a_shared_input_whose_first_size_is_that_of_the_batch():
+    model, edges = randomise(Passes()).double(), torch.tensor([[0, 1, 2], [1, 2, 0]])
+    with pytest.raises(relprop.RelpropError, match='"x", "edges" are taken to hold samples'):
+        relprop.explain(model, (signed(2, 3, 4), edges))
+    x = signed(3, 3, 4)
+    e = relprop.explain(model, (x, edges), "zero", target=1)
+    torch.testing.assert_close(e.relevance, x * model.layer.weight[1].detach())
+
+
+def test_a_mask_that_is_given_first(text):
+    given = {"attention_mask": MASK, "input_ids": IDS}
+    with pytest.raises(relprop.RelpropError, match=r'"attention_mask"(.|\n)*explain="input_ids"'):
+        relprop.explain(text, given)
+    assert relprop.Explainer(text)(given, explain="input_ids").relevance.shape == IDS.shape
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"explain": 3}, r'explain is 3(.|\n)*explain="left"'),
+        ({"explain": ()}, r"explain is \(\)"),
+        ({"layers": 5}, "layers is 5"),
+        ({"layers": [5]}, r"layers is \[5\]"),
+    ],
+)
+def test_options_of_the_wrong_type(two, options, message):
+    model, left, right = two
+    with pytest.raises(relprop.RelpropError, match=message):
+        relprop.Explainer(model, "zero")((left, right), **options)
 
 
 def test_an_input_that_a_recipe_cuts_off(two):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import pixels, randomise
+from networks import pixels, randomise, signed
 from torch import nn
 
 import relprop
@@ -84,6 +84,86 @@ def test_channels_of_what_is_no_map():
     assert e.layers["1"][:, 2, 2].any()
 
 
+class Moved(nn.Module):
+    """Channels last, as in ConvNeXt and Swin: convolution, then linear layers on its channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(2, 4, 3, padding=1), nn.LayerNorm(4)
+        self.up, self.down, self.head = nn.Linear(4, 6), nn.Linear(6, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        h = self.up(self.conv(x).permute(0, 2, 3, 1)).relu()
+        return self.head((self.down(h).permute(0, 3, 1, 2) + self.conv(x)).mean((2, 3)))
+
+
+CONVS = (nn.Conv1d(2, 4, 3, padding=1), nn.ReLU(), nn.Conv1d(4, 3, 3), nn.Flatten())
+MAPS = (nn.Conv3d(1, 3, 3), nn.BatchNorm3d(3), nn.AvgPool3d(2), nn.Flatten(), nn.Linear(24, 2))
+TEXT = (nn.Linear(5, 4), nn.ReLU(), nn.Flatten(1, 2), nn.Linear(4, 3), nn.Flatten())
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "at", "dim"),
+    [
+        (nn.Sequential(*CONVS, nn.Linear(24, 2)), (2, 10), "0", 1),
+        (nn.Sequential(*CONVS, nn.Linear(24, 2)), (2, 10), "1", 1),
+        (nn.Sequential(*MAPS), (1, 6, 6, 6), "2", 1),
+        (nn.Sequential(*TEXT, nn.Linear(36, 2)), (3, 4, 5), "0", 3),
+        (Moved(), (2, 5, 5), "up", 3),
+        (Moved(), (2, 5, 5), "conv", 1),
+    ],
+)
+def test_channels_are_those_of_the_operation_that_made_the_value(model, shape, at, dim):
+    """Gradient x input where the gradient of the other channels is stopped."""
+    model, x = randomise(model).double(), signed(3, *shape)
+    got = relprop.Explainer(model, "zero")(x, 0, only={at: [0, 1]}).relevance
+
+    def stop(module, arguments, h):
+        kept = torch.zeros(h.shape[dim], dtype=h.dtype)
+        kept[:2] = 1
+        kept = kept.reshape(-1, *[1] * (h.ndim - 1 - dim))
+        return h * kept + (h * (1 - kept)).detach()
+
+    leaf = x.clone().requires_grad_()
+    with model.get_submodule(at).register_forward_hook(stop):
+        score = model(leaf)[:, 0].sum()
+    torch.testing.assert_close(got, x * torch.autograd.grad(score, leaf)[0])
+
+
+class Folded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.fold, self.head = nn.Linear(4, 6), Fold(), nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.head(self.fold(self.layer(x)).flatten(1).relu())
+
+
+class Fold(nn.Module):
+    def forward(self, x):
+        return x.reshape(-1, 2, 3)
+
+
+def test_where_the_channels_are_not_known_a_mask_is_asked_for():
+    model, x = randomise(Folded()).double(), signed(2, 4)
+    explainer = relprop.Explainer(model, "zero")
+    with pytest.raises(relprop.RelpropError, match="boolean tensor \\(2, 3\\)"):
+        explainer(x, 0, only={"fold": [0]})
+    mask = torch.zeros(2, 3, dtype=torch.bool)
+    mask[1, 2] = True
+    got = explainer(x, 0, only={"fold": mask}).relevance
+    torch.testing.assert_close(got, explainer(x, 0, only={"layer": 5}).relevance)
+    with pytest.raises(relprop.RelpropError, match=r"mask of shape \(3,\)"):
+        explainer(x, 0, only={"fold": torch.ones(3, dtype=torch.bool)})
+
+
+def test_globs_choose_modules_and_all_conditions_hold(explainer):
+    want = explainer(X, 1, only={"2": [1], "0": [1]}).relevance
+    assert explainer(X, 1, only={"[02]": [1]}).relevance.equal(want)
+    assert not want.equal(explainer(X, 1).relevance)
+    assert explainer(X, 1, only={"2": [1, 2], "2.*": [1, 3], "0": 1}).relevance.equal(want)
+
+
 class Twice(nn.Module):
     """One module called twice, and one that returns two values."""
 
@@ -120,6 +200,11 @@ def test_modules_with_several_outputs():
         ({"only": {"2": []}}, r"channels \[\]"),
         ({"only": {"nine": 0}}, "layer 'nine'"),
         ({"only": {"2": torch.ones(5, 3, 3)}}, r"mask of shape \(5, 3, 3\)"),
+        ({"only": {"2": 0.5 * torch.ones(6, 3, 3)}}, "mask of shape"),
+        ({"only": {"2": None}}, "channels None"),
+        ({"only": {"2": "a"}}, "channels 'a'"),
+        ({"only": {2: [0]}}, "module 2 in only"),
+        ({"only": ["2"]}, r"only is \['2'\]"),
     ],
 )
 def test_layers_and_channels_that_do_not_exist(explainer, arguments, message):
@@ -153,6 +238,9 @@ def test_selectors_by_type_kind_and_depth(explainer):
         (relprop.Selector(depth=">=0.5"), ["2.0", "4"]),
         (relprop.Selector(name="2*", kinds=("convolution",), depth="> 0.2"), ["2.0"]),
         (relprop.Selector(kinds=("linear",)), ["4"]),
+        (relprop.Selector(operation="conv2d"), ["0.0", "2.0"]),
+        (relprop.Selector(operation="lin*"), ["4"]),
+        (relprop.Selector(name="2*", operation="conv*", depth="> 0.2"), ["2.0"]),
     ]:
         recipe = Recipe.preset("zero").using(selector, "gamma")
         steps = explainer.with_recipe(recipe).plan(x).steps
@@ -167,6 +255,8 @@ def test_selectors_by_type_kind_and_depth(explainer):
         ({"depth": 0.3}, "0.3"),
         ({"kinds": ("dense",)}, "'dense'"),
         ({"type": nn.Conv2d}, "Conv2d"),
+        ({"operation": torch.detach}, "operation"),
+        ({"kinds": "linear"}, "kinds is 'linear'"),
     ],
 )
 def test_selectors_that_make_no_sense(arguments, given):
@@ -178,4 +268,7 @@ def test_selectors_that_make_no_sense(arguments, given):
 def test_a_selector_that_fits_nothing(explainer):
     recipe = Recipe.preset("zero").using(relprop.Selector(type="Conv3d"), "gamma")
     with pytest.raises(relprop.RelpropError, match="Conv3d fits no module that takes"):
+        explainer.with_recipe(recipe).plan(X)
+    recipe = Recipe.preset("zero").using(relprop.Selector(operation="conv3d"), "gamma")
+    with pytest.raises(relprop.RelpropError, match=r'\(conv3d\) fits(.|\n)*write "conv2d"'):
         explainer.with_recipe(recipe).plan(X)

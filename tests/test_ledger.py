@@ -176,3 +176,29 @@ def test_it_is_printed_and_plotted(explainers):
     given = figure.axes[0].containers[0][0].get_width()
     expected = float(ledger.entries[0].given.mean() / ledger.seed.abs().mean())
     assert given == pytest.approx(expected)
+
+
+class Swallows(nn.Module):
+    """NaN is gone before the samples are moved to the second dimension."""
+
+    def __init__(self):
+        super().__init__()
+        self.e, self.head = nn.Linear(8, 8), nn.Linear(8, 4)
+
+    def forward(self, x):
+        h = self.e(x)
+        h = torch.where(h > 0, h, torch.zeros(()))
+        return self.head(h.transpose(0, 1).mean(0))
+
+
+def test_samples_that_swallow_what_would_mark_them():
+    model, x = randomise(Swallows()).double(), signed(3, 5, 8)
+    explainer = relprop.Explainer(model)
+    whole = explainer(x, target=1, ledger=True)
+    one = explainer(x[1:2], target=1, ledger=True)
+    torch.testing.assert_close(whole.ledger.reached[1:2], one.ledger.reached)
+    assert whole.ledger.error < 1e-9
+    read_anew = relprop.Explainer(model, capture="per-input")
+    assert read_anew(x[:1], target=1, ledger=True).ledger.error < 1e-9
+    with pytest.raises(relprop.RelpropError, match="one sample at a time"):
+        read_anew(x, target=1, ledger=True)

@@ -114,11 +114,11 @@ class Squared(nn.Module):
     [
         (lambda h: h.floor(), "no rule for floor"),
         (lambda h: h.sign(), "no rule for sign"),
-        (lambda h: h + h.var(1, keepdim=True), "relevance has no way through the statistic var"),
+        (lambda h: h + h.prod(1, keepdim=True), "relevance has no way through the statistic prod"),
         (lambda h: torch.ones_like(h) / h, "a constant is divided by what depends on the input"),
         (lambda h: torch.atan2(h, h + 1), "no rule for atan2"),
         (lambda h: torch.fft.rfft(h).abs()[:, :1] + h, "no rule for"),
-        (lambda h: torch.lerp(h, h * 2, h), "no rule for lerp"),
+        (lambda h: torch.lerp(h, h * 2, h), "a parameter depends on the input in lerp"),
         (lambda h: torch.addcmul(h, h, h), "an added value depends on the input"),
     ],
 )
@@ -126,7 +126,68 @@ def test_an_operation_without_a_rule_is_named_with_the_line_to_write(function, m
     model = Squared(function).eval()
     with pytest.raises(relprop.RelpropError, match=message) as error:
         relprop.Explainer(model, "zero").plan(signed(2, 4).float())
-    assert 'recipe.using("' in error.value.todo
+    assert error.value.todo.startswith('recipe.using(relprop.Selector(operation="')
+
+
+class Beside(nn.Module):
+    """A function beside a path that relevance can take, in the model itself."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.a, self.head, self.function = nn.Linear(4, 4), nn.Linear(4, 3), function
+
+    def forward(self, x):
+        h = self.a(x)
+        return self.head(h.relu() + self.function(h))
+
+
+def cosine(h):
+    return nn.functional.cosine_similarity(h, h.flip(1) + 1, dim=1)[:, None]
+
+
+@pytest.mark.parametrize("rule", ["gradient", "constant"])
+@pytest.mark.parametrize(
+    "function", [torch.detach, torch.round, torch.sign, torch.ceil, torch.frac, cosine]
+)
+def test_the_line_that_an_error_advises_can_be_written(function, rule):
+    """It gives a rule to this operation alone: the rest is gradient x input."""
+    model, x, recipe = randomise(Beside(function)).double(), signed(2, 4), Recipe.preset("zero")
+    with pytest.raises(relprop.RelpropError) as error:
+        relprop.explain(model, x, recipe)
+    line = error.value.todo.split(" takes")[0].replace("gradient", rule)
+    recipe = eval(line, {"recipe": recipe, "relprop": relprop})
+    e = relprop.Explainer(model, recipe)(x, 1, ledger=True)
+    taken = function if rule == "gradient" else lambda h: function(h).detach()
+    leaf = x.clone().requires_grad_()
+    h = model.a(leaf)
+    score = model.head(h.relu() + taken(h))[:, 1]
+    torch.testing.assert_close(e.relevance, x * torch.autograd.grad(score.sum(), leaf)[0])
+    assert e.ledger.error <= 1e-12
+    assert e.relevance.any()
+
+
+@pytest.mark.parametrize("name", ["heaviside", "floor_divide"])
+def test_where_torch_has_no_derivative_the_value_is_to_be_held_constant(name):
+    model = randomise(Beside(lambda h: getattr(torch, name)(h, h.new_ones(4)))).double()
+    x, chosen = signed(2, 4), relprop.Selector(operation=name)
+    recipe = Recipe.preset("zero").using(chosen, "gradient")
+    with pytest.raises(relprop.RelpropError, match=f"gradient of {name}") as error:
+        relprop.explain(model, x, recipe)
+    recipe = eval(error.value.todo, {"recipe": recipe, "relprop": relprop})
+    assert relprop.explain(model, x, recipe).relevance.any()
+
+
+def test_what_holds_for_real_numbers_is_not_taken_for_complex_ones():
+    model = randomise(Beside(lambda h: torch.fft.rfft(h, n=6).abs())).double()
+    x, zero = signed(2, 4), Recipe.preset("zero")
+    with pytest.raises(relprop.RelpropError, match="no rule for complex_abs"):
+        relprop.explain(model, x, zero.using(relprop.Selector(operation="fft_rfft"), "gradient"))
+    explainer = relprop.Explainer(model, zero.using("", "gradient"))
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(model(leaf)[:, 0].sum(), leaf)
+    torch.testing.assert_close(explainer(x, 0).relevance, x * gradient)
+    with pytest.raises(relprop.RelpropError, match="ledger of relevance that passes complex"):
+        explainer(x, 0, ledger=True)
 
 
 def test_the_gradient_is_taken_where_a_recipe_asks_for_it():
@@ -157,6 +218,25 @@ def test_a_layer_in_train_mode_is_refused(layer, message):
     assert relprop.explain(model.eval(), signed(2, 4).float()).relevance.shape == (2, 4)
 
 
+class Dropping(nn.Module):
+    def forward(self, x):
+        return nn.functional.dropout(x, 0.5, training=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "problem", "todo"),
+    [
+        (Dropping(), "to do so in eval mode too", "training=self.training"),
+        (nn.BatchNorm1d(4, track_running_stats=False), "in eval mode", "track_running_stats=True"),
+    ],
+)
+def test_what_is_random_in_eval_mode_is_not_put_down_to_train_mode(layer, problem, todo):
+    model = nn.Sequential(nn.Linear(4, 4), layer, nn.Linear(4, 3)).eval()
+    with pytest.raises(relprop.RelpropError, match=problem) as error:
+        relprop.explain(model, signed(2, 4).float())
+    assert todo in error.value.todo
+
+
 def test_going_back_to_train_mode_is_noticed():
     model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 3)).eval()
     explainer = relprop.Explainer(model, "zero")
@@ -182,8 +262,10 @@ def test_samples_that_are_mixed_are_named():
         lambda h: nn.functional.linear(h, h[:1].expand(4, 4)),  # a result without a batch
         lambda h: h + h.flip(0),  # a result with one, in which each sample takes from another
         lambda h: h * (h.sum(0) > 0),  # through a mask alone
+        lambda h: torch.where(h > 0, h, 0.0).cumsum(0),  # what is NaN in one is 0 in the next
+        lambda h: torch.where(h.abs() < 9, h, 0.0).flip(0).cumsum(0).flip(0),
     ):
-        model = Squared(function).eval()
+        model = randomise(Squared(function))
         with pytest.raises(relprop.RelpropError, match="mixes the samples of a batch"):
             relprop.Explainer(model, "zero").plan(signed(2, 4).float())
 

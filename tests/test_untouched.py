@@ -91,6 +91,56 @@ def test_after_an_error(model, x, recipe, target, message):
     assert torch.is_grad_enabled()
 
 
+class Counts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x):
+        self.seen.add_(1)
+        return self.layer(x) * self.seen
+
+
+class Shifts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x):
+        x -= 0.5
+        return self.layer(x)
+
+
+IDS = torch.tensor([[1, 2, 3], [4, 5, 6]])
+WRITERS = {
+    "rows": (
+        lambda: nn.Sequential(nn.Embedding(9, 4, max_norm=0.1), nn.Flatten(), nn.Linear(12, 3)),
+        IDS,
+    ),
+    "a buffer": (Counts, signed(2, 4).float()),
+    "its input": (Shifts, signed(2, 4).float()),
+    "its input by an activation": (
+        lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 3)),
+        signed(2, 4).float(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("capture", ["export", "per-input"])
+def test_a_forward_that_writes(name, capture):
+    make, kept = WRITERS[name]
+    model, x = make().eval(), kept.clone()
+    before = photograph(model)
+    explainer = relprop.Explainer(model, "zero", capture=capture)
+    explainer.plan(x)
+    output = explainer(x).output
+    assert_untouched(model, before)
+    assert x.equal(kept)
+    torch.testing.assert_close(output, model(x.clone()).detach())
+
+
 def test_the_photograph_sees_each_kind_of_change():
     def changed(change) -> bool:
         model = Net().eval()

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .engine.inputs import Inputs
+from .engine.inputs import Inputs, is_plain
 from .errors import InputError, NumberError
 
 Given = Tensor | tuple[Any, ...] | Mapping[str, Any]
@@ -18,7 +18,7 @@ def check_inputs(model: nn.Module, given: Given, explain: str | tuple[str, ...] 
     """What the model is called with, by label; InputError if the model cannot take it.
 
     given    one tensor (batch, *features), a tuple of positional arguments, or a mapping of
-             keyword arguments; those that are no tensors are passed on as they are
+             keyword arguments; numbers, texts and None, alone or in lists, are passed on
     explain  label or labels of the tensors that relevance is taken of; None: the first tensor
     """
     values, positional = _labelled(model, given)
@@ -28,7 +28,10 @@ def check_inputs(model: nn.Module, given: Given, explain: str | tuple[str, ...] 
         raise InputError(
             what, "a torch.Tensor, or a tuple or mapping with one", "torch.as_tensor(x)"
         )
-    chosen = tensors[:1] if explain is None else [explain] if isinstance(explain, str) else explain
+    for label, value in values.items():
+        if not isinstance(value, Tensor) and not is_plain(value):
+            raise _no_argument(label, value)
+    chosen = _chosen(tensors, explain)
     for label in chosen:
         if label not in tensors:
             allowed = ", ".join(f'"{name}"' for name in tensors)
@@ -37,6 +40,30 @@ def check_inputs(model: nn.Module, given: Given, explain: str | tuple[str, ...] 
     for label in tensors:
         _check_tensor(model, values[label])
     return Inputs(values, positional, tuple(chosen))
+
+
+def _chosen(tensors: list[str], explain: object) -> list[str]:
+    """Labels of what is to be explained; whether they exist is not looked at."""
+    if explain is None:
+        return tensors[:1]
+    labels = [explain] if isinstance(explain, str) else explain
+    if not isinstance(labels, (tuple, list)) or not labels:
+        given, allowed = f"explain is {explain!r}", "a label, or a tuple of labels, of "
+        names = ", ".join(f'"{name}"' for name in tensors)
+        raise InputError(given, allowed + names, f'write explain="{tensors[0]}"')
+    return list(labels)
+
+
+def _no_argument(label: str, value: object) -> InputError:
+    todo = "give each tensor as an argument of its own"
+    if not isinstance(value, (tuple, list, dict)):
+        todo = f"write torch.as_tensor({label}), or keep it as an attribute of the model"
+    return InputError(
+        f'the argument "{label}" of type {type(value).__name__}, which is no tensor and may hold '
+        "numbers that change",
+        "tensors; None, numbers and texts; tuples, lists and dicts of these",
+        todo,
+    )
 
 
 def _labelled(model: nn.Module, given: Given) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -49,7 +76,8 @@ def _labelled(model: nn.Module, given: Given) -> tuple[dict[str, Any], tuple[str
         for parameter in inspect.signature(model.forward).parameters.values()
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     ]
-    names += [f"input_{i}" for i in range(len(names), len(arguments))]
+    fresh = (f"input_{i}" for i in itertools.count(len(names)))
+    names += itertools.islice((n for n in fresh if n not in names), len(arguments))
     values = dict(zip(names, arguments, strict=False))
     return values, tuple(values)
 

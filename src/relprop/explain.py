@@ -16,6 +16,7 @@ from torch import nn
 
 from .batches import fitting, joined, parts
 from .checks import Given, check_inputs
+from .engine.channels import conditions
 from .engine.graph import Graph
 from .engine.inputs import Inputs
 from .engine.plan import Plan
@@ -93,7 +94,7 @@ class Explainer:
     def plan(self, x: Given, *, explain: str | tuple[str, ...] | None = None) -> Plan:
         """What will happen at every operation for a batch like x. Print it to read it."""
         with _arithmetic(create_graph=False):
-            return self._make(check_inputs(self.model, x, explain)).program.plan
+            return self._make(_own(check_inputs(self.model, x, explain), False)).program.plan
 
     def __call__(
         self,
@@ -124,8 +125,8 @@ class Explainer:
         explain       labels of the inputs that relevance is taken of; None: the first
         ledger        account for all relevance, by operation and sample
         layers        globs on names of modules whose output's relevance is wanted
-        only          module -> channels through which alone relevance passes at its output: an
-                      index, a list of them, or a mask
+        only          glob on names of modules -> channels through which alone relevance passes
+                      at their output: an index, a list of them, or a mask of a sample's shape
         create_graph  relevance can be differentiated by the inputs and the model's parameters
         batch_size    explain so many samples at a time
         memory        bytes: explain as many at a time as fit, by what one and two samples need
@@ -136,10 +137,12 @@ class Explainer:
         """
         if seed not in ("score", "one"):
             raise InputError(f"seed is {seed!r}", '"score" or "one"', 'write seed="score"')
-        if isinstance(layers, str):
-            raise InputError(f"layers is {layers!r}", "a list of names", f'layers=["{layers}"]')
+        named = isinstance(layers, (list, tuple)) and all(isinstance(n, str) for n in layers)
+        if not named:
+            todo = f'layers=["{layers if isinstance(layers, str) else "*"}"]'
+            raise InputError(f"layers is {layers!r}", "a list of names", todo)
         request = Request(
-            *(target, seed == "one", bool(ledger), tuple(layers), dict(only or {})),
+            *(target, seed == "one", bool(ledger), tuple(layers), conditions(only)),
             *(create_graph, recompute),
         )
         with _arithmetic(create_graph):

@@ -3,24 +3,24 @@
 Takes the user's model, which it reads and never writes.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from .checks import check_finite
-from .engine.capture import Called, capture, twin
+from .engine.capture import Called, capture, first_line, twin
 from .engine.diagnosis import first_in_forward
-from .engine.facts import find_facts
+from .engine.facts import find_facts, find_sources
 from .engine.graph import Graph
 from .engine.inputs import Inputs
-from .engine.layout import Layout, find_layouts, mixes
+from .engine.layout import Layout, find_layouts, mixes, output_beside_nan
 from .engine.planner import make_plan
 from .engine.program import Program
 from .engine.recipe import Recipe
 from .engine.refusals import refuse_train_mode
-from .errors import CaptureError, NumberError
+from .errors import CaptureError, NumberError, PlanError
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ def read_graph(
     with torch.autocast(inputs.first.device.type, enabled=False):
         graph = capture(copy, inputs, output, per_input)
     refuse_train_mode(graph.nodes, find_facts(graph).dependent)
+    _refuse_other_tokens(graph)
     # A graph is read for two samples or more: on one it must still give the model's own output.
     one = inputs if per_input else inputs.per_sample(lambda t: t[:1])
-    expected = Called(copy, inputs, output)(*one.tensors.values())
-    got = graph.run(one.tensors, state_of(copy, graph))
+    got, expected = _both(graph, Called(copy, inputs, output), one, inputs)
     if got.shape != expected.shape or _difference(got, expected) > _tolerance(expected):
         raise CaptureError(
             f"{type(model).__name__} on one sample does not do what it does on several",
@@ -57,6 +57,45 @@ def read_graph(
             "take conditions on x.shape[0], squeeze() and random numbers out of forward",
         )
     return graph
+
+
+def _refuse_other_tokens(graph: Graph) -> None:
+    """Integers that no embedding looks up, such as a mask, where others are looked up."""
+    ids = [label for label, name in graph.inputs.items() if find_sources(_of(graph, name))]
+    unused = set(graph.tokens) - set(find_sources(graph).values())
+    for label, name in graph.inputs.items():
+        if name in unused and ids:
+            raise PlanError(
+                f'relevance of the input "{label}", integers that no embedding looks up',
+                f"floating point numbers, or token ids: {_listed(ids)}",
+                f'write explain="{ids[0]}"',
+            )
+
+
+def _of(graph: Graph, name: str) -> Graph:
+    """The graph with one input alone explained, as token ids."""
+    return replace(graph, explained=(name,), tokens=(name,))
+
+
+def _both(graph: Graph, called: Called, one: Inputs, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    """The output of a graph, and of what it was read from, which may write its inputs and state."""
+    try:
+        got = graph.run(one.tensors, state_of(called.model, graph))
+        return got, called(*(tensor.clone() for tensor in one.tensors.values()))
+    except CaptureError:
+        raise
+    except Exception as error:
+        raise CaptureError(
+            f"{type(called.model).__name__} fails on one sample of the batch of {inputs.batch}: "
+            f"{first_line(error)}; {_listed(inputs.batched)} are taken to hold samples",
+            "a model that takes one sample as it takes several, and shared inputs whose first size "
+            f"is not {inputs.batch}",
+            "give a batch of another size if one of these inputs holds no samples",
+        ) from error
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def make_program(graph: Graph, model: nn.Module, inputs: Inputs, recipe: Recipe) -> Made:
@@ -80,12 +119,31 @@ def make_program(graph: Graph, model: nn.Module, inputs: Inputs, recipe: Recipe)
             "explain it in float64: model.double() and x.double()",
         )
     if not graph.any_batch:
-        return Made(program, find_layouts(program, inputs.tensors, state, inputs.batch)[0])
+        return Made(program, _layouts(program, inputs, state, got))
     two = inputs.per_sample(lambda t: torch.cat([t[:1], t[-1:]]))
-    layouts, beside_nan = find_layouts(program, two.tensors, state, 2)
-    if not _difference(beside_nan[:1], got) <= _tolerance(expected):
+    last = program.forward(inputs.per_sample(lambda t: t[-1:]).tensors, state).output
+    alone = torch.cat([got, last])
+    if not _alike(program.forward(two.tensors, state).output, alone):
         raise mixes("the model")
-    return Made(program, layouts)
+    return Made(program, _layouts(program, two, state, alone))
+
+
+def _layouts(
+    program: Program, inputs: Inputs, state: Mapping[str, Tensor], expected: Tensor
+) -> Mapping[str, Layout | None]:
+    """Layouts, and CaptureError if NaN in the first or the last sample changes another's output."""
+    layouts, beside_last = find_layouts(program, inputs.tensors, state, inputs.batch)
+    beside_first = output_beside_nan(program, inputs.tensors, state, 0)
+    if not _alike(beside_last[:-1], expected[:-1]) or not _alike(beside_first[1:], expected[1:]):
+        raise mixes("the model")
+    return layouts
+
+
+def _alike(got: Tensor, expected: Tensor) -> bool:
+    """Whether an output is that which is expected; true of one that is not finite either way."""
+    if expected.numel() == 0 or not bool(expected.isfinite().all()):
+        return True
+    return bool(got.isfinite().all()) and _difference(got, expected) <= _tolerance(expected)
 
 
 def state_of(model: nn.Module, graph: Graph, detached: bool = True) -> Mapping[str, Tensor]:

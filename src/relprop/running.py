@@ -1,31 +1,25 @@
-"""Running: a program, a model's present weights and a batch -> Explanation.
+"""Running: a program, a model's present weights and a batch -> Explanation."""
 
-The model is run once; for several targets relevance is walked back several times.
-"""
-
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .checks import check_finite, check_output_shape, is_classification
-from .engine.diagnosis import FirstNotFinite, first_in_forward
-from .engine.graph import Graph
+from .engine.channels import channel_dimension, channel_mask
+from .engine.diagnosis import first_in_forward
 from .engine.inputs import Inputs
-from .engine.layout import Layout
-from .engine.ledger import Bookkeeper, Ledger, joined
 from .engine.program import Program, Trace, Watcher
-from .engine.watchers import AtLayers, Only, channel_mask, outputs_of
+from .engine.watchers import Only, outputs_of
 from .errors import InputError
 from .explanation import Explanation
 from .making import Made, state_of
 from .margin import margin
 from .target import Target, resolve_target, stack_classes, targets
-
-_STABLE = "use a rule with a stabiliser, such as epsilon, where the recipe says zero"
+from .walking import Ran, Walk, ways_back
 
 
 @dataclass(frozen=True)
@@ -39,15 +33,6 @@ class Request:
     only: Mapping[str, Any]
     create_graph: bool
     recompute: bool
-
-
-@dataclass(frozen=True)
-class Walk:
-    """What one way back, for one target, gave."""
-
-    relevance: dict[str, Tensor]
-    layers: dict[str, Tensor]
-    ledger: Ledger | None
 
 
 def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Explanation:
@@ -79,10 +64,9 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     resolved = [resolve_target(output, one) for one in wanted]
     names = [name for found in layers.values() for name in found]
     seeds = [_seed(output, c, request.unit) for c, _ in resolved]
-    only = _only(request.only, limited, trace)
-    walks = _walks(made, inputs, trace, seeds, [*only, AtLayers(names)], request)
-    if request.ledger and None in made.layouts.values() and inputs.batch > 1:
-        walks = _with_ledgers_of_each(walks, made, model, inputs, request, resolved)
+    only = _only(request.only, limited, program, trace)
+    ran = Ran(made, inputs, state, trace)
+    walks = ways_back(ran, seeds, only, names, request.ledger)
     classes = [found for _, found in resolved]
     target = stack_classes(classes) if several else classes[0]
     return _record(inputs, output, target, walks, several, layers)
@@ -95,11 +79,20 @@ def _module_values(program: Program, patterns: Sequence[str]) -> dict[str, tuple
     return found
 
 
-def _only(channels: Mapping[str, Any], modules: Mapping[str, Any], trace: Trace) -> list[Watcher]:
-    masks = {}
-    for module, chosen in channels.items():
-        for name in modules.get(module, ()):
-            masks[name] = channel_mask(trace.values[name], chosen, module)
+def _only(
+    channels: Mapping[str, Any],
+    modules: Mapping[str, tuple[str, ...]],
+    program: Program,
+    trace: Trace,
+) -> list[Watcher]:
+    """What lets through the channels of all modules that a glob fits; all conditions must hold."""
+    masks: dict[str, Tensor] = {}
+    for pattern, chosen in channels.items():
+        fitting = [m for m in modules if fnmatchcase(m, pattern)]
+        for module, name in [(m, name) for m in fitting for name in modules[m]]:
+            dim = channel_dimension(program.plan.graph, name)
+            mask = channel_mask(trace.values[name], chosen, module, dim)
+            masks[name] = mask * masks[name] if name in masks else mask
     return [Only(masks)] if masks else []
 
 
@@ -115,111 +108,6 @@ def _seed(output: Tensor, c: Tensor, unit: bool) -> Tensor:
             'write seed="score"',
         )
     return c / score.reshape(-1, *[1] * (c.ndim - 1))
-
-
-def _walks(
-    made: Made,
-    inputs: Inputs,
-    trace: Trace,
-    seeds: Sequence[Tensor],
-    watchers: Sequence[Watcher],
-    request: Request,
-) -> list[Walk]:
-    """A way back for each seed: all in one where nobody looks at what passes on the way."""
-    watched = request.layers or request.only or request.ledger or request.create_graph
-    if len(seeds) > 1 and not watched:
-        found = _together(made.program, trace, torch.stack(list(seeds)))
-        if all(bool(r.isfinite().all()) for r in found.values()):
-            parts = ({name: r[i] for name, r in found.items()} for i in range(len(seeds)))
-            return [Walk(_by_input(made.program, inputs, part), {}, None) for part in parts]
-    return [
-        _walk(made, inputs, trace, c, watchers, request.ledger, i < len(seeds) - 1)
-        for i, c in enumerate(seeds)
-    ]
-
-
-def _together(program: Program, trace: Trace, seeds: Tensor) -> dict[str, Tensor]:
-    """Relevance at each source for several seeds (targets, *output): (targets, *source)."""
-    with warnings.catch_warnings():  # an operation that torch cannot batch is run once a target
-        warnings.filterwarnings("ignore", "There is a performance drop")
-        return torch.func.vmap(lambda c: program.backward(trace, c, again=True))(seeds)
-
-
-def _walk(
-    made: Made,
-    inputs: Inputs,
-    trace: Trace,
-    c: Tensor,
-    watchers: Sequence[Watcher],
-    ledger: bool,
-    again: bool,
-) -> Walk:
-    """One way back; `again`: the trace is needed for another."""
-    program, plan = made.program, made.program.plan
-    known = {name: layout for name, layout in made.layouts.items() if layout is not None}
-    if ledger and (inputs.batch == 1 or len(known) == len(made.layouts)):
-        books = Bookkeeper(plan, {**dict.fromkeys(made.layouts, Layout()), **known}, trace.values)
-        watchers = [*watchers, books]
-    found = program.backward(trace, c, watchers, again)
-    if not all(bool(r.isfinite().all()) for r in found.values()):
-        finder = FirstNotFinite()
-        program.backward(trace.anew(), c, [finder])
-        for r in found.values():
-            check_finite(r, "relevance", finder.found, _STABLE)
-    last = watchers[-1] if watchers else None
-    return Walk(
-        relevance=_by_input(program, inputs, found),
-        layers={n: r for w in watchers if isinstance(w, AtLayers) for n, r in w.found.items()},
-        ledger=last.ledger(c, found) if isinstance(last, Bookkeeper) else None,
-    )
-
-
-def _by_input(program: Program, inputs: Inputs, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Relevance of each explained input: of tokens, that of all their embeddings."""
-    graph, sources = program.plan.graph, program.plan.sources
-    relevance: dict[str, Tensor] = {}
-    for label in inputs.explained:
-        name = graph.inputs[label]
-        parts = {source: r for source, r in found.items() if sources[source] == name}
-        if name in graph.tokens:
-            relevance[label] = _of_tokens(graph, inputs.values[label], name, parts)
-        else:
-            (relevance[label],) = parts.values()
-    return relevance
-
-
-def _of_tokens(graph: Graph, ids: Tensor, name: str, parts: Mapping[str, Tensor]) -> Tensor:
-    """Relevance of each token, whatever order the model looks them up in."""
-    places = torch.arange(ids.numel(), device=ids.device).reshape(ids.shape)
-    total = next(iter(parts.values())).new_zeros(ids.numel())
-    for source, r in parts.items():
-        node = graph.node(source)
-        assert node is not None
-        looked_up = graph.value(node.args[1].name, {name: places})
-        total = total.index_add(0, looked_up.reshape(-1), r.sum(-1).reshape(-1))
-    return total.reshape(ids.shape)
-
-
-def _with_ledgers_of_each(
-    walks: list[Walk],
-    made: Made,
-    model: nn.Module,
-    inputs: Inputs,
-    request: Request,
-    resolved: Sequence[tuple[Tensor, Any]],
-) -> list[Walk]:
-    """Ledgers of samples that the model sorts among one another: each sample by itself."""
-    state = state_of(model, made.program.plan.graph)
-    parts: list[list[Ledger]] = [[] for _ in walks]
-    for i in range(inputs.batch):
-        one = inputs.per_sample(lambda t, i=i: t[i : i + 1])  # type: ignore[misc]
-        trace = made.program.forward(one.tensors, state, account=True)
-        for k, (c, _) in enumerate(resolved):
-            seed = _seed(trace.output, c[i : i + 1], request.unit)
-            walk = _walk(made, one, trace, seed, [], True, k < len(walks) - 1)
-            assert walk.ledger is not None
-            parts[k].append(walk.ledger)
-    return [replace(walk, ledger=joined(found)) for walk, found in zip(walks, parts, strict=True)]
 
 
 def _record(

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._functorch import config as functorch_config
+from torch.utils._python_dispatch import _disable_current_modes
 
 from ..errors import CaptureError
 from .graph import Graph
@@ -64,7 +65,14 @@ class Called(nn.Module):
         """The one tensor of the model's result that is explained."""
         given = dict(zip(self.inputs.tensors, tensors, strict=True))
         positional, named = self.inputs.arranged({**self.inputs.values, **given})
-        return choose(self.model(*positional, **named), self.output)
+        chosen = choose(self.model(*positional, **named), self.output)
+        if not chosen.is_floating_point() and not chosen.is_complex():
+            raise CaptureError(
+                f"the model returns a tensor of dtype {chosen.dtype}",
+                "floating point scores, which relevance can be taken of",
+                "return the scores themselves: leave out argmax, round or the comparison with 0",
+            )
+        return chosen
 
 
 def choose(result: Any, output: str | int | None) -> Tensor:
@@ -78,12 +86,25 @@ def choose(result: Any, output: str | int | None) -> Tensor:
     if wanted in found:
         return found[wanted]
     names = ", ".join(repr(name) for name in found)
+    first = next(iter(found), None)
     raise CaptureError(
         f"the model returns {len(found)} tensors"
-        + (f", none of them {output!r}" if output is not None else ""),
-        f"one of {names}" if found else "a model that returns a tensor",
-        f"say which: Explainer(model, output={next(iter(found), 0)!r})",
+        + (f", none of them {output!r}" if output is not None else "")
+        + ("" if found else f": {_described(result)}"),
+        f"one of {names}" if found else "a model that returns a tensor, or a flat tuple or dict",
+        f"say which: Explainer(model, output={first!r})"
+        if found
+        else "wrap the model in a module whose forward returns the one tensor to explain",
     )
+
+
+def _described(result: Any) -> str:
+    """A result by its types, as messages name it."""
+    if isinstance(result, Mapping):
+        return "a dict with " + ", ".join(f"{k!r}: {type(v).__name__}" for k, v in result.items())
+    if isinstance(result, (tuple, list)):
+        return f"a {type(result).__name__} of " + ", ".join(type(v).__name__ for v in result)
+    return "None" if result is None else f"a {type(result).__name__}"
 
 
 def _named_tensors(result: Any) -> dict[str | int, Tensor]:
@@ -107,7 +128,16 @@ def _export(called: Called) -> torch.export.ExportedProgram:
 
 def _follow(called: Called) -> torch.export.ExportedProgram:
     """Export with numbers beside the shapes, so that Python's `if` and `for` know where to go."""
-    tensors = tuple(tensor.detach() for tensor in called.inputs.tensors.values())
+    tensors = tuple(tensor.detach().clone() for tensor in called.inputs.tensors.values())
+    numbers = {name: parameter.detach() for name, parameter in called.named_parameters()}
+
+    def fill(module: nn.Module, _: Any) -> None:
+        """Torch 2.13 leaves the numbers beside parameters as they happen to lie in memory."""
+        with _disable_current_modes():
+            for name, parameter in module.named_parameters():
+                parameter.real_tensor.copy_(numbers[name])  # type: ignore[attr-defined]
+
+    called.register_forward_pre_hook(fill)
     with functorch_config.patch(fake_tensor_propagate_real_tensors=True):
         return torch.export.export(called, tensors, strict=False)
 
@@ -125,22 +155,32 @@ def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str) -> Non
 
 
 def twin(model: nn.Module) -> nn.Module:
-    """A copy that shares the model's tensors.
+    """A copy that shares the model's parameters but those that forward writes, and nothing else.
 
     While torch.export reads a model, it puts other tensors in the place of its parameters, which
     other threads would see, and runs its forward, which may note things on the model.
     """
-    tensors = [*model.parameters(), *model.buffers()]
-    attributes = (value for module in model.modules() for value in vars(module).values())
-    tensors += [value for value in attributes if isinstance(value, Tensor)]
+    tensors: dict[int, Tensor] = {id(parameter): parameter for parameter in model.parameters()}
+    for module in model.modules():
+        own = [*module.buffers(recurse=False), *vars(module).values()]
+        if getattr(module, "max_norm", None) is not None:  # an embedding that scales its rows
+            own += module.parameters(recurse=False)
+        tensors.update({id(value): _copied(value) for value in own if isinstance(value, Tensor)})
     try:
-        return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+        return copy.deepcopy(model, tensors)
     except Exception as error:
         raise CaptureError(
-            f"{type(model).__name__} cannot be copied: {_first_line(error)}",
+            f"{type(model).__name__} cannot be copied: {first_line(error)}",
             "a model that copy.deepcopy can copy",
             "take locks, open files, generators and tensors with a history out of its attributes",
         ) from error
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    new = tensor.detach().clone()
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(new, requires_grad=tensor.requires_grad)
+    return new.requires_grad_(tensor.requires_grad)
 
 
 @contextmanager
@@ -178,7 +218,7 @@ def _quiet_export() -> Iterator[None]:
 
 def _explain_failure(error: Exception, model: nn.Module, inputs: Inputs) -> CaptureError:
     name, shape = type(model).__name__, tuple(inputs.first.shape)
-    reason = _first_line(error)
+    reason = first_line(error)
     what = (
         f"shape {shape}"
         if inputs.first.is_floating_point()
@@ -220,6 +260,7 @@ def _place(error: Exception, model: nn.Module) -> str:
     return f', in "{place}",' if place else ""
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error, in short."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return re.sub(r"\s+", " ", lines[0])[:300] if lines else type(error).__name__

@@ -26,7 +26,7 @@ from ..errors import InputError
 from .rows import Row, Selector
 from .rulebook import Rule, closest
 
-_SELECTOR = ("name", "type", "kinds", "depth")
+_SELECTOR = ("name", "type", "operation", "kinds", "depth")
 _TOP = dict.fromkeys(("name", "automatic", "rows"))
 
 
@@ -100,6 +100,8 @@ def _document(found: Any) -> Document:
     automatic = found.get("automatic", False)
     if not isinstance(automatic, bool):
         raise InputError(f"automatic = {automatic!r}", "true, false", "automatic = true")
+    if not rows and not automatic:
+        raise InputError("text without rows", "name, rows", 'write [[rows]] and rule = "epsilon"')
     name = str(found.get("name", "recipe"))
     return Document(name, _parsed_rows(rows), automatic)
 

@@ -92,11 +92,13 @@ class Scales:
     gates       name -> 2: between 0 and 1, of a sigmoid or a softmax; 1: of a shifted tanh or erf;
                 0: of a tanh or an erf, which is a signal too
     activated   of an activation, such as the gate of a gated MLP
+    origins     what a value comes of by operations on each entry, selections and reductions alone
     """
 
     statistics: set[str] = field(default_factory=set)
     gates: dict[str, int] = field(default_factory=dict)
     activated: set[str] = field(default_factory=set)
+    origins: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def note(self, node: Node, operation: Operation, inside: set[str], facts: Facts) -> None:
         """Whether a value is one of them, from what its inputs are."""
@@ -105,6 +107,8 @@ class Scales:
         )
         if operation.reduces or (entrywise and self.statistics.issuperset(inside)):
             self.statistics.add(node.name)
+        if operation.reduces or entrywise:
+            self.origins[node.name] = frozenset().union(*map(self.origin, inside))
         moved = operation.principle is Principle.SELECTION and inside <= self.activated
         if operation.principle is Principle.ACTIVATION or moved:
             self.activated.add(node.name)
@@ -117,6 +121,15 @@ class Scales:
             clipped = scaled and facts.nonnegative.issuperset(inside)  # relu6(x + 3) / 6
             lowest = min(self.gates[name] for name in inside)
             self.gates[node.name] = 2 if clipped else max(lowest, 1) if shifted else lowest
+
+    def origin(self, name: str) -> frozenset[str]:
+        """The values that a value comes of without a layer between: itself, if there are none."""
+        return self.origins.get(name, frozenset({name}))
+
+    def normalise(self, statistic: str, value: str) -> bool:
+        """Whether a statistic is one of what it scales; if not, it is a value like another."""
+        only = statistic in self.statistics and value not in self.statistics
+        return only and not self.origin(statistic).isdisjoint(self.origin(value))
 
 
 def _find_kind(node: Node, operation: Operation, facts: Facts, scales: Scales) -> None:
@@ -163,7 +176,7 @@ def _constant_factor(node: Node, scales: Scales) -> tuple[Kind, int | None]:
     if node.operation == "div":
         return "normalisation", 1
     for i in (1, 0):
-        if names[i] in scales.statistics and names[1 - i] not in scales.statistics:
+        if scales.normalise(names[i], names[1 - i]):
             return "normalisation", places[i]
     rank = [scales.gates.get(name) or 0 for name in names]
     if rank[0] != rank[1]:

@@ -3,7 +3,7 @@
 `capture` makes it. Knows nothing of rules or relevance.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,21 +83,33 @@ class Graph:
         """The node that makes a value; None for an input or a constant."""
         return next((node for node in self.nodes if node.name == name), None)
 
-    def value(self, name: str, known: Mapping[str, Any]) -> Any:
-        """One value, computed from those that are known by as few operations as there need be."""
-        if name in known:
-            return known[name]
-        node = self.node(name)
-        assert node is not None
-        return node.run({ref: self.value(ref, known) for ref in node.inputs})
+    def needed(self, name: str, known: Container[str]) -> list[Node]:
+        """The operations that compute one value from those that are known, in order."""
+        wanted, found = {name}, []
+        for node in reversed(self.nodes):
+            if node.name in wanted and node.name not in known:
+                found.append(node)
+                wanted.update(node.inputs)
+        return found[::-1]
 
-    def run(self, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
-        """The model's output, by its operations just as they are.
+    def values(self, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
+        """One value and all that it is computed from, by as few operations as there need be."""
+        values = dict(known)
+        for node in self.needed(name, known):
+            values[node.name] = node.run(values)
+        return values
+
+    def given(self, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
+        """All values that no operation makes, by name.
 
         inputs  label -> tensor                 state  its parameters and buffers, by value name
         """
-        values = {**state, **self.constants}
-        values.update({name: inputs[label] for label, name in self.inputs.items()})
+        by_name = {name: inputs[label] for label, name in self.inputs.items()}
+        return {**state, **self.constants, **by_name}
+
+    def run(self, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
+        """The model's output, by its operations just as they are."""
+        values = self.given(inputs, state)
         for node in self.nodes:
             values[node.name] = node.run(values)
         return values[self.output]

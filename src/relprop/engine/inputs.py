@@ -63,4 +63,25 @@ class Inputs:
             for name, t in self.tensors.items()
         )
         others = {name: v for name, v in self.values.items() if not isinstance(v, Tensor)}
-        return tensors, repr(others), self.positional, self.explained
+        return tensors, _frozen(others), self.positional, self.explained
+
+
+PLAIN = (bool, int, float, complex, str, type(None))
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is a number, a text or None, or a tuple, list or dict of such."""
+    if isinstance(value, (tuple, list)):
+        return all(map(is_plain, value))
+    if isinstance(value, dict):
+        return all(is_plain(item) for pair in value.items() for item in pair)
+    return isinstance(value, PLAIN)
+
+
+def _frozen(value: Any) -> Any:
+    """A plain value as one that can be a key, equal for equal values of equal types alone."""
+    if isinstance(value, (tuple, list)):
+        return type(value), tuple(map(_frozen, value))
+    if isinstance(value, dict):
+        return type(value), tuple((_frozen(key), _frozen(item)) for key, item in value.items())
+    return type(value), repr(value)  # 0.0 equals -0.0, and nan equals nothing

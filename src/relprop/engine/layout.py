@@ -1,10 +1,11 @@
 """Layouts: which entries of each value belong to which sample, found by trying.
 
 One sample of the batch is made NaN where relevance is taken. NaN spreads to all that is computed
-from it, and to nothing else: so it marks the entries of that sample in every value.
+from it, and to nothing else: so it marks the entries of that sample in every value that does not
+swallow it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ..errors import CaptureError
-from .graph import Graph, Node
+from .plan import Step
 from .program import Program
+from .tokens import token_samples
 
 
 @dataclass(frozen=True)
@@ -30,69 +32,87 @@ class Layout:
     def by_sample(self, value: Tensor, batch: int) -> Tensor:
         """A value summed over all but its samples, (batch,), in float64."""
         before, after = value.shape[: self.axis], value.shape[self.axis + 1 :]
-        parts = value.double().reshape(*before, self.outer, batch, -1, *after)
+        rest = value.shape[self.axis] // (self.outer * batch)
+        parts = value.double().reshape(*before, self.outer, batch, rest, *after)
         return parts.sum([dim for dim in range(parts.ndim) if dim != self.axis + 1])
 
 
 def find_layouts(
     program: Program, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], batch: int
 ) -> tuple[dict[str, Layout | None], Tensor]:
-    """The layout of each value that depends on the explained input, by name; and the output.
+    """The layout of each value that relevance arrives at, by name; and the output beside NaN.
 
-    None where samples stand in an order that depends on the numbers, as where experts sort tokens.
-    Raises CaptureError if one sample changes what the model makes of another.
+    None where samples stand in an order that depends on the numbers, as where experts sort tokens,
+    and where NaN does not spread to.
+    Raises CaptureError if NaN in one sample spreads to what the model makes of another.
     """
     values: dict[str, Any] = {}
-    graph, sources = program.plan.graph, program.plan.sources
-    spoiled = {
-        label: _spoil(inputs[label]) if name in sources else inputs[label]
-        for label, name in graph.inputs.items()
-    }
+    graph, mixed = program.plan.graph, []
     found: dict[str, Layout | None] = {name: Layout() for name in graph.inputs.values()}
-    for step, _ in program.run(spoiled, state, values):
-        if step.name in sources:
-            last = _samples(graph, step.node, sources[step.name], inputs) == batch - 1
-            values[step.name] = values[step.name].masked_fill(last[..., None], torch.nan)
+    for step in _beside_nan(program, inputs, state, batch - 1, values):
         value = values[step.name]
         if isinstance(value, Tensor) and value.is_floating_point():
-            found[step.name] = _layout(value.isnan(), batch)
-    if found.get(graph.output) != Layout():
-        raise mixes(_first_mixed(program, found))
-    return found, values[graph.output]
+            nan = value.isnan()
+            found[step.name] = _layout(nan, batch)
+            mixed += [step.node.where] if found[step.name] is None and bool(nan.any()) else []
+    output: Tensor = values[graph.output]
+    if bool(output.isnan().any()) and found.get(graph.output) != Layout():
+        raise mixes(mixed[0] if mixed else "the model")
+    found[graph.output] = Layout()
+    return {name: found[name] for name in found if name in program.plan.forms}, output
 
 
-def _first_mixed(program: Program, found: Mapping[str, Layout | None]) -> str:
-    """Where samples first stood in no order, as messages name it."""
-    nodes = (step.node for step in program.plan.steps if found.get(step.name, True) is None)
-    return next((node.where for node in nodes), "the model")
+def output_beside_nan(
+    program: Program, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], sample: int
+) -> Tensor:
+    """What the model makes of a batch in which one sample is NaN."""
+    values: dict[str, Any] = {}
+    for _ in _beside_nan(program, inputs, state, sample, values):
+        pass
+    output: Tensor = values[program.plan.graph.output]
+    return output
 
 
-def _samples(graph: Graph, lookup: Node, name: str, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Of which sample each token is that an embedding looks up."""
-    (ids,) = (inputs[label] for label, value in graph.inputs.items() if value == name)
-    samples = torch.arange(len(ids), device=ids.device).reshape(-1, *[1] * (ids.ndim - 1))
-    found: Tensor = graph.value(lookup.args[1].name, {name: samples.expand_as(ids).contiguous()})
-    return found
+def _beside_nan(
+    program: Program,
+    inputs: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
+    sample: int,
+    values: dict[str, Any],
+) -> Iterator[Step]:
+    """Run the model step by step into `values`, with NaN where relevance of a sample is taken."""
+    graph, sources = program.plan.graph, program.plan.sources
+    known = graph.given(inputs, state)
+    spoiled = {
+        label: _spoil(inputs[label], sample) if name in sources else inputs[label]
+        for label, name in graph.inputs.items()
+    }
+    for step, _ in program.run(spoiled, state, values):
+        if step.name in sources:
+            spoilt = token_samples(graph, step.node, sources[step.name], known) == sample
+            values[step.name] = values[step.name].masked_fill(spoilt[..., None], torch.nan)
+        yield step
 
 
-def _spoil(value: Tensor) -> Tensor:
-    """The last sample made NaN."""
-    return torch.cat([value[:-1], torch.full_like(value[-1:], torch.nan)])
+def _spoil(value: Tensor, sample: int) -> Tensor:
+    """One sample made NaN."""
+    chosen = torch.arange(len(value), device=value.device) == sample
+    return value.masked_fill(chosen.reshape(-1, *[1] * (value.ndim - 1)), torch.nan)
 
 
 def _layout(nan: Tensor, batch: int) -> Layout | None:
-    """The layout whose last sample has all NaN in it; None if there is none."""
-    if not bool(nan.any()) or batch == 1:
+    """The one layout whose last sample has all NaN in it; None if there is none, or several."""
+    if batch == 1 or nan.numel() == 0:
         return Layout()
+    found = []
     for axis in range(nan.ndim):
         if nan.shape[axis] % batch:
             continue
         marked = nan.flatten(axis + 1).any(-1) if axis + 1 < nan.ndim else nan
         marked = marked.flatten(0, axis - 1).any(0) if axis else marked
         outer = _outer(marked, batch)
-        if outer is not None:
-            return Layout(axis, outer)
-    return None
+        found += [Layout(axis, outer)] if outer is not None else []
+    return found[0] if len(found) == 1 else None
 
 
 def _outer(marked: Tensor, batch: int) -> int | None:

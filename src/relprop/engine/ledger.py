@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from ..extras import needs
 from .forms import CAUSES, Back, Cause, Form
 from .layout import Layout
@@ -168,6 +169,12 @@ class Bookkeeper:
 
     def _sum(self, name: str, v: Tensor, form: Form) -> Tensor:
         value = self.values[name]
+        if value.is_complex():
+            raise InputError(
+                f"a ledger of relevance that passes complex numbers: {name}",
+                "real numbers alone",
+                "leave out ledger=True, or hold this operation constant",
+            )
         return self.layouts[name].by_sample(
             relevance(v.double(), form, value.double()), self._batch
         )

@@ -83,7 +83,7 @@ _BY_OPERATION: Mapping[Operation, str] = {
     "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d",
     _rule("product", elementwise=True, nonnegative="if-inputs"): "mul div",
     _rule("product"): "addcmul",
-    _rule("matmul", nonnegative="if-inputs"): "matmul bmm mm mv einsum",
+    _rule("matmul", nonnegative="if-inputs"): "matmul bmm mm mv einsum tensordot",
     _rule("matmul"): "baddbmm addmm",
     _rule("softmax", nonnegative="always", gate="open"): "softmax _softmax _safe_softmax",
     _rule("softmax"): "log_softmax _log_softmax",
@@ -92,7 +92,7 @@ _BY_OPERATION: Mapping[Operation, str] = {
     _rule("recurrent"): "lstm gru rnn_tanh rnn_relu",
     replace(_EVEN, rectifies=True): "relu",
     _ACTIVATION: "leaky_relu prelu elu celu selu gelu silu mish hardswish hardshrink softshrink "
-    "softsign sin asinh atan expm1 log1p",
+    "softsign sin asinh atan expm1 log1p nan_to_num rrelu",
     replace(_ACTIVATION, gate="signed"): "tanh erf",
     replace(_ACTIVATION, nonnegative="if-inputs"): "sqrt",
     _EVEN: "abs square",
@@ -105,22 +105,23 @@ _BY_OPERATION: Mapping[Operation, str] = {
     "index index_select gather take_along_dim pixel_shuffle pixel_unshuffle channel_shuffle "
     "native_channel_shuffle pad constant_pad_nd reflection_pad1d reflection_pad2d "
     "replication_pad1d replication_pad2d chunk split split_with_sizes unsafe_split unbind "
-    "diagonal unfold im2col tril triu where masked_fill "
+    "diagonal unfold im2col tril triu where masked_fill masked_scatter max_unpool2d max_unpool3d "
     "upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d "
     "_upsample_nearest_exact2d _upsample_nearest_exact3d",
     _CHOICE: "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices max_pool3d_with_indices "
-    "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d topk sort",
+    "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d topk sort cummax cummin",
     replace(_CHOICE, elementwise=True): "maximum minimum",
-    replace(_CHOICE, reduces=True): "amax amin max min",
+    replace(_CHOICE, reduces=True): "amax amin max min median kthvalue",
     replace(_SUM, elementwise=True): "add",
     replace(_SUM, reduces=True): "mean sum",
     _SUM: "cumsum upsample_linear1d upsample_bilinear2d upsample_trilinear3d col2im "
+    "_upsample_bilinear2d_aa "
     "index_add scatter_add scatter index_put index_copy slice_scatter select_scatter",
-    replace(_SIGNED, elementwise=False): "upsample_bicubic2d grid_sampler scatter_reduce "
-    "grouped_mm_fallback _grouped_mm",
-    _SIGNED: "sub rsub neg batch_norm",
-    Operation(Principle.STATISTIC, nonnegative="always", reduces=True): "var std norm "
-    "linalg_vector_norm",
+    replace(_SIGNED, elementwise=False): "upsample_bicubic2d _upsample_bicubic2d_aa grid_sampler "
+    "scatter_reduce grouped_mm_fallback _grouped_mm diff",
+    _SIGNED: "sub rsub neg batch_norm lerp",
+    # f(t x) = t f(x) for t > 0: x times the gradient is f(x), as where they are written out
+    replace(_SUM, nonnegative="always", reduces=True): "std norm linalg_vector_norm",
     Operation(Principle.STATISTIC, reduces=True): "var_mean logsumexp prod",
 }
 
@@ -229,6 +230,12 @@ def _scatter_reduce(node: Node) -> Operation | None:
     return OPERATIONS["scatter_reduce"] if adds else None
 
 
+def _norm(node: Node) -> Operation:
+    operation = OPERATIONS[node.operation]
+    counts = node.args[1:2] == (0,)  # how many are not 0, whatever their scale
+    return replace(operation, principle=Principle.STATISTIC) if counts else operation
+
+
 _BY_ARGUMENTS: Mapping[str, Callable[[Node], Operation | None]] = {
     "div": _division,
     "hardtanh": _hardtanh,
@@ -238,6 +245,8 @@ _BY_ARGUMENTS: Mapping[str, Callable[[Node], Operation | None]] = {
     "clamp_max": _clamp,
     "pow": _power,
     "scatter_reduce": _scatter_reduce,
+    "norm": _norm,
+    "linalg_vector_norm": _norm,
 }
 
 

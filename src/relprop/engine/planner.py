@@ -42,6 +42,7 @@ def _place(node: Node, facts: Facts) -> Place:
     return Place(
         module=node.module,
         type=node.type,
+        operation=node.operation,
         kind=facts.kinds.get(node.name),
         depth=facts.depth[node.name],
         first=node.name in facts.first,

@@ -26,7 +26,7 @@ def read(program: torch.export.ExportedProgram, inputs: Inputs, any_batch: bool)
     calls = [call for call in calls if not _operation(call.target).startswith(_REMARKS)]
     names = dict(zip(inputs.tensors, map(str, interface.user_inputs), strict=True))
     return Graph(
-        nodes=_one_result_each([_node(call) for call in calls]),
+        nodes=_one_result_each([part for call in calls for part in _parts(_node(call))]),
         inputs=names,
         explained=tuple(names[label] for label in inputs.explained),
         tokens=tuple(names[n] for n in inputs.explained if not _floating(inputs.values[n])),
@@ -45,6 +45,10 @@ def _node(call: torch.fx.Node) -> Node:
     operation = _operation(target)
     if operation == "einsum":
         target, args = Einsum(target), (args[0], *args[1])
+    if operation == "matmul" and _dimensions(call.args[0]) >= 2 == _dimensions(call.args[1]):
+        operation = "mm"  # with a matrix, in every leading dimension alike: a linear layer's
+    if any(map(_is_complex, call.all_input_nodes)):
+        operation = f"complex_{operation}"  # what is known of it holds for real numbers alone
     if operation in ("view", "_unsafe_view"):  # strides need not be those of the model's run
         target = torch.ops.aten.reshape.default
     if operation == "copy":  # into a value of which only the shape counts
@@ -62,6 +66,45 @@ def _node(call: torch.fx.Node) -> Node:
         floating=_floating(value),
         merged=isinstance(value, Tensor) and any(map(_is_product, value.shape)),
     )
+
+
+def _parts(node: Node) -> tuple[Node, ...]:
+    """What an operation is made of, where that is more than itself: a variance, a square."""
+    known = {"glu": _gated, "var": _squared}
+    return known[node.operation](node) if node.operation in known else (node,)
+
+
+def _squared(node: Node) -> tuple[Node, ...]:
+    """A variance: of the deviation, which scales with its input, the square."""
+    root, square = Ref(f"{node.name}_root"), torch.ops.aten.square.default
+    target = getattr(torch.ops.aten.std, getattr(node.target, "_overloadname", "default"))
+    return (
+        replace(node, name=root.name, operation="std", target=target),
+        replace(node, operation="square", target=square, args=(root,), kwargs={}),
+    )
+
+
+def _gated(node: Node) -> tuple[Node, ...]:
+    """A gated linear unit: the product of one half and a sigmoid of the other."""
+    value, half, gate = (Ref(f"{node.name}_{part}") for part in ("value", "half", "gate"))
+    sigmoid, times = torch.ops.aten.sigmoid.default, torch.ops.aten.mul.Tensor
+    return (
+        _half(node, value.name, 0),
+        _half(node, half.name, 1),
+        replace(node, name=gate.name, operation="sigmoid", target=sigmoid, args=(half,)),
+        replace(node, operation="mul", target=times, args=(value, gate)),
+    )
+
+
+def _half(node: Node, name: str, which: int) -> Node:
+    x, dim = (*node.args, -1)[:2]
+    target = Item(torch.ops.aten.chunk.default, which)
+    args = (x, 2, dim)
+    return replace(node, name=name, operation="chunk", target=target, args=args, item=which)
+
+
+def _dimensions(value: Any) -> int:
+    return value.meta["val"].ndim if isinstance(value, torch.fx.Node) else 0
 
 
 def _place(call: torch.fx.Node) -> tuple[str, str, int]:
@@ -93,6 +136,11 @@ def _is_product(size: Any) -> bool:
 
 def _floating(value: Any) -> bool:
     return isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex())
+
+
+def _is_complex(call: torch.fx.Node) -> bool:
+    value = call.meta.get("val")
+    return isinstance(value, Tensor) and value.is_complex()
 
 
 def _with_refs(value: Any) -> Any:

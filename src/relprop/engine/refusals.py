@@ -6,6 +6,8 @@ Takes nodes and what is known of them. Decides nothing.
 import difflib
 from collections.abc import Container, Iterable
 
+from torch import nn
+
 from ..errors import PlanError
 from .facts import Facts, dependent_places
 from .graph import Graph, Node, Ref
@@ -26,11 +28,25 @@ def refuse_train_mode(nodes: Iterable[Node], dependent: Container[str]) -> None:
         batch_statistics = normalises and node.name in dependent
         if batch_statistics or _draws(node):
             what = "the batch's own statistics" if batch_statistics else "random numbers"
+            why, todo = _why_not_fixed(node, batch_statistics)
             raise PlanError(
-                f"{node.where} uses {what}: the model is in train mode",
+                f"{node.where} uses {what}: {why}",
                 "a model in eval mode, whose output for a sample is always the same",
-                "call model.eval() before",
+                todo,
             )
+
+
+def _why_not_fixed(node: Node, batch_statistics: bool) -> tuple[str, str]:
+    """Of torch's own layers it is the mode; what a forward calls may do so in eval mode too."""
+    if batch_statistics and not any(isinstance(arg, Ref) for arg in node.args[3:5]):
+        return "it has no running ones, in eval mode either", "write track_running_stats=True"
+    if hasattr(nn, node.type):
+        return "the model is in train mode", "call model.eval() before"
+    return (
+        "the model is in train mode, or this is written to do so in eval mode too",
+        "call model.eval() before; if it was, take this out of forward, "
+        "or write training=self.training",
+    )
 
 
 def _draws(node: Node) -> bool:
@@ -39,6 +55,8 @@ def _draws(node: Node) -> bool:
         return any(node.args[4:5])
     if node.operation in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         return bool(node.args[6]) and node.args[5] > 0
+    if node.operation == "rrelu":
+        return any(node.args[3:4])
     return node.operation == "normal" or any(word in node.operation for word in RANDOM)
 
 
@@ -97,8 +115,9 @@ def refuse_unfit_rows(nodes: list[Node], recipe: Recipe, places: dict[str, Place
         fitting = [
             n for n in nodes if row.rule.definition.any_named or places[n.name].kind in kinds
         ]
-        names = list(dict.fromkeys(node.module for node in fitting))
-        pattern = row.selector.name if row.selector.name is not None else "*"
+        operation, pattern = row.selector.operation, row.selector.name or "*"
+        of = [node.module if operation is None else node.operation for node in fitting]
+        names, pattern = list(dict.fromkeys(of)), operation or pattern
         near = difflib.get_close_matches(pattern, names, n=1, cutoff=0.3)
         raise PlanError(
             f'{row.selector} fits no module that takes the rule "{row.rule.name}"',
@@ -125,7 +144,8 @@ def refuse_unruled(node: Node, operation: Operation | None, facts: Facts, recipe
         raise no_rule(node, "a constant is divided by what depends on the input in")
     others = places != (0,)
     narrow = operation.principle is Principle.ACTIVATION or node.operation in FIRST_ONLY
-    if narrow and others and node.operation != "where":
+    weighed = node.operation == "lerp" and 2 in places
+    if weighed or (narrow and others and node.operation != "where"):
         raise no_rule(node, "a parameter depends on the input in")
 
 
@@ -167,9 +187,14 @@ def no_rule(node: Node, problem: str) -> PlanError:
     return PlanError(
         f"{problem} {node.where}",
         "an operation that relprop knows, or a row of the recipe that names a rule for it",
-        f'recipe.using("{node.module}", "gradient") takes the gradient there instead, '
+        f'recipe.using({_selector(node)}, "gradient") takes the gradient there instead, '
         '"constant" takes none',
     )
+
+
+def _selector(node: Node) -> str:
+    """What names a node in a recipe: its module, or itself among all that the model itself runs."""
+    return f'"{node.module}"' if node.module else f'relprop.Selector(operation="{node.operation}")'
 
 
 def _usual(kind: str) -> str:

@@ -9,6 +9,7 @@ from .kinds import KINDS, Kind
 from .rulebook import Rule, closest
 
 _COMPARISON = re.compile(r"(<=|>=|<|>)\s*(\d*\.?\d+)")
+_EXAMPLES = {"name": "features.3", "type": "Conv2d", "operation": "detach"}
 _DEPTHS = '"first", "last", or a comparison with a fraction such as "< 0.3"'
 
 
@@ -16,7 +17,8 @@ _DEPTHS = '"first", "last", or a comparison with a fraction such as "< 0.3"'
 class Place:
     """Where an operation stands in a model: what selectors look at.
 
-    module  dotted name of the module that ran it         type  that module's class
+    module     dotted name of the module that ran it      type  that module's class
+    operation  its own name, as the plan prints it
     depth   how many of all layers come before it, as a fraction
     first   no other layer comes before it                last  none comes after it
     gated   of a product: one factor is the other's gate
@@ -24,6 +26,7 @@ class Place:
 
     module: str
     type: str
+    operation: str
     kind: Kind | None
     depth: float
     first: bool
@@ -38,6 +41,7 @@ class Selector:
     name   glob on the dotted name of the module that ran the operation
     type   glob on that module's class, such as "Conv2d"
     kinds  of operations
+    operation  glob on the operation's own name, such as "detach", as the plan prints it
     depth  "first", "last": layers that no other layer comes before, or after; "< 0.3", "<=", ">",
            ">=": how many of all layers come before it, as a fraction. Pooling does not count.
     Raises InputError for a kind or a depth that does not exist.
@@ -47,11 +51,17 @@ class Selector:
     type: str | None = None
     kinds: tuple[Kind, ...] | None = None
     depth: str | None = None
+    operation: str | None = None
 
     def __post_init__(self) -> None:
-        for label, glob in (("name", self.name), ("type", self.type)):
+        for label in ("name", "type", "operation"):
+            glob = getattr(self, label)
             if glob is not None and not isinstance(glob, str):
-                raise InputError(f"a module {label} of {glob!r}", "a string", 'write "features.3"')
+                example = f'write {label}="{_EXAMPLES[label]}"'
+                raise InputError(f"a selector's {label} of {glob!r}", "a string", example)
+        if isinstance(self.kinds, str):
+            todo = f'write kinds=("{self.kinds}",)'
+            raise InputError(f"kinds is {self.kinds!r}", "a tuple of kinds", todo)
         for kind in self.kinds or ():
             if kind not in KINDS:
                 raise InputError(f"the kind {kind!r}", ", ".join(KINDS), closest(kind, KINDS))
@@ -61,14 +71,15 @@ class Selector:
 
     @property
     def names(self) -> bool:
-        """Whether it says which modules it is for."""
-        return self.name is not None or self.type is not None
+        """Whether it says which modules or operations it is for."""
+        return any(glob is not None for glob in (self.name, self.type, self.operation))
 
     def fits(self, place: Place) -> bool:
         """Whether an operation at this place is selected."""
         return (
             (self.name is None or fnmatchcase(place.module, self.name))
             and (self.type is None or fnmatchcase(place.type, self.type))
+            and (self.operation is None or fnmatchcase(place.operation, self.operation))
             and (self.kinds is None or place.kind in self.kinds)
             and self._is_so_deep(place)
         )
@@ -94,6 +105,7 @@ class Selector:
             parts[-1] += " or ".join(self.kinds) if self.kinds else "operation"
         elif simple:
             parts.append(str(self.depth))
+        parts += [f"({self.operation})"] if self.operation is not None else []
         if self.depth is not None and not simple:
             parts.append(f"at depth {self.depth}")
         return " ".join(parts)
@@ -110,7 +122,7 @@ class Row:
     def fits(self, place: Place) -> bool:
         """Whether an operation at this place gets the row's rule.
 
-        An operation that needs no rule gets one only where a row names its module.
+        An operation that needs no rule gets one only where a row names its module, or itself.
         """
         definition = self.rule.definition
         if place.kind is None:

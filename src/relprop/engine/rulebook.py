@@ -4,6 +4,7 @@ Knows the rules' signatures, and nothing of models or of which operation gets wh
 """
 
 import difflib
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, RuleError
 from . import recurrent, rules, shares
 from .forms import Back, Form
 from .kinds import KINDS, LAYERS, WEIGHTED_SUMS, Kind
@@ -65,7 +66,38 @@ def rule(
         raise InputError(given, ", ".join(KINDS), 'write kinds=("convolution", "linear")')
     if gives not in ("gradient", "relevance"):
         raise InputError(f"gives is {gives!r}", '"gradient", "relevance"', 'write gives="gradient"')
-    return lambda function: RuleDefinition(function, tuple(kinds), Form(gives))
+    return lambda function: RuleDefinition(_checked(function), tuple(kinds), Form(gives))
+
+
+def _checked(function: Callable[..., Back]) -> Callable[..., Back]:
+    """A rule of one's own whose results are checked for what the engine relies on."""
+
+    @functools.wraps(function)
+    def checked(step: Any, **parameters: Any) -> Back:
+        back = function(step, **parameters)
+        if not isinstance(back, Back):
+            raise _not_a_rule(function, f"returned a {type(back).__name__}, which is no Back")
+        x = step.x if isinstance(step.x, tuple) else (step.x,)
+        return Back(lambda v: _checked_parts(function, back.pull(v), x), back.absorbed)
+
+    return checked
+
+
+def _checked_parts(function: Callable[..., Back], pulled: Any, x: Sequence[Tensor]) -> Any:
+    parts = pulled if isinstance(pulled, tuple) else (pulled,)
+    got = [tuple(p.shape) if isinstance(p, Tensor) else type(p).__name__ for p in parts]
+    wanted = [tuple(value.shape) for value in x]
+    if got != wanted:
+        raise _not_a_rule(function, f"pulled {got} to inputs of the shapes {wanted}")
+    return pulled
+
+
+def _not_a_rule(function: Callable[..., Back], problem: str) -> RuleError:
+    return RuleError(
+        f'the rule "{function.__name__.replace("_", "-")}" {problem}',
+        "a Back, whose pull returns a tensor of the shape of x: for several inputs, one for each",
+        "write return relprop.Back(pull, absorbed)",
+    )
 
 
 def _constant(step: Any) -> Back:
@@ -142,6 +174,13 @@ class Rule:
             return cls(rule.name, parameters, rule)
         return cls(rule, parameters)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Rule):
+            return NotImplemented
+        mine, theirs = self.parameters, other.parameters
+        named = (self.name, self.own, mine.keys()) == (other.name, other.own, theirs.keys())
+        return named and all(_same(value, theirs[key]) for key, value in mine.items())
+
     @property
     def definition(self) -> RuleDefinition:
         """The function, what it is for, and the form of what it gives."""
@@ -150,6 +189,12 @@ class Rule:
     def __str__(self) -> str:
         inside = ", ".join(f"{key}={brief(value)}" for key, value in self.parameters.items())
         return f"{self.name}({inside})" if inside else self.name
+
+
+def _same(a: Any, b: Any) -> bool:
+    if not isinstance(a, Tensor) or not isinstance(b, Tensor):
+        return not isinstance(a, Tensor) and not isinstance(b, Tensor) and bool(a == b)
+    return (a.shape, a.dtype) == (b.shape, b.dtype) and a.cpu().equal(b.cpu())
 
 
 def brief(value: Any) -> str:

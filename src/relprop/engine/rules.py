@@ -84,9 +84,10 @@ def root_mean_square(z: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 def damp(c: Tensor, size: Tensor, epsilon: float | Tensor) -> Tensor:
     """C size / (size + epsilon) for size >= 0."""
-    if torch.is_grad_enabled() or isinstance(epsilon, Tensor):
+    if torch.is_grad_enabled():
         return c * size / (size + epsilon)
-    return torch.addcdiv(c, c, size + epsilon, value=-epsilon)  # the same in one pass less
+    factor = size + epsilon
+    return c * torch.div(size, factor, out=factor)
 
 
 def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:

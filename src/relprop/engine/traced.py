@@ -3,6 +3,7 @@
 x   the inputs that receive relevance          z   the result
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
+
+from ..errors import PlanError
 
 
 class Adjoint:
@@ -21,11 +24,18 @@ class Adjoint:
         self._like = tuple((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves)
 
     def __call__(self, c: Tensor) -> tuple[Tensor, ...]:
-        """J^T c: one tensor for each leaf."""
+        """J^T c: one tensor for each leaf. Raises PlanError where torch has no derivative."""
+        return tuple(
+            torch.zeros(shape, dtype=dtype, device=device) if g is None else g
+            for g, (shape, dtype, device) in zip(self._found(c), self._like, strict=True)
+        )
+
+    def _found(self, c: Tensor) -> Sequence[Tensor | None]:
+        if self._result is None:  # as of detach
+            return [None] * len(self._leaves)
         again = torch.is_grad_enabled()
-        found: Sequence[Tensor | None] = [None] * len(self._leaves)
-        if self._result is not None:
-            found = torch.autograd.grad(
+        try:
+            return torch.autograd.grad(
                 self._result,
                 self._leaves,
                 c,
@@ -33,10 +43,8 @@ class Adjoint:
                 create_graph=again,
                 allow_unused=True,
             )
-        return tuple(
-            torch.zeros(shape, dtype=dtype, device=device) if g is None else g
-            for g, (shape, dtype, device) in zip(found, self._like, strict=True)
-        )
+        except RuntimeError as error:
+            raise _no_derivative(error) from error
 
 
 @dataclass(frozen=True)
@@ -63,15 +71,32 @@ class Traced:
         with torch.enable_grad():
             leaves = tuple(leaf(value) for value in self.x)
             z = self.smooth(*leaves)
+            if not z.requires_grad:
+                return torch.zeros_like(z)
             u = torch.zeros_like(z).requires_grad_()
             pulled = torch.autograd.grad(z, leaves, u, create_graph=True, materialize_grads=True)
             along = [(g * d).sum() for g, d in zip(pulled, directions, strict=True)]
-            (pushed,) = torch.autograd.grad(torch.stack(along).sum(), u, materialize_grads=True)
+            total = torch.stack(along).sum()
+            if not total.requires_grad:  # as of round, whose derivative is zero everywhere
+                return torch.zeros_like(z)
+            (pushed,) = torch.autograd.grad(total, u, materialize_grads=True)
         return pushed
 
     def at(self, value: float) -> Tensor:
         """The result for an x that has this value everywhere."""
         return self.function(*(torch.full_like(x, value) for x in self.x))
+
+
+def _no_derivative(error: RuntimeError) -> Exception:
+    """The error for an operation that torch cannot differentiate; any other error as it is."""
+    found = re.search(r"derivative for aten::(\w+) is not implemented", str(error))
+    if found is None or found[1].endswith("_backward"):
+        return error
+    return PlanError(
+        f"the gradient of {found[1]}, which torch does not have",
+        "an operation that torch can differentiate, or one that is held constant",
+        f'recipe.using(relprop.Selector(operation="{found[1]}"), "constant")',
+    )
 
 
 def trace(

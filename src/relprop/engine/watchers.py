@@ -5,9 +5,7 @@ Each takes the names of values, and is called by `Program.backward`.
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..errors import InputError, PlanError
@@ -88,35 +86,3 @@ class Only:
 
     def passed(self, step: Step, back: Back, v: Tensor, parts: Sequence[Tensor]) -> None:
         """Nothing to note."""
-
-
-def channel_mask(value: Tensor, channels: Any, module: str) -> Tensor:
-    """1 at the chosen channels of a value: dimension 1 of maps, the last one of anything else.
-
-    channels  an index, a list of them, or a tensor of 0 and 1 that broadcasts to a sample
-    """
-    if isinstance(channels, Tensor) and channels.dtype in (torch.bool, torch.float32, value.dtype):
-        return _checked_mask(value, channels, module)
-    axis = 1 if value.ndim >= 4 else value.ndim - 1
-    indices = torch.as_tensor(channels).reshape(-1)
-    wrong = indices.is_floating_point() or indices.dtype is torch.bool or not len(indices)
-    if wrong or bool(((indices < 0) | (indices >= value.shape[axis])).any()):
-        raise InputError(
-            f'the channels {channels!r} of "{module}"',
-            f"indices from 0 to {value.shape[axis] - 1}, or a mask of a sample's shape",
-            f'write only={{"{module}": [0]}}',
-        )
-    mask = torch.zeros(value.shape[axis], device=value.device)
-    mask[indices.to(value.device)] = 1
-    return mask.reshape(-1, *[1] * (value.ndim - 1 - axis))
-
-
-def _checked_mask(value: Tensor, mask: Tensor, module: str) -> Tensor:
-    try:
-        return mask.to(value.device).expand_as(value)
-    except RuntimeError:
-        raise InputError(
-            f'a mask of shape {tuple(mask.shape)} for the output of "{module}"',
-            f"a shape that broadcasts to {tuple(value.shape)}",
-            "give the indices of channels",
-        ) from None

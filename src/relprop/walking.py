@@ -1,0 +1,139 @@
+"""Ways back: a program that was run, and a seed for each target -> relevance of the inputs.
+
+The model was run once; all targets walk back together where nobody looks at what passes on the way.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .checks import check_finite
+from .engine.diagnosis import FirstNotFinite
+from .engine.inputs import Inputs
+from .engine.layout import Layout
+from .engine.ledger import Bookkeeper, Ledger, joined
+from .engine.program import Trace, Watcher
+from .engine.tokens import token_relevance
+from .engine.watchers import AtLayers
+from .errors import InputError
+from .making import Made
+
+_STABLE = "use a rule with a stabiliser, such as epsilon, where the recipe says zero"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A program that was run on a batch, with a model's parameters and buffers by value name."""
+
+    made: Made
+    inputs: Inputs
+    state: Mapping[str, Tensor]
+    trace: Trace
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What one way back, for one target, gave."""
+
+    relevance: dict[str, Tensor]
+    layers: dict[str, Tensor]
+    ledger: Ledger | None
+
+
+def ways_back(
+    ran: Ran, seeds: Sequence[Tensor], only: Sequence[Watcher], names: Sequence[str], ledger: bool
+) -> list[Walk]:
+    """A way back for each seed: the relevance per unit of output, of its shape.
+
+    only    lets a part of the relevance pass          names  of values whose relevance is wanted
+    Raises NumberError if relevance is not finite.
+    """
+    watched = only or names or ledger or torch.is_grad_enabled()
+    recomputes = len(ran.trace.parts) > 1  # which torch.func.vmap cannot look into
+    if len(seeds) > 1 and not watched and not recomputes:
+        found = _together(ran, torch.stack(list(seeds)))
+        if all(bool(r.isfinite().all()) for r in found.values()):
+            parts = ({name: r[i] for name, r in found.items()} for i in range(len(seeds)))
+            return [Walk(_by_input(ran, part), {}, None) for part in parts]
+    last = len(seeds) - 1
+    walks = [
+        _walk(ran, c, [*only, AtLayers(names)], ledger, again=i < last) for i, c in enumerate(seeds)
+    ]
+    if ledger and None in ran.made.layouts.values() and ran.inputs.batch > 1:
+        return _with_ledgers_of_each(walks, ran, seeds)
+    return walks
+
+
+def _together(ran: Ran, seeds: Tensor) -> dict[str, Tensor]:
+    """Relevance at each source for several seeds (targets, *output): (targets, *source)."""
+    program, trace = ran.made.program, ran.trace
+    with warnings.catch_warnings():  # an operation that torch cannot batch is run once a target
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        return torch.func.vmap(lambda c: program.backward(trace, c, again=True))(seeds)
+
+
+def _walk(ran: Ran, c: Tensor, watchers: Sequence[Watcher], ledger: bool, again: bool) -> Walk:
+    """One way back; `again`: the trace is needed for another."""
+    program, layouts = ran.made.program, ran.made.layouts
+    known = {name: layout for name, layout in layouts.items() if layout is not None}
+    if ledger and (ran.inputs.batch == 1 or len(known) == len(layouts)):
+        plain = {**dict.fromkeys(layouts, Layout()), **known}
+        watchers = [*watchers, Bookkeeper(program.plan, plain, ran.trace.values)]
+    found = program.backward(ran.trace, c, watchers, again)
+    if not all(bool(r.isfinite().all()) for r in found.values()):
+        finder = FirstNotFinite()
+        program.backward(ran.trace.anew(), c, [finder])
+        for r in found.values():
+            check_finite(r, "relevance", finder.found, _STABLE)
+    last = watchers[-1] if watchers else None
+    return Walk(
+        relevance=_by_input(ran, found),
+        layers={n: r for w in watchers if isinstance(w, AtLayers) for n, r in w.found.items()},
+        ledger=last.ledger(c, found) if isinstance(last, Bookkeeper) else None,
+    )
+
+
+def _by_input(ran: Ran, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Relevance of each explained input: of tokens, that of all their embeddings."""
+    plan = ran.made.program.plan
+    graph, sources = plan.graph, plan.sources
+    known = graph.given(ran.inputs.tensors, ran.state)
+    relevance: dict[str, Tensor] = {}
+    for label in ran.inputs.explained:
+        name = graph.inputs[label]
+        parts = {source: r for source, r in found.items() if sources[source] == name}
+        if name in graph.tokens:
+            parts = {
+                node.name: token_relevance(graph, node, name, known, parts[node.name])
+                for node in graph.nodes
+                if node.name in parts
+            }
+        first, *others = parts.values()
+        relevance[label] = sum(others, first)
+    return relevance
+
+
+def _with_ledgers_of_each(walks: list[Walk], ran: Ran, seeds: Sequence[Tensor]) -> list[Walk]:
+    """Ledgers of samples that the model sorts among one another: each sample by itself."""
+    program, batch = ran.made.program, ran.inputs.batch
+    if not program.plan.graph.any_batch:
+        raise InputError(
+            f'ledger=True with capture="per-input" for a batch of {batch} whose samples '
+            "cannot be told apart in every value",
+            "one sample at a time",
+            "explain x[i:i+1] for each i",
+        )
+    parts: list[list[Ledger]] = [[] for _ in walks]
+    for i in range(batch):
+        one = ran.inputs.per_sample(lambda t, i=i: t[i : i + 1])  # type: ignore[misc]
+        alone = replace(
+            ran, inputs=one, trace=program.forward(one.tensors, ran.state, account=True)
+        )
+        for k, c in enumerate(seeds):
+            walk = _walk(alone, c[i : i + 1], [], True, again=k < len(walks) - 1)
+            assert walk.ledger is not None
+            parts[k].append(walk.ledger)
+    return [replace(walk, ledger=joined(found)) for walk, found in zip(walks, parts, strict=True)]
