@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 
 import torch
-from speed import declare_torchvision_operators
+from architecture import declare_torchvision_operators
 from torch import Tensor, nn
 
 declare_torchvision_operators()
