@@ -21,8 +21,8 @@ check: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/ready
-	$(BIN)/python benchmarks/speed.py
+bench: $(VENV)/bench
+	$(BIN)/python benchmarks/bench.py --out docs/benchmarks.md --json docs/benchmarks.json
 
 coverage: $(VENV)/bench
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py --out docs/coverage.md

@@ -20,7 +20,7 @@ WORDS = 1000
 
 @dataclass(frozen=True)
 class Workload:
-    """A model and a batch, the recipes that explain it, and the ratio each is meant to stay below."""
+    """A model and a batch, recipes that explain it, and the ratio each is meant to stay below."""
 
     name: str
     make: Callable[[], tuple[nn.Module, Inputs]]

@@ -32,7 +32,7 @@ FLOORS = [
     "engine.program",
     "engine.layout engine.watchers engine.diagnosis engine",
     "engine.ledger",
-    "target checks notebook",
+    "target checks notebook compiled",
     "explanation making",
     "walking",
     "running batches",

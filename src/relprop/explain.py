@@ -59,6 +59,9 @@ class Explainer:
              None: the only one, or the one called "logits"
     capture  "export": the model is read once for each input shape. "per-input": it is read anew at
              every call, for these very numbers, if Python's `if` and `for` in it depend on them
+    compile  forward pass and relevance run as one function of torch.compile's, which takes a while
+             at the first call. For classes as targets, and without what looks at the way back:
+             ledger, layers, only, create_graph, recompute
 
     Call it with a batch. One explainer may be used from several threads. It follows changes of the
     model's parameters and buffers; after any other change of the model make a new explainer.
@@ -73,6 +76,7 @@ class Explainer:
         *,
         output: str | int | None = None,
         capture: Capture = "export",
+        compile: bool = False,
     ) -> None:
         if not isinstance(model, nn.Module):
             given = f"a model of type {type(model).__name__}"
@@ -88,6 +92,13 @@ class Explainer:
         self.recipe = Recipe.preset(recipe) if isinstance(recipe, str) else recipe
         self.output = output
         self.capture = capture
+        self.compile = bool(compile)
+        if self.compile and capture == "per-input":
+            raise InputError(
+                'compile=True with capture="per-input"',
+                "one of them: what is read anew for each input cannot be compiled once",
+                "leave compile=True out",
+            )
         self._graphs: dict[Any, tuple[Graph, list[nn.Module]]] = {}
         self._made: dict[Any, Made] = {}
 
@@ -143,8 +154,14 @@ class Explainer:
             raise InputError(f"layers is {layers!r}", "a list of names", todo)
         request = Request(
             *(target, seed == "one", bool(ledger), tuple(layers), conditions(only)),
-            *(create_graph, recompute),
+            *(create_graph, recompute, self.compile),
         )
+        if self.compile and (ledger or layers or only or create_graph or recompute):
+            raise InputError(
+                "an explainer with compile=True and an option that looks at the way back",
+                "neither ledger, layers, only, create_graph nor recompute",
+                "leave compile=True out",
+            )
         with _arithmetic(create_graph):
             inputs = _own(check_inputs(self.model, x, explain), create_graph)
             size = self._batch_size(inputs, request, batch_size, memory)
@@ -201,7 +218,8 @@ class Explainer:
 
     def with_recipe(self, recipe: Recipe | str) -> "Explainer":
         """An explainer of the same model by another recipe, which need not read the model again."""
-        other = Explainer(self.model, recipe, output=self.output, capture=self.capture)
+        output, capture, compile_ = self.output, self.capture, self.compile
+        other = Explainer(self.model, recipe, output=output, capture=capture, compile=compile_)
         other._graphs = self._graphs
         return other
 

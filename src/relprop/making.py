@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .checks import check_finite
+from .compiled import CompiledProgram
 from .engine.capture import Called, capture, first_line, twin
 from .engine.diagnosis import first_in_forward
 from .engine.facts import find_facts, find_sources
@@ -25,10 +26,14 @@ from .errors import CaptureError, NumberError, PlanError
 
 @dataclass(frozen=True)
 class Made:
-    """A program, and where each of its values holds its samples (None: in no fixed order)."""
+    """A program, and where each of its values holds its samples (None: in no fixed order).
+
+    compiled  the same as one function of torch.compile's, made when first called
+    """
 
     program: Program
     layouts: Mapping[str, Layout | None]
+    compiled: CompiledProgram
 
 
 def read_graph(
@@ -119,13 +124,14 @@ def make_program(graph: Graph, model: nn.Module, inputs: Inputs, recipe: Recipe)
             "explain it in float64: model.double() and x.double()",
         )
     if not graph.any_batch:
-        return Made(program, _layouts(program, inputs, state, got))
+        layouts = _layouts(program, inputs, state, got)
+        return Made(program, layouts, CompiledProgram(program))
     two = inputs.per_sample(lambda t: torch.cat([t[:1], t[-1:]]))
     last = program.forward(inputs.per_sample(lambda t: t[-1:]).tensors, state).output
     alone = torch.cat([got, last])
     if not _alike(program.forward(two.tensors, state).output, alone):
         raise mixes("the model")
-    return Made(program, _layouts(program, two, state, alone))
+    return Made(program, _layouts(program, two, state, alone), CompiledProgram(program))
 
 
 def _layouts(

@@ -1,7 +1,7 @@
 """Running: a program, a model's present weights and a batch -> Explanation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .checks import check_finite, check_output_shape, is_classification
+from .compiled import PREDICTED
 from .engine.channels import channel_dimension, channel_mask
 from .engine.diagnosis import first_in_forward
 from .engine.inputs import Inputs
@@ -18,8 +19,8 @@ from .errors import InputError
 from .explanation import Explanation
 from .making import Made, state_of
 from .margin import margin
-from .target import Target, resolve_target, stack_classes, targets
-from .walking import Ran, Walk, ways_back
+from .target import Target, classes_before, resolve_target, stack_classes, targets
+from .walking import Ran, Walk, by_input, ways_back
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Request:
     only: Mapping[str, Any]
     create_graph: bool
     recompute: bool
+    compile: bool
 
 
 def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Explanation:
@@ -41,6 +43,8 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     Raises InputError for a target, a layer or channels that do not exist; NumberError if the output
     or the relevance is not finite.
     """
+    if request.compile:
+        return _run_compiled(made, model, inputs, request)
     program = made.program
     if request.recompute and request.ledger:
         raise InputError(
@@ -70,6 +74,25 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     classes = [found for _, found in resolved]
     target = stack_classes(classes) if several else classes[0]
     return _record(inputs, output, target, walks, several, layers)
+
+
+def _run_compiled(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Explanation:
+    """The same by one compiled function."""
+    graph = made.program.plan.graph
+    node = graph.node(graph.output)
+    known = classes_before(request.target, node.shape if node else (), inputs.batch)
+    classes = torch.full((inputs.batch,), PREDICTED) if known is None else known
+    state = state_of(model, graph)
+    output, target, found = made.compiled(inputs, state, classes.to(inputs.first.device))
+    if not all(bool(values.isfinite().all()) for values in (output, *found.values())):
+        run(made, model, inputs, replace(request, compile=False))  # which says where it arose
+        for values in (output, *found.values()):
+            check_finite(values, "result of the compiled program", "", "leave compile=True out")
+    relevance = by_input(made, inputs, state, found)
+    if request.unit:
+        c = _seed(output, torch.zeros_like(output).scatter_(1, target[:, None], 1), True).sum(1)
+        relevance = {n: r * c.reshape(-1, *[1] * (r.ndim - 1)) for n, r in relevance.items()}
+    return _record(inputs, output, target, [Walk(relevance, {}, None)], False, {})
 
 
 def _module_values(program: Program, patterns: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -127,7 +127,26 @@ def _classes(output: Tensor, target: Any) -> Tensor:
             raise _bad(repr(target), 'write "runner-up"')
         return output.topk(2, dim=1).indices[:, 1]
     batch, count = output.shape
-    labels = _labels(target, batch).to(output.device)
+    return _in_range(_labels(target, batch).to(output.device), count)
+
+
+def classes_before(target: Any, shape: Sequence[int | None], batch: int) -> Tensor | None:
+    """The classes that a target means whatever the output is, (batch,); None for the predicted.
+
+    shape  of the output
+    Raises InputError for a target that depends on the output otherwise.
+    """
+    if len(shape) != 2 or shape[1] is None:
+        raise _bad(f"a class of an output of shape {tuple(shape)}", "leave compile=True out")
+    if target is None or (isinstance(target, str) and target == "predicted"):
+        return None
+    if not isinstance(target, (int, Tensor)):
+        given = f"a {type(target).__name__} with compile=True, which explains classes alone"
+        raise _bad(given, "leave compile=True out")
+    return _in_range(_labels(target, batch), shape[1])
+
+
+def _in_range(labels: Tensor, count: int) -> Tensor:
     if bool(((labels < 0) | (labels >= count)).any()):
         wrong = labels[(labels < 0) | (labels >= count)][0].item()
         raise _bad(f"class {wrong} of a model with {count} classes", f"give 0 to {count - 1}")

@@ -57,7 +57,9 @@ def ways_back(
         found = _together(ran, torch.stack(list(seeds)))
         if all(bool(r.isfinite().all()) for r in found.values()):
             parts = ({name: r[i] for name, r in found.items()} for i in range(len(seeds)))
-            return [Walk(_by_input(ran, part), {}, None) for part in parts]
+            return [
+                Walk(by_input(ran.made, ran.inputs, ran.state, part), {}, None) for part in parts
+            ]
     last = len(seeds) - 1
     walks = [
         _walk(ran, c, [*only, AtLayers(names)], ledger, again=i < last) for i, c in enumerate(seeds)
@@ -90,19 +92,21 @@ def _walk(ran: Ran, c: Tensor, watchers: Sequence[Watcher], ledger: bool, again:
             check_finite(r, "relevance", finder.found, _STABLE)
     last = watchers[-1] if watchers else None
     return Walk(
-        relevance=_by_input(ran, found),
+        relevance=by_input(ran.made, ran.inputs, ran.state, found),
         layers={n: r for w in watchers if isinstance(w, AtLayers) for n, r in w.found.items()},
         ledger=last.ledger(c, found) if isinstance(last, Bookkeeper) else None,
     )
 
 
-def _by_input(ran: Ran, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Relevance of each explained input: of tokens, that of all their embeddings."""
-    plan = ran.made.program.plan
+def by_input(
+    made: Made, inputs: Inputs, state: Mapping[str, Tensor], found: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Relevance of each explained input, of that at the sources: of tokens, by all embeddings."""
+    plan = made.program.plan
     graph, sources = plan.graph, plan.sources
-    known = graph.given(ran.inputs.tensors, ran.state)
+    known = graph.given(inputs.tensors, state)
     relevance: dict[str, Tensor] = {}
-    for label in ran.inputs.explained:
+    for label in inputs.explained:
         name = graph.inputs[label]
         parts = {source: r for source, r in found.items() if sources[source] == name}
         if name in graph.tokens:

@@ -110,7 +110,7 @@ class Convolution:
         if self.transposed:
             return self.transpose(s, torch.ones_like(weight), shape)
         groups, kernel = self.groups, weight.shape[2:]
-        total = s.reshape(len(s), groups, -1, *s.shape[2:]).sum(2)  # (batch, groups, *out)
+        total = s.reshape(s.shape[0], groups, -1, *s.shape[2:]).sum(2)  # (batch, groups, *out)
         ones = weight.new_ones((groups, 1, *kernel))
         back = self._back(total, ones, [shape[0], groups, *shape[2:]], groups)
         return back.repeat_interleave(shape[1] // groups, 1)
@@ -140,8 +140,7 @@ class AveragePool:
         return self.pool(x) * weight  # type: ignore[no-any-return]
 
     def transpose(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        zeros = torch.zeros(tuple(shape), dtype=s.dtype, device=s.device)
-        pull = torch.func.vjp(self.pool, zeros)[1]
+        pull = torch.func.vjp(self.pool, s.new_zeros(tuple(shape)))[1]
         return pull(s)[0] * weight  # type: ignore[no-any-return]
 
     def spread(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:

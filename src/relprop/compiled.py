@@ -1,0 +1,107 @@
+"""A program and its way back as one function, made by torch.compile for batches of any size.
+
+Explains one class of each sample. Weights that rules derive are part of what is compiled, so that
+it follows changes of the model's own.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .engine.inputs import Inputs
+from .engine.program import Program
+from .errors import PlanError
+
+PREDICTED = -1  # in the place of a class
+
+
+class CompiledProgram:
+    """Runs what `Program.forward` and `Program.backward` do. Compiles at the first call."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._functions: dict[Any, Callable[..., Any]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(
+        self, inputs: Inputs, state: Mapping[str, Tensor], classes: Tensor
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """The output, the class of each sample (batch,), and the relevance at each source.
+
+        classes  (batch,): the class to explain, or PREDICTED
+        Raises PlanError if torch cannot compile it.
+        """
+        device = classes.device.type
+        cast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        key = (inputs.batch == 1, cast, tuple(inputs.tensors), tuple(state))
+        tensors = [classes.contiguous(), *inputs.tensors.values(), *state.values()]
+        counts = [True, *(name in inputs.batched for name in inputs.tensors)]
+        counts += [False] * len(state)
+        try:
+            with self._lock:
+                if key not in self._functions:
+                    self._functions[key] = self._compile(inputs, state, tensors, counts)
+            if inputs.batch > 1:
+                for tensor, counted in zip(tensors, counts, strict=True):
+                    torch._dynamo.maybe_mark_dynamic(tensor, 0) if counted else None
+            output, found_classes, *found = self._functions[key](*tensors)
+        except Exception as error:
+            reason = next((line for line in str(error).splitlines() if line.strip()), "")
+            raise PlanError(
+                f"torch.compile fails: {type(error).__name__}: {reason.strip()}",
+                "a model that torch can compile here, and a C++ compiler where it runs",
+                "leave compile=True out",
+            ) from error
+        return output, found_classes, dict(zip(self._sources, found, strict=True))
+
+    @property
+    def _sources(self) -> Sequence[str]:
+        plan = self._program.plan
+        return [name for name in plan.sources if name in plan.forms]
+
+    def _compile(
+        self,
+        inputs: Inputs,
+        state: Mapping[str, Tensor],
+        tensors: Sequence[Tensor],
+        counts: Sequence[bool],
+    ) -> Callable[..., Any]:
+        # Slow to import, and used here alone.
+        from torch.fx.experimental.proxy_tensor import make_fx
+
+        function = self._function(list(inputs.tensors), list(state))
+        stand_ins = _stand_ins(tensors, [inputs.batch > 1 and counted for counted in counts])
+        return torch.compile(make_fx(function, _allow_non_fake_inputs=True)(*stand_ins))
+
+    def _function(self, labels: Sequence[str], names: Sequence[str]) -> Callable[..., Any]:
+        """The whole explanation as a function of tensors alone."""
+
+        def function(classes: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+            inputs = dict(zip(labels, rest, strict=False))
+            state = dict(zip(names, rest[len(labels) :], strict=True))
+            trace = self._program.forward(inputs, state)
+            output = trace.output
+            chosen = torch.where(classes == PREDICTED, output.argmax(1), classes)
+            c = torch.zeros_like(output).scatter(1, chosen[:, None], 1.0)
+            found = self._program.backward(trace, c)
+            return (output, chosen, *(found[name] for name in self._sources))
+
+        return function
+
+
+def _stand_ins(tensors: Sequence[Tensor], any_size: Sequence[bool]) -> list[Tensor]:
+    """Tensors of the same shapes without numbers; the first dimension of some has any size."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental import symbolic_shapes as shapes
+
+    mode = FakeTensorMode(shape_env=shapes.ShapeEnv(), allow_non_fake_inputs=True)
+    made = list[Tensor]()
+    for tensor, free in zip(tensors, any_size, strict=True):
+        sizes = [shapes.DimDynamic.STATIC] * tensor.ndim
+        sizes[:1] = [shapes.DimDynamic.DYNAMIC] if free else sizes[:1]
+        context: Any = shapes.StatelessSymbolicContext(dynamic_sizes=sizes)
+        made.append(mode.from_tensor(tensor, symbolic_context=context))
+    return made

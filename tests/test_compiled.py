@@ -1,0 +1,64 @@
+"""compile=True: one compiled function gives what the steps give one by one."""
+
+import pytest
+import torch
+from networks import pixels
+from torch import nn
+from zoo import ZOO
+
+import relprop
+from relprop.errors import InputError
+
+# What torch.compile imports is not all up to date.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def small() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU()),
+        *(nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)),
+    ).eval()
+
+
+def same(got: relprop.Explanation, want: relprop.Explanation) -> None:
+    torch.testing.assert_close(got.relevance, want.relevance, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(got.output, want.output, rtol=1e-4, atol=1e-6)
+    assert torch.equal(got.target, want.target)
+    assert torch.equal(got.prediction, want.prediction)
+
+
+def test_batches_of_any_size_by_one_compilation():
+    model, x = small(), pixels(8, 1, 10, 10).float()
+    recipe = relprop.Recipe.preset("epsilon-gamma-box", low=0.0, high=1.0)
+    eager, compiled = (relprop.Explainer(model, recipe, compile=c) for c in (False, True))
+    same(compiled(x), eager(x))
+    graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    labels = torch.arange(8) % 3
+    same(compiled(x[:5], labels[:5]), eager(x[:5], labels[:5]))
+    same(compiled(x, 2, seed="one"), eager(x, 2, seed="one"))
+    with torch.no_grad():
+        model[0].weight.mul_(-1.5)  # followed, as by any explainer
+        model[3].weight.data.add_(0.1)
+    same(compiled(x[:3]), eager(x[:3]))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == graphs
+
+
+def test_a_model_of_words():
+    model, x = ZOO["torch/encoder, norm first"].build()
+    same(relprop.Explainer(model, compile=True)(x), relprop.Explainer(model)(x))
+
+
+def test_what_cannot_be_compiled_is_told():
+    model, x = small(), pixels(2, 1, 10, 10).float()
+    compiled = relprop.Explainer(model, compile=True)
+    for options in ({"ledger": True}, {"layers": ["0"]}, {"recompute": True}):
+        with pytest.raises(InputError, match="leave compile=True out"):
+            compiled(x, **options)
+    for target in ("runner-up", (0, 1), "all", lambda output: output[:, 0], relprop.at(0)):
+        with pytest.raises(InputError, match="leave compile=True out"):
+            compiled(x, target)
+    with pytest.raises(InputError, match="give 0 to 2"):
+        compiled(x, 3)
+    with pytest.raises(InputError, match="cannot be compiled once"):
+        relprop.Explainer(model, compile=True, capture="per-input")
