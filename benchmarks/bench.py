@@ -30,7 +30,7 @@ from workloads import WORKLOADS, Workload
 
 PEAK = Path(__file__).with_name("peak.py")
 PACKAGES = ("relprop", "torch", "torchvision", "transformers", "zennit", "captum", "autolrp")
-SLOW = 20.0  # a method that takes so many times the floor's time is timed in fewer rounds
+LEAST = 2**24  # bytes: below, a process's memory says nothing of one explanation
 
 LEGEND = f"""\
 - **ratio**: time in units of gradient x input (one forward pass, and one backward pass to the input
@@ -124,6 +124,7 @@ def measure(workload: Workload, count: int, threads: int | None) -> list[Row]:
     differs = {name: difference(running, name) for name in running}
     del running
     floor = peak(workload, FLOOR, threads)
+    floor = floor if floor and floor >= LEAST else None
     rows = [Row(workload.name, name, problem=why) for name, why in problems.items()]
     for name, times in seconds.items():
         ratios = [t / base for t, base in zip(times, seconds[FLOOR], strict=True)]
@@ -132,7 +133,7 @@ def measure(workload: Workload, count: int, threads: int | None) -> list[Row]:
             Row(
                 *(workload.name, name, statistics.median(times)),
                 *(statistics.median(ratios), min(ratios), max(ratios)),
-                memory=found / floor if found and floor else None,
+                memory=found / floor if found is not None and floor else None,
                 limit=workload.limits.get(name.removeprefix("relprop ")),
                 differs=differs[name],
             )

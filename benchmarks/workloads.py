@@ -34,6 +34,7 @@ class Workload:
 
     def build(self) -> tuple[nn.Module, Inputs]:
         """The model, in eval mode and frozen, and its batch."""
+        declare_torchvision_operators()
         torch.manual_seed(0)
         model, x = self.make()
         return model.eval().requires_grad_(False), x
@@ -56,7 +57,6 @@ def pictures(name: str, batch: int) -> Callable[[], tuple[nn.Module, Inputs]]:
     """A classifier of torchvision as published, and pictures of noise."""
 
     def make() -> tuple[nn.Module, Inputs]:
-        declare_torchvision_operators()
         from torchvision import models
 
         model, x = getattr(models, name)().eval(), torch.randn(batch, 3, 224, 224)

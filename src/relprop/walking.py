@@ -1,6 +1,6 @@
 """Ways back: a program that was run, and a seed for each target -> relevance of the inputs.
 
-The model was run once; all targets walk back together where nobody looks at what passes on the way.
+The model was run once; of small batches, several targets walk back together.
 """
 
 import warnings
@@ -21,6 +21,7 @@ from .engine.watchers import AtLayers
 from .errors import InputError
 from .making import Made
 
+TOGETHER = 128  # samples x targets on one way back: more would only move more memory
 _STABLE = "use a rule with a stabiliser, such as epsilon, where the recipe says zero"
 
 
@@ -53,8 +54,9 @@ def ways_back(
     """
     watched = only or names or ledger or torch.is_grad_enabled()
     recomputes = len(ran.trace.parts) > 1  # which torch.func.vmap cannot look into
-    if len(seeds) > 1 and not watched and not recomputes:
-        found = _together(ran, torch.stack(list(seeds)))
+    count = min(len(seeds), TOGETHER // ran.inputs.batch)
+    if count > 1 and not watched and not recomputes:
+        found = _together(ran, torch.stack(list(seeds)), count)
         if all(bool(r.isfinite().all()) for r in found.values()):
             parts = ({name: r[i] for name, r in found.items()} for i in range(len(seeds)))
             return [
@@ -69,12 +71,13 @@ def ways_back(
     return walks
 
 
-def _together(ran: Ran, seeds: Tensor) -> dict[str, Tensor]:
-    """Relevance at each source for several seeds (targets, *output): (targets, *source)."""
+def _together(ran: Ran, seeds: Tensor, count: int) -> dict[str, Tensor]:
+    """Relevance at each source (targets, *source) for seeds (targets, *output), a few at a time."""
     program, trace = ran.made.program, ran.trace
     with warnings.catch_warnings():  # an operation that torch cannot batch is run once a target
         warnings.filterwarnings("ignore", "There is a performance drop")
-        return torch.func.vmap(lambda c: program.backward(trace, c, again=True))(seeds)
+        back = torch.func.vmap(lambda c: program.backward(trace, c, again=True), chunk_size=count)
+        return back(seeds)
 
 
 def _walk(ran: Ran, c: Tensor, watchers: Sequence[Watcher], ledger: bool, again: bool) -> Walk:

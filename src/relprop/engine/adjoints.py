@@ -40,10 +40,11 @@ def _max_pool2d(x: Tensor, *args: Any) -> Ran:
     kernel, stride, padding, dilation, ceil = _filled(args, [None, [], 0, 1, False])
     options = (kernel, stride or kernel, padding, dilation, ceil)
     y, indices = torch.ops.aten.max_pool2d_with_indices(x, *options)
-    shape, back = x.shape, torch.ops.aten.max_pool2d_with_indices_backward
+    shape, strides = x.shape, x.stride()
+    back = torch.ops.aten.max_pool2d_with_indices_backward
 
     def pull(c: Tensor) -> tuple[Tensor]:
-        like = c.new_empty(()).expand(shape)  # only its shape is read
+        like = c.new_empty_strided(shape, strides)  # only its layout is read
         return (back(c, like, *options, indices),)
 
     return y, pull

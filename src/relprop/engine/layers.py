@@ -44,9 +44,20 @@ def _layer(step: Step, values: Mapping[str, Any]) -> tuple[LinearMap, Weights]:
     args = list(substitute(step.node.args, values))
     x = args.pop(step.places[0])
     linear_map, weights = _READERS[step.kind or ""](step.node, x, args)
-    if step.batch_norm is None:
-        return linear_map, weights
-    return linear_map, _fold(linear_map, weights, substitute(step.batch_norm.args[1:8], values))
+    if step.batch_norm is not None:
+        weights = _fold(linear_map, weights, substitute(step.batch_norm.args[1:8], values))
+    return linear_map, _channels_last(weights)
+
+
+def _channels_last(weights: Weights) -> Weights:
+    """The weights of a convolution of pictures with channels last: torch then computes so, too.
+
+    On CPUs that takes two thirds of the time where channels are few and pictures large.
+    """
+    if weights.raw.ndim != 4 or weights.raw.device.type != "cpu":
+        return weights
+    raw = weights.raw.contiguous(memory_format=torch.channels_last)
+    return Weights(raw, weights.bias, made=True)
 
 
 def _without_samples(node: Node) -> tuple[int, ...]:
@@ -130,4 +141,4 @@ def _fold(linear_map: LinearMap, weights: Weights, norm: tuple[Any, ...]) -> Wei
     factor = factor if scale is None else factor * scale
     bias = -mean if weights.bias is None else weights.bias - mean
     folded = bias * factor if shift is None else bias * factor + shift
-    return Weights(linear_map.scale_outputs(weights.raw, factor), folded, folded=True)
+    return Weights(linear_map.scale_outputs(weights.raw, factor), folded, made=True)

@@ -26,12 +26,12 @@ class Weights:
 
     raw     the weight, in the layout of its layer
     bias    (out channels,) or None
-    folded  a batch norm is part of them
+    made    they are not the model's own tensors: laid out anew, or with a batch norm folded in
     """
 
     raw: Tensor
     bias: Tensor | None
-    folded: bool = False
+    made: bool = False
     _made: dict[Hashable, object] = field(default_factory=dict, compare=False, repr=False)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -47,7 +47,7 @@ class Weights:
     @property
     def derived(self) -> bool:
         """Whether anything here was computed from the model's own tensors."""
-        return self.folded or bool(self._made)
+        return self.made or bool(self._made)
 
     @property
     def shifted(self) -> "Weights":
