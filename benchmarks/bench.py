@@ -145,12 +145,13 @@ def measure(workload: Workload, count: int, threads: int | None) -> list[Row]:
 # ---- writing -------------------------------------------------------------------------------------
 
 
-def machine() -> dict[str, object]:
+def machine(count: int) -> dict[str, object]:
     """What the figures depend on beside the code."""
     facts: dict[str, object] = {
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "rounds": count,
         "system": platform.system(),
         "python": platform.python_version(),
     }
@@ -203,12 +204,19 @@ def main(count: int, only: str, threads: int | None, out: Path | None, file: Pat
     """Measure, print the tables, write the files."""
     if threads:
         torch.set_num_threads(threads)
-    facts, rows = machine(), list[Row]()
+    facts, rows = machine(count), list[Row]()
     for workload in WORKLOADS:
         if fnmatch(workload.name, only):
             found = measure(workload, count, threads)
             rows += found
             click.echo("\n".join([workload.name, *(_line(row) for row in found)]))
+            write(rows, facts, out, file)
+
+
+def write(
+    rows: list[Row], facts: Mapping[str, object], out: Path | None, file: Path | None
+) -> None:
+    """What is known so far, as a page and as numbers."""
     if out:
         out.write_text(page(rows, facts))
     if file:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .checks import check_finite
 from .compiled import CompiledProgram
 from .engine.capture import Called, capture, first_line, twin
-from .engine.diagnosis import first_in_forward
+from .engine.diagnosis import first_apart, first_in_forward
 from .engine.facts import find_facts, find_sources
 from .engine.graph import Graph
 from .engine.inputs import Inputs
@@ -22,6 +22,9 @@ from .engine.program import Program
 from .engine.recipe import Recipe
 from .engine.refusals import refuse_train_mode
 from .errors import CaptureError, NumberError, PlanError
+
+
+_ROUNDING = 1e-2  # what rounding may change an output by, as a fraction: very deep nets magnify it
 
 
 @dataclass(frozen=True)
@@ -115,11 +118,12 @@ def make_program(graph: Graph, model: nn.Module, inputs: Inputs, recipe: Recipe)
     got, expected = program.forward(one.tensors, state).output, graph.run(one.tensors, state)
     first = "" if bool(got.isfinite().all()) else first_in_forward(program, one.tensors, state)
     check_finite(got, "model's output", first, "check the model's weights and the scale of x")
-    change = _difference(got, expected)
-    if change > _tolerance(expected):
+    change, limit = _difference(got, expected), max(_ROUNDING, _tolerance(expected))
+    if change > limit:
+        first = first_apart(program, one.tensors, state, limit)
         raise NumberError(
             f"{type(model).__name__} magnifies rounding: to fold its batch norms changes its "
-            f"output by {change:.0%}",
+            f"output by {change:.1%}{first}",
             "a model whose output is stable in its own precision",
             "explain it in float64: model.double() and x.double()",
         )
@@ -149,7 +153,8 @@ def _alike(got: Tensor, expected: Tensor) -> bool:
     """Whether an output is that which is expected; true of one that is not finite either way."""
     if expected.numel() == 0 or not bool(expected.isfinite().all()):
         return True
-    return bool(got.isfinite().all()) and _difference(got, expected) <= _tolerance(expected)
+    limit = max(_ROUNDING, _tolerance(expected))
+    return bool(got.isfinite().all()) and _difference(got, expected) <= limit
 
 
 def state_of(model: nn.Module, graph: Graph, detached: bool = True) -> Mapping[str, Tensor]:

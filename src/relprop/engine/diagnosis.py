@@ -1,4 +1,4 @@
-"""Diagnosis: which operation made the first number that is not finite.
+"""Diagnosis: which operation made the first number that is not finite, or not the model's.
 
 Runs a program once more, after its result was found wanting.
 """
@@ -26,6 +26,26 @@ def first_in_forward(
         value = values[step.name]
         if isinstance(value, Tensor) and bool((value.isnan() | (value == torch.inf)).any()):
             return f"; the first such number came of {step.node.where}"
+    return ""
+
+
+def first_apart(
+    program: Program, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], limit: float
+) -> str:
+    """Words that name the first operation whose result is not what the graph by itself gives.
+
+    limit  on the difference, as a fraction of the result's largest value
+    """
+    graph = program.plan.graph
+    expected = dict(graph.given(inputs, state))
+    for node in graph.nodes:
+        expected[node.name] = node.run(expected)
+    values: dict[str, Any] = {}
+    for step, _ in program.run(inputs, state, values):
+        got, want = values[step.name], expected[step.name]
+        compared = isinstance(got, Tensor) and got.is_floating_point() and got.numel()
+        if compared and bool((got - want).abs().amax() > limit * want.abs().amax()):
+            return f"; first beyond {limit:.0e} at {step.node.where}"
     return ""
 
 
