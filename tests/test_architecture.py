@@ -19,6 +19,7 @@ FLOORS = [
     "data models engine.linear_maps engine.reading engine.traced engine.adjoints "
     "engine.normalisation",
     "train engine.weighted engine.capture",
+    "engine.sides",
     "engine.rules engine.shares engine.operations",
     "engine.recurrent engine.facts engine.tokens engine.channels",
     "engine.rulebook",

@@ -23,8 +23,7 @@ from .engine.recipe import Recipe
 from .engine.refusals import refuse_train_mode
 from .errors import CaptureError, NumberError, PlanError
 
-
-_ROUNDING = 1e-2  # what rounding may change an output by, as a fraction: very deep nets magnify it
+_ROUNDING = 1e-2  # what rounding may change an output by, as a fraction: deep nets magnify it
 
 
 @dataclass(frozen=True)

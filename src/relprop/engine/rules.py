@@ -11,14 +11,14 @@ s_j          what is carried back along the weights: R_j by the denominator of i
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
 from .forms import Absorbed, Back, Form, divide, signed, stabilise
-from .weighted import STABILISER, WeightedSum, Weights
+from .sides import Sides
+from .weighted import STABILISER, WeightedSum
 
 
 def zero(step: WeightedSum) -> Back:
@@ -97,11 +97,11 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
     zero passes nothing on. Absorbs what the bias contributed.
     Source: Montavon et al. 2019; for inputs of any sign Andeol et al. 2021.
     """
-    sides = Sides(step.weights.up(gamma), step.weights.down(gamma), gamma)
+    sides = Sides(step.weights, gamma)
     if step.rectified:
         above = sides.forward(step).clamp_(min=STABILISER)  # z_up >= z where relevance arrives
         share = step.share(above, reuse=True)
-        return sides.back(step, lambda v: (share(v), None))
+        return sides.back(step, lambda v: (share(v), None), both=False)
     z_up, z = sides.forward(step, shifted=False), step.z
     tilted = stabilise(torch.where(z > 0, z_up, (2 + gamma) * z - z_up), STABILISER)
     share, above_zero, below_zero = step.share(tilted, reuse=True), z > 0, z < 0
@@ -110,7 +110,7 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
         s = share(v)
         return s * above_zero, s * below_zero
 
-    return sides.back(step, split)
+    return sides.back(step, split, both=True)
 
 
 def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> Back:
@@ -122,13 +122,13 @@ def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> B
     """
     if beta == 0:
         return z_plus(step)
-    sides = signed_sides(step)
+    sides = Sides(step.weights)
     above = sides.forward(step, shifted=False)
     below = sides.mirrored.forward(step, shifted=False)  # z - above would cancel
     step.add_up(above, below)
     to_above = step.share(above.add_(STABILISER), reuse=True)
     to_below = step.share(below.sub_(STABILISER), reuse=True)
-    return sides.back(step, lambda v: (to_above(v) * alpha, to_below(v) * -beta))
+    return sides.back(step, lambda v: (to_above(v) * alpha, to_below(v) * -beta), both=True)
 
 
 def z_plus(step: WeightedSum) -> Back:
@@ -137,104 +137,9 @@ def z_plus(step: WeightedSum) -> Back:
     alpha-beta with alpha = 1, beta = 0. Absorbs what a positive bias contributed.
     Source: Montavon et al. 2017 for inputs >= 0; Bach et al. 2015.
     """
-    sides = signed_sides(step)
+    sides = Sides(step.weights)
     share = step.share(sides.forward(step), reuse=True)
-    return sides.back(step, lambda v: (share(v), None))
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Weights for contributions that push an output up, and for those that push it down.
-
-    Inputs >= 0 meet `up` on the way to z_up; inputs < 0 meet `down`.
-    gamma  if given: up + down = (2 + gamma) W and up - down = gamma |W|
-    """
-
-    up: Weights
-    down: Weights
-    gamma: float | None = None
-
-    @property
-    def mirrored(self) -> "Sides":
-        """The two exchanged."""
-        return Sides(self.down, self.up)
-
-    def forward(self, step: WeightedSum, *, shifted: bool = True) -> Tensor:
-        """x^+ W_up + x^- W_down + b_up: positive contributions, if these are W^+ and W^-.
-
-        shifted  with STABILISER added
-        """
-        x, up = step.x, self.up.shifted if shifted else self.up
-        z = step.forward(x if step.nonnegative else x.clamp(min=0), up)
-        if not step.nonnegative:
-            z = z.add_(step.map.forward(x.clamp(max=0), self.down.raw, None))
-        return z.add_(STABILISER) if shifted and self.up.bias is None else z
-
-    def back(self, step: WeightedSum, split: "Split") -> Back:
-        """The way back through `forward` for s_up, and through its mirror image for s_down."""
-        if step.nonnegative:
-            pull = self._to_positive(step, split)
-        else:
-            pull = self._to_any(step, split) if self.gamma is None else self._tilted(step, split)
-        relevance, up, down = is_relevance(step), step.bias(self.up), step.bias(self.down)
-
-        def absorbed(v: Tensor) -> Absorbed:
-            s_up, s_down = split(v)
-            s_down = torch.zeros_like(s_up) if s_down is None else s_down
-            stabiliser = (s_up - s_down) * STABILISER  # both denominators move away from zero
-            if relevance:
-                stabiliser = stabiliser + v * ((s_up == 0) & (s_down == 0))  # what `split` dropped
-            return {"bias": s_up * up + s_down * down, "stabiliser": stabiliser}
-
-        return Back(pull, absorbed)
-
-    def _to_positive(self, step: WeightedSum, split: "Split") -> Callable[[Tensor], Tensor]:
-        """Back to inputs >= 0."""
-        by_up, by_down = step.carry(self.up), step.carry(self.down)
-
-        def pull(v: Tensor) -> Tensor:
-            s_up, s_down = split(v)
-            return by_up(s_up) if s_down is None else by_up(s_up) + by_down(s_down)
-
-        return pull
-
-    def _to_any(self, step: WeightedSum, split: "Split") -> Callable[[Tensor], Tensor]:
-        """Back to inputs of either sign."""
-        by_up, by_down, positive = step.carry(self.up), step.carry(self.down), step.x > 0
-
-        def pull(v: Tensor) -> Tensor:
-            s_up, s_down = split(v)
-            above, below = by_up(s_up), by_down(s_up)
-            if s_down is not None:
-                above, below = above + by_down(s_down), below + by_up(s_down)
-            return torch.where(positive, above, below)
-
-        return pull
-
-    def _tilted(self, step: WeightedSum, split: "Split") -> Callable[[Tensor], Tensor]:
-        """The same in two passes, by half the sum and half the difference of the two sides.
-
-        Not for alpha-beta: where an output has contributions of one sign alone, the other side's s
-        is without bound, and sum and difference would cancel.
-        """
-        by_weight, by_magnitude = step.carry(step.weights), step.carry(step.weights.magnitude)
-        positive, half = step.x > 0, (self.gamma or 0.0) / 2
-
-        def pull(v: Tensor) -> Tensor:
-            s_up, s_down = split(v)
-            both, apart = (s_up, s_up) if s_down is None else (s_up + s_down, s_up - s_down)
-            tilt = by_magnitude(apart) * half
-            return by_weight(both) * (1 + half) + torch.where(positive, tilt, -tilt)
-
-        return pull
-
-
-Split = Callable[[Tensor], tuple[Tensor, Tensor | None]]
-
-
-def signed_sides(step: WeightedSum) -> Sides:
-    """W^+ and W^-."""
-    return Sides(step.weights.positive, step.weights.negative)
+    return sides.back(step, lambda v: (share(v), None), both=False)
 
 
 def flat(step: WeightedSum) -> Back:

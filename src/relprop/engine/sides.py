@@ -1,0 +1,128 @@
+"""The two sides of a weighted sum: contributions that push its output up, and down.
+
+s_up, s_down  what is carried back along the weights of either side
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .forms import Absorbed, Back, Form
+from .weighted import STABILISER, WeightedSum, Weights
+
+Split = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Weights for contributions that push an output up, and for those that push it down.
+
+    Inputs >= 0 meet `up` on the way to z_up; inputs < 0 meet `down`. Made when they are met.
+    gamma  None: they are W^+ and W^-; if not, W + gamma W^+ and W + gamma W^-: then
+           up + down = (2 + gamma) W and up - down = gamma |W|
+    """
+
+    weights: Weights
+    gamma: float | None = None
+    exchanged: bool = False
+
+    @property
+    def up(self) -> Weights:
+        """For contributions that push up."""
+        return self._side(not self.exchanged)
+
+    @property
+    def down(self) -> Weights:
+        """For contributions that push down."""
+        return self._side(self.exchanged)
+
+    def _side(self, up: bool) -> Weights:
+        if self.gamma is None:
+            return self.weights.positive if up else self.weights.negative
+        return self.weights.up(self.gamma) if up else self.weights.down(self.gamma)
+
+    @property
+    def mirrored(self) -> "Sides":
+        """The two exchanged."""
+        return replace(self, exchanged=not self.exchanged)
+
+    def forward(self, step: WeightedSum, *, shifted: bool = True) -> Tensor:
+        """x^+ W_up + x^- W_down + b_up: positive contributions, if these are W^+ and W^-.
+
+        shifted  with STABILISER added
+        """
+        x, up = step.x, self.up.shifted if shifted else self.up
+        z = step.forward(x if step.nonnegative else x.clamp(min=0), up)
+        if not step.nonnegative:
+            z = z.add_(step.map.forward(x.clamp(max=0), self.down.raw, None))
+        return z.add_(STABILISER) if shifted and self.up.bias is None else z
+
+    def back(self, step: WeightedSum, split: Split, *, both: bool) -> Back:
+        """The way back through `forward` for s_up, and through its mirror image for s_down.
+
+        both  whether `split` gives s_down at all
+        """
+        if step.nonnegative:
+            pull = self._to_positive(step, split, both)
+        else:
+            pull = self._to_any(step, split) if self.gamma is None else self._tilted(step, split)
+        relevance = step.arriving is Form.RELEVANCE
+
+        def absorbed(v: Tensor) -> Absorbed:
+            s_up, s_down = split(v)
+            up, down = step.bias(self.up), step.bias(self.down)
+            s_down = torch.zeros_like(s_up) if s_down is None else s_down
+            stabiliser = (s_up - s_down) * STABILISER  # both denominators move away from zero
+            if relevance:
+                stabiliser = stabiliser + v * ((s_up == 0) & (s_down == 0))  # what `split` dropped
+            return {"bias": s_up * up + s_down * down, "stabiliser": stabiliser}
+
+        return Back(pull, absorbed)
+
+    def _to_positive(
+        self, step: WeightedSum, split: Split, both: bool
+    ) -> Callable[[Tensor], Tensor]:
+        """Back to inputs >= 0."""
+        by_up = step.carry(self.up)
+        if not both:
+            return lambda v: by_up(split(v)[0])
+        by_down = step.carry(self.down)
+
+        def pull(v: Tensor) -> Tensor:
+            s_up, s_down = split(v)
+            assert s_down is not None
+            return by_up(s_up) + by_down(s_down)
+
+        return pull
+
+    def _to_any(self, step: WeightedSum, split: Split) -> Callable[[Tensor], Tensor]:
+        """Back to inputs of either sign."""
+        by_up, by_down, positive = step.carry(self.up), step.carry(self.down), step.x > 0
+
+        def pull(v: Tensor) -> Tensor:
+            s_up, s_down = split(v)
+            above, below = by_up(s_up), by_down(s_up)
+            if s_down is not None:
+                above, below = above + by_down(s_down), below + by_up(s_down)
+            return torch.where(positive, above, below)
+
+        return pull
+
+    def _tilted(self, step: WeightedSum, split: Split) -> Callable[[Tensor], Tensor]:
+        """The same in two passes, by half the sum and half the difference of the two sides.
+
+        Not for alpha-beta: where an output has contributions of one sign alone, the other side's s
+        is without bound, and sum and difference would cancel.
+        """
+        by_weight, by_magnitude = step.carry(step.weights), step.carry(step.weights.magnitude)
+        positive, half = step.x > 0, (self.gamma or 0.0) / 2
+
+        def pull(v: Tensor) -> Tensor:
+            s_up, s_down = split(v)
+            both, apart = (s_up, s_up) if s_down is None else (s_up + s_down, s_up - s_down)
+            tilt = by_magnitude(apart) * half
+            return by_weight(both) * (1 + half) + torch.where(positive, tilt, -tilt)
+
+        return pull
