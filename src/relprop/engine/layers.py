@@ -46,22 +46,7 @@ def _layer(step: Step, values: Mapping[str, Any]) -> tuple[LinearMap, Weights]:
     linear_map, weights = _READERS[step.kind or ""](step.node, x, args)
     if step.batch_norm is not None:
         weights = _fold(linear_map, weights, substitute(step.batch_norm.args[1:8], values))
-    large = x.ndim == 4 and x.device.type == "cpu" and x.shape[1:].numel() >= _LARGE
-    return linear_map, _channels_last(weights) if large else weights
-
-
-_LARGE = 2**13  # numbers of a sample from which on channels last are faster
-
-
-def _channels_last(weights: Weights) -> Weights:
-    """The weights of a convolution of pictures with channels last: torch then computes so, too.
-
-    On CPUs that takes two thirds of the time where channels are few and pictures large.
-    """
-    if weights.raw.ndim != 4:
-        return weights
-    raw = weights.raw.contiguous(memory_format=torch.channels_last)
-    return Weights(raw, weights.bias, made=True)
+    return linear_map, weights
 
 
 def _without_samples(node: Node) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ class Weights:
 
     raw     the weight, in the layout of its layer
     bias    (out channels,) or None
-    made    they are not the model's own tensors: laid out anew, or with a batch norm folded in
+    made    they are not the model's own tensors: a batch norm is folded in
     """
 
     raw: Tensor
