@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .engine.capture import first_line
 from .engine.inputs import Inputs
 from .engine.program import Program
-from .errors import PlanError
+from .errors import PlanError, RelpropError
 
 PREDICTED = -1  # in the place of a class
 
@@ -36,7 +37,7 @@ class CompiledProgram:
         """
         device = classes.device.type
         cast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-        key = (inputs.batch == 1, cast, tuple(inputs.tensors), tuple(state))
+        key = (inputs.batch == 1, cast)
         tensors = [classes.contiguous(), *inputs.tensors.values(), *state.values()]
         counts = [True, *(name in inputs.batched for name in inputs.tensors)]
         counts += [False] * len(state)
@@ -48,19 +49,15 @@ class CompiledProgram:
                 for tensor, counted in zip(tensors, counts, strict=True):
                     torch._dynamo.maybe_mark_dynamic(tensor, 0) if counted else None
             output, found_classes, *found = self._functions[key](*tensors)
+        except RelpropError:
+            raise
         except Exception as error:
-            reason = next((line for line in str(error).splitlines() if line.strip()), "")
             raise PlanError(
-                f"torch.compile fails: {type(error).__name__}: {reason.strip()}",
+                f"torch.compile fails: {type(error).__name__}: {first_line(error)}",
                 "a model that torch can compile here, and a C++ compiler where it runs",
                 "leave compile=True out",
             ) from error
-        return output, found_classes, dict(zip(self._sources, found, strict=True))
-
-    @property
-    def _sources(self) -> Sequence[str]:
-        plan = self._program.plan
-        return [name for name in plan.sources if name in plan.forms]
+        return output, found_classes, dict(zip(self._program.taken, found, strict=True))
 
     def _compile(
         self,
@@ -87,7 +84,7 @@ class CompiledProgram:
             chosen = torch.where(classes == PREDICTED, output.argmax(1), classes)
             c = torch.zeros_like(output).scatter(1, chosen[:, None], 1.0)
             found = self._program.backward(trace, c)
-            return (output, chosen, *(found[name] for name in self._sources))
+            return (output, chosen, *(found[name] for name in self._program.taken))
 
         return function
 

@@ -6,7 +6,7 @@ Plain torch operations; the model is not touched.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -95,8 +95,9 @@ class Program:
         values: dict[str, Any] = {}
         length = math.isqrt(len(self._steps)) if recompute else len(self._steps)
         backs: Backs = []
-        first = partial(self._run_again, self._given(inputs, state), 0, 1)
-        parts: list[Callable[[], Backs]] = [first if recompute else lambda: backs]
+        parts: list[Callable[[], Backs]] = [lambda: backs]
+        if recompute:
+            parts = [partial(self._run_again, self._given(inputs, state), 0, 1)]
         for i, (step, back) in enumerate(self.run(inputs, state, values)):
             if back is not None and not recompute:
                 backs.append((step, back if account else Back(back.pull, _not_accounted)))
@@ -140,9 +141,7 @@ class Program:
             for watcher in watchers:
                 watcher.passed(step, back, v, parts)
             del back, v, pulled, parts
-        return {
-            name: self._at_source(name, waiting, trace.values, watchers) for name in self._taken()
-        }
+        return {name: self._at_source(name, waiting, trace.values, watchers) for name in self.taken}
 
     def _ways_back(self, trace: Trace, again: bool) -> Iterator[tuple[Step, Back]]:
         """Each step's, from the last to the first; it is freed with the step, unless `again`."""
@@ -153,7 +152,9 @@ class Program:
             while backs:
                 yield backs.pop()
 
-    def _taken(self) -> Collection[str]:
+    @property
+    def taken(self) -> Sequence[str]:
+        """Names of the values at which relevance is taken."""
         return [name for name in self.plan.sources if name in self.plan.forms]
 
     def _at_source(
