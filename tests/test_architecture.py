@@ -16,9 +16,8 @@ FLOORS = [
     "margin files extras progress live_memory streaming",
     "data.idx data.download heatmap architecture engine.forms engine.kinds engine.inputs "
     "engine.graph engine.ledger_plot",
-    "data models engine.linear_maps engine.reading engine.traced engine.adjoints "
-    "engine.normalisation",
-    "train engine.weighted engine.capture",
+    "data models engine.linear_maps engine.reading engine.traced engine.adjoints",
+    "train engine.weighted engine.capture engine.normalisation",
     "engine.sides",
     "engine.rules engine.shares engine.operations",
     "engine.recurrent engine.facts engine.tokens engine.channels",

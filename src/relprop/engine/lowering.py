@@ -17,11 +17,11 @@ from .graph import Node, Ref, substitute
 from .kept import KeptWeights
 from .kinds import WEIGHTED_SUMS
 from .layers import weighted_sum
-from .normalisation import HELD
+from .normalisation import hold
 from .operations import Principle
 from .plan import Step
 from .recurrent import recurrent
-from .traced import Traced, frozen_normalisation, plain_attention, trace
+from .traced import Traced, plain_attention, trace
 from .weighted import STABILISER
 
 Values = Mapping[str, Any]
@@ -38,8 +38,6 @@ def lower(step: Step, kept: KeptWeights) -> Run:
         return _recurrent(step)
     if step.principle is Principle.ACTIVATION:
         return _activation(step)
-    if step.rule and step.rule.definition.function is shares.constant_statistics:
-        return _held(step) if step.node.operation in HELD else _traced(step)
     return _known(step) or _traced(step)
 
 
@@ -105,17 +103,6 @@ def _activation(step: Step) -> Run:
     return run
 
 
-def _held(step: Step) -> Run:
-    """A normalisation whose statistics are held constant."""
-    run_held = HELD[step.node.operation]
-
-    def run(values: Values) -> tuple[Tensor, Back]:
-        z, back = run_held(*substitute(step.node.args, values))
-        return z, per_unit(back, z) if _converts(step) else back
-
-    return run
-
-
 def _known(step: Step) -> Run | None:
     """What goes back through an adjoint that is written down; None for others."""
     run_known = adjoint(step.node, step.routes) if step.rule is None else None
@@ -158,7 +145,7 @@ def _trace(step: Step, values: Values) -> Traced:
         return trace(_function(step, values), x, step.places)
     if step.kind == "normalisation" and step.rule and not step.rule.definition.any_named:
         rest = substitute(step.node.args, values)[1:]
-        return trace(frozen_normalisation(step.node.operation, x[0], list(rest)), x, step.places)
+        return hold(step.node.operation, x[0], rest)
     smooth = None
     if step.node.operation == "scaled_dot_product_attention":
         parts = replace(step, node=replace(step.node, target=plain_attention))

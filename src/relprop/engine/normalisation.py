@@ -1,55 +1,133 @@
-"""Normalisations whose statistics are held constant: the result, and the way back through the map.
+"""Normalisations with their statistics held constant: the linear map that is left, and its adjoint.
 
-x  (..., *shape)   normalised over its last dimensions          z, c  of the same shape
+x  (batch, *features)   `parts` is its shape as the normalisation sees it, `dims` what it takes
+                        together; scale, weight and bias broadcast to `parts`
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from .forms import Back, times
+from .traced import Traced
 
 
-def layer_norm(
+def hold(operation: str, x: Tensor, rest: Sequence[Any]) -> Traced:
+    """A normalisation of x, run, as the map that is left when its statistics are those of x."""
+    return _HELD[operation](x, *rest)
+
+
+def _layer_norm(
     x: Tensor,
-    shape: list[int],
+    shape: Sequence[int],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
     cudnn: bool = True,
-) -> tuple[Tensor, Back]:
-    """Of z = (x - mean x) s w + b, with s = 1 / sqrt(var x + eps) held:
-    c -> s w c, less its mean.
-    """
+) -> Traced:
     z, _, scale = torch.native_layer_norm(x, shape, weight, bias, eps)
-    dims, dtype = tuple(range(-len(shape), 0)), x.dtype
+    dims = tuple(range(-len(shape), 0))
     if torch.is_grad_enabled():  # torch does not differentiate its own
-        scale = (x.var(dims, keepdim=True, unbiased=False) + eps).rsqrt()
-
-    def pull(c: Tensor) -> tuple[Tensor]:
-        g = _weighted(c, weight) * scale
-        return ((g - g.mean(dims, keepdim=True)).to(dtype),)
-
-    return z, Back(pull, lambda c: {} if bias is None else {"bias": times(c, bias.expand_as(c))})
+        scale = _scale(x, dims, eps)
+    return _held(x, x.shape, scale, weight, bias, dims, z)
 
 
-def rms_norm(
-    x: Tensor, shape: list[int], weight: Tensor | None = None, eps: float | None = None
-) -> tuple[Tensor, Back]:
-    """Of z = x s w, with s = 1 / sqrt(mean x^2 + eps) held: c -> s w c."""
-    dims, dtype = tuple(range(-len(shape), 0)), x.dtype
+def _rms_norm(
+    x: Tensor,
+    shape: Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Traced:
+    dims = tuple(range(-len(shape), 0))
     small = torch.finfo(x.dtype).eps if eps is None else eps
     scale = (x.square().mean(dims, keepdim=True) + small).rsqrt()
-    z = _weighted(x * scale, weight)
-    return z, Back(lambda c: ((_weighted(c, weight) * scale).to(dtype),), lambda c: {})
+    return _held(x, x.shape, scale, weight, None)
 
 
-def _weighted(value: Tensor, weight: Tensor | None) -> Tensor:
-    return value if weight is None else value * weight
+def _group_norm(
+    x: Tensor,
+    groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    cudnn: bool = True,
+) -> Traced:
+    parts = (len(x), groups, x.shape[1] // groups, *x.shape[2:])
+    dims = tuple(range(2, len(parts)))
+    scale = _scale(x.reshape(parts), dims, eps)
+    weight, bias = (_along(t, (groups, -1), len(parts)) for t in (weight, bias))
+    return _held(x, parts, scale, weight, bias, dims)
 
 
-HELD: Mapping[str, Callable[..., tuple[Tensor, Back]]] = {
-    "layer_norm": layer_norm,
-    "rms_norm": rms_norm,
+def _instance_norm(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor | None,
+    variance: Tensor | None,
+    own_statistics: bool,
+    momentum: float,
+    eps: float,
+    cudnn: bool = True,
+) -> Traced:
+    if own_statistics:
+        return _group_norm(x, x.shape[1], weight, bias, eps)
+    weight, bias, mean, variance = (
+        _along(t, (-1,), x.ndim) for t in (weight, bias, mean, variance)
+    )
+    assert mean is not None
+    assert variance is not None
+    scale = (variance + eps).rsqrt()
+    shift = -_affine(mean * scale, weight, None)
+    return _held(x, x.shape, scale, weight, shift if bias is None else shift + bias)
+
+
+def _scale(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
+    return (x.var(dims, keepdim=True, unbiased=False) + eps).rsqrt()
+
+
+def _along(value: Tensor | None, channels: tuple[int, ...], ndim: int) -> Tensor | None:
+    """One value a channel, of a shape that broadcasts to (batch, *channels, ...)."""
+    return value if value is None else value.reshape(*channels, *[1] * (ndim - 1 - len(channels)))
+
+
+def _affine(u: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    u = u if weight is None else u * weight
+    return u if bias is None else u + bias
+
+
+def _held(
+    x: Tensor,
+    parts: Sequence[int],
+    scale: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    centred: tuple[int, ...] = (),
+    z: Tensor | None = None,
+) -> Traced:
+    """Of z = (x - mean x) s w + b with s held: J^T c = s w c, less its mean.
+
+    centred  the dimensions of the mean; none: z = x s w + b
+    """
+    shape, dtype = x.shape, x.dtype
+
+    def even(u: Tensor) -> Tensor:
+        return u - u.mean(centred, keepdim=True) if centred else u
+
+    def function(u: Tensor) -> Tensor:
+        return _affine(even(u.reshape(parts)) * scale, weight, bias).reshape(u.shape)
+
+    def adjoint(c: Tensor) -> tuple[Tensor, ...]:
+        pulled = even(_affine(c.reshape(parts), weight, None) * scale)
+        return (pulled.reshape(shape).to(dtype),)
+
+    return Traced(function, function, (x,), function(x) if z is None else z, (0,), adjoint)
+
+
+_HELD: Mapping[str, Callable[..., Traced]] = {
+    "layer_norm": _layer_norm,
+    "rms_norm": _rms_norm,
+    "group_norm": _group_norm,
+    "instance_norm": _instance_norm,
 }

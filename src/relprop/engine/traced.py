@@ -6,7 +6,6 @@ x   the inputs that receive relevance          z   the result
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,7 +63,7 @@ class Traced:
     x: tuple[Tensor, ...]
     z: Tensor
     places: tuple[int, ...]
-    adjoint: "Adjoint"
+    adjoint: Callable[[Tensor], tuple[Tensor, ...]]
 
     def tangent(self, *directions: Tensor) -> Tensor:
         """J d for one direction d for each x, of z's shape: the derivative of J^T u by u, at d."""
@@ -147,89 +146,3 @@ def plain_attention(
     nothing = (scores == -torch.inf).all(-1, keepdim=True)  # a query that may look at no key
     weights = scores.masked_fill(nothing, 0.0).softmax(-1)
     return weights.masked_fill(nothing, 0.0) @ value
-
-
-def frozen_normalisation(operation: str, x: Tensor, rest: list[Any]) -> Callable[[Tensor], Tensor]:
-    """A normalisation as the linear map that is left when its scale is held at what x gives it."""
-    return _FROZEN[operation](x, *rest)
-
-
-def _layer_norm(
-    x: Tensor,
-    shape: list[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-    cudnn: bool = True,
-) -> Callable[[Tensor], Tensor]:
-    dims = tuple(range(-len(shape), 0))
-    scale = (x.var(dims, keepdim=True, unbiased=False) + eps).rsqrt()
-    return lambda u: _affine((u - u.mean(dims, keepdim=True)) * scale, weight, bias)
-
-
-def _rms_norm(
-    x: Tensor, shape: list[int], weight: Tensor | None = None, eps: float | None = None
-) -> Callable[[Tensor], Tensor]:
-    dims = tuple(range(-len(shape), 0))
-    small = torch.finfo(x.dtype).eps if eps is None else eps
-    scale = (x.square().mean(dims, keepdim=True) + small).rsqrt()
-    return lambda u: _affine(u * scale, weight, None)
-
-
-def _group_norm(
-    x: Tensor,
-    groups: int,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-    cudnn: bool = True,
-) -> Callable[[Tensor], Tensor]:
-    grouped = x.reshape(x.shape[0], groups, -1)
-    scale = (grouped.var(-1, keepdim=True, unbiased=False) + eps).rsqrt()
-
-    def function(u: Tensor) -> Tensor:
-        parts = u.reshape(u.shape[0], groups, -1)
-        even = ((parts - parts.mean(-1, keepdim=True)) * scale).reshape(u.shape)
-        return _affine(even, _along_channels(weight, u), _along_channels(bias, u))
-
-    return function
-
-
-def _instance_norm(
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    own_statistics: bool,
-    momentum: float,
-    eps: float,
-    cudnn: bool = True,
-) -> Callable[[Tensor], Tensor]:
-    if own_statistics:
-        return _group_norm(x, x.shape[1], weight, bias, eps)
-    assert mean is not None
-    assert variance is not None
-    scale, shift = (variance + eps).rsqrt(), mean
-    return lambda u: _affine(
-        (u - _along_channels(shift, u)) * _along_channels(scale, u),
-        _along_channels(weight, u),
-        _along_channels(bias, u),
-    )
-
-
-def _along_channels(value: Tensor | None, like: Tensor) -> Any:
-    return None if value is None else value.reshape(-1, *[1] * (like.ndim - 2))
-
-
-def _affine(u: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    u = u if weight is None else u * weight
-    return u if bias is None else u + bias
-
-
-_FROZEN: dict[str, Callable[..., Callable[[Tensor], Tensor]]] = {
-    "layer_norm": _layer_norm,
-    "rms_norm": _rms_norm,
-    "group_norm": _group_norm,
-    "instance_norm": _instance_norm,
-}
