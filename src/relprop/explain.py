@@ -4,11 +4,11 @@ Takes any module. Captures and plans once for each input shape, and runs the pro
 it. The model is read and never written.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
 import torch
@@ -17,15 +17,15 @@ from torch import nn
 from .batches import fitting, joined, parts
 from .checks import Given, check_inputs
 from .engine.channels import conditions
-from .engine.graph import Graph
 from .engine.inputs import Inputs
 from .engine.plan import Plan
 from .engine.recipe import Recipe
 from .errors import InputError
 from .explanation import Explanation
-from .making import Made, make_program, read_graph
+from .programs import Programs
 from .progress import Progress
 from .running import Request, run
+from .saving import Saved, read_plans, write_plans
 from .streaming import ahead, on_device
 from .target import Target
 
@@ -44,9 +44,6 @@ class Options(TypedDict, total=False):
     batch_size: int | None
     memory: int | None
     recompute: bool
-
-
-_PLANNING = threading.Lock()  # torch.export keeps global state while it reads a model
 
 
 class Explainer:
@@ -99,13 +96,14 @@ class Explainer:
                 "one of them: what is read anew for each input cannot be compiled once",
                 "leave compile=True out",
             )
-        self._graphs: dict[Any, tuple[Graph, list[nn.Module]]] = {}
-        self._made: dict[Any, Made] = {}
+        self._programs = Programs(model, self.recipe, output, capture == "per-input")
 
     def plan(self, x: Given, *, explain: str | tuple[str, ...] | None = None) -> Plan:
         """What will happen at every operation for a batch like x. Print it to read it."""
         with _arithmetic(create_graph=False):
-            return self._make(_own(check_inputs(self.model, x, explain), False)).program.plan
+            return self._programs.made(
+                _own(check_inputs(self.model, x, explain), False)
+            ).program.plan
 
     def __call__(
         self,
@@ -168,7 +166,7 @@ class Explainer:
             return joined([self._run(i, request, t) for i, t in parts(inputs, target, size)])
 
     def _run(self, inputs: Inputs, request: Request, target: Any) -> Explanation:
-        return run(self._make(inputs), self.model, inputs, replace(request, target=target))
+        return run(self._programs.made(inputs), self.model, inputs, replace(request, target=target))
 
     def _batch_size(
         self, inputs: Inputs, request: Request, given: int | None, memory: int | None
@@ -181,7 +179,7 @@ class Explainer:
         size = min(inputs.batch, given or inputs.batch)
         if memory is None or size == 1:
             return size
-        self._make(inputs)  # so that what is kept for good is not counted
+        self._programs.made(inputs)  # so that what is kept for good is not counted
         explain = partial(self._run, request=request)
         fits = fitting(inputs, lambda i, t: explain(i, target=t), request.target, memory)
         return min(size, fits)
@@ -220,25 +218,36 @@ class Explainer:
         """An explainer of the same model by another recipe, which need not read the model again."""
         output, capture, compile_ = self.output, self.capture, self.compile
         other = Explainer(self.model, recipe, output=output, capture=capture, compile=compile_)
-        other._graphs = self._graphs
+        other._programs = self._programs.by(other.recipe)
         return other
 
-    def _make(self, inputs: Inputs) -> Made:
-        if self.capture == "per-input":
-            with _PLANNING, torch.no_grad():
-                graph = read_graph(self.model, inputs, self.output, True)
-                return make_program(graph, self.model, inputs, self.recipe)
-        modules = list(self.model.modules())  # kept, so that no new module gets an old one's id
-        key = (inputs.signature, *((id(m), m.training) for m in modules))
-        if key not in self._made:
-            with _PLANNING, torch.no_grad():
-                if key not in self._graphs:
-                    graph = read_graph(self.model, inputs, self.output, False)
-                    self._graphs[key] = graph, modules
-                if key not in self._made:
-                    graph = self._graphs[key][0]
-                    self._made[key] = make_program(graph, self.model, inputs, self.recipe)
-        return self._made[key]
+    def save(self, path: str | Path) -> None:
+        """Write what was read of the model, and the recipe, for `load` in another session.
+
+        A .safetensors file without the model's weights; it cannot run code.
+        Raises InputError if nothing was read yet, or for a rule of one's own; FileError for a path
+        that cannot be written.
+        """
+        read = self._programs.read()
+        if not read:
+            raise InputError(
+                "an explainer that has read no model yet",
+                "one that was called, or that made a plan",
+                "call explainer.plan(x) first, for each shape of x",
+            )
+        write_plans(Path(path), Saved(self.recipe, self.output, read))
+
+    @classmethod
+    def load(cls, path: str | Path, model: nn.Module) -> "Explainer":
+        """An explainer that need not read `model` again for inputs of the shapes that were saved.
+
+        At the first call for a shape the model is compared with what was saved, on one sample.
+        Raises FileError for a file that `save` did not write.
+        """
+        saved = read_plans(Path(path))
+        explainer = cls(model, saved.recipe, output=saved.output)
+        explainer._programs = replace(explainer._programs, saved=saved.read)
+        return explainer
 
 
 def explain(

@@ -16,7 +16,7 @@ from .engine.diagnosis import first_apart, first_in_forward
 from .engine.facts import find_facts, find_sources
 from .engine.graph import Graph
 from .engine.inputs import Inputs
-from .engine.layout import Layout, find_layouts, mixes, output_beside_nan
+from .engine.layout import Layout, beside_nan, find_layouts, mixes
 from .engine.planner import make_plan
 from .engine.program import Program
 from .engine.recipe import Recipe
@@ -38,15 +38,23 @@ class Made:
     compiled: CompiledProgram
 
 
-def read_graph(
+@dataclass(frozen=True)
+class Captured:
+    """What was read of a model: its graph, and where each value holds its samples."""
+
+    graph: Graph
+    layouts: Mapping[str, Layout | None]
+
+
+def read_model(
     model: nn.Module, inputs: Inputs, output: str | int | None, per_input: bool
-) -> Graph:
+) -> Captured:
     """The operations that `model` runs on batches like these.
 
     output     which of several results is explained
     per_input  the graph is for these very numbers
-    Raises CaptureError if the model cannot be read, or does not do what was read; PlanError if it
-    is in train mode.
+    Raises CaptureError if the model cannot be read, does not do what was read, or mixes samples;
+    PlanError if it is in train mode.
     Not to be run by two threads at once.
     """
     copy = twin(model)
@@ -56,14 +64,34 @@ def read_graph(
     _refuse_other_tokens(graph)
     # A graph is read for two samples or more: on one it must still give the model's own output.
     one = inputs if per_input else inputs.per_sample(lambda t: t[:1])
-    got, expected = _both(graph, Called(copy, inputs, output), one, inputs)
-    if got.shape != expected.shape or _difference(got, expected) > _tolerance(expected):
+    got, same = _compared(graph, Called(copy, inputs, output), one, inputs)
+    if not same:
         raise CaptureError(
             f"{type(model).__name__} on one sample does not do what it does on several",
             "a model that does the same for a batch of any size, and always the same",
             "take conditions on x.shape[0], squeeze() and random numbers out of forward",
         )
-    return graph
+    state = state_of(model, graph)
+    first = "" if bool(got.isfinite().all()) else first_in_forward(graph, one.tensors, state)
+    check_finite(got, "model's output", first, "check the model's weights and the scale of x")
+    return Captured(graph, _layouts(graph, inputs, state, got))
+
+
+def read_before(
+    read: Captured, model: nn.Module, inputs: Inputs, output: str | int | None
+) -> Captured:
+    """What was read of a model before, once it is seen that this model does the same.
+
+    Raises CaptureError if it does not.
+    """
+    one = inputs.per_sample(lambda t: t[:1])
+    if not _compared(read.graph, Called(twin(model), inputs, output), one, inputs)[1]:
+        raise CaptureError(
+            f"{type(model).__name__} does not do what the model did that the plan was saved of",
+            "a model of the same architecture, in eval mode",
+            "read the model anew: relprop.Explainer(model)",
+        )
+    return read
 
 
 def _refuse_other_tokens(graph: Graph) -> None:
@@ -84,11 +112,11 @@ def _of(graph: Graph, name: str) -> Graph:
     return replace(graph, explained=(name,), tokens=(name,))
 
 
-def _both(graph: Graph, called: Called, one: Inputs, inputs: Inputs) -> tuple[Tensor, Tensor]:
-    """The output of a graph, and of what it was read from, which may write its inputs and state."""
+def _compared(graph: Graph, called: Called, one: Inputs, inputs: Inputs) -> tuple[Tensor, bool]:
+    """The output of a graph, and whether it is that of the model, which may write its inputs."""
     try:
         got = graph.run(one.tensors, state_of(called.model, graph))
-        return got, called(*(tensor.clone() for tensor in one.tensors.values()))
+        expected = called(*(tensor.clone() for tensor in one.tensors.values()))
     except CaptureError:
         raise
     except Exception as error:
@@ -99,24 +127,25 @@ def _both(graph: Graph, called: Called, one: Inputs, inputs: Inputs) -> tuple[Te
             f"is not {inputs.batch}",
             "give a batch of another size if one of these inputs holds no samples",
         ) from error
+    same = got.shape == expected.shape and _difference(got, expected) <= _tolerance(expected)
+    return got, same
 
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def make_program(graph: Graph, model: nn.Module, inputs: Inputs, recipe: Recipe) -> Made:
-    """The program that explains by `recipe` what `graph` computes.
+def make_program(read: Captured, model: nn.Module, inputs: Inputs, recipe: Recipe) -> Made:
+    """The program that explains by `recipe` what was read of `model`.
 
     Raises PlanError if an operation has no rule; NumberError if the output is not finite, or not
-    what the model gives; CaptureError if the model mixes samples.
+    what the model gives.
     """
+    graph = read.graph
     program = Program(make_plan(graph, recipe))
     state = state_of(model, graph)
     one = inputs.per_sample(lambda t: t[:1]) if graph.any_batch else inputs
     got, expected = program.forward(one.tensors, state).output, graph.run(one.tensors, state)
-    first = "" if bool(got.isfinite().all()) else first_in_forward(program, one.tensors, state)
-    check_finite(got, "model's output", first, "check the model's weights and the scale of x")
     change, limit = _difference(got, expected), max(_ROUNDING, _tolerance(expected))
     if change > limit:
         first = first_apart(program, one.tensors, state, limit)
@@ -126,34 +155,38 @@ def make_program(graph: Graph, model: nn.Module, inputs: Inputs, recipe: Recipe)
             "a model whose output is stable in its own precision",
             "explain it in float64: model.double() and x.double()",
         )
-    if not graph.any_batch:
-        layouts = _layouts(program, inputs, state, got)
-        return Made(program, layouts, CompiledProgram(program))
-    two = inputs.per_sample(lambda t: torch.cat([t[:1], t[-1:]]))
-    last = program.forward(inputs.per_sample(lambda t: t[-1:]).tensors, state).output
-    alone = torch.cat([got, last])
-    if not _alike(program.forward(two.tensors, state).output, alone):
-        raise mixes("the model")
-    return Made(program, _layouts(program, two, state, alone), CompiledProgram(program))
+    layouts = {name: at for name, at in read.layouts.items() if name in program.plan.forms}
+    return Made(program, layouts, CompiledProgram(program))
 
 
 def _layouts(
-    program: Program, inputs: Inputs, state: Mapping[str, Tensor], expected: Tensor
+    graph: Graph, inputs: Inputs, state: Mapping[str, Tensor], alone: Tensor
 ) -> Mapping[str, Layout | None]:
-    """Layouts, and CaptureError if NaN in the first or the last sample changes another's output."""
-    layouts, beside_last = find_layouts(program, inputs.tensors, state, inputs.batch)
-    beside_first = output_beside_nan(program, inputs.tensors, state, 0)
-    if not _alike(beside_last[:-1], expected[:-1]) or not _alike(beside_first[1:], expected[1:]):
-        raise mixes("the model")
+    """Layouts, and CaptureError if other samples change what the model makes of one.
+
+    alone  what it makes of the first sample alone; of a graph for one batch, of that batch
+    """
+    probed, places, expected = inputs, [inputs.batch - 1, 0], alone
+    if graph.any_batch:
+        last = graph.run(inputs.per_sample(lambda t: t[-1:]).tensors, state)
+        two = inputs.per_sample(lambda t: torch.cat([t[:1], t[-1:]]))
+        if not _alike(graph.run(two.tensors, state), torch.cat([alone, last])):
+            raise mixes("the model")
+        # the second of four has others before it and after it, and another in its mirror's place
+        probed, places = inputs.per_sample(lambda t: t[:1].repeat(4, *[1] * (t.ndim - 1))), [1]
+        expected = alone.expand(4, *alone.shape[1:])
+    layouts: Mapping[str, Layout | None] = {}
+    for kept in places:
+        values = beside_nan(graph, probed.tensors, state, kept)
+        if not _alike(values[graph.output][kept], expected[kept]):
+            raise mixes("the model")
+        layouts = layouts or find_layouts(graph, values, probed.batch, kept)
     return layouts
 
 
 def _alike(got: Tensor, expected: Tensor) -> bool:
-    """Whether an output is that which is expected; true of one that is not finite either way."""
-    if expected.numel() == 0 or not bool(expected.isfinite().all()):
-        return True
-    limit = max(_ROUNDING, _tolerance(expected))
-    return bool(got.isfinite().all()) and _difference(got, expected) <= limit
+    """Whether an output is that which is expected, but for rounding."""
+    return _difference(got, expected) <= max(_ROUNDING, _tolerance(expected))
 
 
 def state_of(model: nn.Module, graph: Graph, detached: bool = True) -> Mapping[str, Tensor]:
@@ -172,9 +205,11 @@ def state_of(model: nn.Module, graph: Graph, detached: bool = True) -> Mapping[s
 
 
 def _difference(got: Tensor, expected: Tensor) -> float:
-    """The largest difference, as a fraction of the largest value; 0 where neither is finite."""
+    """The largest difference, as a fraction of the largest value expected; 0 if that is none."""
+    if expected.numel() == 0 or not bool(expected.isfinite().all()):
+        return 0.0
     scale = expected.abs().max() + torch.finfo(expected.dtype).tiny
-    return float(((got - expected).abs().max() / scale).nan_to_num(0))
+    return float(((got - expected).abs().max() / scale).nan_to_num(torch.inf))
 
 
 def _tolerance(expected: Tensor) -> float:

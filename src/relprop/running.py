@@ -62,7 +62,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     output = trace.output
     check_output_shape(output, inputs.batch)
     if not bool(output.isfinite().all()):
-        first = first_in_forward(program, inputs.tensors, state)
+        first = first_in_forward(program.plan.graph, inputs.tensors, state)
         check_finite(output, "model's output", first, "check the model's weights and the input")
     wanted, several = targets(output, request.target)
     resolved = [resolve_target(output, one) for one in wanted]

@@ -10,22 +10,23 @@ import torch
 from torch import Tensor
 
 from .forms import Back, Form
+from .graph import Graph
 from .plan import Step
 from .program import Program
 
 
 def first_in_forward(
-    program: Program, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor]
+    graph: Graph, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor]
 ) -> str:
     """Words that name the operation whose result was the first with NaN or infinity.
 
     Minus infinity does not count: masks of attention hold it on purpose.
     """
-    values: dict[str, Any] = {}
-    for step, _ in program.run(inputs, state, values):
-        value = values[step.name]
+    values = graph.given(inputs, state)
+    for node in graph.nodes:
+        value = values[node.name] = node.run(values)
         if isinstance(value, Tensor) and bool((value.isnan() | (value == torch.inf)).any()):
-            return f"; the first such number came of {step.node.where}"
+            return f"; the first such number came of {node.where}"
     return ""
 
 
@@ -44,7 +45,7 @@ def first_apart(
     for step, _ in program.run(inputs, state, values):
         got, want = values[step.name], expected[step.name]
         compared = isinstance(got, Tensor) and got.is_floating_point() and got.numel()
-        if compared and bool((got - want).abs().amax() > limit * want.abs().amax()):
+        if compared and not bool((got - want).abs().amax() <= limit * want.abs().amax()):
             return f"; first beyond {limit:.0e} at {step.node.where}"
     return ""
 

@@ -1,11 +1,11 @@
 """Layouts: which entries of each value belong to which sample, found by trying.
 
-One sample of the batch is made NaN where relevance is taken. NaN spreads to all that is computed
-from it, and to nothing else: so it marks the entries of that sample in every value that does not
-swallow it.
+All samples of a batch but one are made NaN where relevance is taken. NaN spreads to all that is
+computed from it, and to nothing else: so what is no NaN is of the one sample, in every value that
+does not swallow NaN.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ..errors import CaptureError
-from .plan import Step
-from .program import Program
+from .facts import find_sources
+from .graph import Graph
 from .tokens import token_samples
 
 
@@ -37,91 +37,72 @@ class Layout:
         return parts.sum([dim for dim in range(parts.ndim) if dim != self.axis + 1])
 
 
+def beside_nan(
+    graph: Graph, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], kept: int
+) -> dict[str, Any]:
+    """All values of a batch in which every sample is NaN but `kept`."""
+    sources, known = find_sources(graph), graph.given(inputs, state)
+    values = {**known, **{n: _spoil(known[n], kept) for n in graph.inputs.values() if n in sources}}
+    for node in graph.nodes:
+        values[node.name] = node.run(values)
+        if node.name in sources:
+            spoilt = token_samples(graph, node, sources[node.name], known) != kept
+            values[node.name] = values[node.name].masked_fill(spoilt[..., None], torch.nan)
+    return values
+
+
 def find_layouts(
-    program: Program, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], batch: int
-) -> tuple[dict[str, Layout | None], Tensor]:
-    """The layout of each value that relevance arrives at, by name; and the output beside NaN.
+    graph: Graph, values: Mapping[str, Any], batch: int, kept: int
+) -> dict[str, Layout | None]:
+    """The layout of each value by name, from what `beside_nan` gives; `kept` is not 0.
 
     None where samples stand in an order that depends on the numbers, as where experts sort tokens,
     and where NaN does not spread to.
     Raises CaptureError if NaN in one sample spreads to what the model makes of another.
     """
-    values: dict[str, Any] = {}
-    graph, mixed = program.plan.graph, []
     found: dict[str, Layout | None] = {name: Layout() for name in graph.inputs.values()}
-    for step in _beside_nan(program, inputs, state, batch - 1, values):
-        value = values[step.name]
+    mixed = []
+    for node in graph.nodes:
+        value = values[node.name]
         if isinstance(value, Tensor) and value.is_floating_point():
             nan = value.isnan()
-            found[step.name] = _layout(nan, batch)
-            mixed += [step.node.where] if found[step.name] is None and bool(nan.any()) else []
-    output: Tensor = values[graph.output]
-    if bool(output.isnan().any()) and found.get(graph.output) != Layout():
+            found[node.name] = _layout(~nan, batch, kept)
+            mixed += [node.where] if found[node.name] is None and bool(nan.any()) else []
+    if bool(values[graph.output].isnan().any()) and found.get(graph.output) != Layout():
         raise mixes(mixed[0] if mixed else "the model")
-    found[graph.output] = Layout()
-    return {name: found[name] for name in found if name in program.plan.forms}, output
+    return {**found, graph.output: Layout()}
 
 
-def output_beside_nan(
-    program: Program, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], sample: int
-) -> Tensor:
-    """What the model makes of a batch in which one sample is NaN."""
-    values: dict[str, Any] = {}
-    for _ in _beside_nan(program, inputs, state, sample, values):
-        pass
-    output: Tensor = values[program.plan.graph.output]
-    return output
+def _spoil(value: Tensor, kept: int) -> Tensor:
+    """All samples made NaN but one."""
+    spoilt = torch.arange(len(value), device=value.device) != kept
+    return value.masked_fill(spoilt.reshape(-1, *[1] * (value.ndim - 1)), torch.nan)
 
 
-def _beside_nan(
-    program: Program,
-    inputs: Mapping[str, Tensor],
-    state: Mapping[str, Tensor],
-    sample: int,
-    values: dict[str, Any],
-) -> Iterator[Step]:
-    """Run the model step by step into `values`, with NaN where relevance of a sample is taken."""
-    graph, sources = program.plan.graph, program.plan.sources
-    known = graph.given(inputs, state)
-    spoiled = {
-        label: _spoil(inputs[label], sample) if name in sources else inputs[label]
-        for label, name in graph.inputs.items()
-    }
-    for step, _ in program.run(spoiled, state, values):
-        if step.name in sources:
-            spoilt = token_samples(graph, step.node, sources[step.name], known) == sample
-            values[step.name] = values[step.name].masked_fill(spoilt[..., None], torch.nan)
-        yield step
+def _layout(whole: Tensor, batch: int, kept: int) -> Layout | None:
+    """The one layout in which nothing but sample `kept` is whole; None if there is none, or more.
 
-
-def _spoil(value: Tensor, sample: int) -> Tensor:
-    """One sample made NaN."""
-    chosen = torch.arange(len(value), device=value.device) == sample
-    return value.masked_fill(chosen.reshape(-1, *[1] * (value.ndim - 1)), torch.nan)
-
-
-def _layout(nan: Tensor, batch: int) -> Layout | None:
-    """The one layout whose last sample has all NaN in it; None if there is none, or several."""
-    if batch == 1 or nan.numel() == 0:
+    whole  where a value has numbers
+    """
+    if batch == 1 or whole.numel() == 0:
         return Layout()
     found = []
-    for axis in range(nan.ndim):
-        if nan.shape[axis] % batch:
+    for axis in range(whole.ndim):
+        if whole.shape[axis] % batch:
             continue
-        marked = nan.flatten(axis + 1).any(-1) if axis + 1 < nan.ndim else nan
-        marked = marked.flatten(0, axis - 1).any(0) if axis else marked
-        outer = _outer(marked, batch)
+        marked = whole.flatten(axis + 1).all(-1) if axis + 1 < whole.ndim else whole
+        marked = marked.flatten(0, axis - 1).all(0) if axis else marked
+        outer = _outer(marked, batch, kept)
         found += [Layout(axis, outer)] if outer is not None else []
     return found[0] if len(found) == 1 else None
 
 
-def _outer(marked: Tensor, batch: int) -> int | None:
+def _outer(marked: Tensor, batch: int, kept: int) -> int | None:
     """How many times the samples follow one another along a dimension."""
-    first = int(marked.int().argmax())
-    rest, remainder = divmod(first, batch - 1)
+    rest, remainder = divmod(int(marked.int().argmax()), kept)
     if remainder or rest == 0 or len(marked) % (rest * batch):
         return None
-    expected = (torch.arange(len(marked), device=marked.device) // rest) % batch == batch - 1
+    expected = (torch.arange(len(marked), device=marked.device) // rest) % batch == kept
     return len(marked) // (rest * batch) if bool((marked == expected).all()) else None
 
 

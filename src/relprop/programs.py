@@ -1,0 +1,69 @@
+"""What was read of a model, and the programs made of it: once for each shape of its inputs.
+
+May be used from several threads.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from .engine.inputs import Inputs
+from .engine.recipe import Recipe
+from .making import Captured, Made, make_program, read_before, read_model
+
+_PLANNING = threading.Lock()  # torch.export keeps global state while it reads a model
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The programs that explain a model by a recipe.
+
+    output     which of several results is explained
+    per_input  the model is read anew for each input
+    saved      what was read in another session, by the text of the inputs' signature
+    """
+
+    model: nn.Module
+    recipe: Recipe
+    output: str | int | None
+    per_input: bool
+    saved: Mapping[str, Captured] = field(default_factory=dict)
+    _read: dict[Any, tuple[Captured, list[nn.Module]]] = field(default_factory=dict)
+    _made: dict[Any, Made] = field(default_factory=dict)
+
+    def by(self, recipe: Recipe) -> "Programs":
+        """The same by another recipe; what is read for one is known to the other."""
+        return Programs(
+            self.model, recipe, self.output, self.per_input, self.saved, _read=self._read
+        )
+
+    def read(self) -> Mapping[str, Captured]:
+        """What was read so far, by the text of the inputs' signature."""
+        return {**self.saved, **{repr(key[0]): read for key, (read, _) in self._read.items()}}
+
+    def made(self, inputs: Inputs) -> Made:
+        """The program for inputs like these. Raises what `read_model` and `make_program` raise."""
+        if self.per_input:
+            with _PLANNING, torch.no_grad():
+                read = read_model(self.model, inputs, self.output, True)
+                return make_program(read, self.model, inputs, self.recipe)
+        modules = list(self.model.modules())  # kept, so that no new module gets an old one's id
+        key = (inputs.signature, *((id(m), m.training) for m in modules))
+        if key not in self._made:
+            with _PLANNING, torch.no_grad():
+                if key not in self._read:
+                    self._read[key] = self._known(inputs), modules
+                if key not in self._made:
+                    read = self._read[key][0]
+                    self._made[key] = make_program(read, self.model, inputs, self.recipe)
+        return self._made[key]
+
+    def _known(self, inputs: Inputs) -> Captured:
+        saved = self.saved.get(repr(inputs.signature))
+        if saved is not None:
+            return read_before(saved, self.model, inputs, self.output)
+        return read_model(self.model, inputs, self.output, False)
