@@ -97,7 +97,7 @@ class Convolution:
         return self._back(s, weight, shape, self.groups)
 
     def _back(self, s: Tensor, weight: Tensor, shape: Sequence[int], groups: int) -> Tensor:
-        like = s.new_empty(()).expand(self._widen(shape))  # only its shape is read
+        like = s.new_empty(self._widen(shape))  # never read, but torch would copy an expanded one
         grad_input = torch.ops.aten.convolution_backward(
             s, like, weight, None, *self._options, groups, [True, False, False]
         )[0]
