@@ -1,0 +1,55 @@
+"""Tests of whether an explanation is true: feature removal, for relevance of any source."""
+
+from .curve import RemovalCurve
+from .curves import MethodCurves, removal_curve, removal_curves
+from .deletion import Deletion, delete, hide
+from .filling import Fill
+from .fills import constant, draw, gaussian, given, mean, mode, sample_mean, uniform
+from .named_fills import NAMED, before_normalisation, blur
+from .neighbours import neighbours
+from .ranking import ORDERS, Order, ranking
+from .readings import Model, Reading, read
+from .removal import feature_count, remove
+from .scores import SCORES
+from .superpixels import superpixels
+from .units import Units, columns, entries, grouped, patches, pixels, tokens
+
+__all__ = [
+    "NAMED",
+    "ORDERS",
+    "SCORES",
+    "Deletion",
+    "Fill",
+    "MethodCurves",
+    "Model",
+    "Order",
+    "Reading",
+    "RemovalCurve",
+    "Units",
+    "before_normalisation",
+    "blur",
+    "columns",
+    "constant",
+    "delete",
+    "draw",
+    "entries",
+    "feature_count",
+    "gaussian",
+    "given",
+    "grouped",
+    "hide",
+    "mean",
+    "mode",
+    "neighbours",
+    "patches",
+    "pixels",
+    "ranking",
+    "read",
+    "removal_curve",
+    "removal_curves",
+    "remove",
+    "sample_mean",
+    "superpixels",
+    "tokens",
+    "uniform",
+]
