@@ -9,18 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from .evaluate import Reading
+from .evaluate.estimates import CONFIDENCE, Interval
+from .evaluate.readings import Reading
 from .extras import needs
-
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,11 @@
 from .curve import RemovalCurve
 from .curves import MethodCurves, removal_curve, removal_curves
 from .deletion import Deletion, delete, hide
+from .estimates import Estimate, Interval, Paired, estimate, paired
+from .faithfulness import Faithfulness, faithfulness
 from .filling import Fill
 from .fills import constant, draw, gaussian, given, mean, mode, sample_mean, uniform
+from .measures import abpc, aopc, margin_drop, misread, srg
 from .named_fills import NAMED, before_normalisation, blur
 from .neighbours import neighbours
 from .ranking import ORDERS, Order, ranking
@@ -19,13 +22,19 @@ __all__ = [
     "ORDERS",
     "SCORES",
     "Deletion",
+    "Estimate",
+    "Faithfulness",
     "Fill",
+    "Interval",
     "MethodCurves",
     "Model",
     "Order",
+    "Paired",
     "Reading",
     "RemovalCurve",
     "Units",
+    "abpc",
+    "aopc",
     "before_normalisation",
     "blur",
     "columns",
@@ -33,14 +42,19 @@ __all__ = [
     "delete",
     "draw",
     "entries",
+    "estimate",
+    "faithfulness",
     "feature_count",
     "gaussian",
     "given",
     "grouped",
     "hide",
+    "margin_drop",
     "mean",
+    "misread",
     "mode",
     "neighbours",
+    "paired",
     "patches",
     "pixels",
     "ranking",
@@ -49,6 +63,7 @@ __all__ = [
     "removal_curves",
     "remove",
     "sample_mean",
+    "srg",
     "superpixels",
     "tokens",
     "uniform",

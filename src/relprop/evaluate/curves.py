@@ -19,6 +19,7 @@ from .curve import RemovalCurve
 from .deletion import Deletion
 from .filling import Fill, Values
 from .following import Start, follow, start
+from .measures import srg
 from .passes import Subject
 from .preparing import prepare
 from .ranking import (
@@ -45,6 +46,11 @@ class MethodCurves:
     morf: RemovalCurve
     lerf: RemovalCurve
     random: RemovalCurve
+
+    @property
+    def srg(self) -> Tensor:
+        """Symmetric relevance gain of each sample, (n,)."""
+        return srg(self.morf, self.lerf)
 
 
 def removal_curve(
