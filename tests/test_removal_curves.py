@@ -230,7 +230,9 @@ def test_noise_is_the_same_at_every_step():
     hook = model.register_forward_hook(lambda m, args, out: seen.append(args[0]))
     removal_curve(model, x, None, order=order, fill="neighbours", steps=(10, 20), batch_size=5)
     hook.remove()
-    _, few, many = (one.flatten(1)[:, :10] for one in seen)  # 1 is its neighbours' mean, whatever goes
+    _, few, many = (
+        one.flatten(1)[:, :10] for one in seen
+    )  # 1 is its neighbours' mean, whatever goes
     torch.testing.assert_close(few, many)
     assert few.std() > 0.005
 

@@ -60,7 +60,8 @@ def test_more_steps_than_units_say_what_is_allowed(steps):
 
 
 @pytest.mark.parametrize(
-    "steps", [(), "ten", (0.1, 2), (True, 2), None, (0.2, 0.2), (3, 1), (0, 1), (9,), (0.01,), (1.1,)]
+    "steps",
+    [(), "ten", (0.1, 2), (True, 2), None, (0.2, 0.2), (3, 1), (0, 1), (9,), (0.01,), (1.1,)],
 )
 def test_steps_that_do_not_rise_or_do_not_fit_are_refused(steps):
     with pytest.raises(InputError, match="steps="):

@@ -107,9 +107,7 @@ def test_a_curve_removes_whole_units():
     """Of three patches the most relevant goes first: the score falls by what is in it."""
     model, x = weighted(2, 2, 6, samples=3)
     contributions = x * model.w
-    got = removal_curve(
-        model, x, contributions, units=patches(2), steps=3, score="logit", target=0
-    )
+    got = removal_curve(model, x, contributions, units=patches(2), steps=3, score="logit", target=0)
     inside = contributions.unfold(3, 2, 2).sum((1, 2, 4))  # (n, 3), an independent sum of patches
     kept = inside.sort(1).values.cumsum(1).flip(1)
     torch.testing.assert_close(got.scores[:, :3], kept)
