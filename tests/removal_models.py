@@ -19,7 +19,7 @@ class Weighted(nn.Module):
 
 
 class Product(nn.Module):
-    """Class 0 scores a sum and products of the features, so that the best order is no plain sort."""
+    """Class 0 scores a sum and products of the features, so that no plain sort is best."""
 
     def forward(self, x):
         score = x[:, 0] + 2 * x[:, 1] * x[:, 2] - x[:, 3] * x[:, 0] + 0.5 * x[:, 4]

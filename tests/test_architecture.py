@@ -40,7 +40,7 @@ FLOORS = [
     "explain",
     "conformance evaluate.readings evaluate.removal evaluate.ranking evaluate.steps "
     "evaluate.units evaluate.filling evaluate.scores evaluate.estimates",
-    "evaluate.superpixels evaluate.fills evaluate.neighbours evaluate.deletion evaluate.curve",
+    "evaluate.superpixels evaluate.fills evaluate.imputation evaluate.deletion evaluate.curve",
     "evaluate.named_fills evaluate.passes",
     "evaluate.preparing evaluate.relevance evaluate.following",
     "evaluate.measures",

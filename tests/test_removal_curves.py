@@ -1,6 +1,6 @@
 """Removal curves against closed forms, and against every possible order."""
 
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_a_linear_score_is_the_sum_of_what_is_left(order):
 
 def test_the_area_of_a_linear_score_is_that_of_its_trapezoids():
     """Three equal contributions of 2: the curve falls on a straight line from 6 to 0."""
-    model, x = weighted(3)
+    model, _ = weighted(3)
     contributions = torch.full((5, 3), 2.0).double()
     got = removal_curve(model, contributions / model.w, contributions, steps=3, score="logit")
     torch.testing.assert_close(got.auc, torch.full((5,), 3.0).double())
@@ -89,7 +89,7 @@ def all_areas(model, x):
         for feature in order:
             rest[:, feature] = 0
             heights.append(model(rest)[:, 0])
-        areas.append(sum((a + b) / 10 for a, b in zip(heights, heights[1:], strict=False)))
+        areas.append(sum((a + b) / 10 for a, b in pairwise(heights)))
     return torch.stack(areas).detach()
 
 

@@ -15,6 +15,7 @@ from relprop.evaluate import (
     mean,
     mode,
     removal_curve,
+    removal_curves,
     uniform,
 )
 
@@ -155,7 +156,7 @@ def test_a_fill_that_does_not_look_is_asked_once():
         calls.append(gone)
         return torch.zeros_like(x)
 
-    removal_curve(model, x, x, fill=Fill("zero", zero), steps=4, batch_size=1)
+    removal_curves(model, x, {"a": x, "b": -x}, fill=Fill("zero", zero), steps=4, batch_size=1)
     assert len(calls) == 1
     assert calls[0].all()
 
@@ -211,6 +212,7 @@ def test_a_fill_of_another_shape_is_refused(fill):
     model, x = weighted(4)
     with pytest.raises(InputError, match=r"gives \(.*\) for x of shape \(5, 4\)"):
         removal_curve(model, x, x, fill=fill, steps=2)
+    assert model.rows == ([5] if callable(fill) else [])  # a function is first asked for a step
 
 
 def test_a_fill_without_numbers_is_refused():

@@ -1,5 +1,7 @@
 """How many units are gone in each column."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from removal_models import weighted
@@ -33,7 +35,7 @@ def test_logarithmic_steps_never_repeat():
         for steps in range(1, units + 1):
             (row,) = of(steps, units, spacing="log")
             assert row[-1] == units, (units, steps)
-            assert all(a < b for a, b in zip(row, row[1:], strict=False)), (units, steps)
+            assert all(a < b for a, b in pairwise(row)), (units, steps)
 
 
 def test_shares_are_rounded_and_counts_taken_as_they_are():

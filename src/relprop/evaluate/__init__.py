@@ -7,9 +7,9 @@ from .estimates import Estimate, Interval, Paired, estimate, paired
 from .faithfulness import Faithfulness, faithfulness
 from .filling import Fill
 from .fills import constant, draw, gaussian, given, mean, mode, sample_mean, uniform
+from .imputation import neighbours
 from .measures import abpc, aopc, margin_drop, misread, srg
 from .named_fills import NAMED, before_normalisation, blur
-from .neighbours import neighbours
 from .ranking import ORDERS, Order, ranking
 from .readings import Model, Reading, read
 from .removal import feature_count, remove

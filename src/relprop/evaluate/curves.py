@@ -73,9 +73,9 @@ def removal_curve(
 
     model       from a batch to scores (n, c), logits rather than probabilities; in eval mode
     x           (n, *features), or a mapping of keyword inputs such as input_ids, attention_mask
-    relevance   of any source: like x, or one number for each unit; or a function
-                (model, x, target) -> that, called with at most batch_size samples. None: for orders
-                that do not need it
+    relevance   of any source: like x, or one number for each unit; of pictures also without
+                channels. Or a function (model, x, target) -> that, called with at most batch_size
+                samples. None: for orders that do not need it
     target      the class that is followed. None: what the model predicts of the untouched sample;
                 a class; a class for each sample (n,)
     order       "morf": most relevant first; "lerf": least relevant first; "random"; or a
@@ -93,7 +93,8 @@ def removal_curve(
     removed     the name of the input that is removed from, if x is a mapping. None: the first
     batch_size  samples in a forward pass; changes nothing but time and memory
     seed        of random orders, of ties, and of fills that are drawn
-    Raises InputError before anything runs if an argument is wrong.
+    Raises InputError before the model runs if an argument is wrong, and while it runs if what a
+    function gives is.
     """
     subject = prepare(model, x, fill, steps, spacing, units, removed, batch_size, seed)
     _check_order(subject, relevance, order)
@@ -144,16 +145,15 @@ def _curve(
 ) -> RemovalCurve:
     """The curve of a named order of relevance (n, d), or of a given permutation."""
     n, count = len(subject.x), subject.units.count
-    ties = count.new_zeros(n)
+    no_ties = count.new_zeros(n)
     if isinstance(order, Tensor):
-        ranked = order.to(count.device)
-    else:
-        if found is None:  # random, which looks at its shape alone
-            found = torch.zeros(n, int(count.max()), device=count.device)
-        ranked = ranking(found, order, seed=subject.seed)
-        ties = ties if order == "random" else tie_count(found, count)
-    name = "given" if isinstance(order, Tensor) else order
-    return follow(subject, begun, existing_first(ranked, count), name, ties, advance)
+        ranked = existing_first(order.to(count.device), count)
+        return follow(subject, begun, ranked, "given", no_ties, advance)
+    if found is None:  # "random" looks at its shape alone
+        found = torch.zeros(n, int(count.max()), device=count.device)
+    ranked = existing_first(ranking(found, order, seed=subject.seed), count)
+    ties = no_ties if order == "random" else tie_count(found, ranked, count)
+    return follow(subject, begun, ranked, order, ties, advance)
 
 
 def _check_order(subject: Subject, relevance: Relevance | None, order: Order | Tensor) -> None:

@@ -19,9 +19,8 @@ def given(values: Tensor) -> Fill:
     """Values for the whole batch, (n, *features), or for every sample, (*features)."""
 
     def expanded(x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
-        return (
-            values.to(x.device).expand_as(x) if values.shape == x.shape[1:] else values.to(x.device)
-        )
+        here = values.to(x.device)
+        return here.expand_as(x) if here.shape == x.shape[1:] else here
 
     return Fill("given", expanded)
 

@@ -58,7 +58,7 @@ def follow(
     return RemovalCurve(
         order=name,
         score=begun.name,
-        fill=subject.fill.name,
+        fill=subject.fill,
         scores=scores.cpu(),
         reading=reading and Reading(reading.prediction.cpu(), reading.margin.cpu()),
         counts=subject.counts.cpu(),

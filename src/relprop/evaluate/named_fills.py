@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from ..errors import InputError
 from . import fills
 from .filling import Fill, filled
-from .neighbours import neighbours
+from .imputation import neighbours
 from .units import check_pictures
 
 

@@ -25,15 +25,19 @@ from .units import Units
 class Subject:
     """What removal is tried on, and how.
 
-    inputs  what the model is called with; units of the first explained one are removed
-    units   which entries go together; counts (1 or n, s + 1): how many units are gone
+    inputs   what the model is called with; units of the first explained one are removed
+    units    which entries go together; counts (1 or n, s + 1): how many units are gone
+    becomes  what removed entries become: values (n, *features) that are the same at every step, or
+             a fill that gives them for each; or how tokens are deleted
+    fill     the name of that
     """
 
     model: Callable[..., Any]
     inputs: Inputs
     units: Units
     counts: Tensor
-    fill: Fill | Deletion
+    becomes: Tensor | Fill | Deletion
+    fill: str
     batch_size: int
     seed: int
 
@@ -68,10 +72,10 @@ def passes(subject: Subject, when: Tensor) -> Iterator[Pass]:
     n, last = len(when), subject.counts.shape[1]
     together = max(1, subject.batch_size // n)
     counts = subject.counts.T.reshape(last, -1, *[1] * (when.ndim - 1))  # (s + 1, 1 or n, 1, ...)
-    once = _values_once(subject, when)
+    counts = counts.to(when.dtype)  # so that they are compared as they are
     for first in range(1, last, together):
         columns = slice(first, min(first + together, last))
-        values = _values_now(subject, when, counts[columns]) if once is None else once
+        values = _values(subject, when, counts[columns])
         for rows in blocks(n, subject.batch_size):
             gone = when[rows] < (counts[columns] if counts.shape[1] == 1 else counts[columns, rows])
             inputs = _without(subject, rows, gone, values)
@@ -102,35 +106,28 @@ def output_of(model: Callable[..., Any], inputs: Inputs) -> Tensor:
     return output
 
 
-def _values_once(subject: Subject, when: Tensor) -> Tensor | Deletion | None:
-    """What removed entries become at every step, (1, n, *features); None if that differs."""
-    if isinstance(subject.fill, Deletion):
-        return subject.fill
-    return None if subject.fill.each_step else _values(subject, subject.fill, when >= 0)[None]
-
-
-def _values_now(subject: Subject, when: Tensor, counts: Tensor) -> Tensor | Deletion:
-    """What removed entries become at some steps, (k, n, *features)."""
-    if isinstance(subject.fill, Deletion):
-        return subject.fill
-    return torch.stack([_values(subject, subject.fill, when < count) for count in counts])
-
-
-def _values(subject: Subject, fill: Fill, gone: Tensor) -> Tensor:
-    """What a fill gives for all samples, (n, *features)."""
-    return filled(fill, subject.x, gone.expand_as(subject.x), seeded(subject.seed))
+def _values(subject: Subject, when: Tensor, counts: Tensor) -> Tensor | Deletion:
+    """What removed entries become at some steps, (1 or k, n, *features)."""
+    if isinstance(subject.becomes, Deletion):
+        return subject.becomes
+    if isinstance(subject.becomes, Tensor):
+        return subject.becomes[None]
+    x, fill = subject.x, subject.becomes
+    gone = [(when < count).expand_as(x) for count in counts]
+    return torch.stack([filled(fill, x, one, seeded(subject.seed)) for one in gone])
 
 
 def _without(subject: Subject, rows: slice, gone: Tensor, values: Tensor | Deletion) -> Inputs:
     """The inputs of some samples, once for each step of `gone` (k, rows, *sizes)."""
-    x, name, k = subject.x[rows], subject.inputs.explained[0], len(gone)
-    inputs = subject.inputs.per_sample(lambda t: t[rows].repeat(k, *[1] * (t.ndim - 1)))
+    name, k = subject.inputs.explained[0], len(gone)
+    inputs = _part(subject.inputs, rows, k)
     if isinstance(values, Deletion):
-        flat = gone.expand(k, *x.shape).flatten(0, 1)
+        flat = gone.expand(k, *subject.x[rows].shape).flatten(0, 1)
         return replace(inputs, values=deleted(values, inputs.values, name, flat))
-    changed = torch.where(gone, values[:, rows], x).flatten(0, 1)  # (k * rows, *features)
+    changed = torch.where(gone, values[:, rows], subject.x[rows]).flatten(0, 1)
     return replace(inputs, values={**inputs.values, name: changed})
 
 
-def _part(inputs: Inputs, rows: slice) -> Inputs:
-    return inputs.per_sample(lambda t: t[rows])
+def _part(inputs: Inputs, rows: slice, times: int = 1) -> Inputs:
+    """Some samples, one after the other, as often as is asked for."""
+    return inputs.per_sample(lambda t: torch.cat([t[rows]] * times) if times > 1 else t[rows])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..engine.inputs import Inputs
 from ..errors import InputError
 from .deletion import Deletion, check_deletion
+from .filling import Fill, filled, seeded
 from .named_fills import as_fill
 from .passes import Subject
 from .steps import Spacing, Steps, counts
@@ -36,11 +37,9 @@ def prepare(
         raise InputError(f"batch_size is {batch_size!r}", "a whole number > 0", "batch_size=256")
     inputs = _inputs(model, x, removed)
     found = _units(units, inputs)
-    how = fill if isinstance(fill, Deletion) else as_fill(fill)
-    if isinstance(how, Deletion):
-        check_deletion(how, inputs.values, inputs.explained[0])
     gone = counts(steps, found.count, spacing)
-    return Subject(model, inputs, found, gone, how, batch_size, seed)
+    becomes, name = _becomes(fill, inputs, seed)
+    return Subject(model, inputs, found, gone, becomes, name, batch_size, seed)
 
 
 def _inputs(model: Callable[..., Any], x: Any, removed: str | None) -> Inputs:
@@ -68,6 +67,17 @@ def _inputs(model: Callable[..., Any], x: Any, removed: str | None) -> Inputs:
 def _device(model: Callable[..., Any], x: Tensor) -> torch.device:
     first = next(model.parameters(), x) if isinstance(model, nn.Module) else x
     return first.device
+
+
+def _becomes(fill: Any, inputs: Inputs, seed: int) -> tuple[Tensor | Fill | Deletion, str]:
+    """What removed entries become, as `Subject` has it, and its name."""
+    if isinstance(fill, Deletion):
+        check_deletion(fill, inputs.values, inputs.explained[0])
+        return fill, fill.name
+    how, x = as_fill(fill), inputs.first
+    if how.each_step:
+        return how, how.name
+    return filled(how, x, torch.ones_like(x, dtype=torch.bool), seeded(seed)), how.name
 
 
 def _units(units: Units | Maker | None, inputs: Inputs) -> Units:

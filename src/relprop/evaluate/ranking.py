@@ -53,15 +53,16 @@ def ranks(order: Tensor) -> Tensor:
     return torch.empty_like(order, dtype=torch.int32).scatter_(1, order, when.expand_as(order))
 
 
-def tie_count(relevance: Tensor, count: Tensor) -> Tensor:
+def tie_count(relevance: Tensor, order: Tensor, count: Tensor) -> Tensor:
     """How many features of each sample share their relevance with another, (n,).
 
     relevance  (n, d)
-    count      (1,) or (n,) how many features a sample has
+    order      (n, d) by which it rises or falls, so that equal ones are neighbours
+    count      (1,) or (n,) how many features a sample has; the others come last
     """
-    missing = torch.arange(relevance.shape[1], device=relevance.device) >= count[:, None]
-    values = relevance.detach().masked_fill(missing, torch.nan).sort(1).values  # NaN equals nothing
-    same = values[:, 1:] == values[:, :-1]
+    values = relevance.detach().gather(1, order)
+    there = torch.arange(1, order.shape[1], device=order.device) < count[:, None]
+    same = (values[:, 1:] == values[:, :-1]) & there
     edge = same.new_zeros(len(same), 1)
     return (torch.cat([same, edge], 1) | torch.cat([edge, same], 1)).sum(1)
 

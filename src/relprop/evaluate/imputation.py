@@ -5,6 +5,8 @@ Takes pictures and what of them is gone. Gives pictures, all solved at the same 
 n  samples      c, h, w  of a picture
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
@@ -12,7 +14,6 @@ from torch import Generator, Tensor
 from .filling import Fill
 from .units import check_pictures
 
-DIRECT, DIAGONAL = 1 / 6, 1 / 12
 AT_ONCE = 256  # pictures that are solved together: a few copies of them are in memory
 
 
@@ -41,7 +42,7 @@ def neighbours(noise: float = 0.01, data: Tensor | None = None) -> Fill:
     return Fill("neighbours", values, each_step=True)
 
 
-def imputed(x: Tensor, gone: Tensor, start: Tensor, *, tolerance: float = 1e-6) -> Tensor:
+def imputed(x: Tensor, gone: Tensor, start: Tensor, *, tolerance: float = 1e-5) -> Tensor:
     """Pictures with what is gone solved for, without noise, by conjugate gradients.
 
     x, gone, start  (n, c, h, w); what is not gone stays; the solution is looked for from `start`
@@ -55,32 +56,41 @@ def imputed(x: Tensor, gone: Tensor, start: Tensor, *, tolerance: float = 1e-6) 
     def left(v: Tensor) -> Tensor:
         return hole * (total * v - _around(v))
 
-    v = hole * start
-    residual = right - left(v)
+    return torch.where(gone, _solved(left, right, hole * start, tolerance), x)
+
+
+def _solved(
+    left: Callable[[Tensor], Tensor], right: Tensor, start: Tensor, tolerance: float
+) -> Tensor:
+    """V with left(v) = right, by conjugate gradients: a system for each channel of each picture."""
+    v, residual = start, right - left(start)
     scale = _dot(right, right) + _dot(v, v)  # of both sides: the right one is 0 if all is gone
     enough = tolerance**2 * scale
     direction, size = residual, _dot(residual, residual)
-    for _ in range(4 * x.shape[2] * x.shape[3]):
+    for _ in range(4 * v.shape[2] * v.shape[3]):
         if not bool((size > enough).any()):
             break
         along = left(direction)
         step = _quotient(size, _dot(direction, along), size > enough)
-        v, residual = v + step * direction, residual - step * along
+        v, residual = v.addcmul(step, direction), residual.addcmul(step, along, value=-1)
         before, size = size, _dot(residual, residual)
-        direction = residual + _quotient(size, before, before > enough) * direction
-    return torch.where(gone, v, x)
+        direction = residual.addcmul(_quotient(size, before, before > enough), direction)
+    return v
 
 
 def _around(v: Tensor) -> Tensor:
-    """sum_q w_pq v_q over the neighbours q of each pixel p that lie in the picture."""
-    n, c, h, w = v.shape
-    row = [DIAGONAL, DIRECT, DIAGONAL]
-    weights = v.new_tensor([row, [DIRECT, 0.0, DIRECT], row])[None, None]
-    return F.conv2d(v.reshape(n * c, 1, h, w), weights, padding=1).reshape(v.shape)
+    """sum_q w_pq v_q over the neighbours q of each pixel p that lie in the picture.
+
+    12 w is the product of (1, 2, 1) down and (1, 2, 1) across, but for the 4 at p itself: sums of
+    shifted pictures, several times faster than a convolution of single channels.
+    """
+    padded = F.pad(v, (1, 1, 1, 1))
+    down = (padded[:, :, :-2] + padded[:, :, 2:]).add_(padded[:, :, 1:-1], alpha=2)
+    across = (down[..., :-2] + down[..., 2:]).add_(down[..., 1:-1], alpha=2)
+    return across.sub_(v, alpha=4).div_(12)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """One number for each channel of each picture, because each is a system of its own."""
     return (a * b).sum((2, 3), keepdim=True)  # (n, c, 1, 1)
 
 
