@@ -1,10 +1,12 @@
 """Units against maps written by hand, and what a curve removes of them."""
 
+import sys
+
 import pytest
 import torch
 from removal_models import weighted
 
-from relprop.errors import InputError
+from relprop.errors import InputError, MissingExtraError
 from relprop.evaluate import (
     columns,
     entries,
@@ -187,6 +189,13 @@ def test_pixels_are_of_pictures(make):
 def test_a_patch_has_a_size():
     with pytest.raises(InputError, match="patches of size 0"):
         patches(0)
+
+
+def test_without_scikit_image_superpixels_say_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage.segmentation", None)
+    with pytest.raises(MissingExtraError) as caught:
+        superpixels(4)(corners())
+    assert caught.value.todo == 'pip install "relprop[evaluate]"'
 
 
 def test_tokens_need_a_mask_of_their_shape():
