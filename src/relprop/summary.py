@@ -107,6 +107,6 @@ def paired_difference(first: Tensor, second: Tensor) -> PairedDifference:
 
 
 def _scipy_stats() -> Any:
-    with needs("demo", "confidence intervals"):
+    with needs("evaluate", "confidence intervals"):
         from scipy import stats
     return stats
