@@ -51,6 +51,8 @@ def test_the_sample_mean_is_of_a_picture_s_channel_or_of_a_row():
 
 def test_the_mode_is_what_a_column_has_most():
     assert values("mode", TABLE).tolist() == [[1.0, 7.0]] * 4
+    skewed = torch.tensor([[1.0, 9], [1, 8], [2, 7], [3, 9], [4, 9]])
+    assert values(mode(skewed), TABLE).tolist() == [[1.0, 9.0]] * 4
     assert values(mode(TABLE[2:3]), TABLE).tolist() == [[3.0, 7.0]] * 4
     assert values("mode", TABLE.long()).dtype == torch.long
 
@@ -79,6 +81,13 @@ def test_gaussian_noise_has_the_mean_and_the_deviation_of_the_data(data):
         assert float(share_within_1) == pytest.approx(0.6827, abs=0.01)
 
 
+def test_the_deviation_is_that_of_the_data_themselves():
+    """0 and 2 are 1 off their mean, not the square root of 2: they are no sample of anything."""
+    pair = torch.tensor([[0.0], [2.0]]).double()
+    got = values(gaussian(pair), pair.repeat(20_000, 1))
+    assert float(got.std()) == pytest.approx(1.0, abs=0.02)
+
+
 def test_a_draw_is_another_sample_of_the_batch_or_any_of_the_data():
     drawn = {seed: values("draw", TABLE, seed=seed) for seed in range(50)}
     rows = {tuple(row) for row in TABLE.tolist()}
@@ -88,6 +97,7 @@ def test_a_draw_is_another_sample_of_the_batch_or_any_of_the_data():
     assert {tuple(got[0].tolist()) for got in drawn.values()} == rows - {(1.0, 5.0)}
     other = values(draw(TABLE[:1] + 10), TABLE)
     assert other.tolist() == [[11.0, 15.0]] * 4
+    assert {row[1] for row in values(draw(TABLE), TABLE.repeat(9, 1)).tolist()} == {5.0, 7.0, 9.0}
 
 
 def test_blur_is_a_gaussian_mean_of_the_picture():

@@ -1,5 +1,6 @@
 """The numbers of curves: hand-made curves, and statistics whose distribution is known."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -74,7 +75,13 @@ def test_the_margin_drop_is_from_the_untouched_sample():
 
 
 @pytest.mark.parametrize(
-    "other", [curve([[1.0, 1, 1]]), curve([[1.0, 1, 1]] * 2, counts=(0, 2, 4))]
+    "other",
+    [
+        curve([[1.0, 1, 1]]),
+        curve([[1.0, 1, 1]] * 2, counts=(0, 2, 4)),
+        replace(LERF, fill="blur"),
+        replace(LERF, score="margin"),
+    ],
 )
 def test_curves_that_differ_in_more_than_their_order_are_not_subtracted(other):
     for measure in (srg, abpc):
@@ -142,6 +149,12 @@ def test_few_differences_are_tested_by_every_pattern_of_signs():
     assert got.p_value == expected
     assert got.difference == estimate(first - second)
     assert paired(second, first).p_value == expected
+
+
+def test_rounding_makes_no_pattern_less_than_itself():
+    """Summed in two ways these three differ by one unit in the last place."""
+    values = torch.tensor([0.9, 0.4, 0.5]).double()
+    assert paired(values, torch.zeros(3).double()).p_value == 2 / 8
 
 
 def test_the_test_agrees_with_scipy():

@@ -49,7 +49,7 @@ def test_a_share_is_found_again():
     units = torch.tensor([4, 6])
     found = counts((0.5, 1.0), units)
     assert [column_of(q, found, units) for q in (0, 0.5, 1.0)] == [0, 1, 2]
-    for q in (0.25, -1.0, float("nan")):
+    for q in (0.25, 0.4, -1.0, float("nan")):
         with pytest.raises(InputError, match="of a curve that has no such step"):
             column_of(q, found, units)
 

@@ -192,3 +192,11 @@ def test_tokens_are_deleted_by_the_attention_mask():
             removal_curve(model, x, x, fill=fill, steps=2)
     with pytest.raises(InputError, match='fill="delete" for the inputs input_ids, attention_mask'):
         curve(fill=delete("mask"))
+
+
+@pytest.mark.parametrize(("ids", "mask"), [((2, 4), (2, 3)), ((2, 4, 3), (2, 4, 3))])
+def test_ids_and_mask_are_both_of_tokens(ids, mask):
+    text = {"input_ids": torch.zeros(ids).long(), "attention_mask": torch.ones(mask)}
+    with pytest.raises(InputError, match='fill="delete"') as caught:
+        removal_curve(Reader().eval(), text, torch.zeros(ids), fill=delete(), steps=2)
+    assert caught.value.allowed == 'token ids and "attention_mask", both (n, length)'

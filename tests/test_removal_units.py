@@ -102,6 +102,12 @@ def test_relevance_of_a_token_is_the_sum_over_its_dimensions():
     torch.testing.assert_close(got.gather(torch.tensor([[5.0, 6]]), x), torch.tensor([[5.0, 6]]))
 
 
+def test_relevance_of_tokens_is_enough_for_units_of_several():
+    x = torch.zeros(1, 3, 2)
+    pairs = grouped(torch.tensor([[[0], [0], [1]]]))
+    assert pairs.gather(torch.tensor([[1.0, 2, 4]]), x).tolist() == [[3, 4]]
+
+
 # ---- what a curve removes --------------------------------------------------------------
 
 
@@ -127,6 +133,10 @@ def test_units_of_ones_own_may_differ_in_number():
     torch.testing.assert_close(got.scores[0, 1], first.sort().values[:2].sum())
     torch.testing.assert_close(got.scores[1, 1], second[2] + min(second[:2].sum(), second[3]))
     torch.testing.assert_close(got.scores[1, 2], second[2])
+    settings = {"units": grouped(index), "steps": 2, "score": "logit", "target": 0}
+    for batch_size in (1, 100):
+        other = removal_curve(model, x, x * model.w, batch_size=batch_size, **settings)
+        torch.testing.assert_close(got.scores, other.scores)
 
 
 @pytest.mark.parametrize("order", ["morf", "lerf", "random"])
@@ -142,6 +152,17 @@ def test_every_order_leaves_units_that_do_not_exist_for_last(order):
     halves = (x * model.w)[1::2].reshape(10, 2, 3).sum(2)  # (10, 2)
     distance = (got.scores[1::2, 1:2] - halves).abs().amin(1)
     torch.testing.assert_close(distance, torch.zeros(10).double())
+
+
+def test_a_given_order_may_name_units_that_a_sample_lacks():
+    """The second sample has units 0 and 1 alone: of its order 3, 1, 2, 0 there is 1, 0."""
+    model, x = weighted(4, samples=2)
+    units, order = grouped(torch.tensor([[0, 1, 2, 3], [0, 0, 1, 1]])), [[0, 1, 2, 3], [3, 1, 2, 0]]
+    settings = {"units": units, "steps": 2, "score": "logit", "target": 0}
+    got = removal_curve(model, x, None, order=torch.tensor(order), **settings)
+    first, second = x * model.w
+    torch.testing.assert_close(got.scores[0, 1], first[2:].sum())
+    torch.testing.assert_close(got.scores[1, 1], second[:2].sum())
 
 
 def test_a_superpixel_is_removed_as_one():
@@ -160,6 +181,10 @@ def test_ties_are_those_of_units():
     relevance = torch.tensor([[1.0, 1, 0, 2], [0, 0, 2, 0]]).expand(2, 1, 2, 4)
     assert removal_curve(model, x, relevance, units=patches(2), steps=2).ties.tolist() == [0, 0]
     assert removal_curve(model, x, relevance, steps=2).ties.tolist() == [8, 8]
+    index = torch.tensor([[0, 1, 2, 3, 4, 5, 6, 7], [0, 0, 0, 0, 1, 1, 2, 2]])
+    few = grouped(index.reshape(2, 1, 2, 4))
+    got = removal_curve(model, x, relevance, units=few, steps=2)
+    assert got.ties.tolist() == [8, 0]  # the second sample has 4, 0 and 2, and nothing beyond
 
 
 # ---- bad input -------------------------------------------------------------------------

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..margin import margin
 from ..progress import Advance
 from .curve import RemovalCurve
 from .passes import Subject, passes, untouched
 from .ranking import ranks
-from .readings import Reading, reading_of
+from .readings import Reading
 from .scores import Score, resolve
 
 
@@ -74,4 +75,5 @@ def _scored(score: Score, output: Tensor, target: Tensor | None) -> Tensor:
 
 
 def _reading(output: Tensor) -> Reading | None:
-    return reading_of(output) if output.ndim == 2 and output.shape[1] >= 2 else None
+    classes = output.ndim == 2 and output.shape[1] >= 2
+    return Reading(output.argmax(1), margin(output)) if classes else None

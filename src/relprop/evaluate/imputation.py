@@ -50,7 +50,7 @@ def imputed(x: Tensor, gone: Tensor, start: Tensor, *, tolerance: float = 1e-5) 
     The equations are symmetric, w_pq = w_qp, and positive definite wherever a pixel is left.
     """
     hole = gone.to(x.dtype)
-    total = _around(torch.ones_like(x[:1, :1]))  # (1, 1, h, w): less than 1 at the border
+    total = _around(torch.ones_like(x[:1, :1]))  # (1, 1, h, w), less at the border
     right = hole * _around(x * (1 - hole))
 
     def left(v: Tensor) -> Tensor:
@@ -79,15 +79,16 @@ def _solved(
 
 
 def _around(v: Tensor) -> Tensor:
-    """sum_q w_pq v_q over the neighbours q of each pixel p that lie in the picture.
+    """sum_q w_pq v_q over the neighbours q of each pixel p that lie in the picture, and p itself.
 
-    12 w is the product of (1, 2, 1) down and (1, 2, 1) across, but for the 4 at p itself: sums of
-    shifted pictures, several times faster than a convolution of single channels.
+    12 w is the product of (1, 2, 1) down and (1, 2, 1) across. The weight of p itself is on both
+    sides of its equation, and so in neither. Sums of shifted pictures are several times faster than
+    a convolution of single channels.
     """
     padded = F.pad(v, (1, 1, 1, 1))
     down = (padded[:, :, :-2] + padded[:, :, 2:]).add_(padded[:, :, 1:-1], alpha=2)
     across = (down[..., :-2] + down[..., 2:]).add_(down[..., 1:-1], alpha=2)
-    return across.sub_(v, alpha=4).div_(12)
+    return across.div_(12)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
