@@ -152,9 +152,11 @@ def test_few_differences_are_tested_by_every_pattern_of_signs():
 
 
 def test_rounding_makes_no_pattern_less_than_itself():
-    """Summed in two ways these three differ by one unit in the last place."""
-    values = torch.tensor([0.9, 0.4, 0.5]).double()
-    assert paired(values, torch.zeros(3).double()).p_value == 2 / 8
+    """Summed in another order, some of these sets of tenths differ in the last place."""
+    for seed in range(20):
+        values = torch.rand(12, generator=torch.Generator().manual_seed(seed)).double()
+        values = values.round(decimals=1) + 0.1
+        assert paired(values, torch.zeros(12).double()).p_value == 2 / 2**12
 
 
 def test_the_test_agrees_with_scipy():
