@@ -13,7 +13,7 @@ from .readings import Reading
 from .steps import column_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RemovalCurve:
     """Scores as units are removed: column 0 is the untouched sample, the last one the last step.
 
@@ -61,9 +61,11 @@ class RemovalCurve:
         column = column_of(q, self.counts, self.units)
         return Reading(self.reading.prediction[:, column], self.reading.margin[:, column])
 
-    def __str__(self) -> str:
-        heights = "  ".join(f"{height:.3f}" for height in self.scores.mean(0).tolist())
-        return f"{self.order}, {self.score} of {len(self.scores)} samples: {heights}"
+    def __repr__(self) -> str:
+        """The mean curve, because the tensors would fill pages."""
+        heights = " ".join(f"{height:.3f}" for height in self.scores.mean(0).tolist())
+        setting = f"{self.order}, {self.score}, fill {self.fill}, {len(self.scores)} samples"
+        return f"<RemovalCurve {setting}: {heights}>"
 
 
 def mean_height(values: Tensor, shares: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from .ranking import (
     ranking,
     tie_count,
 )
-from .relevance import Relevance, check, of_units
+from .relevance import Relevance, early, late
 from .scores import as_score
 from .steps import Spacing, Steps
 from .units import Maker, Units
@@ -98,9 +98,10 @@ def removal_curve(
     """
     subject = prepare(model, x, fill, steps, spacing, units, removed, batch_size, seed)
     _check_order(subject, relevance, order)
+    ready = None if relevance is None else early(subject, relevance)
     with torch.no_grad():
         begun = start(subject, target, *as_score(score))
-        found = None if relevance is None else of_units(subject, relevance, begun.target)
+        found = None if ready is None else late(subject, ready, begun.target)
         return _curve(subject, begun, found, order, lambda done: None)
 
 
@@ -126,15 +127,14 @@ def removal_curves(
     The rest is as for `removal_curve`. The model sees untouched and randomly removed samples once.
     """
     subject = prepare(model, x, fill, steps, spacing, units, removed, batch_size, seed)
-    for relevance in methods.values():
-        check(subject, relevance)
+    ready = {name: early(subject, relevance) for name, relevance in methods.items()}
     total = len(subject.x) * (subject.counts.shape[1] - 1) * (1 + 2 * len(methods))
     with torch.no_grad(), progress.stage("Removal", total, "passes") as advance:
         begun = start(subject, target, *as_score(score))
         random = _curve(subject, begun, None, "random", advance)
         curves = {}
-        for name, relevance in methods.items():
-            found = of_units(subject, relevance, begun.target)
+        for name, relevance in ready.items():
+            found = late(subject, relevance, begun.target)
             morf, lerf = (_curve(subject, begun, found, o, advance) for o in ("morf", "lerf"))
             curves[name] = MethodCurves(morf, lerf, random)
     return MappingProxyType(curves)
@@ -157,8 +157,6 @@ def _curve(
 
 
 def _check_order(subject: Subject, relevance: Relevance | None, order: Order | Tensor) -> None:
-    if relevance is not None:
-        check(subject, relevance)
     if isinstance(order, Tensor):
         check_permutation(order, len(subject.x), subject.units.count)
         return

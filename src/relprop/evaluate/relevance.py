@@ -17,18 +17,23 @@ from .ranking import check_relevance
 Relevance = Tensor | Callable[[Any, Any, Tensor | None], Tensor]
 
 
-def check(subject: Subject, relevance: Any) -> None:
-    """InputError for what is no relevance; a function's is looked at when it has been called."""
-    if isinstance(relevance, Tensor):
-        _of_units(subject, relevance)
-    elif not callable(relevance):
-        raise _no_tensor(relevance, "relevance")
-
-
-def of_units(subject: Subject, relevance: Relevance, target: Tensor | None) -> Tensor:
-    """Relevance of each unit, (n, d). A function is called with batch_size samples at most."""
+def early(subject: Subject, relevance: Any) -> Relevance:
+    """Relevance of each unit, (n, d); a function as it is, because it needs the target."""
     if isinstance(relevance, Tensor):
         return _of_units(subject, relevance)
+    if not callable(relevance):
+        raise _no_tensor(relevance, "relevance")
+    function: Relevance = relevance
+    return function
+
+
+def late(subject: Subject, relevance: Relevance, target: Tensor | None) -> Tensor:
+    """Relevance of each unit, (n, d), once the target is known.
+
+    relevance  as `early` gives it; a function is called with batch_size samples at most
+    """
+    if isinstance(relevance, Tensor):
+        return relevance
     parts = []
     for rows in blocks(len(subject.x), subject.batch_size):
         inputs = subject.inputs.per_sample(lambda t, rows=rows: t[rows])  # type: ignore[misc]
