@@ -120,6 +120,14 @@ def test_of_a_mapping_the_logits_are_taken():
     assert scores("logit", output={"hidden": X, "logits": OUTPUT}) == [2.0, 3.5, 5.0]
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_scored_in_single_precision(dtype):
+    half = OUTPUT.to(dtype)
+    got = scores("probability", output=half)
+    assert got == half.float().softmax(1).amax(1).tolist()
+    assert got != half.softmax(1).amax(1).tolist()
+
+
 # ---- bad input -------------------------------------------------------------------------
 
 

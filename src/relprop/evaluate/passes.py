@@ -103,7 +103,8 @@ def output_of(model: Callable[..., Any], inputs: Inputs) -> Tensor:
             "wrap the model so that it returns its scores alone",
         )
     check_output(output)
-    return output
+    # areas of half precision would have two digits
+    return output if output.dtype in (torch.float32, torch.float64) else output.float()
 
 
 def _values(subject: Subject, when: Tensor, counts: Tensor) -> Tensor | Deletion:
