@@ -233,7 +233,7 @@ def test_a_fill_without_numbers_is_refused():
         removal_curve(model, x, x, fill=lambda x, gone, generator: None, steps=2)
 
 
-@pytest.mark.parametrize("fill", ["mean", "gaussian", "uniform", "sample-mean"])
+@pytest.mark.parametrize("fill", ["mean", "gaussian", "uniform", "sample-mean", 0.5])
 def test_token_ids_have_no_mean(fill):
     ids, relevance = torch.tensor([[0, 1], [2, 2]]), torch.rand(2, 2)
     with pytest.raises(InputError) as caught:

@@ -129,7 +129,7 @@ def removal_curves(
     subject = prepare(model, x, fill, steps, spacing, units, removed, batch_size, seed)
     ready = {name: early(subject, relevance) for name, relevance in methods.items()}
     total = len(subject.x) * (subject.counts.shape[1] - 1) * (1 + 2 * len(methods))
-    with torch.no_grad(), progress.stage("Removal", total, "passes") as advance:
+    with torch.no_grad(), progress.stage("Removal", total, "inputs") as advance:
         begun = start(subject, target, *as_score(score))
         random = _curve(subject, begun, None, "random", advance)
         curves = {}

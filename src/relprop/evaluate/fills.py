@@ -12,7 +12,12 @@ from .filling import Fill
 
 def constant(value: float, name: str | None = None) -> Fill:
     """One number: 0, or the id of a mask token."""
-    return Fill(name or f"{value:g}", lambda x, gone, generator: torch.full_like(x, value))
+
+    def values(x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
+        fits = x.is_floating_point() or float(value).is_integer()  # 0.5 is no token id, and not 0
+        return torch.full_like(x, value, dtype=x.dtype if fits else torch.float64)
+
+    return Fill(name or f"{value:g}", values)
 
 
 def given(values: Tensor) -> Fill:
@@ -45,7 +50,11 @@ def sample_mean() -> Fill:
 
 
 def mode(data: Tensor | None = None) -> Fill:
-    """The most frequent value of each column over the data; for tables, for whole numbers, too."""
+    """The most frequent value of each column over the data, of whole numbers, too.
+
+    For tables with categories and measurements, give their values themselves as fill:
+    torch.where(categorical, data.mode(0).values, data.mean(0)).
+    """
 
     def values(x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
         return _seen(x, data).mode(0).values.expand_as(x)
