@@ -47,7 +47,7 @@ def test_the_logit_is_the_output_itself():
     assert scores("logit", 1) == [1.0, 3.0, 1.0]
 
 
-def test_the_margin_is_the_seed_s_whatever_the_target():
+def test_the_margin_is_of_the_class_that_leads_whatever_the_target():
     assert scores("margin", 0) == pytest.approx(relprop.margin(OUTPUT).tolist())
 
 

@@ -47,7 +47,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
     {
         "probability": probability,
         "logit": logit,
-        # the seed's, of the class that leads, whichever it is: it rises again once another leads
+        # of the class that leads, whichever it is: it rises again once another leads
         "margin": lambda output, target: margin(output),
         "lead": lead,
         "accuracy": accuracy,
