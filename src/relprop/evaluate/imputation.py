@@ -96,5 +96,5 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _quotient(a: Tensor, b: Tensor, going: Tensor) -> Tensor:
-    """A / b, and 0 for a system that is done, whose direction has come to nothing."""
-    return torch.where(going & (b > 0), a / b.clamp(min=torch.finfo(b.dtype).tiny), 0.0)
+    """a / b, and 0 for a system that is done, whose b may be 0."""
+    return torch.where(going, a / b, 0.0)
