@@ -96,5 +96,5 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _quotient(a: Tensor, b: Tensor, going: Tensor) -> Tensor:
-    """a / b, and 0 for a system that is done, whose b may be 0."""
+    """The ratio a / b, and 0 for a system that is done, whose b may be 0."""
     return torch.where(going, a / b, 0.0)
