@@ -37,7 +37,15 @@ FLOORS = [
     "walking",
     "running batches saving programs",
     "explain",
-    "conformance evaluate",
+    "conformance evaluate.readings evaluate.removal evaluate.ranking evaluate.steps "
+    "evaluate.units evaluate.filling evaluate.scores evaluate.estimates",
+    "evaluate.superpixels evaluate.fills evaluate.imputation evaluate.deletion evaluate.curve",
+    "evaluate.named_fills evaluate.passes",
+    "evaluate.preparing evaluate.relevance evaluate.following",
+    "evaluate.measures",
+    "evaluate.curves",
+    "evaluate.faithfulness",
+    "evaluate",
     "summary",
     "demo",
     "cli",
@@ -104,7 +112,10 @@ def in_a_new_interpreter(code: str) -> str:
     return subprocess.run(run, capture_output=True, text=True, check=True).stdout
 
 
-HEAVY = ("matplotlib", "lightning", "mlxtend", "scipy", "pandas", "jinja2.ext", "pooch", "requests")
+HEAVY = (
+    *("matplotlib", "lightning", "mlxtend", "scipy", "skimage", "pandas", "jinja2.ext"),
+    *("pooch", "requests"),
+)
 
 
 def test_the_import_brings_torch_and_nothing_else_that_is_heavy():

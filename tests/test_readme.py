@@ -29,6 +29,8 @@ def test_the_python_blocks_run_one_after_the_other(tmp_path, monkeypatch, capsys
     assert "torch.Size([8, 1, 28, 28])" in printed
     assert "plan of recipe auto: epsilon-plus-flat" in printed
     assert "z-box(low=0, high=1)" in printed
+    assert "torch.Size([20, 3])" in printed
+    assert re.search(r"^srg +-?0\.\d{4} \[-?0\.\d{4}, -?0\.\d{4}\]$", printed, re.MULTILINE)
     assert (tmp_path / "explanation.npz").exists()
 
 

@@ -21,8 +21,9 @@ from relprop.demo.report import command, page
 from relprop.demo.results import as_record, short_table, to_json
 from relprop.demo.run import Demo, Run, Settings
 from relprop.errors import FileError
+from relprop.evaluate import Interval
 from relprop.models import ModelCard
-from relprop.summary import Interval, Margins
+from relprop.summary import Margins
 
 CARD = ModelCard(
     name="a<b",  # a name that would break the page if it were not escaped

@@ -1,5 +1,6 @@
 """relprop: what a PyTorch classifier looked at, and whether that is true."""
 
+from . import evaluate
 from .conformance import check_rule
 from .engine.forms import Back
 from .engine.recipe import Recipe
@@ -23,6 +24,7 @@ __all__ = [
     "Selector",
     "at",
     "check_rule",
+    "evaluate",
     "explain",
     "load_model",
     "margin",

@@ -9,18 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from .evaluate import Reading
+from .evaluate.estimates import CONFIDENCE, Interval
+from .evaluate.readings import Reading
 from .extras import needs
-
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -116,6 +107,6 @@ def paired_difference(first: Tensor, second: Tensor) -> PairedDifference:
 
 
 def _scipy_stats() -> Any:
-    with needs("demo", "confidence intervals"):
+    with needs("evaluate", "confidence intervals"):
         from scipy import stats
     return stats

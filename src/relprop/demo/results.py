@@ -23,7 +23,8 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
-from ..summary import CONFIDENCE, Cell
+from ..evaluate.estimates import CONFIDENCE
+from ..summary import Cell
 from . import wording
 from .examples import Example, Picture
 from .experiment import MAIN_RECIPE, POSTER

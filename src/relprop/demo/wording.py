@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..evaluate import Order
+from ..evaluate.estimates import Interval
 from ..models import ModelCard
-from ..summary import Interval, Margins, PairedDifference, Share
+from ..summary import Margins, PairedDifference, Share
 
 NOTHING = "\N{EN DASH}"  # shown for a number of an empty group
 

@@ -1,0 +1,85 @@
+"""Removal curves beside Quantus' PixelFlipping: the same digits, order and steps; time and curve.
+
+    python benchmarks/flipping.py [mnist/ folder] --digits 256 --rounds 3
+
+Both remove 28 pixels at a time, most relevant first, and follow the probability of the predicted
+class; relevance is random, without ties, because the two break ties in ways of their own. Rounds
+alternate. Quantus gives no reading beside the score and no column for the untouched picture.
+"""
+
+import argparse
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import torch
+from torch import Tensor, nn
+
+import relprop
+from relprop.data import load_digits
+from relprop.evaluate import removal_curve
+
+PIXELS, STEPS = 784, 28
+
+
+def by_relprop(model: nn.Module, x: Tensor, classes: Tensor, relevance: Tensor) -> numpy.ndarray:
+    """Scores after each step, (n, STEPS)."""
+    curve = removal_curve(model, x, relevance, target=classes, steps=STEPS)
+    return curve.scores[:, 1:].numpy()
+
+
+def by_quantus(model: nn.Module, x: Tensor, classes: Tensor, relevance: Tensor) -> numpy.ndarray:
+    """The same by Quantus, with its own batch size."""
+    import quantus
+
+    metric = quantus.PixelFlipping(
+        features_in_step=PIXELS // STEPS, normalise=False, disable_warnings=True
+    )
+    arrays = {"x_batch": x, "y_batch": classes, "a_batch": relevance}
+    given = {name: value.numpy() for name, value in arrays.items()}
+    return numpy.array(metric(model=model, **given, softmax=True, device="cpu"))
+
+
+def timed(function: Callable[[], numpy.ndarray]) -> tuple[float, numpy.ndarray]:
+    """Seconds, and what the function gave."""
+    begin = time.perf_counter()
+    found = function()
+    return time.perf_counter() - begin, found
+
+
+def compare(name: str, x: Tensor, rounds: int) -> str:
+    """A line of the table for one network."""
+    model = relprop.load_model(name)
+    with torch.no_grad():
+        classes = model(x).argmax(1)
+    given = model, x, classes, torch.rand(x.shape, generator=torch.Generator().manual_seed(0))
+    ratios = []
+    for _ in range(rounds):
+        ours, curve = timed(lambda: by_relprop(*given))
+        theirs, other = timed(lambda: by_quantus(*given))
+        ratios.append(theirs / ours)
+    difference = numpy.abs(curve - other).max()
+    return f"| {name} | {statistics.median(ratios):.2f} | {difference:.1e} |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--digits", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    x = load_digits("test", options.folder).images[: options.digits]
+    print(
+        "| network | Quantus' time / relprop's | largest difference of the curves |\n|---|--:|--:|"
+    )
+    for name in relprop.models.shipped_models():
+        print(compare(name, x, options.rounds))
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # Quantus' advice on parameters
+    main()

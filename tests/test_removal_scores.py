@@ -1,0 +1,166 @@
+"""What a curve follows, and which class."""
+
+import math
+
+import pytest
+import torch
+from removal_models import weighted
+from torch import nn
+
+import relprop
+from relprop.errors import InputError
+from relprop.evaluate import removal_curve
+
+OUTPUT = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 3.5], [1.0, 1.0, 5.0]]).double()
+X = torch.zeros(3, 4)
+
+
+class Fixed(nn.Module):
+    """The same output whatever is removed, of any shape (3, ...), for batches of all three."""
+
+    def __init__(self, output):
+        super().__init__()
+        self.output = output
+        self.eval()
+
+    def forward(self, x):
+        return self.output
+
+
+def scores(score, target=None, output=OUTPUT):
+    got = removal_curve(Fixed(output), X, torch.rand(3, 4), score=score, target=target, steps=(4,))
+    assert got.scores[:, 0].equal(got.scores[:, 1])
+    return got.scores[:, 0].tolist()
+
+
+# ---- definitions -----------------------------------------------------------------------
+
+
+def test_the_probability_is_of_softmax():
+    e = math.exp
+    expected = [e(2) / (e(2) + e(1) + 1), e(3.5) / (1 + e(3) + e(3.5)), e(5) / (2 * e(1) + e(5))]
+    assert scores("probability") == pytest.approx(expected)
+
+
+def test_the_logit_is_the_output_itself():
+    assert scores("logit") == [2.0, 3.5, 5.0]
+    assert scores("logit", 1) == [1.0, 3.0, 1.0]
+
+
+def test_the_margin_is_of_the_class_that_leads_whatever_the_target():
+    assert scores("margin", 0) == pytest.approx(relprop.margin(OUTPUT).tolist())
+
+
+def test_the_lead_is_the_margin_with_a_sign():
+    """1 - exp(-1) for class 0 before class 1; exp(0.5) of the third class beside the second."""
+    assert scores("lead") == pytest.approx(relprop.margin(OUTPUT).tolist())
+    expected = [math.exp(-1) - 1, math.exp(-0.5) - 1, math.exp(-4) - 1]
+    assert scores("lead", 1) == pytest.approx(expected)
+
+
+def test_accuracy_is_1_where_the_target_is_predicted():
+    assert scores("accuracy", torch.tensor([0, 1, 2])) == [1.0, 0.0, 1.0]
+
+
+def test_a_function_of_the_output_is_a_score():
+    def sure(output):
+        return output.amax(1) - output.amin(1)
+
+    assert scores(sure) == [2.0, 3.5, 4.0]
+    got = removal_curve(Fixed(OUTPUT), X, X, score=sure, steps=(4,))
+    assert got.score == "sure"
+
+
+# ---- targets ---------------------------------------------------------------------------
+
+
+def test_without_a_target_the_class_is_what_was_predicted_before_anything_was_removed():
+    model, x = weighted(6, samples=20)
+    got = removal_curve(model, x, x * model.w, steps=3, score="logit")
+    assert got.target.equal(model(x).argmax(1))
+    assert not got.reading.prediction[:, 1].equal(got.target)
+    negative = got.target == 1
+    assert (got.scores[negative] == 0).all()  # class 1 scores 0, even when 0 is predicted later
+
+
+@pytest.mark.parametrize("target", [1, torch.tensor([2, 0, 1])])
+def test_a_class_is_for_all_samples_or_for_each(target):
+    got = removal_curve(Fixed(OUTPUT), X, X, target=target, steps=(4,), score="logit")
+    classes = torch.as_tensor(target).expand(3)
+    assert got.target.equal(classes)
+    assert got.scores[:, 1].equal(OUTPUT[torch.arange(3), classes])
+
+
+# ---- outputs of other shapes -----------------------------------------------------------
+
+
+def test_a_single_score_has_a_logit_and_nothing_else():
+    single = OUTPUT[:, :1]
+    assert scores("logit", output=single) == [2.0, 0.0, 1.0]
+    for score in ("probability", "margin", "lead", "accuracy"):
+        with pytest.raises(InputError, match=rf'score="{score}" .* has shape \(3, 1\)') as caught:
+            scores(score, output=single)
+        assert 'of a single score (n, 1), score="logit"' in caught.value.allowed
+    with pytest.raises(InputError, match="has shape"):
+        scores("logit", 1, output=single)
+
+
+def test_an_output_of_any_shape_needs_a_score_of_ones_own():
+    boxes = OUTPUT.reshape(3, 3, 1, 1)
+    assert scores(lambda output: output[:, 0, 0, 0], output=boxes) == [2.0, 0.0, 1.0]
+    got = removal_curve(Fixed(boxes), X, X, score=lambda out: out.flatten(1).sum(1), steps=(4,))
+    assert (got.target, got.reading) == (None, None)
+    with pytest.raises(InputError, match="output is not of classes"):
+        got.at(1.0)
+    with pytest.raises(InputError, match=r"has shape \(3, 3, 1, 1\)"):
+        scores("probability", output=boxes)
+
+
+def test_of_a_mapping_the_logits_are_taken():
+    assert scores("logit", output={"hidden": X, "logits": OUTPUT}) == [2.0, 3.5, 5.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_scored_in_single_precision(dtype):
+    half = OUTPUT.to(dtype)
+    got = scores("probability", output=half)
+    assert got == half.float().softmax(1).amax(1).tolist()
+    assert got != half.softmax(1).amax(1).tolist()
+
+
+# ---- bad input -------------------------------------------------------------------------
+
+
+def test_an_unknown_score_is_named_with_the_known_ones():
+    for score in ("confidence", 3, None, ["logit"]):
+        with pytest.raises(InputError, match="score=") as caught:
+            scores(score)
+        assert caught.value.allowed.startswith("one of probability, logit, margin, lead, accuracy")
+
+
+@pytest.mark.parametrize("target", [(0, 1), [0, 1], lambda output: output[:, 0]])
+def test_a_target_is_a_class(target):
+    with pytest.raises(InputError, match=r"target=.* of a curve"):
+        scores("logit", target)
+
+
+@pytest.mark.parametrize("target", [3, -1, torch.tensor([0, 1]), 1.5])
+def test_a_class_that_does_not_exist_is_refused(target):
+    with pytest.raises(InputError, match="target is"):
+        scores("logit", target)
+
+
+@pytest.mark.parametrize("output", [OUTPUT[:2], {"scores": OUTPUT}, None, (OUTPUT, X)])
+def test_a_model_that_gives_no_scores_is_refused(output):
+    with pytest.raises(InputError, match="a model that returned"):
+        scores("logit", output=output)
+
+
+def test_a_score_that_is_not_a_number_for_each_sample_is_refused():
+    with pytest.raises(InputError, match=r"a score that returned \(3, 3\) for a batch of 3"):
+        scores(lambda output: output)
+
+
+def test_a_model_that_gives_nonsense_is_named():
+    with pytest.raises(InputError, match="output has NaN or infinite values"):
+        scores("logit", output=OUTPUT * math.inf)
