@@ -102,9 +102,11 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
         above = sides.forward(step).clamp_(min=STABILISER)  # z_up >= z where relevance arrives
         share = step.share(above, reuse=True)
         return sides.back(step, lambda v: (share(v), None), both=False)
-    z_up, z = sides.forward(step, shifted=False), step.z
-    tilted = stabilise(torch.where(z > 0, z_up, (2 + gamma) * z - z_up), STABILISER)
-    share, above_zero, below_zero = step.share(tilted, reuse=True), z > 0, z < 0
+    z = step.z
+    above_zero, below_zero = z > 0, z < 0
+    # below zero the denominator is z_down = (2 + gamma) z - z_up
+    size = sides.forward(step).add_(z.clamp(max=0), alpha=-(2 + gamma)).clamp_(min=STABILISER)
+    share = step.share(size.copysign_(z), reuse=True)
 
     def split(v: Tensor) -> tuple[Tensor, Tensor]:
         s = share(v)
