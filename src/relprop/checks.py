@@ -103,10 +103,17 @@ def _check_tensor(model: nn.Module, x: Tensor) -> None:
         raise InputError(given, "finite values", "clean the data: x.nan_to_num()")
 
 
+def is_finite(values: Tensor) -> bool:
+    """Whether no value is NaN or infinite."""
+    # one pass over memory; where large values make the sum infinite, each is looked at
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
+
+
 def _first_not_finite(values: Tensor) -> int | None:
     """The first sample with NaN or infinity, if there is one."""
-    wrong = ~values.isfinite().flatten(1).all(1)
-    return int(wrong.nonzero()[0, 0]) if bool(wrong.any()) else None
+    if is_finite(values):
+        return None
+    return int((~values.isfinite().flatten(1).all(1)).nonzero()[0, 0])
 
 
 def _check_match(model: nn.Module, x: Tensor) -> None:

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checks import is_classification
 from .engine.ledger import Ledger
 from .errors import InputError
 from .files import write_atomically
+from .margin import margin
 from .notebook import SAMPLES, Sample, samples_html
 
 
@@ -34,15 +36,27 @@ class Explanation:
     """
 
     output: Tensor
-    prediction: Tensor | None
-    probabilities: Tensor | None
-    margin: Tensor | None
     target: Tensor | None
     inputs: Mapping[str, Tensor]
     relevances: Mapping[str, Tensor]
     layers: Mapping[str, Tensor | tuple[Tensor, ...]]
     several: bool
     ledgers: tuple[Ledger, ...]
+
+    @property
+    def prediction(self) -> Tensor | None:
+        """The class of the largest score, (batch,)."""
+        return self.output.argmax(1) if is_classification(self.output) else None
+
+    @property
+    def probabilities(self) -> Tensor | None:
+        """Softmax of the scores, (batch, classes)."""
+        return self.output.softmax(1) if is_classification(self.output) else None
+
+    @property
+    def margin(self) -> Tensor | None:
+        """(max - second max) / max of the probabilities, (batch,)."""
+        return margin(self.output) if is_classification(self.output) else None
 
     @property
     def input(self) -> Tensor:
@@ -88,14 +102,14 @@ class Explanation:
         return samples_html([self._sample(i) for i in range(count)], len(self.output))
 
     def _sample(self, i: int) -> Sample:
-        assert self.probabilities is not None
+        probabilities = self.output[i].softmax(0)
         if self.target is None:
             target = "a function of the output"
         elif self.target.ndim == 2:
             target = "class {} against class {}".format(*self.target[i].tolist())
         else:
             target = f"class {int(self.target[i])}"
-        return Sample(self.input[i], self.relevance[i], self.probabilities[i], target)
+        return Sample(self.input[i], self.relevance[i], probabilities, target)
 
     def __repr__(self) -> str:
         shapes = ", ".join("x".join(map(str, t.shape[1:])) for t in self.relevances.values())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from .checks import check_finite
+from .checks import check_finite, is_finite
 from .compiled import CompiledProgram
 from .engine.capture import Called, capture, first_line, twin
 from .engine.diagnosis import first_apart, first_in_forward
@@ -72,7 +72,7 @@ def read_model(
             "take conditions on x.shape[0], squeeze() and random numbers out of forward",
         )
     state = state_of(model, graph)
-    first = "" if bool(got.isfinite().all()) else first_in_forward(graph, one.tensors, state)
+    first = "" if is_finite(got) else first_in_forward(graph, one.tensors, state)
     check_finite(got, "model's output", first, "check the model's weights and the scale of x")
     return Captured(graph, _layouts(graph, inputs, state, got))
 
@@ -166,21 +166,18 @@ def _layouts(
 
     alone  what it makes of the first sample alone; of a graph for one batch, of that batch
     """
-    probed, places, expected = inputs, [inputs.batch - 1, 0], alone
     if graph.any_batch:
         last = graph.run(inputs.per_sample(lambda t: t[-1:]).tensors, state)
-        two = inputs.per_sample(lambda t: torch.cat([t[:1], t[-1:]]))
-        if not _alike(graph.run(two.tensors, state), torch.cat([alone, last])):
+        alone = torch.cat([alone, last])
+        inputs = inputs.per_sample(lambda t: torch.cat([t[:1], t[-1:]]))
+        if not _alike(graph.run(inputs.tensors, state), alone):
             raise mixes("the model")
-        # the second of four has others before it and after it, and another in its mirror's place
-        probed, places = inputs.per_sample(lambda t: t[:1].repeat(4, *[1] * (t.ndim - 1))), [1]
-        expected = alone.expand(4, *alone.shape[1:])
-    layouts: Mapping[str, Layout | None] = {}
-    for kept in places:
-        values = beside_nan(graph, probed.tensors, state, kept)
-        if not _alike(values[graph.output][kept], expected[kept]):
-            raise mixes("the model")
-        layouts = layouts or find_layouts(graph, values, probed.batch, kept)
+    end = inputs.batch - 1
+    values = beside_nan(graph, inputs.tensors, state, end)
+    layouts = find_layouts(graph, values, inputs.batch, end)
+    first = beside_nan(graph, inputs.tensors, state, 0)[graph.output][0]
+    if not (_alike(values[graph.output][-1], alone[-1]) and _alike(first, alone[0])):
+        raise mixes("the model")
     return layouts
 
 
@@ -206,7 +203,7 @@ def state_of(model: nn.Module, graph: Graph, detached: bool = True) -> Mapping[s
 
 def _difference(got: Tensor, expected: Tensor) -> float:
     """The largest difference, as a fraction of the largest value expected; 0 if that is none."""
-    if expected.numel() == 0 or not bool(expected.isfinite().all()):
+    if expected.numel() == 0 or not is_finite(expected):
         return 0.0
     scale = expected.abs().max() + torch.finfo(expected.dtype).tiny
     return float(((got - expected).abs().max() / scale).nan_to_num(torch.inf))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checks import check_finite, check_output_shape, is_classification
+from .checks import check_finite, check_output_shape, is_finite
 from .compiled import PREDICTED
 from .engine.channels import channel_dimension, channel_mask
 from .engine.diagnosis import first_in_forward
@@ -18,7 +18,6 @@ from .engine.watchers import Only, outputs_of
 from .errors import InputError
 from .explanation import Explanation
 from .making import Made, state_of
-from .margin import margin
 from .target import Target, classes_before, resolve_target, stack_classes, targets
 from .walking import Ran, Walk, by_input, ways_back
 
@@ -61,7 +60,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     )
     output = trace.output
     check_output_shape(output, inputs.batch)
-    if not bool(output.isfinite().all()):
+    if not is_finite(output):
         first = first_in_forward(program.plan.graph, inputs.tensors, state)
         check_finite(output, "model's output", first, "check the model's weights and the input")
     wanted, several = targets(output, request.target)
@@ -84,7 +83,7 @@ def _run_compiled(made: Made, model: nn.Module, inputs: Inputs, request: Request
     classes = torch.full((inputs.batch,), PREDICTED) if known is None else known
     state = state_of(model, graph)
     output, target, found = made.compiled(inputs, state, classes.to(inputs.first.device))
-    if not all(bool(values.isfinite().all()) for values in (output, *found.values())):
+    if not all(map(is_finite, (output, *found.values()))):
         run(made, model, inputs, replace(request, compile=False))  # which says where it arose
         for values in (output, *found.values()):
             check_finite(values, "result of the compiled program", "", "leave compile=True out")
@@ -148,12 +147,8 @@ def _record(
     for module, names in layers.items():
         values = tuple(stacked([walk.layers[name] for walk in walks]) for name in names)
         at_layers[module] = values if len(values) > 1 else values[0]
-    by_classes = is_classification(output)
     return Explanation(
         output=output,
-        prediction=output.argmax(1) if by_classes else None,
-        probabilities=output.softmax(1) if by_classes else None,
-        margin=margin(output) if by_classes else None,
         target=target,
         inputs={label: inputs.values[label] for label in inputs.explained},
         relevances={n: stacked([walk.relevance[n] for walk in walks]) for n in inputs.explained},

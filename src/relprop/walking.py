@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .checks import check_finite
+from .checks import check_finite, is_finite
 from .engine.diagnosis import FirstNotFinite
 from .engine.inputs import Inputs
 from .engine.layout import Layout
@@ -57,7 +57,7 @@ def ways_back(
     count = min(len(seeds), TOGETHER // ran.inputs.batch)
     if count > 1 and not watched and not recomputes:
         found = _together(ran, torch.stack(list(seeds)), count)
-        if all(bool(r.isfinite().all()) for r in found.values()):
+        if all(map(is_finite, found.values())):
             parts = ({name: r[i] for name, r in found.items()} for i in range(len(seeds)))
             return [
                 Walk(by_input(ran.made, ran.inputs, ran.state, part), {}, None) for part in parts
@@ -88,7 +88,7 @@ def _walk(ran: Ran, c: Tensor, watchers: Sequence[Watcher], ledger: bool, again:
         plain = {**dict.fromkeys(layouts, Layout()), **known}
         watchers = [*watchers, Bookkeeper(program.plan, plain, ran.trace.values)]
     found = program.backward(ran.trace, c, watchers, again)
-    if not all(bool(r.isfinite().all()) for r in found.values()):
+    if not all(map(is_finite, found.values())):
         finder = FirstNotFinite()
         program.backward(ran.trace.anew(), c, [finder])
         for r in found.values():

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 
@@ -43,7 +44,7 @@ class Node:
     merged: bool = False
     item: int | None = None
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """Names of the values that it takes, each once, in order of appearance."""
         return tuple(dict.fromkeys(ref.name for ref in refs((self.args, dict(self.kwargs)))))

@@ -5,6 +5,7 @@ Two frozen records that can be printed. `planner` makes them, `program` runs the
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from .forms import Form
 from .graph import Graph, Node
@@ -51,17 +52,17 @@ class Step:
     arriving: Form | None = None
     leaving: Form | None = None
 
-    @property
+    @cached_property
     def nodes(self) -> tuple[Node, ...]:
         """The operations that it runs, in order."""
         return tuple(node for node in (self.node, self.batch_norm, self.activation) if node)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of the value that it makes."""
         return self.nodes[-1].name
 
-    @property
+    @cached_property
     def reads(self) -> tuple[str, ...]:
         """Names of all values that it takes."""
         made = {node.name for node in self.nodes}
