@@ -65,10 +65,40 @@ def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False)
 
 def damped(step: WeightedSum, size: float | Tensor) -> Callable[[Tensor], Tensor]:
     """The function from the relevance that arrives to R / (z + size sign z)."""
-    z, relu = step.z, step.relu
-    if is_relevance(step) or (step.activation and not relu):
-        return step.share(stabilise(z, size), reuse=True)
-    return lambda c: damp(c, z if relu else z.abs(), size)
+    if is_relevance(step) or (step.activation and not step.relu):
+        return step.share(stabilise(step.z, size), reuse=True)
+    return Damping(step.z, size, step.relu)
+
+
+class Damping:
+    """The function from c to c |z| / (|z| + epsilon).
+
+    The factor is made on the first way back, takes the place of z, and serves those that follow.
+    nonnegative  z is >= 0
+    """
+
+    def __init__(self, z: Tensor, epsilon: float | Tensor, nonnegative: bool) -> None:
+        self._z: Tensor | None = z
+        self._epsilon = epsilon
+        self._nonnegative = nonnegative
+        self._factor: Tensor | None = None
+
+    def __call__(self, c: Tensor) -> Tensor:
+        """Damped c, of its shape."""
+        if self._factor is not None:
+            return c * self._factor
+        assert self._z is not None
+        size = self._z if self._nonnegative else self._z.abs()
+        if torch.is_grad_enabled():
+            return damp(c, size, self._epsilon)
+        factor = size + self._epsilon
+        self._z, self._factor = None, torch.div(size, factor, out=factor)
+        return c * self._factor
+
+
+def damp(c: Tensor, size: Tensor, epsilon: float | Tensor) -> Tensor:
+    """C size / (size + epsilon) for size >= 0."""
+    return c * size / (size + epsilon)
 
 
 def is_relevance(step: WeightedSum) -> bool:
@@ -80,14 +110,6 @@ def root_mean_square(z: Tensor, dims: tuple[int, ...]) -> Tensor:
     """The root mean square of each sample, with its dimensions kept; 1 where all of it is 0."""
     mean = z.square().mean(dims, keepdim=True)
     return torch.where(mean == 0, 1, mean).sqrt()
-
-
-def damp(c: Tensor, size: Tensor, epsilon: float | Tensor) -> Tensor:
-    """C size / (size + epsilon) for size >= 0."""
-    if torch.is_grad_enabled():
-        return c * size / (size + epsilon)
-    factor = size + epsilon
-    return c * torch.div(size, factor, out=factor)
 
 
 def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
