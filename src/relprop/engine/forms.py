@@ -45,19 +45,19 @@ class Back:
 
 def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
     """Z moved away from zero by epsilon, keeping its sign; zero counts as positive."""
-    return signed(z, epsilon).add_(z)
+    return signed(z, epsilon) + z
 
 
 def signed(z: Tensor, epsilon: float | Tensor) -> Tensor:
     """What `stabilise` adds."""
     size = torch.as_tensor(epsilon, dtype=z.dtype, device=z.device)
-    return torch.where(z < 0, -size, size)
+    return torch.copysign(size, z + 0.0)  # a sum that is -0.0 becomes 0.0
 
 
 def divide(numerator: Tensor, denominator: Tensor) -> Tensor:
     """The quotient, and 0 where the denominator is 0."""
-    safe = torch.where(denominator == 0, 1, denominator)  # also for those who differentiate it
-    return torch.where(denominator == 0, 0, numerator / safe)
+    present = denominator.sign().abs()  # arithmetic: torch.where takes many times as long on CPUs
+    return numerator / (denominator + (1 - present)) * present
 
 
 def times(factor: Tensor, value: Tensor) -> Tensor:

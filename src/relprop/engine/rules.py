@@ -125,14 +125,14 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
         share = step.share(above, reuse=True)
         return sides.back(step, lambda v: (share(v), None), both=False)
     z = step.z
-    above_zero, below_zero = z > 0, z < 0
     # below zero the denominator is z_down = (2 + gamma) z - z_up
     size = sides.forward(step).add_(z.clamp(max=0), alpha=-(2 + gamma)).clamp_(min=STABILISER)
     share = step.share(size.copysign_(z), reuse=True)
+    keep_positive = torch.ops.aten.threshold_backward
 
     def split(v: Tensor) -> tuple[Tensor, Tensor]:
         s = share(v)
-        return s * above_zero, s * below_zero
+        return keep_positive(s, z, 0), keep_positive(s, -z, 0)
 
     return sides.back(step, split, both=True)
 

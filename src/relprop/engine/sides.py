@@ -99,14 +99,15 @@ class Sides:
 
     def _to_any(self, step: WeightedSum, split: Split) -> Callable[[Tensor], Tensor]:
         """Back to inputs of either sign."""
-        by_up, by_down, positive = step.carry(self.up), step.carry(self.down), step.x > 0
+        by_up, by_down = step.carry(self.up), step.carry(self.down)
+        positive = step.x.sign().clamp_(min=0)
 
         def pull(v: Tensor) -> Tensor:
             s_up, s_down = split(v)
             above, below = by_up(s_up), by_down(s_up)
             if s_down is not None:
                 above, below = above + by_down(s_down), below + by_up(s_down)
-            return torch.where(positive, above, below)
+            return torch.lerp(below, above, positive)  # one or the other
 
         return pull
 
@@ -117,12 +118,12 @@ class Sides:
         is without bound, and sum and difference would cancel.
         """
         by_weight, by_magnitude = step.carry(step.weights), step.carry(step.weights.magnitude)
-        positive, half = step.x > 0, (self.gamma or 0.0) / 2
+        # of x > 0 one, of others minus one
+        side, half = step.x.sign().clamp_(min=0).mul_(2).sub_(1), (self.gamma or 0.0) / 2
 
         def pull(v: Tensor) -> Tensor:
             s_up, s_down = split(v)
             both, apart = (s_up, s_up) if s_down is None else (s_up + s_down, s_up - s_down)
-            tilt = by_magnitude(apart) * half
-            return by_weight(both) * (1 + half) + torch.where(positive, tilt, -tilt)
+            return by_weight(both) * (1 + half) + by_magnitude(apart) * side * half
 
         return pull
