@@ -37,12 +37,18 @@ FLOORS = [
     "walking",
     "running batches saving programs",
     "explain",
-    "conformance evaluate.readings evaluate.removal evaluate.ranking evaluate.steps "
-    "evaluate.units evaluate.filling evaluate.scores evaluate.estimates",
-    "evaluate.superpixels evaluate.fills evaluate.imputation evaluate.deletion evaluate.curve",
+    "method",
+    "quantus_adapter conformance",
+    "evaluate.readings evaluate.removal evaluate.ranking evaluate.steps "
+    "evaluate.units evaluate.filling evaluate.scores evaluate.estimates "
+    "evaluate.concentration evaluate.similarity evaluate.reinitialising",
+    "evaluate.superpixels evaluate.fills evaluate.imputation evaluate.deletion evaluate.curve "
+    "evaluate.localisation",
     "evaluate.named_fills evaluate.passes",
-    "evaluate.preparing evaluate.relevance evaluate.following",
-    "evaluate.measures",
+    "evaluate.preparing evaluate.following",
+    "evaluate.asking",
+    "evaluate.relevance evaluate.measures evaluate.parameter_randomisation "
+    "evaluate.target_randomisation evaluate.sensitivity evaluate.planted",
     "evaluate.curves",
     "evaluate.faithfulness",
     "evaluate",
