@@ -10,7 +10,7 @@ from scipy import stats
 from relprop.errors import InputError
 from relprop.evaluate import sensitivity
 
-MODEL, X = perceptron(6, 5, 3)
+MODEL, X = perceptron(6, 5, 3, seed=1)
 
 
 class Recorder:
@@ -28,9 +28,10 @@ class Recorder:
 @pytest.mark.parametrize("batch_size", [256, 14, 3])
 def test_changes_are_relative_lengths_draw_by_draw(batch_size):
     method = Recorder()
-    got = sensitivity(MODEL, X, method, radius=0.3, draws=5, batch_size=batch_size)
+    target = torch.arange(7) % 3
+    settings = {"draws": 5, "target": target, "batch_size": batch_size}
+    got = sensitivity(MODEL, X, method, radius=0.3, **settings)
     seen = torch.cat(method.x)[7:].reshape(5, 7, 6)  # after the untouched samples
-    target = MODEL(X).argmax(1)
     assert torch.cat(method.target).equal(target.repeat(6))
     before = gradient_times_input(MODEL, X, target)
     for draw in range(5):
@@ -73,6 +74,22 @@ def test_a_constant_map_does_not_change_and_a_zero_one_has_no_change():
         "maximum  0.0000 [0.0000, 0.0000] of 6",
         "mean     0.0000 [0.0000, 0.0000] of 6",
     ]
+
+
+def test_what_was_zero_before_has_no_relative_change():
+    values = iter([0.0, 1.0])
+    got = sensitivity(
+        *(MODEL, X, lambda model, x, target: torch.full_like(x, next(values))), radius=0.3, draws=1
+    )
+    assert got.changes.isnan().all()
+
+
+def test_the_class_stays_that_of_the_untouched_sample():
+    method = Recorder()
+    sensitivity(MODEL, X, method, radius=50.0)
+    target = MODEL(X).argmax(1)
+    assert torch.cat(method.target).equal(target.repeat(11))
+    assert not MODEL(torch.cat(method.x)).argmax(1).equal(target.repeat(11))
 
 
 @pytest.mark.parametrize("radius", [0, -1.0, math.inf, math.nan, "0.1", True])
