@@ -59,11 +59,13 @@ def _unit(values: Tensor) -> Tensor:
 
 
 def average_ranks(values: Tensor) -> Tensor:
-    """Ranks 1 to d of each sample's features, smallest first, ties at their mean rank: (n, d).
-
-    A value has the rank (below + 1 + at or below) / 2, by how many are below it, and at or below.
-    """
-    flat = values.flatten(1).contiguous()
-    ordered = flat.sort(1).values
-    below, up_to = (torch.searchsorted(ordered, flat, right=right) for right in (False, True))
-    return (below + up_to + 1).double() / 2
+    """Ranks 1 to d of each sample's features, smallest first, ties at their mean rank: (n, d)."""
+    ordered, order = values.flatten(1).sort(1)
+    places = torch.arange(order.shape[1], device=order.device)
+    opens = torch.ones_like(order, dtype=torch.bool)  # whether a place is the first of equal ones
+    opens[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    closes = opens.roll(-1, 1)
+    first = places.where(opens, 0).cummax(1).values
+    last = places.where(closes, len(places)).flip(1).cummin(1).values.flip(1)
+    ranks = (first + last).double() / 2 + 1
+    return torch.empty_like(ranks).scatter_(1, order, ranks)
