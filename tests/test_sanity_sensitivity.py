@@ -114,3 +114,23 @@ def test_relevance_keeps_its_shape():
     answers = iter([(7, 6), (70, 3)])
     with pytest.raises(InputError, match=r"shape \(70, 3\), and \(7, 6\) before"):
         sensitivity(MODEL, X, lambda *given: torch.ones(next(answers)), radius=0.1)
+
+
+class Scaled(torch.nn.Module):
+    def forward(self, x, scale):
+        return MODEL(x) * scale
+
+
+def test_of_several_inputs_the_first_gets_noise_and_the_rest_goes_along():
+    scale = torch.arange(1.0, 8.0)[:, None].double()
+
+    def method(model, given, target):
+        x = given["x"].detach().clone().requires_grad_()
+        score = model(x, given["scale"]).gather(1, target[:, None]).sum()
+        return torch.autograd.grad(score, x)[0] * x.detach()
+
+    for batch_size in (3, 20, 256):
+        settings = {"radius": 0.3, "target": 0, "batch_size": batch_size}
+        got = sensitivity(Scaled().eval(), {"x": X, "scale": scale}, method, **settings)
+        alone = sensitivity(MODEL, X, gradient_times_input, **settings)
+        torch.testing.assert_close(got.changes, alone.changes)  # the scale is in both lengths

@@ -5,7 +5,7 @@ n  samples
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
@@ -82,10 +82,9 @@ def parameter_randomisation(
     """
     if mode not in get_args(Mode):
         raise InputError(f"mode={mode!r}", '"cascading" or "independent"', 'mode="cascading"')
-    asked = question(model, x, relevance, target, batch_size)
     twin = _copied(model)
-    asked = replace(asked, model=twin)
-    chosen = _chosen(layers_of(twin, _run(asked, twin)), layers)
+    asked = question(twin, x, relevance, target, batch_size)
+    chosen = _chosen(layers_of(twin, _run(asked)), layers)
     before = relevance_of(asked)
     with progress.stage("Parameter randomisation", len(chosen), "layers") as advance:
         found = []
@@ -130,19 +129,20 @@ def _copied(model: Any) -> nn.Module:
         ) from error
 
 
-def _run(asked: Question, model: nn.Module) -> Callable[[], object]:
+def _run(asked: Question) -> Callable[[], object]:
     """A call of the model with one sample."""
     one = asked.inputs.per_sample(lambda t: t[:1])
 
     def run() -> object:
         with torch.no_grad():
-            return output_of(model, one)
+            return output_of(asked.model, one)
 
     return run
 
 
 def _chosen(found: tuple[Layer, ...], globs: Sequence[str]) -> list[Layer]:
-    chosen = [x for x in found if any(fnmatchcase(x.name, glob) for glob in globs)]
+    listed = [] if isinstance(globs, str) else globs
+    chosen = [x for x in found if any(fnmatchcase(x.name, glob) for glob in listed)]
     if not chosen:
         names = ", ".join(layer.name or '""' for layer in found) or "none: it has no parameters"
         raise InputError(f"layers={globs!r}", f"a list of globs on {names}", 'layers=["*"]')

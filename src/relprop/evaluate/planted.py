@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import InputError
-from .asking import RelevanceFunction, question, relevance_of
+from .asking import Question, RelevanceFunction, question, relevance_of
 from .estimates import Paired, defined, paired
 from .localisation import Localisation, localisation
 from .preparing import inputs_of
@@ -69,18 +69,22 @@ def planted_mark(
     inside; where the mark means nothing to it, no more than lies there without the mark.
     """
     asked = question(model, x, relevance, target, batch_size)
+    other = None if unmarked is None else _without(asked, unmarked)
     found = localisation(relevance_of(asked), mask)
-    without = None
-    if unmarked is not None:
-        other = replace(asked, inputs=inputs_of(model, unmarked, None))
-        if other.x.shape != asked.x.shape:
-            raise InputError(
-                f"unmarked samples of shape {tuple(other.x.shape)}, marked {tuple(asked.x.shape)}",
-                "the same samples without the mark",
-                "keep a copy of x before you put the mark on it",
-            )
-        without = localisation(relevance_of(other), mask)
+    without = other and localisation(relevance_of(other), mask)
     return PlantedMark(asked.target.cpu(), found, without)
+
+
+def _without(asked: Question, unmarked: Tensor | Mapping[str, Any]) -> Question:
+    """The same question for samples without the mark."""
+    inputs = inputs_of(asked.model, unmarked, None)
+    if inputs.first.shape != asked.x.shape:
+        raise InputError(
+            f"unmarked samples of shape {tuple(inputs.first.shape)}, marked {tuple(asked.x.shape)}",
+            "the same samples without the mark",
+            "keep a copy of x before you put the mark on it",
+        )
+    return replace(asked, inputs=inputs)
 
 
 def _difference(marked: Tensor, unmarked: Tensor) -> Paired | None:
