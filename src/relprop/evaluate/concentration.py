@@ -51,9 +51,9 @@ def check_finite_relevance(relevance: Tensor) -> None:
     """InputError unless relevance is a tensor (n, *features) of finite numbers."""
     tensor = isinstance(relevance, Tensor)
     if not tensor or relevance.ndim < 2 or not bool(relevance.isfinite().all()):
-        got = f"shape {tuple(relevance.shape)}, or not finite" if tensor else type(relevance)
+        shape = f"shape {tuple(relevance.shape)}, or not finite" if tensor else ""
         raise InputError(
-            f"relevance of {got}",
+            f"relevance of {shape or f'type {type(relevance).__name__}'}",
             "a tensor (n, *features) of finite numbers",
             "give relevance of a batch, of an explanation its .relevance",
         )

@@ -71,7 +71,7 @@ def planted_mark(
     asked = question(model, x, relevance, target, batch_size)
     other = None if unmarked is None else _without(asked, unmarked)
     found = localisation(relevance_of(asked), mask)
-    without = other and localisation(relevance_of(other), mask)
+    without = None if other is None else localisation(relevance_of(other), mask)
     return PlantedMark(asked.target.cpu(), found, without)
 
 
