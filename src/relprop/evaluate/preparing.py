@@ -53,7 +53,7 @@ def inputs_of(model: Callable[..., Any], x: Any, removed: str | None) -> Inputs:
     tensors = [name for name, value in values.items() if isinstance(value, Tensor)]
     if not tensors or (removed is not None and removed not in tensors):
         raise InputError(
-            f"x of type {type(x).__name__}, without a tensor {removed or ''}".rstrip(),
+            f"x of type {type(x).__name__}, without {removed or 'a tensor'} to work on",
             "a tensor (n, *features), or a mapping from names to such tensors",
             f"removed={tensors[0]!r}" if tensors else "torch.as_tensor(x)",
         )
