@@ -31,6 +31,8 @@ def test_the_python_blocks_run_one_after_the_other(tmp_path, monkeypatch, capsys
     assert "z-box(low=0, high=1)" in printed
     assert "torch.Size([20, 3])" in printed
     assert re.search(r"^srg +-?0\.\d{4} \[-?0\.\d{4}, -?0\.\d{4}\]$", printed, re.MULTILINE)
+    assert "cascading, 20 samples" in printed
+    assert "with the mark: 1.15% of the places, 20 samples" in printed
     assert (tmp_path / "explanation.npz").exists()
 
 

@@ -84,7 +84,7 @@ def test_an_order_has_a_name():
 
 @pytest.mark.parametrize("x", [None, [1.0, 2.0], {}, {"x": [1.0]}])
 def test_there_is_a_tensor_to_remove_from(x):
-    refused("of which a tensor is to be removed", x=x)
+    refused("without a tensor", x=x)
 
 
 @pytest.mark.parametrize("shape", [(6,), (0, 6)])

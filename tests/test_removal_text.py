@@ -147,7 +147,7 @@ def test_the_input_that_is_removed_from_is_named():
     torch.testing.assert_close(by_default.scores[:, 1], -2 * right.sum(1))
     other = removal_curve(TwoInputs().eval(), x, right, removed="right", **settings)
     torch.testing.assert_close(other.scores[:, 1], 2 * left.sum(1))
-    with pytest.raises(InputError, match="of which scale is to be removed"):
+    with pytest.raises(InputError, match="without scale to work on"):
         removal_curve(TwoInputs().eval(), x, left, removed="scale", **settings)
 
 

@@ -10,6 +10,7 @@ from .errors import RelpropError
 from .explain import Explainer, explain
 from .explanation import Explanation
 from .margin import margin
+from .method import Method
 from .models import load_model, save_model
 from .target import at
 
@@ -19,6 +20,7 @@ __all__ = [
     "Back",
     "Explainer",
     "Explanation",
+    "Method",
     "Recipe",
     "RelpropError",
     "Selector",

@@ -69,6 +69,19 @@ def estimate(values: Tensor, *, seed: int = 0) -> Estimate:
     return Estimate(float(values.mean()), Interval(low, high), n)
 
 
+def defined(first: Tensor, *others: Tensor) -> Tensor:
+    """Which samples have a value, that is no NaN, in all of these, (n,) each: boolean (n,)."""
+    return torch.stack([values.isfinite() for values in (first, *others)]).all(0)
+
+
+def told(values: Tensor) -> str:
+    """The estimate over the samples of values (n,) that have one, and how many those are."""
+    there = values[defined(values)]
+    if not len(there):
+        return "undefined"
+    return f"{estimate(there)}" + (f" of {len(there)}" if len(there) < len(values) else "")
+
+
 def paired(first: Tensor, second: Tensor, *, seed: int = 0) -> Paired:
     """Compare two methods' values (n,) on the same samples: first minus second.
 

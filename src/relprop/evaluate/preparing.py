@@ -31,24 +31,29 @@ def prepare(
     seed: int,
 ) -> Subject:
     """Everything but relevance; see `relprop.evaluate.removal_curve`."""
-    if isinstance(model, nn.Module) and model.training:
-        raise InputError("the model is in training mode", "eval mode", "call model.eval() first")
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError(f"batch_size is {batch_size!r}", "a whole number > 0", "batch_size=256")
-    inputs = _inputs(model, x, removed)
+    check_settings(model, batch_size)
+    inputs = inputs_of(model, x, removed)
     found = _units(units, inputs)
     gone = counts(steps, found.count, spacing)
     becomes, name = _becomes(fill, inputs, seed)
     return Subject(model, inputs, found, gone, becomes, name, batch_size, seed)
 
 
-def _inputs(model: Callable[..., Any], x: Any, removed: str | None) -> Inputs:
+def check_settings(model: Callable[..., Any], batch_size: object) -> None:
+    """InputError for a model that is training, or a size of batches that is none."""
+    if isinstance(model, nn.Module) and model.training:
+        raise InputError("the model is in training mode", "eval mode", "call model.eval() first")
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(f"batch_size is {batch_size!r}", "a whole number > 0", "batch_size=256")
+
+
+def inputs_of(model: Callable[..., Any], x: Any, removed: str | None) -> Inputs:
     """What the model is called with, on its device."""
     values = {"x": x} if isinstance(x, Tensor) else dict(x) if isinstance(x, Mapping) else {}
     tensors = [name for name, value in values.items() if isinstance(value, Tensor)]
     if not tensors or (removed is not None and removed not in tensors):
         raise InputError(
-            f"x of type {type(x).__name__}, of which {removed or 'a tensor'} is to be removed",
+            f"x of type {type(x).__name__}, without {removed or 'a tensor'} to work on",
             "a tensor (n, *features), or a mapping from names to such tensors",
             f"removed={tensors[0]!r}" if tensors else "torch.as_tensor(x)",
         )

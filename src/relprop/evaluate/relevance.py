@@ -6,11 +6,10 @@ n  samples      d  units of one sample
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ..errors import InputError
-from .passes import Subject, blocks
+from .asking import called, no_tensor
+from .passes import Subject
 from .ranking import check_relevance
 
 # (n, *features), or (n, d), a number for each unit; or a function of (model, x, target) to these
@@ -22,7 +21,7 @@ def early(subject: Subject, relevance: Any) -> Relevance:
     if isinstance(relevance, Tensor):
         return _of_units(subject, relevance)
     if not callable(relevance):
-        raise _no_tensor(relevance, "relevance")
+        raise no_tensor(relevance, "relevance")
     function: Relevance = relevance
     return function
 
@@ -34,26 +33,11 @@ def late(subject: Subject, relevance: Relevance, target: Tensor | None) -> Tenso
     """
     if isinstance(relevance, Tensor):
         return relevance
-    parts = []
-    for rows in blocks(len(subject.x), subject.batch_size):
-        inputs = subject.inputs.per_sample(lambda t, rows=rows: t[rows])  # type: ignore[misc]
-        x = inputs.first if inputs.positional else dict(inputs.values)
-        with torch.enable_grad():  # many methods need gradients
-            parts.append(relevance(subject.model, x, None if target is None else target[rows]))
-    if not all(isinstance(part, Tensor) for part in parts):
-        raise _no_tensor(parts[0], "what the relevance function gave")
-    return _of_units(subject, torch.cat(parts))
+    found = called(relevance, subject.model, subject.inputs, target, subject.batch_size)
+    return _of_units(subject, found)
 
 
 def _of_units(subject: Subject, relevance: Tensor) -> Tensor:
     found = subject.units.gather(relevance.to(subject.x.device), subject.x)
     check_relevance(found, "morf")
     return found
-
-
-def _no_tensor(given: object, name: str) -> InputError:
-    return InputError(
-        f"{name} of type {type(given).__name__}",
-        "a torch.Tensor, or a function (model, x, target) -> tensor",
-        "write torch.as_tensor(relevance), or of an explanation its .relevance",
-    )
