@@ -1,6 +1,8 @@
 """relprop: what a PyTorch classifier looked at, and whether that is true."""
 
-from . import evaluate
+from importlib import import_module
+from types import ModuleType
+
 from .conformance import check_rule
 from .engine.forms import Back
 from .engine.recipe import Recipe
@@ -26,10 +28,16 @@ __all__ = [
     "Selector",
     "at",
     "check_rule",
-    "evaluate",
     "explain",
     "load_model",
     "margin",
     "rule",
     "save_model",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """`relprop.evaluate`, loaded when it is first used."""
+    if name == "evaluate":
+        return import_module(".evaluate", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
