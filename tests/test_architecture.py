@@ -48,6 +48,7 @@ FLOORS = [
     "evaluate",
     "summary",
     "demo",
+    "compare",
     "cli",
     "__main__",
 ]

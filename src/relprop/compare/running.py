@@ -1,0 +1,127 @@
+"""Running a comparison: block by block, each written as soon as it is done.
+
+A block is some digits by one model: their relevance by every method, and the curves of every fill.
+It bounds what is in memory, and what is lost when a run is stopped. Its random numbers are its own,
+so that they do not depend on which blocks were there before.
+
+n  digits of a block
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..evaluate import read, removal_curves
+from ..evaluate.named_fills import as_fill
+from ..explain import Explainer
+from ..progress import QUIET, Part, Progress
+from .blocks import Folder, open_folder
+from .keeping import as_tensors, joined
+from .methods import Attribution, relevance
+from .results import Comparison, summarise
+from .settings import Settings, Task, prepare
+
+BLOCK = 250  # digits, which is one forward pass: of the sizes from 50 to 1,000 the fastest
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some of the digits by one model."""
+
+    name: str  # in the folder
+    rows: slice
+    seed: int
+
+
+def compare(settings: Settings, out: Path, progress: Progress = QUIET) -> Comparison:
+    """Run what is not done yet, and summarise all of it.
+
+    out  a folder for the blocks; one that the same settings began is gone on with
+    Raises RelpropError before anything is removed if settings, folder, a model or a method is
+    wrong.
+    """
+    task = prepare(settings, progress)
+    folder = open_folder(out, task.record)
+    run(task, folder, progress)
+    plan = blocks(task)
+    with progress.stage("Intervals and tests", len(plan), "models"):
+        kept = (joined([folder.read(one.name) for one in plan[model]]) for model in task.models)
+        return summarise(task, kept)
+
+
+def run(task: Task, folder: Folder, progress: Progress = QUIET) -> None:
+    """Compute the blocks that the folder lacks."""
+    plan = blocks(task)
+    waiting = {m: [one for one in some if not folder.has(one.name)] for m, some in plan.items()}
+    bound = {model: _bound(task, model) for model, some in waiting.items() if some}
+    n = len(task.digits.labels)
+    per_digit = len(task.removed) * (1 + 2 * len(task.methods)) * len(task.settings.fills)
+    with progress.stage("Removal", n * len(plan) * per_digit, "inputs") as advance:
+        left = sum(len(task.digits.labels[one.rows]) for some in waiting.values() for one in some)
+        advance((n * len(plan) - left) * per_digit)
+        for model, attributions in bound.items():
+            for one in waiting[model]:
+                found = tried(task, task.models[model], attributions, one, Part(advance))
+                folder.write(one.name, found)
+
+
+def blocks(task: Task) -> Mapping[str, list[Block]]:
+    """The blocks of each model. The same digits have the same seed, whatever the model."""
+    n = len(task.digits.labels)
+    starts = range(0, n, BLOCK)
+    generator = torch.Generator().manual_seed(task.settings.seed)
+    seeds = torch.randint(2**62, (len(starts),), generator=generator).tolist()
+    return {
+        model: [
+            Block(f"model-{number}-digit-{start}", slice(start, start + BLOCK), seed)
+            for start, seed in zip(starts, seeds, strict=True)
+        ]
+        for number, model in enumerate(task.models)
+    }
+
+
+def tried(
+    task: Task,
+    model: nn.Module,
+    attributions: Mapping[str, Attribution],
+    block: Block,
+    progress: Progress = QUIET,
+) -> dict[str, Tensor]:
+    """The curves of a block as tensors, and the classes that are followed: what is predicted."""
+    images, settings = task.digits.images, task.settings
+    x = images[block.rows]
+    classes = read(model, x, batch=BLOCK).prediction.clone()
+    maps = {
+        name: relevance(attribution, x, classes, seed=block.seed)
+        for name, attribution in attributions.items()
+    }
+    found = {"target": classes}
+    for fill in settings.fills:
+        curves = removal_curves(
+            model,
+            x,
+            maps,
+            target=classes,
+            fill=as_fill(fill, images),
+            steps=task.removed,
+            score=settings.score,
+            batch_size=BLOCK,
+            seed=block.seed,
+            progress=progress,
+        )
+        found |= as_tensors(fill, curves)
+    return found
+
+
+def _bound(task: Task, name: str) -> dict[str, Attribution]:
+    """The methods of a model, each tried on two digits, so that what fails does so at once."""
+    model = task.models[name]
+    explainer, x = Explainer(model), task.digits.images[:2]
+    bound = {method.text: method.bind(explainer) for method in task.methods}
+    classes = read(model, x).prediction.clone()
+    for attribution in bound.values():
+        relevance(attribution, x, classes, seed=0)
+    return bound
