@@ -49,7 +49,6 @@ class Progress:
         yield self._lines(name, total, start)
         self.say(f"{name}: done in {time.perf_counter() - start:.1f} s")
 
-
     def _lines(self, name: str, total: int | None, start: float) -> Advance:
         """Says every half minute how far it is."""
         done, said = 0, start

@@ -1,4 +1,4 @@
-"""The folder of a comparison: its settings, and the curves of a block of digits once these are done.
+"""The folder of a comparison: its settings, and the curves of each block of digits that is done.
 
 Takes a record of settings and tensors by name. What is there is whole: a run that was stopped goes
 on where it was, and one with other settings is refused. Must not know what the tensors mean.
@@ -33,8 +33,8 @@ class Folder:
 
     def write(self, name: str, tensors: Mapping[str, Tensor]) -> None:
         """Keep a block."""
-        with write_atomically(self._file(name)) as file:
-            file.write(safetensors.torch.save({k: t.contiguous() for k, t in tensors.items()}))
+        ready = {key: tensor.contiguous() for key, tensor in tensors.items()}
+        write_file(self._file(name), safetensors.torch.save(ready))
 
     def read(self, name: str) -> dict[str, Tensor]:
         """A block that is done. Raises FileError where the file is damaged."""
@@ -60,15 +60,15 @@ def open_folder(path: Path, record: Mapping[str, Any]) -> Folder:
         _check_same(path, record)
     else:
         make_folder(path)
-        write_text(path / SETTINGS, json.dumps(record, indent=2) + "\n")
+        write_file(path / SETTINGS, json.dumps(record, indent=2).encode() + b"\n")
     make_folder(path / "blocks")
     return Folder(path)
 
 
-def write_text(path: Path, text: str) -> None:
-    """A text file, whole or not at all."""
+def write_file(path: Path, content: bytes) -> None:
+    """A file, whole or not at all."""
     with write_atomically(path) as file:
-        file.write(text.encode())
+        file.write(content)
 
 
 def _visible(path: Path) -> list[Path]:

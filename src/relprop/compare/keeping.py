@@ -41,9 +41,8 @@ def as_curves(fill: str, tensors: Mapping[str, Tensor], task: Task) -> Curves:
     """The curves of a fill again."""
 
     def curve(name: str, order: Order) -> RemovalCurve:
-        scores, prediction, margin, ties = (
-            tensors[f"{fill}/{name}/{field}"] for field in ("scores", "prediction", "margin", "ties")
-        )
+        fields = ("scores", "prediction", "margin", "ties")
+        scores, prediction, margin, ties = (tensors[f"{fill}/{name}/{field}"] for field in fields)
         return RemovalCurve(
             order=order,
             score=task.settings.score,

@@ -20,7 +20,10 @@ from .keeping import Curves, as_curves, thinned
 from .settings import Task
 
 SCHEMA = "relprop-compare/1"
-COLUMNS = ("model", "fill", "method", "order", "measure", "share", "value", "low", "high", "p_value")
+COLUMNS = (
+    *("model", "fill", "method", "order", "measure", "share"),
+    *("value", "low", "high", "p_value"),
+)
 
 
 @dataclass(frozen=True)

@@ -56,13 +56,13 @@ def run(task: Task, folder: Folder, progress: Progress = QUIET) -> None:
     """Compute the blocks that the folder lacks."""
     plan = blocks(task)
     waiting = {m: [one for one in some if not folder.has(one.name)] for m, some in plan.items()}
-    bound = {model: _bound(task, model) for model, some in waiting.items() if some}
+    ready = {model: bound(task, model) for model, some in waiting.items() if some}
     n = len(task.digits.labels)
     per_digit = len(task.removed) * (1 + 2 * len(task.methods)) * len(task.settings.fills)
     with progress.stage("Removal", n * len(plan) * per_digit, "inputs") as advance:
         left = sum(len(task.digits.labels[one.rows]) for some in waiting.values() for one in some)
         advance((n * len(plan) - left) * per_digit)
-        for model, attributions in bound.items():
+        for model, attributions in ready.items():
             for one in waiting[model]:
                 found = tried(task, task.models[model], attributions, one, Part(advance))
                 folder.write(one.name, found)
@@ -116,12 +116,12 @@ def tried(
     return found
 
 
-def _bound(task: Task, name: str) -> dict[str, Attribution]:
+def bound(task: Task, name: str) -> dict[str, Attribution]:
     """The methods of a model, each tried on two digits, so that what fails does so at once."""
     model = task.models[name]
     explainer, x = Explainer(model), task.digits.images[:2]
-    bound = {method.text: method.bind(explainer) for method in task.methods}
+    attributions = {method.text: method.bind(explainer) for method in task.methods}
     classes = read(model, x).prediction.clone()
-    for attribution in bound.values():
+    for attribution in attributions.values():
         relevance(attribution, x, classes, seed=0)
-    return bound
+    return attributions
