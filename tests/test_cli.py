@@ -3,18 +3,17 @@
 import json
 import os
 import re
-import struct
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
+from idx_files import write_digits
 
 import relprop
 from relprop import cli, models
-from relprop.data import packaged_digits
+from relprop.data import first_digits, packaged_digits
 from relprop.demo.output import FIGURES, NUMBERS, PAGE
 from relprop.errors import MissingExtraError
 from relprop.progress import Progress
@@ -25,22 +24,12 @@ COUNT = 30
 MODEL = "mnist-dnn-500"  # the smallest, because the demo is run twice here
 
 
-def idx(array):
-    """The bytes of an idx file of unsigned bytes."""
-    header = bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
-    return header + array.astype(np.uint8).tobytes()
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A data folder with the first packaged digits in the place of the test digits."""
-    home = tmp_path_factory.mktemp("data") / "mnist"
-    home.mkdir()
-    digits = packaged_digits()
-    images = (digits.images[:COUNT, 0] * 255).round().numpy()
-    (home / "t10k-images-idx3-ubyte").write_bytes(idx(images))
-    (home / "t10k-labels-idx1-ubyte").write_bytes(idx(digits.labels[:COUNT].numpy()))
-    return str(home.parent)
+    home = tmp_path_factory.mktemp("data")
+    write_digits(home / "mnist", first_digits(packaged_digits(), COUNT))
+    return str(home)
 
 
 def relprop_command(*arguments):

@@ -13,7 +13,14 @@ from typing import Any
 
 from torch import Tensor
 
-from ..evaluate import Estimate, Faithfulness, Paired, RemovalCurve, faithfulness, paired
+from ..evaluate import (
+    Estimate,
+    Faithfulness,
+    Paired,
+    RemovalCurve,
+    faithfulness_each,
+    paired_each,
+)
 from ..evaluate.estimates import CONFIDENCE, Interval
 from ..summary import Cell, cell
 from .keeping import Curves, as_curves, thinned
@@ -135,6 +142,9 @@ def _case(model: str, fill: str, curves: Curves, task: Task) -> Case:
         return OrderResult(tuple(means), tuple(cell(curve.at(q), labels) for q in task.settings.q))
 
     random = curves[best].random
+    faithful = faithfulness_each(steps, seed=seed)
+    pairs = paired_each([(gains[best], gain) for gain in gains.values()], seed=seed)
+    tests = dict(zip(gains, pairs, strict=True))
     return Case(
         model=model,
         fill=fill,
@@ -143,8 +153,8 @@ def _case(model: str, fill: str, curves: Curves, task: Task) -> Case:
         methods=tuple(
             MethodResult(
                 method=name,
-                faithfulness=faithfulness(steps[name], seed=seed),
-                against_best=None if name == best else paired(gains[best], gains[name], seed=seed),
+                faithfulness=faithful[name],
+                against_best=None if name == best else tests[name],
                 morf=order(curves[name].morf),
                 lerf=order(curves[name].lerf),
                 tied=float(curves[name].morf.ties.double().mean()),

@@ -3,8 +3,8 @@
 from .curve import RemovalCurve
 from .curves import MethodCurves, removal_curve, removal_curves
 from .deletion import Deletion, delete, hide
-from .estimates import Estimate, Interval, Paired, estimate, paired
-from .faithfulness import Faithfulness, faithfulness
+from .estimates import Estimate, Interval, Paired, estimate, estimates, paired, paired_each
+from .faithfulness import Faithfulness, faithfulness, faithfulness_each
 from .filling import Fill
 from .fills import constant, draw, gaussian, given, mean, mode, sample_mean, uniform
 from .imputation import neighbours
@@ -43,7 +43,9 @@ __all__ = [
     "draw",
     "entries",
     "estimate",
+    "estimates",
     "faithfulness",
+    "faithfulness_each",
     "feature_count",
     "gaussian",
     "given",
@@ -55,6 +57,7 @@ __all__ = [
     "mode",
     "neighbours",
     "paired",
+    "paired_each",
     "patches",
     "pixels",
     "ranking",
