@@ -16,7 +16,7 @@ from relprop import cli, models
 from relprop.data import first_digits, packaged_digits
 from relprop.demo.output import FIGURES, NUMBERS, PAGE
 from relprop.errors import MissingExtraError
-from relprop.progress import Progress
+from relprop.progress import Part, Progress
 from relprop.summary import share
 
 HOME = str(Path(relprop.__file__).parents[1])  # of the package that is tested
@@ -206,3 +206,20 @@ def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(monkeypatch, capsys):
         assert "Reading" in shown.err
         assert ("4/4" in shown.err) == terminal
     assert Progress.fitting(quiet=True).style == "quiet"
+
+
+def test_lines_say_every_half_minute_how_far_it_is(monkeypatch, capsys):
+    now = iter((0.0, 29.9, 30.1, 40.0, 61.0, 62.0))
+    monkeypatch.setattr("relprop.progress.time.perf_counter", lambda: next(now))
+    with Progress("lines").stage("Reading", 4, "digits") as advance:
+        for _ in range(4):
+            advance(1)
+    said = ["4 digits ...", "50% after 30 s", "100% after 61 s", "done in 62.0 s"]
+    assert capsys.readouterr().err.splitlines() == [f"Reading: {end}" for end in said]
+
+
+def test_a_part_counts_towards_the_stage_around_it():
+    done = []
+    with Part(done.append).stage("Within", 4, "digits") as advance:
+        advance(3)
+    assert done == [3]
