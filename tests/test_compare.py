@@ -18,7 +18,7 @@ import relprop
 from relprop.cli import main
 from relprop.compare import Settings, compare
 from relprop.compare.figure import curves_figure
-from relprop.compare.results import to_csv
+from relprop.compare.lines import to_csv
 from relprop.compare.wording import tables
 from relprop.data import first_digits, packaged_digits
 from relprop.errors import FileError
@@ -292,11 +292,13 @@ def test_json_is_all_there_is_on_stdout(data, tmp_path):
         (("--method", "epsilo"), "unknown method 'epsilo'"),
         (("--method", "epsilon:gamma=1"), "was given the parameter 'gamma'"),
         (("--method", "epsilon:epsilon=much"), "'epsilon=much' in the method"),
+        (("--method", "epsilon:epsilon=Infinity"), "'epsilon=Infinity' in the method"),
         (("--method", "smoothgrad:samples=0"), "samples=0 in 'smoothgrad:samples=0'"),
+        (("--method", "smoothgrad:samples=1.5"), "samples=1.5 in 'smoothgrad:samples=1.5'"),
         (("--method", "gamma", "--method", "gamma"), "methods: gamma, gamma"),
-        (("--fill", "black"), "fills: black"),
-        (("--score", "loss"), "score: loss"),
-        (("--data", "cifar"), "data: cifar"),
+        (("--fill", "black"), "fill='black'"),
+        (("--score", "loss"), "score='loss'"),
+        (("--data", "cifar"), "data='cifar'"),
         (("--q", 0, "--digits", 5), "q = 0, the share of the 784 features to remove"),
         (("--steps", 785, "--digits", 5), "steps=785"),
         (("--digits", COUNT + 1), f"{COUNT + 1} digits to use"),

@@ -11,6 +11,7 @@ n  samples
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -49,8 +50,10 @@ def method(text: str) -> Method:
         function = GRADIENTS[name]
         given = complete(f'method "{name}"', keywords(function), parameters)
         for key, value in given.items():
-            if isinstance(value, bool) or value <= 0:
-                raise InputError(f"{key}={value} in {text!r}", "numbers > 0", f"leave out {key}")
+            whole = isinstance(keywords(function)[key].default, int)
+            if isinstance(value, bool) or value <= 0 or (whole and value != int(value)):
+                allowed = "a whole number > 0" if whole else "a number > 0"
+                raise InputError(f"{key}={value} in {text!r}", allowed, f"leave {key} out")
         return Method(text, lambda explainer: partial(function, explainer.model, **given))
     if name not in PRESETS:
         names = (*PRESETS, *GRADIENTS)
@@ -132,8 +135,8 @@ def _parameters(text: str, rest: str) -> dict[str, float | bool]:
         try:
             found[key] = json.loads(value)
         except ValueError:
-            found[key] = float("nan")
-        if not isinstance(found[key], (bool, int, float)) or found[key] != found[key]:
+            found[key] = math.nan
+        if not isinstance(found[key], (bool, int, float)) or not math.isfinite(found[key]):
             raise InputError(
                 f"{part!r} in the method {text!r}",
                 "parameters such as epsilon=0.1,relative=true",

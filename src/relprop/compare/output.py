@@ -11,7 +11,8 @@ from ..extras import needs
 from ..progress import QUIET, Progress
 from .blocks import write_file
 from .figure import curves_figure
-from .results import Comparison, to_csv, to_json
+from .lines import to_csv
+from .results import Comparison, to_json
 from .running import compare
 from .settings import Settings
 

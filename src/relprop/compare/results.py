@@ -1,11 +1,9 @@
-"""What a comparison says: records of plain numbers, as JSON and as CSV.
+"""What a comparison says: records of plain numbers, and as they are as JSON.
 
-Takes the curves of every model, fill and method. Gives estimates with intervals, tests, and cells
-as in the seed's table. The JSON is these records as they are; the CSV has one number a line.
+Takes the curves of every model, fill and method. Gives estimates with intervals, tests, and cells:
+what is read correctly and incorrectly once the share q is gone, and how strongly.
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -14,23 +12,18 @@ from typing import Any
 from torch import Tensor
 
 from ..evaluate import (
-    Estimate,
     Faithfulness,
     Paired,
     RemovalCurve,
     faithfulness_each,
     paired_each,
 )
-from ..evaluate.estimates import CONFIDENCE, Interval
+from ..evaluate.estimates import CONFIDENCE
 from ..summary import Cell, cell
 from .keeping import Curves, as_curves, thinned
 from .settings import Task
 
 SCHEMA = "relprop-compare/1"
-COLUMNS = (
-    *("model", "fill", "method", "order", "measure", "share"),
-    *("value", "low", "high", "p_value"),
-)
 
 
 @dataclass(frozen=True)
@@ -120,17 +113,6 @@ def to_json(comparison: Comparison) -> str:
     return text + "\n"
 
 
-def to_csv(comparison: Comparison) -> str:
-    """A line for each number, with an interval and a p-value where it has them."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for case in comparison.cases:
-        for row in _rows(case, comparison):
-            writer.writerow((case.model, case.fill, *row))
-    return text.getvalue()
-
-
 def _case(model: str, fill: str, curves: Curves, task: Task) -> Case:
     steps = {name: thinned(three, task.on_curve) for name, three in curves.items()}
     gains = {name: three.srg for name, three in steps.items()}
@@ -162,46 +144,3 @@ def _case(model: str, fill: str, curves: Curves, task: Task) -> Case:
             for name in curves
         ),
     )
-
-
-def _rows(case: Case, comparison: Comparison) -> Iterator[tuple[Any, ...]]:
-    """Method, order, measure, share, value, low, high, p-value."""
-    yield from _cell_rows("", "", 0.0, case.untouched)
-    yield from _order_rows("", "random", case.random, comparison)
-    for one in case.methods:
-        yield from _order_rows(one.method, "morf", one.morf, comparison)
-        yield from _order_rows(one.method, "lerf", one.lerf, comparison)
-        for name, value in vars(one.faithfulness).items():
-            if isinstance(value, Estimate):
-                area = name in ("morf", "lerf", "random")
-                yield (one.method, *((name, "area") if area else ("", name)), "", *_three(value))
-        tests = {"srg_of_best_minus_this": one.against_best}
-        tests["area_random_minus_morf"] = one.faithfulness.against_random
-        for name, test in tests.items():
-            if test is not None:
-                yield one.method, "", name, "", *_three(test.difference), test.p_value
-        yield one.method, "", "tied", "", one.tied
-
-
-def _order_rows(
-    method: str, order: str, result: OrderResult, comparison: Comparison
-) -> Iterator[tuple[Any, ...]]:
-    for share, height in zip(comparison.shares, result.curve, strict=True):
-        yield method, order, "score", share, height
-    for q, one in zip(comparison.q, result.cells, strict=True):
-        yield from _cell_rows(method, order, q, one)
-
-
-def _cell_rows(method: str, order: str, q: float, one: Cell) -> Iterator[tuple[Any, ...]]:
-    yield method, order, "misread", q, one.misread.share, *_ends(one.misread.interval)
-    for name, group in (("correct", one.correct), ("incorrect", one.wrong)):
-        yield method, order, f"strongest_{name}", q, group.strongest
-        yield method, order, f"mean_{name}", q, group.mean, *_ends(group.interval)
-
-
-def _three(value: Estimate) -> tuple[float | None, ...]:
-    return value.mean, *_ends(value.interval)
-
-
-def _ends(interval: Interval | None) -> tuple[float | None, ...]:
-    return (None, None) if interval is None else (interval.low, interval.high)

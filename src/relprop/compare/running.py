@@ -7,7 +7,7 @@ so that they do not depend on which blocks were there before.
 n  digits of a block
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..evaluate import read, removal_curves
 from ..evaluate.named_fills import as_fill
 from ..explain import Explainer
-from ..progress import QUIET, Part, Progress
+from ..progress import QUIET, Advance, Part, Progress
 from .blocks import Folder, open_folder
 from .keeping import as_tensors, joined
 from .methods import Attribution, relevance
@@ -47,9 +47,17 @@ def compare(settings: Settings, out: Path, progress: Progress = QUIET) -> Compar
     folder = open_folder(out, task.record)
     run(task, folder, progress)
     plan = blocks(task)
-    with progress.stage("Intervals and tests", len(plan), "models"):
-        kept = (joined([folder.read(one.name) for one in plan[model]]) for model in task.models)
-        return summarise(task, kept)
+    with progress.stage("Intervals and tests", len(plan), "models") as advance:
+        return summarise(task, _kept(folder, plan, advance))
+
+
+def _kept(
+    folder: Folder, plan: Mapping[str, list[Block]], advance: Advance
+) -> Iterator[dict[str, Tensor]]:
+    """The tensors of each model, one model at a time in memory."""
+    for some in plan.values():
+        yield joined([folder.read(one.name) for one in some])
+        advance(1)
 
 
 def run(task: Task, folder: Folder, progress: Progress = QUIET) -> None:
@@ -93,7 +101,7 @@ def tried(
     """The curves of a block as tensors, and the classes that are followed: what is predicted."""
     images, settings = task.digits.images, task.settings
     x = images[block.rows]
-    classes = read(model, x, batch=BLOCK).prediction.clone()
+    classes = _predicted(model, x)
     maps = {
         name: relevance(attribution, x, classes, seed=block.seed)
         for name, attribution in attributions.items()
@@ -121,7 +129,12 @@ def bound(task: Task, name: str) -> dict[str, Attribution]:
     model = task.models[name]
     explainer, x = Explainer(model), task.digits.images[:2]
     attributions = {method.text: method.bind(explainer) for method in task.methods}
-    classes = read(model, x).prediction.clone()
+    classes = _predicted(model, x)
     for attribution in attributions.values():
         relevance(attribution, x, classes, seed=0)
     return attributions
+
+
+def _predicted(model: nn.Module, x: Tensor) -> Tensor:
+    """What is read, (n,); a copy, because autograd takes no tensor of inference mode."""
+    return read(model, x, batch=BLOCK).prediction.clone()

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from .. import __version__
 from ..data import Digits, find_digits, first_digits, load_digits
 from ..data.digits import Family
+from ..engine.rulebook import closest
 from ..errors import InputError
 from ..evaluate import NAMED, SCORES, feature_count
 from ..evaluate.steps import counts
@@ -41,6 +42,8 @@ METHODS = (
 @dataclass(frozen=True)
 class Settings:
     """What is compared; the same settings on the same machine give the same numbers.
+
+    Every method explains the class that the model predicts of the untouched digit.
 
     models    names of shipped models, or paths of saved ones
     methods   texts as `relprop.compare.methods` reads them
@@ -88,7 +91,7 @@ class Task:
 
 def prepare(settings: Settings, progress: Progress = QUIET) -> Task:
     """The task of these settings. Raises RelpropError for what is wrong with them."""
-    _check_lists(settings)
+    _check_names(settings)
     models = {name: load_model(name) for name in settings.models}
     methods = tuple(method(text) for text in settings.methods)
     found = _found(settings, progress)
@@ -110,24 +113,22 @@ def prepare(settings: Settings, progress: Progress = QUIET) -> Task:
     )
 
 
-def _check_lists(settings: Settings) -> None:
-    known: dict[str, tuple[tuple[Any, ...], tuple[str, ...]]] = {
-        "models": (settings.models, ()),
-        "methods": (settings.methods, ()),
-        "fills": (settings.fills, tuple(NAMED)),
-        "score": ((settings.score,), tuple(SCORES)),
-        "data": ((settings.data,), get_args(Family)),
-        "q": (settings.q, ()),
-    }
-    for name, (given, allowed) in known.items():
-        strange = [one for one in given if allowed and one not in allowed]
-        if not given or len(set(given)) < len(given) or strange:
-            raise InputError(
-                f"{name}: {', '.join(map(str, strange or given)) or 'none'}",
-                f"{'one or more of ' + ', '.join(allowed) if allowed else 'one or more'}, "
-                "each once",
-                "look at relprop compare --help",
-            )
+def _check_names(settings: Settings) -> None:
+    """InputError for a list that is empty or names something twice, and for an unknown name."""
+    for name in ("models", "methods", "fills", "q"):
+        given = getattr(settings, name)
+        if not given or len(set(given)) < len(given):
+            shown = ", ".join(map(str, given)) or "none"
+            raise InputError(f"{name}: {shown}", "one or more, each once", f"change the {name}")
+    for fill in settings.fills:
+        _check_known("fill", fill, tuple(NAMED))
+    _check_known("score", settings.score, tuple(SCORES))
+    _check_known("data", settings.data, get_args(Family))
+
+
+def _check_known(name: str, given: str, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        raise InputError(f"{name}={given!r}", ", ".join(allowed), closest(given, allowed))
 
 
 def _found(settings: Settings, progress: Progress) -> Digits:
@@ -142,13 +143,20 @@ def _record(settings: Settings, digits: Digits) -> dict[str, Any]:
     del record["data_dir"]
     record["digits"] = len(digits.labels)
     record["hashes"] = {
-        "data": _hash(digits.images) + _hash(digits.labels),
-        **{name: model_card(name).sha256 for name in settings.models},
+        "images": _hash(digits.images),
+        "labels": _hash(digits.labels),
+        **{name: _model_hash(name) for name in settings.models},
     }
     record["versions"] = {"relprop": __version__, "torch": str(torch.__version__)}
     plain: dict[str, Any] = json.loads(json.dumps(record))  # lists where tuples were
     return plain
 
 
+def _model_hash(name: str) -> str:
+    """Of weights and layers: a max pool has the weights of an average pool."""
+    card = model_card(name)
+    return hashlib.sha256(f"{card.sha256} {card.architecture}".encode()).hexdigest()
+
+
 def _hash(tensor: Tensor) -> str:
-    return hashlib.sha256(numpy.ascontiguousarray(tensor.numpy()).data).hexdigest()[:16]
+    return hashlib.sha256(numpy.ascontiguousarray(tensor.numpy()).data).hexdigest()
