@@ -26,14 +26,17 @@ from relprop.evaluate import paired, removal_curves
 from relprop.summary import cell
 
 HOME = str(Path(relprop.__file__).parents[1])  # of the package that is tested
-COUNT = 260  # two blocks
+COUNT = 257  # a block of 250, and a second one with another mean
 MODEL, METHODS = "mnist-dnn-300-100", ("gradient-x-input", "gamma:gamma=0.5")
 FILES = ("results.json", "results.csv", "curves.png")
 
 
 @pytest.fixture(scope="module")
 def digits():
-    return first_digits(packaged_digits(), COUNT)
+    found = first_digits(packaged_digits(), COUNT)
+    images = (found.images * 255).round() / 255
+    images[250:] = (images[250:] * 127).round() / 255 + 128 / 255  # on grey
+    return replace(found, images=images)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ def relprop_command(*arguments):
 def by_hand(digits):
     """The curves of fill zero by the functions of the library, all digits at once.
 
-    Which of the blank pixels goes first is another one's seed here, and changes no picture.
+    Blank pixels go in another order here, which changes no picture.
     """
     model, x = relprop.load_model(MODEL), digits.images
     gamma = relprop.Recipe.preset("gamma", gamma=0.5)
@@ -134,16 +137,16 @@ def test_a_fill_looks_at_all_digits_and_not_at_those_of_a_block(run, digits):
 
 def test_digits_of_different_blocks_have_different_random_orders(digits, tmp_path):
     """The last digits are the first ones again: only what is drawn for them differs."""
-    images = torch.cat([digits.images[:250], digits.images[:10]])
+    images = torch.cat([digits.images[:250], digits.images[:7]])
     write_digits(tmp_path / "mnist", replace(digits, images=images))
     settings = Settings((MODEL,), METHODS[:1], digits=None, steps=4, data_dir=tmp_path)
     compare(settings, tmp_path / "out")
     first, last = sorted((tmp_path / "out" / "blocks").iterdir())
     first, last = (relprop.compare.blocks.safetensors.torch.load_file(one) for one in (first, last))
     name = f"zero/morf/{METHODS[0]}/scores"
-    torch.testing.assert_close(first[name][:10], last[name], atol=1e-5, rtol=0)
+    torch.testing.assert_close(first[name][:7], last[name], atol=1e-5, rtol=0)
     name = "zero/random/scores"
-    assert (first[name][:10] - last[name]).abs().max() > 0.01
+    assert (first[name][:7] - last[name]).abs().max() > 0.01
 
 
 def test_the_csv_has_the_numbers_of_the_records(run):
@@ -235,7 +238,7 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(data, tmp_path):
     ("changed", "said"),
     [
         ({"seed": 1}, "seed 0; this one has seed 1"),
-        ({"digits": 255}, "digits 260"),
+        ({"digits": 255}, "digits 257"),
         ({"methods": METHODS[::-1]}, 'methods ["gradient-x-input", "gamma:gamma=0.5"]'),
         ({"models": ("mnist-dnn-500",)}, "mnist-dnn-500"),
     ],
