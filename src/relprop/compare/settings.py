@@ -90,7 +90,10 @@ class Task:
 
 
 def prepare(settings: Settings, progress: Progress = QUIET) -> Task:
-    """The task of these settings. Raises RelpropError for what is wrong with them."""
+    """The task of these settings. Raises RelpropError for what is wrong with them.
+
+    Areas are of the evenly spaced steps alone; the columns that q adds have readings and no weight.
+    """
     _check_names(settings)
     models = {name: load_model(name) for name in settings.models}
     methods = tuple(method(text) for text in settings.methods)
