@@ -3,9 +3,9 @@
     python benchmarks/removal.py [data folder] --model mnist-cnn --digits 1000
 
 Six methods, most and least relevant first and one random order, 20 steps, fill zero. The bare
-passes are as many, of the same sizes, of pictures that are there already: half of them before and half
-after each block of digits, so that a machine that is slower for a while is so for both. Files and intervals
-are not in it: they come once.
+passes are as many, of the same sizes, of pictures that are there already: half of them before and
+half after each block of digits, so that a machine that is slower for a while is so for both. Files
+and intervals are not in it: they come once.
 """
 
 import argparse
