@@ -13,6 +13,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from idx_files import write_digits
+from safetensors.torch import load_file
 
 import relprop
 from relprop.cli import main
@@ -142,7 +143,7 @@ def test_digits_of_different_blocks_have_different_random_orders(digits, tmp_pat
     settings = Settings((MODEL,), METHODS[:1], digits=None, steps=4, data_dir=tmp_path)
     compare(settings, tmp_path / "out")
     first, last = sorted((tmp_path / "out" / "blocks").iterdir())
-    first, last = (relprop.compare.blocks.safetensors.torch.load_file(one) for one in (first, last))
+    first, last = (load_file(one) for one in (first, last))
     name = f"zero/morf/{METHODS[0]}/scores"
     torch.testing.assert_close(first[name][:7], last[name], atol=1e-5, rtol=0)
     name = "zero/random/scores"
