@@ -54,6 +54,7 @@ FLOORS = [
     "evaluate",
     "summary",
     "demo",
+    "compare",
     "cli",
     "__main__",
 ]

@@ -3,21 +3,20 @@
 import json
 import os
 import re
-import struct
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
+from idx_files import write_digits
 
 import relprop
 from relprop import cli, models
-from relprop.data import packaged_digits
+from relprop.data import first_digits, packaged_digits
 from relprop.demo.output import FIGURES, NUMBERS, PAGE
 from relprop.errors import MissingExtraError
-from relprop.progress import Progress
+from relprop.progress import Part, Progress
 from relprop.summary import share
 
 HOME = str(Path(relprop.__file__).parents[1])  # of the package that is tested
@@ -25,22 +24,12 @@ COUNT = 30
 MODEL = "mnist-dnn-500"  # the smallest, because the demo is run twice here
 
 
-def idx(array):
-    """The bytes of an idx file of unsigned bytes."""
-    header = bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
-    return header + array.astype(np.uint8).tobytes()
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A data folder with the first packaged digits in the place of the test digits."""
-    home = tmp_path_factory.mktemp("data") / "mnist"
-    home.mkdir()
-    digits = packaged_digits()
-    images = (digits.images[:COUNT, 0] * 255).round().numpy()
-    (home / "t10k-images-idx3-ubyte").write_bytes(idx(images))
-    (home / "t10k-labels-idx1-ubyte").write_bytes(idx(digits.labels[:COUNT].numpy()))
-    return str(home.parent)
+    home = tmp_path_factory.mktemp("data")
+    write_digits(home / "mnist", first_digits(packaged_digits(), COUNT))
+    return str(home)
 
 
 def relprop_command(*arguments):
@@ -217,3 +206,20 @@ def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(monkeypatch, capsys):
         assert "Reading" in shown.err
         assert ("4/4" in shown.err) == terminal
     assert Progress.fitting(quiet=True).style == "quiet"
+
+
+def test_lines_say_every_half_minute_how_far_it_is(monkeypatch, capsys):
+    now = iter((0.0, 29.9, 30.1, 40.0, 61.0, 62.0))
+    monkeypatch.setattr("relprop.progress.time.perf_counter", lambda: next(now))
+    with Progress("lines").stage("Reading", 4, "digits") as advance:
+        for _ in range(4):
+            advance(1)
+    said = ["4 digits ...", "50% after 30 s", "100% after 61 s", "done in 62.0 s"]
+    assert capsys.readouterr().err.splitlines() == [f"Reading: {end}" for end in said]
+
+
+def test_a_part_counts_towards_the_stage_around_it():
+    done = []
+    with Part(done.append).stage("Within", 4, "digits") as advance:
+        advance(3)
+    assert done == [3]

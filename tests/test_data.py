@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import http.server
 import socket
-import struct
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ import numpy as np
 import pooch
 import pytest
 import torch
+from idx_files import idx
 from real_data import FOLDER, needs_mnist
 
 from relprop.data import digits as loading
@@ -26,12 +26,6 @@ IMAGES, LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 
 
 # ---- small files as a user has them ----------------------------------------------------
-
-
-def idx(array, kind=0x08):
-    """The bytes of an idx file, from the format's description."""
-    header = bytes((0, 0, kind, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
-    return header + array.astype(np.uint8).tobytes()
 
 
 PIXELS = np.random.default_rng(0).permutation(3 * 28 * 28).reshape(3, 28, 28) % 256

@@ -38,7 +38,7 @@ def test_the_python_blocks_run_one_after_the_other(tmp_path, monkeypatch, capsys
 
 def test_its_commands_exist():
     commands = set(re.findall(r"`?relprop ([a-z]+)", "\n".join([*blocks("bash"), README])))
-    assert {"demo", "accuracy", "train"} <= commands & set(main.commands)
+    assert {"demo", "accuracy", "train", "compare"} <= commands & set(main.commands)
     for name in main.commands:
         assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
 

@@ -15,10 +15,13 @@ from relprop.evaluate import (
     abpc,
     aopc,
     estimate,
+    estimates,
     faithfulness,
+    faithfulness_each,
     margin_drop,
     misread,
     paired,
+    paired_each,
     srg,
 )
 from relprop.summary import paired_difference
@@ -205,6 +208,19 @@ def test_pairs_are_of_the_same_samples():
         paired(torch.zeros(2), torch.zeros(3))
 
 
+def test_measures_of_the_same_samples_may_be_drawn_for_together():
+    """One with few differences, whose test is exact, between two whose test is drawn."""
+    gen = torch.Generator().manual_seed(0)
+    a, b, c = torch.rand(3, 40, generator=gen)
+    almost = a.clone()
+    almost[:5] = b[:5]
+    assert estimates([a, b, c], seed=2) == [estimate(one, seed=2) for one in (a, b, c)]
+    pairs = [(a, b), (a, almost), (b, c)]
+    assert paired_each(pairs, seed=2) == [paired(*pair, seed=2) for pair in pairs]
+    with pytest.raises(InputError, match="measures of 40, 39 samples"):
+        estimates([a, b[:39]])
+
+
 # ---- shown -----------------------------------------------------------------------------
 
 
@@ -238,3 +254,10 @@ def test_a_method_s_numbers_are_those_of_its_curves():
     short = faithfulness(curves)
     assert (short.misread, short.margin_drop) == (None, None)
     assert len(str(short).splitlines()) == 7
+
+
+def test_methods_have_the_same_numbers_together_as_alone():
+    random = curve([[1.0, 0.7, 0.2], [0.8, 0.2, 0.0]], "random")
+    methods = {"a": MethodCurves(MORF, LERF, random), "b": MethodCurves(random, MORF, LERF)}
+    together = faithfulness_each(methods, q=0.25, seed=3)
+    assert together == {name: faithfulness(one, q=0.25, seed=3) for name, one in methods.items()}

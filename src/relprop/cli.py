@@ -109,6 +109,64 @@ def demo(
 
 
 @main.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--method", "methods", multiple=True, help="A recipe's or method's name; repeat it.")
+@click.option("--fill", "fills", multiple=True, default=("zero",), help="What pixels become.")
+@click.option("--data", default="mnist", show_default=True, help="mnist or fashion-mnist.")
+@click.option("--digits", type=Count(), default="1000", show_default=True, help="How many digits.")
+@click.option("--steps", default=20, show_default=True, help="Of the curves, up to everything.")
+@click.option("--score", default="probability", show_default=True, help="What a curve follows.")
+@click.option("--q", multiple=True, type=float, default=(0.1,), help="Share to count what is read.")
+@DATA_DIR
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("relprop-compare"),
+    show_default=True,
+    help="Folder for the results; a run that was stopped goes on where it was.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same numbers."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@QUIET
+def compare(
+    models: tuple[str, ...],
+    methods: tuple[str, ...],
+    fills: tuple[str, ...],
+    data: Any,
+    digits: int | None,
+    steps: int,
+    score: str,
+    q: tuple[float, ...],
+    data_dir: Path | None,
+    out: Path,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Remove pixels by several methods from what several models read, and compare.
+
+    MODEL is a shipped model or a .safetensors file. A method is a preset, gradient-x-input,
+    integrated-gradients or smoothgrad, with parameters after a colon:
+    --method epsilon:epsilon=0.1,relative=true. Without --method: the rules and presets of the demo,
+    and gradient-x-input.
+    """
+    from .compare import METHODS, Settings
+    from .compare.output import compare_into
+    from .compare.results import to_json
+    from .compare.wording import tables
+
+    settings = Settings(
+        *(models, methods or METHODS, fills, data, digits, steps, score, q, seed, data_dir)
+    )
+    found = compare_into(settings, out, Progress.fitting(quiet=quiet))
+    click.echo(to_json(found) if as_json else tables(found), nl=not as_json)
+    if not as_json:
+        click.echo(f"\nAll numbers and the curves: {out}")
+
+
+@main.command()
 @click.argument("name")
 @DATA_DIR
 @click.option(

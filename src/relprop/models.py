@@ -81,9 +81,9 @@ def shipped_models() -> tuple[str, ...]:
     return tuple(name for name in ARCHITECTURES if (SHIPPED / f"{name}.safetensors").exists())
 
 
-def model_card(name: str) -> ModelCard:
-    """The card of a shipped model."""
-    return _read_card(_shipped_path(name))
+def model_card(name_or_path: str | Path) -> ModelCard:
+    """The card of a shipped model by its name, or of a saved one by the path of its weights."""
+    return _read_card(_path_of(name_or_path))
 
 
 def load_model(name_or_path: str | Path) -> nn.Sequential:
@@ -92,10 +92,7 @@ def load_model(name_or_path: str | Path) -> nn.Sequential:
     Raises InputError for an unknown name; FileError for a file that is missing, damaged, not what
     its card says, or of a kind that could run code.
     """
-    path = Path(name_or_path)
-    if isinstance(name_or_path, str) and not path.suffix and path.name == name_or_path:
-        path = _shipped_path(name_or_path)
-    _refuse_other_kinds(path)
+    path = _path_of(name_or_path)
     content, card = _read(path), _read_card(path)
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise _damaged(path, "its SHA256 is not the one on its card")
@@ -159,6 +156,14 @@ def _try(model: nn.Module, input_shape: tuple[int, ...]) -> None:
 def _signature(state: Mapping[str, Tensor]) -> dict[str, str]:
     """Shape and type of each tensor, as text."""
     return {name: f"{tuple(value.shape)} {value.dtype}" for name, value in state.items()}
+
+
+def _path_of(name_or_path: str | Path) -> Path:
+    path = Path(name_or_path)
+    if isinstance(name_or_path, str) and not path.suffix and path.name == name_or_path:
+        path = _shipped_path(name_or_path)
+    _refuse_other_kinds(path)
+    return path
 
 
 def _shipped_path(name: str) -> Path:

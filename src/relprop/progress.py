@@ -14,6 +14,8 @@ from typing import Literal
 Style = Literal["bar", "lines", "quiet"]
 Advance = Callable[[int], object]
 
+EVERY = 30.0  # seconds between two lines
+
 
 class Progress:
     """Shows the stages of a job on stderr."""
@@ -44,8 +46,34 @@ class Progress:
             return
         start = time.perf_counter()
         self.say(f"{name}: {'' if total is None else f'{total:,} '}{unit} ...")
-        yield lambda done: None
+        yield self._lines(name, total, start)
         self.say(f"{name}: done in {time.perf_counter() - start:.1f} s")
+
+    def _lines(self, name: str, total: int | None, start: float) -> Advance:
+        """Says every half minute how far it is."""
+        done, said = 0, start
+
+        def advance(more: int) -> None:
+            nonlocal done, said
+            done, now = done + more, time.perf_counter()
+            if total and now - said >= EVERY:
+                said = now
+                self.say(f"{name}: {done / total:.0%} after {now - start:.0f} s")
+
+        return advance
+
+
+class Part(Progress):
+    """Shows nothing itself: what its stages do counts towards a stage that is open."""
+
+    def __init__(self, advance: Advance) -> None:
+        super().__init__("quiet")
+        self.advance = advance
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Advance]:
+        """A stage within the open one."""
+        yield self.advance
 
 
 QUIET = Progress("quiet")

@@ -6,7 +6,7 @@ what they are used for.
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -129,6 +129,20 @@ def packaged_digits(because: str = "") -> Digits:
     )
     reason = f" (used because {because})" if because else ""
     return Digits(_scaled(rows[:, :784]), rows[:, 784].long(), "train", source + reason)
+
+
+def first_digits(digits: Digits, count: int | None) -> Digits:
+    """The first `count` of them, or all."""
+    available = len(digits.labels)
+    if count is None:
+        return digits
+    if not 1 <= count <= available:
+        raise InputError(
+            f"{count} digits to use",
+            f"1 to {available}, the digits there are ({digits.source})",
+            "give a number in this range, or all",
+        )
+    return replace(digits, images=digits.images[:count], labels=digits.labels[:count])
 
 
 def _check_choice(name: str, given: str, allowed: tuple[str, ...]) -> None:

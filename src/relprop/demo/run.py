@@ -8,7 +8,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +16,7 @@ from pathlib import Path
 import torch
 
 from .. import __version__
-from ..data import Digits, find_digits
-from ..errors import InputError
+from ..data import Digits, find_digits, first_digits
 from ..evaluate import feature_count
 from ..extras import needs
 from ..models import ModelCard, load_model, model_card, shipped_models
@@ -80,7 +79,7 @@ def run_demo(settings: Settings, progress: Progress = QUIET) -> Demo:
         networks[settings.model] = recipes[MAIN_RECIPE]  # the same, and captured once
     with _timed(seconds, "digits"):
         found = find_digits(data_dir=settings.data_dir, progress=progress)
-    digits = _first(found, settings.digits)
+    digits = first_digits(found, settings.digits)
     feature_count(settings.q, digits.images[0].numel())  # a wrong q ends here, not after the work
     progress.say(f"Digits: {len(digits.labels):,} of {len(found.labels):,}: {digits.source}")
     with _timed(seconds, "rule_table"):
@@ -99,20 +98,6 @@ def run_demo(settings: Settings, progress: Progress = QUIET) -> Demo:
         examples=examples(digits, table, recipes, networks),
         run=Run(seconds, _versions(), torch.get_num_threads()),
     )
-
-
-def _first(digits: Digits, count: int | None) -> Digits:
-    """The first `count` digits, or all of them."""
-    available = len(digits.labels)
-    if count is None:
-        return digits
-    if not 1 <= count <= available:
-        raise InputError(
-            f"{count} digits to use",
-            f"1 to {available}, the digits there are ({digits.source})",
-            "give a number in this range, or all",
-        )
-    return replace(digits, images=digits.images[:count], labels=digits.labels[:count])
 
 
 def _check_extras() -> None:

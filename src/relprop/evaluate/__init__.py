@@ -4,8 +4,8 @@ from .concentration import complexity, sparseness
 from .curve import RemovalCurve
 from .curves import MethodCurves, removal_curve, removal_curves
 from .deletion import Deletion, delete, hide
-from .estimates import Estimate, Interval, Paired, estimate, paired
-from .faithfulness import Faithfulness, faithfulness
+from .estimates import Estimate, Interval, Paired, estimate, estimates, paired, paired_each
+from .faithfulness import Faithfulness, faithfulness, faithfulness_each
 from .filling import Fill
 from .fills import constant, draw, gaussian, given, mean, mode, sample_mean, uniform
 from .imputation import neighbours
@@ -57,7 +57,9 @@ __all__ = [
     "draw",
     "entries",
     "estimate",
+    "estimates",
     "faithfulness",
+    "faithfulness_each",
     "feature_count",
     "gaussian",
     "given",
@@ -70,6 +72,7 @@ __all__ = [
     "mode",
     "neighbours",
     "paired",
+    "paired_each",
     "parameter_randomisation",
     "patches",
     "pixels",

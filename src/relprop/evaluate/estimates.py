@@ -5,7 +5,7 @@ Takes one number for each sample. Gives plain Python numbers. Must not know what
 n  samples
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,19 +54,35 @@ class Paired:
 
 def estimate(values: Tensor, *, seed: int = 0) -> Estimate:
     """The mean of values (n,), n >= 1, with the percentile bootstrap's interval (Efron 1979)."""
-    _check(values)
-    values, n = values.detach().cpu().double(), len(values)
+    return estimates([values], seed=seed)[0]
+
+
+def estimates(columns: Sequence[Tensor], *, seed: int = 0) -> list[Estimate]:
+    """The same for several measures (n,) of the same samples, which are resampled once for all."""
+    ready = [_checked(values) for values in columns]
+    n = len(ready[0])
+    if any(len(values) != n for values in ready):
+        raise InputError(
+            f"measures of {', '.join(str(len(values)) for values in ready)} samples",
+            "one number for each of the same samples",
+            "measure all on the same batch",
+        )
+    means = [float(values.mean()) for values in ready]
     if n < 2:
-        return Estimate(float(values.mean()), None, n)
+        return [Estimate(mean, None, n) for mean in means]
     generator = torch.Generator().manual_seed(seed)
 
     def resampled(count: int) -> Tensor:
-        return values[torch.randint(n, (count, n), generator=generator)].mean(1)
+        drawn = torch.randint(n, (count, n), generator=generator)
+        times = torch.zeros(count, n, dtype=torch.float64)  # how often each sample is drawn
+        times.scatter_add_(1, drawn, times.new_ones(1, 1).expand(count, n))
+        return torch.stack([times @ values / n for values in ready], 1)
 
     tail = (1 - CONFIDENCE) / 2
     ends = torch.tensor([tail, 1 - tail], dtype=torch.float64)
-    low, high = _in_parts(resampled, RESAMPLES, n).quantile(ends).tolist()
-    return Estimate(float(values.mean()), Interval(low, high), n)
+    lows, highs = _in_parts(resampled, RESAMPLES, n).quantile(ends, dim=0).tolist()
+    intervals = map(Interval, lows, highs)
+    return [Estimate(mean, each, n) for mean, each in zip(means, intervals, strict=True)]
 
 
 def defined(first: Tensor, *others: Tensor) -> Tensor:
@@ -89,31 +105,54 @@ def paired(first: Tensor, second: Tensor, *, seed: int = 0) -> Paired:
     difference is random; exact where there are at most 13 that are not 0. Of values that are 0 or 1
     it is McNemar's test.
     """
-    _check(first)
-    if first.shape != second.shape:
-        raise InputError(
-            f"values of shape {tuple(first.shape)} and {tuple(second.shape)}",
-            "one number for each of the same samples",
-            "measure both methods on the same batch",
-        )
-    difference = first.detach().cpu().double() - second.detach().cpu().double()
-    return Paired(estimate(difference, seed=seed), _sign_flip(difference, seed))
+    return paired_each([(first, second)], seed=seed)[0]
 
 
-def _sign_flip(difference: Tensor, seed: int) -> float:
+def paired_each(pairs: Sequence[tuple[Tensor, Tensor]], *, seed: int = 0) -> list[Paired]:
+    """The same for several pairs of the same samples, whose random numbers are drawn once."""
+    differences = []
+    for first, second in pairs:
+        if first.shape != second.shape:
+            raise InputError(
+                f"values of shape {tuple(first.shape)} and {tuple(second.shape)}",
+                "one number for each of the same samples",
+                "measure both methods on the same batch",
+            )
+        differences.append(_checked(first) - _checked(second))
+    found = zip(estimates(differences, seed=seed), _sign_flips(differences, seed), strict=True)
+    return [Paired(difference, p_value) for difference, p_value in found]
+
+
+def _sign_flips(differences: Sequence[Tensor], seed: int) -> list[float]:
+    """The p-value of each difference (n,)."""
+    few = [2 ** int((one != 0).sum()) <= PATTERNS + 1 for one in differences]
+    many = [one for one, exact in zip(differences, few, strict=True) if not exact]
+    n, generator = len(differences[0]), torch.Generator().manual_seed(seed)
+
+    def beyond(count: int) -> Tensor:
+        flips = torch.randint(2, (count, n), generator=generator, dtype=torch.int8)
+        return torch.stack([_beyond(flips, one) for one in many], 1)
+
+    # what was observed is one of the patterns
+    counted = (_in_parts(beyond, PATTERNS, n).sum(0) + 1).tolist() if many else []
+    drawn = iter(counted)
+    return [
+        _exact(one) if exact else next(drawn) / (PATTERNS + 1)
+        for one, exact in zip(differences, few, strict=True)
+    ]
+
+
+def _exact(difference: Tensor) -> float:
     changing = difference[difference != 0]
-    m, generator = len(changing), torch.Generator().manual_seed(seed)
-    observed = changing.sum().abs() * (1 - 1e-12)  # a sum in another order is equal, too
-    if 2**m <= PATTERNS + 1:
-        flips = torch.arange(2**m)[:, None] >> torch.arange(m) & 1  # every pattern of signs
-        return float((_signed(flips, changing).abs() >= observed).double().mean())
+    m = len(changing)
+    flips = torch.arange(2**m)[:, None] >> torch.arange(m) & 1  # every pattern of signs
+    return float(_beyond(flips, changing).double().mean())
 
-    def drawn(count: int) -> Tensor:
-        flips = torch.randint(2, (count, m), generator=generator, dtype=torch.int8)
-        return _signed(flips, changing)
 
-    beyond = int((_in_parts(drawn, PATTERNS, m).abs() >= observed).sum())
-    return (beyond + 1) / (PATTERNS + 1)  # what was observed is one of the patterns
+def _beyond(flips: Tensor, values: Tensor) -> Tensor:
+    """Whether the sum with each pattern of signs (p, n) is as far from 0 as the observed one."""
+    observed = values.sum().abs() * (1 - 1e-12)  # a sum in another order is equal, too
+    return _signed(flips, values).abs() >= observed
 
 
 def _signed(flips: Tensor, values: Tensor) -> Tensor:
@@ -126,10 +165,11 @@ def _in_parts(make: Callable[[int], Tensor], total: int, width: int) -> Tensor:
     return torch.cat([make(min(size, total - done)) for done in range(0, total, size)])
 
 
-def _check(values: Tensor) -> None:
+def _checked(values: Tensor) -> Tensor:
     if values.ndim != 1 or len(values) == 0 or not bool(values.isfinite().all()):
         raise InputError(
             f"values of shape {tuple(values.shape)}, or not finite",
             "one finite number for each sample, (n,), n >= 1",
             "give for example curve.auc",
         )
+    return values.detach().cpu().double()

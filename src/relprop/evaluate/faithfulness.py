@@ -1,11 +1,13 @@
 """Faithfulness: what the three curves of a method say in a few numbers, with intervals."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from torch import Tensor
 
 from .curves import MethodCurves
-from .estimates import Estimate, Paired, estimate, paired
+from .estimates import Estimate, Paired, estimates, paired_each
 from .measures import abpc, aopc, margin_drop, misread
 
 
@@ -37,15 +39,42 @@ def faithfulness(
     labels  (n,) true classes; None: what the model predicts of the untouched samples
     seed    of the bootstrap and the permutation test
     """
+    return faithfulness_each({"": curves}, q=q, labels=labels, seed=seed)[""]
+
+
+def faithfulness_each(
+    methods: Mapping[str, MethodCurves],
+    *,
+    q: float | None = None,
+    labels: Tensor | None = None,
+    seed: int = 0,
+) -> dict[str, Faithfulness]:
+    """The same for several methods on the same samples, whose random numbers are drawn once."""
+    measured = {name: _measured(curves, q, labels) for name, curves in methods.items()}
+    columns = [values for one in measured.values() for values in one.values()]
+    found = iter(estimates(columns, seed=seed))
+    pairs = [(curves.random.auc, curves.morf.auc) for curves in methods.values()]
+    tests = iter(paired_each(pairs, seed=seed))
+    without_q: dict[str, Any] = {"misread": None, "margin_drop": None}
+    return {
+        name: Faithfulness(
+            **without_q | {measure: next(found) for measure in one}, against_random=next(tests)
+        )
+        for name, one in measured.items()
+    }
+
+
+def _measured(curves: MethodCurves, q: float | None, labels: Tensor | None) -> dict[str, Tensor]:
+    """Each measure of each sample, (n,)."""
     morf, lerf, random = curves.morf, curves.lerf, curves.random
-    return Faithfulness(
-        morf=estimate(morf.auc, seed=seed),
-        lerf=estimate(lerf.auc, seed=seed),
-        random=estimate(random.auc, seed=seed),
-        srg=estimate(curves.srg, seed=seed),
-        abpc=estimate(abpc(morf, lerf), seed=seed),
-        aopc=estimate(aopc(morf), seed=seed),
-        against_random=paired(random.auc, morf.auc, seed=seed),
-        misread=None if q is None else estimate(misread(morf, q, labels), seed=seed),
-        margin_drop=None if q is None else estimate(margin_drop(morf, q), seed=seed),
-    )
+    found = {
+        "morf": morf.auc,
+        "lerf": lerf.auc,
+        "random": random.auc,
+        "srg": curves.srg,
+        "abpc": abpc(morf, lerf),
+        "aopc": aopc(morf),
+    }
+    if q is None:
+        return found
+    return {**found, "misread": misread(morf, q, labels), "margin_drop": margin_drop(morf, q)}

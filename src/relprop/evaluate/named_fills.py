@@ -41,23 +41,27 @@ def blur(sigma: float | None = None) -> Fill:
     return Fill("blur", values)
 
 
-NAMED: Mapping[str, Callable[[], Fill]] = MappingProxyType(
+# from other samples of the data, (m, *features), or None for the batch itself, to a fill
+NAMED: Mapping[str, Callable[..., Fill]] = MappingProxyType(
     {
-        "zero": lambda: fills.constant(0, "zero"),
+        "zero": lambda data=None: fills.constant(0, "zero"),
         "mean": fills.mean,
-        "sample-mean": fills.sample_mean,
+        "sample-mean": lambda data=None: fills.sample_mean(),
         "mode": fills.mode,
         "uniform": fills.uniform,
         "gaussian": fills.gaussian,
         "draw": fills.draw,
-        "blur": blur,
-        "neighbours": neighbours,
+        "blur": lambda data=None: blur(),
+        "neighbours": lambda data=None: neighbours(data=data),
     }
 )
 
 
-def as_fill(fill: Any) -> Fill:
-    """What the user gave as a fill: a name, a number, a tensor, a function, or a Fill."""
+def as_fill(fill: Any, data: Tensor | None = None) -> Fill:
+    """What the user gave as a fill: a name, a number, a tensor, a function, or a Fill.
+
+    data  (m, *features) what a fill with a name looks at; None: the batch itself
+    """
     if isinstance(fill, Fill):
         return fill
     if isinstance(fill, Tensor):
@@ -72,7 +76,7 @@ def as_fill(fill: Any) -> Fill:
             f"one of {', '.join(NAMED)}; a number, a tensor, a function or a Fill",
             'write fill="zero"',
         )
-    return NAMED[fill]()
+    return NAMED[fill](data)
 
 
 def before_normalisation(
