@@ -18,6 +18,13 @@ SAMPLE = (
     "transformers/ViTForImageClassification",
     "transformers/Wav2Vec2ForSequenceClassification",
 )
+EXACT = (  # one of each kind
+    *("torch/encoder, padding masked", "torch/gru, two ways, two layers", "torch/unet"),
+    *("torch/messages, index_add", "torchvision/resnet18", "torchvision/shufflenet_v2_x0_5"),
+    "torchvision/convnext_tiny",
+    "transformers/BertForSequenceClassification",
+    "transformers/Wav2Vec2ForSequenceClassification",
+)
 SINGLE = (  # these compute in float32, whatever the model's type
     "transformers/LlamaForCausalLM",
     "transformers/MixtralForSequenceClassification",
@@ -48,7 +55,7 @@ def test_an_architecture_is_explained_and_accounted_for(name):
     check(relprop.Explainer(model)(inputs, ledger=True), 1e-4)
 
 
-@pytest.mark.parametrize("name", SAMPLE)
+@pytest.mark.parametrize("name", EXACT)
 def test_and_nearly_exactly_in_float64(name):
     model, inputs = ZOO[name].build()
     check(relprop.Explainer(model.double())(in_float64(inputs), ledger=True), 1e-9)

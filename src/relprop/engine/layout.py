@@ -52,23 +52,27 @@ def beside_nan(
 
 
 def find_layouts(
-    graph: Graph, values: Mapping[str, Any], batch: int, kept: int
+    graph: Graph, probes: Mapping[int, Mapping[str, Any]], batch: int
 ) -> dict[str, Layout | None]:
-    """The layout of each value by name, from what `beside_nan` gives; `kept` is not 0.
+    """The layout of each value by name: the one that all probes allow.
 
-    None where samples stand in an order that depends on the numbers, as where experts sort tokens,
-    and where NaN does not spread to.
-    Raises CaptureError if NaN in one sample spreads to what the model makes of another.
+    probes  sample -> what `beside_nan` gives for it: two, because where samples stand in an order
+            that depends on the numbers, one may look right by chance
+    None where they stand in such an order, as where experts sort tokens, and where NaN does not
+    spread to. Raises CaptureError if NaN in one sample spreads to what the model makes of another.
     """
     found: dict[str, Layout | None] = {name: Layout() for name in graph.inputs.values()}
     mixed = []
     for node in graph.nodes:
-        value = values[node.name]
-        if isinstance(value, Tensor) and value.is_floating_point():
-            nan = value.isnan()
-            found[node.name] = _layout(~nan, batch, kept)
-            mixed += [node.where] if found[node.name] is None and bool(nan.any()) else []
-    if bool(values[graph.output].isnan().any()) and found.get(graph.output) != Layout():
+        values = {kept: probe[node.name] for kept, probe in probes.items()}
+        if all(isinstance(v, Tensor) and v.is_floating_point() for v in values.values()):
+            allowed = [_layouts(~v.isnan(), batch, kept) for kept, v in values.items()]
+            both = set.intersection(*allowed)
+            found[node.name] = both.pop() if len(both) == 1 else None
+            nan = any(bool(v.isnan().any()) for v in values.values())
+            mixed += [node.where] if found[node.name] is None and nan else []
+    spread = any(bool(probe[graph.output].isnan().any()) for probe in probes.values())
+    if spread and found.get(graph.output) != Layout():
         raise mixes(mixed[0] if mixed else "the model")
     return {**found, graph.output: Layout()}
 
@@ -79,27 +83,28 @@ def _spoil(value: Tensor, kept: int) -> Tensor:
     return value.masked_fill(spoilt.reshape(-1, *[1] * (value.ndim - 1)), torch.nan)
 
 
-def _layout(whole: Tensor, batch: int, kept: int) -> Layout | None:
-    """The one layout in which nothing but sample `kept` is whole; None if there is none, or more.
+def _layouts(whole: Tensor, batch: int, kept: int) -> set[Layout]:
+    """The layouts in which nothing but sample `kept` is whole.
 
     whole  where a value has numbers
     """
     if batch == 1 or whole.numel() == 0:
-        return Layout()
-    found = []
+        return {Layout()}
+    found = set()
     for axis in range(whole.ndim):
         if whole.shape[axis] % batch:
             continue
         marked = whole.flatten(axis + 1).all(-1) if axis + 1 < whole.ndim else whole
         marked = marked.flatten(0, axis - 1).all(0) if axis else marked
         outer = _outer(marked, batch, kept)
-        found += [Layout(axis, outer)] if outer is not None else []
-    return found[0] if len(found) == 1 else None
+        found |= {Layout(axis, outer)} if outer is not None else set()
+    return found
 
 
 def _outer(marked: Tensor, batch: int, kept: int) -> int | None:
     """How many times the samples follow one another along a dimension."""
-    rest, remainder = divmod(int(marked.int().argmax()), kept)
+    change = marked if kept else ~marked  # where sample `kept` begins, or where sample 0 ends
+    rest, remainder = divmod(int(change.int().argmax()), kept or 1)
     if remainder or rest == 0 or len(marked) % (rest * batch):
         return None
     expected = (torch.arange(len(marked), device=marked.device) // rest) % batch == kept
