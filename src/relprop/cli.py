@@ -60,6 +60,15 @@ class Count(click.ParamType[int | None]):
             raise InputError(f"--digits {value}", "a whole number, or all", todo) from None
 
 
+DIGITS = click.option(
+    "--digits", type=Count(), default="1000", show_default=True, help="How many digits."
+)
+SEED = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same numbers."
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="relprop")
 def main() -> None:
@@ -68,7 +77,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--model", default="mnist-cnn", show_default=True, help="A shipped model, or a file.")
-@click.option("--digits", type=Count(), default="1000", show_default=True, help="How many digits.")
+@DIGITS
 @click.option("--q", default=0.1, show_default=True, help="Share of the pixels to remove.")
 @DATA_DIR
 @click.option(
@@ -78,10 +87,8 @@ def main() -> None:
     show_default=True,
     help="Folder for the results; one that an earlier demo wrote is replaced.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same numbers."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@SEED
+@AS_JSON
 @QUIET
 def demo(
     model: str,
@@ -113,7 +120,7 @@ def demo(
 @click.option("--method", "methods", multiple=True, help="A recipe's or method's name; repeat it.")
 @click.option("--fill", "fills", multiple=True, default=("zero",), help="What pixels become.")
 @click.option("--data", default="mnist", show_default=True, help="mnist or fashion-mnist.")
-@click.option("--digits", type=Count(), default="1000", show_default=True, help="How many digits.")
+@DIGITS
 @click.option("--steps", default=20, show_default=True, help="Of the curves, up to everything.")
 @click.option("--score", default="probability", show_default=True, help="What a curve follows.")
 @click.option("--q", multiple=True, type=float, default=(0.1,), help="Share to count what is read.")
@@ -125,10 +132,8 @@ def demo(
     show_default=True,
     help="Folder for the results; a run that was stopped goes on where it was.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same numbers."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@SEED
+@AS_JSON
 @QUIET
 def compare(
     models: tuple[str, ...],

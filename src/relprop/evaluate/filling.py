@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from ..checks import is_finite
 from ..errors import InputError
 
 Values = Callable[[Tensor, Tensor, Generator], Tensor]
@@ -46,7 +47,7 @@ def filled(fill: Fill, x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
             "whole numbers, as token ids and categories are",
             'give the id of a mask token, or fill="mode", or fill="draw"',
         )
-    if not bool(values.isfinite().all()):
+    if not is_finite(values):
         raise InputError(
             f'the fill "{fill.name}" gives NaN or infinite values',
             "finite values",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checks import is_finite
 from ..errors import InputError
 from ..margin import margin
 
@@ -44,7 +45,7 @@ def reading_of(output: Tensor) -> Reading:
 
 def check_output(output: Tensor) -> None:
     """InputError if an output of any shape has NaN or infinite values."""
-    if not output.isfinite().all():
+    if not is_finite(output):
         raise InputError(
             "the model's output has NaN or infinite values",
             "finite scores, one for each class",
