@@ -16,6 +16,7 @@ from networks import Concat, Residual, pixels, randomise, signed, small_cnn
 from torch import Tensor, nn
 
 import relprop
+from relprop.engine.forms import stabilise
 
 CLOSE = 1e-10  # of the norm: float64 rounding through a few layers, divisions by z near 0 included
 
@@ -213,6 +214,11 @@ def test_the_sign_of_zero_is_positive(rule):
     to_each = 1 / (2 + 1e-6)
     first, second = torch.tensor([1.0, -1.0]) / 0.5, torch.tensor([2.0, 1.0]) / 3.5
     assert_same(got, to_each * (first + second).double()[None], 1e-7)
+
+
+def test_and_so_is_that_of_minus_zero():
+    z = torch.tensor([0.0, -0.0, 2.0, -2.0])
+    assert stabilise(z, 0.5).tolist() == [0.5, 0.5, 2.5, -2.5]
 
 
 def test_a_negative_sum_is_stabilised_downwards():
