@@ -1,6 +1,7 @@
 # make demo   run the main job           make check  linter, formatter, types
 # make test   pass the tests             make bench  time it against gradient x input
 # make coverage, make parity   docs/coverage.md and docs/parity.md, with the peers installed
+# make faithfulness            docs/faithfulness.md: rules and fills by feature removal
 # Each makes the virtual environment in .venv when it is missing.
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV ?= .venv
 OUT ?= relprop-demo
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench coverage parity format clean
+.PHONY: demo test check bench coverage parity faithfulness format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
@@ -29,6 +30,9 @@ coverage: $(VENV)/bench
 
 parity: $(VENV)/parity
 	OMP_NUM_THREADS=1 $(VENV)/parity/bin/python benchmarks/parity.py --out docs/parity.md
+
+faithfulness: $(VENV)/ready
+	$(BIN)/python benchmarks/faithfulness.py --out docs/faithfulness.md
 
 format: $(VENV)/ready
 	$(BIN)/ruff check --fix .

@@ -35,7 +35,7 @@ def bare(model: nn.Module, x: Tensor, passes: int) -> float:
 def compared(task: Task, name: str, attributions: dict[str, Attribution], block: Block) -> float:
     """Seconds for relevance by all methods and all curves of a block."""
     begin = time.perf_counter()
-    tried(task, task.models[name], attributions, block)
+    tried(task, name, attributions, block)
     return time.perf_counter() - begin
 
 
@@ -45,7 +45,7 @@ def measure(task: Task, name: str) -> tuple[float, float]:
     curves = 1 + 2 * len(task.methods)
     totals = [0.0, 0.0]
     for block in blocks(task)[name]:
-        part = task.digits.images[block.rows]
+        part = task.digits[name].digits.images[block.rows]
         together = max(1, BLOCK // len(part))  # steps of a curve that share a pass
         x = part.repeat(together, 1, 1, 1)
         passes = round((1 + curves * len(task.removed)) / together)

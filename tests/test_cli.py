@@ -164,7 +164,7 @@ def test_ctrl_c_ends_with_exit_code_1_and_leaves_nothing(tmp_path, monkeypatch):
 def test_accuracy_is_printed_with_the_digits_it_was_measured_on(data):
     result = relprop_command("accuracy", "mnist-cnn", "--data-dir", data)
     assert result.exit_code == 0
-    assert re.match(r"mnist-cnn: \d+\.\d\d% of 30 digits read correctly: MNIST", result.stdout)
+    assert re.match(r"mnist-cnn: \d+\.\d\d% of 30 images read correctly: MNIST", result.stdout)
 
 
 def test_train_writes_where_it_is_told_and_prints_the_accuracy(data, tmp_path, monkeypatch):

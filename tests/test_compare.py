@@ -22,8 +22,9 @@ from relprop.compare.figure import curves_figure
 from relprop.compare.lines import to_csv
 from relprop.compare.wording import tables
 from relprop.data import first_digits, packaged_digits
-from relprop.errors import FileError
-from relprop.evaluate import paired, removal_curves
+from relprop.errors import FileError, InputError
+from relprop.evaluate import paired, read, removal_curves
+from relprop.models import model_card, save_model
 from relprop.summary import cell
 
 HOME = str(Path(relprop.__file__).parents[1])  # of the package that is tested
@@ -136,6 +137,44 @@ def test_a_fill_looks_at_all_digits_and_not_at_those_of_a_block(run, digits):
     assert case.random.curve[-1] == pytest.approx(expected, abs=1e-6)
 
 
+def saved(folder, family):
+    """The model of the other tests as somebody's own file, made for this data set."""
+    card = replace(model_card(MODEL), name="own", family=family)
+    save_model(relprop.load_model(MODEL), folder / "own.safetensors", card)
+    return str(folder / "own.safetensors")
+
+
+def test_each_model_is_asked_the_images_that_its_card_names(digits, tmp_path):
+    own = saved(tmp_path, "fashion-mnist")
+    dark = replace(digits, images=digits.images[:40] / 2, labels=digits.labels[:40])
+    for family, some in (("mnist", digits), ("fashion-mnist", dark)):
+        write_digits(tmp_path / family, some)
+    asked = Settings((own, MODEL), METHODS, digits=None, steps=2, data_dir=tmp_path)
+    found = compare(asked, tmp_path / "out")
+    first, second = found.cases
+    model = relprop.load_model(MODEL)
+    for case, family, some in ((first, "fashion-mnist", dark), (second, "mnist", digits)):
+        assert case.data == family
+        expected = cell(read(model, some.images), some.labels)
+        assert case.untouched.misread == expected.misread
+        assert case.untouched.correct.mean == pytest.approx(expected.correct.mean, abs=1e-5)
+        assert case.best.faithfulness.srg.n == len(some.labels)
+    assert [(one.name, one.used, one.available) for one in found.data] == [
+        ("fashion-mnist", 40, 40),
+        ("mnist", COUNT, COUNT),
+    ]
+    assert "40 of 40: Fashion-MNIST test split" in " ".join(tables(found).split())
+
+
+def test_a_model_that_does_not_say_what_it_reads_needs_the_data_named(data, tmp_path):
+    own = saved(tmp_path, "")
+    settings = Settings((own,), METHODS[:1], digits=2, steps=2, data_dir=data)
+    with pytest.raises(InputError, match=r"own\.safetensors, whose card has no family") as caught:
+        compare(settings, tmp_path / "out")
+    assert caught.value.todo == "write --data mnist or --data fashion-mnist"
+    assert compare(replace(settings, data="mnist"), tmp_path / "out").cases[0].data == "mnist"
+
+
 def test_digits_of_different_blocks_have_different_random_orders(digits, tmp_path):
     """The last digits are the first ones again: only what is drawn for them differs."""
     images = torch.cat([digits.images[:250], digits.images[:7]])
@@ -239,7 +278,7 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(data, tmp_path):
     ("changed", "said"),
     [
         ({"seed": 1}, "seed 0; this one has seed 1"),
-        ({"digits": 255}, "digits 257"),
+        ({"digits": 255}, 'digits {"mnist": 257}'),
         ({"methods": METHODS[::-1]}, 'methods ["gradient-x-input", "gamma:gamma=0.5"]'),
         ({"models": ("mnist-dnn-500",)}, "mnist-dnn-500"),
     ],
@@ -286,7 +325,9 @@ def test_json_is_all_there_is_on_stdout(data, tmp_path):
     assert got.exit_code == 0, got.output
     assert got.stderr == ""
     assert got.stdout == (out / "results.json").read_text()
-    assert "Fashion-MNIST" in json.loads(got.stdout)["source"]
+    (asked,) = json.loads(got.stdout)["data"]
+    assert asked["name"] == "fashion-mnist"
+    assert "Fashion-MNIST" in asked["source"]
     assert {path.name for path in out.iterdir()} == {*FILES, "settings.json", "blocks"}
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 import relprop
 from relprop import Explainer, Recipe
-from relprop.compare.methods import GRADIENTS, method, relevance
+from relprop.compare.methods import GRADIENTS, choice, relevance
 from relprop.errors import MissingExtraError
 
 
@@ -23,7 +23,7 @@ CLASSES = torch.tensor([0, 2, 1, 2])
 
 
 def found(text, model, seed=0):
-    return relevance(method(text).bind(Explainer(model)), X, CLASSES, seed=seed)
+    return relevance(choice(text).of(Explainer(model)), model, X, CLASSES, seed=seed)
 
 
 @pytest.mark.parametrize("text", ["gradient-x-input", "integrated-gradients:steps=3"])
@@ -47,12 +47,13 @@ def test_smoothgrad_is_the_mean_gradient_around_a_sample():
             return torch.stack([(x**2).sum(1) / 2, x.sum(1)], 1)
 
     classes = torch.zeros(4, dtype=torch.long)
-    smooth = method("smoothgrad:samples=400,noise=0.2").bind(Explainer(Square().eval()))
-    got = relevance(smooth, X, classes, seed=3)
+    model = Square().eval()
+    smooth = choice("smoothgrad:samples=400,noise=0.2").of(Explainer(model))
+    got = relevance(smooth, model, X, classes, seed=3)
     spread = 0.2 * float(X.max() - X.min()) / 400**0.5  # of a mean of 400
     assert 0.5 * spread < float((got - X).std()) < 1.5 * spread
-    assert got.equal(relevance(smooth, X, classes, seed=3))
-    assert not got.equal(relevance(smooth, X, classes, seed=4))
+    assert got.equal(relevance(smooth, model, X, classes, seed=3))
+    assert not got.equal(relevance(smooth, model, X, classes, seed=4))
 
 
 def test_what_a_method_draws_leaves_the_users_generator_alone(linear):
@@ -70,7 +71,7 @@ def test_a_recipe_with_parameters_explains_the_class_that_is_given():
     classes = torch.tensor([1, 2, 3])
     text = "epsilon-gamma-box:low=0,high=1,relative=true,epsilon=0.1"
     recipe = Recipe.preset("epsilon-gamma-box", low=0, high=1, relative=True, epsilon=0.1)
-    got = relevance(method(text).bind(Explainer(model)), x, classes, seed=0)
+    got = relevance(choice(text).of(Explainer(model)), model, x, classes, seed=0)
     assert got.equal(relprop.explain(model, x, recipe, classes).relevance)
 
 

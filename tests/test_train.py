@@ -69,7 +69,7 @@ def test_a_run_leaves_weights_card_and_nothing_else(tmp_path, monkeypatch, capfd
     model = load_model("out/mnist-dnn-300-100.safetensors")
     assert card.accuracy == accuracy(model, made_up_digits())
     assert card.command == "relprop train mnist-dnn-300-100 --seed 0 --epochs 1"
-    assert "200 digits of the train split, accuracy on 200 digits of the test split" in card.data
+    assert "200 images of the train split, accuracy on 200 images of the test split" in card.data
 
 
 def test_training_learns(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""A model as a list of layers that may be written down, and the shipped models' own lists.
+"""A model as a list of layers that may be written down, and the lists of those trained here.
 
 Takes a list, gives an nn.Sequential, and the other way round. Only the layers of LAYERS can be
 built, so that a list from a file can run nothing. Must not know of files and weights.
@@ -40,17 +40,23 @@ _RELU: Layer = {"layer": "relu"}
 _DROPOUT: Layer = {"layer": "dropout", "p": 0.5}
 _HALVE: Layer = {"layer": "max-pool2d", "kernel_size": 2, "stride": 2}
 
+_DNN_500 = (_FLATTEN, _linear(784, 500), _RELU, _linear(500, 10))
+_DNN_300_100 = (
+    *(_FLATTEN, _linear(784, 300), _RELU, _linear(300, 100), _RELU),
+    _linear(100, 10),
+)
+_CNN = (
+    *(_conv3x3(1, 16), _RELU, _conv3x3(16, 32), _RELU, _HALVE),  # (n, 32, 14, 14)
+    *(_conv3x3(32, 32), _RELU, _conv3x3(32, 64), _RELU, _HALVE),  # (n, 64, 7, 7)
+    *(_FLATTEN, _linear(3136, 128), _RELU, _DROPOUT, _linear(128, 10)),
+)
 ARCHITECTURES: dict[str, tuple[Layer, ...]] = {
-    "mnist-dnn-500": (_FLATTEN, _linear(784, 500), _RELU, _linear(500, 10)),
-    "mnist-dnn-300-100": (
-        *(_FLATTEN, _linear(784, 300), _RELU, _linear(300, 100), _RELU),
-        _linear(100, 10),
-    ),
-    "mnist-cnn": (
-        *(_conv3x3(1, 16), _RELU, _conv3x3(16, 32), _RELU, _HALVE),  # (n, 32, 14, 14)
-        *(_conv3x3(32, 32), _RELU, _conv3x3(32, 64), _RELU, _HALVE),  # (n, 64, 7, 7)
-        *(_FLATTEN, _linear(3136, 128), _RELU, _DROPOUT, _linear(128, 10)),
-    ),
+    "mnist-dnn-500": _DNN_500,
+    "mnist-dnn-300-100": _DNN_300_100,
+    "mnist-cnn": _CNN,
+    "fashion-dnn-500": _DNN_500,
+    "fashion-dnn-300-100": _DNN_300_100,
+    "fashion-cnn": _CNN,
 }
 
 

@@ -119,7 +119,7 @@ def demo(
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option("--method", "methods", multiple=True, help="A recipe's or method's name; repeat it.")
 @click.option("--fill", "fills", multiple=True, default=("zero",), help="What pixels become.")
-@click.option("--data", default="mnist", show_default=True, help="mnist or fashion-mnist.")
+@click.option("--data", help="mnist or fashion-mnist. Default: what each model was made for.")
 @DIGITS
 @click.option("--steps", default=20, show_default=True, help="Of the curves, up to everything.")
 @click.option("--score", default="probability", show_default=True, help="What a curve follows.")
@@ -139,7 +139,7 @@ def compare(
     models: tuple[str, ...],
     methods: tuple[str, ...],
     fills: tuple[str, ...],
-    data: Any,
+    data: str | None,
     digits: int | None,
     steps: int,
     score: str,
@@ -187,13 +187,14 @@ def compare(
 def train(
     name: str, data_dir: Path | None, out: Path, seed: int, epochs: int | None, quiet: bool
 ) -> None:
-    """Train a shipped model again, on the 60,000 training digits."""
+    """Train a shipped model again, or fashion-dnn-500, fashion-dnn-300-100 or fashion-cnn."""
     from .data import load_digits
     from .train import train as train_model
+    from .train import training_of
 
-    progress = Progress.fitting(quiet=quiet)
-    digits = load_digits("train", data_dir, progress=progress)
-    test = load_digits("test", data_dir, progress=progress)
+    progress, family = Progress.fitting(quiet=quiet), training_of(name).family
+    digits = load_digits("train", data_dir, family, progress=progress)
+    test = load_digits("test", data_dir, family, progress=progress)
     card = train_model(
         name, digits, test=test, out=out, seed=seed, epochs=epochs, progress=progress
     )
@@ -205,14 +206,14 @@ def train(
 @DATA_DIR
 @QUIET
 def accuracy(name: str, data_dir: Path | None, quiet: bool) -> None:
-    """Measure a model, shipped or a file, on the 10,000 test digits."""
-    from .data import find_digits
-    from .models import load_model
+    """Measure a model, shipped or a file, on the 10,000 test images of its data set."""
+    from .data.digits import find_digits, known_family
+    from .models import load_model, model_card
     from .train import accuracy as measure
 
-    model = load_model(name)
-    digits = find_digits(data_dir, progress=Progress.fitting(quiet=quiet))
+    model, family = load_model(name), known_family(model_card(name).family or "mnist")
+    digits = find_digits(data_dir, family, progress=Progress.fitting(quiet=quiet))
     share = measure(model, digits)
     click.echo(
-        f"{name}: {share:.2%} of {len(digits.labels):,} digits read correctly: {digits.source}"
+        f"{name}: {share:.2%} of {len(digits.labels):,} images read correctly: {digits.source}"
     )

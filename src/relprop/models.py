@@ -31,6 +31,7 @@ class ModelCard:
     input_shape  of one sample, e.g. (1, 28, 28)
     architecture, parameters, sha256   the layers, how many numbers they hold, and the hash of the
                  weights file: filled in by `save_model`
+    family       data set that it is for, "mnist" or "fashion-mnist"; empty where that is not known
     data, training, epochs, seed, command   how it was trained, and the line that does it again
     accuracy     share of the test samples read correctly, in [0, 1]; accuracy_command measures it
     """
@@ -40,6 +41,7 @@ class ModelCard:
     architecture: tuple[Layer, ...] = ()
     parameters: int = 0
     sha256: str = ""
+    family: str = ""
     data: str = ""
     training: str = ""
     epochs: int | None = None

@@ -1,4 +1,4 @@
-"""Training of the shipped models: takes the training digits, writes a weights file and its card.
+"""Training of the models by name: takes the training images, writes a weights file and its card.
 
 The test digits are read once, after the last epoch: no epoch, seed or setting is chosen by them.
 All that is random comes from one seed; the same seed on the same machine with the same number of
@@ -8,11 +8,12 @@ threads gives the same file, and on any other one that reads as many digits, giv
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,25 +23,33 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorData
 
 from .architecture import ARCHITECTURES, build
 from .data import Digits
+from .data.digits import TITLES, Family
 from .errors import InputError, MissingExtraError
 from .extras import needs
-from .models import ModelCard, make_folder, save_model
+from .models import ModelCard, make_folder, save_model, shipped_models
 from .progress import QUIET, Advance, Progress
 
 if TYPE_CHECKING:
     from lightning import LightningModule
 
-LICENCE = "MIT, as relprop; the digits it was trained on are MNIST, CC BY-SA 3.0"
+LICENCES: Mapping[Family, str] = MappingProxyType(
+    {
+        "mnist": "MIT, as relprop; the digits it was trained on are MNIST, CC BY-SA 3.0",
+        "fashion-mnist": "MIT, as relprop; the pictures it was trained on are Fashion-MNIST, MIT",
+    }
+)
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a model is trained: AdamW, one cycle of the learning rate, randomly moved digits.
+    """How a model is trained: AdamW, one cycle of the learning rate, randomly moved images.
 
+    family              the data set whose training split it is trained on
     turn, zoom, shift   the largest move of a digit, either way: in degrees, as a share, in pixels
     """
 
     epochs: int
+    family: Family = "mnist"
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
     batch_size: int = 128
@@ -51,7 +60,7 @@ class Training:
     def __str__(self) -> str:
         return (
             f"AdamW, epochs: {self.epochs}, batches of {self.batch_size}, one learning-rate cycle "
-            f"up to {self.learning_rate:g}, weight decay {self.weight_decay:g}; digits moved at "
+            f"up to {self.learning_rate:g}, weight decay {self.weight_decay:g}; images moved at "
             f"random, by up to {self.turn:g} degrees, {self.zoom:.0%} of size, {self.shift:g} "
             "pixels; the last epoch is kept"
         )
@@ -61,6 +70,9 @@ TRAININGS = {
     "mnist-dnn-500": Training(epochs=40),
     "mnist-dnn-300-100": Training(epochs=40),
     "mnist-cnn": Training(epochs=14),
+    "fashion-dnn-500": Training(epochs=40, family="fashion-mnist"),
+    "fashion-dnn-300-100": Training(epochs=40, family="fashion-mnist"),
+    "fashion-cnn": Training(epochs=6, family="fashion-mnist"),
 }
 
 
@@ -81,26 +93,29 @@ def train(
     Raises InputError for an unknown name, FileError for a folder that cannot be made,
     MissingExtraError without Lightning.
     """
-    training = _training(name, epochs)
+    training = training_of(name, epochs)
     _check_seed(seed)
     _require_lightning()
     make_folder(Path(out))  # now, not after all the work
     with _seeded(seed):
         model = build(ARCHITECTURES[name])
         _fit(model, digits, training, seed, progress)
+    path = Path(out) / f"{name}.safetensors"
     card = ModelCard(
         name=name,
         input_shape=tuple(digits.images.shape[1:]),
-        data=f"MNIST: trained on {_amount(digits)}, accuracy on {_amount(test)}",
+        family=training.family,
+        data=f"{TITLES[training.family]}: trained on {_amount(digits)}, "
+        f"accuracy on {_amount(test)}",
         training=str(training),
         epochs=training.epochs,
         seed=seed,
         command=f"relprop train {name} --seed {seed}" + (f" --epochs {epochs}" if epochs else ""),
         accuracy=accuracy(model, test),
-        accuracy_command=f"relprop accuracy {name}",
-        licence=LICENCE,
+        accuracy_command=f"relprop accuracy {name if name in shipped_models() else path}",
+        licence=LICENCES[training.family],
     )
-    return save_model(model, Path(out) / f"{name}.safetensors", card)
+    return save_model(model, path, card)
 
 
 def accuracy(model: nn.Module, digits: Digits, batch_size: int = 500) -> float:
@@ -131,10 +146,11 @@ def move(images: Tensor, draw: Tensor, training: Training) -> Tensor:
 
 
 def _amount(digits: Digits) -> str:
-    return f"{len(digits.labels):,} digits of the {digits.split} split"
+    return f"{len(digits.labels):,} images of the {digits.split} split"
 
 
-def _training(name: str, epochs: int | None) -> Training:
+def training_of(name: str, epochs: int | None = None) -> Training:
+    """How the model of this name is trained. Raises InputError for an unknown name."""
     if name not in TRAININGS:
         closest = get_close_matches(name, TRAININGS, n=1, cutoff=0.0)[0]
         raise InputError(

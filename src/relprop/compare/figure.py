@@ -6,6 +6,7 @@ Takes a Comparison. Gives a matplotlib Figure: no pyplot, no state that outlives
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..extras import needs
@@ -66,7 +67,7 @@ def _panel(ax: Axes, case: Case, comparison: Comparison) -> None:
     draw(case.random.curve, RANDOM, ":", "", "random order")
     draw([], FAINT, "-", "", "most relevant first")
     draw([], FAINT, "--", "", "least relevant first")
-    ax.set_title(f"{case.model}, fill {case.fill}", fontsize=9, loc="left")
+    ax.set_title(f"{Path(case.model).stem}, fill {case.fill}", fontsize=9, loc="left")
     ax.set_xlabel("pixels removed (%)", fontsize=9)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(FAINT)

@@ -4,8 +4,8 @@
     epsilon:epsilon=0.1,relative=true   the same with parameters
     gradient-x-input                    and what else GRADIENTS names
 
-Takes such a text. Gives a function from pictures and classes to relevance. Must not know what that
-is used for.
+Takes such a text. Gives a function from model, pictures and classes to relevance, as
+`relprop.evaluate` takes it. Must not know what that is used for.
 
 n  samples
 """
@@ -26,23 +26,25 @@ from ..engine.rulebook import closest, complete, keywords
 from ..errors import InputError
 from ..explain import Explainer
 from ..extras import needs
+from ..method import Method
 
-Attribution = Callable[[Tensor, Tensor], Tensor]  # x (n, *features), classes (n,) -> like x
+# model, x (n, *features), classes (n,) -> like x
+Attribution = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Method:
-    """A method, before it is given a model.
+class Choice:
+    """A method that was asked for, checked before there is a model.
 
     text  as it was written, which names it in every result
-    bind  from any explainer of a model to the method's function for this model
+    of    from any explainer of a model to the function; one reading of the model serves them all
     """
 
     text: str
-    bind: Callable[[Explainer], Attribution]
+    of: Callable[[Explainer], Attribution]
 
 
-def method(text: str) -> Method:
+def choice(text: str) -> Choice:
     """The method of a text. Raises InputError for an unknown name or parameter."""
     name, _, rest = text.partition(":")
     parameters = _parameters(text, rest)
@@ -54,12 +56,12 @@ def method(text: str) -> Method:
             if isinstance(value, bool) or value <= 0 or (whole and value != int(value)):
                 allowed = "a whole number > 0" if whole else "a number > 0"
                 raise InputError(f"{key}={value} in {text!r}", allowed, f"leave {key} out")
-        return Method(text, lambda explainer: partial(function, explainer.model, **given))
+        return Choice(text, lambda explainer: partial(function, **given))
     if name not in PRESETS:
         names = (*PRESETS, *GRADIENTS)
         raise InputError(f"unknown method {name!r}", ", ".join(names), closest(name, names))
     recipe = Recipe.preset(name, **parameters)
-    return Method(text, lambda explainer: partial(_by_recipe, explainer.with_recipe(recipe)))
+    return Choice(text, lambda explainer: Method(explainer.with_recipe(recipe)))
 
 
 def gradient_x_input(model: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
@@ -116,15 +118,13 @@ GRADIENTS: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
 )
 
 
-def relevance(attribution: Attribution, x: Tensor, classes: Tensor, *, seed: int) -> Tensor:
+def relevance(
+    attribution: Attribution, model: nn.Module, x: Tensor, classes: Tensor, *, seed: int
+) -> Tensor:
     """What a method gives, (n, *features); one that draws gives the same for the same seed."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return attribution(x, classes)
-
-
-def _by_recipe(explainer: Explainer, x: Tensor, classes: Tensor) -> Tensor:
-    return explainer(x, classes).relevance
+        return attribution(model, x, classes)
 
 
 def _parameters(text: str, rest: str) -> dict[str, float | bool]:

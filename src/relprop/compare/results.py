@@ -52,9 +52,13 @@ class MethodResult:
 
 @dataclass(frozen=True)
 class Case:
-    """All methods by one model and fill; the random order is the same for all."""
+    """All methods by one model and fill; the random order is the same for all.
+
+    data  the data set that the model is asked
+    """
 
     model: str
+    data: str
     fill: str
     untouched: Cell
     random: OrderResult
@@ -67,18 +71,28 @@ class Case:
 
 
 @dataclass(frozen=True)
+class DataSet:
+    """The first `used` of so many images, and a sentence on where they are from."""
+
+    name: str
+    used: int
+    available: int
+    source: str
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A whole comparison.
 
     settings  all that the numbers depend on, as plain values
+    data      what was asked: each data set once
     shares    of the pixels that are gone in each column of a curve, 0 first
     q         the shares at which there are cells
     """
 
     schema: str
     settings: Mapping[str, Any]
-    source: str
-    available: int
+    data: tuple[DataSet, ...]
     confidence: float
     shares: tuple[float, ...]
     q: tuple[float, ...]
@@ -94,8 +108,7 @@ def summarise(task: Task, models: Iterator[Mapping[str, Tensor]]) -> Comparison:
     return Comparison(
         schema=SCHEMA,
         settings=task.record,
-        source=task.digits.source,
-        available=task.available,
+        data=tuple(_data_sets(task)),
         confidence=CONFIDENCE,
         shares=tuple(shares[column] for column in task.on_curve),
         q=task.settings.q,
@@ -113,11 +126,16 @@ def to_json(comparison: Comparison) -> str:
     return text + "\n"
 
 
+def _data_sets(task: Task) -> Iterator[DataSet]:
+    for family, one in {one.family: one for one in task.digits.values()}.items():
+        yield DataSet(family, len(one.digits.labels), one.available, one.digits.source)
+
+
 def _case(model: str, fill: str, curves: Curves, task: Task) -> Case:
     steps = {name: thinned(three, task.on_curve) for name, three in curves.items()}
     gains = {name: three.srg for name, three in steps.items()}
     best = max(gains, key=lambda name: float(gains[name].double().mean()))
-    seed, labels = task.settings.seed, task.digits.labels
+    seed, labels = task.settings.seed, task.digits[model].digits.labels
 
     def order(curve: RemovalCurve) -> OrderResult:
         means = curve.scores[:, list(task.on_curve)].double().mean(0).tolist()
@@ -129,6 +147,7 @@ def _case(model: str, fill: str, curves: Curves, task: Task) -> Case:
     tests = dict(zip(gains, pairs, strict=True))
     return Case(
         model=model,
+        data=task.digits[model].family,
         fill=fill,
         untouched=cell(random.at(0), labels),
         random=order(random),

@@ -9,6 +9,7 @@ n  digits of a block
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import torch
@@ -65,46 +66,52 @@ def run(task: Task, folder: Folder, progress: Progress = QUIET) -> None:
     plan = blocks(task)
     waiting = {m: [one for one in some if not folder.has(one.name)] for m, some in plan.items()}
     ready = {model: bound(task, model) for model, some in waiting.items() if some}
-    n = len(task.digits.labels)
     per_digit = len(task.removed) * (1 + 2 * len(task.methods)) * len(task.settings.fills)
-    with progress.stage("Removal", n * len(plan) * per_digit, "inputs") as advance:
-        left = sum(len(task.digits.labels[one.rows]) for some in waiting.values() for one in some)
-        advance((n * len(plan) - left) * per_digit)
+    inputs, left = (per_digit * _amount(task, each) for each in (plan, waiting))
+    with progress.stage("Removal", inputs, "inputs") as advance:
+        advance(inputs - left)
         for model, attributions in ready.items():
             for one in waiting[model]:
-                found = tried(task, task.models[model], attributions, one, Part(advance))
-                folder.write(one.name, found)
+                folder.write(one.name, tried(task, model, attributions, one, Part(advance)))
+
+
+def _amount(task: Task, plan: Mapping[str, list[Block]]) -> int:
+    """Digits of all these blocks."""
+    return sum(
+        len(task.digits[model].digits.labels[one.rows])
+        for model, some in plan.items()
+        for one in some
+    )
 
 
 def blocks(task: Task) -> Mapping[str, list[Block]]:
     """The blocks of each model. The same digits have the same seed, whatever the model."""
-    n = len(task.digits.labels)
-    starts = range(0, n, BLOCK)
     generator = torch.Generator().manual_seed(task.settings.seed)
-    seeds = torch.randint(2**62, (len(starts),), generator=generator).tolist()
+    most = max(len(source.digits.labels) for source in task.digits.values())
+    seeds = torch.randint(2**62, (ceil(most / BLOCK),), generator=generator).tolist()
     return {
         model: [
             Block(f"model-{number}-digit-{start}", slice(start, start + BLOCK), seed)
-            for start, seed in zip(starts, seeds, strict=True)
+            for start, seed in zip(range(0, len(source.digits.labels), BLOCK), seeds, strict=False)
         ]
-        for number, model in enumerate(task.models)
+        for number, (model, source) in enumerate(task.digits.items())
     }
 
 
 def tried(
     task: Task,
-    model: nn.Module,
+    name: str,
     attributions: Mapping[str, Attribution],
     block: Block,
     progress: Progress = QUIET,
 ) -> dict[str, Tensor]:
-    """The curves of a block as tensors, and the classes that are followed: what is predicted."""
-    images, settings = task.digits.images, task.settings
+    """The curves of a block of this model as tensors, and the classes that it predicts."""
+    model, images, settings = task.models[name], task.digits[name].digits.images, task.settings
     x = images[block.rows]
     classes = _predicted(model, x)
     maps = {
-        name: relevance(attribution, x, classes, seed=block.seed)
-        for name, attribution in attributions.items()
+        text: relevance(attribution, model, x, classes, seed=block.seed)
+        for text, attribution in attributions.items()
     }
     found = {"target": classes}
     for fill in settings.fills:
@@ -127,11 +134,11 @@ def tried(
 def bound(task: Task, name: str) -> dict[str, Attribution]:
     """The methods of a model, each tried on two digits, so that what fails does so at once."""
     model = task.models[name]
-    explainer, x = Explainer(model), task.digits.images[:2]
-    attributions = {method.text: method.bind(explainer) for method in task.methods}
+    explainer, x = Explainer(model), task.digits[name].digits.images[:2]
+    attributions = {method.text: method.of(explainer) for method in task.methods}
     classes = _predicted(model, x)
     for attribution in attributions.values():
-        relevance(attribution, x, classes, seed=0)
+        relevance(attribution, model, x, classes, seed=0)
     return attributions
 
 

@@ -9,22 +9,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .. import __version__
-from ..data import Digits, find_digits, first_digits, load_digits
-from ..data.digits import Family
+from ..data import Digits, find_digits, first_digits
+from ..data.digits import TITLES, Family, known_family
 from ..engine.rulebook import closest
 from ..errors import InputError
 from ..evaluate import NAMED, SCORES, feature_count
 from ..evaluate.steps import counts
 from ..models import load_model, model_card
 from ..progress import QUIET, Progress
-from .methods import Method, method
+from .methods import Choice, choice
 
 # The rules of the seed's table and two presets by depth, all as the demo has them, and the method
 # that needs no rules. Fixed before anything was measured.
@@ -47,9 +47,9 @@ class Settings:
 
     models    names of shipped models, or paths of saved ones
     methods   texts as `relprop.compare.methods` reads them
-    fills     names of `relprop.evaluate.NAMED`; what these look at is all the digits that are used
-    data      "mnist" or "fashion-mnist": the test split
-    digits    how many, the first ones; None takes all
+    fills     names of `relprop.evaluate.NAMED`; what these look at is all that a model is asked
+    data      "mnist" or "fashion-mnist", for all models; None takes for each what its card says
+    digits    how many of the test split, the first ones; None takes all
     steps     of the curves, up to everything; q are shares at which readings are kept, too
     score     a name of `relprop.evaluate.SCORES`
     seed      of random orders, of ties, of fills and of methods that draw
@@ -59,7 +59,7 @@ class Settings:
     models: tuple[str, ...]
     methods: tuple[str, ...] = METHODS
     fills: tuple[str, ...] = ("zero",)
-    data: Family = "mnist"
+    data: str | None = None
     digits: int | None = 1000
     steps: int = 20
     score: str = "probability"
@@ -69,10 +69,19 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Source:
+    """The digits of a data set that are used, of the `available` ones."""
+
+    family: Family
+    digits: Digits
+    available: int
+
+
+@dataclass(frozen=True)
 class Task:
     """A comparison that is ready to run.
 
-    digits     those that are used, of the `available` ones, each of so many pixels
+    digits     what each model is asked
     removed    how many pixels are gone in each column of a curve but the first, for steps and q
     on_curve   the columns that the steps ask for, the first one among them
     record     all that the numbers depend on, as plain values
@@ -80,9 +89,8 @@ class Task:
 
     settings: Settings
     models: Mapping[str, nn.Module]
-    methods: tuple[Method, ...]
-    digits: Digits
-    available: int
+    methods: tuple[Choice, ...]
+    digits: Mapping[str, Source]
     pixels: int
     removed: tuple[int, ...]
     on_curve: tuple[int, ...]
@@ -96,10 +104,11 @@ def prepare(settings: Settings, progress: Progress = QUIET) -> Task:
     """
     _check_names(settings)
     models = {name: load_model(name) for name in settings.models}
-    methods = tuple(method(text) for text in settings.methods)
-    found = _found(settings, progress)
-    digits = first_digits(found, settings.digits)
-    pixels = digits.images[0].numel()
+    methods = tuple(choice(text) for text in settings.methods)
+    families = {name: _family(name, settings) for name in settings.models}
+    sources = {one: _source(one, settings, progress) for one in dict.fromkeys(families.values())}
+    digits = {name: sources[family] for name, family in families.items()}
+    pixels = next(iter(sources.values())).digits.images[0].numel()
     steps = counts(settings.steps, torch.tensor([pixels]))[0].tolist()
     also = [feature_count(q, pixels) for q in settings.q]
     columns = sorted({*steps, *also})
@@ -108,7 +117,6 @@ def prepare(settings: Settings, progress: Progress = QUIET) -> Task:
         models=models,
         methods=methods,
         digits=digits,
-        available=len(found.labels),
         pixels=pixels,
         removed=tuple(columns[1:]),
         on_curve=tuple(columns.index(step) for step in steps),
@@ -126,7 +134,8 @@ def _check_names(settings: Settings) -> None:
     for fill in settings.fills:
         _check_known("fill", fill, tuple(NAMED))
     _check_known("score", settings.score, tuple(SCORES))
-    _check_known("data", settings.data, get_args(Family))
+    if settings.data is not None:
+        _check_known("data", settings.data, tuple(TITLES))
 
 
 def _check_known(name: str, given: str, allowed: tuple[str, ...]) -> None:
@@ -134,20 +143,31 @@ def _check_known(name: str, given: str, allowed: tuple[str, ...]) -> None:
         raise InputError(f"{name}={given!r}", ", ".join(allowed), closest(given, allowed))
 
 
-def _found(settings: Settings, progress: Progress) -> Digits:
-    if settings.data == "mnist":
-        return find_digits(settings.data_dir, progress=progress)
-    return load_digits("test", settings.data_dir, settings.data, progress=progress)
+def _family(name: str, settings: Settings) -> Family:
+    """The data set that a model is asked."""
+    family = settings.data or model_card(name).family
+    if not family:
+        raise InputError(
+            f"{name}, whose card has no family: it does not say which images it reads",
+            "a model of which that is known, or the same data for all models",
+            "write --data mnist or --data fashion-mnist",
+        )
+    return known_family(family)
 
 
-def _record(settings: Settings, digits: Digits) -> dict[str, Any]:
+def _source(family: Family, settings: Settings, progress: Progress) -> Source:
+    found = find_digits(settings.data_dir, family, progress=progress)
+    return Source(family, first_digits(found, settings.digits), len(found.labels))
+
+
+def _record(settings: Settings, digits: Mapping[str, Source]) -> dict[str, Any]:
     """Names as they were given, hashes of what they mean, and the versions that compute."""
     record = asdict(settings)
     del record["data_dir"]
-    record["digits"] = len(digits.labels)
+    record["data"] = {name: source.family for name, source in digits.items()}
+    record["digits"] = {one.family: len(one.digits.labels) for one in digits.values()}
     record["hashes"] = {
-        "images": _hash(digits.images),
-        "labels": _hash(digits.labels),
+        **{one.family: _hash(one.digits) for one in digits.values()},
         **{name: _model_hash(name) for name in settings.models},
     }
     record["versions"] = {"relprop": __version__, "torch": str(torch.__version__)}
@@ -161,5 +181,7 @@ def _model_hash(name: str) -> str:
     return hashlib.sha256(f"{card.sha256} {card.architecture}".encode()).hexdigest()
 
 
-def _hash(tensor: Tensor) -> str:
-    return hashlib.sha256(numpy.ascontiguousarray(tensor.numpy()).data).hexdigest()
+def _hash(digits: Digits) -> str:
+    """Of images and labels."""
+    parts = (numpy.ascontiguousarray(one.numpy()).data for one in (digits.images, digits.labels))
+    return hashlib.sha256(b"".join(parts)).hexdigest()

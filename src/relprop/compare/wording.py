@@ -15,9 +15,8 @@ NOTHING = "\N{EN DASH}"  # of an empty group
 
 def tables(comparison: Comparison) -> str:
     """Two tables for each model and fill: areas, and what is read at each q."""
-    used = comparison.settings["digits"]
-    head = f"{used:,} of {comparison.available:,} digits: {comparison.source}."
-    lines = wrap(f"{head} Intervals are at {comparison.confidence:.0%}.", WIDTH)
+    heads = [f"{one.used:,} of {one.available:,}: {one.source}." for one in comparison.data]
+    lines = wrap(f"{' '.join(heads)} Intervals are at {comparison.confidence:.0%}.", WIDTH)
     for case in comparison.cases:
         lines += ["", *_areas(case, comparison.settings["score"])]
         for number, q in enumerate(comparison.q):

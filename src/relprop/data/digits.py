@@ -8,7 +8,7 @@ import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -93,15 +93,21 @@ def load_digits(
 
 
 def find_digits(
-    data_dir: str | Path | None = None, *, download: bool = True, progress: Progress = QUIET
+    data_dir: str | Path | None = None,
+    family: Family = "mnist",
+    *,
+    download: bool = True,
+    progress: Progress = QUIET,
 ) -> Digits:
-    """The MNIST test digits of `load_digits`, or `packaged_digits` where there are none.
+    """The test images of `load_digits`; of MNIST, `packaged_digits` where there are none.
 
     Raises FileError as `load_digits` does for a folder that was given.
     """
     try:
-        return load_digits("test", data_dir, download=download, progress=progress)
+        return load_digits("test", data_dir, family, download=download, progress=progress)
     except DownloadError as error:
+        if family != "mnist":
+            raise
         try:
             return packaged_digits(because=error.given)
         except MissingExtraError as missing:
@@ -143,6 +149,12 @@ def first_digits(digits: Digits, count: int | None) -> Digits:
             "give a number in this range, or all",
         )
     return replace(digits, images=digits.images[:count], labels=digits.labels[:count])
+
+
+def known_family(given: str) -> Family:
+    """The family of this name. Raises InputError for an unknown one."""
+    _check_choice("family", given, tuple(TITLES))
+    return cast(Family, given)
 
 
 def _check_choice(name: str, given: str, allowed: tuple[str, ...]) -> None:
