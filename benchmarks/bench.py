@@ -6,222 +6,202 @@ All methods explain the same batch in turn, round after round. A method's ratio 
 that of gradient x input in the same round, so that a machine which slows down slows both.
 """
 
-import copy
-import gc
 import json
 import os
-import platform
-import re
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from fnmatch import fnmatch
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from time import perf_counter
 
 import click
 import torch
-from methods import FLOOR, FORWARD, Method, methods
-from tqdm import tqdm
+from bench_page import Row, line, machine, page
+from methods import ALL, COMPILED, FLOOR, ONE, methods
+from timing import FEWEST, Ready, Settings, made, rounds
+from torch import Tensor
 from workloads import WORKLOADS, Workload
 
-PEAK = Path(__file__).with_name("peak.py")
-PACKAGES = ("relprop", "torch", "torchvision", "transformers", "zennit", "captum", "autolrp")
+FRESH = Path(__file__).with_name("fresh.py")
 LEAST = 2**24  # bytes: below, a process's memory says nothing of one explanation
 
-LEGEND = f"""\
-- **ratio**: time in units of gradient x input (one forward pass, and one backward pass to the input
-  alone: parameters are frozen), median of the rounds, with the lowest and the highest. All methods
-  explain the same batch in turn, round after round; each is called twice before anything counts.
-- **peak memory**: how much the resident memory of a fresh process rises over what it holds with
-  model and batch made, in units of what it rises for gradient x input.
-- **differs**: relative L2 distance to Zennit's map of the same recipe, over the batch.
-- **limit**: what the ratio is meant to stay below.
-- **{FORWARD}**: the model without anything else. A method that needs a forward pass and a backward
-  pass of the same cost cannot take less than gradient x input does."""
+
+# ---- comparing -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Row:
-    """One method on one workload.
+def compared(name: str, maps: Mapping[str, Tensor | None]) -> tuple[str, float] | None:
+    """A recipe, and the relative L2 distance to relprop's map of it.
 
-    seconds   of the median round                   ratio, lowest, highest   to the floor
-    memory    peak, in units of the floor's         limit    of the ratio, None if there is none
-    differs   from Zennit's map of the same recipe, None where there is none
-    problem   why there are no figures, in a line
+    The recipe that the method is named after, or else the one whose map is nearest. None for what
+    has no map, and for the maps of the recipes themselves.
     """
-
-    workload: str
-    method: str
-    seconds: float | None = None
-    ratio: float | None = None
-    lowest: float | None = None
-    highest: float | None = None
-    memory: float | None = None
-    limit: float | None = None
-    differs: float | None = None
-    problem: str = ""
-
-
-# ---- measuring -----------------------------------------------------------------------------------
-
-
-def made(workload: Workload) -> tuple[dict[str, Method], dict[str, str]]:
-    """The methods that run, after two calls of each, and why the others do not."""
-    model, x = workload.build()
-    running: dict[str, Method] = {}
-    problems: dict[str, str] = {}
-    for name, make in methods(workload).items():
-        try:
-            method = make(model if name == FLOOR else copy.deepcopy(model), x)
-            method()
-            method()
-            running[name] = method
-        except ModuleNotFoundError as error:
-            problems[name] = f"not installed: {error.name}"
-        except Exception as error:
-            problems[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"[:90]
-    return running, problems
-
-
-def rounds(running: Mapping[str, Method], count: int) -> dict[str, list[float]]:
-    """Seconds of every call, a round for each place in the lists."""
-    seconds: dict[str, list[float]] = {name: [] for name in running}
-    for _ in tqdm(range(count), leave=False, disable=None):
-        for name, method in running.items():
-            gc.collect()
-            start = perf_counter()
-            method()
-            seconds[name].append(perf_counter() - start)
-    return seconds
-
-
-def difference(running: Mapping[str, Method], name: str) -> float | None:
-    """Relative L2 distance to Zennit's map of the same recipe."""
-    twin = name.replace("relprop", "Zennit")
-    if twin == name or twin not in running:
+    ours = {recipe_of(key): found for key, found in maps.items() if recipe_of(key)}
+    got = maps[name]
+    if got is None or name == ALL or recipe_of(name):
         return None
-    got, want = running[name](), running[twin]()
-    assert got is not None
-    assert want is not None
-    return float((got - want).norm() / want.norm())
+    named = [key for key in ours if key in name.removesuffix(COMPILED).split()]
+    far = {key: distance(got, want) for key, want in ours.items() if key in (named or ours)}
+    return min(far.items(), key=lambda pair: pair[1]) if far else None
 
 
-def peak(workload: Workload, name: str, threads: int | None) -> int | None:
-    """Bytes by which the memory of a fresh process rises for one explanation."""
-    command = [sys.executable, str(PEAK), workload.name, name, str(threads or 0)]
+def recipe_of(name: str) -> str:
+    """The recipe of a row of relprop's that is neither compiled nor of all classes, else ""."""
+    plain = name.startswith("relprop ") and name != ALL and not name.endswith(COMPILED)
+    return name.removeprefix("relprop ") if plain else ""
+
+
+def distance(got: Tensor, want: Tensor) -> float:
+    """Of two maps; where one has a number for a word and the other a vector, its sum is taken."""
+    if got.ndim > want.ndim:
+        got = got.flatten(want.ndim).sum(-1)
+    found = float((got - want).norm() / want.norm())
+    return found if found == found else float("inf")
+
+
+def ratios(taken: Mapping[str, list[float]], name: str, base: str) -> list[float]:
+    """Of two methods' times, round by round."""
+    return [a / b for a, b in zip(taken[name], taken[base], strict=True)]
+
+
+def fresh(workload: Workload, name: str, size: int | None, threads: int) -> dict[str, float | None]:
+    """What `fresh.py` measures; nothing if it fails, since the method ran here."""
+    command = [sys.executable, str(FRESH), workload.name, name, str(threads), str(size or 0)]
     done = subprocess.run(command, capture_output=True, text=True)
-    return int(done.stdout) if done.returncode == 0 else None
+    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
 
 
-def measure(workload: Workload, count: int, threads: int | None) -> list[Row]:
+# ---- rows ----------------------------------------------------------------------------------------
+
+
+def measure(workload: Workload, settings: Settings) -> list[Row]:
     """A row for each method."""
-    running, problems = made(workload)
-    seconds = rounds(running, count)
-    differs = {name: difference(running, name) for name in running}
-    del running
-    floor = peak(workload, FLOOR, threads)
-    floor = floor if floor and floor >= LEAST else None
-    rows = [Row(workload.name, name, problem=why) for name, why in problems.items()]
-    for name, times in seconds.items():
-        ratios = [t / base for t, base in zip(times, seconds[FLOOR], strict=True)]
-        found = peak(workload, name, threads) if name != FLOOR else floor
-        rows.append(
-            Row(
-                *(workload.name, name, statistics.median(times)),
-                *(statistics.median(ratios), min(ratios), max(ratios)),
-                memory=found / floor if found is not None and floor else None,
-                limit=workload.limits.get(name.removeprefix("relprop ")),
-                differs=differs[name],
-            )
-        )
-    order = list(methods(workload))
-    return sorted(rows, key=lambda row: order.index(row.method))
+    ready, problems = made(workload, settings)
+    taken, maps = rounds(ready, settings)
+    rows = {name: Row(workload.name, name, problem=why) for name, why in problems.items()}
+    rows |= {name: timed(workload, name, ready[name], taken, maps) for name in taken}
+    ready, maps = {}, {}  # room for other processes
+    if not settings.quick:
+        rows = with_memory(workload, rows, settings)
+    return [rows[name] for name in methods(workload) if name in rows]
 
 
-# ---- writing -------------------------------------------------------------------------------------
+def timed(
+    workload: Workload,
+    name: str,
+    method: Ready,
+    taken: Mapping[str, list[float]],
+    maps: Mapping[str, Tensor | None],
+) -> Row:
+    """The row of a method that ran."""
+    found = ratios(taken, name, FLOOR)
+    recipe, differs = compared(name, maps) or ("", None)
+    return Row(
+        *(workload.name, name, statistics.median(taken[name])),
+        *(statistics.median(found), min(found), max(found), len(found)),
+        size=method.size,
+        ones=statistics.median(ratios(taken, name, ONE)) if name == ALL and ONE in taken else None,
+        first=method.first if name.endswith(COMPILED) else None,
+        recipe=recipe,
+        differs=differs,
+    )
 
 
-def machine(count: int) -> dict[str, object]:
-    """What the figures depend on beside the code."""
-    facts: dict[str, object] = {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "rounds": count,
-        "system": platform.system(),
-        "python": platform.python_version(),
+def with_memory(workload: Workload, rows: Mapping[str, Row], settings: Settings) -> dict[str, Row]:
+    """The rows with what fresh processes need, in units of what the floor needs.
+
+    What is compiled keeps the seconds that it took here, where it was compiled first.
+    """
+    known = {
+        name: fresh(workload, name, row.size, settings.threads)
+        for name, row in rows.items()
+        if not row.problem
     }
-    for name in PACKAGES:
-        try:
-            facts[name] = version(name)
-        except PackageNotFoundError:
-            facts[name] = "not installed"
-    return facts
+    floor = known[FLOOR]
+    if (floor.get("resident") or 0) < LEAST:
+        floor = floor | {"resident": None}
+
+    def share(name: str, what: str) -> float | None:
+        got, base = known[name].get(what), floor.get(what)
+        return got / base if got is not None and base else None
+
+    return dict(rows) | {
+        name: replace(
+            rows[name],
+            memory=share(name, "resident"),
+            tensors=share(name, "tensors"),
+            first=rows[name].first or (found.get("first") if name.startswith("relprop") else None),
+        )
+        for name, found in known.items()
+    }
 
 
-def processor() -> str:
-    """The processor's name, as exactly as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    names = re.findall("model name.*: (.*)", info.read_text()) if info.exists() else []
-    return names[0] if names else platform.processor()
+# ---- the command ---------------------------------------------------------------------------------
 
 
-def page(rows: list[Row], facts: Mapping[str, object]) -> str:
-    """The report in Markdown."""
-    about = ", ".join(f"{name} {value}" for name, value in facts.items())
-    blocks = [f"# Benchmarks\n\n`make bench` writes this page. {about}.\n\n{LEGEND}"]
-    for workload in dict.fromkeys(row.workload for row in rows):
-        head = "| method | seconds | ratio | lowest | highest | limit | peak memory | differs |"
-        lines = [f"## {workload}", "", head, "|---|--:|--:|--:|--:|---|--:|--:|"]
-        lines += [_line(row) for row in rows if row.workload == workload]
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks) + "\n"
-
-
-def _line(row: Row) -> str:
-    if row.ratio is None:
-        return f"| {row.method} | {row.problem.replace('|', '/')} | | | | | | |"
-    limit = ""
-    if row.limit is not None:
-        limit = f"{row.limit:.2f} {'met' if row.ratio <= row.limit else 'missed'}"
-    memory = "" if row.memory is None else f"{row.memory:.2f}"
-    differs = "" if row.differs is None else f"{row.differs:.1e}"
-    numbers = f"{row.seconds:.4f} | {row.ratio:.2f} | {row.lowest:.2f} | {row.highest:.2f}"
-    return f"| {row.method} | {numbers} | {limit} | {memory} | {differs} |"
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """What the run takes."""
+    file = click.Path(dir_okay=False, path_type=Path)
+    for option in reversed(
+        [
+            click.option("--rounds", default=9, show_default=True, type=click.IntRange(1)),
+            click.option(
+                *("--seconds", "budget"),
+                default=60.0,
+                show_default=True,
+                help=f"No more rounds of a workload after so long, but {FEWEST} at least.",
+            ),
+            click.option("--only", default="*", show_default=True, help="Glob on workloads."),
+            click.option("--threads", default=0, help="Threads of torch; its own choice if left."),
+            click.option("--compiled", is_flag=True, help="Compile also where it takes minutes."),
+            click.option("--quick", is_flag=True, help="Neither memory nor compiled methods."),
+            click.option("--out", type=file, help="Markdown file."),
+            click.option("--json", "record", type=file),
+        ]
+    ):
+        command = option(command)
+    return command
 
 
 @click.command(help=__doc__.split("\n")[0])
-@click.option("--rounds", "count", default=9, show_default=True, type=click.IntRange(1))
-@click.option("--only", default="*", show_default=True, help="Glob on names of workloads.")
-@click.option("--threads", type=click.IntRange(1), help="Threads of torch; its own choice if left.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Markdown file.")
-@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path))
-def main(count: int, only: str, threads: int | None, out: Path | None, file: Path | None) -> None:
+@options
+def main(
+    rounds: int,
+    budget: float,
+    only: str,
+    threads: int,
+    compiled: bool,
+    quick: bool,
+    out: Path | None,
+    record: Path | None,
+) -> None:
     """Measure, print the tables, write the files."""
     if threads:
         torch.set_num_threads(threads)
-    facts, rows = machine(count), list[Row]()
-    for workload in WORKLOADS:
-        if fnmatch(workload.name, only):
-            found = measure(workload, count, threads)
-            rows += found
-            click.echo("\n".join([workload.name, *(_line(row) for row in found)]))
-            write(rows, facts, out, file)
+    settings = Settings(rounds, budget, threads, quick, compiled)
+    chosen = [workload for workload in WORKLOADS if fnmatch(workload.name, only)]
+    with tempfile.TemporaryDirectory() as cache, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache  # nothing compiled in another run is taken
+        run(chosen, settings, out, record)
 
 
-def write(
-    rows: list[Row], facts: Mapping[str, object], out: Path | None, file: Path | None
-) -> None:
-    """What is known so far, as a page and as numbers."""
-    if out:
-        out.write_text(page(rows, facts))
-    if file:
-        record = {"machine": facts, "rows": [asdict(row) for row in rows]}
-        file.write_text(json.dumps(record, indent=2) + "\n")
+def run(chosen: list[Workload], settings: Settings, out: Path | None, record: Path | None) -> None:
+    """Workload after workload; what is known so far is written after each."""
+    facts, rows = machine(), list[Row]()
+    for workload in chosen:
+        found = measure(workload, settings)
+        rows += found
+        click.echo("\n".join([workload.name, *(line(row) for row in found)]))
+        if out:
+            out.write_text(page(rows, facts))
+        if record:
+            content = {"machine": facts, "settings": asdict(settings)}
+            content["rows"] = [asdict(row) for row in rows]
+            record.write_text(json.dumps(content, indent=2) + "\n")
 
 
 if __name__ == "__main__":

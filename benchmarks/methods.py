@@ -1,6 +1,7 @@
 """The methods that the benchmark times: made once for a workload, called again and again.
 
-All explain the class that scores highest, seeded with its score.
+All explain the class that scores highest, seeded with its score. To make relprop's is to capture,
+plan and, if asked for, compile; what its peers do beforehand is part of making them, too.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,8 @@ from functools import partial
 
 import torch
 from architecture import Inputs, run
-from attempt import by_autolrp, by_captum, differentiable, gradient_times_input
+from attempt import by_captum, differentiable, gradient_times_input
+from lxt_rules import RULES, by_lxt
 from torch import Tensor, nn
 from workloads import BOX, Workload, recipe
 
@@ -16,7 +18,14 @@ import relprop
 
 FLOOR = "gradient x input"
 FORWARD = "forward only"
+COMPILED = ", compiled"
+ALL = "relprop epsilon-plus-flat, all 10 classes"
+ONE = "relprop epsilon-plus-flat"
 Method = Callable[[], Tensor | None]
+Maker = Callable[[nn.Module, Inputs], Method]
+
+
+# ---- each method ---------------------------------------------------------------------------------
 
 
 def forward_only(model: nn.Module, x: Inputs) -> Method:
@@ -29,15 +38,24 @@ def forward_only(model: nn.Module, x: Inputs) -> Method:
     return call
 
 
-def by_relprop(model: nn.Module, x: Inputs, name: str) -> Method:
+def by_relprop(model: nn.Module, x: Inputs, name: str, batch_size: int | None = None) -> Method:
     """The public call: classify, then explain what was predicted."""
     explainer = relprop.Explainer(model, recipe(name))
-    return lambda: explainer(x).relevance
+    explainer.plan(x)
+    return lambda: explainer(x, batch_size=batch_size).relevance
+
+
+def compiled(model: nn.Module, x: Inputs, name: str, batch_size: int | None = None) -> Method:
+    """The same as one function of torch.compile's, which compiles at its first call."""
+    explainer = relprop.Explainer(model, recipe(name), compile=True)
+    explainer(x if batch_size is None else x[:batch_size])
+    return lambda: explainer(x, batch_size=batch_size).relevance
 
 
 def every_class(model: nn.Module, x: Inputs, name: str) -> Method:
     """All classes in one call."""
     explainer = relprop.Explainer(model, recipe(name))
+    explainer.plan(x)
     return lambda: explainer(x, "all").relevance
 
 
@@ -67,21 +85,75 @@ def by_zennit(model: nn.Module, x: Inputs, name: str) -> Method:
     return explain
 
 
-def methods(workload: Workload) -> dict[str, Callable[[nn.Module, Inputs], Method]]:
-    """How to make each method of a workload, by name: the floor first."""
-    made: dict[str, Callable[[nn.Module, Inputs], Method]] = {
-        FLOOR: gradient_times_input,
-        FORWARD: forward_only,
+def by_autolrp(model: nn.Module, x: Inputs, preset: str = "") -> Method:
+    """AutoLRP with a preset or its starting table of rules, on the sum of all samples' scores.
+
+    It seeds with 1, of which each sample gets its share: times the sum, that is its score.
+    """
+    import autolrp
+
+    module, start = differentiable(model, x)
+    table = getattr(autolrp.LRPConfig, preset)() if preset else autolrp.LRPConfig()
+
+    def explain() -> Tensor:
+        leaf = autolrp.tensor(start.clone())
+        total = module(leaf).amax(1).sum()
+        total.lrp(config=table)
+        return (leaf.relevance * total).detach().as_subclass(Tensor)
+
+    return explain
+
+
+# ---- all of a workload ---------------------------------------------------------------------------
+
+
+def in_parts(make: Maker, size: int) -> Maker:
+    """The method on so many samples at a time, for those that take no such number themselves."""
+
+    def made(model: nn.Module, x: Inputs) -> Method:
+        calls = [make(model, part) for part in x.split(size)]
+
+        def call() -> Tensor | None:
+            found = [call() for call in calls]
+            return None if found[0] is None else torch.cat(found)
+
+        return call
+
+    return made
+
+
+def methods(workload: Workload, size: int | None = None) -> dict[str, Maker]:
+    """How to make each method of a workload, by name: the floor first.
+
+    size  samples at a time, of a workload that is explained in parts
+    """
+    others: dict[str, Maker] = {FLOOR: gradient_times_input, FORWARD: forward_only}
+    others |= {name: make for name, make in peers(workload).items() if workload.has(name)}
+    if size is not None:
+        others = {name: in_parts(make, size) for name, make in others.items()}
+    ours = {
+        f"relprop {name}": partial(by_relprop, name=name, batch_size=size)
+        for name in workload.recipes
     }
-    for name in workload.recipes:
-        made[f"relprop {name}"] = partial(by_relprop, name=name)
-    if workload.name.startswith("mnist"):
-        made["relprop epsilon-plus-flat, all 10 classes"] = partial(
-            every_class, name="epsilon-plus-flat"
-        )
-    if "epsilon" in workload.recipes:
-        for name in workload.recipes:
-            made[f"Zennit {name}"] = partial(by_zennit, name=name)
-        made["Captum LRP"] = lambda model, x: partial(by_captum, model, x)
-        made["autoLRP"] = lambda model, x: partial(by_autolrp, model, x)
+    name = workload.compiled
+    ours[f"relprop {name}{COMPILED}"] = partial(compiled, name=name, batch_size=size)
+    if workload.all_classes:
+        ours[ALL] = partial(every_class, name="epsilon-plus-flat")
+    first = {name: others.pop(name) for name in (FLOOR, FORWARD)}
+    return first | ours | others
+
+
+def peers(workload: Workload) -> dict[str, Maker]:
+    """Other libraries, with the recipes that they have in common with relprop."""
+    shared = [name for name in workload.recipes if name.startswith("epsilon")]
+    made: dict[str, Maker] = {
+        f"Zennit {name}": partial(by_zennit, name=name) for name in shared or ["epsilon-plus-flat"]
+    }
+    made["Captum LRP"] = lambda model, x: partial(by_captum, model, x)
+    attention = [name for name in workload.recipes if name in RULES]
+    if not attention:
+        made["autoLRP"] = by_autolrp
+    for name in attention:
+        made[f"autoLRP {name}"] = partial(by_autolrp, preset=name.replace("cp-lrp", "cplrp"))
+        made[f"LXT {name}"] = partial(by_lxt, name=name)
     return made

@@ -5,7 +5,8 @@ texts. The MNIST networks are the ones that ship.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from fnmatch import fnmatch
 
 import torch
 from architecture import Inputs, declare_torchvision_operators, roughen, settle
@@ -20,17 +21,35 @@ WORDS = 1000
 
 @dataclass(frozen=True)
 class Workload:
-    """A model and a batch, recipes that explain it, and the ratio each is meant to stay below."""
+    """A model and a batch, recipes that explain it, and what they are meant to stay below.
+
+    limits       recipe -> ratio, None for none      memory  peak, in units of the floor's
+    first        seconds until the first explanation can be made
+    all_classes  time of all classes in units of that of one
+    compiled     the recipe that is compiled, too    slow    whether that takes minutes
+    sizes        of batches, for data that is explained in parts: each method at its best
+    peers        globs on names of the other libraries' methods
+    """
 
     name: str
     make: Callable[[], tuple[nn.Module, Inputs]]
-    limits: Mapping[str, float | None] = field(default_factory=dict)
+    limits: Mapping[str, float | None]
     memory: float | None = None
+    first: float | None = None
+    all_classes: float | None = None
+    compiled: str = "epsilon-plus-flat"
+    slow: bool = False
+    sizes: tuple[int, ...] = ()
+    peers: tuple[str, ...] = ("*",)
 
     @property
     def recipes(self) -> tuple[str, ...]:
         """Names of presets."""
         return tuple(self.limits)
+
+    def has(self, peer: str) -> bool:
+        """Whether a method of another library takes part."""
+        return any(fnmatch(peer, glob) for glob in self.peers)
 
     def build(self) -> tuple[nn.Module, Inputs]:
         """The model, in eval mode and frozen, and its batch."""
@@ -70,8 +89,12 @@ def pictures(name: str, batch: int) -> Callable[[], tuple[nn.Module, Inputs]]:
 
 def digits(name: str, batch: int) -> Callable[[], tuple[nn.Module, Inputs]]:
     """A shipped network, and noise on a dark ground in the place of digits."""
-    ink = 2 * torch.rand(batch, 1, 28, 28) - 1
-    return lambda: (relprop.load_model(name), ink.clamp(min=0))
+
+    def make() -> tuple[nn.Module, Inputs]:
+        ink = 2 * torch.rand(batch, 1, 28, 28) - 1
+        return relprop.load_model(name), ink.clamp(min=0)
+
+    return make
 
 
 def language(
@@ -114,25 +137,67 @@ class Reader(nn.Module):
         return self.head(self.layer(self.embedding(x))[0][:, -1])
 
 
+FREE = limits(None, None, None)
 WORKLOADS = [
-    Workload("VGG16, batch 4", pictures("vgg16", 4), limits(1.10, 1.50, 1.55), 1.2),
-    Workload("ResNet50, batch 4", pictures("resnet50", 4), limits(1.00, 1.50, 1.60), 1.2),
-    Workload("DenseNet121, batch 4", pictures("densenet121", 4), limits(None, None, None)),
-    Workload("mnist-cnn, batch 256", digits("mnist-cnn", 256), limits(1.15, 1.40, 1.45), 1.2),
-    Workload("mnist-dnn-500, batch 256", digits("mnist-dnn-500", 256), limits(1.15, 1.30, 1.30)),
-    Workload("ConvNeXt-T, batch 4", pictures("convnext_tiny", 4), {"auto": None}),
-    Workload("ViT-B/16, batch 2", pictures("vit_b_16", 2), {"attnlrp": 1.0, "cp-lrp": 0.6}, 1.1),
+    Workload("mnist-cnn, batch 256", digits("mnist-cnn", 256), FREE, all_classes=4),
+    Workload(
+        "mnist-dnn-500, batch 256",
+        digits("mnist-dnn-500", 256),
+        limits(1.15, 1.30, 1.30),
+        all_classes=4,
+    ),
+    Workload(
+        "mnist-dnn-300-100, batch 256",
+        digits("mnist-dnn-300-100", 256),
+        FREE,
+        all_classes=4,
+    ),
+    Workload(
+        "mnist-cnn, 10,000 digits",
+        digits("mnist-cnn", 10_000),
+        limits(1.15, 1.40, 1.45),
+        1.2,
+        sizes=(100, 250, 500, 1000),
+        peers=("Zennit epsilon-plus-flat", "autoLRP"),  # the others are in the first table
+    ),
+    Workload("VGG16, batch 4", pictures("vgg16", 4), limits(1.10, 1.50, 1.55), 1.2, 3),
+    Workload(
+        "ResNet50, batch 4", pictures("resnet50", 4), limits(1.00, 1.50, 1.60), 1.2, 6, slow=True
+    ),
+    Workload("DenseNet121, batch 4", pictures("densenet121", 4), FREE, slow=True),
+    Workload(
+        "ConvNeXt-T, batch 4",
+        pictures("convnext_tiny", 4),
+        {"auto": None},
+        compiled="auto",
+        slow=True,
+    ),
+    Workload(  # at two pictures, its limits are
+        "ViT-B/16, batch 2",
+        pictures("vit_b_16", 2),
+        {"attnlrp": 1.0, "cp-lrp": 0.6},
+        1.1,
+        compiled="attnlrp",
+        slow=True,
+    ),
     Workload(
         "BERT, 4 layers",
         language("BertForSequenceClassification"),
         {"attnlrp": 1.05, "cp-lrp": None},
         1.1,
+        compiled="attnlrp",
     ),
     Workload(
         "Llama, 4 layers",
         language("LlamaForSequenceClassification"),
         {"attnlrp": 1.05, "cp-lrp": None},
         1.1,
+        compiled="attnlrp",
     ),
-    Workload("LSTM", lambda: (Reader(), torch.randint(0, WORDS, (32, 32))), {"auto": None}),
+    Workload(
+        "LSTM",
+        lambda: (Reader(), torch.randint(0, WORDS, (32, 32))),
+        {"auto": None},
+        compiled="auto",
+    ),
 ]

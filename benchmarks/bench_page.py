@@ -1,0 +1,196 @@
+"""The report of the benchmark: records of methods on workloads, and the page made of them."""
+
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from methods import ALL, COMPILED, FORWARD
+from workloads import WORKLOADS, Workload
+
+PACKAGES = (
+    *("relprop", "torch", "torchvision", "transformers"),
+    *("zennit", "captum", "autolrp", "lxt"),
+)
+RIGHT = 1e-2  # of a map's norm: rules that agree differ by rounding, and by stabilisers of peers
+
+SUMMARY = """\
+Times are in units of gradient x input, peaks of memory too; the first call is in seconds. A peer is
+right if its map is within 1% of relprop's of that recipe."""
+
+LEGEND = f"""\
+- **ratio**: time in units of gradient x input (one forward pass, and one backward pass to the input
+  alone: parameters are frozen), median of the rounds, with the lowest and the highest. All methods
+  explain the same batch in turn, round after round; each is called twice before anything counts.
+- **memory**: how much the resident memory of a fresh process rises over what it holds with
+  libraries, model and batch, in units of what it rises for gradient x input. What a method keeps
+  from call to call, such as weights that a rule derives, counts. Empty where all is too small.
+- **tensors**: the most bytes of tensors that one call makes and holds at once, in the same units.
+  What is kept from an earlier call does not count. Torch cannot tell it of compiled functions.
+- **ready**: seconds until a method can be called: for relprop, to capture the model and plan, in a
+  fresh process that has imported what torch imports for it; if compiled, to compile as well, where
+  nothing had been compiled before. Rounds come after that.
+- **differs**: relative L2 distance over the batch to relprop's map of the recipe that is named: the
+  same recipe, uncompiled, or where there is none the one whose map is nearest.
+- **{FORWARD}**: the model without anything else. A method that needs a forward pass and a backward
+  pass of the same cost cannot take less than gradient x input does.
+- A number in brackets is that of the samples explained at a time: the best size of those tried."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one workload.
+
+    seconds   of the median round               ratio, lowest, highest   to the floor, of `rounds`
+    size      samples at a time, None if all    ones      ratio to the time of one class
+    memory    resident peak, and tensors: peak of tensors, in units of the floor's
+    first     seconds until it can be called
+    recipe    of relprop's with which its map is compared, and how it differs
+    problem   why there are no figures, in a line
+    """
+
+    workload: str
+    method: str
+    seconds: float | None = None
+    ratio: float | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    rounds: int = 0
+    size: int | None = None
+    ones: float | None = None
+    memory: float | None = None
+    tensors: float | None = None
+    first: float | None = None
+    recipe: str = ""
+    differs: float | None = None
+    problem: str = ""
+
+
+# ---- what the figures depend on ------------------------------------------------------------------
+
+
+def machine() -> dict[str, object]:
+    """Processor, system and versions."""
+    facts: dict[str, object] = {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }
+    for name in PACKAGES:
+        try:
+            facts[name] = version(name)
+        except PackageNotFoundError:
+            facts[name] = "not installed"
+    return facts
+
+
+def processor() -> str:
+    """The processor's name, as exactly as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    names = re.findall("model name.*: (.*)", info.read_text()) if info.exists() else []
+    return names[0] if names else platform.processor()
+
+
+# ---- the page ------------------------------------------------------------------------------------
+
+
+def page(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
+    """The report in Markdown."""
+    about = ", ".join(f"{name} {value}" for name, value in facts.items())
+    blocks = ["# Benchmarks", f"`make bench` writes this page. {about}.", SUMMARY]
+    blocks += [summary(rows), "## Each method", LEGEND]
+    for name in dict.fromkeys(row.workload for row in rows):
+        mine = [row for row in rows if row.workload == name]
+        count = max(row.rounds for row in mine)
+        blocks += [f"### {name}", f"{count} rounds." if count > 1 else "One round.", table(mine)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """All methods of a workload."""
+    head = "| method | seconds | ratio | lowest | highest | memory | tensors | ready | differs |"
+    return "\n".join([head, "|---|--:|--:|--:|--:|--:|--:|--:|---|", *(line(row) for row in rows)])
+
+
+def line(row: Row) -> str:
+    """A row of the table."""
+    if row.ratio is None:
+        return f"| {row.method} | {plain(row.problem)} | | | | | | | |"
+    size = "" if row.size is None else f" ({row.size})"
+    differs = "" if row.differs is None else f"{row.recipe} {row.differs:.1e}"
+    times = f"{row.seconds:.4f} | {row.ratio:.2f} | {row.lowest:.2f} | {row.highest:.2f}"
+    shares = f"{number(row.memory)} | {number(row.tensors)} | {number(row.first, 1)}"
+    return f"| {row.method}{size} | {times} | {shares} | {differs} |"
+
+
+def plain(text: str) -> str:
+    """Text that does not end a cell of a table, nor open an HTML element."""
+    return text.replace("|", "/").replace("<", "&lt;")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Nothing for None."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+# ---- the summary ---------------------------------------------------------------------------------
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """What was measured beside what it is meant to stay below, recipe by recipe."""
+    head = (
+        "| workload | recipe | time | limit | memory | limit | tensors | first call | limit |"
+        " compiled | fastest right peer |\n|---|---|--:|---|--:|---|--:|--:|---|--:|---|"
+    )
+    lines = [head]
+    for workload in WORKLOADS:
+        mine = {row.method: row for row in rows if row.workload == workload.name}
+        lines += [recipe_line(workload, name, mine) for name in workload.recipes if mine]
+        if (every := mine.get(ALL)) and every.ones:
+            measured = (
+                f"{every.ones:.2f} times one class | {verdict(every.ones, workload.all_classes)}"
+            )
+            lines.append(f"| {workload.name} | all 10 classes | {measured} | | | | | | | |")
+    return "\n".join(lines)
+
+
+def recipe_line(workload: Workload, name: str, rows: Mapping[str, Row]) -> str:
+    """One recipe on one workload."""
+    row = rows[f"relprop {name}"]
+    if row.ratio is None:
+        return f"| {workload.name} | {name} | {plain(row.problem)} | | | | | | | | |"
+    compiled = rows.get(f"relprop {name}{COMPILED}")
+    cells = [
+        *(workload.name, name, f"{row.ratio:.2f} ({row.lowest:.2f}-{row.highest:.2f})"),
+        *(verdict(row.ratio, workload.limits[name]), number(row.memory)),
+        *(verdict(row.memory, workload.memory), number(row.tensors), number(row.first, 1)),
+        *(verdict(row.first, workload.first), number(compiled.ratio) if compiled else ""),
+        fastest_right(name, rows),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def verdict(measured: float | None, limit: float | None) -> str:
+    """The limit, and whether it is met."""
+    if measured is None or limit is None:
+        return number(limit)
+    return f"{limit:.2f} {'met' if measured <= limit else '**missed**'}"
+
+
+def fastest_right(name: str, rows: Mapping[str, Row]) -> str:
+    """Of the peers whose map is that of the recipe, the one that takes least time."""
+    right = [
+        (row.ratio, row.method)
+        for row in rows.values()
+        if row.method.startswith(("Zennit", "Captum", "autoLRP", "LXT"))
+        and row.ratio is not None
+        and row.differs is not None
+        and (row.recipe, row.differs <= RIGHT) == (name, True)
+    ]
+    return "{1} {0:.2f}".format(*min(right)) if right else "none"

@@ -1,0 +1,72 @@
+"""What one method needs on one workload in a process of its own, as a line of JSON.
+
+    python benchmarks/fresh.py WORKLOAD METHOD THREADS SIZE
+
+resident  bytes by which the process's memory rises over what it holds with the model, the batch and
+          the libraries; Linux alone: others do not let a process forget its highest mark
+tensors   the most bytes of tensors that one call makes and holds at once
+first     seconds until the method can be called: for relprop, capture and plan
+"""
+
+import gc
+import json
+import re
+import sys
+import warnings
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from methods import COMPILED, Method, methods
+from workloads import WORKLOADS
+
+import relprop
+from relprop.live_memory import peak_bytes
+
+STATUS, REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def resident(field: str) -> int:
+    """VmRSS, what is resident now, or VmHWM, its highest mark; 0 where there is no such file."""
+    found = re.search(rf"{field}:\s+(\d+) kB", STATUS.read_text()) if STATUS.exists() else None
+    return 1024 * int(found[1]) if found else 0
+
+
+def load_libraries() -> None:
+    """What torch imports when it reads a model for the first time is no part of any explanation."""
+    relprop.Explainer(torch.nn.Linear(2, 2).eval()).plan(torch.zeros(2, 2))
+
+
+def tensors(call: Method, name: str) -> int | None:
+    """One more call, counted; None for what is compiled, whose tensors torch does not tell of."""
+    if name.endswith(COMPILED):
+        call()
+        return None
+    return peak_bytes(call)
+
+
+def main() -> None:
+    """Call it once, so that what it keeps for good is there; then once more, and measure."""
+    warnings.simplefilter("ignore")
+    title, name, threads, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    if threads:
+        torch.set_num_threads(threads)
+    (workload,) = [one for one in WORKLOADS if one.name == title]
+    model, x = workload.build()
+    load_libraries()
+    gc.collect()
+    before, start = resident("VmRSS"), perf_counter()
+    call = methods(workload, size or None)[name](model, x)
+    first = perf_counter() - start
+    if not size:  # in parts, what it keeps is there after the first of them
+        call()
+    gc.collect()
+    if REFS.exists():
+        REFS.write_text("5")
+    held = tensors(call, name)
+    rise = resident("VmHWM") - before if before else None
+    print(json.dumps({"resident": rise, "tensors": held, "first": first}))
+
+
+if __name__ == "__main__":
+    main()

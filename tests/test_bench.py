@@ -1,0 +1,90 @@
+"""The benchmark runs through on its smallest workload, and says what it found."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import bench
+import bench_page
+import lxt_rules
+import pytest
+import timing
+import workloads
+from bench_page import Row
+from click.testing import CliRunner
+from workloads import WORKLOADS
+
+SMALL = replace(
+    next(one for one in WORKLOADS if one.name.startswith("mnist-dnn-500")),
+    name="mnist-dnn-500, batch 8",
+    make=workloads.digits("mnist-dnn-500", 8),
+)
+
+
+def test_one_round_gives_a_page_and_numbers(tmp_path, monkeypatch):
+    for module in (bench, bench_page):
+        monkeypatch.setattr(module, "WORKLOADS", [SMALL])
+    out, record = tmp_path / "page.md", tmp_path / "numbers.json"
+    options = ["--quick", "--rounds", "1", "--out", str(out), "--json", str(record)]
+    result = CliRunner().invoke(bench.main, options, catch_exceptions=False)
+    assert result.exit_code == 0
+    found = json.loads(record.read_text())
+    rows = {row["method"]: row for row in found["rows"]}
+    assert found["machine"]["torch"]
+    assert rows["gradient x input"]["ratio"] == 1
+    assert rows["Zennit epsilon"]["differs"] < 1e-4
+    assert rows["relprop epsilon-plus-flat, all 10 classes"]["ones"] > 0
+    assert rows["Captum LRP"]["problem"]
+    assert "| mnist-dnn-500, batch 8 | epsilon | " in out.read_text()
+
+
+def test_what_is_explained_in_parts_is_what_is_explained_at_once():
+    parts = replace(SMALL, sizes=(2, 8), peers=("Zennit epsilon",))
+    settings = timing.Settings(1, 0, 0, True, False)
+    ready, problems = timing.made(parts, settings)
+    assert not problems
+    whole, _ = timing.made(SMALL, settings)
+    for name in ("gradient x input", "relprop epsilon", "Zennit epsilon"):
+        assert ready[name].size in (2, 8)
+        assert bench.distance(ready[name].call(), whole[name].call()) < 1e-5
+
+
+def test_only_a_right_peer_counts_and_only_what_is_below_its_limit_is_met():
+    common = {"seconds": 1.0, "lowest": 1.0, "highest": 1.0, "rounds": 1}
+    name = SMALL.name
+    rows = {
+        "relprop epsilon": Row(name, "relprop epsilon", ratio=1.2, **common),
+        "Zennit": Row(name, "Zennit", ratio=3.0, recipe="epsilon", differs=1e-6, **common),
+        "autoLRP": Row(name, "autoLRP", ratio=2.0, recipe="epsilon", differs=0.5, **common),
+        "Captum": Row(name, "Captum", problem="none"),
+    }
+    assert bench_page.fastest_right("epsilon", rows) == "Zennit 3.00"
+    assert bench_page.fastest_right("epsilon-plus-flat", rows) == "none"
+    assert "1.15 **missed**" in bench_page.recipe_line(SMALL, "epsilon", rows)
+    assert bench_page.verdict(1.15, 1.15) == "1.15 met"
+
+
+class Layer:
+    def forward(self):
+        return "as it was"
+
+
+def rewrite(kind):
+    kind.original_forward, kind.forward = kind.forward, lambda self: "rewritten"
+    return True
+
+
+def test_what_lxt_rewrites_is_rewritten_for_its_calls_alone():
+    before, after = lxt_rules.rewritten({Layer: rewrite})
+    layer = Layer()
+    assert layer.forward() == "as it was"
+    with pytest.raises(ZeroDivisionError), lxt_rules.put_on(before, after):
+        1 / (layer.forward() != "rewritten")
+    assert layer.forward() == "as it was"
+    assert not hasattr(layer, "original_forward")
+
+
+def test_a_process_that_fails_leaves_no_numbers(monkeypatch):
+    failed = SimpleNamespace(returncode=1, stdout="")
+    monkeypatch.setattr(bench.subprocess, "run", lambda *_, **__: failed)
+    assert bench.fresh(SMALL, "relprop epsilon", None, 1) == {}
