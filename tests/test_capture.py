@@ -4,8 +4,10 @@ import pytest
 import torch
 from networks import randomise, signed
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import relprop
+from relprop.errors import CaptureError
 
 
 class Loops(nn.Module):
@@ -165,3 +167,75 @@ def test_two_explainers_on_one_model():
     model, x = randomise(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3))), signed(2, 4)
     one, other = relprop.Explainer(model.double(), "zero"), relprop.Explainer(model, "zero")
     assert one(x).relevance.equal(other(x).relevance)
+
+
+class Samples(TorchDispatchMode):
+    """Counts the samples that a convolution is really run on."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.convolution.default and type(result) is torch.Tensor:
+            self.count += len(result)
+        return result
+
+
+def samples(run) -> int:
+    with Samples() as counter:
+        run()
+    return counter.count
+
+
+def test_a_new_shape_runs_the_model_on_nine_samples(tmp_path):
+    model = randomise(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3)))
+    x, explainer = torch.randn(5, 1, 4, 4), relprop.Explainer(model, "zero")
+    # the model on one; what was read of it on one, on two, and twice on two of which one is NaN;
+    # the program on one
+    assert samples(lambda: explainer.plan(x)) == 1 + 1 + 2 + 2 + 2 + 1
+    assert samples(lambda: explainer.plan(x[:3])) == 0
+    # another recipe's program, and what was read
+    assert samples(lambda: explainer.with_recipe("epsilon").plan(x)) == 1 + 1
+    explainer.save(tmp_path / "plan.safetensors")
+    loaded = relprop.Explainer.load(tmp_path / "plan.safetensors", model)
+    assert samples(lambda: loaded.plan(x)) == 1 + 1 + 1
+
+
+class Alone(nn.Module):
+    """Does to a single sample what `change` says."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.linear, self.change = nn.Linear(6, 4), change
+
+    def forward(self, x):
+        h = self.linear(x)
+        return self.change(h) if x.shape[0] == 1 else h
+
+
+@pytest.mark.parametrize("change", [lambda h: 2 * h, lambda h: 1.001 * h, lambda h: h[:, :3]])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_model_that_does_another_thing_to_one_sample_is_refused(change, batch):
+    with pytest.raises(CaptureError, match="on one sample does not do what it does"):
+        relprop.Explainer(randomise(Alone(change)), "zero").plan(torch.randn(batch, 6))
+
+
+@pytest.mark.parametrize("change", [torch.squeeze, torch.t])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_model_that_moves_samples_out_of_the_first_dimension_is_refused(change, batch):
+    model = nn.Sequential(randomise(nn.Linear(6, 4)), Applied(change))
+    with pytest.raises(CaptureError, match="mixes the samples"):
+        relprop.Explainer(model, "zero").plan(torch.randn(batch, 6))
+
+
+class Applied(nn.Module):
+    """A function."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)

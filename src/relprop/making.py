@@ -48,11 +48,11 @@ class Captured:
 
 def read_model(
     model: nn.Module, inputs: Inputs, output: str | int | None, per_input: bool
-) -> Captured:
-    """The operations that `model` runs on batches like these.
+) -> tuple[Captured, Tensor]:
+    """The operations that `model` runs on batches like these, and what they give for the first.
 
     output     which of several results is explained
-    per_input  the graph is for these very numbers
+    per_input  the graph is for these very numbers, and what it gives is for the whole batch
     Raises CaptureError if the model cannot be read, does not do what was read, or mixes samples;
     PlanError if it is in train mode.
     Not to be run by two threads at once.
@@ -62,36 +62,43 @@ def read_model(
         graph = capture(copy, inputs, output, per_input)
     refuse_train_mode(graph.nodes, find_facts(graph).dependent)
     _refuse_other_tokens(graph)
+    state, (first, last) = state_of(model, graph), _ends(graph, inputs)
+    got, expected = _run(graph, Called(copy, inputs, output), first, last, inputs)
+    both = _both(inputs) if graph.any_batch else inputs
+    beside = graph.run(both.tensors, state) if graph.any_batch else got
     # A graph is read for two samples or more: on one it must still give the model's own output.
-    one = inputs if per_input else inputs.per_sample(lambda t: t[:1])
-    got, same = _compared(graph, Called(copy, inputs, output), one, inputs)
-    if not same:
+    # What it gives for a sample beside another stands for that, unless it is not the model's.
+    alike = _same(beside[-len(expected) :], expected)
+    if not alike and not _same(graph.run(last.tensors, state), expected):
         raise CaptureError(
             f"{type(model).__name__} on one sample does not do what it does on several",
             "a model that does the same for a batch of any size, and always the same",
             "take conditions on x.shape[0], squeeze() and random numbers out of forward",
         )
-    state = state_of(model, graph)
-    first = "" if is_finite(got) else first_in_forward(graph, one.tensors, state)
-    check_finite(got, "model's output", first, "check the model's weights and the scale of x")
-    return Captured(graph, _layouts(graph, inputs, state, got))
+    where = "" if is_finite(got) else first_in_forward(graph, first.tensors, state)
+    check_finite(got, "model's output", where, "check the model's weights and the scale of x")
+    alone = {0: got, 1: expected}
+    if per_input:
+        alone = {k: got[k : k + 1] for k in (0, inputs.batch - 1)}
+    return Captured(graph, _layouts(graph, both, state, alone, beside)), got
 
 
 def read_before(
     read: Captured, model: nn.Module, inputs: Inputs, output: str | int | None
-) -> Captured:
+) -> tuple[Captured, Tensor]:
     """What was read of a model before, once it is seen that this model does the same.
 
     Raises CaptureError if it does not.
     """
-    one = inputs.per_sample(lambda t: t[:1])
-    if not _compared(read.graph, Called(twin(model), inputs, output), one, inputs)[1]:
+    first, _ = _ends(read.graph, inputs)
+    got, expected = _run(read.graph, Called(twin(model), inputs, output), first, first, inputs)
+    if not _same(got, expected):
         raise CaptureError(
             f"{type(model).__name__} does not do what the model did that the plan was saved of",
             "a model of the same architecture, in eval mode",
             "read the model anew: relprop.Explainer(model)",
         )
-    return read
+    return read, got
 
 
 def _refuse_other_tokens(graph: Graph) -> None:
@@ -112,11 +119,25 @@ def _of(graph: Graph, name: str) -> Graph:
     return replace(graph, explained=(name,), tokens=(name,))
 
 
-def _compared(graph: Graph, called: Called, one: Inputs, inputs: Inputs) -> tuple[Tensor, bool]:
-    """The output of a graph, and whether it is that of the model, which may write its inputs."""
+def _ends(graph: Graph, inputs: Inputs) -> tuple[Inputs, Inputs]:
+    """The first sample and the last; for a graph of one batch, that batch."""
+    if not graph.any_batch:
+        return inputs, inputs
+    return inputs.per_sample(lambda t: t[:1]), inputs.per_sample(lambda t: t[-1:])
+
+
+def _both(inputs: Inputs) -> Inputs:
+    """The first sample and the last in one batch."""
+    return inputs.per_sample(lambda t: torch.cat([t[:1], t[-1:]]))
+
+
+def _run(
+    graph: Graph, called: Called, one: Inputs, other: Inputs, inputs: Inputs
+) -> tuple[Tensor, Tensor]:
+    """What a graph gives for one sample, and its model, which may write its inputs, for another."""
     try:
         got = graph.run(one.tensors, state_of(called.model, graph))
-        expected = called(*(tensor.clone() for tensor in one.tensors.values()))
+        return got, called(*(tensor.clone() for tensor in other.tensors.values()))
     except CaptureError:
         raise
     except Exception as error:
@@ -127,25 +148,31 @@ def _compared(graph: Graph, called: Called, one: Inputs, inputs: Inputs) -> tupl
             f"is not {inputs.batch}",
             "give a batch of another size if one of these inputs holds no samples",
         ) from error
-    same = got.shape == expected.shape and _difference(got, expected) <= _tolerance(expected)
-    return got, same
 
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def make_program(read: Captured, model: nn.Module, inputs: Inputs, recipe: Recipe) -> Made:
+def make_program(
+    read: Captured,
+    model: nn.Module,
+    inputs: Inputs,
+    recipe: Recipe,
+    expected: Tensor | None = None,
+) -> Made:
     """The program that explains by `recipe` what was read of `model`.
 
+    expected  what was read gives for the first sample, where that is known
     Raises PlanError if an operation has no rule; NumberError if the output is not finite, or not
     what the model gives.
     """
     graph = read.graph
     program = Program(make_plan(graph, recipe))
     state = state_of(model, graph)
-    one = inputs.per_sample(lambda t: t[:1]) if graph.any_batch else inputs
-    got, expected = program.forward(one.tensors, state).output, graph.run(one.tensors, state)
+    one, _ = _ends(graph, inputs)
+    expected = graph.run(one.tensors, state) if expected is None else expected
+    got = program.forward(one.tensors, state).output
     change, limit = _difference(got, expected), max(_ROUNDING, _tolerance(expected))
     if change > limit:
         first = first_apart(program, one.tensors, state, limit)
@@ -160,28 +187,35 @@ def make_program(read: Captured, model: nn.Module, inputs: Inputs, recipe: Recip
 
 
 def _layouts(
-    graph: Graph, inputs: Inputs, state: Mapping[str, Tensor], alone: Tensor
+    graph: Graph,
+    inputs: Inputs,
+    state: Mapping[str, Tensor],
+    alone: Mapping[int, Tensor],
+    beside: Tensor,
 ) -> Mapping[str, Layout | None]:
     """Layouts, and CaptureError if other samples change what the model makes of one.
 
-    alone  what it makes of the first sample alone; of a graph for one batch, of that batch
+    alone   sample -> what the model makes of it by itself
+    beside  what it makes of all
     """
-    if graph.any_batch:
-        last = graph.run(inputs.per_sample(lambda t: t[-1:]).tensors, state)
-        alone = torch.cat([alone, last])
-        inputs = inputs.per_sample(lambda t: torch.cat([t[:1], t[-1:]]))
-        if not _alike(graph.run(inputs.tensors, state), alone):
-            raise mixes("the model")
-    probes = {k: beside_nan(graph, inputs.tensors, state, k) for k in (inputs.batch - 1, 0)}
+    if not all(_alike(beside[k : k + 1], alone[k]) for k in alone):
+        raise mixes("the model")
+    probes = {k: beside_nan(graph, inputs.tensors, state, k) for k in alone}
     layouts = find_layouts(graph, probes, inputs.batch)
-    if not all(_alike(values[graph.output][k], alone[k]) for k, values in probes.items()):
+    if not all(_alike(probes[k][graph.output][k : k + 1], alone[k]) for k in alone):
         raise mixes("the model")
     return layouts
 
 
+def _same(got: Tensor, expected: Tensor) -> bool:
+    """Whether an output is that which is expected, of the same operations on the same numbers."""
+    return got.shape == expected.shape and _difference(got, expected) <= _tolerance(expected)
+
+
 def _alike(got: Tensor, expected: Tensor) -> bool:
     """Whether an output is that which is expected, but for rounding."""
-    return _difference(got, expected) <= max(_ROUNDING, _tolerance(expected))
+    limit = max(_ROUNDING, _tolerance(expected))
+    return got.shape == expected.shape and _difference(got, expected) <= limit
 
 
 def state_of(model: nn.Module, graph: Graph, detached: bool = True) -> Mapping[str, Tensor]:

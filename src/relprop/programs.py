@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .engine.inputs import Inputs
 from .engine.recipe import Recipe
@@ -49,20 +49,22 @@ class Programs:
         """The program for inputs like these. Raises what `read_model` and `make_program` raise."""
         if self.per_input:
             with _PLANNING, torch.no_grad():
-                read = read_model(self.model, inputs, self.output, True)
-                return make_program(read, self.model, inputs, self.recipe)
+                read, found = read_model(self.model, inputs, self.output, True)
+                return make_program(read, self.model, inputs, self.recipe, found)
         modules = list(self.model.modules())  # kept, so that no new module gets an old one's id
         key = (inputs.signature, *((id(m), m.training) for m in modules))
         if key not in self._made:
             with _PLANNING, torch.no_grad():
+                output: Tensor | None = None
                 if key not in self._read:
-                    self._read[key] = self._known(inputs), modules
+                    read, output = self._known(inputs)
+                    self._read[key] = read, modules
                 if key not in self._made:
                     read = self._read[key][0]
-                    self._made[key] = make_program(read, self.model, inputs, self.recipe)
+                    self._made[key] = make_program(read, self.model, inputs, self.recipe, output)
         return self._made[key]
 
-    def _known(self, inputs: Inputs) -> Captured:
+    def _known(self, inputs: Inputs) -> tuple[Captured, Tensor]:
         saved = self.saved.get(repr(inputs.signature))
         if saved is not None:
             return read_before(saved, self.model, inputs, self.output)

@@ -69,12 +69,16 @@ def find_layouts(
             allowed = [_layouts(~v.isnan(), batch, kept) for kept, v in values.items()]
             both = set.intersection(*allowed)
             found[node.name] = both.pop() if len(both) == 1 else None
-            nan = any(bool(v.isnan().any()) for v in values.values())
-            mixed += [node.where] if found[node.name] is None and nan else []
-    spread = any(bool(probe[graph.output].isnan().any()) for probe in probes.values())
+            if found[node.name] is None and any(map(_has_nan, values.values())):
+                mixed.append(node.where)
+    spread = any(_has_nan(probe[graph.output]) for probe in probes.values())
     if spread and found.get(graph.output) != Layout():
         raise mixes(mixed[0] if mixed else "the model")
     return {**found, graph.output: Layout()}
+
+
+def _has_nan(value: Tensor) -> bool:
+    return bool(value.isnan().any())
 
 
 def _spoil(value: Tensor, kept: int) -> Tensor:
@@ -92,13 +96,24 @@ def _layouts(whole: Tensor, batch: int, kept: int) -> set[Layout]:
         return {Layout()}
     found = set()
     for axis in range(whole.ndim):
-        if whole.shape[axis] % batch:
+        if whole.shape[axis] % batch or not _possible(whole, axis):
             continue
         marked = whole.flatten(axis + 1).all(-1) if axis + 1 < whole.ndim else whole
         marked = marked.flatten(0, axis - 1).all(0) if axis else marked
         outer = _outer(marked, batch, kept)
         found |= {Layout(axis, outer)} if outer is not None else set()
     return found
+
+
+def _possible(whole: Tensor, axis: int) -> bool:
+    """Whether both the first line along a dimension and the last are whole at one place.
+
+    What is whole in all lines is whole in these two, which are read at once.
+    """
+    first, last = whole, whole
+    for dim in reversed([dim for dim in range(whole.ndim) if dim != axis]):
+        first, last = first.select(dim, 0), last.select(dim, -1)
+    return bool((first & last).any())
 
 
 def _outer(marked: Tensor, batch: int, kept: int) -> int | None:
