@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from . import rules, shares
 from .adjoints import adjoint
+from .factors import Factor, gate
 from .forms import Absorbed, Back, Form, divide, signed, stabilise
 from .graph import Node, Ref, substitute
 from .kept import KeptWeights
@@ -86,19 +86,12 @@ def _activation(step: Step) -> Run:
     is_relu, keeps_zero = step.node.operation == "relu", step.operation.keeps_zero
     (name,) = step.routes
 
-    def pull_through(x: Tensor, y: Tensor) -> Callable[[Tensor], Tensor]:
-        if passes:
-            return lambda r: r
-        if not keeps_zero:
-            return lambda c: c * y
-        if is_relu:
-            return lambda c: torch.ops.aten.threshold_backward(c, y, 0)
-        factor = divide(y, x)
-        return lambda c: c * factor
-
     def run(values: Values) -> tuple[Tensor, Back]:
         x, y = values[name], step.node.run(values)
-        return y, Back(pull_through(x, y), lambda v: {})
+        if passes:
+            return y, Back(lambda r: r, lambda v: {})
+        factor = Factor(y, gate) if is_relu else Factor(divide(y, x) if keeps_zero else y)
+        return y, Back(factor, lambda v: {}, factor.release)
 
     return run
 
