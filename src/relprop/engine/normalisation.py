@@ -122,13 +122,8 @@ def _held(
         return _affine(even(u.reshape(parts)) * scale, weight, bias).reshape(u.shape)
 
     def adjoint(c: Tensor) -> tuple[Tensor, ...]:
-        own = not torch.is_grad_enabled()
-        pulled = c.reshape(parts) * scale
-        if weight is not None:
-            pulled = (
-                pulled.mul_(weight) if own and weight.dtype is pulled.dtype else pulled * weight
-            )
-        return (even(pulled, own).reshape(shape).to(dtype),)
+        pulled = even(_affine(c.reshape(parts), weight, None) * scale, not torch.is_grad_enabled())
+        return (pulled.reshape(shape).to(dtype),)
 
     return Traced(function, function, (x,), function(x) if z is None else z, (0,), adjoint)
 
