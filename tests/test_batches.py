@@ -314,12 +314,19 @@ def test_the_last_way_back_gives_what_the_others_give(blocks, name, parameters):
     assert torch.equal(explainer(x, 0).relevance, first.relevance)  # nothing kept was overwritten
 
 
-def test_a_sum_of_exactly_zero_passes_nothing_on():
-    layer = nn.Linear(2, 2, bias=False)
-    layer.weight.data = torch.tensor([[1.0, -1.0], [2.0, 1.0]])
-    net = nn.Sequential(layer, nn.Linear(2, 2))
-    net[1].weight.data = torch.tensor([[0.1, 0.0], [0.0, 0.1]])
+def test_sums_of_exactly_zero_pass_nothing_on():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 64, bias=False), nn.Linear(64, 2)).eval()
+    net[0].weight.data = torch.randn(64, 1) * torch.tensor([1.0, -1.0])
     for epsilon in (1e-6, 0.3):
         recipe = relprop.Recipe.preset("epsilon", epsilon=epsilon)
-        found = relprop.explain(net.eval(), torch.ones(1, 2), recipe, target=0)
+        found = relprop.explain(net, torch.ones(1, 2), recipe, target=0)
         assert torch.equal(found.relevance, torch.zeros(1, 2))
+
+
+def test_what_is_kept_of_weights_is_not_overwritten():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    recipe = relprop.Recipe.preset("zero").using("0", "w-squared").using("2", "w-squared")
+    explainer, x = relprop.Explainer(net.eval(), recipe), torch.randn(1, 8)
+    assert torch.equal(explainer(x, 0).relevance, explainer(x, 0).relevance)

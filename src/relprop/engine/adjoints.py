@@ -95,12 +95,8 @@ def _sum_of_two(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence
 
 
 def _scaled(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    like = [(_conjugate(args[1 - i]), args[i].shape, args[i].dtype) for i in places]
+    like = [(args[1 - i], args[i].shape, args[i].dtype) for i in places]
     return lambda c: tuple((c * factor).sum_to_size(s).to(d) for factor, s, d in like)
-
-
-def _conjugate(factor: Any) -> Any:
-    return factor.conj() if isinstance(factor, Tensor) else factor
 
 
 def _negated(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
