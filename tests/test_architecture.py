@@ -14,8 +14,8 @@ PACKAGE = Path(relprop.__file__).parent
 FLOORS = [
     "errors",
     "margin files extras progress live_memory streaming",
-    "data.idx data.download heatmap architecture engine.forms engine.kinds engine.inputs "
-    "engine.graph engine.ledger_plot",
+    "data.idx data.download heatmap architecture engine.forms engine.factors engine.kinds "
+    "engine.inputs engine.graph engine.ledger_plot",
     "data models engine.linear_maps engine.reading engine.traced engine.adjoints",
     "train engine.weighted engine.capture engine.normalisation",
     "engine.sides",

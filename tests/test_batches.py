@@ -257,3 +257,76 @@ def test_weights_that_change_are_derived_anew(recipe, change):
             change(parameter)
         fresh = relprop.explain(copy.deepcopy(model), x, recipe).relevance
         assert torch.equal(explainer(x).relevance, fresh)
+
+
+# ---- memory that is used again -------------------------------------------------------------------
+
+
+class Blocks(nn.Module):
+    """Blocks of a transformer without attention, and the same scores in another shape."""
+
+    def __init__(self, depth: int = 4, width: int = 32) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
+        self.wide = nn.ModuleList(nn.Linear(width, 4 * width) for _ in range(depth))
+        self.gates = nn.ModuleList(nn.Linear(width, 4 * width) for _ in range(depth))
+        self.narrow = nn.ModuleList(nn.Linear(4 * width, width) for _ in range(depth))
+        self.head = nn.Linear(width, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for parts in zip(self.norms, self.wide, self.gates, self.narrow, strict=True):
+            norm, wide, gate, narrow = parts
+            h = norm(x)
+            x = x + narrow(nn.functional.gelu(gate(h)) * wide(h))
+        return self.head(x).unsqueeze(1).flatten(1)
+
+
+@pytest.fixture
+def blocks() -> nn.Module:
+    torch.manual_seed(0)
+    return Blocks().eval().requires_grad_(False)
+
+
+def test_memory_of_gated_blocks_is_that_of_the_gradient(blocks):
+    explainer, x = relprop.Explainer(blocks, "attnlrp"), torch.randn(64, 32)
+    explainer(x)
+    floor = peak_bytes(lambda: gradient_times_input(blocks, x))
+    assert peak_bytes(lambda: explainer(x)) <= 1.03 * floor
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("attnlrp", {"epsilon": 0.1}),
+        ("epsilon", {}),
+        ("epsilon-plus-flat", {}),
+        ("epsilon-gamma-box", {"low": -4.0, "high": 4.0}),
+        ("epsilon-alpha2-beta1", {}),
+    ],
+)
+def test_the_last_way_back_gives_what_the_others_give(blocks, name, parameters):
+    recipe = relprop.Recipe.preset(name, **parameters)
+    explainer, x = relprop.Explainer(blocks.double(), recipe), torch.randn(1, 32).double()
+    first, second = explainer(x, 0), explainer(x, [0, 0, 1])
+    for i in (0, 1):
+        torch.testing.assert_close(first.relevance, second.relevance[:, i])
+    torch.testing.assert_close(first.output, blocks(x), rtol=0, atol=0)
+    assert torch.equal(explainer(x, 0).relevance, first.relevance)  # nothing kept was overwritten
+
+
+def test_sums_of_exactly_zero_pass_nothing_on():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 64, bias=False), nn.Linear(64, 2)).eval()
+    net[0].weight.data = torch.randn(64, 1) * torch.tensor([1.0, -1.0])
+    for epsilon in (1e-6, 0.3):
+        recipe = relprop.Recipe.preset("epsilon", epsilon=epsilon)
+        found = relprop.explain(net, torch.ones(1, 2), recipe, target=0)
+        assert torch.equal(found.relevance, torch.zeros(1, 2))
+
+
+def test_what_is_kept_of_weights_is_not_overwritten():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    recipe = relprop.Recipe.preset("zero").using("0", "w-squared").using("2", "w-squared")
+    explainer, x = relprop.Explainer(net.eval(), recipe), torch.randn(1, 8)
+    assert torch.equal(explainer(x, 0).relevance, explainer(x, 0).relevance)

@@ -95,9 +95,8 @@ def _sum_of_two(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence
 
 
 def _scaled(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    (place,) = places
-    shape, dtype, factor = args[place].shape, args[place].dtype, args[1 - place]
-    return lambda c: ((c * factor).sum_to_size(shape).to(dtype),)
+    like = [(args[1 - i], args[i].shape, args[i].dtype) for i in places]
+    return lambda c: tuple((c * factor).sum_to_size(s).to(d) for factor, s, d in like)
 
 
 def _negated(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:

@@ -32,6 +32,8 @@ class Back:
               them where several inputs receive relevance
     absorbed  from what arrives to the relevance that does not leave, by cause: tensors that
               broadcast to the result's shape. Called for the ledger alone.
+    release   called before the last `pull`, where nobody else needs the result any more: its
+              memory, and that of all that was made of it, may take what `pull` makes
 
     bias           the share of a weighted sum's or a normalisation's bias
     stabiliser     what epsilon, or a stabiliser of a denominator, takes
@@ -41,6 +43,7 @@ class Back:
 
     pull: Callable[[Tensor], Any]
     absorbed: Callable[[Tensor], Absorbed]
+    release: Callable[[], None] = lambda: None
 
 
 def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:

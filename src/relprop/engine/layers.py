@@ -9,6 +9,7 @@ from torch import Tensor
 from .graph import Node, substitute
 from .kept import KeptWeights
 from .linear_maps import AveragePool, Convolution, Dense, LinearMap
+from .operations import known
 from .plan import Step
 from .weighted import WeightedSum, Weights
 
@@ -27,6 +28,7 @@ def weighted_sum(step: Step, values: Mapping[str, Any], kept: KeptWeights) -> We
         rectified=step.rectified,
         activation=_activation(step, values),
         relu=step.rectifies_in_place,
+        keeps_sign=_keeps_sign(step.activation),
         arriving=step.arriving,
         sample_dims=_without_samples(step.node),
     )
@@ -37,6 +39,11 @@ def _activation(step: Step, values: Mapping[str, Any]) -> Callable[[Tensor], Ten
         return None
     node, name = step.activation, (step.batch_norm or step.node).name
     return lambda z: node.run({**values, name: z})
+
+
+def _keeps_sign(activation: Node | None) -> bool:
+    operation = known(activation) if activation else None
+    return operation is not None and operation.keeps_sign
 
 
 def _layer(step: Step, values: Mapping[str, Any]) -> tuple[LinearMap, Weights]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from . import rules, shares
 from .adjoints import adjoint
+from .factors import Factor, gate
 from .forms import Absorbed, Back, Form, divide, signed, stabilise
 from .graph import Node, Ref, substitute
 from .kept import KeptWeights
@@ -86,34 +87,54 @@ def _activation(step: Step) -> Run:
     is_relu, keeps_zero = step.node.operation == "relu", step.operation.keeps_zero
     (name,) = step.routes
 
-    def pull_through(x: Tensor, y: Tensor) -> Callable[[Tensor], Tensor]:
-        if passes:
-            return lambda r: r
-        if not keeps_zero:
-            return lambda c: c * y
-        if is_relu:
-            return lambda c: torch.ops.aten.threshold_backward(c, y, 0)
-        factor = divide(y, x)
-        return lambda c: c * factor
-
     def run(values: Values) -> tuple[Tensor, Back]:
         x, y = values[name], step.node.run(values)
-        return y, Back(pull_through(x, y), lambda v: {})
+        if passes:
+            return y, Back(lambda r: r, lambda v: {})
+        factor = Factor(y, gate) if is_relu else Factor(divide(y, x) if keeps_zero else y)
+        return y, Back(factor, lambda v: {}, factor.release)
 
     return run
 
 
 def _known(step: Step) -> Run | None:
     """What goes back through an adjoint that is written down; None for others."""
-    run_known = adjoint(step.node, step.routes) if step.rule is None else None
+    share = _share_of_derivative(step)
+    run_known = adjoint(step.node, step.routes) if share else None
     if run_known is None or _converts(step) or _passes(step):
         return None
 
     def run(values: Values) -> tuple[Any, Back]:
         result, pull = run_known(values)
-        return result, Back(pull, lambda v: _derivative(step, _trace(step, values)).absorbed(v))
+        parts = pull if share == 1 else lambda v: tuple(_times(share, part) for part in pull(v))
+        return result, Back(parts, lambda v: _back(step, _trace(step, values)).absorbed(v))
 
     return run
+
+
+def _share_of_derivative(step: Step) -> float:
+    """What part of the derivative a step gives to each input; 0 where it gives something else."""
+    if step.rule is None:
+        return 1.0
+    if step.node.operation != "mul":
+        return 0.0
+    return _OF_PRODUCTS.get(step.rule.definition.function, 0.0)
+
+
+_OF_PRODUCTS: Mapping[Callable[..., Back], float] = {
+    shares.constant_gate: 1.0,
+    shares.constant_statistics: 1.0,
+    shares.uniform: 0.5,
+}
+
+
+def _times(share: float, part: Tensor) -> Tensor:
+    """The part, which is our own, scaled."""
+    return part * share if torch.is_grad_enabled() else part.mul_(share)
+
+
+def _back(step: Step, traced: Traced) -> Back:
+    return _rule(step)(traced) if step.rule else _derivative(step, traced)
 
 
 def _passes(step: Step) -> bool:
@@ -133,7 +154,7 @@ def _traced(step: Step) -> Run:
         traced = _trace(step, values)
         if _passes(step):
             return traced.z, _unchanged(traced)
-        back = _rule(step)(traced) if step.rule else _derivative(step, traced)
+        back = _back(step, traced)
         return traced.z, per_unit(back, traced.z) if _converts(step) else back
 
     return run

@@ -112,14 +112,17 @@ def _held(
     """
     shape, dtype = x.shape, x.dtype
 
-    def even(u: Tensor) -> Tensor:
-        return u - u.mean(centred, keepdim=True) if centred else u
+    def even(u: Tensor, own: bool = False) -> Tensor:
+        if not centred:
+            return u
+        mean = u.mean(centred, keepdim=True)
+        return u.sub_(mean) if own else u - mean
 
     def function(u: Tensor) -> Tensor:
         return _affine(even(u.reshape(parts)) * scale, weight, bias).reshape(u.shape)
 
     def adjoint(c: Tensor) -> tuple[Tensor, ...]:
-        pulled = even(_affine(c.reshape(parts), weight, None) * scale)
+        pulled = even(_affine(c.reshape(parts), weight, None) * scale, not torch.is_grad_enabled())
         return (pulled.reshape(shape).to(dtype),)
 
     return Traced(function, function, (x,), function(x) if z is None else z, (0,), adjoint)

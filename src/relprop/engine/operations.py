@@ -40,6 +40,7 @@ class Operation:
     kind         of a rule: which rows of a recipe it fits; of a product, where it has two factors
                  that depend on the input (with one, it is linear)
     keeps_zero   of an activation: f(0) = 0
+    keeps_sign   of an activation: f(x) is never of the other sign than x
     nonnegative  of the result: "always"; "if-inputs", where all of them are >= 0; "never" known
     rectifies    of an activation: it is zero wherever its input is <= 0
     elementwise  of a combination: with one argument that depends on the input, each entry of the
@@ -51,6 +52,7 @@ class Operation:
     principle: Principle
     kind: Kind | None = None
     keeps_zero: bool = True
+    keeps_sign: bool = False
     nonnegative: Literal["always", "if-inputs", "never"] = "never"
     rectifies: bool = False
     elementwise: bool = False
@@ -91,9 +93,10 @@ _BY_OPERATION: Mapping[Operation, str] = {
     _rule("normalisation"): "layer_norm group_norm rms_norm instance_norm",
     _rule("recurrent"): "lstm gru rnn_tanh rnn_relu",
     replace(_EVEN, rectifies=True): "relu",
-    _ACTIVATION: "leaky_relu prelu elu celu selu gelu silu mish hardswish hardshrink softshrink "
-    "softsign sin asinh atan expm1 log1p nan_to_num rrelu",
-    replace(_ACTIVATION, gate="signed"): "tanh erf",
+    _ACTIVATION: "leaky_relu prelu elu celu hardshrink softshrink sin asinh atan expm1 log1p "
+    "nan_to_num rrelu",
+    replace(_ACTIVATION, keeps_sign=True): "gelu silu mish hardswish selu softsign",
+    replace(_ACTIVATION, keeps_sign=True, gate="signed"): "tanh erf",
     replace(_ACTIVATION, nonnegative="if-inputs"): "sqrt",
     _EVEN: "abs square",
     replace(_POSITIVE, gate="open"): "sigmoid hardsigmoid",

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
+from .factors import alike
 from .forms import Absorbed, Back, Form
 from .kept import KeptWeights
+from .kinds import WEIGHTED_SUMS
 from .lowering import Run, lower
 from .plan import Plan, Step
 
@@ -56,6 +59,7 @@ class Program:
         self._steps: list[tuple[Step, Run]] = [(s, lower(s, self._weights)) for s in plan.steps]
         self._kept = _needed_on_the_way_back(plan)
         self._last = _last_uses(plan)
+        self._given_out = _given_out(plan)
 
     def run(
         self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], values: dict[str, Any]
@@ -100,7 +104,7 @@ class Program:
             parts = [partial(self._run_again, self._given(inputs, state), 0, 1)]
         for i, (step, back) in enumerate(self.run(inputs, state, values)):
             if back is not None and not recompute:
-                backs.append((step, back if account else Back(back.pull, _not_accounted)))
+                backs.append((step, Back(back.pull, back.absorbed) if account else _slim(back)))
             self._drop_used(step, values, lambda name: account or keep(name))
             if recompute and i % length == 0:
                 parts.append(partial(self._run_again, dict(values), i + 1, i + 1 + length))
@@ -118,7 +122,7 @@ class Program:
         for step, run in self._steps[start:stop]:
             values[step.name], back = run(values)
             if back is not None:
-                backs.append((step, Back(back.pull, _not_accounted)))
+                backs.append((step, _slim(back)))
             self._drop_used(step, values, lambda name: False)
         return backs
 
@@ -132,7 +136,9 @@ class Program:
         waiting: dict[str, list[tuple[Tensor, Form]]] = defaultdict(list)
         waiting[self.plan.graph.output].append((c, Form.GRADIENT))
         for step, back in self._ways_back(trace, again):
-            v = self._arrived(step.name, waiting.pop(step.name), trace.values, watchers)
+            v = self._arrived(step.name, waiting.pop(step.name), trace.values, watchers, again)
+            if not again and not torch.is_grad_enabled() and step.name not in self._given_out:
+                back.release()
             pulled = back.pull(v)
             parts = pulled if isinstance(pulled, tuple) else (pulled,)
             assert step.leaving is not None
@@ -141,7 +147,10 @@ class Program:
             for watcher in watchers:
                 watcher.passed(step, back, v, parts)
             del back, v, pulled, parts
-        return {name: self._at_source(name, waiting, trace.values, watchers) for name in self.taken}
+        return {
+            name: self._at_source(name, waiting[name], trace.values, watchers, again)
+            for name in self.taken
+        }
 
     def _ways_back(self, trace: Trace, again: bool) -> Iterator[tuple[Step, Back]]:
         """Each step's, from the last to the first; it is freed with the step, unless `again`."""
@@ -160,11 +169,12 @@ class Program:
     def _at_source(
         self,
         name: str,
-        waiting: Mapping[str, list[tuple[Tensor, Form]]],
+        parts: list[tuple[Tensor, Form]],
         values: Mapping[str, Any],
         watchers: Sequence[Watcher],
+        again: bool,
     ) -> Tensor:
-        v = self._arrived(name, waiting[name], values, watchers)
+        v = self._arrived(name, parts, values, watchers, again)
         return relevance(v, self.plan.forms[name], values[name]).contiguous()
 
     def _arrived(
@@ -173,18 +183,22 @@ class Program:
         parts: list[tuple[Tensor, Form]],
         values: Mapping[str, Any],
         watchers: Sequence[Watcher],
+        again: bool,
     ) -> Tensor:
         """The sum of what arrived at a value, in the one form that is expected there."""
         form = self.plan.forms[name]
         mixed = form is Form.RELEVANCE
         tensors = [relevance(t, f, values[name]) if mixed else t for t, f in _unlike(parts, form)]
         tensors += [t for t, f in parts if f is form]
-        total = tensors[0]
-        for tensor in tensors[1:]:
-            total = total + tensor
+        total = _sum(tensors, in_place=not again and not torch.is_grad_enabled())
         for watcher in watchers:
             total = watcher.arrived(name, total, form, values.get(name))
         return total
+
+
+def _slim(back: Back) -> Back:
+    """A way back that keeps nothing for the ledger."""
+    return Back(back.pull, _not_accounted, back.release)
 
 
 def _not_accounted(v: Tensor) -> Absorbed:
@@ -198,6 +212,24 @@ def _unlike(parts: list[tuple[Tensor, Form]], form: Form) -> list[tuple[Tensor, 
 def relevance(v: Tensor, form: Form, value: Tensor) -> Tensor:
     """Relevance itself, of what arrived at a value in a form."""
     return value * v if form is Form.GRADIENT else v
+
+
+def _sum(tensors: list[Tensor], in_place: bool) -> Tensor:
+    """Of one, itself. Of several, a new tensor, that takes all further ones if `in_place`."""
+    total, *others = tensors
+    for i, tensor in enumerate(others):
+        own = in_place and i > 0 and alike(tensor, total)
+        total = total.add_(tensor) if own else total + tensor
+    return total
+
+
+def _given_out(plan: Plan) -> frozenset[str]:
+    """Values that the output may share memory with: those before it, up to a weighted sum."""
+    found = {plan.graph.output}
+    for step in reversed(plan.steps):
+        if step.name in found and step.kind not in WEIGHTED_SUMS:
+            found.update(step.reads)
+    return frozenset(found)
 
 
 def _needed_on_the_way_back(plan: Plan) -> frozenset[str]:

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from .factors import damp
 from .forms import Absorbed, Back, Cause, divide, signed
 from .graph import Node
-from .rules import damp
 
 RESULTS = {"lstm": ("output", "h", "s"), "gru": ("output", "h")}
 

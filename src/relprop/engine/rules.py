@@ -10,12 +10,11 @@ stab(z)      z moved from zero by STABILISER, sign kept; zero counts as positive
 s_j          what is carried back along the weights: R_j by the denominator of its share
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .factors import Damping, Factor, gate
 from .forms import Absorbed, Back, Form, divide, signed, stabilise
 from .sides import Sides
 from .weighted import STABILISER, WeightedSum
@@ -33,15 +32,10 @@ def zero(step: WeightedSum) -> Back:
             lambda r: carry(divide(r, z)),
             lambda r: {"bias": divide(r, z) * bias, "stabiliser": r * (z == 0)},
         )
-    if step.relu:
-        threshold = torch.ops.aten.threshold_backward
-        return Back(
-            lambda c: carry(threshold(c, z, 0)), lambda c: {"bias": threshold(c, z, 0) * bias}
-        )
-    if step.activation:
-        factor = divide(step.result, z)
-        return Back(lambda c: carry(c * factor), lambda c: {"bias": c * factor * bias})
-    return Back(carry, lambda c: {"bias": c * bias})
+    if not step.activation:
+        return Back(carry, lambda c: {"bias": c * bias})
+    share = Factor(z, gate) if step.relu else Factor(divide(step.result, z))
+    return Back(lambda c: carry(share(c)), lambda c: {"bias": share(c) * bias}, share.release)
 
 
 def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False) -> Back:
@@ -55,50 +49,23 @@ def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False)
     carry, z, bias = step.carry(step.weights), step.z, step.bias(step.weights)
     size = epsilon * root_mean_square(z, step.sample_dims) if relative else epsilon
     share = damped(step, size)
+    of_its_sign = step.result if step.keeps_sign else z  # z may be overwritten
 
     def absorbed(v: Tensor) -> Absorbed:
         s = share(v)
-        return {"bias": s * bias, "stabiliser": s * signed(z, size)}
+        return {"bias": s * bias, "stabiliser": s * signed(of_its_sign, size)}
 
-    return Back(lambda v: carry(share(v)), absorbed)
+    return Back(lambda v: carry(share(v)), absorbed, share.release)
 
 
-def damped(step: WeightedSum, size: float | Tensor) -> Callable[[Tensor], Tensor]:
+def damped(step: WeightedSum, size: float | Tensor) -> Factor | Damping:
     """The function from the relevance that arrives to R / (z + size sign z)."""
+    if step.keeps_sign and not torch.is_grad_enabled():
+        result, room = step.result, step.z  # which nobody else needs
+        return Factor(torch.div(result, room.abs_().add_(size), out=room).abs_())
     if is_relevance(step) or (step.activation and not step.relu):
         return step.share(stabilise(step.z, size), reuse=True)
     return Damping(step.z, size, step.relu)
-
-
-class Damping:
-    """The function from c to c |z| / (|z| + epsilon).
-
-    The factor is made on the first way back, takes the place of z, and serves those that follow.
-    nonnegative  z is >= 0
-    """
-
-    def __init__(self, z: Tensor, epsilon: float | Tensor, nonnegative: bool) -> None:
-        self._z: Tensor | None = z
-        self._epsilon = epsilon
-        self._nonnegative = nonnegative
-        self._factor: Tensor | None = None
-
-    def __call__(self, c: Tensor) -> Tensor:
-        """Damped c, of its shape."""
-        if self._factor is not None:
-            return c * self._factor
-        assert self._z is not None
-        size = self._z if self._nonnegative else self._z.abs()
-        if torch.is_grad_enabled():
-            return damp(c, size, self._epsilon)
-        factor = size + self._epsilon
-        self._z, self._factor = None, torch.div(size, factor, out=factor)
-        return c * self._factor
-
-
-def damp(c: Tensor, size: Tensor, epsilon: float | Tensor) -> Tensor:
-    """C size / (size + epsilon) for size >= 0."""
-    return c * size / (size + epsilon)
 
 
 def is_relevance(step: WeightedSum) -> bool:
@@ -123,7 +90,7 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
     if step.rectified:
         above = sides.forward(step).clamp_(min=STABILISER)  # z_up >= z where relevance arrives
         share = step.share(above, reuse=True)
-        return sides.back(step, lambda v: (share(v), None), both=False)
+        return sides.back(step, lambda v: (share(v), None), share.release, both=False)
     z = step.z
     # below zero the denominator is z_down = (2 + gamma) z - z_up
     size = sides.forward(step).add_(z.clamp(max=0), alpha=-(2 + gamma)).clamp_(min=STABILISER)
@@ -134,7 +101,7 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
         s = share(v)
         return keep_positive(s, z, 0), keep_positive(s, -z, 0)
 
-    return sides.back(step, split, both=True)
+    return sides.back(step, split, share.release, both=True)
 
 
 def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> Back:
@@ -152,7 +119,15 @@ def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> B
     step.add_up(above, below)
     to_above = step.share(above.add_(STABILISER), reuse=True)
     to_below = step.share(below.sub_(STABILISER), reuse=True)
-    return sides.back(step, lambda v: (to_above(v) * alpha, to_below(v) * -beta), both=True)
+
+    def release() -> None:
+        to_above.release()
+        to_below.release()
+
+    def split(v: Tensor) -> tuple[Tensor, Tensor]:
+        return to_above(v) * alpha, to_below(v) * -beta
+
+    return sides.back(step, split, release, both=True)
 
 
 def z_plus(step: WeightedSum) -> Back:
@@ -163,7 +138,7 @@ def z_plus(step: WeightedSum) -> Back:
     """
     sides = Sides(step.weights)
     share = step.share(sides.forward(step), reuse=True)
-    return sides.back(step, lambda v: (share(v), None), both=False)
+    return sides.back(step, lambda v: (share(v), None), share.release, both=False)
 
 
 def flat(step: WeightedSum) -> Back:
@@ -175,7 +150,9 @@ def flat(step: WeightedSum) -> Back:
     count = step.weights.once(shape[1:], lambda: step.map.count(weight, shape) + STABILISER)
     share = step.share(count)
     return Back(
-        lambda v: spread(share(v), weight, shape), lambda v: {"stabiliser": share(v) * STABILISER}
+        lambda v: spread(share(v), weight, shape),
+        lambda v: {"stabiliser": share(v) * STABILISER},
+        share.release,
     )
 
 
@@ -198,7 +175,7 @@ def w_squared(step: WeightedSum) -> Back:
         s = share(v)
         return {"bias": s * bias, "stabiliser": s * STABILISER}
 
-    return Back(lambda v: carry(share(v)), absorbed)
+    return Back(lambda v: carry(share(v)), absorbed, share.release)
 
 
 def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Back:
@@ -228,7 +205,10 @@ def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Ba
         s = share(v)
         return (x - lowest) * by_positive(s) + (x - highest) * by_negative(s)
 
-    return Back(pull, lambda v: {"stabiliser": share(v) * signed(total, STABILISER)})
+    def absorbed(v: Tensor) -> Absorbed:
+        return {"stabiliser": share(v) * signed(total, STABILISER)}
+
+    return Back(pull, absorbed, share.release)
 
 
 def bound(value: float | Tensor, sample: Tensor) -> Tensor:

@@ -118,7 +118,8 @@ def attnlrp(step: Traced) -> Back:
     adjoint, factors = step.adjoint, [shares[place] for place in step.places]
 
     def pull(c: Tensor) -> tuple[Tensor, ...]:
-        return tuple(factor * g for factor, g in zip(factors, adjoint(c), strict=True))
+        multiply = torch.mul if torch.is_grad_enabled() else Tensor.mul_  # the parts are our own
+        return tuple(multiply(g, f) for g, f in zip(adjoint(c), factors, strict=True))
 
     def absorbed(c: Tensor) -> Absorbed:
         scaled = [x if p == scores[0] else x * 0 for p, x in zip(step.places, step.x, strict=True)]

@@ -59,7 +59,9 @@ class Sides:
             z = z.add_(step.map.forward(x.clamp(max=0), self.down.raw, None))
         return z.add_(STABILISER) if shifted and self.up.bias is None else z
 
-    def back(self, step: WeightedSum, split: Split, *, both: bool) -> Back:
+    def back(
+        self, step: WeightedSum, split: Split, release: Callable[[], None], *, both: bool
+    ) -> Back:
         """The way back through `forward` for s_up, and through its mirror image for s_down.
 
         both  whether `split` gives s_down at all
@@ -79,7 +81,7 @@ class Sides:
                 stabiliser = stabiliser + v * ((s_up == 0) & (s_down == 0))  # what `split` dropped
             return {"bias": s_up * up + s_down * down, "stabiliser": stabiliser}
 
-        return Back(pull, absorbed)
+        return Back(pull, absorbed, release)
 
     def _to_positive(
         self, step: WeightedSum, split: Split, both: bool

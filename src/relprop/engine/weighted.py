@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from .factors import Factor
 from .forms import Form
 from .linear_maps import LinearMap
 
@@ -105,6 +106,7 @@ class WeightedSum:
     rectified    relevance arrives only where z > 0
     activation   what runs on z with the sum; relevance that arrives is that of its result
     relu         the activation is a ReLU that overwrites z: then z is its result
+    keeps_sign   the activation never has the other sign than z
     arriving     the form of the relevance that will arrive
     sample_dims  the dimensions of z but the one over samples
     """
@@ -116,6 +118,7 @@ class WeightedSum:
     rectified: bool
     activation: Callable[[Tensor], Tensor] | None
     relu: bool
+    keeps_sign: bool
     arriving: Form
     sample_dims: tuple[int, ...] = ()
 
@@ -140,16 +143,15 @@ class WeightedSum:
         """R, the relevance of the result, that arrives as `v`."""
         return v if self.arriving is Form.RELEVANCE else v * self.result
 
-    def share(self, denominator: Tensor, *, reuse: bool = False) -> Callable[[Tensor], Tensor]:
+    def share(self, denominator: Tensor, *, reuse: bool = False) -> Factor:
         """The function from the relevance that arrives to R / denominator.
 
         reuse  the denominator is nobody else's, and may be overwritten
         """
         if self.arriving is Form.RELEVANCE:
-            return lambda v: v / denominator
+            return Factor(denominator, torch.div, own=reuse)
         own = denominator if reuse and not torch.is_grad_enabled() else None
-        factor = torch.div(self.result, denominator, out=own)
-        return lambda v: v * factor
+        return Factor(torch.div(self.result, denominator, out=own))
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """Z for other inputs or other weights, their bias included."""
