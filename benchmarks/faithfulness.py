@@ -3,7 +3,7 @@
     python benchmarks/faithfulness.py [data folder] --out docs/faithfulness.md
 
 Two comparisons as `relprop compare` makes them: the rules and presets on all test images, fill
-zero; then more methods and more fills on the first thousand. What is done is kept in the work
+zero; then more methods and more fills on the first 500. What is done is kept in the work
 folder, so that a run that was stopped goes on; the networks for Fashion-MNIST are trained there
 when they are missing. The page and two figures are written when all is there.
 """
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/faithfulness.md"))
     parser.add_argument("--work", type=Path, default=Path("relprop-faithfulness"))
     parser.add_argument("--all", type=int, help="images of the first comparison; default: all")
-    parser.add_argument("--some", type=int, default=1000, help="images of the second")
+    parser.add_argument("--some", type=int, default=500, help="images of the second")
     options = parser.parse_args()
     work = Work(options.folder, options.work, options.all, options.some, Progress.fitting())
     write(options.out, *compared(work))

@@ -143,7 +143,7 @@ def test_eight_threads_give_the_numbers_of_one(name):
     model, x = build(name)
     explainer = relprop.Explainer(model)
     batches = [x * (1 + 0.1 * i) for i in range(8)]
-    want = [relprop.Explainer(model)(batches[0], ledger=True).relevance] + [None] * 7
+    want = [relprop.Explainer(model)(batches[0]).relevance] + [None] * 7
     got: list[torch.Tensor | None] = [None] * 8
     start = threading.Barrier(8)
 
@@ -157,7 +157,7 @@ def test_eight_threads_give_the_numbers_of_one(name):
         thread.start()
     for thread in threads:
         thread.join()
-    want[1:] = [explainer(batch, ledger=True).relevance for batch in batches[1:]]
+    want[1:] = [explainer(batch).relevance for batch in batches[1:]]
     for one, other in zip(got, want, strict=True):
         assert one.equal(other)
 

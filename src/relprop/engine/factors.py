@@ -45,9 +45,10 @@ def gate(c: Tensor, z: Tensor, out: Tensor | None = None) -> Tensor:
 
 
 class Damping:
-    """The function from c to c |z| / (|z| + epsilon).
+    """The function from c to c |z| / (|z| + epsilon), as c / u for u = 1 + epsilon / |z|.
 
-    The factor is made on the first way back, takes the place of z, and serves those that follow.
+    So each step of it may overwrite the one before, and c of a sum of 0 becomes 0 exactly. u is
+    made on the first way back, and serves those that follow.
     nonnegative  z is >= 0
     """
 
@@ -55,41 +56,33 @@ class Damping:
         self._z: Tensor | None = z
         self._epsilon = epsilon
         self._nonnegative = nonnegative
-        self._factor: Factor | None = None
+        self._by_u: Factor | None = None
         self._released = False
 
     def release(self) -> None:
         """The next call is the last, and z is nobody else's."""
         self._released = True
-        if self._factor is not None:
-            self._factor.release()
+        if self._by_u is not None:
+            self._by_u.release()
 
     def __call__(self, c: Tensor) -> Tensor:
         """Damped c, of its shape."""
-        if self._factor is not None:
-            return self._factor(c)
-        assert self._z is not None
-        if self._released and alike(c, self._z) and _has_inverse(self._epsilon, c.dtype):
-            return self._overwriting(c, self._z)
-        size = self._z if self._nonnegative else self._z.abs()
-        if torch.is_grad_enabled():
-            return damp(c, size, self._epsilon)
-        factor = size + self._epsilon
-        self._z, self._factor = None, Factor(torch.div(size, factor, out=factor))
-        return self._factor(c)
+        if self._by_u is None:
+            assert self._z is not None
+            if torch.is_grad_enabled():  # u has no gradient where z is 0
+                return damp(c, self._z.abs(), self._epsilon)
+            self._by_u = Factor(self._u(self._z), torch.div)
+            self._z = None
+            if self._released:
+                self._by_u.release()
+        return self._by_u(c)
 
-    def _overwriting(self, c: Tensor, z: Tensor) -> Tensor:
-        """C - c / u for u = 1 + |z| / epsilon, in the memory of z: exactly 0 where z is 0."""
-        size, epsilon = z if self._nonnegative else z.abs_(), self._epsilon
-        if isinstance(epsilon, Tensor):
-            u = size.div_(epsilon).add_(1)
-        else:
-            u = torch.add(z.new_ones(()), size, alpha=1 / epsilon, out=z)
-        return torch.addcdiv(c, c, u, value=-1, out=z)
-
-
-def _has_inverse(epsilon: float | Tensor, dtype: torch.dtype) -> bool:
-    return isinstance(epsilon, Tensor) or epsilon * torch.finfo(dtype).max >= 1
+    def _u(self, z: Tensor) -> Tensor:
+        room, epsilon = z if self._released else None, self._epsilon
+        size = z if self._nonnegative else torch.abs(z, out=room)
+        if not isinstance(epsilon, Tensor):
+            epsilon = size.new_full((), epsilon)
+        return torch.div(epsilon, size, out=room).add_(1)
 
 
 def damp(c: Tensor, size: Tensor, epsilon: float | Tensor) -> Tensor:
