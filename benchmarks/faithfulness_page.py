@@ -108,6 +108,7 @@ def _best(every: Comparison, some: Comparison) -> Iterator[str]:
         f"The method with the largest SRG, {_used(some.data)}, and in brackets how many others the "
         f"test cannot tell from it. Over these {count} cases:"
     )
+    winners = {case.best.method for case in some.cases}
     ranks = _ranks(some.cases)
     rows = sorted(ranks, key=lambda method: sum(ranks[method]))
     yield _table(
@@ -121,6 +122,10 @@ def _best(every: Comparison, some: Comparison) -> Iterator[str]:
             ]
             for method in rows
         ),
+    )
+    yield (
+        f"{len(winners)} methods have the largest SRG somewhere: which is best depends on the network "
+        f"and on the fill. The best mean rank is that of `{rows[0]}`."
     )
 
 
