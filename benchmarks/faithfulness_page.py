@@ -124,8 +124,8 @@ def _best(every: Comparison, some: Comparison) -> Iterator[str]:
         ),
     )
     yield (
-        f"{len(winners)} methods have the largest SRG somewhere: which is best depends on the network "
-        f"and on the fill. The best mean rank is that of `{rows[0]}`."
+        f"{len(winners)} methods have the largest SRG somewhere: which is best depends on the "
+        f"network and on the fill. The best mean rank is that of `{rows[0]}`."
     )
 
 
