@@ -25,15 +25,15 @@ right if its map is within 1% of relprop's of that recipe."""
 LEGEND = f"""\
 - **ratio**: time in units of gradient x input (one forward pass, and one backward pass to the input
   alone: parameters are frozen), median of the rounds, with the lowest and the highest. All methods
-  explain the same batch in turn, round after round; each is called twice before anything counts.
+  explain the same batch in turn, round after round; each is called before anything counts.
 - **memory**: how much the resident memory of a fresh process rises over what it holds with
   libraries, model and batch, in units of what it rises for gradient x input. What a method keeps
   from call to call, such as weights that a rule derives, counts. Empty where all is too small.
 - **tensors**: the most bytes of tensors that one call makes and holds at once, in the same units.
   What is kept from an earlier call does not count. Torch cannot tell it of compiled functions.
 - **ready**: seconds until a method can be called: for relprop, to capture the model and plan, in a
-  fresh process that has imported what torch imports for it; if compiled, to compile as well, where
-  nothing had been compiled before. Rounds come after that.
+  fresh process that has imported what torch imports for it; if compiled, to compile as well, which
+  for a network that was compiled in an earlier table takes less. Rounds come after that.
 - **differs**: relative L2 distance over the batch to relprop's map of the recipe that is named: the
   same recipe, uncompiled, or where there is none the one whose map is nearest.
 - **{FORWARD}**: the model without anything else. A method that needs a forward pass and a backward

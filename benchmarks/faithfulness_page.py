@@ -6,6 +6,8 @@ Takes Comparisons and the cards of the models. Gives Markdown.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from scipy.stats import rankdata
+
 from relprop.compare import Case, Comparison, MethodResult
 from relprop.compare.results import DataSet
 from relprop.data.digits import TITLES
@@ -44,9 +46,9 @@ METHODS = """\
 Methods are named as `relprop compare` takes them, with parameters that were fixed before anything
 was measured. **No order**: the method gives all pixels of an image the same relevance, as the
 flat rule does in the first layer of a dense network. On a dense network epsilon-gamma-box, whose
-gamma and box are for convolutions, is epsilon with 1e-6, and so is all but `zero`, which is
-gradient x input where all activations are ReLU. `smoothgrad` is the mean gradient itself, with
-its sign and not multiplied by the image."""
+gamma and box are for convolutions, is epsilon with 1e-6; that is `zero` but for rounding, and
+`zero` is gradient x input where all activations are ReLU. `smoothgrad` is the mean gradient
+itself, with its sign and not multiplied by the image."""
 
 FILLS = """\
 | fill | a removed pixel becomes |
@@ -55,7 +57,7 @@ FILLS = """\
 | mean | the mean of all pixels of the images that are used: one grey |
 | blur | the image seen through a Gaussian of deviation 2.8 pixels |
 | neighbours | what its neighbours say, with noise (Rong et al. 2022, ROAD) |
-| draw | what is there in another of these images, which is drawn for each |"""
+| draw | what is there in one of these images, which is drawn for each |"""
 
 
 def page(every: Comparison, some: Comparison, cards: Mapping[str, ModelCard], figures: str) -> str:
@@ -75,7 +77,7 @@ def page(every: Comparison, some: Comparison, cards: Mapping[str, ModelCard], fi
         FILLS,
         *_by_fill(some),
         "## Strongest correct and strongest incorrect classification",
-        SEED,
+        READINGS,
         *_readings(every),
     ]
     return "\n\n".join(parts) + "\n"
@@ -85,8 +87,9 @@ def _opening(every: Comparison) -> str:
     versions = ", ".join(f"{k} {v}" for k, v in every.settings["versions"].items())
     return (
         "`make faithfulness` writes this page: "
-        f"{versions}, seed {every.settings['seed']}; the same seed gives the same numbers. "
-        "We know of no published table of SRG on MNIST, so that its definition is given in full."
+        f"{versions}, seed {every.settings['seed']}; the same seed gives the same numbers on the "
+        "same machine. We know of no published table of SRG on MNIST, so that its definition is "
+        "given in full."
     )
 
 
@@ -110,22 +113,23 @@ def _best(every: Comparison, some: Comparison) -> Iterator[str]:
     )
     winners = {case.best.method for case in some.cases}
     ranks = _ranks(some.cases)
-    rows = sorted(ranks, key=lambda method: sum(ranks[method]))
+    rows = sorted(ranks, key=lambda method: sum(ranks[method]) / len(ranks[method]))
     yield _table(
-        ["method", "mean rank", "best, or not to be told from it", "last"],
+        ["method", "mean rank", "best, or not to be told from it"],
         (
             [
                 f"`{method}`",
-                f"{sum(ranks[method]) / count:.1f}",
-                f"{sum(_is_top(_of(case, method)) for case in some.cases)} of {count}",
-                f"{sum(rank == len(rows) for rank in ranks[method])} of {count}",
+                f"{sum(ranks[method]) / len(ranks[method]):.1f}",
+                f"{sum(_is_top(_of(case, method)) for case in some.cases)} of {len(ranks[method])}",
             ]
             for method in rows
         ),
     )
     yield (
         f"{len(winners)} methods have the largest SRG somewhere: which is best depends on the "
-        f"network and on the fill. The best mean rank is that of `{rows[0]}`."
+        f"network and on the fill. The best mean rank is that of `{rows[0]}`. Methods whose SRG is "
+        "the same to 1e-4, such as those that are one method on a network, share their rank; cases "
+        "in which a method gives no order do not count for it."
     )
 
 
@@ -139,14 +143,19 @@ def _is_top(one: MethodResult) -> bool:
     return one.against_best is None or one.against_best.p_value >= LEVEL
 
 
-def _ranks(cases: Iterable[Case]) -> dict[str, list[int]]:
-    """The rank by SRG in each case, from 1, by method."""
-    ranks: dict[str, list[int]] = {}
+def _ranks(cases: Iterable[Case]) -> dict[str, list[float]]:
+    """The rank by SRG in each case, from 1, by method; those without an order are left out."""
+    ranks: dict[str, list[float]] = {}
     for case in cases:
-        ordered = sorted(case.methods, key=lambda one: -one.faithfulness.srg.mean)
-        for rank, one in enumerate(ordered, 1):
-            ranks.setdefault(one.method, []).append(rank)
+        methods = [one for one in case.methods if not _is_without_order(one)]
+        gains = [round(one.faithfulness.srg.mean, 4) for one in methods]
+        for one, rank in zip(methods, rankdata([-gain for gain in gains]), strict=True):
+            ranks.setdefault(one.method, []).append(float(rank))
     return ranks
+
+
+def _is_without_order(one: MethodResult) -> bool:
+    return one.tied > TIED * PIXELS
 
 
 # ---- tables --------------------------------------------------------------------------------------
@@ -177,7 +186,7 @@ def _gains(cases: Sequence[Case]) -> str:
 
 
 def _gain(one: MethodResult) -> str:
-    if one.tied > TIED * PIXELS:
+    if _is_without_order(one):
         return "no order"
     found = one.faithfulness.srg
     mean = f"{found.mean:.3f}"
@@ -191,14 +200,12 @@ def _by_fill(some: Comparison) -> Iterator[str]:
         yield _gains([case for case in some.cases if case.fill == fill])
 
 
-SEED = """\
+READINGS = """\
 After a share q of the pixels of a digit is removed (fill zero), images are read again. *Margin*
 is (largest - second largest) / largest probability. **Strongest correct** is the largest margin
 among the images still read correctly, **strongest incorrect** that among those misread; a maximum
 over so many images is close to 1 for every method, so that the share misread says more. Random
-order, for comparison, in the last line of each table. Where the poster that this form of table
-comes from prints one figure for each rule, it has another definition, which it does not give: the
-figures cannot be compared."""
+order, for comparison, in the last line of each table."""
 
 
 def _readings(every: Comparison) -> Iterator[str]:

@@ -312,6 +312,11 @@ def test_the_last_way_back_gives_what_the_others_give(blocks, name, parameters):
         torch.testing.assert_close(first.relevance, second.relevance[:, i])
     torch.testing.assert_close(first.output, blocks(x), rtol=0, atol=0)
     assert torch.equal(explainer(x, 0).relevance, first.relevance)  # nothing kept was overwritten
+    again = explainer(x, 0, recompute=True)
+    torch.testing.assert_close(again.relevance, first.relevance)
+    once, accounted = (explainer(x, 0, layers=["*"], ledger=ledger) for ledger in (False, True))
+    for layer, expected in accounted.layers.items():
+        torch.testing.assert_close(once.layers[layer], expected)
 
 
 def test_sums_of_exactly_zero_pass_nothing_on():

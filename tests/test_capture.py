@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import relprop
-from relprop.errors import CaptureError
+from relprop.errors import CaptureError, NumberError
 
 
 class Loops(nn.Module):
@@ -228,6 +228,22 @@ def test_a_model_that_moves_samples_out_of_the_first_dimension_is_refused(change
     model = nn.Sequential(randomise(nn.Linear(6, 4)), Applied(change))
     with pytest.raises(CaptureError, match="mixes the samples"):
         relprop.Explainer(model, "zero").plan(torch.randn(batch, 6))
+
+
+@pytest.mark.parametrize("change", [torch.sum, torch.squeeze])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_model_that_gives_a_single_number_is_refused(change, batch):
+    model = nn.Sequential(randomise(nn.Linear(6, 1)), Applied(change))
+    with pytest.raises(CaptureError):
+        relprop.Explainer(model, "zero").plan(torch.randn(batch, 6))
+
+
+def test_a_last_sample_without_a_finite_output_is_named():
+    model = nn.Sequential(randomise(nn.Linear(6, 4)), Applied(torch.square))
+    x = torch.randn(3, 6)
+    x[2] = 1e30
+    with pytest.raises(NumberError, match="output for sample 2 is not finite"):
+        relprop.Explainer(model, "zero").plan(x)
 
 
 class Applied(nn.Module):

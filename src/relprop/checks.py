@@ -144,12 +144,13 @@ def check_output_shape(output: Tensor, batch: int) -> None:
         )
 
 
-def check_finite(values: Tensor, what: str, first: str, todo: str) -> None:
+def check_finite(values: Tensor, what: str, first: str, todo: str, start: int = 0) -> None:
     """NumberError if the values (batch, ...) are not finite.
 
     first  the operation that made the first such number, as the error names it
+    start  which sample of the user's the first of these is
     """
     sample = _first_not_finite(values.reshape(len(values), -1))
     if sample is not None:
-        given = f"the {what} for sample {sample} is not finite{first}"
+        given = f"the {what} for sample {start + sample} is not finite{first}"
         raise NumberError(given, "finite numbers", todo)

@@ -64,6 +64,7 @@ def read_model(
     _refuse_other_tokens(graph)
     state, (first, last) = state_of(model, graph), _ends(graph, inputs)
     got, expected = _run(graph, Called(copy, inputs, output), first, last, inputs)
+    _refuse_no_samples(model, got, expected)
     both = _both(inputs) if graph.any_batch else inputs
     beside = graph.run(both.tensors, state) if graph.any_batch else got
     # A graph is read for two samples or more: on one it must still give the model's own output.
@@ -75,8 +76,11 @@ def read_model(
             "a model that does the same for a batch of any size, and always the same",
             "take conditions on x.shape[0], squeeze() and random numbers out of forward",
         )
-    where = "" if is_finite(got) else first_in_forward(graph, first.tensors, state)
-    check_finite(got, "model's output", where, "check the model's weights and the scale of x")
+    for one, found in ((first, got), (last, expected)):  # what is not finite is like anything
+        where = "" if is_finite(found) else first_in_forward(graph, one.tensors, state)
+        start = 0 if one is first else inputs.batch - one.batch
+        todo = "check the model's weights and the scale of x"
+        check_finite(found, "model's output", where, todo, start)
     alone = {0: got, 1: expected}
     if per_input:
         alone = {k: got[k : k + 1] for k in (0, inputs.batch - 1)}
@@ -99,6 +103,16 @@ def read_before(
             "read the model anew: relprop.Explainer(model)",
         )
     return read, got
+
+
+def _refuse_no_samples(model: nn.Module, *outputs: Tensor) -> None:
+    """CaptureError for an output that is a single number."""
+    if any(output.ndim == 0 for output in outputs):
+        raise CaptureError(
+            f"the output of {type(model).__name__} is a single number for one sample",
+            "an output whose first dimension holds the samples",
+            "take sums over samples and squeeze() out of forward",
+        )
 
 
 def _refuse_other_tokens(graph: Graph) -> None:

@@ -112,7 +112,7 @@ def train(
         seed=seed,
         command=f"relprop train {name} --seed {seed}" + (f" --epochs {epochs}" if epochs else ""),
         accuracy=accuracy(model, test),
-        accuracy_command=f"relprop accuracy {name if name in shipped_models() else path}",
+        accuracy_command=f"relprop accuracy {name if name in shipped_models() else path.name}",
         licence=LICENCES[training.family],
     )
     return save_model(model, path, card)
