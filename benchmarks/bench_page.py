@@ -5,11 +5,11 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 from methods import ALL, COMPILED, FORWARD
+from versions import installed
 from workloads import WORKLOADS, Workload
 
 PACKAGES = (
@@ -75,19 +75,14 @@ class Row:
 
 def machine() -> dict[str, object]:
     """Processor, system and versions."""
-    facts: dict[str, object] = {
+    return {
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "system": platform.system(),
         "python": platform.python_version(),
+        **installed(PACKAGES),
     }
-    for name in PACKAGES:
-        try:
-            facts[name] = version(name)
-        except PackageNotFoundError:
-            facts[name] = "not installed"
-    return facts
 
 
 def processor() -> str:

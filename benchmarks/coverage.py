@@ -12,11 +12,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
 from attempt import PEERS, Outcome
+from versions import installed
 from zoo import ZOO
 
 ATTEMPT = Path(__file__).with_name("attempt.py")
@@ -79,17 +79,6 @@ def outcomes(output: str, problem: str) -> dict[str, Outcome]:
     missing = {tool: Outcome(tool, problem=problem) for tool in ("relprop", *PEERS)}
     records = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     return missing | {record["tool"]: Outcome(**record) for record in records}
-
-
-def installed() -> dict[str, str]:
-    """Version of each package that takes part."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 # ---- the table -----------------------------------------------------------------------------------
@@ -176,7 +165,7 @@ def main(only: str, limit: float, out: Path | None, file: Path | None) -> None:
     for name in (name for name in ZOO if fnmatch(name, only)):
         rows.append(attempt(name, limit))
         click.echo(f"{name:50} {line(rows[-1])}")
-    versions = installed()
+    versions = installed(PACKAGES)
     click.echo(summary(rows))
     if out:
         out.write_text(page(rows, versions))

@@ -65,7 +65,7 @@ def page(every: Comparison, some: Comparison, cards: Mapping[str, ModelCard], fi
     parts = [
         "# What the network uses: rules and presets by feature removal",
         _opening(every),
-        *_best(every, some),
+        *_best(some),
         DEFINITION,
         "## Networks",
         _networks(every, cards),
@@ -96,7 +96,7 @@ def _opening(every: Comparison) -> str:
 # ---- what is best --------------------------------------------------------------------------------
 
 
-def _best(every: Comparison, some: Comparison) -> Iterator[str]:
+def _best(some: Comparison) -> Iterator[str]:
     """The answer in a few lines: where each method is best, and its mean rank."""
     yield "## What is best"
     yield _table(
