@@ -4,6 +4,7 @@ Exit codes: 0; 1 when something fails while running; 2 for bad input. Results go
 and errors to stderr.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,12 @@ SEED = click.option(
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 
 
+def out_folder(folder: str, what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option for the folder that a command writes to."""
+    kind = click.Path(path_type=Path)
+    return click.option("--out", type=kind, default=Path(folder), show_default=True, help=what)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="relprop")
 def main() -> None:
@@ -80,13 +87,7 @@ def main() -> None:
 @DIGITS
 @click.option("--q", default=0.1, show_default=True, help="Share of the pixels to remove.")
 @DATA_DIR
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("relprop-demo"),
-    show_default=True,
-    help="Folder for the results; one that an earlier demo wrote is replaced.",
-)
+@out_folder("relprop-demo", "Folder for the results; one that an earlier demo wrote is replaced.")
 @SEED
 @AS_JSON
 @QUIET
@@ -125,12 +126,8 @@ def demo(
 @click.option("--score", default="probability", show_default=True, help="What a curve follows.")
 @click.option("--q", multiple=True, type=float, default=(0.1,), help="Share to count what is read.")
 @DATA_DIR
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("relprop-compare"),
-    show_default=True,
-    help="Folder for the results; a run that was stopped goes on where it was.",
+@out_folder(
+    "relprop-compare", "Folder for the results; a run that was stopped goes on where it was."
 )
 @SEED
 @AS_JSON
@@ -174,14 +171,8 @@ def compare(
 @main.command()
 @click.argument("name")
 @DATA_DIR
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("relprop-models"),
-    show_default=True,
-    help="Folder for NAME.safetensors and NAME.json.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@out_folder("relprop-models", "Folder for NAME.safetensors and NAME.json.")
+@SEED
 @click.option("--epochs", type=int, help="Default: as the shipped model was trained.")
 @QUIET
 def train(
