@@ -199,5 +199,6 @@ WORKLOADS = [
         lambda: (Reader(), torch.randint(0, WORDS, (32, 32))),
         {"auto": None},
         compiled="auto",
+        slow=True,
     ),
 ]

@@ -60,6 +60,25 @@ def test_a_model_of_words():
     same(relprop.Explainer(model, compile=True)(x), relprop.Explainer(model)(x))
 
 
+class Reader(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(20, 4)
+        self.layer = nn.LSTM(4, 4, batch_first=True)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, ids):
+        return self.head(self.layer(self.embedding(ids))[0][:, -1])
+
+
+def test_a_model_that_makes_its_own_first_state():
+    torch.manual_seed(0)
+    model, x = Reader().eval(), torch.randint(20, (4, 2))
+    eager, compiled = (relprop.Explainer(model, compile=c) for c in (False, True))
+    for some in (x, x[:3]):
+        same(compiled(some), eager(some))
+
+
 def test_what_cannot_be_compiled_is_told():
     model, x = small(), pixels(2, 1, 10, 10).float()
     compiled = relprop.Explainer(model, compile=True)

@@ -67,11 +67,17 @@ class CompiledProgram:
         counts: Sequence[bool],
     ) -> Callable[..., Any]:
         # Slow to import, and used here alone.
+        from torch._subclasses.fake_tensor import FakeTensorMode
         from torch.fx.experimental.proxy_tensor import make_fx
+        from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
         function = self._function(list(inputs.tensors), list(state))
-        stand_ins = _stand_ins(tensors, [inputs.batch > 1 and counted for counted in counts])
-        return torch.compile(make_fx(function, _allow_non_fake_inputs=True)(*stand_ins))
+        any_size = [inputs.batch > 1 and counted for counted in counts]
+        # On throughout: what a step makes anew, of a size alone, must not have numbers either.
+        with FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True) as mode:
+            stand_ins = _stand_ins(mode, tensors, any_size)
+            traced = make_fx(function, _allow_non_fake_inputs=True)(*stand_ins)
+        return torch.compile(traced)
 
     def _function(self, labels: Sequence[str], names: Sequence[str]) -> Callable[..., Any]:
         """The whole explanation as a function of tensors alone."""
@@ -89,12 +95,10 @@ class CompiledProgram:
         return function
 
 
-def _stand_ins(tensors: Sequence[Tensor], any_size: Sequence[bool]) -> list[Tensor]:
+def _stand_ins(mode: Any, tensors: Sequence[Tensor], any_size: Sequence[bool]) -> list[Tensor]:
     """Tensors of the same shapes without numbers; the first dimension of some has any size."""
-    from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.fx.experimental import symbolic_shapes as shapes
 
-    mode = FakeTensorMode(shape_env=shapes.ShapeEnv(), allow_non_fake_inputs=True)
     made = list[Tensor]()
     for tensor, free in zip(tensors, any_size, strict=True):
         sizes = [shapes.DimDynamic.STATIC] * tensor.ndim
