@@ -27,6 +27,12 @@ class LinearMap(Protocol):
     def spread(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
         """`transpose` with every weight set to one."""
 
+    def beside(self, one: Tensor, other: Tensor) -> Tensor:
+        """Two weights as one, for `transpose_both`."""
+
+    def transpose_both(self, s: Tensor, both: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
+        """`transpose` with either of two weights, in one pass."""
+
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
         """Number of inputs that reach each output, (1, *out)."""
 
@@ -39,13 +45,20 @@ class Dense:
     """`torch.nn.functional.linear`: the last dimension of x against the rows of the weight."""
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return functional.linear(x, weight, bias)
+        # of others torch makes a product for each entry of the first dimension
+        return functional.linear(x.contiguous(), weight, bias)
 
     def transpose(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        return s @ weight
+        return s.contiguous() @ weight
 
     def spread(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return s.sum(-1, keepdim=True).expand(tuple(shape))
+
+    def beside(self, one: Tensor, other: Tensor) -> Tensor:
+        return torch.cat([one, other], 1)
+
+    def transpose_both(self, s: Tensor, both: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
+        return self.transpose(s, both, shape).chunk(2, -1)
 
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return weight.new_full((1,) * len(shape), weight.shape[1])
@@ -111,9 +124,30 @@ class Convolution:
             return self.transpose(s, torch.ones_like(weight), shape)
         groups, kernel = self.groups, weight.shape[2:]
         total = s.reshape(s.shape[0], groups, -1, *s.shape[2:]).sum(2)  # (batch, groups, *out)
-        ones = weight.new_ones((groups, 1, *kernel))
-        back = self._back(total, ones, [shape[0], groups, *shape[2:]], groups)
+        each = [shape[0], groups, *shape[2:]]
+        if self._is_window(kernel):
+            back = _spread_window(total, each, kernel, self.stride, self.before)
+        else:
+            back = self._back(total, weight.new_ones((groups, 1, *kernel)), each, groups)
         return back.repeat_interleave(shape[1] // groups, 1)
+
+    def beside(self, one: Tensor, other: Tensor) -> Tensor:
+        if not self.transposed:
+            return torch.cat([one, other], 1)
+        rows, *rest = one.shape
+        parts = [w.reshape(self.groups, rows // self.groups, *rest) for w in (one, other)]
+        return torch.cat(parts, 1).flatten(0, 1)
+
+    def transpose_both(self, s: Tensor, both: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
+        batch, inputs, *spatial = shape
+        back = self.transpose(s, both, [batch, 2 * inputs, *spatial])
+        parts = back.reshape(batch, self.groups, 2, -1, *spatial)  # each group has both
+        return tuple(part.reshape(tuple(shape)) for part in parts.unbind(2))
+
+    def _is_window(self, kernel: Sequence[int]) -> bool:
+        """Whether an average pool has windows such as these."""
+        narrow = all(2 * pad <= size for pad, size in zip(self.before, kernel, strict=True))
+        return len(kernel) == 2 and narrow and set(self.dilation) == {1} and not any(self._extra)
 
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return self.forward(weight.new_ones((1, *shape[1:])), torch.ones_like(weight), None)
@@ -128,6 +162,19 @@ class Convolution:
 
     def along_outputs(self, bias: Tensor) -> Tensor:
         return bias.reshape(-1, *[1] * len(self.stride))
+
+
+def _spread_window(
+    s: Tensor,
+    shape: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    pad: Sequence[int],
+) -> Tensor:
+    """Each s to all of its window: a tenth of the time that a convolution by ones takes."""
+    back = torch.ops.aten.avg_pool2d_backward
+    like = s.new_empty(shape)  # only its shape is read
+    return back(s, like, kernel, stride, pad, False, True, 1)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -145,6 +192,13 @@ class AveragePool:
 
     def spread(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return self.transpose(s, weight, shape)
+
+    def beside(self, one: Tensor, other: Tensor) -> Tensor:
+        return torch.stack([one, other])
+
+    def transpose_both(self, s: Tensor, both: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
+        back = self.transpose(s, torch.ones_like(both[0]), shape)
+        return back * both[0], back * both[1]
 
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return self.forward(weight.new_ones((1, *shape[1:])), weight, None)

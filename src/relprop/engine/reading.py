@@ -51,6 +51,8 @@ def _node(call: torch.fx.Node) -> Node:
         operation = f"complex_{operation}"  # what is known of it holds for real numbers alone
     if operation in ("view", "_unsafe_view"):  # strides need not be those of the model's run
         target = torch.ops.aten.reshape.default
+    if operation == "clone" and not call.kwargs:  # no step writes into a value: dropout that is off
+        target = torch.ops.aten.alias.default
     if operation == "copy":  # into a value of which only the shape counts
         operation, target, args = "expand_as", torch.ops.aten.expand_as.default, (args[1], args[0])
     return Node(

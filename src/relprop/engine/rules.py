@@ -198,12 +198,12 @@ def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Ba
     unbiased = step.map.forward(x, weights.raw, None)  # with its bias, more would cancel
     total = unbiased - weights.once(x.shape[1:], edges)
     step.add_up(unbiased, step.bias(weights))
-    by_positive, by_negative = step.carry(positive), step.carry(negative)
+    carry = step.carry_to_signs()
     share = step.share(stabilise(total, STABILISER), reuse=True)
 
     def pull(v: Tensor) -> Tensor:
-        s = share(v)
-        return (x - lowest) * by_positive(s) + (x - highest) * by_negative(s)
+        by_positive, by_negative = carry(share(v))
+        return (x - lowest) * by_positive + (x - highest) * by_negative
 
     def absorbed(v: Tensor) -> Absorbed:
         return {"stabiliser": share(v) * signed(total, STABILISER)}

@@ -166,6 +166,10 @@ class WeightedSum:
         linear_map, raw, shape = self.map, weights.raw, self.x.shape
         return lambda s: linear_map.transpose(s, raw, shape)
 
-    def transpose(self, s: Tensor, weights: Weights) -> Tensor:
-        """W^T s, of x's shape."""
-        return self.map.transpose(s, weights.raw, self.x.shape)
+    def carry_to_signs(self) -> Callable[[Tensor], tuple[Tensor, ...]]:
+        """The function from s to (W^+)^T s and (W^-)^T s, in one pass."""
+        linear_map, weights, shape = self.map, self.weights, self.x.shape
+        both = weights.once(
+            "signs", lambda: linear_map.beside(weights.positive.raw, weights.negative.raw)
+        )
+        return lambda s: linear_map.transpose_both(s, both, shape)
