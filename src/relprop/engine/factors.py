@@ -90,6 +90,12 @@ def damp(c: Tensor, size: Tensor, epsilon: float | Tensor) -> Tensor:
     return c * size / (size + epsilon)
 
 
+def added(own: Tensor, other: Tensor, alpha: float = 1) -> Tensor:
+    """Own + alpha other; in the memory of `own`, which nobody else has, if autograd is off."""
+    add = Tensor.add if torch.is_grad_enabled() else Tensor.add_
+    return add(own, other, alpha=alpha)
+
+
 def alike(c: Tensor, value: Tensor) -> bool:
     """Whether a result of c and a value fits into the memory of the value."""
     return c.shape == value.shape and c.dtype is value.dtype

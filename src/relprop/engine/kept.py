@@ -6,6 +6,7 @@ and a random projection of its numbers, since an edit through `.data` leaves no 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -96,6 +97,10 @@ def _numbers(kept: Kept, values: Mapping[str, Any]) -> Tensor:
 def _projection(tensor: Tensor) -> Tensor:
     """One number for each row of the tensor."""
     rows = tensor.detach().reshape(max(1, len(tensor) if tensor.ndim > 1 else 1), -1).float()
-    generator = torch.Generator().manual_seed(0)
-    direction = torch.rand(rows.shape[1], generator=generator).to(rows.device)
-    return rows @ (direction + 1)
+    return rows @ _direction(rows.shape[1], rows.device)
+
+
+@lru_cache(maxsize=256)
+def _direction(size: int, device: torch.device) -> Tensor:
+    """The same numbers for a size each time, between 1 and 2."""
+    return (torch.rand(size, generator=torch.Generator().manual_seed(0)) + 1).to(device)

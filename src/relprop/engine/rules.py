@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .factors import Damping, Factor, gate
+from .factors import Damping, Factor, added, gate
 from .forms import Absorbed, Back, Form, divide, signed, stabilise
 from .sides import Sides
 from .weighted import STABILISER, WeightedSum
@@ -92,14 +92,17 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
         share = step.share(above, reuse=True)
         return sides.back(step, lambda v: (share(v), None), share.release, both=False)
     z = step.z
-    # below zero the denominator is z_down = (2 + gamma) z - z_up
-    size = sides.forward(step).add_(z.clamp(max=0), alpha=-(2 + gamma)).clamp_(min=STABILISER)
-    share = step.share(size.copysign_(z), reuse=True)
-    keep_positive = torch.ops.aten.threshold_backward
+    # z_up and z_down are (1 + gamma / 2) z, one with gamma / 2 sum |w x| added, one without it
+    apart = sides.forward(step).sub_(z, alpha=1 + gamma / 2).clamp_(min=STABILISER)
+    denominator = apart.copysign_(z).add_(z, alpha=1 + gamma / 2)
+    if is_relevance(step):  # which may arrive at an output of zero
+        denominator = denominator.masked_fill_(z == 0, torch.inf)
+    share = step.share(denominator, reuse=True)
 
     def split(v: Tensor) -> tuple[Tensor, Tensor]:
         s = share(v)
-        return keep_positive(s, z, 0), keep_positive(s, -z, 0)
+        s_up = gate(s, z)
+        return s_up, added(s, s_up, alpha=-1)
 
     return sides.back(step, split, share.release, both=True)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .factors import added
 from .forms import Absorbed, Back, Form
 from .weighted import STABILISER, WeightedSum, Weights
 
@@ -95,7 +96,7 @@ class Sides:
         def pull(v: Tensor) -> Tensor:
             s_up, s_down = split(v)
             assert s_down is not None
-            return by_up(s_up) + by_down(s_down)
+            return added(by_up(s_up), by_down(s_down))
 
         return pull
 
@@ -108,7 +109,7 @@ class Sides:
             s_up, s_down = split(v)
             above, below = by_up(s_up), by_down(s_up)
             if s_down is not None:
-                above, below = above + by_down(s_down), below + by_up(s_down)
+                above, below = added(above, by_down(s_down)), added(below, by_up(s_down))
             return torch.lerp(below, above, positive)  # one or the other
 
         return pull
@@ -119,13 +120,13 @@ class Sides:
         Not for alpha-beta: where an output has contributions of one sign alone, the other side's s
         is without bound, and sum and difference would cancel.
         """
+        half = (self.gamma or 0.0) / 2
         by_weight, by_magnitude = step.carry(step.weights), step.carry(step.weights.magnitude)
-        # of x > 0 one, of others minus one
-        side, half = step.x.sign().clamp_(min=0).mul_(2).sub_(1), (self.gamma or 0.0) / 2
+        side = step.x.sign().clamp_(min=0).mul_(2).sub_(1).mul_(half)  # half or, of x <= 0, -half
 
         def pull(v: Tensor) -> Tensor:
             s_up, s_down = split(v)
             both, apart = (s_up, s_up) if s_down is None else (s_up + s_down, s_up - s_down)
-            return by_weight(both) * (1 + half) + by_magnitude(apart) * side * half
+            return added(by_magnitude(apart) * side, by_weight(both), alpha=1 + half)
 
         return pull

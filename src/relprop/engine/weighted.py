@@ -173,3 +173,7 @@ class WeightedSum:
             "signs", lambda: linear_map.beside(weights.positive.raw, weights.negative.raw)
         )
         return lambda s: linear_map.transpose_both(s, both, shape)
+
+    def transpose(self, s: Tensor, weights: Weights) -> Tensor:
+        """W^T s, of x's shape."""
+        return self.map.transpose(s, weights.raw, self.x.shape)
