@@ -216,6 +216,17 @@ def test_the_sign_of_zero_is_positive(rule):
     assert_same(got, to_each * (first + second).double()[None], 1e-7)
 
 
+def test_gamma_passes_nothing_on_from_a_sum_of_zero():
+    """Though a sigmoid makes it a half, which has relevance."""
+    layer, x = cancelling()
+    net = nn.Sequential(layer, nn.Sigmoid(), nn.Linear(2, 2, bias=False).double())
+    net[2].weight.data.fill_(1.0)
+    recipe = relprop.Recipe.preset("zero").using("0", "gamma", gamma=0.5)
+    to_second = torch.sigmoid(torch.tensor(3.0, dtype=torch.float64))
+    want = torch.tensor([[3.0, 1.5]], dtype=torch.float64) / (4.5 + 1e-6) * to_second
+    assert_same(explain(net, x, recipe, target=0), want, 1e-12)
+
+
 def test_and_so_is_that_of_minus_zero():
     z = torch.tensor([0.0, -0.0, 2.0, -2.0])
     assert stabilise(z, 0.5).tolist() == [0.5, 0.5, 2.5, -2.5]
