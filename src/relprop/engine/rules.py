@@ -94,7 +94,7 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
     z = step.z
     # z_up and z_down are (1 + gamma / 2) z plus and minus gamma / 2 sum |w x|
     apart = sides.forward(step).sub_(z, alpha=1 + gamma / 2).clamp_(min=STABILISER)
-    denominator = apart.copysign_(z).add_(z, alpha=1 + gamma / 2)
+    denominator = added(apart.copysign_(z), z, alpha=1 + gamma / 2)
     if is_relevance(step):  # which may arrive where z is zero
         denominator = denominator.masked_fill_(z == 0, torch.inf)
     share = step.share(denominator, reuse=True)
