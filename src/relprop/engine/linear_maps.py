@@ -76,6 +76,7 @@ class Convolution:
     """A convolution of any number of dimensions, transposed or not.
 
     before, after  zeros put around each spatial dimension, first dimension first
+    layout         of x in memory: torch computes s in the same, and what else it is given it copies
     """
 
     stride: tuple[int, ...]
@@ -85,6 +86,7 @@ class Convolution:
     transposed: bool
     output_padding: tuple[int, ...]
     groups: int
+    layout: torch.memory_format = torch.contiguous_format
 
     @property
     def _extra(self) -> tuple[int, ...]:
@@ -110,7 +112,9 @@ class Convolution:
         return self._back(s, weight, shape, self.groups)
 
     def _back(self, s: Tensor, weight: Tensor, shape: Sequence[int], groups: int) -> Tensor:
-        like = s.new_empty(self._widen(shape))  # never read, but torch would copy an expanded one
+        like = torch.empty(  # never read, but torch would copy an expanded one
+            self._widen(shape), dtype=s.dtype, device=s.device, memory_format=self.layout
+        )
         grad_input = torch.ops.aten.convolution_backward(
             s, like, weight, None, *self._options, groups, [True, False, False]
         )[0]

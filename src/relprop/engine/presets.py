@@ -2,7 +2,8 @@
 
 The uniform ones give one rule to every layer. The epsilon-... ones give each depth its own, and are
 defined as in the Zennit library (Anders et al. 2021), with its defaults. attnlrp and cp-lrp are
-those of Achtibat et al. 2024 and Ali et al. 2022. Between layers all but cp-lrp agree.
+those of Achtibat et al. 2024 and Ali et al. 2022, with the epsilon of 0 that the authors' own
+library has: relevance per unit is not divided by anything. Between layers all but cp-lrp agree.
 """
 
 from collections.abc import Callable, Container, Mapping
@@ -97,11 +98,11 @@ def _epsilon_alpha2_beta1_flat(*, epsilon: float = 1e-6, relative: bool = False)
     return [first, *_epsilon_alpha2_beta1(epsilon=epsilon, relative=relative)]
 
 
-def _attnlrp(*, epsilon: float = 1e-6) -> list[Row]:
+def _attnlrp(*, epsilon: float = 0.0) -> list[Row]:
     return _uniform(_epsilon(epsilon, relative=False))
 
 
-def _cp_lrp(*, epsilon: float = 1e-6) -> list[Row]:
+def _cp_lrp(*, epsilon: float = 0.0) -> list[Row]:
     layers = Row(Selector(kinds=LAYERS), _epsilon(epsilon, relative=False))
     gates = Row(Selector(kinds=("product",)), Rule("constant-gate", {}))
     return [layers, gates, *_between("constant", "cp-lrp")]
