@@ -69,7 +69,7 @@ def _of(terms: Sequence[tuple[Given, Back | Callable[[Array], Array]]], result: 
 # ---- linear: weights, sums, copies ---------------------------------------------------------------
 
 
-def linear(x: Given, weight: Tensor, bias: Tensor | None, eps: float = 1e-6) -> Given:
+def linear(x: Given, weight: Tensor, bias: Tensor | None, eps: float = 0.0) -> Given:
     """R_i = sum_j x_i w_ij / (z_j + eps sign z_j) R_j on each row of x (rows, inputs)."""
     a, w = data(x), data(weight)
     z = a @ w.T + (0.0 if bias is None else data(bias))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from networks import pixels
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 from zoo import ZOO
@@ -208,6 +209,45 @@ def passes(rule: str, signed: bool, **parameters: object) -> float:
 def test_a_rule_costs_as_few_passes_as_it_needs(rule, parameters, positive, signed):
     assert passes(rule, False, **parameters) == pytest.approx(positive, abs=0.15)
     assert passes(rule, True, **parameters) == pytest.approx(signed, abs=0.15)
+
+
+class Layouts(TorchDispatchMode):
+    """Notes the layouts in which convolutions get what they compute with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forward: list[bool] = []
+        self.backward: list[bool] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.convolution.default:
+            self.forward.append(args[0].stride(1) == 1)
+        if func is torch.ops.aten.convolution_backward.default:
+            self.backward += [tensor.stride(1) == 1 for tensor in args[:2]]
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("channels", "rule"), [(1, "zero"), (3, "zero"), (3, "gamma"), (3, "alpha-beta")]
+)
+def test_pictures_are_convolved_channels_last(channels, rule):
+    """Which is faster, and as long as nothing is in another layout: that would be copied."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        *(nn.Conv2d(channels, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(8, 8, 1), nn.Tanh(), nn.Conv2d(8, 8, 3, groups=2)),
+        *(nn.Flatten(), nn.Linear(8 * 9, 3)),
+    ).eval()
+    x = torch.randn(4, channels, 12, 12)
+    explainer = relprop.Explainer(model, rule)
+    explainer(x)
+    with Layouts() as layouts:
+        found = explainer(x)
+    assert len(layouts.forward) >= 3
+    assert len(layouts.backward) >= 6
+    assert all(layouts.forward)
+    assert all(layouts.backward[1:])  # the first comes from the linear layer
+    assert found.relevance.is_contiguous()
 
 
 def gradient_times_input(model: nn.Module, x: Tensor) -> None:

@@ -37,6 +37,14 @@ def test_a_plan_says_the_rule_of_each_operation_and_why():
     assert '"9"' in plan["9"]
 
 
+@pytest.mark.parametrize("name", ["attnlrp", "cp-lrp"])
+def test_the_layers_of_a_transformer_have_the_epsilon_that_is_given(name):
+    net, x = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2)).double(), signed(3, 4)
+    for given, same in (({}, "zero"), ({"epsilon": 0.1}, Recipe.preset("epsilon", epsilon=0.1))):
+        got = relprop.explain(net.eval(), x, Recipe.preset(name, **given)).relevance
+        assert torch.equal(got, relprop.explain(net, x, same).relevance)
+
+
 def test_only_a_layer_whose_output_goes_to_relu_alone_is_rectified():
     class Net(nn.Module):
         def __init__(self):

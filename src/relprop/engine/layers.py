@@ -52,7 +52,8 @@ def _laid_out(step: Step, x: Tensor) -> Tensor:
     What a layer makes of it has the same layout, and so has what follows.
     """
     flat = step.kind == "convolution" and x.ndim == 4 and x.device.type == "cpu"
-    if flat and x.stride(1) != 1 and torch.backends.mkldnn.is_available():
+    fast = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if flat and fast and x.stride(1) != 1:
         return x.clone(memory_format=torch.channels_last)
     return x
 
