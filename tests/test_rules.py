@@ -227,6 +227,16 @@ def test_gamma_passes_nothing_on_from_a_sum_of_zero():
     assert_same(explain(net, x, recipe, target=0), want, 1e-12)
 
 
+@pytest.mark.parametrize("activation", [nn.GELU(), nn.Tanh(), nn.ELU(), nn.Sigmoid()])
+def test_zero_passes_nothing_on_from_a_sum_of_zero(activation):
+    layer, x = cancelling()
+    net = nn.Sequential(layer, activation, nn.Linear(2, 2, bias=False).double())
+    net[2].weight.data.fill_(1.0)
+    want = torch.tensor([[2.0, 1.0]], dtype=torch.float64) / 3
+    want = want * activation(torch.tensor(3.0, dtype=torch.float64))
+    assert_same(explain(net, x, "zero", target=0), want, 1e-12)
+
+
 def test_and_so_is_that_of_minus_zero():
     z = torch.tensor([0.0, -0.0, 2.0, -2.0])
     assert stabilise(z, 0.5).tolist() == [0.5, 0.5, 2.5, -2.5]

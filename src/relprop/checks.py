@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,7 +107,7 @@ def _check_tensor(model: nn.Module, x: Tensor) -> None:
 def is_finite(values: Tensor) -> bool:
     """Whether no value is NaN or infinite."""
     # one pass over memory; where large values make the sum infinite, each is looked at
-    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
+    return math.isfinite(values.sum().item()) or bool(values.isfinite().all())
 
 
 def _first_not_finite(values: Tensor) -> int | None:

@@ -34,8 +34,18 @@ def zero(step: WeightedSum) -> Back:
         )
     if not step.activation:
         return Back(carry, lambda c: {"bias": c * bias})
-    share = Factor(z, gate) if step.relu else Factor(divide(step.result, z))
+    share = gain(step)
     return Back(lambda c: carry(share(c)), lambda c: {"bias": share(c) * bias}, share.release)
+
+
+def gain(step: WeightedSum) -> Factor:
+    """The function from c to c f(z) / z for the activation f, and to 0 where z is 0."""
+    if step.relu:
+        return Factor(step.z, gate)
+    if step.keeps_sign and not torch.is_grad_enabled():
+        quotient = torch.div(step.result, step.z, out=step.z)  # which nobody else needs
+        return Factor(quotient.nan_to_num_(0.0, torch.inf, -torch.inf))  # f(0) is 0, too
+    return Factor(divide(step.result, step.z))
 
 
 def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False) -> Back:
