@@ -43,8 +43,12 @@ def _max_pool2d(x: Tensor, *args: Any) -> Ran:
     shape, strides = x.shape, x.stride()
     back = torch.ops.aten.max_pool2d_with_indices_backward
 
+    channels_last = y.ndim == 4 and y.stride(1) == 1
+
     def pull(c: Tensor) -> tuple[Tensor]:
         like = c.new_empty_strided(shape, strides)  # only its layout is read
+        if channels_last:  # torch would copy its own result, too; memory_format is not for vmap
+            c = c.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
         return (back(c, like, *options, indices),)
 
     return y, pull
