@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from methods import ALL, COMPILED, FORWARD
+from methods import ALL, CHANNELS_LAST, COMPILED, FORWARD
 from versions import installed
 from workloads import WORKLOADS, Workload
 
@@ -36,6 +36,8 @@ LEGEND = f"""\
   for a network that was compiled in an earlier table takes less. Rounds come after that.
 - **differs**: relative L2 distance over the batch to relprop's map of the recipe that is named: the
   same recipe, uncompiled, or where there is none the one whose map is nearest.
+- **{CHANNELS_LAST}**: the floor for whoever lays weights and pictures out by hand for torch's
+  convolutions on CPUs to be faster; relprop does so by itself, for what it computes alone.
 - **{FORWARD}**: the model without anything else. A method that needs a forward pass and a backward
   pass of the same cost cannot take less than gradient x input does.
 - A number in brackets is that of the samples explained at a time: the best size of those tried."""

@@ -18,6 +18,8 @@ import relprop
 
 FLOOR = "gradient x input"
 FORWARD = "forward only"
+CHANNELS_LAST = "gradient x input, channels last"
+BARE = (FLOOR, CHANNELS_LAST, FORWARD)
 COMPILED = ", compiled"
 ALL = "relprop epsilon-plus-flat, all 10 classes"
 ONE = "relprop epsilon-plus-flat"
@@ -36,6 +38,13 @@ def forward_only(model: nn.Module, x: Inputs) -> Method:
             run(model, x)
 
     return call
+
+
+def channels_last(model: nn.Module, x: Inputs) -> Method:
+    """The floor for whoever lays weights and pictures out by hand, as relprop does by itself."""
+    assert isinstance(x, Tensor)
+    layout = torch.channels_last
+    return gradient_times_input(model.to(memory_format=layout), x.clone(memory_format=layout))  # type: ignore[call-overload]
 
 
 def by_relprop(model: nn.Module, x: Inputs, name: str, batch_size: int | None = None) -> Method:
@@ -128,6 +137,7 @@ def methods(workload: Workload, size: int | None = None) -> dict[str, Maker]:
     size  samples at a time, of a workload that is explained in parts
     """
     others: dict[str, Maker] = {FLOOR: gradient_times_input, FORWARD: forward_only}
+    others |= {CHANNELS_LAST: channels_last} if workload.convolves else {}
     others |= {name: make for name, make in peers(workload).items() if workload.has(name)}
     if size is not None:
         others = {name: in_parts(make, size) for name, make in others.items()}
@@ -139,7 +149,7 @@ def methods(workload: Workload, size: int | None = None) -> dict[str, Maker]:
     ours[f"relprop {name}{COMPILED}"] = partial(compiled, name=name, batch_size=size)
     if workload.all_classes:
         ours[ALL] = partial(every_class, name="epsilon-plus-flat")
-    first = {name: others.pop(name) for name in (FLOOR, FORWARD)}
+    first = {name: others.pop(name) for name in BARE if name in others}
     return first | ours | others
 
 

@@ -29,6 +29,7 @@ class Workload:
     compiled     the recipe that is compiled, too    slow    whether that takes minutes
     sizes        of batches, for data that is explained in parts: each method at its best
     peers        globs on names of the other libraries' methods
+    convolves    the floor is measured in the other layout of pictures, too
     """
 
     name: str
@@ -41,6 +42,7 @@ class Workload:
     slow: bool = False
     sizes: tuple[int, ...] = ()
     peers: tuple[str, ...] = ("*",)
+    convolves: bool = False
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -139,7 +141,7 @@ class Reader(nn.Module):
 
 FREE = limits(None, None, None)
 WORKLOADS = [
-    Workload("mnist-cnn, batch 256", digits("mnist-cnn", 256), FREE, all_classes=4),
+    Workload("mnist-cnn, batch 256", digits("mnist-cnn", 256), FREE, all_classes=4, convolves=True),
     Workload(
         "mnist-dnn-500, batch 256",
         digits("mnist-dnn-500", 256),
@@ -159,18 +161,25 @@ WORKLOADS = [
         1.2,
         sizes=(100, 250, 500, 1000),
         peers=("Zennit epsilon-plus-flat", "autoLRP"),  # the others are in the first table
+        convolves=True,
     ),
-    Workload("VGG16, batch 4", pictures("vgg16", 4), limits(1.10, 1.50, 1.55), 1.2, 3),
     Workload(
-        "ResNet50, batch 4", pictures("resnet50", 4), limits(1.00, 1.50, 1.60), 1.2, 6, slow=True
+        *("VGG16, batch 4", pictures("vgg16", 4), limits(1.10, 1.50, 1.55), 1.2, 3),
+        convolves=True,
     ),
-    Workload("DenseNet121, batch 4", pictures("densenet121", 4), FREE, slow=True),
+    Workload(
+        *("ResNet50, batch 4", pictures("resnet50", 4), limits(1.00, 1.50, 1.60), 1.2, 6),
+        slow=True,
+        convolves=True,
+    ),
+    Workload("DenseNet121, batch 4", pictures("densenet121", 4), FREE, slow=True, convolves=True),
     Workload(
         "ConvNeXt-T, batch 4",
         pictures("convnext_tiny", 4),
         {"auto": None},
         compiled="auto",
         slow=True,
+        convolves=True,
     ),
     Workload(  # at two pictures, its limits are
         "ViT-B/16, batch 2",
