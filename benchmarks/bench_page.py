@@ -37,7 +37,7 @@ LEGEND = f"""\
 - **differs**: relative L2 distance over the batch to relprop's map of the recipe that is named: the
   same recipe, uncompiled, or where there is none the one whose map is nearest.
 - **{CHANNELS_LAST}**: the floor for whoever lays weights and pictures out by hand for torch's
-  convolutions on CPUs to be faster; relprop does so by itself, for what it computes alone.
+  convolutions on CPUs to be faster. relprop does so by itself: its own rows are of the default.
 - **{FORWARD}**: the model without anything else. A method that needs a forward pass and a backward
   pass of the same cost cannot take less than gradient x input does.
 - A number in brackets is that of the samples explained at a time: the best size of those tried."""

@@ -85,6 +85,7 @@ def test_all_classes(four_classes):
     e = explainer(x, target="all", seed="one")
     assert_same(e.relevance, maps)
     assert e.target.tolist() == [[0, 1, 2, 3]] * 3
+    assert_same(explainer(x[:1], target="all", seed="one").relevance, maps[:1])  # together
     pairs = explainer(x, target=[(0, 1), (2, 3)])
     assert pairs.target.tolist() == [[[0, 1], [2, 3]]] * 3
     assert "4x2x12x12" in repr(e)
@@ -175,3 +176,26 @@ def test_several_targets_at_once_are_what_each_is_alone(name):
     together = explainer(inputs, [0, "runner-up", (1, 2)]).relevance
     for i, target in enumerate([0, "runner-up", (1, 2)]):
         torch.testing.assert_close(together[:, i], explainer(inputs, target).relevance)
+
+
+@pytest.mark.parametrize("recipe", ["zero", "epsilon-plus-flat", "gamma", "epsilon-alpha2-beta1"])
+def test_all_classes_of_one_picture_are_what_each_is_alone(recipe):
+    """They walk back together."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        *(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(8, 8, 2), nn.GELU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32, 3)),
+    ).eval()
+    explainer, x = relprop.Explainer(model, recipe), torch.randn(1, 3, 12, 12)
+    found = explainer(x, "all").relevance
+    for k in range(3):
+        torch.testing.assert_close(found[:, k], explainer(x, k).relevance)
+
+
+def test_outputs_and_layers_are_laid_out_as_the_model_lays_them():
+    """A target may view them as what they are."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 1)).eval()
+    explainer, x = relprop.Explainer(model, "epsilon"), torch.randn(2, 3, 6, 6)
+    found = explainer(x, lambda output: output.view(2, -1).amax(1), layers=["0"])
+    assert found.output.is_contiguous()
+    assert found.layers["0"].is_contiguous()

@@ -29,10 +29,11 @@ def relative(epsilon: float) -> Stabilizer:
 def relevance(model: nn.Module, composite: Composite, x: Tensor, seed: Tensor) -> Tensor:
     """Relevance of x (n, *features) for seed (n, classes), the relevance of the output.
 
-    Pictures lie in memory as relprop lays them: in another layout torch's convolutions round
-    otherwise, which some nets magnify to 2e-5 in float32.
+    In float32 pictures lie in memory as relprop lays them: in another layout torch's convolutions
+    round otherwise, which some nets magnify to 2e-5.
     """
     composite.canonizers = [SequentialMergeBatchNorm()]
-    layout = torch.channels_last if x.ndim == 4 else torch.preserve_format
+    planar = x.ndim == 4 and x.dtype is torch.float32
+    layout = torch.channels_last if planar else torch.preserve_format
     with Gradient(model, composite) as attributor:
         return attributor(x.clone(memory_format=layout), seed)[1].detach()

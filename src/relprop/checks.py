@@ -1,8 +1,8 @@
 """Checks of what goes into an explanation and of what comes out of it."""
 
+import cmath
 import inspect
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -107,7 +107,7 @@ def _check_tensor(model: nn.Module, x: Tensor) -> None:
 def is_finite(values: Tensor) -> bool:
     """Whether no value is NaN or infinite."""
     # one pass over memory; where large values make the sum infinite, each is looked at
-    return math.isfinite(values.sum().item()) or bool(values.isfinite().all())
+    return cmath.isfinite(values.sum().item()) or bool(values.isfinite().all())
 
 
 def _first_not_finite(values: Tensor) -> int | None:

@@ -191,8 +191,8 @@ def make_program(
     if change > limit:
         first = first_apart(program, one.tensors, state, limit)
         raise NumberError(
-            f"{type(model).__name__} magnifies rounding: to fold its batch norms changes its "
-            f"output by {change:.1%}{first}",
+            f"{type(model).__name__} magnifies rounding: to fold its batch norms, or to lay "
+            f"pictures out channels-last, changes its output by {change:.1%}{first}",
             "a model whose output is stable in its own precision",
             "explain it in float64: model.double() and x.double()",
         )

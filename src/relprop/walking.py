@@ -1,6 +1,7 @@
 """Ways back: a program that was run, and a seed for each target -> relevance of the inputs.
 
-The model was run once; of a single sample, several targets walk back together.
+The model was run once; of a single sample several targets walk back together, and of
+small batches where there is no CPU to fill.
 """
 
 import warnings
@@ -21,8 +22,8 @@ from .engine.watchers import AtLayers
 from .errors import InputError
 from .making import Made
 
-TOGETHER = 128  # targets on one way back: more would only move more memory
-_STABLE = "use a rule with a stabiliser, such as epsilon, where the recipe says zero"
+TOGETHER = 128  # samples x targets on one way back: more would only move more memory
+_STABLE = "use a rule with a stabiliser, where the plan says zero or epsilon=0"
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ def ways_back(
     """
     watched = only or names or ledger or torch.is_grad_enabled()
     recomputes = len(ran.trace.parts) > 1  # which torch.func.vmap cannot look into
-    alone = ran.inputs.batch == 1  # more samples fill a way back as well as more targets do
-    if alone and len(seeds) > 1 and not watched and not recomputes:
-        found = _together(ran, torch.stack(list(seeds)))
+    count = min(len(seeds), _room(ran))
+    if count > 1 and not watched and not recomputes:
+        found = _together(ran, torch.stack(list(seeds)), count)
         if all(map(is_finite, found.values())):
             parts = ({name: r[i] for name, r in found.items()} for i in range(len(seeds)))
             return [
@@ -71,14 +72,18 @@ def ways_back(
     return walks
 
 
-def _together(ran: Ran, seeds: Tensor) -> dict[str, Tensor]:
+def _room(ran: Ran) -> int:
+    """How many targets walk back together: on CPUs, a few samples fill a way back by themselves."""
+    batch = ran.inputs.batch
+    return 1 if batch > 1 and ran.trace.output.device.type == "cpu" else TOGETHER // batch
+
+
+def _together(ran: Ran, seeds: Tensor, count: int) -> dict[str, Tensor]:
     """Relevance at each source (targets, *source) for seeds (targets, *output), a few at a time."""
     program, trace = ran.made.program, ran.trace
     with warnings.catch_warnings():  # an operation that torch cannot batch is run once a target
         warnings.filterwarnings("ignore", "There is a performance drop")
-        back = torch.func.vmap(
-            lambda c: program.backward(trace, c, again=True), chunk_size=TOGETHER
-        )
+        back = torch.func.vmap(lambda c: program.backward(trace, c, again=True), chunk_size=count)
         return back(seeds)
 
 

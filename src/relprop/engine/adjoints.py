@@ -42,7 +42,6 @@ def _max_pool2d(x: Tensor, *args: Any) -> Ran:
     y, indices = torch.ops.aten.max_pool2d_with_indices(x, *options)
     shape, strides = x.shape, x.stride()
     back = torch.ops.aten.max_pool2d_with_indices_backward
-
     channels_last = y.ndim == 4 and y.stride(1) == 1
 
     def pull(c: Tensor) -> tuple[Tensor]:

@@ -4,7 +4,7 @@ What they were made from is compared at the next run: identity, version and layo
 and a random projection of its numbers, since an edit through `.data` leaves no version behind.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -44,7 +44,7 @@ class KeptWeights:
     def layer(self, step: Step, values: Mapping[str, Any], make: Callable[[], Layer]) -> Layer:
         """The layer of a step: the one that is kept, or a new one."""
         names = tuple(name for name in step.reads if name not in step.routes)
-        if torch.is_grad_enabled() or _stands_in(values[name] for name in names):
+        if torch.is_grad_enabled() or any(stands_in(values[name]) for name in names):
             return make()  # its weights may have a history, or be part of what is compiled
         kept = self._kept.get(step.name)
         if kept is not None:
@@ -57,7 +57,7 @@ class KeptWeights:
 
     def forget_stale(self, values: Mapping[str, Any]) -> None:
         """Before a run: forget the layers whose weights are no longer what they were made from."""
-        if _stands_in(values.values()):
+        if any(map(stands_in, values.values())):
             return
         for key, kept in list(self._kept.items()):
             if kept.identities != tuple(_identity(values[name]) for name in kept.names):
@@ -72,16 +72,16 @@ class KeptWeights:
 
     def note(self, values: Mapping[str, Any]) -> None:
         """After a run: note the numbers that weights were derived from."""
-        if _stands_in(values.values()):
+        if any(map(stands_in, values.values())):
             return
         for key, kept in list(self._kept.items()):
             if kept.numbers is None and kept.names and kept.layer[1].derived:
                 self._kept[key] = replace(kept, numbers=_numbers(kept, values))
 
 
-def _stands_in(values: Iterable[Any]) -> bool:
-    """Whether some are no plain tensors: stand-ins, that torch.compile follows a program by."""
-    return any(isinstance(v, Tensor) and type(v) not in (Tensor, nn.Parameter) for v in values)
+def stands_in(value: Any) -> bool:
+    """Whether it is no plain tensor but a stand-in, that torch.compile follows a program by."""
+    return isinstance(value, Tensor) and type(value) not in (Tensor, nn.Parameter)
 
 
 def _identity(tensor: Tensor) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .graph import Node, substitute
-from .kept import KeptWeights
+from .kept import KeptWeights, stands_in
 from .linear_maps import AveragePool, Convolution, Dense, LinearMap
 from .operations import known
 from .plan import Step
@@ -49,11 +49,12 @@ def _keeps_sign(activation: Node | None) -> bool:
 def _laid_out(step: Step, x: Tensor) -> Tensor:
     """The input in the layout that oneDNN, which torch convolves by on CPUs, is fastest with.
 
-    What a layer makes of it has the same layout, and so has what follows.
+    What a layer makes of it has the same layout, and so has what follows. What torch.compile
+    follows a program by stays as it is: it chooses layouts itself.
     """
-    flat = step.kind == "convolution" and x.ndim == 4 and x.device.type == "cpu"
+    planar = step.kind == "convolution" and x.ndim == 4 and x.device.type == "cpu"
     fast = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if flat and fast and x.stride(1) != 1:
+    if planar and fast and x.stride(1) != 1 and not stands_in(x):
         return x.clone(memory_format=torch.channels_last)
     return x
 

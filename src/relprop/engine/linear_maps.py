@@ -76,7 +76,7 @@ class Convolution:
     """A convolution of any number of dimensions, transposed or not.
 
     before, after  zeros put around each spatial dimension, first dimension first
-    layout         of x in memory: torch computes s in the same, and what else it is given it copies
+    layout         of the x that was met first: torch copies an s that is not of the same
     """
 
     stride: tuple[int, ...]

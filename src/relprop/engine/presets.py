@@ -2,8 +2,9 @@
 
 The uniform ones give one rule to every layer. The epsilon-... ones give each depth its own, and are
 defined as in the Zennit library (Anders et al. 2021), with its defaults. attnlrp and cp-lrp are
-those of Achtibat et al. 2024 and Ali et al. 2022, with the epsilon of 0 that the authors' own
-library has: relevance per unit is not divided by anything. Between layers all but cp-lrp agree.
+those of Achtibat et al. 2024 and Ali et al. 2022, by default without an epsilon at layers, as in
+the efficient rules of the authors' own library: relevance per unit of a sum is not divided by it.
+Between layers all but cp-lrp agree.
 """
 
 from collections.abc import Callable, Container, Mapping

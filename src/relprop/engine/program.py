@@ -108,7 +108,7 @@ class Program:
             self._drop_used(step, values, lambda name: account or keep(name))
             if recompute and i % length == 0:
                 parts.append(partial(self._run_again, dict(values), i + 1, i + 1 + length))
-        output = values[self.plan.graph.output]
+        output = values[self.plan.graph.output].contiguous()  # as the model's own is
         return Trace(output, parts, values, lambda: self.forward(inputs, state, keep, account))
 
     def _drop_used(self, step: Step, values: dict[str, Any], keep: Callable[[str], bool]) -> None:

@@ -43,8 +43,9 @@ def gain(step: WeightedSum) -> Factor:
     if step.relu:
         return Factor(step.z, gate)
     if step.keeps_sign and not torch.is_grad_enabled():
-        quotient = torch.div(step.result, step.z, out=step.z)  # which nobody else needs
-        return Factor(quotient.nan_to_num_(0.0, torch.inf, -torch.inf))  # f(0) is 0, too
+        result, room = step.result, step.z  # which nobody else needs
+        size = room.abs_().clamp_(min=torch.finfo(room.dtype).tiny)
+        return Factor(torch.div(result, size, out=room).abs_())
     return Factor(divide(step.result, step.z))
 
 

@@ -64,7 +64,7 @@ class AtLayers:
     def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> Tensor:
         """Note the relevance of a value."""
         if name in self.names:
-            self.found[name] = relevance(v, form, value)
+            self.found[name] = relevance(v, form, value).contiguous()
         return v
 
     def passed(self, step: Step, back: Back, v: Tensor, parts: Sequence[Tensor]) -> None:
