@@ -63,8 +63,8 @@ FLOATS = "RMSNorm is computed in float32, whatever the input, by LXT and by tran
 LAYOUT = (
     "In float32 relprop convolves pictures channels-last, where torch's convolutions round by 1e-6 "
     "of a layer's norm, and by 2e-7 in the other layout. A unit near zero, or a maximum near a "
-    "tie, may fall on the other side: autoLRP computes in the other layout whatever it is given, and "
-    "alpha-beta's z is the sum of its two sides in relprop. In float64 the maps agree."
+    "tie, may fall on the other side: autoLRP computes in the other layout whatever it is given, "
+    "and alpha-beta's z is the sum of its two sides in relprop. In float64 the maps agree."
 )
 ARITHMETIC = (UNSTABLE, LAYOUT, FLOATS)
 
