@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from ..errors import CaptureError
 from .graph import Graph
 from .inputs import Inputs
+from .packed import unpack
 from .reading import read
 
 
@@ -49,7 +50,7 @@ def capture(model: nn.Module, inputs: Inputs, output: str | int | None, per_inpu
     sys.stderr.write(printed.getvalue())
     if not per_input:
         _refuse_fixed_sizes(program, type(model).__name__)
-    return read(program, inputs, any_batch=not per_input)
+    return unpack(read(program, inputs, any_batch=not per_input))
 
 
 class Called(nn.Module):

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .graph import Graph
 from .linear_maps import LinearMap
+from .operations import Principle, known
 from .plan import Plan, Step
 from .weighted import Weights
 
@@ -38,21 +40,23 @@ class KeptWeights:
     """The layers of one program, by step. Threads may share it."""
 
     def __init__(self, plan: Plan) -> None:
-        self._fixed = plan.graph.state.keys() | plan.graph.constants.keys()
+        self._entries_of = _entries_of(plan.graph)
         self._kept: dict[str, Kept] = {}
 
     def layer(self, step: Step, values: Mapping[str, Any], make: Callable[[], Layer]) -> Layer:
         """The layer of a step: the one that is kept, or a new one."""
-        names = tuple(name for name in step.reads if name not in step.routes)
+        fed = [step.node.args[place].name for place in step.places]
+        names = [name for name in step.reads if name not in fed]
         if torch.is_grad_enabled() or any(stands_in(values[name]) for name in names):
             return make()  # its weights may have a history, or be part of what is compiled
         kept = self._kept.get(step.name)
         if kept is not None:
             return kept.layer
         layer = make()
-        if self._fixed.issuperset(names):
-            identities = tuple(_identity(values[name]) for name in names)
-            self._kept[step.name] = Kept(layer, names, identities)
+        if all(name in self._entries_of for name in names):
+            wholes = tuple(dict.fromkeys(w for name in names for w in self._entries_of[name]))
+            identities = tuple(_identity(values[name]) for name in wholes)
+            self._kept[step.name] = Kept(layer, wholes, identities)
         return layer
 
     def forget_stale(self, values: Mapping[str, Any]) -> None:
@@ -77,6 +81,17 @@ class KeptWeights:
         for key, kept in list(self._kept.items()):
             if kept.numbers is None and kept.names and kept.layer[1].derived:
                 self._kept[key] = replace(kept, numbers=_numbers(kept, values))
+
+
+def _entries_of(graph: Graph) -> Mapping[str, tuple[str, ...]]:
+    """Value -> the parameters, buffers and constants that it is, or whose entries it is."""
+    found = {name: (name,) for name in (*graph.state, *graph.constants)}
+    for node in graph.nodes:
+        operation = known(node)
+        takes = operation is not None and operation.principle is Principle.SELECTION
+        if takes and node.inputs and all(name in found for name in node.inputs):
+            found[node.name] = tuple(whole for name in node.inputs for whole in found[name])
+    return found
 
 
 def stands_in(value: Any) -> bool:

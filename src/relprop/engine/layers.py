@@ -17,9 +17,7 @@ from .weighted import WeightedSum, Weights
 def weighted_sum(step: Step, values: Mapping[str, Any], kept: KeptWeights) -> WeightedSum:
     """The weighted sum of a step, on the values of its arguments."""
     assert step.arriving is not None
-    (place,) = step.places
-    x = _laid_out(step, values[step.node.args[place].name])
-    linear_map, weights = kept.layer(step, values, lambda: _layer(step, values, x))
+    x, linear_map, weights = _parts(step, values, kept)
     return WeightedSum(
         map=linear_map,
         weights=weights,
@@ -32,6 +30,20 @@ def weighted_sum(step: Step, values: Mapping[str, Any], kept: KeptWeights) -> We
         arriving=step.arriving,
         sample_dims=_without_samples(step.node),
     )
+
+
+def result(step: Step, values: Mapping[str, Any], kept: KeptWeights) -> Tensor:
+    """What the weighted sum of a step is, and nothing for a way back."""
+    x, linear_map, weights = _parts(step, values, kept)
+    return linear_map.forward(x, weights.raw, weights.bias)
+
+
+def _parts(
+    step: Step, values: Mapping[str, Any], kept: KeptWeights
+) -> tuple[Tensor, LinearMap, Weights]:
+    (place,) = step.places
+    x = _laid_out(step, values[step.node.args[place].name])
+    return x, *kept.layer(step, values, lambda: _layer(step, values, x))
 
 
 def _activation(step: Step, values: Mapping[str, Any]) -> Callable[[Tensor], Tensor] | None:

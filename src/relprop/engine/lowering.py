@@ -17,7 +17,7 @@ from .forms import Absorbed, Back, Form, divide, signed, stabilise
 from .graph import Node, Ref, substitute
 from .kept import KeptWeights
 from .kinds import WEIGHTED_SUMS
-from .layers import weighted_sum
+from .layers import result, weighted_sum
 from .normalisation import hold
 from .operations import Principle
 from .plan import Step
@@ -32,7 +32,8 @@ Run = Callable[[Values], tuple[Any, Back | None]]
 def lower(step: Step, kept: KeptWeights) -> Run:
     """The function that runs a step on values by name; its way back is None if none is needed."""
     if step.arriving is None:
-        return lambda values: (_plain(step, values), None)
+        layer = step.kind in WEIGHTED_SUMS
+        return lambda values: (result(step, values, kept) if layer else _plain(step, values), None)
     if step.kind in WEIGHTED_SUMS and step.rule:
         return _weighted_sum(step, kept)
     if step.kind == "recurrent" and step.rule and not step.rule.definition.any_named:

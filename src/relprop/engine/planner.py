@@ -12,7 +12,7 @@ from . import refusals
 from .facts import Facts, dependent_inputs, dependent_places, find_facts
 from .forms import Form
 from .graph import Graph, Node
-from .kinds import WEIGHTED_SUMS
+from .kinds import LAYERS, WEIGHTED_SUMS
 from .operations import Principle, known
 from .plan import Plan, Step
 from .recipe import Recipe
@@ -85,8 +85,7 @@ def _walk_back(
             continue
         name = facts.folds.get(node.name, node).name
         if name not in facts.dependent or name not in arrivals or node.name in facts.sources:
-            steps.append(Step(node, None, None, None, _why_not(node, facts, held)))
-            steps[-1] = replace(steps[-1], batch_norm=facts.folds.get(node.name))
+            steps.append(_unreached(node, facts, held))
             continue
         step = _with_arrival(_decide(node, recipe, facts, graph.any_batch), _meet(arrivals[name]))
         for route in step.routes:
@@ -94,6 +93,22 @@ def _walk_back(
         steps.append(step)
     _refuse_unreached(graph, facts, arrivals)
     return steps[::-1], {name: _meet(found).form for name, found in arrivals.items()}
+
+
+def _unreached(node: Node, facts: Facts, held: frozenset[str]) -> Step:
+    """A step that no relevance passes; a layer is still run as a layer."""
+    alone = len(dependent_inputs(node, facts.dependent)) == 1 and not node.kwargs
+    kind = facts.kinds.get(node.name) if alone else None
+    return Step(
+        node=node,
+        principle=None,
+        operation=None,
+        rule=None,
+        why=_why_not(node, facts, held),
+        kind=kind if kind in LAYERS else None,
+        places=dependent_places(node, facts.dependent),
+        batch_norm=facts.folds.get(node.name),
+    )
 
 
 def _why_not(node: Node, facts: Facts, held: frozenset[str]) -> str:

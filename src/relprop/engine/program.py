@@ -243,11 +243,12 @@ def _needed_on_the_way_back(plan: Plan) -> frozenset[str]:
 
 
 def _last_uses(plan: Plan) -> dict[str, list[str]]:
-    """Step -> the values that no later step uses."""
+    """Step -> the values that no later step uses, but for those that the model holds."""
     last: dict[str, str] = {}
     for step in plan.steps:
         last.update(dict.fromkeys((*step.reads, step.name), step.name))
-    last.pop(plan.graph.output, None)
+    for name in (*plan.graph.state, *plan.graph.constants, plan.graph.output):
+        last.pop(name, None)
     uses: dict[str, list[str]] = defaultdict(list)
     for name, step_name in last.items():
         uses[step_name].append(name)
