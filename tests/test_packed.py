@@ -1,5 +1,4 @@
-"""torch's multi-head attention projects queries, keys and values by one packed weight: taken apart,
-each is a layer of its own."""
+"""torch's multi-head attention has one packed weight: taken apart, each part is a layer."""
 
 import pytest
 import torch

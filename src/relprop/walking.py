@@ -65,11 +65,16 @@ def ways_back(
             ]
     last = len(seeds) - 1
     walks = [
-        _walk(ran, c, [*only, AtLayers(names)], ledger, again=i < last) for i, c in enumerate(seeds)
+        _walk(ran, c, [*only, *_noting(names)], ledger, again=i < last) for i, c in enumerate(seeds)
     ]
     if ledger and None in ran.made.layouts.values() and ran.inputs.batch > 1:
         return _with_ledgers_of_each(walks, ran, seeds)
     return walks
+
+
+def _noting(names: Sequence[str]) -> list[AtLayers]:
+    """What notes the relevance of values, if there are any."""
+    return [AtLayers(names)] if names else []
 
 
 def _room(ran: Ran) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .graph import Node, Ref, substitute
+from .graph import Node, Ref
 
 Pull = Callable[[Tensor], tuple[Tensor, ...]]
 Ran = tuple[Any, Pull]
@@ -23,17 +23,19 @@ def adjoint(node: Node, routes: Sequence[str]) -> Callable[[Mapping[str, Any]], 
     The adjoint takes what arrives at the result, and returns one tensor for each route.
     """
     if node.operation == "max_pool2d" and not node.kwargs:
-        return lambda values: _max_pool2d(*substitute(node.args, values))
+        return lambda values: _max_pool2d(*node.arguments(values))
     make = _ADJOINTS.get(node.operation)
     args = node.args[0] if node.operation == "cat" else node.args
     names = [arg.name if isinstance(arg, Ref) else "" for arg in args]
     if make is None or any(names.count(name) != 1 for name in routes):
         return None  # not known, or one value stands at several places
     places = [names.index(name) for name in routes]
-    return lambda values: (
-        node.run(values),
-        make(substitute(node.args, values), node.kwargs, places),
-    )
+
+    def run(values: Mapping[str, Any]) -> Ran:
+        args = node.arguments(values)
+        return node.target(*args, **node.named(values)), make(args, node.kwargs, places)
+
+    return run
 
 
 def _max_pool2d(x: Tensor, *args: Any) -> Ran:

@@ -4,7 +4,7 @@ What they were made from is compared at the next run: identity, version and layo
 and a random projection of its numbers, since an edit through `.data` leaves no version behind.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .graph import Graph
+from .graph import Graph, Values
 from .linear_maps import LinearMap
 from .operations import Principle, known
-from .plan import Plan, Step
+from .plan import Plan
 from .weighted import Weights
 
 Layer = tuple[LinearMap, Weights]
@@ -43,23 +43,26 @@ class KeptWeights:
         self._entries_of = _entries_of(plan.graph)
         self._kept: dict[str, Kept] = {}
 
-    def layer(self, step: Step, values: Mapping[str, Any], make: Callable[[], Layer]) -> Layer:
-        """The layer of a step: the one that is kept, or a new one."""
-        fed = [step.node.args[place].name for place in step.places]
-        names = [name for name in step.reads if name not in fed]
+    def layer(
+        self, step: str, names: Sequence[str], values: Values, make: Callable[[], Layer]
+    ) -> Layer:
+        """The layer of a step: the one that is kept, or a new one.
+
+        names  of the values that it is made from
+        """
         if torch.is_grad_enabled() or any(stands_in(values[name]) for name in names):
             return make()  # its weights may have a history, or be part of what is compiled
-        kept = self._kept.get(step.name)
+        kept = self._kept.get(step)
         if kept is not None:
             return kept.layer
         layer = make()
         if all(name in self._entries_of for name in names):
             wholes = tuple(dict.fromkeys(w for name in names for w in self._entries_of[name]))
             identities = tuple(_identity(values[name]) for name in wholes)
-            self._kept[step.name] = Kept(layer, wholes, identities)
+            self._kept[step] = Kept(layer, wholes, identities)
         return layer
 
-    def forget_stale(self, values: Mapping[str, Any]) -> None:
+    def forget_stale(self, values: Values) -> None:
         """Before a run: forget the layers whose weights are no longer what they were made from."""
         if any(map(stands_in, values.values())):
             return
@@ -74,7 +77,7 @@ class KeptWeights:
             for key in known:
                 self._kept.pop(key, None)
 
-    def note(self, values: Mapping[str, Any]) -> None:
+    def note(self, values: Values) -> None:
         """After a run: note the numbers that weights were derived from."""
         if any(map(stands_in, values.values())):
             return
@@ -85,7 +88,7 @@ class KeptWeights:
 
 def _entries_of(graph: Graph) -> Mapping[str, tuple[str, ...]]:
     """Value -> the parameters, buffers and constants that it is, or whose entries it is."""
-    found = {name: (name,) for name in (*graph.state, *graph.constants)}
+    found: dict[str, tuple[str, ...]] = {n: (n,) for n in (*graph.state, *graph.constants)}
     for node in graph.nodes:
         operation = known(node)
         takes = operation is not None and operation.principle is Principle.SELECTION

@@ -1,12 +1,13 @@
 """Layers: reads torch's arguments of a weighted sum into a `WeightedSum`, batch norm folded in."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .graph import Node, substitute
+from .graph import Node, Values, binder
 from .kept import KeptWeights, stands_in
 from .linear_maps import AveragePool, Convolution, Dense, LinearMap
 from .operations import known
@@ -14,43 +15,62 @@ from .plan import Step
 from .weighted import WeightedSum, Weights
 
 
-def weighted_sum(step: Step, values: Mapping[str, Any], kept: KeptWeights) -> WeightedSum:
-    """The weighted sum of a step, on the values of its arguments."""
+def weighted_sum(step: Step, kept: KeptWeights) -> Callable[[Values], WeightedSum]:
+    """The function from values by name to the weighted sum of a step."""
+    parts, relu, activation = _parts(step, kept), step.rectifies_in_place, _activation(step)
+    keeps_sign, sample_dims = _keeps_sign(step.activation), _without_samples(step.node)
     assert step.arriving is not None
-    x, linear_map, weights = _parts(step, values, kept)
-    return WeightedSum(
-        map=linear_map,
-        weights=weights,
-        x=x,
-        nonnegative=step.nonnegative,
-        rectified=step.rectified,
-        activation=_activation(step, values),
-        relu=step.rectifies_in_place,
-        keeps_sign=_keeps_sign(step.activation),
-        arriving=step.arriving,
-        sample_dims=_without_samples(step.node),
-    )
+    arriving = step.arriving
+
+    def read(values: Values) -> WeightedSum:
+        x, linear_map, weights = parts(values)
+        return WeightedSum(
+            map=linear_map,
+            weights=weights,
+            x=x,
+            nonnegative=step.nonnegative,
+            rectified=step.rectified,
+            activation=activation and partial(activation, values),
+            relu=relu,
+            keeps_sign=keeps_sign,
+            arriving=arriving,
+            sample_dims=sample_dims,
+        )
+
+    return read
 
 
-def result(step: Step, values: Mapping[str, Any], kept: KeptWeights) -> Tensor:
-    """What the weighted sum of a step is, and nothing for a way back."""
-    x, linear_map, weights = _parts(step, values, kept)
-    return linear_map.forward(x, weights.raw, weights.bias)
+def result(step: Step, kept: KeptWeights) -> Callable[[Values], Tensor]:
+    """The function from values to what the weighted sum is, and nothing for a way back."""
+    parts = _parts(step, kept)
+
+    def run(values: Values) -> Tensor:
+        x, linear_map, weights = parts(values)
+        return linear_map.forward(x, weights.raw, weights.bias)
+
+    return run
 
 
-def _parts(
-    step: Step, values: Mapping[str, Any], kept: KeptWeights
-) -> tuple[Tensor, LinearMap, Weights]:
+def _parts(step: Step, kept: KeptWeights) -> Callable[[Values], tuple[Tensor, LinearMap, Weights]]:
     (place,) = step.places
-    x = _laid_out(step, values[step.node.args[place].name])
-    return x, *kept.layer(step, values, lambda: _layer(step, values, x))
+    fed = step.node.args[place].name
+    others = tuple(name for name in step.reads if name != fed)
+    convolves = step.kind == "convolution" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+
+    def parts(values: Values) -> tuple[Tensor, LinearMap, Weights]:
+        x = _laid_out(values[fed]) if convolves else values[fed]
+        return x, *kept.layer(step.name, others, values, lambda: _layer(step, values, x))
+
+    return parts
 
 
-def _activation(step: Step, values: Mapping[str, Any]) -> Callable[[Tensor], Tensor] | None:
+def _activation(step: Step) -> Callable[[Values, Tensor], Tensor] | None:
+    """The function from values and the sum to what the activation makes of it."""
     if step.activation is None:
         return None
     node, name = step.activation, (step.batch_norm or step.node).name
-    return lambda z: node.run({**values, name: z})
+    others = [other for other in node.inputs if other != name]
+    return lambda values, z: node.run({name: z, **{other: values[other] for other in others}})
 
 
 def _keeps_sign(activation: Node | None) -> bool:
@@ -58,26 +78,25 @@ def _keeps_sign(activation: Node | None) -> bool:
     return operation is not None and operation.keeps_sign
 
 
-def _laid_out(step: Step, x: Tensor) -> Tensor:
+def _laid_out(x: Tensor) -> Tensor:
     """The input in the layout that oneDNN, which torch convolves by on CPUs, is fastest with.
 
     What a layer makes of it has the same layout, and so has what follows. What torch.compile
     follows a program by stays as it is: it chooses layouts itself.
     """
-    planar = step.kind == "convolution" and x.ndim == 4 and x.device.type == "cpu"
-    fast = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if planar and fast and x.stride(1) != 1 and not stands_in(x):
+    planar = x.ndim == 4 and x.device.type == "cpu"
+    if planar and x.stride(1) != 1 and not stands_in(x):
         return x.clone(memory_format=torch.channels_last)
     return x
 
 
-def _layer(step: Step, values: Mapping[str, Any], x: Tensor) -> tuple[LinearMap, Weights]:
+def _layer(step: Step, values: Values, x: Tensor) -> tuple[LinearMap, Weights]:
     """Its geometry and weights."""
-    args = list(substitute(step.node.args, values))
+    args = list(step.node.arguments(values))
     del args[step.places[0]]
     linear_map, weights = _READERS[step.kind or ""](step.node, x, args)
     if step.batch_norm is not None:
-        weights = _fold(linear_map, weights, substitute(step.batch_norm.args[1:8], values))
+        weights = _fold(linear_map, weights, binder(step.batch_norm.args[1:8])(values))
     return linear_map, weights
 
 

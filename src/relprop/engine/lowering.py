@@ -5,6 +5,7 @@ Plain torch operations on the values of a graph, by name.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from . import rules, shares
 from .adjoints import adjoint
 from .factors import Factor, gate
 from .forms import Absorbed, Back, Form, divide, signed, stabilise
-from .graph import Node, Ref, substitute
+from .graph import Node, Ref, Values
 from .kept import KeptWeights
 from .kinds import WEIGHTED_SUMS
 from .layers import result, weighted_sum
@@ -25,15 +26,14 @@ from .recurrent import recurrent
 from .traced import Traced, plain_attention, trace
 from .weighted import STABILISER
 
-Values = Mapping[str, Any]
 Run = Callable[[Values], tuple[Any, Back | None]]
 
 
 def lower(step: Step, kept: KeptWeights) -> Run:
     """The function that runs a step on values by name; its way back is None if none is needed."""
     if step.arriving is None:
-        layer = step.kind in WEIGHTED_SUMS
-        return lambda values: (result(step, values, kept) if layer else _plain(step, values), None)
+        run = result(step, kept) if step.kind in WEIGHTED_SUMS else partial(_plain, step)
+        return lambda values: (run(values), None)
     if step.kind in WEIGHTED_SUMS and step.rule:
         return _weighted_sum(step, kept)
     if step.kind == "recurrent" and step.rule and not step.rule.definition.any_named:
@@ -59,10 +59,10 @@ def _rule(step: Step) -> Callable[[Any], Back]:
 
 
 def _weighted_sum(step: Step, kept: KeptWeights) -> Run:
-    rule = _rule(step)
+    rule, read = _rule(step), weighted_sum(step, kept)
 
     def run(values: Values) -> tuple[Tensor, Back]:
-        layer = weighted_sum(step, values, kept)
+        layer = read(values)
         back = rule(layer)
         return layer.result, back
 
@@ -73,7 +73,7 @@ def _recurrent(step: Step) -> Run:
     rule, node = _rule(step), step.node
 
     def run(values: Values) -> tuple[Tensor, Back]:
-        x, *rest = substitute(node.args, values)
+        x, *rest = node.arguments(values)
         layer = recurrent(node, x, rest)
         back = rule(layer)
         return layer.z, per_unit(back, layer.z) if step.arriving is Form.RELEVANCE else back
@@ -104,11 +104,12 @@ def _known(step: Step) -> Run | None:
     run_known = adjoint(step.node, step.routes) if share else None
     if run_known is None or _converts(step) or _passes(step):
         return None
+    read = _reader(step)
 
     def run(values: Values) -> tuple[Any, Back]:
         result, pull = run_known(values)
         parts = pull if share == 1 else lambda v: tuple(_times(share, part) for part in pull(v))
-        return result, Back(parts, lambda v: _back(step, _trace(step, values)).absorbed(v))
+        return result, Back(parts, lambda v: _back(step, read(values)).absorbed(v))
 
     return run
 
@@ -150,9 +151,10 @@ def _converts(step: Step) -> bool:
 
 def _traced(step: Step) -> Run:
     """What goes back through the operation's own derivative, as a rule has it or as it is."""
+    read = _reader(step)
 
     def run(values: Values) -> tuple[Tensor, Back]:
-        traced = _trace(step, values)
+        traced = read(values)
         if _passes(step):
             return traced.z, _unchanged(traced)
         back = _back(step, traced)
@@ -161,25 +163,34 @@ def _traced(step: Step) -> Run:
     return run
 
 
-def _trace(step: Step, values: Values) -> Traced:
-    x = tuple(values[name] for name in step.routes)
-    if step.kind == "normalisation" and step.node.operation in ("mul", "div"):
-        return trace(_function(step, values), x, step.places)
-    if step.kind == "normalisation" and step.rule and not step.rule.definition.any_named:
-        rest = substitute(step.node.args, values)[1:]
-        return hold(step.node.operation, x[0], rest)
-    smooth = None
-    if step.node.operation == "scaled_dot_product_attention":
-        parts = replace(step, node=replace(step.node, target=plain_attention))
-        smooth = _function(parts, values)
-    return trace(_function(step, values), x, step.places, smooth)
+def _reader(step: Step) -> Callable[[Values], Traced]:
+    """The function from values by name to the operation, run on them."""
+    node, routes, places = step.node, step.routes, step.places
+    holds = step.kind == "normalisation" and step.rule and not step.rule.definition.any_named
+    if holds and node.operation not in ("mul", "div"):
+        return lambda values: hold(node.operation, values[routes[0]], node.arguments(values)[1:])
+    attends = node.operation == "scaled_dot_product_attention"
+    function = _function(node, step)
+    smooth = _function(replace(node, target=plain_attention), step) if attends else None
+
+    def read(values: Values) -> Traced:
+        x = tuple(values[name] for name in routes)
+        return trace(function(values), x, places, smooth and smooth(values))
+
+    return read
 
 
-def _function(step: Step, values: Values) -> Callable[..., Tensor]:
-    """The operation as a function of the inputs that receive relevance."""
-    node = _with_slots(step.node, step.places) if step.places else step.node
-    names = [str(place) for place in step.places] if step.places else step.routes
-    return lambda *leaves: node.run({**values, **dict(zip(names, leaves, strict=True))})
+def _function(node: Node, step: Step) -> Callable[[Values], Callable[..., Tensor]]:
+    """From values to the operation as a function of the inputs that receive relevance."""
+    node = _with_slots(node, step.places) if step.places else node
+    slots = [str(place) for place in step.places] if step.places else step.routes
+    others = [name for name in node.inputs if name not in slots]
+
+    def given(values: Values) -> Callable[..., Tensor]:
+        held = {name: values[name] for name in others}
+        return lambda *leaves: node.run({**held, **dict(zip(slots, leaves, strict=True))})
+
+    return given
 
 
 def _with_slots(node: Node, places: tuple[int, ...]) -> Node:

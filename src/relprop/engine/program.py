@@ -6,7 +6,7 @@ Plain torch operations; the model is not touched.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -50,6 +50,10 @@ class Watcher(Protocol):
         """A step took v and gave these parts to its routes."""
 
 
+def _nothing(name: str) -> bool:
+    return False
+
+
 class Program:
     """A plan with everything looked up that does not change from run to run."""
 
@@ -57,8 +61,7 @@ class Program:
         self.plan = plan
         self._weights = KeptWeights(plan)
         self._steps: list[tuple[Step, Run]] = [(s, lower(s, self._weights)) for s in plan.steps]
-        self._kept = _needed_on_the_way_back(plan)
-        self._last = _last_uses(plan)
+        self._last = _last_uses(plan, _needed_on_the_way_back(plan))
         self._given_out = _given_out(plan)
 
     def run(
@@ -87,7 +90,7 @@ class Program:
         self,
         inputs: Mapping[str, Tensor],
         state: Mapping[str, Tensor],
-        keep: Callable[[str], bool] = lambda name: False,
+        keep: Callable[[str], bool] = _nothing,
         account: bool = False,
         recompute: bool = False,
     ) -> Trace:
@@ -105,15 +108,16 @@ class Program:
         for i, (step, back) in enumerate(self.run(inputs, state, values)):
             if back is not None and not recompute:
                 backs.append((step, Back(back.pull, back.absorbed) if account else _slim(back)))
-            self._drop_used(step, values, lambda name: account or keep(name))
+            if not account:
+                self._drop_used(step, values, keep)
             if recompute and i % length == 0:
                 parts.append(partial(self._run_again, dict(values), i + 1, i + 1 + length))
         output = values[self.plan.graph.output].contiguous()  # as the model's own is
         return Trace(output, parts, values, lambda: self.forward(inputs, state, keep, account))
 
     def _drop_used(self, step: Step, values: dict[str, Any], keep: Callable[[str], bool]) -> None:
-        for name in self._last.get(step.name, ()):
-            if name not in self._kept and not keep(name):
+        for name in self._last[step.name]:
+            if not keep(name):
                 del values[name]
 
     def _run_again(self, before: Mapping[str, Any], start: int, stop: int) -> Backs:
@@ -123,7 +127,7 @@ class Program:
             values[step.name], back = run(values)
             if back is not None:
                 backs.append((step, _slim(back)))
-            self._drop_used(step, values, lambda name: False)
+            self._drop_used(step, values, _nothing)
         return backs
 
     def backward(
@@ -139,11 +143,11 @@ class Program:
             v = self._arrived(step.name, waiting.pop(step.name), trace.values, watchers, again)
             if not again and not torch.is_grad_enabled() and step.name not in self._given_out:
                 back.release()
-            pulled = back.pull(v)
+            pulled, leaving = back.pull(v), step.leaving
             parts = pulled if isinstance(pulled, tuple) else (pulled,)
-            assert step.leaving is not None
+            assert leaving is not None
             for name, part in zip(step.routes, parts, strict=True):
-                waiting[name].append((part, step.leaving))
+                waiting[name].append((part, leaving))
             for watcher in watchers:
                 watcher.passed(step, back, v, parts)
             del back, v, pulled, parts
@@ -187,10 +191,13 @@ class Program:
     ) -> Tensor:
         """The sum of what arrived at a value, in the one form that is expected there."""
         form = self.plan.forms[name]
-        mixed = form is Form.RELEVANCE
-        tensors = [relevance(t, f, values[name]) if mixed else t for t, f in _unlike(parts, form)]
-        tensors += [t for t, f in parts if f is form]
-        total = _sum(tensors, in_place=not again and not torch.is_grad_enabled())
+        total, found = parts[0]
+        if len(parts) > 1 or found is not form:
+            mixed = form is Form.RELEVANCE
+            unlike = [(t, f) for t, f in parts if f is not form]
+            tensors = [relevance(t, f, values[name]) if mixed else t for t, f in unlike]
+            tensors += [t for t, f in parts if f is form]
+            total = _sum(tensors, in_place=not again and not torch.is_grad_enabled())
         for watcher in watchers:
             total = watcher.arrived(name, total, form, values.get(name))
         return total
@@ -203,10 +210,6 @@ def _slim(back: Back) -> Back:
 
 def _not_accounted(v: Tensor) -> Absorbed:
     raise AssertionError("a trace that was not kept for the ledger")
-
-
-def _unlike(parts: list[tuple[Tensor, Form]], form: Form) -> list[tuple[Tensor, Form]]:
-    return [(tensor, f) for tensor, f in parts if f is not form]
 
 
 def relevance(v: Tensor, form: Form, value: Tensor) -> Tensor:
@@ -242,14 +245,15 @@ def _needed_on_the_way_back(plan: Plan) -> frozenset[str]:
     return frozenset(plan.sources) | {name for name, found in forms.items() if len(found) > 1}
 
 
-def _last_uses(plan: Plan) -> dict[str, list[str]]:
-    """Step -> the values that no later step uses, but for those that the model holds."""
+def _last_uses(plan: Plan, kept: Container[str]) -> dict[str, list[str]]:
+    """Step -> the values that no later step uses, but for what is kept and what the model holds."""
     last: dict[str, str] = {}
     for step in plan.steps:
         last.update(dict.fromkeys((*step.reads, step.name), step.name))
     for name in (*plan.graph.state, *plan.graph.constants, plan.graph.output):
         last.pop(name, None)
-    uses: dict[str, list[str]] = defaultdict(list)
+    uses: dict[str, list[str]] = {step.name: [] for step in plan.steps}
     for name, step_name in last.items():
-        uses[step_name].append(name)
+        if name not in kept:
+            uses[step_name].append(name)
     return uses

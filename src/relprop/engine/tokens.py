@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .graph import Graph, Node, Ref, substitute
+from .graph import Graph, Node, Ref
 from .operations import OPERATIONS, Principle
 
 # They change the type of numbers alone, and what stands for ids may have a type of its own.
@@ -70,10 +70,10 @@ def _in_place(
         if places and node.operation in _CASTS:
             moved[node.name] = moved[node.args[0].name]
         elif places:
-            args = list(substitute(node.args, real))
+            args = list(node.arguments(real))
             for i in places:
                 args[i] = moved[node.args[i].name]
-            moved[node.name] = node.target(*args, **substitute(dict(node.kwargs), real))
+            moved[node.name] = node.target(*args, **node.named(real))
     found: Tensor = moved.get(wanted, real[wanted])
     return found
 
