@@ -1,11 +1,12 @@
-"""Comparing six methods beside the bare forward passes that this consists of: time and overhead.
+"""Comparing six methods beside the bare forward passes of all their curves: time.
 
     python benchmarks/removal.py [data folder] --model mnist-cnn --digits 1000
 
 Six methods, most and least relevant first and one random order, 20 steps, fill zero. The bare
-passes are as many, of the same sizes, of pictures that are there already: half of them before and
-half after each block of digits, so that a machine that is slower for a while is so for both. Files
-and intervals are not in it: they come once.
+passes run every digit at every step of every curve, in batches of the same sizes, as pictures that
+are there already; the comparison leaves out steps that change nothing. Half of the bare ones come
+before and half after each block of digits, so that a machine that is slower for a while is so for
+both. Files and intervals are not in it: they come once.
 """
 
 import argparse

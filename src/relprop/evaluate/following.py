@@ -1,8 +1,9 @@
 """Following a score as units are removed: from a subject and an order to a curve.
 
-n  samples      d  units of one sample      s  steps      k  steps in one pass
+n  samples      d  units of one sample      s  steps
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,8 @@ from torch import Tensor
 from ..margin import margin
 from ..progress import Advance
 from .curve import RemovalCurve
-from .passes import Subject, passes, untouched
-from .ranking import ranks
+from .passes import Subject, differing, passes, untouched
+from .ranking import departures
 from .readings import Reading
 from .scores import Score, resolve
 
@@ -40,33 +41,45 @@ def follow(
     subject: Subject, begun: Start, order: Tensor, name: str, ties: Tensor, advance: Advance
 ) -> RemovalCurve:
     """The curve of an order (n, d) of units, first gone first."""
-    when = subject.units.scatter(ranks(order), order.shape[1])
-    columns = subject.counts.shape[1]
-    scores = begun.scores[:, None].repeat(1, columns)  # (n, s + 1)
-    reading = begun.reading and Reading(
-        begun.reading.prediction[:, None].repeat(1, columns),
-        begun.reading.margin[:, None].repeat(1, columns),
-    )
-    for one in passes(subject, when):
-        k, here = one.columns.stop - one.columns.start, (one.rows, one.columns)
-        target = None if begun.target is None else begun.target[one.rows].repeat(k)
-        scores[here] = _scored(begun.score, one.output, target).reshape(k, -1).T
-        found = _reading(one.output)
-        if reading and found:
-            reading.prediction[here] = found.prediction.reshape(k, -1).T
-            reading.margin[here] = found.margin.reshape(k, -1).T
+    departure = subject.units.scatter(departures(order, subject.counts), subject.counts.shape[1])
+    run = differing(subject, departure)
+    advance(int((~run).sum()))
+    scores, readings = [begun.scores], [begun.reading]  # of the first column, then of each pass
+    for one in passes(subject, departure, run):
+        target = None if begun.target is None else begun.target[one.rows]
+        scores.append(_scored(begun.score, one.output, target))
+        readings.append(_reading(one.output))
         advance(len(one.output))
+    last = _last(run)
     return RemovalCurve(
         order=name,
         score=begun.name,
         fill=subject.fill,
-        scores=scores.cpu(),
-        reading=reading and Reading(reading.prediction.cpu(), reading.margin.cpu()),
+        scores=torch.cat(scores)[last].cpu(),
+        reading=_joined(readings, last),
         counts=subject.counts.cpu(),
         units=subject.units.count.cpu(),
         target=None if begun.target is None else begun.target.cpu(),
         ties=ties.cpu(),
     )
+
+
+def _last(run: Tensor) -> Tensor:
+    """The number of the last run of each sample up to each column, (n, s + 1).
+
+    run  (n, s + 1) boolean, True in the first column; runs are numbered column by column
+    """
+    numbers = (run.T.flatten().cumsum(0) - 1).reshape(run.T.shape)
+    return numbers.where(run.T, 0).cummax(0).values.T
+
+
+def _joined(readings: Sequence[Reading | None], last: Tensor) -> Reading | None:
+    """The readings of all runs, where they are in the curves, (n, s + 1)."""
+    found = [one for one in readings if one]
+    if len(found) < len(readings):
+        return None
+    predictions, margins = [one.prediction for one in found], [one.margin for one in found]
+    return Reading(torch.cat(predictions)[last].cpu(), torch.cat(margins)[last].cpu())
 
 
 def _scored(score: Score, output: Tensor, target: Tensor | None) -> Tensor:

@@ -1,13 +1,15 @@
 """Passes: samples with units removed go through the model in whole batches.
 
-Takes a subject, which is everything but the order of removal. Gives the model's outputs.
+Takes a subject, which is everything but the order of removal. Gives the model's outputs. A sample
+is run in those columns of its curve alone in which it differs from what it was in the one before.
 
-n  samples      s  steps, so that a curve has s + 1 columns      k  steps in one pass
+n  samples      s  steps, so that a curve has s + 1 columns      p  samples of one pass
 """
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -19,6 +21,8 @@ from .deletion import Deletion, deleted
 from .filling import Fill, filled, seeded
 from .readings import check_output
 from .units import Units
+
+Values = Callable[[Tensor, Tensor], Tensor]  # (rows (p,), columns (p,)) -> (p, *features)
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,11 @@ class Subject:
 
 @dataclass(frozen=True)
 class Pass:
-    """What one forward pass gave: some samples (rows) at some steps (columns) of a curve."""
+    """What one forward pass gave: some samples (rows), each in some column of its curve."""
 
-    rows: slice
-    columns: slice
-    output: Tensor  # (k * rows, ...), all samples of a step, then all of the next
+    rows: Tensor  # (p,)
+    columns: Tensor  # (p,) rising
+    output: Tensor  # (p, ...)
 
 
 def untouched(model: Callable[..., Any], inputs: Inputs, batch_size: int) -> Tensor:
@@ -63,29 +67,43 @@ def untouched(model: Callable[..., Any], inputs: Inputs, batch_size: int) -> Ten
     )
 
 
-def passes(subject: Subject, when: Tensor) -> Iterator[Pass]:
-    """The forward passes of all columns but the first.
+def differing(subject: Subject, departure: Tensor) -> Tensor:
+    """Which samples differ in a column from what they were in the one before, (n, s + 1) boolean.
 
-    when  (n, *sizes) rank of each entry's unit: an entry is gone where that is below the count
-    With many samples a pass has a part of them at one step; with few, all of them at several.
+    departure  (n, *sizes) the first column in which each entry is gone
+    All do in the first column; and in every column where tokens are deleted, or the fill depends on
+    what is gone.
     """
-    n, last = len(when), subject.counts.shape[1]
-    together = max(1, subject.batch_size // n)
-    counts = subject.counts.T.reshape(last, -1, *[1] * (when.ndim - 1))  # (s + 1, 1 or n, 1, ...)
-    counts = counts.to(when.dtype)  # so that they are compared as they are
-    for first in range(1, last, together):
-        columns = slice(first, min(first + together, last))
-        values = _values(subject, when, counts[columns])
-        for rows in blocks(n, subject.batch_size):
-            count = counts[columns] if counts.shape[1] == 1 else counts[columns, rows]
-            inputs = _without(subject, rows, when[rows], count, values)
-            yield Pass(rows, columns, output_of(subject.model, inputs))
+    shape = len(departure), subject.counts.shape[1]
+    if not isinstance(subject.becomes, Tensor):
+        return torch.ones(shape, dtype=torch.bool, device=departure.device)
+    changes = (subject.x != subject.becomes).sum_to_size(departure.shape) > 0
+    # what changes nothing falls on the first column; a last one takes what is never gone
+    found = torch.zeros(shape[0], shape[1] + 1, dtype=torch.bool, device=departure.device)
+    found.scatter_(1, departure.where(changes, 0).flatten(1).long(), True)
+    found[:, 0] = True
+    return found[:, :-1]
+
+
+def passes(subject: Subject, departure: Tensor, run: Tensor) -> Iterator[Pass]:
+    """The forward passes of all columns but the first, column by column.
+
+    departure  (n, *sizes) the first column in which each entry is gone
+    run        (n, s + 1) boolean: which samples the model is run on in which column
+    """
+    values = _values(subject, departure)
+    columns, rows = run[:, 1:].T.nonzero(as_tuple=True)
+    columns = columns + 1
+    for part in blocks(len(rows), subject.batch_size):
+        where = rows[part], columns[part]
+        inputs = _without(subject, departure, *where, values(*where))
+        yield Pass(*where, output_of(subject.model, inputs))
 
 
 def blocks(n: int, size: int) -> list[slice]:
     """Slices of at most `size` samples, as even as can be: a small last batch wastes time."""
     number = -(-n // size)
-    edges = [n * i // number for i in range(number + 1)]
+    edges = [n * i // max(1, number) for i in range(number + 1)]
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
@@ -107,37 +125,50 @@ def output_of(model: Callable[..., Any], inputs: Inputs) -> Tensor:
     return output if output.dtype in (torch.float32, torch.float64) else output.float()
 
 
-def _values(subject: Subject, when: Tensor, counts: Tensor) -> Tensor | Deletion:
-    """What removed entries become at some steps, (1 or k, n, *features)."""
-    if isinstance(subject.becomes, Deletion):
-        return subject.becomes
-    if isinstance(subject.becomes, Tensor):
-        return subject.becomes[None]
+def _values(subject: Subject, departure: Tensor) -> Values:
+    """What entries become that are removed of some samples (p,) in columns (p,): (p, *features)."""
     x, fill = subject.x, subject.becomes
-    gone = [(when < count).expand_as(x) for count in counts]
-    return torch.stack([filled(fill, x, one, seeded(subject.seed)) for one in gone])
+    if not isinstance(fill, Fill):
+        same = fill if isinstance(fill, Tensor) else x  # what is deleted is not replaced
+        return lambda rows, columns: same.index_select(0, rows)
+
+    @lru_cache(maxsize=1)  # a pass may end within a column, and the next one goes on there
+    def of_all(column: int) -> Tensor:
+        gone = (departure <= column).expand_as(x)
+        return filled(fill, x, gone, seeded(subject.seed))
+
+    def values(rows: Tensor, columns: Tensor) -> Tensor:
+        some = range(int(columns[0]), int(columns[-1]) + 1)
+        return torch.cat([of_all(column)[rows[columns == column]] for column in some])
+
+    return values
 
 
 def _without(
-    subject: Subject, rows: slice, when: Tensor, count: Tensor, values: Tensor | Deletion
+    subject: Subject, departure: Tensor, rows: Tensor, columns: Tensor, values: Tensor
 ) -> Inputs:
-    """The inputs of some samples, once for each step: without entries whose rank is below count.
+    """The inputs of some samples (p,) without the entries that are gone in columns (p,).
 
-    when  (rows, *sizes)          count  (k, 1 or rows, 1, ...)
+    values  (p, *features) what these become
     """
-    name, k = subject.inputs.explained[0], len(count)
-    inputs, x = _part(subject.inputs, rows, k), subject.x[rows]
-    if isinstance(values, Deletion):
-        flat = (when < count).expand(k, *x.shape).flatten(0, 1)
-        return replace(inputs, values=deleted(values, inputs.values, name, flat))
-    if x.is_floating_point():  # torch.where takes several times as long on CPUs
-        gone = (count - when).clamp_(0, 1).to(x.dtype)
-        changed = torch.lerp(x.expand(k, *x.shape), values[:, rows], gone)
-    else:
-        changed = torch.where(when < count, values[:, rows], x)
-    return replace(inputs, values={**inputs.values, name: changed.flatten(0, 1)})
+    # indexing by a tensor takes several times as long on CPUs
+    inputs = subject.inputs.per_sample(lambda t: t.index_select(0, rows))
+    name, how, since = inputs.explained[0], subject.becomes, departure.index_select(0, rows)
+    columns = columns.to(since.dtype).reshape(-1, *[1] * (since.ndim - 1))
+    if isinstance(how, Deletion):
+        return replace(inputs, values=deleted(how, inputs.values, name, since <= columns))
+    changed = _replaced(inputs.first, values, since, columns)
+    return replace(inputs, values={**inputs.values, name: changed})
 
 
-def _part(inputs: Inputs, rows: slice, times: int = 1) -> Inputs:
-    """Some samples, one after the other, as often as is asked for."""
-    return inputs.per_sample(lambda t: torch.cat([t[rows]] * times) if times > 1 else t[rows])
+def _replaced(x: Tensor, values: Tensor, since: Tensor, columns: Tensor) -> Tensor:
+    """Values where since (p, *sizes) <= columns (p, 1, ...), else x. Writes on x, if it can."""
+    if not x.is_floating_point():
+        return torch.where(since <= columns, values, x)
+    # booleans, and a choice by them, take several times as long on CPUs
+    return x.lerp_(values, torch.le(since, columns, out=x.new_empty(since.shape)))
+
+
+def _part(inputs: Inputs, rows: slice) -> Inputs:
+    """Some samples."""
+    return inputs.per_sample(lambda t: t[rows])

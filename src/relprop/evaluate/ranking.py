@@ -47,10 +47,16 @@ def existing_first(order: Tensor, count: Tensor) -> Tensor:
     return order.gather(1, missing.byte().argsort(dim=1, stable=True)) if missing.any() else order
 
 
-def ranks(order: Tensor) -> Tensor:
-    """When each feature goes, 0 first: the inverse of each row of an order (n, d)."""
-    when = torch.arange(order.shape[1], device=order.device, dtype=torch.int32)
-    return torch.empty_like(order, dtype=torch.int32).scatter_(1, order, when.expand_as(order))
+def departures(order: Tensor, counts: Tensor) -> Tensor:
+    """The first column of a curve in which each feature is gone, (n, d).
+
+    order   (n, d) first gone first
+    counts  (1 or n, s + 1) how many are gone in each column, from 0 on
+    One past the last column, s + 1, for those that are there to the end.
+    """
+    places = torch.arange(order.shape[1], device=order.device).repeat(len(counts), 1)
+    columns = torch.searchsorted(counts, places, right=True, out_int32=True)  # (1 or n, d)
+    return torch.empty_like(order, dtype=torch.int32).scatter_(1, order, columns.expand_as(order))
 
 
 def tie_count(relevance: Tensor, order: Tensor, count: Tensor) -> Tensor:
