@@ -165,7 +165,8 @@ def test_preset_on_a_shipped_model(name, preset):
     assert_same_as_zennit(net, x, recipe, theirs(torch.float32))
 
 
-def test_preset_on_the_real_vgg16():
-    net, x = randomise(vgg16()), signed(1, 3, 224, 224).float()
+def test_preset_on_the_full_width_of_vgg16():
+    """In float64: its sums near zero magnify what processors round differently."""
+    net, x = randomise(vgg16(size=96)).double(), signed(1, 3, 96, 96)
     recipe = relprop.Recipe.preset("epsilon-plus-flat")
     assert_same_as_zennit(net, x, recipe, zennit_maps.preset("epsilon-plus-flat"))

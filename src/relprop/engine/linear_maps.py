@@ -7,7 +7,7 @@ One class for each geometry: dense layers, convolutions, average pooling.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -34,7 +34,7 @@ class LinearMap(Protocol):
         """`transpose` with either of two weights, in one pass."""
 
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        """Number of inputs that reach each output, (1, *out)."""
+        """Number of inputs that reach each output, of a shape that broadcasts to (1, *out)."""
 
     def along_outputs(self, bias: Tensor) -> Tensor:
         """A bias (out channels,) in a shape that broadcasts to the output."""
@@ -154,7 +154,11 @@ class Convolution:
         return len(kernel) == 2 and narrow and set(self.dilation) == {1} and not any(self._extra)
 
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        return self.forward(weight.new_ones((1, *shape[1:])), torch.ones_like(weight), None)
+        """The same for all channels, (1, 1, *out)."""
+        inputs, kernel = shape[1] // self.groups, weight.shape[2:]
+        ones = weight.new_ones((inputs, 1, *kernel) if self.transposed else (1, inputs, *kernel))
+        x = weight.new_ones((1, inputs, *shape[2:]))
+        return replace(self, groups=1).forward(x, ones, None)
 
     def scale_outputs(self, weight: Tensor, factor: Tensor) -> Tensor:
         """The weight whose outputs are `factor` (out channels,) times those of `weight`."""
