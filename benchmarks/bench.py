@@ -70,7 +70,8 @@ def ratios(taken: Mapping[str, list[float]], name: str, base: str) -> list[float
 def fresh(workload: Workload, name: str, size: int | None, threads: int) -> dict[str, float | None]:
     """What `fresh.py` measures; nothing if it fails, since the method ran here."""
     command = [sys.executable, str(FRESH), workload.name, name, str(threads), str(size or 0)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    surroundings = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**17)}  # see there
+    done = subprocess.run(command, capture_output=True, text=True, env=surroundings)
     return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
 
 

@@ -28,7 +28,8 @@ LEGEND = f"""\
   explain the same batch in turn, round after round; each is called before anything counts.
 - **memory**: how much the resident memory of a fresh process rises over what it holds with
   libraries, model and batch, in units of what it rises for gradient x input. What a method keeps
-  from call to call, such as weights that a rule derives, counts. Empty where all is too small.
+  from call to call, such as weights that a rule derives, counts; what it freed does not (glibc's
+  malloc is told to give it back). Empty where all is too small.
 - **tensors**: the most bytes of tensors that one call makes and holds at once, in the same units.
   What is kept from an earlier call does not count. Torch cannot tell it of compiled functions.
 - **ready**: seconds until a method can be called: for relprop, to capture the model and plan, in a
