@@ -11,9 +11,11 @@ import torch
 from networks import randomise, signed
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 from twin_maps import ATTN, LENGTH, ROWS, WIDTH, Net, assert_same, check, erf_gelu, linear, tokens
 
 import relprop
+from relprop.engine import attention
 
 SOME = torch.tensor([[1, 0, 1, 1], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]]).bool()
 ADDED = signed(LENGTH, LENGTH, seed=5).masked_fill(~SOME, -math.inf)
@@ -36,7 +38,8 @@ ATTENTIONS = {
     "added mask": Attention({"attn_mask": ADDED}, ADDED.numpy()),
     "causal": Attention({"is_causal": True}, CAUSAL),
     "scale": Attention({"scale": 0.9}, factor=0.9),
-    "shared heads": Attention({"enable_gqa": True, "is_causal": True}, CAUSAL, of_k=1),
+    "shared heads": Attention({"enable_gqa": True}, of_k=1),
+    "shared heads, causal": Attention({"enable_gqa": True, "is_causal": True}, CAUSAL, of_k=1),
 }
 
 
@@ -181,3 +184,74 @@ def test_each_sample_is_explained_by_itself():
     explainer = relprop.Explainer(net, "attnlrp")
     alone = [explainer(sample[None], target=1).relevance for sample in x]
     assert_same(explainer(x, target=1).relevance, torch.cat(alone), 1e-12)
+
+
+# ---- the way back to values alone ----------------------------------------------------------------
+
+FUSED = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward.default
+
+
+class Called(TorchDispatchMode):
+    """Notes the operations that run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.functions = set[object]()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.functions.add(func)
+        return func(*args, **(kwargs or {}))
+
+
+def values_alone(called: dict[str, object], *shapes: tuple[int, ...], dtype=torch.float64):
+    """Queries, keys, values and c of these shapes, and the way back as autograd has it."""
+    q, k, v, c = (signed(*s, seed=i).to(dtype).requires_grad_() for i, s in enumerate(shapes))
+    z = F.scaled_dot_product_attention(q, k, v, **called)
+    return q, k, v, c, torch.autograd.grad(z, v, c)[0]
+
+
+@pytest.mark.parametrize("at_once", [2**20, 150, 1], ids=["whole", "samples", "queries"])
+@pytest.mark.parametrize(
+    ("called", "shapes"),
+    [
+        ({}, [(5, 2, 7, 3), (5, 2, 6, 3), (5, 2, 6, 4), (5, 2, 7, 4)]),
+        ({"scale": 0.3}, [(5, 2, 7, 3), (5, 2, 6, 3), (5, 2, 6, 4), (5, 2, 7, 4)]),
+        ({"enable_gqa": True}, [(3, 4, 7, 3), (3, 2, 6, 3), (3, 2, 6, 3), (3, 4, 7, 3)]),
+        ({}, [(5, 2, 7, 3), (5, 1, 6, 3), (5, 1, 6, 4), (5, 2, 7, 4)]),
+    ],
+    ids=["plain", "scale", "shared heads", "broadcast heads"],
+)
+def test_values_alone_get_their_derivative(called, shapes, at_once, monkeypatch):
+    monkeypatch.setattr(attention, "_AT_ONCE", at_once)
+    q, k, v, c, want = values_alone(called, *shapes)
+    pull = attention.values_alone(q, k, v, **called)
+    assert_same(pull(c)[0], want, 1e-12)
+    with torch.no_grad():
+        assert_same(pull(c)[0], want, 1e-12)
+    several = torch.func.vmap(pull)(torch.stack([c.detach(), 2 * c.detach()]))[0]
+    assert_same(several[1], 2 * want, 1e-12)
+    assert torch.autograd.gradcheck(
+        lambda q, k, c: attention.values_alone(q, k, v, **called)(c), (q, k, c)
+    )
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_which_attention_goes_back_to_values_alone(name):
+    """What is masked is left to torch, as is another precision."""
+    how = ATTENTIONS[name]
+    explainer, x = relprop.Explainer(attending(how, True), "cp-lrp"), tokens()
+    explainer(x)
+    with Called() as called:
+        explainer(x)
+    assert (FUSED in called.functions) is (how.mask is not None)
+
+
+def test_autocast_leaves_attention_to_torch():
+    model, x = attending(ATTENTIONS["plain"], True).float(), tokens().float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        explainer = relprop.Explainer(model, "cp-lrp")
+        explainer(x)
+        with Called() as called:
+            found = explainer(x, 0).relevance
+    assert FUSED in called.functions
+    assert_same(found, relprop.explain(model, x, "cp-lrp", 0).relevance, 0.1)

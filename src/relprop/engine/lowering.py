@@ -13,17 +13,18 @@ from torch import Tensor
 
 from . import rules, shares
 from .adjoints import adjoint
+from .attention import plain_attention, values_alone
 from .factors import Factor, gate
 from .forms import Absorbed, Back, Form, divide, signed, stabilise
 from .graph import Node, Ref, Values
-from .kept import KeptWeights
+from .kept import KeptWeights, stands_in
 from .kinds import WEIGHTED_SUMS
 from .layers import result, weighted_sum
 from .normalisation import hold
 from .operations import Principle
 from .plan import Step
 from .recurrent import recurrent
-from .traced import Traced, plain_attention, trace
+from .traced import Traced, trace
 from .weighted import STABILISER
 
 Run = Callable[[Values], tuple[Any, Back | None]]
@@ -175,9 +176,16 @@ def _reader(step: Step) -> Callable[[Values], Traced]:
 
     def read(values: Values) -> Traced:
         x = tuple(values[name] for name in routes)
-        return trace(function(values), x, places, smooth and smooth(values))
+        pull = _to_values(node, values) if attends and places == (2,) else None
+        return trace(function(values), x, places, smooth and smooth(values), pull)
 
     return read
+
+
+def _to_values(node: Node, values: Values) -> Callable[[Tensor], tuple[Tensor]] | None:
+    """The way back of attention to values alone, where it is written down."""
+    args = node.arguments(values)
+    return None if stands_in(args[0]) else values_alone(*args, **node.named(values))
 
 
 def _function(node: Node, step: Step) -> Callable[[Values], Callable[..., Tensor]]:

@@ -103,9 +103,15 @@ def trace(
     x: tuple[Tensor, ...],
     places: tuple[int, ...] = (),
     smooth: Callable[..., Tensor] | None = None,
+    adjoint: Callable[[Tensor], tuple[Tensor, ...]] | None = None,
 ) -> Traced:
-    """Run `function` on x. Its result has a history for autograd only where the caller asks."""
+    """Run `function` on x. Its result has a history for autograd only where the caller asks.
+
+    adjoint  is made if it is not given
+    """
     again, smooth = torch.is_grad_enabled(), smooth or function
+    if adjoint is not None:
+        return Traced(function, smooth, x, (smooth if again else function)(*x), places, adjoint)
     with torch.enable_grad():
         leaves = tuple(leaf(value) for value in x) if again else _fresh(x)
         result = smooth(*leaves) if again else function(*leaves)
@@ -120,29 +126,3 @@ def _fresh(x: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 def leaf(value: Tensor) -> Tensor:
     """The value at a place of its own, so that its derivative is not that of its other places."""
     return value.view_as(value) if value.requires_grad else value.detach().requires_grad_()
-
-
-def plain_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    """Scaled dot-product attention out of its parts, arguments as torch has them."""
-    if enable_gqa:
-        times = query.shape[-3] // key.shape[-3]
-        key, value = key.repeat_interleave(times, -3), value.repeat_interleave(times, -3)
-    scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if is_causal:
-        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-    if attn_mask is not None and attn_mask.dtype is torch.bool:
-        scores = scores.masked_fill(~attn_mask, -torch.inf)
-    elif attn_mask is not None:
-        scores = scores + attn_mask
-    nothing = (scores == -torch.inf).all(-1, keepdim=True)  # a query that may look at no key
-    weights = scores.masked_fill(nothing, 0.0).softmax(-1)
-    return weights.masked_fill(nothing, 0.0) @ value
