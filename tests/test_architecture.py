@@ -16,8 +16,8 @@ FLOORS = [
     "margin files extras progress live_memory streaming",
     "data.idx data.download heatmap architecture engine.forms engine.factors engine.kinds "
     "engine.inputs engine.graph engine.ledger_plot",
-    "data models engine.linear_maps engine.reading engine.packed engine.traced engine.adjoints "
-    "engine.attention",
+    "data models engine.linear_maps engine.functional engine.reading engine.packed engine.traced "
+    "engine.adjoints engine.attention",
     "train engine.weighted engine.capture engine.normalisation",
     "engine.sides",
     "engine.rules engine.shares engine.operations",

@@ -20,6 +20,7 @@ from torch._functorch import config as functorch_config
 from torch.utils._python_dispatch import _disable_current_modes
 
 from ..errors import CaptureError
+from .functional import functional
 from .graph import Graph
 from .inputs import Inputs
 from .packed import unpack
@@ -41,8 +42,7 @@ def capture(model: nn.Module, inputs: Inputs, output: str | int | None, per_inpu
     with _quiet_export(), _whole_attention(), torch.enable_grad():
         try:
             with redirect_stderr(printed):
-                program = _follow(called) if per_input else _export(called)
-                program = program.run_decompositions({})
+                program = _follow(called) if per_input else functional(_export(called))
         except CaptureError:
             raise
         except Exception as error:
@@ -140,7 +140,8 @@ def _follow(called: Called) -> torch.export.ExportedProgram:
 
     called.register_forward_pre_hook(fill)
     with functorch_config.patch(fake_tensor_propagate_real_tensors=True):
-        return torch.export.export(called, tensors, strict=False)
+        program = torch.export.export(called, tensors, strict=False)
+        return program.run_decompositions({})  # type: ignore[no-any-return]
 
 
 def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str) -> None:

@@ -112,7 +112,7 @@ def _dimensions(value: Any) -> int:
 def _place(call: torch.fx.Node) -> tuple[str, str, int]:
     """Dotted name and class of the module that ran it, and which call of the module it was."""
     stack = [(k, v) for k, v in (call.meta.get("nn_module_stack") or {}).items() if v]
-    if not stack:
+    if not stack or stack[-1][1][0].startswith("_"):  # torch's own note that there is none
         return "", "", 0
     key, (path, kind) = stack[-1]
     count = str(key).rpartition("@")[2] if "@" in str(key) else "0"

@@ -1,0 +1,173 @@
+"""Programs made functional by renaming: the same graph that torch's own way gives."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+import torch
+from networks import randomise
+from torch import nn
+from zoo import ZOO
+
+from relprop.checks import check_inputs
+from relprop.engine import functional as functional_file
+from relprop.engine.capture import Called, _export, _quiet_export, twin
+from relprop.engine.functional import functional, is_simple
+from relprop.engine.graph import Graph, Ref
+from relprop.engine.reading import read
+from relprop.making import state_of
+
+
+class Applied(nn.Module):
+    """A function of a linear layer's result."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.linear, self.function = nn.Linear(6, 4), function
+
+    def forward(self, x):
+        return self.function(self.linear(x))
+
+
+class WritesItsInput(nn.Module):
+    def forward(self, x):
+        return x.mul_(2) + 1
+
+
+class Counts(nn.Module):
+    """Writes into a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x):
+        self.seen.add_(1)
+        return x * self.seen
+
+
+def exported(model, x) -> torch.export.ExportedProgram:
+    with _quiet_export(), torch.enable_grad():
+        return _export(Called(twin(model), check_inputs(model, x, None), None))
+
+
+def with_names(value: Any, names) -> Any:
+    """Arguments with the names of values translated."""
+    if isinstance(value, Ref):
+        return Ref(names.get(value.name, value.name))
+    if isinstance(value, (list, tuple)):
+        return type(value)(with_names(item, names) for item in value)
+    if isinstance(value, dict):
+        return {key: with_names(item, names) for key, item in value.items()}
+    return value
+
+
+def assert_same(graph: Graph, expected: Graph) -> None:
+    """The same records in the same order, but for the names of values."""
+    assert len(graph.nodes) == len(expected.nodes)
+    names = {a.name: b.name for a, b in zip(graph.nodes, expected.nodes, strict=True)}
+    for node, other in zip(graph.nodes, expected.nodes, strict=True):
+        for field in fields(node):
+            if field.name != "name":
+                got = with_names(getattr(node, field.name), names)
+                assert got == getattr(other, field.name), (node.name, field.name)
+    for what in ("inputs", "explained", "tokens", "state"):
+        assert getattr(graph, what) == getattr(expected, what)
+    assert with_names(Ref(graph.output), names) == Ref(expected.output)
+
+
+def compare(model, x) -> None:
+    """What is read of both, and what both give."""
+    program, inputs = exported(model, x), check_inputs(model, x, None)
+    expected = read(program.run_decompositions({}), inputs, any_batch=True)
+    assert is_simple(program.graph)
+    made = functional(program)
+    assert made is program
+    graph = read(made, inputs, any_batch=True)
+    assert_same(graph, expected)
+    state = state_of(model, graph)
+    assert graph.run(inputs.tensors, state).equal(expected.run(inputs.tensors, state))
+    torch.testing.assert_close(graph.run(inputs.tensors, state), model(x.clone()).detach())
+
+
+ALIKE = (
+    *("torchvision/resnet18", "torchvision/squeezenet1_1", "torchvision/vgg11"),
+    *("torchvision/alexnet", "torchvision/mobilenet_v2"),
+)
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_an_architecture_reads_as_it_does_the_other_way(name):
+    compare(*ZOO[name].build())
+
+
+WRITES = {
+    "twice": lambda h: h.relu_().add_(1.0),
+    "of itself": lambda h: h.mul_(h.sigmoid()),
+    "of what was before": lambda h: (h + 1).add_(h).relu_() * h,
+    "a scaled sum": lambda h: h.relu_() + (2 * h).add_(h, alpha=0.5),
+    "shared afterwards": lambda h: (h.relu_() + 1).unsqueeze(1).transpose(1, 2).flatten(1),
+    "dropped out": lambda h: nn.functional.dropout(h.relu_(), training=False) + 1,
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_what_writes_is_renamed(name):
+    compare(randomise(Applied(WRITES[name])).double(), torch.randn(3, 6).double())
+
+
+def written(view):
+    """A function that writes into a value by another name."""
+
+    def function(h):
+        other = view(h)
+        other.relu_()
+        return h + 1
+
+    return function
+
+
+def read_by_another_name(h):
+    other = h.transpose(0, 1)
+    h.relu_()
+    return other.transpose(0, 1)
+
+
+def fixed(h):
+    return h.add_(torch.ones(4).double())
+
+
+def batch_norm(h):
+    return nn.functional.batch_norm(h, None, None, training=True)
+
+
+OTHERS = {
+    "a view": Applied(written(lambda h: h[:, 1])),
+    "a turned view": Applied(written(lambda h: h.transpose(0, 1))),
+    "dropout that is off": Applied(written(lambda h: nn.functional.dropout(h, training=False))),
+    "another name": Applied(read_by_another_name),
+    "a constant": Applied(fixed),
+    "another dtype": Applied(lambda h: h.add_(h.float().sigmoid())),
+    "its input": nn.Sequential(WritesItsInput(), nn.Linear(6, 4)),
+    "what is seen from the side": Applied(lambda h: h.relu_().unsqueeze(1).flatten(1)),
+    "a buffer": nn.Sequential(Counts(), nn.Linear(6, 4)),
+    "a copy": Applied(lambda h: h.copy_(h.relu())),
+    "no grad": Applied(torch.no_grad()(lambda h: h.relu_())),
+    "a batch's statistics": Applied(batch_norm),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_not_as_simple_goes_the_other_way(name):
+    model, x = randomise(OTHERS[name]).double(), torch.randn(3, 6).double()
+    program = exported(model, x)
+    assert not is_simple(program.graph)
+    assert functional(program) is not program
+
+
+@pytest.mark.parametrize("name", sorted(functional_file._OWN))
+def test_an_operation_of_its_own_memory_says_so(name):
+    base, _, overload = name.partition(".")
+    schema = getattr(getattr(torch.ops.aten, base), overload or "default")._schema
+    assert not schema.is_mutable
+    assert all(value.alias_info is None for value in (*schema.arguments, *schema.returns))
