@@ -302,6 +302,34 @@ def test_weights_that_change_are_derived_anew(recipe, change):
         assert torch.equal(explainer(x).relevance, fresh)
 
 
+class Rearranged(nn.Module):
+    """Layers whose weights are copies of entries of parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.square = nn.Parameter(torch.randn(6, 6))
+        self.halves = nn.ParameterList(nn.Parameter(torch.randn(2, 6)) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = nn.functional.linear(x, self.square.tril())
+        return nn.functional.linear(h, torch.cat(list(self.halves)))
+
+
+@pytest.mark.parametrize("recipe", ["zero", "epsilon", "gamma"])
+def test_weights_that_are_copies_are_made_anew(recipe):
+    """Nothing is derived of them under epsilon, and yet they do not follow by themselves."""
+    torch.manual_seed(0)
+    model, x = Rearranged().eval(), torch.randn(2, 6)
+    explainer = relprop.Explainer(model, recipe)
+    explainer(x)
+    for parameter in (model.square, model.halves[1]):
+        parameter.data.mul_(1.5)  # leaves no version behind
+        fresh = relprop.explain(copy.deepcopy(model), x, recipe)
+        found = explainer(x)
+        assert torch.equal(found.relevance, fresh.relevance)
+        assert torch.equal(found.output, model(x).detach())
+
+
 # ---- memory that is used again -------------------------------------------------------------------
 
 

@@ -109,8 +109,9 @@ def _flat_sizes(node: Node) -> list[Any] | None:
     None if it is not samples that come first, or if its entries do not lie in order.
     """
     args: tuple[Any, ...] = node.args
-    (_, start, *end), value = args, args[0].meta["val"]
-    if end not in ([], [-1]) or not 0 < start < value.ndim - 1 or _samples(node) is None:
+    (first, start, end) = (*args, *(None, 0, -1)[len(args) :])
+    value = first.meta["val"]
+    if end != -1 or not 0 < start < value.ndim - 1 or _samples(node) is None:
         return None
     sizes, steps = value.shape[1:], value.stride()[1:]
     if not all(isinstance(number, int) for number in (*sizes, *steps)):

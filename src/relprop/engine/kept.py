@@ -59,6 +59,8 @@ class KeptWeights:
         if all(name in self._entries_of for name in names):
             wholes = tuple(dict.fromkeys(w for name in names for w in self._entries_of[name]))
             identities = tuple(_identity(values[name]) for name in wholes)
+            if not _lies_within(names, wholes, values):  # else it follows them by itself
+                layer = layer[0], replace(layer[1], made=True)
             self._kept[step] = Kept(layer, wholes, identities)
         return layer
 
@@ -95,6 +97,12 @@ def _entries_of(graph: Graph) -> Mapping[str, tuple[str, ...]]:
         if takes and node.inputs and all(name in found for name in node.inputs):
             found[node.name] = tuple(whole for name in node.inputs for whole in found[name])
     return found
+
+
+def _lies_within(names: Sequence[str], wholes: Sequence[str], values: Values) -> bool:
+    """Whether values lie in the memory of others, and are no copies of their entries."""
+    places = {values[name].untyped_storage().data_ptr() for name in wholes}
+    return all(values[name].untyped_storage().data_ptr() in places for name in names)
 
 
 def stands_in(value: Any) -> bool:

@@ -29,8 +29,8 @@ class Trace:
     """One forward pass: its output, and the way back.
 
     parts    the steps in a few runs of them, in order: each gives their ways back, in order, once
-    values   those that the way back needs: where relevance is taken, where two forms of it meet,
-             and those that were asked for
+    values   what the model holds, and those that the way back needs: where relevance is taken,
+             where two forms of it meet, and those that were asked for
     anew     runs the same once more
     """
 

@@ -46,16 +46,16 @@ def follow(
     advance(int((~run).sum()))
     scores, readings = [begun.scores], [begun.reading]  # of the first column, then of each pass
     for one in passes(subject, departure, run):
-        target = None if begun.target is None else begun.target[one.rows]
+        target = None if begun.target is None else begun.target[one.rows.to(begun.target.device)]
         scores.append(_scored(begun.score, one.output, target))
         readings.append(_reading(one.output))
         advance(len(one.output))
-    last = _last(run)
+    last = _last(run).cpu()
     return RemovalCurve(
         order=name,
         score=begun.name,
         fill=subject.fill,
-        scores=torch.cat(scores)[last].cpu(),
+        scores=torch.cat(scores).cpu()[last],
         reading=_joined(readings, last),
         counts=subject.counts.cpu(),
         units=subject.units.count.cpu(),
@@ -79,7 +79,7 @@ def _joined(readings: Sequence[Reading | None], last: Tensor) -> Reading | None:
     if len(found) < len(readings):
         return None
     predictions, margins = [one.prediction for one in found], [one.margin for one in found]
-    return Reading(torch.cat(predictions)[last].cpu(), torch.cat(margins)[last].cpu())
+    return Reading(torch.cat(predictions).cpu()[last], torch.cat(margins).cpu()[last])
 
 
 def _scored(score: Score, output: Tensor, target: Tensor | None) -> Tensor:

@@ -56,7 +56,6 @@ class Pass:
     """What one forward pass gave: some samples (rows), each in some column of its curve."""
 
     rows: Tensor  # (p,)
-    columns: Tensor  # (p,) rising
     output: Tensor  # (p, ...)
 
 
@@ -77,10 +76,14 @@ def differing(subject: Subject, departure: Tensor) -> Tensor:
     shape = len(departure), subject.counts.shape[1]
     if not isinstance(subject.becomes, Tensor):
         return torch.ones(shape, dtype=torch.bool, device=departure.device)
-    changes = (subject.x != subject.becomes).sum_to_size(departure.shape) > 0
     # what changes nothing falls on the first column; a last one takes what is never gone
     found = torch.zeros(shape[0], shape[1] + 1, dtype=torch.bool, device=departure.device)
-    found.scatter_(1, departure.where(changes, 0).flatten(1).long(), True)
+    together = [dim for dim in range(1, departure.ndim) if departure.shape[dim] == 1]
+    for rows in blocks(shape[0], subject.batch_size):
+        changes = subject.x[rows] != subject.becomes[rows]
+        changes = changes.any(together, keepdim=True) if together else changes
+        columns = departure[rows].where(changes, 0).flatten(1)
+        found[rows].scatter_(1, columns.long(), True)
     found[:, 0] = True
     return found[:, :-1]
 
@@ -97,7 +100,7 @@ def passes(subject: Subject, departure: Tensor, run: Tensor) -> Iterator[Pass]:
     for part in blocks(len(rows), subject.batch_size):
         where = rows[part], columns[part]
         inputs = _without(subject, departure, *where, values(*where))
-        yield Pass(*where, output_of(subject.model, inputs))
+        yield Pass(rows[part], output_of(subject.model, inputs))
 
 
 def blocks(n: int, size: int) -> list[slice]:
