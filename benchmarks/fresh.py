@@ -4,8 +4,8 @@
 
 resident  bytes by which the process's memory rises over what it holds with the model, the batch and
           the libraries; Linux alone: others do not let a process forget its highest mark
-          With MALLOC_MMAP_THRESHOLD_=131072 glibc's malloc gives back what is freed, which it
-          would else keep, more or less of it by the order in which it was asked for
+          With MALLOC_MMAP_THRESHOLD_=131072 glibc's malloc gives back what is freed, at the price
+          of time; it would else keep it, more or less of it by the order in which it was asked for
 tensors   the most bytes of tensors that one call makes and holds at once
 first     seconds until the method can be called: for relprop, capture and plan
 """
