@@ -109,8 +109,8 @@ def _flat_sizes(node: Node) -> list[Any] | None:
     None if it is not samples that come first, or if its entries do not lie in order.
     """
     args: tuple[Any, ...] = node.args
-    (first, start, end) = (*args, *(None, 0, -1)[len(args) :])
-    value = first.meta["val"]
+    value, start = args[0].meta["val"], args[1] if len(args) > 1 else 0
+    end = args[2] if len(args) > 2 else -1
     if end != -1 or not 0 < start < value.ndim - 1 or _samples(node) is None:
         return None
     sizes, steps = value.shape[1:], value.stride()[1:]
