@@ -68,7 +68,7 @@ def ratios(taken: Mapping[str, list[float]], name: str, base: str) -> list[float
 
 
 def fresh(workload: Workload, name: str, size: int | None, threads: int) -> dict[str, float | None]:
-    """Memory and the first call, in a process of its own for each: memory is measured at a price."""
+    """Memory and the first call, each in a process of its own: to measure memory takes time."""
     found = in_process(workload, name, size, threads, {"MALLOC_MMAP_THRESHOLD_": str(2**17)})
     if not found or not name.startswith("relprop") or name.endswith(COMPILED):
         return found
