@@ -7,6 +7,7 @@ small batches where there is no CPU to fill.
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -88,8 +89,8 @@ def _together(ran: Ran, seeds: Tensor, count: int) -> dict[str, Tensor]:
     program, trace = ran.made.program, ran.trace
     with warnings.catch_warnings():  # an operation that torch cannot batch is run once a target
         warnings.filterwarnings("ignore", "There is a performance drop")
-        back = torch.func.vmap(lambda c: program.backward(trace, c, again=True), chunk_size=count)
-        return back(seeds)
+        back = partial(program.backward, trace, again=True, batched=True)
+        return torch.func.vmap(back, chunk_size=count)(seeds)
 
 
 def _walk(ran: Ran, c: Tensor, watchers: Sequence[Watcher], ledger: bool, again: bool) -> Walk:

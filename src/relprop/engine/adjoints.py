@@ -13,14 +13,15 @@ from torch import Tensor
 from .graph import Node, Ref
 
 Pull = Callable[[Tensor], tuple[Tensor, ...]]
-Ran = tuple[Any, Pull]
+Ran = tuple[Any, Pull, Pull | None]
 Make = Callable[[Sequence[Any], Mapping[str, Any], Sequence[int]], Pull]
 
 
 def adjoint(node: Node, routes: Sequence[str]) -> Callable[[Mapping[str, Any]], Ran] | None:
     """Runs an operation on values: its result, and its adjoint for these inputs. None if not known.
 
-    The adjoint takes what arrives at the result, and returns one tensor for each route.
+    The adjoint takes what arrives at the result, and returns one tensor for each route. Where there
+    is another, it does the same in memory that its next call writes into again.
     """
     if node.operation == "max_pool2d" and not node.kwargs:
         return lambda values: _max_pool2d(*node.arguments(values))
@@ -33,7 +34,7 @@ def adjoint(node: Node, routes: Sequence[str]) -> Callable[[Mapping[str, Any]], 
 
     def run(values: Mapping[str, Any]) -> Ran:
         args = node.arguments(values)
-        return node.target(*args, **node.named(values)), make(args, node.kwargs, places)
+        return node.target(*args, **node.named(values)), make(args, node.kwargs, places), None
 
     return run
 
@@ -45,14 +46,22 @@ def _max_pool2d(x: Tensor, *args: Any) -> Ran:
     shape, strides = x.shape, x.stride()
     back = torch.ops.aten.max_pool2d_with_indices_backward
     channels_last = y.ndim == 4 and y.stride(1) == 1
+    room: list[Tensor] = []
+
+    def laid_out(c: Tensor) -> Tensor:
+        """In the layout of y: torch would copy its own result, too. Not by memory_format: vmap."""
+        return c.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) if channels_last else c
 
     def pull(c: Tensor) -> tuple[Tensor]:
         like = c.new_empty_strided(shape, strides)  # only its layout is read
-        if channels_last:  # torch would copy its own result, too; memory_format is not for vmap
-            c = c.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
-        return (back(c, like, *options, indices),)
+        return (back(laid_out(c), like, *options, indices),)
 
-    return y, pull
+    def in_place(c: Tensor) -> tuple[Tensor]:
+        if not room:
+            room.append(c.new_empty_strided(shape, strides))
+        return (back.grad_input(laid_out(c), *room, *options, indices, grad_input=room[0]),)
+
+    return y, pull, in_place
 
 
 def _filled(given: Sequence[Any], defaults: list[Any]) -> list[Any]:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .forms import Absorbed, Back
+
 
 class Factor:
     """The function from c to c times a tensor, or what else an operation makes of the two.
@@ -30,9 +32,11 @@ class Factor:
         """The next call is the last."""
         self._released = self._own
 
-    def __call__(self, c: Tensor) -> Tensor:
-        """The result, of the shape of c."""
+    def __call__(self, c: Tensor, own: bool = False) -> Tensor:
+        """The result, of the shape of c. It may take the memory of c, if that is our `own`."""
         room = self._value if self._released and alike(c, self._value) else None
+        if own and room is None and c.dtype is self._value.dtype:
+            room = c
         return self._operation(c, self._value, out=room)
 
 
@@ -65,8 +69,8 @@ class Damping:
         if self._by_u is not None:
             self._by_u.release()
 
-    def __call__(self, c: Tensor) -> Tensor:
-        """Damped c, of its shape."""
+    def __call__(self, c: Tensor, own: bool = False) -> Tensor:
+        """Damped c, of its shape. It may take the memory of c, if that is our `own`."""
         if self._by_u is None:
             assert self._z is not None
             if torch.is_grad_enabled():  # u has no gradient where z is 0
@@ -75,7 +79,7 @@ class Damping:
             self._z = None
             if self._released:
                 self._by_u.release()
-        return self._by_u(c)
+        return self._by_u(c, own)
 
     def _u(self, z: Tensor) -> Tensor:
         room, epsilon = z if self._released else None, self._epsilon
@@ -83,6 +87,20 @@ class Damping:
         if not isinstance(epsilon, Tensor):
             epsilon = size.new_full((), epsilon)
         return torch.div(epsilon, size, out=room).add_(1)
+
+
+def carried(
+    share: Factor | Damping,
+    carry: Callable[[Tensor], Tensor],
+    absorbed: Callable[[Tensor], Absorbed],
+) -> Back:
+    """The way back by a factor first, and then along weights, which give a tensor of their own."""
+    return Back(
+        lambda v: carry(share(v)),
+        absorbed,
+        share.release,
+        lambda v: carry(share(v, own=True)),
+    )
 
 
 def damp(c: Tensor, size: Tensor, epsilon: float | Tensor) -> Tensor:

@@ -34,6 +34,8 @@ class Back:
               broadcast to the result's shape. Called for the ledger alone.
     release   called before the last `pull`, where nobody else needs the result any more: its
               memory, and that of all that was made of it, may take what `pull` makes
+    in_place  the same as `pull`, where nobody else needs what arrives, nor what leaves for longer
+              than until the next call: both may be memory that is written into again
 
     bias           the share of a weighted sum's or a normalisation's bias
     stabiliser     what epsilon, or a stabiliser of a denominator, takes
@@ -44,6 +46,7 @@ class Back:
     pull: Callable[[Tensor], Any]
     absorbed: Callable[[Tensor], Absorbed]
     release: Callable[[], None] = lambda: None
+    in_place: Callable[[Tensor], Any] | None = None
 
 
 def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:

@@ -108,9 +108,10 @@ def _known(step: Step) -> Run | None:
     read = _reader(step)
 
     def run(values: Values) -> tuple[Any, Back]:
-        result, pull = run_known(values)
+        result, pull, in_place = run_known(values)
         parts = pull if share == 1 else lambda v: tuple(_times(share, part) for part in pull(v))
-        return result, Back(parts, lambda v: _back(step, read(values)).absorbed(v))
+        absorbed = lambda v: _back(step, read(values)).absorbed(v)  # noqa: E731
+        return result, Back(parts, absorbed, in_place=in_place)
 
     return run
 

@@ -7,7 +7,7 @@ Plain torch operations; the model is not touched.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from .factors import alike
 from .forms import Absorbed, Back, Form
 from .kept import KeptWeights
-from .kinds import WEIGHTED_SUMS
+from .kinds import LAYERS, WEIGHTED_SUMS
 from .lowering import Run, lower
 from .plan import Plan, Step
 
@@ -63,6 +63,7 @@ class Program:
         self._steps: list[tuple[Step, Run]] = [(s, lower(s, self._weights)) for s in plan.steps]
         self._last = _last_uses(plan, _needed_on_the_way_back(plan))
         self._given_out = _given_out(plan)
+        self._in_place = _in_place(plan)
 
     def run(
         self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], values: dict[str, Any]
@@ -131,19 +132,27 @@ class Program:
         return backs
 
     def backward(
-        self, trace: Trace, c: Tensor, watchers: Sequence[Watcher] = (), again: bool = False
+        self,
+        trace: Trace,
+        c: Tensor,
+        watchers: Sequence[Watcher] = (),
+        again: bool = False,
+        batched: bool = False,
     ) -> dict[str, Tensor]:
         """Relevance at each source, for c, the relevance per unit of the output, of its shape.
 
-        again  the trace will be walked once more; if not, it is freed on the way
+        again    the trace will be walked once more; if not, it is freed on the way
+        batched  c is one of several, that torch.func.vmap walks back together
         """
+        apart = not (watchers or batched or torch.is_grad_enabled())  # nobody else sees a tensor
         waiting: dict[str, list[tuple[Tensor, Form]]] = defaultdict(list)
         waiting[self.plan.graph.output].append((c, Form.GRADIENT))
         for step, back in self._ways_back(trace, again):
             v = self._arrived(step.name, waiting.pop(step.name), trace.values, watchers, again)
             if not again and not torch.is_grad_enabled() and step.name not in self._given_out:
                 back.release()
-            pulled, leaving = back.pull(v), step.leaving
+            in_place = back.in_place if apart and step.name in self._in_place else None
+            pulled, leaving = (in_place or back.pull)(v), step.leaving
             parts = pulled if isinstance(pulled, tuple) else (pulled,)
             assert leaving is not None
             for name, part in zip(step.routes, parts, strict=True):
@@ -205,7 +214,7 @@ class Program:
 
 def _slim(back: Back) -> Back:
     """A way back that keeps nothing for the ledger."""
-    return Back(back.pull, _not_accounted, back.release)
+    return replace(back, absorbed=_not_accounted)
 
 
 def _not_accounted(v: Tensor) -> Absorbed:
@@ -233,6 +242,31 @@ def _given_out(plan: Plan) -> frozenset[str]:
         if step.name in found and step.kind not in WEIGHTED_SUMS:
             found.update(step.reads)
     return frozenset(found)
+
+
+def _in_place(plan: Plan) -> frozenset[str]:
+    """Steps whose way back may write into what arrives, or twice into what leaves.
+
+    Weighted sums that take what another one gives, or a pool; and such pools. Nobody else has it.
+    """
+    givers: dict[str, list[Step]] = defaultdict(list)
+    givers[plan.graph.output] += plan.steps  # whoever asks
+    for step in plan.steps:
+        for name in step.routes:
+            givers[name].append(step)
+    found = set()
+    for step in plan.steps:
+        if step.kind in WEIGHTED_SUMS and len(givers[step.name]) == 1:
+            (giver,) = givers[step.name]
+            found |= {step.name} if _is_layer(giver) else set()
+            found |= {step.name, giver.name} if giver.node.operation == "max_pool2d" else set()
+    return frozenset(found)
+
+
+def _is_layer(step: Step) -> bool:
+    """Whether what it gives is a product with its weights, whose memory is its own."""
+    known = step.kind in LAYERS and step.rule is not None and step.rule.own is None
+    return known and step.leaving is Form.GRADIENT
 
 
 def _needed_on_the_way_back(plan: Plan) -> frozenset[str]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .factors import Damping, Factor, added, gate
+from .factors import Damping, Factor, added, carried, gate
 from .forms import Absorbed, Back, Form, divide, signed, stabilise
 from .sides import Sides
 from .weighted import STABILISER, WeightedSum
@@ -35,7 +35,7 @@ def zero(step: WeightedSum) -> Back:
     if not step.activation:
         return Back(carry, lambda c: {"bias": c * bias})
     share = gain(step)
-    return Back(lambda c: carry(share(c)), lambda c: {"bias": share(c) * bias}, share.release)
+    return carried(share, carry, lambda c: {"bias": share(c) * bias})
 
 
 def gain(step: WeightedSum) -> Factor:
@@ -66,7 +66,7 @@ def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False)
         s = share(v)
         return {"bias": s * bias, "stabiliser": s * signed(of_its_sign, size)}
 
-    return Back(lambda v: carry(share(v)), absorbed, share.release)
+    return carried(share, carry, absorbed)
 
 
 def damped(step: WeightedSum, size: float | Tensor) -> Factor | Damping:
@@ -101,7 +101,7 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
     if step.rectified:
         above = sides.forward(step).clamp_(min=STABILISER)  # z_up >= z where relevance arrives
         share = step.share(above, reuse=True)
-        return sides.back(step, lambda v: (share(v), None), share.release, both=False)
+        return sides.back_up(step, share)
     z = step.z
     # z_up and z_down are (1 + gamma / 2) z plus and minus gamma / 2 sum |w x|
     apart = sides.forward(step).sub_(z, alpha=1 + gamma / 2).clamp_(min=STABILISER)
@@ -110,12 +110,12 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
         denominator = denominator.masked_fill_(z == 0, torch.inf)
     share = step.share(denominator, reuse=True)
 
-    def split(v: Tensor) -> tuple[Tensor, Tensor]:
-        s = share(v)
+    def split(v: Tensor, own: bool = False) -> tuple[Tensor, Tensor]:
+        s = share(v, own)
         s_up = gate(s, z)
         return s_up, added(s, s_up, alpha=-1)
 
-    return sides.back(step, split, share.release, both=True)
+    return sides.back(step, split, share.release)
 
 
 def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> Back:
@@ -138,10 +138,10 @@ def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> B
         to_above.release()
         to_below.release()
 
-    def split(v: Tensor) -> tuple[Tensor, Tensor]:
-        return to_above(v) * alpha, to_below(v) * -beta
+    def split(v: Tensor, own: bool = False) -> tuple[Tensor, Tensor]:
+        return to_above(v) * alpha, to_below(v, own) * -beta
 
-    return sides.back(step, split, release, both=True)
+    return sides.back(step, split, release)
 
 
 def z_plus(step: WeightedSum) -> Back:
@@ -151,8 +151,7 @@ def z_plus(step: WeightedSum) -> Back:
     Source: Montavon et al. 2017 for inputs >= 0; Bach et al. 2015.
     """
     sides = Sides(step.weights)
-    share = step.share(sides.forward(step), reuse=True)
-    return sides.back(step, lambda v: (share(v), None), share.release, both=False)
+    return sides.back_up(step, step.share(sides.forward(step), reuse=True))
 
 
 def flat(step: WeightedSum) -> Back:
@@ -163,10 +162,10 @@ def flat(step: WeightedSum) -> Back:
     shape, weight, spread = step.x.shape, step.weights.raw, step.map.spread
     count = step.weights.once(shape[1:], lambda: step.map.count(weight, shape) + STABILISER)
     share = step.share(count)
-    return Back(
-        lambda v: spread(share(v), weight, shape),
+    return carried(
+        share,
+        lambda s: spread(s, weight, shape),
         lambda v: {"stabiliser": share(v) * STABILISER},
-        share.release,
     )
 
 
@@ -189,7 +188,7 @@ def w_squared(step: WeightedSum) -> Back:
         s = share(v)
         return {"bias": s * bias, "stabiliser": s * STABILISER}
 
-    return Back(lambda v: carry(share(v)), absorbed, share.release)
+    return carried(share, carry, absorbed)
 
 
 def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Back:

@@ -5,15 +5,16 @@ s_up, s_down  what is carried back along the weights of either side
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from .factors import added
+from .factors import Factor, added
 from .forms import Absorbed, Back, Form
 from .weighted import STABILISER, WeightedSum, Weights
 
-Split = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+Split = Callable[..., tuple[Tensor, Tensor | None]]  # of v, and whether it is our own
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,12 @@ class Sides:
             z = z.add_(step.map.forward(x.clamp(max=0), self.down.raw, None))
         return z.add_(STABILISER) if shifted and self.up.bias is None else z
 
+    def back_up(self, step: WeightedSum, share: Factor) -> Back:
+        """The way back through `forward` alone."""
+        return self.back(step, lambda v, own=False: (share(v, own), None), share.release, both=False)
+
     def back(
-        self, step: WeightedSum, split: Split, release: Callable[[], None], *, both: bool
+        self, step: WeightedSum, split: Split, release: Callable[[], None], *, both: bool = True
     ) -> Back:
         """The way back through `forward` for s_up, and through its mirror image for s_down.
 
@@ -82,31 +87,29 @@ class Sides:
                 stabiliser = stabiliser + v * ((s_up == 0) & (s_down == 0))  # what `split` dropped
             return {"bias": s_up * up + s_down * down, "stabiliser": stabiliser}
 
-        return Back(pull, absorbed, release)
+        return Back(pull, absorbed, release, partial(pull, own=True))
 
-    def _to_positive(
-        self, step: WeightedSum, split: Split, both: bool
-    ) -> Callable[[Tensor], Tensor]:
+    def _to_positive(self, step: WeightedSum, split: Split, both: bool) -> Callable[..., Tensor]:
         """Back to inputs >= 0."""
         by_up = step.carry(self.up)
         if not both:
-            return lambda v: by_up(split(v)[0])
+            return lambda v, own=False: by_up(split(v, own)[0])
         by_down = step.carry(self.down)
 
-        def pull(v: Tensor) -> Tensor:
-            s_up, s_down = split(v)
+        def pull(v: Tensor, own: bool = False) -> Tensor:
+            s_up, s_down = split(v, own)
             assert s_down is not None
             return added(by_up(s_up), by_down(s_down))
 
         return pull
 
-    def _to_any(self, step: WeightedSum, split: Split) -> Callable[[Tensor], Tensor]:
+    def _to_any(self, step: WeightedSum, split: Split) -> Callable[..., Tensor]:
         """Back to inputs of either sign."""
         by_up, by_down = step.carry(self.up), step.carry(self.down)
         positive = step.x.sign().clamp_(min=0)
 
-        def pull(v: Tensor) -> Tensor:
-            s_up, s_down = split(v)
+        def pull(v: Tensor, own: bool = False) -> Tensor:
+            s_up, s_down = split(v, own)
             above, below = by_up(s_up), by_down(s_up)
             if s_down is not None:
                 above, below = added(above, by_down(s_down)), added(below, by_up(s_down))
@@ -114,7 +117,7 @@ class Sides:
 
         return pull
 
-    def _tilted(self, step: WeightedSum, split: Split) -> Callable[[Tensor], Tensor]:
+    def _tilted(self, step: WeightedSum, split: Split) -> Callable[..., Tensor]:
         """The same in two passes, by half the sum and half the difference of the two sides.
 
         Not for alpha-beta: where an output has contributions of one sign alone, the other side's s
@@ -124,8 +127,8 @@ class Sides:
         by_weight, by_magnitude = step.carry(step.weights), step.carry(step.weights.magnitude)
         side = step.x.sign().clamp_(min=0).mul_(2).sub_(1).mul_(half)  # half or, of x <= 0, -half
 
-        def pull(v: Tensor) -> Tensor:
-            s_up, s_down = split(v)
+        def pull(v: Tensor, own: bool = False) -> Tensor:
+            s_up, s_down = split(v, own)
             both, apart = (s_up, s_up) if s_down is None else (s_up + s_down, s_up - s_down)
             return added(by_magnitude(apart) * side, by_weight(both), alpha=1 + half)
 
