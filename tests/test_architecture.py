@@ -14,10 +14,11 @@ PACKAGE = Path(relprop.__file__).parent
 FLOORS = [
     "errors",
     "margin files extras progress live_memory streaming",
-    "data.idx data.download heatmap architecture engine.forms engine.factors engine.kinds "
+    "data.idx data.download heatmap architecture engine.forms engine.kinds "
     "engine.inputs engine.graph engine.ledger_plot",
     "data models engine.linear_maps engine.functional engine.reading engine.packed engine.traced "
-    "engine.adjoints engine.attention",
+    "engine.adjoints engine.factors",
+    "engine.attention",
     "train engine.weighted engine.capture engine.normalisation",
     "engine.sides",
     "engine.rules engine.shares engine.operations",

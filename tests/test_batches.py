@@ -224,7 +224,7 @@ class Layouts(TorchDispatchMode):
             self.forward.append(args[0].stride(1) == 1)
         if func is torch.ops.aten.convolution_backward.default:
             self.backward += [tensor.stride(1) == 1 for tensor in args[:2]]
-        if func is torch.ops.aten.max_pool2d_with_indices_backward.default:
+        if func.overloadpacket is torch.ops.aten.max_pool2d_with_indices_backward:
             self.backward.append(args[0].stride(1) == 1)
         return func(*args, **(kwargs or {}))
 

@@ -105,7 +105,7 @@ LIKE_A_SUM = {
     "tensordot": lambda h: torch.tensordot(h, torch.arange(64.0).to(h).reshape(8, 8).sin(), 1),
     "diff": lambda h: torch.diff(F.pad(h, (1, 0))),
     "nan_to_num": lambda h: h.nan_to_num(),
-    "masked_scatter": lambda h: h[:, None].masked_scatter(SOME.expand(h.shape), h[:, None])[:, 0],
+    "masked_scatter": lambda h: torch.stack([h, h], 1).masked_scatter(SOME, h)[:, 0],
     "bilinear": lambda h: resized(h, "bilinear"),
     "bicubic": lambda h: resized(h, "bicubic"),
     "max_unpool2d": unpooled,

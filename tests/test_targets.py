@@ -199,3 +199,38 @@ def test_outputs_and_layers_are_laid_out_as_the_model_lays_them():
     found = explainer(x, lambda output: output.view(2, -1).amax(1), layers=["0"])
     assert found.output.is_contiguous()
     assert found.layers["0"].is_contiguous()
+
+
+class Branching(nn.Module):
+    """Sums that take what one other gives, or a pool, or two; and that of the output itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.third, self.fourth = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3)
+        self.hidden, self.last = nn.Linear(16, 8), nn.Linear(8, 5)
+
+    def forward(self, x):
+        h = self.second(nn.functional.max_pool2d(self.first(x).relu(), 3, 2, 1))
+        h = self.fourth(h + self.third(h))  # what the second gives is needed twice
+        h = nn.functional.max_pool2d(h.relu(), 2)
+        return self.last(self.hidden(h.flatten(1)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "parameters"),
+    [
+        *(("zero", {}), ("epsilon", {"epsilon": 0.1}), ("epsilon", {"relative": True})),
+        *(("z-plus", {}), ("gamma", {}), ("alpha-beta", {}), ("flat", {}), ("w-squared", {})),
+    ],
+)
+def test_ways_back_one_after_another_leave_each_other_alone(rule, parameters):
+    """They write into memory that they share; watched, and one at a time, they do not."""
+    model, x = randomise(Branching()).double(), signed(3, 1, 12, 12)
+    recipe = relprop.Recipe.preset("zero").using("*", rule, **parameters)
+    explainer = relprop.Explainer(model, recipe)
+    found = explainer(x, "all")
+    for k in range(5):
+        assert_same(found.relevance[:, k], explainer(x, k).relevance)
+    watched = explainer(x, "all", layers=["first"])
+    assert_same(found.relevance, watched.relevance)

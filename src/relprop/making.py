@@ -51,6 +51,7 @@ def read_model(
 ) -> tuple[Captured, Tensor]:
     """The operations that `model` runs on batches like these, and what they give for the first.
 
+    That is beside the last; whether they give the same for it alone is seen in `make_program`.
     output     which of several results is explained
     per_input  the graph is for these very numbers, and what it gives is for the whole batch
     Raises CaptureError if the model cannot be read, does not do what was read, or mixes samples;
@@ -63,34 +64,33 @@ def read_model(
     refuse_train_mode(graph.nodes, find_facts(graph).dependent)
     _refuse_other_tokens(graph)
     state, (first, last) = state_of(model, graph), _ends(graph, inputs)
-    got, expected = _run(graph, Called(copy, inputs, output), first, last, inputs)
-    _refuse_no_samples(model, got, expected)
-    both = _both(inputs) if graph.any_batch else inputs
-    beside = graph.run(both.tensors, state) if graph.any_batch else got
+    both = _chosen(inputs, [0, -1]) if graph.any_batch else inputs
+    beside, expected = _run(graph, Called(copy, inputs, output), both, last, inputs)
+    _refuse_no_samples(model, beside, expected)
     # A graph is read for two samples or more: on one it must still give the model's own output.
     # What it gives for a sample beside another stands for that, unless it is not the model's.
-    alike = _same(beside[-len(expected) :], expected)
-    if not alike and not _same(graph.run(last.tensors, state), expected):
+    end = beside[-len(expected) :]
+    if not _same(end, expected) and not _same(graph.run(last.tensors, state), expected):
         raise CaptureError(
             f"{type(model).__name__} on one sample does not do what it does on several",
             "a model that does the same for a batch of any size, and always the same",
             "take conditions on x.shape[0], squeeze() and random numbers out of forward",
         )
+    got = beside[: first.batch]
     for one, found in ((first, got), (last, expected)):  # what is not finite is like anything
         where = "" if is_finite(found) else first_in_forward(graph, one.tensors, state)
         start = 0 if one is first else inputs.batch - one.batch
         todo = "check the model's weights and the scale of x"
         check_finite(found, "model's output", where, todo, start)
-    alone = {0: got, 1: expected}
-    if per_input:
-        alone = {k: got[k : k + 1] for k in (0, inputs.batch - 1)}
-    return Captured(graph, _layouts(graph, both, state, alone, beside)), got
+    if not _alike(end, expected):
+        raise mixes("the model")
+    return Captured(graph, _layouts(graph, inputs, state, expected)), got
 
 
 def read_before(
     read: Captured, model: nn.Module, inputs: Inputs, output: str | int | None
 ) -> tuple[Captured, Tensor]:
-    """What was read of a model before, once it is seen that this model does the same.
+    """What was read of a model before, and what it gives for the first: as this model does.
 
     Raises CaptureError if it does not.
     """
@@ -137,21 +137,21 @@ def _ends(graph: Graph, inputs: Inputs) -> tuple[Inputs, Inputs]:
     """The first sample and the last; for a graph of one batch, that batch."""
     if not graph.any_batch:
         return inputs, inputs
-    return inputs.per_sample(lambda t: t[:1]), inputs.per_sample(lambda t: t[-1:])
+    return _chosen(inputs, [0]), _chosen(inputs, [-1])
 
 
-def _both(inputs: Inputs) -> Inputs:
-    """The first sample and the last in one batch."""
-    return inputs.per_sample(lambda t: torch.cat([t[:1], t[-1:]]))
+def _chosen(inputs: Inputs, samples: list[int]) -> Inputs:
+    """These samples as one batch."""
+    return inputs.per_sample(lambda t: t[samples])
 
 
 def _run(
-    graph: Graph, called: Called, one: Inputs, other: Inputs, inputs: Inputs
+    graph: Graph, called: Called, some: Inputs, one: Inputs, inputs: Inputs
 ) -> tuple[Tensor, Tensor]:
-    """What a graph gives for one sample, and its model, which may write its inputs, for another."""
+    """What a graph gives for some samples, and its model, which may write its inputs, for one."""
     try:
-        got = graph.run(one.tensors, state_of(called.model, graph))
-        return got, called(*(tensor.clone() for tensor in other.tensors.values()))
+        got = graph.run(some.tensors, state_of(called.model, graph))
+        return got, called(*(tensor.clone() for tensor in one.tensors.values()))
     except CaptureError:
         raise
     except Exception as error:
@@ -178,21 +178,23 @@ def make_program(
     """The program that explains by `recipe` what was read of `model`.
 
     expected  what was read gives for the first sample, where that is known
-    Raises PlanError if an operation has no rule; NumberError if the output is not finite, or not
-    what the model gives.
+    Raises PlanError if an operation has no rule; NumberError if the output is not what was read
+    gives; CaptureError if that for the first sample alone is not what is expected.
     """
     graph = read.graph
     program = Program(make_plan(graph, recipe))
     state = state_of(model, graph)
-    one, _ = _ends(graph, inputs)
-    expected = graph.run(one.tensors, state) if expected is None else expected
-    got = program.forward(one.tensors, state).output
+    first, _ = _ends(graph, inputs)
+    expected = graph.run(first.tensors, state) if expected is None else expected
+    got = program.forward(first.tensors, state).output
     change, limit = _difference(got, expected), max(_ROUNDING, _tolerance(expected))
     if change > limit:
-        first = first_apart(program, one.tensors, state, limit)
+        if not _alike(graph.run(first.tensors, state), expected):
+            raise mixes("the model")
+        where = first_apart(program, first.tensors, state, limit)
         raise NumberError(
             f"{type(model).__name__} magnifies rounding: to fold its batch norms, or to lay "
-            f"pictures out channels-last, changes its output by {change:.1%}{first}",
+            f"pictures out channels-last, changes its output by {change:.1%}{where}",
             "a model whose output is stable in its own precision",
             "explain it in float64: model.double() and x.double()",
         )
@@ -201,19 +203,17 @@ def make_program(
 
 
 def _layouts(
-    graph: Graph,
-    inputs: Inputs,
-    state: Mapping[str, Tensor],
-    alone: Mapping[int, Tensor],
-    beside: Tensor,
+    graph: Graph, inputs: Inputs, state: Mapping[str, Tensor], expected: Tensor
 ) -> Mapping[str, Layout | None]:
-    """Layouts, and CaptureError if other samples change what the model makes of one.
+    """Layouts, and CaptureError if NaN in other samples changes what the model makes of one.
 
-    alone   sample -> what the model makes of it by itself
-    beside  what it makes of all
+    expected  what it makes of the last sample; in a graph of one batch, of all
     """
-    if not all(_alike(beside[k : k + 1], alone[k]) for k in alone):
-        raise mixes("the model")
+    alone = {1: expected}  # the last sample, between two others
+    if graph.any_batch:
+        inputs = _chosen(inputs, [0, -1, 0])
+    else:
+        alone = {k: expected[k : k + 1] for k in (0, inputs.batch - 1)}
     probes = {k: beside_nan(graph, inputs.tensors, state, k) for k in alone}
     layouts = find_layouts(graph, probes, inputs.batch)
     if not all(_alike(probes[k][graph.output][k : k + 1], alone[k]) for k in alone):

@@ -55,16 +55,15 @@ class Programs:
         key = (inputs.signature, *((id(m), m.training) for m in modules))
         if key not in self._made:
             with _PLANNING, torch.no_grad():
-                output: Tensor | None = None
-                if key not in self._read:
-                    read, output = self._known(inputs)
-                    self._read[key] = read, modules
                 if key not in self._made:
-                    read = self._read[key][0]
+                    read, output = self._known(inputs, key)
                     self._made[key] = make_program(read, self.model, inputs, self.recipe, output)
+                    self._read[key] = read, modules  # only now is it known to be right
         return self._made[key]
 
-    def _known(self, inputs: Inputs) -> tuple[Captured, Tensor]:
+    def _known(self, inputs: Inputs, key: Any) -> tuple[Captured, Tensor | None]:
+        if key in self._read:
+            return self._read[key][0], None
         saved = self.saved.get(repr(inputs.signature))
         if saved is not None:
             return read_before(saved, self.model, inputs, self.output)

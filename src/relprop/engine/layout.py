@@ -56,8 +56,8 @@ def find_layouts(
 ) -> dict[str, Layout | None]:
     """The layout of each value by name: the one that all probes allow.
 
-    probes  sample -> what `beside_nan` gives for it: two, because where samples stand in an order
-            that depends on the numbers, one may look right by chance
+    probes  sample -> what `beside_nan` gives for it: one between two others, or the two at the
+            ends, since where numbers decide on the order, one at an end may look right by chance
     None where they stand in such an order, as where experts sort tokens, and where NaN does not
     spread to. Raises CaptureError if NaN in one sample spreads to what the model makes of another.
     """

@@ -109,10 +109,11 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
     if is_relevance(step):  # which may arrive where z is zero
         denominator = denominator.masked_fill_(z == 0, torch.inf)
     share = step.share(denominator, reuse=True)
+    positive = (z > 0).view(torch.int8)
 
     def split(v: Tensor, own: bool = False) -> tuple[Tensor, Tensor]:
         s = share(v, own)
-        s_up = gate(s, z)
+        s_up = s * positive
         return s_up, added(s, s_up, alpha=-1)
 
     return sides.back(step, split, share.release)

@@ -63,7 +63,9 @@ class Sides:
 
     def back_up(self, step: WeightedSum, share: Factor) -> Back:
         """The way back through `forward` alone."""
-        return self.back(step, lambda v, own=False: (share(v, own), None), share.release, both=False)
+        return self.back(
+            step, lambda v, own=False: (share(v, own), None), share.release, both=False
+        )
 
     def back(
         self, step: WeightedSum, split: Split, release: Callable[[], None], *, both: bool = True
