@@ -43,14 +43,14 @@ def compared(name: str, maps: Mapping[str, Tensor | None]) -> tuple[str, float] 
     got = maps[name]
     if got is None or name == ALL or recipe_of(name):
         return None
-    named = [key for key in ours if key in name.removesuffix(COMPILED).split()]
+    named = [key for key in ours if key in name.split(",")[0].split()]
     far = {key: distance(got, want) for key, want in ours.items() if key in (named or ours)}
     return min(far.items(), key=lambda pair: pair[1]) if far else None
 
 
 def recipe_of(name: str) -> str:
-    """The recipe of a row of relprop's that is neither compiled nor of all classes, else ""."""
-    plain = name.startswith("relprop ") and name != ALL and not name.endswith(COMPILED)
+    """The recipe of a row of relprop's that is of a plain call, else ""."""
+    plain = name.startswith("relprop ") and "," not in name
     return name.removeprefix("relprop ") if plain else ""
 
 
@@ -161,7 +161,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--rounds", default=9, show_default=True, type=click.IntRange(1)),
             click.option(
                 *("--seconds", "budget"),
-                default=60.0,
+                default=30.0,
                 show_default=True,
                 help=f"No more rounds of a workload after so long, but {FEWEST} at least.",
             ),

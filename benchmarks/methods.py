@@ -12,6 +12,7 @@ from architecture import Inputs, run
 from attempt import by_captum, differentiable, gradient_times_input
 from lxt_rules import RULES, by_lxt
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 from workloads import BOX, Workload, recipe
 
 import relprop
@@ -23,6 +24,7 @@ BARE = (FLOOR, CHANNELS_LAST, FORWARD)
 COMPILED = ", compiled"
 ALL = "relprop epsilon-plus-flat, all 10 classes"
 ONE = "relprop epsilon-plus-flat"
+MAP = "relprop epsilon-plus-flat, by map"
 CACHED = 64  # pictures at a time, whose values on many ways back fit into a CPU's cache
 Method = Callable[[], Tensor | None]
 Maker = Callable[[nn.Module, Inputs], Method]
@@ -67,6 +69,15 @@ def every_class(model: nn.Module, x: Inputs, name: str, batch_size: int | None) 
     explainer = relprop.Explainer(model, recipe(name))
     explainer.plan(x)
     return lambda: explainer(x, "all", batch_size=batch_size).relevance
+
+
+def by_map(model: nn.Module, x: Inputs, name: str, batch_size: int) -> Method:
+    """As a data set that a loader gives, sample by sample into batches."""
+    assert isinstance(x, Tensor)
+    explainer = relprop.Explainer(model, recipe(name))
+    explainer.plan(x)
+    loader = DataLoader(TensorDataset(x), batch_size)
+    return lambda: torch.cat([e.relevance for e in explainer.map(loader, progress=False)])
 
 
 def by_zennit(model: nn.Module, x: Inputs, name: str) -> Method:
@@ -146,6 +157,8 @@ def methods(workload: Workload, size: int | None = None) -> dict[str, Maker]:
         f"relprop {name}": partial(by_relprop, name=name, batch_size=size)
         for name in workload.recipes
     }
+    if size is not None:
+        ours[MAP] = partial(by_map, name="epsilon-plus-flat", batch_size=size)
     name = workload.compiled
     ours[f"relprop {name}{COMPILED}"] = partial(compiled, name=name, batch_size=size)
     if workload.all_classes:

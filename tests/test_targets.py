@@ -232,5 +232,7 @@ def test_ways_back_one_after_another_leave_each_other_alone(rule, parameters):
     found = explainer(x, "all")
     for k in range(5):
         assert_same(found.relevance[:, k], explainer(x, k).relevance)
+    both = [lambda output: output.sum(1), 0]  # the first seed's entries share one number
+    assert_same(explainer(x, both).relevance[:, 0], explainer(x, both[0]).relevance)
     watched = explainer(x, "all", layers=["first"])
     assert_same(found.relevance, watched.relevance)
