@@ -89,7 +89,8 @@ class CompiledProgram:
             output = trace.output
             chosen = torch.where(classes == PREDICTED, output.argmax(1), classes)
             c = torch.zeros_like(output).scatter(1, chosen[:, None], 1.0)
-            found = self._program.backward(trace, c, again=True)  # torch plans the memory itself
+            # torch plans the memory itself
+            found = self._program.backward(trace, c, again=True, functional=True)
             return (output, chosen, *(found[name] for name in self._program.taken))
 
         return function

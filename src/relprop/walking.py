@@ -89,7 +89,7 @@ def _together(ran: Ran, seeds: Tensor, count: int) -> dict[str, Tensor]:
     program, trace = ran.made.program, ran.trace
     with warnings.catch_warnings():  # an operation that torch cannot batch is run once a target
         warnings.filterwarnings("ignore", "There is a performance drop")
-        back = partial(program.backward, trace, again=True, batched=True)
+        back = partial(program.backward, trace, again=True, functional=True)
         return torch.func.vmap(back, chunk_size=count)(seeds)
 
 

@@ -137,14 +137,14 @@ class Program:
         c: Tensor,
         watchers: Sequence[Watcher] = (),
         again: bool = False,
-        batched: bool = False,
+        functional: bool = False,
     ) -> dict[str, Tensor]:
         """Relevance at each source, for c, the relevance per unit of the output, of its shape.
 
-        again    the trace will be walked once more; if not, it is freed on the way
-        batched  c is one of several, that torch.func.vmap walks back together
+        again       the trace will be walked once more; if not, it is freed on the way
+        functional  with `again`: nothing is written into, as torch.func.vmap and torch.compile like
         """
-        apart = not (watchers or batched or torch.is_grad_enabled())  # nobody else sees a tensor
+        apart = not (watchers or functional or torch.is_grad_enabled())  # nobody sees a tensor
         waiting: dict[str, list[tuple[Tensor, Form]]] = defaultdict(list)
         waiting[self.plan.graph.output].append((c, Form.GRADIENT))
         for step, back in self._ways_back(trace, again):
