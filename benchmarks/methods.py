@@ -25,7 +25,7 @@ COMPILED = ", compiled"
 ALL = "relprop epsilon-plus-flat, all 10 classes"
 ONE = "relprop epsilon-plus-flat"
 MAP = "relprop epsilon-plus-flat, by map"
-CACHED = 64  # pictures at a time, whose values on many ways back fit into a CPU's cache
+CACHED = 128  # pictures at a time, whose values on many ways back fit into a CPU's cache
 Method = Callable[[], Tensor | None]
 Maker = Callable[[nn.Module, Inputs], Method]
 
