@@ -229,6 +229,17 @@ def test_a_model_that_moves_samples_out_of_the_first_dimension_is_refused(change
         relprop.Explainer(model, "zero").plan(torch.randn(batch, 6))
 
 
+def test_a_model_that_fails_on_three_samples_is_refused():
+    some = torch.tensor([True, False, True, False])
+
+    def scattered(h):  # needs as many numbers as the square of the samples
+        return h[:, None].masked_scatter(some.expand(h.shape), h[:, None])[:, 0]
+
+    model = nn.Sequential(randomise(nn.Linear(6, 4)), Applied(scattered))
+    with pytest.raises(CaptureError, match=r"fails on other numbers of samples than 2: .* mask"):
+        relprop.Explainer(model, "zero").plan(torch.randn(2, 6))
+
+
 @pytest.mark.parametrize("change", [torch.sum, torch.squeeze])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_model_that_gives_a_single_number_is_refused(change, batch):

@@ -265,7 +265,9 @@ def test_a_row_that_fits_nothing_is_an_error(name, todo):
     assert todo in error.value.todo
 
 
-def test_samples_that_are_mixed_are_named():
+@pytest.mark.parametrize("x", [signed(2, 4), signed(1, 4), signed(1, 4).expand(2, 4)])
+def test_samples_that_are_mixed_are_named(x):
+    """Also where there is one sample, or two that are the same: the plan serves for others."""
     for function in (
         lambda h: nn.functional.linear(h, h[:1].expand(4, 4)),  # a result without a batch
         lambda h: h + h.flip(0),  # a result with one, in which each sample takes from another
@@ -275,7 +277,18 @@ def test_samples_that_are_mixed_are_named():
     ):
         model = randomise(Squared(function))
         with pytest.raises(relprop.RelpropError, match="mixes the samples of a batch"):
-            relprop.Explainer(model, "zero").plan(signed(2, 4).float())
+            relprop.Explainer(model, "zero").plan(x.float())
+
+
+def test_samples_that_are_mixed_are_refused_again_by_another_recipe():
+    """Also if the first recipe had no rule, and so nothing was run by it."""
+    model = randomise(Squared(lambda h: torch.where(h.abs() < 9, h, 0.0).flip(0).cumsum(0).flip(0)))
+    explainer = relprop.Explainer(model, Recipe.preset("zero").using("nowhere", "gamma"))
+    for _ in range(2):
+        with pytest.raises(relprop.RelpropError, match="fits no module"):
+            explainer.plan(signed(2, 4).float())
+    with pytest.raises(relprop.RelpropError, match="mixes the samples of a batch"):
+        explainer.with_recipe("zero").plan(signed(3, 4, seed=1).float())
 
 
 class Fixed(nn.Module):

@@ -1,6 +1,7 @@
 """Targets and seeds: what of the output is explained, against maps of each class from the twin."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import reference
@@ -236,3 +237,27 @@ def test_ways_back_one_after_another_leave_each_other_alone(rule, parameters):
     assert_same(explainer(x, both).relevance[:, 0], explainer(x, both[0]).relevance)
     watched = explainer(x, "all", layers=["first"])
     assert_same(found.relevance, watched.relevance)
+
+
+def test_a_model_of_one_layer_leaves_the_seed_alone():
+    """What arrives at the output is the caller's: entries that share one number, here."""
+    model, x = randomise(nn.Linear(4, 3)).double(), signed(2, 4)
+    explainer = relprop.Explainer(model, "epsilon")
+    share = x[:, None] * model.weight / (model(x)[..., None] + 1e-6 * model(x)[..., None].sign())
+    want = (share * model(x)[..., None]).sum(1).detach()
+    assert_same(explainer(x, lambda output: output.sum(1)).relevance, want)
+
+
+@relprop.rule(gives="relevance")
+def unchanged(step: Any) -> relprop.Back:
+    """Gives on the very tensor that arrives."""
+    return relprop.Back(lambda v: v, lambda v: {})
+
+
+def test_a_rule_of_ones_own_may_keep_what_arrives():
+    layers = [nn.Conv2d(1, 1, 1), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4, 3)]
+    model, x = randomise(nn.Sequential(*layers)).double(), signed(3, 1, 4, 4)
+    explainer = relprop.Explainer(model, relprop.Recipe.preset("zero").using("0", unchanged))
+    found = explainer(x, "all").relevance
+    for k in range(3):
+        assert_same(found[:, k], explainer(x, k).relevance)

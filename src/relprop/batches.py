@@ -1,12 +1,12 @@
 """Large batches, explained in parts that fit; the parts as one record again."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from .engine.inputs import Inputs
+from .engine.ledger import Ledger
 from .engine.ledger import joined as joined_ledgers
 from .errors import InputError
 from .explanation import Explanation
@@ -29,39 +29,54 @@ def _of_samples(target: Any, chosen: slice, batch: int) -> Any:
     return target[chosen] if per_sample else target
 
 
-def joined(explanations: Sequence[Explanation]) -> Explanation:
-    """The explanations of several batches as that of one.
+def joined(explanations: Iterable[Explanation], inputs: Inputs) -> Explanation:
+    """The explanations of parts of the inputs, in order, as that of all: each copied as it comes.
 
     Raises InputError for relevance at a layer whose output does not begin with the samples.
     """
-    first, sizes = explanations[0], [len(e.output) for e in explanations]
-    if len(explanations) == 1:
-        return first
-    by_target = zip(*(e.ledgers for e in explanations), strict=True)
-    ledgers = tuple(joined_ledgers(one) for one in by_target)
-    values = {
-        field.name: _joined([getattr(e, field.name) for e in explanations], sizes)
-        for field in fields(first)
-        if field.name not in ("several", "ledgers")
-    }
-    return replace(first, **values, ledgers=ledgers)
+    whole, ledgers, start = dict[str, Any](), list[Sequence[Ledger]](), 0
+    for part in explanations:
+        size = len(part.output)
+        if size == inputs.batch:
+            return part
+        for name in _PER_SAMPLE:
+            value = getattr(part, name)
+            whole[name] = whole[name] if start else _room(value, inputs.batch)
+            _fill(whole[name], value, slice(start, start + size))
+        ledgers.append(part.ledgers)
+        start += size
+    by_target = tuple(joined_ledgers(one) for one in zip(*ledgers, strict=True))
+    explained = {label: inputs.values[label] for label in inputs.explained}
+    return Explanation(**whole, inputs=explained, several=part.several, ledgers=by_target)
 
 
-def _joined(values: list[Any], sizes: list[int]) -> Any:
-    first = values[0]
-    if first is None:
-        return None
-    if isinstance(first, Mapping):
-        return {key: _joined([value[key] for value in values], sizes) for key in first}
-    if isinstance(first, tuple):
-        return tuple(_joined(list(one), sizes) for one in zip(*values, strict=True))
-    if [len(value) for value in values] != sizes:
+_PER_SAMPLE = ("output", "target", "relevances", "layers")
+
+
+def _room(value: Any, batch: int) -> Any:
+    """Memory for a value as it will be for all samples; for each of several values."""
+    if isinstance(value, Mapping):
+        return {key: _room(one, batch) for key, one in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_room(one, batch) for one in value)
+    return None if value is None else value.new_empty((batch, *value.shape[1:]))
+
+
+def _fill(room: Any, value: Any, chosen: slice) -> None:
+    if room is None:
+        return
+    if not isinstance(room, Tensor):
+        for key in room if isinstance(room, Mapping) else range(len(room)):
+            _fill(room[key], value[key], chosen)
+        return
+    if len(value) != chosen.stop - chosen.start:
         raise InputError(
-            f"relevance of shape {tuple(first.shape)} at a layer, for {sizes[0]} samples in parts",
+            f"relevance of shape {tuple(value.shape)} at a layer, for "
+            f"{chosen.stop - chosen.start} samples in parts",
             "layers whose output has the samples in its first dimension",
             "leave batch_size and memory out",
         )
-    return torch.cat(values)
+    room[chosen] = value
 
 
 def fitting(

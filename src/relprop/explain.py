@@ -163,7 +163,8 @@ class Explainer:
         with _arithmetic(create_graph):
             inputs = _own(check_inputs(self.model, x, explain), create_graph)
             size = self._batch_size(inputs, request, batch_size, memory)
-            return joined([self._run(i, request, t) for i, t in parts(inputs, target, size)])
+            each = (self._run(part, request, t) for part, t in parts(inputs, target, size))
+            return joined(each, inputs)
 
     def _run(self, inputs: Inputs, request: Request, target: Any) -> Explanation:
         return run(self._programs.made(inputs), self.model, inputs, replace(request, target=target))

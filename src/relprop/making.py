@@ -3,7 +3,8 @@
 Takes the user's model, which it reads and never writes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,7 +17,7 @@ from .engine.diagnosis import first_apart, first_in_forward
 from .engine.facts import find_facts, find_sources
 from .engine.graph import Graph
 from .engine.inputs import Inputs
-from .engine.layout import Layout, beside_nan, find_layouts, mixes
+from .engine.layout import Layout, beside_nan, company, find_layouts, mixes
 from .engine.planner import make_plan
 from .engine.program import Program
 from .engine.recipe import Recipe
@@ -51,7 +52,7 @@ def read_model(
 ) -> tuple[Captured, Tensor]:
     """The operations that `model` runs on batches like these, and what they give for the first.
 
-    That is beside the last; whether they give the same for it alone is seen in `make_program`.
+    That is beside the last; whether they give the same for it alone, `make_program` sees.
     output     which of several results is explained
     per_input  the graph is for these very numbers, and what it gives is for the whole batch
     Raises CaptureError if the model cannot be read, does not do what was read, or mixes samples;
@@ -76,7 +77,7 @@ def read_model(
             "a model that does the same for a batch of any size, and always the same",
             "take conditions on x.shape[0], squeeze() and random numbers out of forward",
         )
-    got = beside[: first.batch]
+    got = beside[: len(expected)]
     for one, found in ((first, got), (last, expected)):  # what is not finite is like anything
         where = "" if is_finite(found) else first_in_forward(graph, one.tensors, state)
         start = 0 if one is first else inputs.batch - one.batch
@@ -84,7 +85,7 @@ def read_model(
         check_finite(found, "model's output", where, todo, start)
     if not _alike(end, expected):
         raise mixes("the model")
-    return Captured(graph, _layouts(graph, inputs, state, expected)), got
+    return Captured(graph, _layouts(graph, model, inputs, state, expected)), got
 
 
 def read_before(
@@ -149,16 +150,23 @@ def _run(
     graph: Graph, called: Called, some: Inputs, one: Inputs, inputs: Inputs
 ) -> tuple[Tensor, Tensor]:
     """What a graph gives for some samples, and its model, which may write its inputs, for one."""
-    try:
+    with _named_failure(called.model, inputs):
         got = graph.run(some.tensors, state_of(called.model, graph))
         return got, called(*(tensor.clone() for tensor in one.tensors.values()))
+
+
+@contextmanager
+def _named_failure(model: nn.Module, inputs: Inputs) -> Iterator[None]:
+    """CaptureError for what torch raises where a model is run on more or fewer samples."""
+    try:
+        yield
     except CaptureError:
         raise
     except Exception as error:
         raise CaptureError(
-            f"{type(called.model).__name__} fails on one sample of the batch of {inputs.batch}: "
+            f"{type(model).__name__} fails on other numbers of samples than {inputs.batch}: "
             f"{first_line(error)}; {_listed(inputs.batched)} are taken to hold samples",
-            "a model that takes one sample as it takes several, and shared inputs whose first size "
+            "a model that takes any number of samples, and shared inputs whose first size "
             f"is not {inputs.batch}",
             "give a batch of another size if one of these inputs holds no samples",
         ) from error
@@ -177,20 +185,21 @@ def make_program(
 ) -> Made:
     """The program that explains by `recipe` what was read of `model`.
 
-    expected  what was read gives for the first sample, where that is known
+    expected  what was read gives for the first sample beside another, where that is known
     Raises PlanError if an operation has no rule; NumberError if the output is not what was read
-    gives; CaptureError if that for the first sample alone is not what is expected.
+    gives; CaptureError if that for a sample alone is not what is expected.
     """
     graph = read.graph
     program = Program(make_plan(graph, recipe))
     state = state_of(model, graph)
     first, _ = _ends(graph, inputs)
-    expected = graph.run(first.tensors, state) if expected is None else expected
-    got = program.forward(first.tensors, state).output
+    with _named_failure(model, inputs):
+        expected = graph.run(first.tensors, state) if expected is None else expected
+        got = program.forward(first.tensors, state).output
     change, limit = _difference(got, expected), max(_ROUNDING, _tolerance(expected))
+    if change > limit:  # what is expected may be of numbers that are no longer there
+        change = _difference(got, _alone(graph, inputs, state))
     if change > limit:
-        if not _alike(graph.run(first.tensors, state), expected):
-            raise mixes("the model")
         where = first_apart(program, first.tensors, state, limit)
         raise NumberError(
             f"{type(model).__name__} magnifies rounding: to fold its batch norms, or to lay "
@@ -202,20 +211,30 @@ def make_program(
     return Made(program, layouts, CompiledProgram(program))
 
 
+def _alone(graph: Graph, inputs: Inputs, state: Mapping[str, Tensor]) -> Tensor:
+    """What a graph gives for the first sample; CaptureError if beside the last that is another."""
+    first, _ = _ends(graph, inputs)
+    alone = graph.run(first.tensors, state)
+    if graph.any_batch:
+        both = graph.run(_chosen(inputs, [0, -1]).tensors, state)
+        if not _alike(both[:1], alone):
+            raise mixes("the model")
+    return alone
+
+
 def _layouts(
-    graph: Graph, inputs: Inputs, state: Mapping[str, Tensor], expected: Tensor
+    graph: Graph, model: nn.Module, inputs: Inputs, state: Mapping[str, Tensor], expected: Tensor
 ) -> Mapping[str, Layout | None]:
     """Layouts, and CaptureError if NaN in other samples changes what the model makes of one.
 
     expected  what it makes of the last sample; in a graph of one batch, of all
     """
-    alone = {1: expected}  # the last sample, between two others
+    some, alone = inputs, {k: expected[k : k + 1] for k in (0, inputs.batch - 1)}
     if graph.any_batch:
-        inputs = _chosen(inputs, [0, -1, 0])
-    else:
-        alone = {k: expected[k : k + 1] for k in (0, inputs.batch - 1)}
-    probes = {k: beside_nan(graph, inputs.tensors, state, k) for k in alone}
-    layouts = find_layouts(graph, probes, inputs.batch)
+        some, alone = _chosen(inputs, company(graph)), {1: expected}
+    with _named_failure(model, inputs):
+        probes = {k: beside_nan(graph, some.tensors, state, k) for k in alone}
+    layouts = find_layouts(graph, probes, some.batch)
     if not all(_alike(probes[k][graph.output][k : k + 1], alone[k]) for k in alone):
         raise mixes("the model")
     return layouts

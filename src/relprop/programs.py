@@ -18,6 +18,10 @@ from .making import Captured, Made, make_program, read_before, read_model
 _PLANNING = threading.Lock()  # torch.export keeps global state while it reads a model
 
 
+# What was read, what it gives for the first sample until that is compared, the model's modules.
+Read = tuple[Captured, Tensor | None, list[nn.Module]]
+
+
 @dataclass(frozen=True)
 class Programs:
     """The programs that explain a model by a recipe.
@@ -32,7 +36,7 @@ class Programs:
     output: str | int | None
     per_input: bool
     saved: Mapping[str, Captured] = field(default_factory=dict)
-    _read: dict[Any, tuple[Captured, list[nn.Module]]] = field(default_factory=dict)
+    _read: dict[Any, Read] = field(default_factory=dict)
     _made: dict[Any, Made] = field(default_factory=dict)
 
     def by(self, recipe: Recipe) -> "Programs":
@@ -43,7 +47,7 @@ class Programs:
 
     def read(self) -> Mapping[str, Captured]:
         """What was read so far, by the text of the inputs' signature."""
-        return {**self.saved, **{repr(key[0]): read for key, (read, _) in self._read.items()}}
+        return {**self.saved, **{repr(key[0]): read for key, (read, *_) in self._read.items()}}
 
     def made(self, inputs: Inputs) -> Made:
         """The program for inputs like these. Raises what `read_model` and `make_program` raise."""
@@ -56,14 +60,14 @@ class Programs:
         if key not in self._made:
             with _PLANNING, torch.no_grad():
                 if key not in self._made:
-                    read, output = self._known(inputs, key)
+                    if key not in self._read:
+                        self._read[key] = *self._known(inputs), modules
+                    read, output, _ = self._read[key]
                     self._made[key] = make_program(read, self.model, inputs, self.recipe, output)
-                    self._read[key] = read, modules  # only now is it known to be right
+                    self._read[key] = read, None, modules
         return self._made[key]
 
-    def _known(self, inputs: Inputs, key: Any) -> tuple[Captured, Tensor | None]:
-        if key in self._read:
-            return self._read[key][0], None
+    def _known(self, inputs: Inputs) -> tuple[Captured, Tensor]:
         saved = self.saved.get(repr(inputs.signature))
         if saved is not None:
             return read_before(saved, self.model, inputs, self.output)

@@ -32,10 +32,10 @@ class Factor:
         """The next call is the last."""
         self._released = self._own
 
-    def __call__(self, c: Tensor, own: bool = False) -> Tensor:
-        """The result, of the shape of c. It may take the memory of c, if that is our `own`."""
+    def __call__(self, c: Tensor, in_place: bool = False) -> Tensor:
+        """The result, of the shape of c. It may take the memory of c, if `in_place`."""
         room = self._value if self._released and alike(c, self._value) else None
-        if own and room is None and c.dtype is self._value.dtype:
+        if in_place and room is None and c.dtype is self._value.dtype:
             room = c
         return self._operation(c, self._value, out=room)
 
@@ -69,8 +69,8 @@ class Damping:
         if self._by_u is not None:
             self._by_u.release()
 
-    def __call__(self, c: Tensor, own: bool = False) -> Tensor:
-        """Damped c, of its shape. It may take the memory of c, if that is our `own`."""
+    def __call__(self, c: Tensor, in_place: bool = False) -> Tensor:
+        """Damped c, of its shape. It may take the memory of c, if `in_place`."""
         if self._by_u is None:
             assert self._z is not None
             if torch.is_grad_enabled():  # u has no gradient where z is 0
@@ -79,7 +79,7 @@ class Damping:
             self._z = None
             if self._released:
                 self._by_u.release()
-        return self._by_u(c, own)
+        return self._by_u(c, in_place)
 
     def _u(self, z: Tensor) -> Tensor:
         room, epsilon = z if self._released else None, self._epsilon
@@ -99,7 +99,7 @@ def carried(
         lambda v: carry(share(v)),
         absorbed,
         share.release,
-        lambda v: carry(share(v, own=True)),
+        lambda v: carry(share(v, in_place=True)),
     )
 
 

@@ -51,13 +51,29 @@ def beside_nan(
     return values
 
 
+def company(graph: Graph) -> list[int]:
+    """The batch that shows whether its sample 1 is by itself: places of samples, -1 for the last.
+
+    Others stand before it and after it. Where an order may be turned round, it does not stand in
+    the middle, where it would stay.
+    """
+    return [0, -1, 0, 0] if any(n.operation in _REORDERS for n in graph.nodes) else [0, -1, 0]
+
+
+_MAY_REORDER = """
+flip rot90 roll index index_select gather take_along_dim take sort argsort topk index_add
+index_put index_copy scatter scatter_add scatter_reduce masked_scatter
+"""
+_REORDERS = frozenset(_MAY_REORDER.split())
+
+
 def find_layouts(
     graph: Graph, probes: Mapping[int, Mapping[str, Any]], batch: int
 ) -> dict[str, Layout | None]:
     """The layout of each value by name: the one that all probes allow.
 
-    probes  sample -> what `beside_nan` gives for it: one between two others, or the two at the
-            ends, since where numbers decide on the order, one at an end may look right by chance
+    probes  sample -> what `beside_nan` gives for it: one among others, see `company`, or the two
+            at the ends: where numbers decide on the order, one at an end may look right by chance
     None where they stand in such an order, as where experts sort tokens, and where NaN does not
     spread to. Raises CaptureError if NaN in one sample spreads to what the model makes of another.
     """

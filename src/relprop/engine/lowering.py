@@ -110,8 +110,11 @@ def _known(step: Step) -> Run | None:
     def run(values: Values) -> tuple[Any, Back]:
         result, pull, in_place = run_known(values)
         parts = pull if share == 1 else lambda v: tuple(_times(share, part) for part in pull(v))
-        absorbed = lambda v: _back(step, read(values)).absorbed(v)  # noqa: E731
-        return result, Back(parts, absorbed, in_place=in_place)
+        return result, Back(
+            parts,
+            lambda v: _back(step, read(values)).absorbed(v),
+            in_place=in_place if share == 1 else None,
+        )
 
     return run
 

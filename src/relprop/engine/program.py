@@ -142,7 +142,7 @@ class Program:
         """Relevance at each source, for c, the relevance per unit of the output, of its shape.
 
         again       the trace will be walked once more; if not, it is freed on the way
-        functional  with `again`: nothing is written into, as torch.func.vmap and torch.compile like
+        functional  nothing that arrives is written into: for torch.func.vmap and torch.compile
         """
         apart = not (watchers or functional or torch.is_grad_enabled())  # nobody sees a tensor
         waiting: dict[str, list[tuple[Tensor, Form]]] = defaultdict(list)
@@ -250,23 +250,23 @@ def _in_place(plan: Plan) -> frozenset[str]:
     Weighted sums that take what another one gives, or a pool; and such pools. Nobody else has it.
     """
     givers: dict[str, list[Step]] = defaultdict(list)
-    givers[plan.graph.output] += plan.steps  # whoever asks
     for step in plan.steps:
         for name in step.routes:
             givers[name].append(step)
     found = set()
     for step in plan.steps:
-        if step.kind in WEIGHTED_SUMS and len(givers[step.name]) == 1:
-            (giver,) = givers[step.name]
-            found |= {step.name} if _is_layer(giver) else set()
+        given_by = givers[step.name]  # and by whoever asks, at the output
+        if _is_known_sum(step) and len(given_by) == 1 and step.name != plan.graph.output:
+            (giver,) = given_by
+            layer = _is_known_sum(giver) and giver.kind in LAYERS
+            found |= {step.name} if layer and giver.leaving is Form.GRADIENT else set()
             found |= {step.name, giver.name} if giver.node.operation == "max_pool2d" else set()
     return frozenset(found)
 
 
-def _is_layer(step: Step) -> bool:
-    """Whether what it gives is a product with its weights, whose memory is its own."""
-    known = step.kind in LAYERS and step.rule is not None and step.rule.own is None
-    return known and step.leaving is Form.GRADIENT
+def _is_known_sum(step: Step) -> bool:
+    """Whether it is a weighted sum by a rule of ours, which keeps nothing that arrives."""
+    return step.kind in WEIGHTED_SUMS and step.rule is not None and step.rule.own is None
 
 
 def _needed_on_the_way_back(plan: Plan) -> frozenset[str]:

@@ -109,10 +109,10 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
     if is_relevance(step):  # which may arrive where z is zero
         denominator = denominator.masked_fill_(z == 0, torch.inf)
     share = step.share(denominator, reuse=True)
-    positive = (z > 0).view(torch.int8)
+    positive = (z > 0).view(torch.int8)  # torch multiplies by bytes faster than by bools
 
-    def split(v: Tensor, own: bool = False) -> tuple[Tensor, Tensor]:
-        s = share(v, own)
+    def split(v: Tensor, in_place: bool = False) -> tuple[Tensor, Tensor]:
+        s = share(v, in_place)
         s_up = s * positive
         return s_up, added(s, s_up, alpha=-1)
 
@@ -139,8 +139,8 @@ def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> B
         to_above.release()
         to_below.release()
 
-    def split(v: Tensor, own: bool = False) -> tuple[Tensor, Tensor]:
-        return to_above(v) * alpha, to_below(v, own) * -beta
+    def split(v: Tensor, in_place: bool = False) -> tuple[Tensor, Tensor]:
+        return to_above(v) * alpha, to_below(v, in_place) * -beta
 
     return sides.back(step, split, release)
 

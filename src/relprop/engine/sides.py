@@ -14,7 +14,7 @@ from .factors import Factor, added
 from .forms import Absorbed, Back, Form
 from .weighted import STABILISER, WeightedSum, Weights
 
-Split = Callable[..., tuple[Tensor, Tensor | None]]  # of v, and whether it is our own
+Split = Callable[..., tuple[Tensor, Tensor | None]]  # of v, and whether its memory may be taken
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Sides:
     def back_up(self, step: WeightedSum, share: Factor) -> Back:
         """The way back through `forward` alone."""
         return self.back(
-            step, lambda v, own=False: (share(v, own), None), share.release, both=False
+            step, lambda v, in_place=False: (share(v, in_place), None), share.release, both=False
         )
 
     def back(
@@ -89,17 +89,17 @@ class Sides:
                 stabiliser = stabiliser + v * ((s_up == 0) & (s_down == 0))  # what `split` dropped
             return {"bias": s_up * up + s_down * down, "stabiliser": stabiliser}
 
-        return Back(pull, absorbed, release, partial(pull, own=True))
+        return Back(pull, absorbed, release, partial(pull, in_place=True))
 
     def _to_positive(self, step: WeightedSum, split: Split, both: bool) -> Callable[..., Tensor]:
         """Back to inputs >= 0."""
         by_up = step.carry(self.up)
         if not both:
-            return lambda v, own=False: by_up(split(v, own)[0])
+            return lambda v, in_place=False: by_up(split(v, in_place)[0])
         by_down = step.carry(self.down)
 
-        def pull(v: Tensor, own: bool = False) -> Tensor:
-            s_up, s_down = split(v, own)
+        def pull(v: Tensor, in_place: bool = False) -> Tensor:
+            s_up, s_down = split(v, in_place)
             assert s_down is not None
             return added(by_up(s_up), by_down(s_down))
 
@@ -110,8 +110,8 @@ class Sides:
         by_up, by_down = step.carry(self.up), step.carry(self.down)
         positive = step.x.sign().clamp_(min=0)
 
-        def pull(v: Tensor, own: bool = False) -> Tensor:
-            s_up, s_down = split(v, own)
+        def pull(v: Tensor, in_place: bool = False) -> Tensor:
+            s_up, s_down = split(v, in_place)
             above, below = by_up(s_up), by_down(s_up)
             if s_down is not None:
                 above, below = added(above, by_down(s_down)), added(below, by_up(s_down))
@@ -129,8 +129,8 @@ class Sides:
         by_weight, by_magnitude = step.carry(step.weights), step.carry(step.weights.magnitude)
         side = step.x.sign().clamp_(min=0).mul_(2).sub_(1).mul_(half)  # half or, of x <= 0, -half
 
-        def pull(v: Tensor, own: bool = False) -> Tensor:
-            s_up, s_down = split(v, own)
+        def pull(v: Tensor, in_place: bool = False) -> Tensor:
+            s_up, s_down = split(v, in_place)
             both, apart = (s_up, s_up) if s_down is None else (s_up + s_down, s_up - s_down)
             return added(by_magnitude(apart) * side, by_weight(both), alpha=1 + half)
 
