@@ -214,7 +214,7 @@ def make_program(
 def _alone(graph: Graph, inputs: Inputs, state: Mapping[str, Tensor]) -> Tensor:
     """What a graph gives for the first sample; CaptureError if beside the last that is another."""
     first, _ = _ends(graph, inputs)
-    alone = graph.run(first.tensors, state)
+    alone: Tensor = graph.run(first.tensors, state)
     if graph.any_batch:
         both = graph.run(_chosen(inputs, [0, -1]).tensors, state)
         if not _alike(both[:1], alone):
