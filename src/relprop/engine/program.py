@@ -255,9 +255,8 @@ def _in_place(plan: Plan) -> frozenset[str]:
             givers[name].append(step)
     found = set()
     for step in plan.steps:
-        given_by = givers[step.name]  # and by whoever asks, at the output
-        if _is_known_sum(step) and len(given_by) == 1 and step.name != plan.graph.output:
-            (giver,) = given_by
+        if _is_known_sum(step) and len(givers[step.name]) == 1:  # the output's is who asks
+            (giver,) = givers[step.name]
             layer = _is_known_sum(giver) and giver.kind in LAYERS
             found |= {step.name} if layer and giver.leaving is Form.GRADIENT else set()
             found |= {step.name, giver.name} if giver.node.operation == "max_pool2d" else set()
