@@ -22,7 +22,7 @@ from .engine.planner import make_plan
 from .engine.program import Program
 from .engine.recipe import Recipe
 from .engine.refusals import refuse_train_mode
-from .errors import CaptureError, NumberError, PlanError
+from .errors import CaptureError, NumberError, PlanError, RelpropError
 
 _ROUNDING = 1e-2  # what rounding may change an output by, as a fraction: deep nets magnify it
 
@@ -160,7 +160,7 @@ def _named_failure(model: nn.Module, inputs: Inputs) -> Iterator[None]:
     """CaptureError for what torch raises where a model is run on more or fewer samples."""
     try:
         yield
-    except CaptureError:
+    except RelpropError:
         raise
     except Exception as error:
         raise CaptureError(
@@ -195,7 +195,7 @@ def make_program(
     first, _ = _ends(graph, inputs)
     with _named_failure(model, inputs):
         expected = graph.run(first.tensors, state) if expected is None else expected
-        got = program.forward(first.tensors, state).output
+    got = program.forward(first.tensors, state).output
     change, limit = _difference(got, expected), max(_ROUNDING, _tolerance(expected))
     if change > limit:  # what is expected may be of numbers that are no longer there
         change = _difference(got, _alone(graph, inputs, state))
