@@ -80,6 +80,40 @@ def test_a_batch_in_parts_is_explained_as_in_one(model, target):
         assert [entry.operation for entry in one.entries] == [e.operation for e in other.entries]
 
 
+def test_parts_can_be_differentiated_as_the_whole(model):
+    x = images(5).requires_grad_()
+
+    def slope(**options):
+        found = relprop.Explainer(model, "epsilon")(x, create_graph=True, **options)
+        return torch.autograd.grad(found.relevance.square().sum(), x)[0]
+
+    torch.testing.assert_close(slope(batch_size=2), slope())
+
+
+class Turned(nn.Module):
+    """Has samples in the last dimension for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.turn, self.last = nn.Linear(6, 4), Transposed(), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.turn(self.first(x)).t())
+
+
+class Transposed(nn.Module):
+    def forward(self, h: Tensor) -> Tensor:
+        return h.t()
+
+
+@pytest.mark.parametrize("size", [2, 4])  # of which 4 is by chance the size of that value, too
+def test_a_layer_whose_output_begins_otherwise_is_not_put_together(size):
+    explainer, x = relprop.Explainer(Turned().eval(), "zero"), torch.randn(5, 6)
+    assert explainer(x, layers=["turn"]).layers["turn"].shape == (4, 5)
+    with pytest.raises(InputError, match=r"at a layer, for \d samples in parts"):
+        explainer(x, layers=["turn"], batch_size=size)
+
+
 def test_as_many_samples_at_a_time_as_memory_allows(model):
     explainer, x = relprop.Explainer(model, "epsilon"), images(64)
     explainer(x)
