@@ -1,7 +1,11 @@
-"""Lets torchvision be imported beside a torch that it was not built for.
+"""Lets torchvision be imported beside a torch that it was not built for, and tests run on a GPU.
 
 Zennit and Lightning import it. Built for CUDA, it lacks two operators beside a CPU-only torch. Both
 want class names only, so two declarations without code are enough.
+
+    python -m pytest --device cuda tests/test_rules.py
+
+makes the models and inputs of tests there, where a test does not say otherwise.
 """
 
 import torch
@@ -12,3 +16,11 @@ except RuntimeError:
     OPERATORS = torch.library.Library("torchvision", "DEF")  # declarations end with this object
     for name in ("nms", "qnms"):
         OPERATORS.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", help="where tensors and models are made that tests make")
+
+
+def pytest_configure(config):
+    torch.set_default_device(config.getoption("--device"))

@@ -1,7 +1,7 @@
 """A program and its way back as one function, made by torch.compile for batches of any size.
 
 Explains one class of each sample. Weights that rules derive are part of what is compiled, so that
-it follows changes of the model's own.
+it follows changes of the model's own. On a CUDA device all that it launches is recorded.
 """
 
 import threading
@@ -15,6 +15,7 @@ from .engine.capture import first_line
 from .engine.inputs import Inputs
 from .engine.program import Program
 from .errors import PlanError, RelpropError
+from .recorded import Recorded
 
 PREDICTED = -1  # in the place of a class
 
@@ -77,7 +78,10 @@ class CompiledProgram:
         with FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True) as mode:
             stand_ins = _stand_ins(mode, tensors, any_size)
             traced = make_fx(function, _allow_non_fake_inputs=True)(*stand_ins)
-        return torch.compile(traced)
+        compiled = torch.compile(traced)
+        if tensors[0].device.type != "cuda":
+            return compiled
+        return Recorded(compiled, anew=len(tensors) - len(state))
 
     def _function(self, labels: Sequence[str], names: Sequence[str]) -> Callable[..., Any]:
         """The whole explanation as a function of tensors alone."""

@@ -80,9 +80,10 @@ def _run_compiled(made: Made, model: nn.Module, inputs: Inputs, request: Request
     graph = made.program.plan.graph
     node = graph.node(graph.output)
     known = classes_before(request.target, node.shape if node else (), inputs.batch)
-    classes = torch.full((inputs.batch,), PREDICTED) if known is None else known
+    device = inputs.first.device
+    classes = torch.full((inputs.batch,), PREDICTED, device=device) if known is None else known
     state = state_of(model, graph)
-    output, target, found = made.compiled(inputs, state, classes.to(inputs.first.device))
+    output, target, found = made.compiled(inputs, state, classes.to(device))
     if not all(map(is_finite, (output, *found.values()))):
         run(made, model, inputs, replace(request, compile=False))  # which says where it arose
         for values in (output, *found.values()):

@@ -127,7 +127,7 @@ def _classes(output: Tensor, target: Any) -> Tensor:
             raise _bad(repr(target), 'write "runner-up"')
         return output.topk(2, dim=1).indices[:, 1]
     batch, count = output.shape
-    return _in_range(_labels(target, batch).to(output.device), count)
+    return _in_range(_labels(target, batch), count).to(output.device)
 
 
 def classes_before(target: Any, shape: Sequence[int | None], batch: int) -> Tensor | None:
@@ -157,7 +157,7 @@ def _labels(target: Any, batch: int) -> Tensor:
     if isinstance(target, bool):
         raise _bad(repr(target), "give a class number")
     try:
-        labels = torch.as_tensor(target)
+        labels = target if isinstance(target, Tensor) else torch.as_tensor(target, device="cpu")
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise _bad(f"a {type(target).__name__}", "give class numbers") from None
     if labels.is_floating_point() or labels.is_complex() or labels.dtype is torch.bool:

@@ -129,4 +129,5 @@ def _projection(tensor: Tensor) -> Tensor:
 @lru_cache(maxsize=256)
 def _direction(size: int, device: torch.device) -> Tensor:
     """The same numbers for a size each time, between 1 and 2."""
-    return (torch.rand(size, generator=torch.Generator().manual_seed(0)) + 1).to(device)
+    drawn = torch.rand(size, generator=torch.Generator("cpu").manual_seed(0), device="cpu")
+    return (drawn + 1).to(device)
