@@ -4,6 +4,7 @@ Biases are as large as what they are added to: with the near-zero biases of a fr
 that mistreats the bias would pass.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -17,7 +18,7 @@ def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
         for name, value in (*model.named_parameters(), *model.named_buffers()):
             if not value.is_floating_point():
                 continue
-            drawn = torch.randn(value.shape, generator=gen, dtype=torch.float64)
+            drawn = torch.randn(value.shape, generator=gen, dtype=torch.float64, device="cpu")
             if value.ndim > 1:
                 drawn *= (2 / value[0].numel()) ** 0.5  # keeps the size of values through ReLUs
             elif name.endswith("running_var"):
@@ -32,13 +33,19 @@ def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
 
 def signed(*shape: int, seed: int = 1) -> Tensor:
     """A float64 input of shape, both signs."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return drawn(torch.randn, shape, seed)
 
 
 def pixels(*shape: int, seed: int = 1) -> Tensor:
     """A float64 input of shape in [0, 1], a third of it exactly 0, like the ground of a digit."""
-    x = torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return (1.5 * x - 0.5).clamp(min=0)
+    return (1.5 * drawn(torch.rand, shape, seed) - 0.5).clamp(min=0)
+
+
+def drawn(draw: Callable[..., Tensor], shape: tuple[int, ...], seed: int) -> Tensor:
+    """Float64 numbers, the same on every device."""
+    gen = torch.Generator().manual_seed(seed)
+    x = draw(shape, generator=gen, dtype=torch.float64, device="cpu")
+    return x.to(torch.get_default_device())
 
 
 class Residual(nn.Module):

@@ -68,6 +68,7 @@ class CompiledProgram:
         counts: Sequence[bool],
     ) -> Callable[..., Any]:
         # Slow to import, and used here alone.
+        from torch._dispatch.python import enable_python_dispatcher
         from torch._subclasses.fake_tensor import FakeTensorMode
         from torch.fx.experimental.proxy_tensor import make_fx
         from torch.fx.experimental.symbolic_shapes import ShapeEnv
@@ -77,7 +78,8 @@ class CompiledProgram:
         # On throughout: what a step makes anew, of a size alone, must not have numbers either.
         with FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True) as mode:
             stand_ins = _stand_ins(mode, tensors, any_size)
-            traced = make_fx(function, _allow_non_fake_inputs=True)(*stand_ins)
+            with enable_python_dispatcher():
+                traced = make_fx(function, _allow_non_fake_inputs=True)(*stand_ins)
         compiled = torch.compile(traced)
         if tensors[0].device.type != "cuda":
             return compiled

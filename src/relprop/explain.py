@@ -26,7 +26,7 @@ from .programs import Programs
 from .progress import Progress
 from .running import Request, run
 from .saving import Saved, read_plans, write_plans
-from .streaming import ahead, on_device
+from .streaming import ahead
 from .target import Target
 
 Seed = Literal["score", "one"]
@@ -206,12 +206,11 @@ class Explainer:
         device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
 
         def made_ready(batch: Any) -> tuple[Given, Target]:
-            x, wanted = prepare(batch) if prepare else (_first_of(batch), target)
-            return on_device(x, device), wanted
+            return prepare(batch) if prepare else (_first_of(batch), target)
 
         count = len(batches) if isinstance(batches, Sized) else None
         with Progress.fitting(quiet=not progress).stage("explain", count, "batches") as advance:
-            for x, wanted in ahead(batches, made_ready):
+            for x, wanted in ahead(batches, made_ready, device):
                 yield self(x, wanted, seed, **options)
                 advance(1)
 

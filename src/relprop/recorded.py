@@ -49,7 +49,7 @@ class _Recording:
     def __init__(self, function: Function, tensors: Sequence[Tensor], anew: int) -> None:
         self._own = [t.clone() for t in tensors[:anew]]
         self._others = tensors[anew:]  # kept, so that their places stay theirs
-        present, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+        present, aside = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(present)
         with torch.cuda.stream(aside):  # what libraries set up at a first call is not recorded
             function(*self._own, *self._others)

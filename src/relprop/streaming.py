@@ -6,30 +6,41 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 T = TypeVar("T")
 
 
-def ahead(batches: Iterable[T], prepare: Callable[[T], Any]) -> Iterator[Any]:
-    """Each batch, prepared; the next one is fetched and prepared in the meantime."""
+def ahead(batches: Iterable[T], prepare: Callable[[T], Any], device: torch.device) -> Iterator[Any]:
+    """Each batch, prepared and on the device; the next one is made so in the meantime."""
     iterator, end = iter(batches), object()
+    # in the stream of what is computed, copies would wait for it
+    stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def fetch() -> Any:
         batch = next(iterator, end)
-        return end if batch is end else prepare(batch)  # type: ignore[arg-type]
+        return end if batch is end else _copied(prepare(batch), device, stream)  # type: ignore[arg-type]
 
     with ThreadPoolExecutor(1, thread_name_prefix="relprop-loading") as worker:
         waiting = worker.submit(fetch)
         while (batch := waiting.result()) is not end:
             waiting = worker.submit(fetch)
+            if stream is not None:
+                _used_here(batch, device)
             yield batch
 
 
-def on_device(batch: Any, device: torch.device) -> Any:
-    """The same with every tensor on the device."""
+def _copied(batch: Any, device: torch.device, stream: torch.cuda.Stream | None) -> Any:
+    """The same with every tensor on the device, when all have arrived there."""
+    with torch.cuda.stream(stream):  # None: nothing
+        found = tree_map_only(Tensor, lambda t: t.to(device, non_blocking=True), batch)
+    if stream is not None:
+        stream.synchronize()
+    return found
 
-    def moved(value: Any) -> Any:
-        return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
 
-    return tree_map(moved, batch)
+def _used_here(batch: Any, device: torch.device) -> None:
+    """Tell torch that tensors of another stream are used in this one as well."""
+    for tensor in tree_leaves(batch):
+        if isinstance(tensor, Tensor) and tensor.device == device:
+            tensor.record_stream(torch.cuda.current_stream(device))
