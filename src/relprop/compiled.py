@@ -94,7 +94,8 @@ class CompiledProgram:
             trace = self._program.forward(inputs, state)
             output = trace.output
             chosen = torch.where(classes == PREDICTED, output.argmax(1), classes)
-            c = torch.zeros_like(output).scatter(1, chosen[:, None], 1.0)
+            each = torch.arange(output.shape[1], device=output.device)
+            c = (each == chosen[:, None]).to(output.dtype)
             # torch plans the memory itself
             found = self._program.backward(trace, c, again=True, functional=True)
             return (output, chosen, *(found[name] for name in self._program.taken))

@@ -27,6 +27,9 @@ from .packed import unpack
 from .reading import read
 
 
+_KERNELS_TURN = 65535  # samples: beyond, torch takes another CUDA kernel for the same batch norm
+
+
 def capture(model: nn.Module, inputs: Inputs, output: str | int | None, per_input: bool) -> Graph:
     """Read the operations that `model` runs on a batch like `inputs`.
 
@@ -146,14 +149,20 @@ def _follow(called: Called) -> torch.export.ExportedProgram:
 
 def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str) -> None:
     """torch.export notes for which batch sizes what it read is true."""
+    of_a_kernel = _KERNELS_TURN if _normalises_on_cuda(program) else None
     for sizes in program.range_constraints.values():
-        if sizes.upper.is_Integer or sizes.lower > 2:
+        if (sizes.upper.is_Integer and sizes.upper != of_a_kernel) or sizes.lower > 2:
             raise CaptureError(
                 f"{name} does one thing for a batch of {sizes.lower} to {sizes.upper} and another "
                 "beyond",
                 "a model that does the same for a batch of any size",
                 "take the condition on x.shape[0] out of forward",
             )
+
+
+def _normalises_on_cuda(program: torch.export.ExportedProgram) -> bool:
+    norms = [node for node in program.graph.nodes if "batch_norm" in str(node.target)]
+    return any(node.args[0].meta["val"].device.type == "cuda" for node in norms)
 
 
 def twin(model: nn.Module) -> nn.Module:

@@ -85,7 +85,7 @@ class Damping:
         room, epsilon = z if self._released else None, self._epsilon
         size = z if self._nonnegative else torch.abs(z, out=room)
         if not isinstance(epsilon, Tensor):
-            epsilon = size.new_full((), epsilon)
+            epsilon = torch.full((), epsilon, dtype=size.dtype, device=size.device)
         return torch.div(epsilon, size, out=room).add_(1)
 
 

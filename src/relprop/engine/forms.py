@@ -57,8 +57,9 @@ def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
 def signed(z: Tensor, epsilon: float | Tensor) -> Tensor:
     """What `stabilise` adds."""
     # filled where z is: a number made here and copied there would wait for the device
-    size = epsilon if isinstance(epsilon, Tensor) else z.new_full((), epsilon)
-    return torch.copysign(size, z + 0.0)  # a sum that is -0.0 becomes 0.0
+    if not isinstance(epsilon, Tensor):
+        epsilon = torch.full((), epsilon, dtype=z.dtype, device=z.device)
+    return torch.copysign(epsilon, z + 0.0)  # a sum that is -0.0 becomes 0.0
 
 
 def divide(numerator: Tensor, denominator: Tensor) -> Tensor:

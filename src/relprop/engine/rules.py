@@ -227,7 +227,10 @@ def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Ba
 
 def bound(value: float | Tensor, sample: Tensor) -> Tensor:
     """A bound of the inputs, of the shape of one sample. Raises InputError if it has another."""
-    tensor = value.to(sample) if isinstance(value, Tensor) else sample.new_full((), value)
+    if isinstance(value, Tensor):
+        tensor = value.to(sample)
+    else:
+        tensor = torch.full((), value, dtype=sample.dtype, device=sample.device)
     try:
         return tensor.expand(sample.shape)
     except RuntimeError:
