@@ -12,6 +12,7 @@ import statistics
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
@@ -118,13 +119,18 @@ def embedded(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Tensor]:
 
 
 def gradient_times_input(model: nn.Module, inputs: Inputs) -> Callable[[], Tensor]:
-    """One forward pass, one backward pass down to the input and no further."""
+    """One forward pass, one backward pass down to the input and no further.
+
+    Recurrent layers without cuDNN, which has no way back for them in eval mode.
+    """
     module, x = differentiable(model, inputs)
     module.requires_grad_(False)
+    recurrent = any(isinstance(part, nn.RNNBase) for part in module.modules())
 
     def explain() -> Tensor:
         leaf = x.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(module(leaf).amax(1).sum(), leaf)
+        with torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext():
+            (gradient,) = torch.autograd.grad(module(leaf).amax(1).sum(), leaf)
         return gradient * leaf.detach()
 
     return explain

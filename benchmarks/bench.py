@@ -1,9 +1,10 @@
 """What an explanation costs, in units of gradient x input, beside other libraries.
 
-    python benchmarks/bench.py [--rounds 9] [--only "VGG16*"] [--out FILE] [--json FILE]
+    python benchmarks/bench.py [--rounds 9] [--only "VGG16*"] [--device cuda] [--out FILE]
 
 All methods explain the same batch in turn, round after round. A method's ratio is its time over
-that of gradient x input in the same round, so that a machine which slows down slows both.
+that of gradient x input in the same round, so that a machine which slows down slows both. What the
+file of `--json` holds of the other kind of device is kept, and the page shows both.
 """
 
 import json
@@ -20,11 +21,11 @@ from pathlib import Path
 
 import click
 import torch
-from bench_page import Row, line, machine, page
+from bench_page import Row, Run, line, machine, page
 from methods import ALL, COMPILED, FLOOR, ONE, methods
 from timing import FEWEST, Ready, Settings, made, rounds
 from torch import Tensor
-from workloads import WORKLOADS, Workload
+from workloads import DEVICES, WORKLOADS, Workload
 
 FRESH = Path(__file__).with_name("fresh.py")
 LEAST = 2**24  # bytes: below, a process's memory says nothing of one explanation
@@ -93,9 +94,9 @@ def measure(workload: Workload, settings: Settings) -> list[Row]:
     ready, problems = made(workload, settings)
     taken, maps = rounds(ready, settings)
     rows = {name: Row(workload.name, name, problem=why) for name, why in problems.items()}
-    rows |= {name: timed(workload, name, ready[name], taken, maps) for name in taken}
+    rows |= {name: timed(workload, name, ready, taken, maps) for name in taken}
     ready, maps = {}, {}  # room for other processes
-    if not settings.quick:
+    if not settings.quick and settings.device == "cpu":
         rows = with_memory(workload, rows, settings)
     return [rows[name] for name in methods(workload) if name in rows]
 
@@ -103,22 +104,30 @@ def measure(workload: Workload, settings: Settings) -> list[Row]:
 def timed(
     workload: Workload,
     name: str,
-    method: Ready,
+    ready: Mapping[str, Ready],
     taken: Mapping[str, list[float]],
     maps: Mapping[str, Tensor | None],
 ) -> Row:
     """The row of a method that ran."""
-    found = ratios(taken, name, FLOOR)
+    found, method = ratios(taken, name, FLOOR), ready[name]
     recipe, differs = compared(name, maps) or ("", None)
+    own = method.memory is not None and name.startswith("relprop")
     return Row(
         *(workload.name, name, statistics.median(taken[name])),
         *(statistics.median(found), min(found), max(found), len(found)),
         size=method.size,
         ones=statistics.median(ratios(taken, name, ONE)) if name == ALL and ONE in taken else None,
-        first=method.first if name.endswith(COMPILED) else None,
+        memory=share(method.memory, ready[FLOOR].memory),
+        tensors=share(method.tensors, ready[FLOOR].tensors),
+        first=method.first if own or name.endswith(COMPILED) else None,
         recipe=recipe,
         differs=differs,
     )
+
+
+def share(got: float | None, base: float | None) -> float | None:
+    """In units of what the floor needs, where both are known."""
+    return got / base if got is not None and base else None
 
 
 def with_memory(workload: Workload, rows: Mapping[str, Row], settings: Settings) -> dict[str, Row]:
@@ -135,15 +144,11 @@ def with_memory(workload: Workload, rows: Mapping[str, Row], settings: Settings)
     if (floor.get("resident") or 0) < LEAST:
         floor = floor | {"resident": None}
 
-    def share(name: str, what: str) -> float | None:
-        got, base = known[name].get(what), floor.get(what)
-        return got / base if got is not None and base else None
-
     return dict(rows) | {
         name: replace(
             rows[name],
-            memory=share(name, "resident"),
-            tensors=share(name, "tensors"),
+            memory=share(found.get("resident"), floor.get("resident")),
+            tensors=share(found.get("tensors"), floor.get("tensors")),
             first=rows[name].first or (found.get("first") if name.startswith("relprop") else None),
         )
         for name, found in known.items()
@@ -166,6 +171,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
                 help=f"No more rounds of a workload after so long, but {FEWEST} at least.",
             ),
             click.option("--only", default="*", show_default=True, help="Glob on workloads."),
+            click.option("--device", default="cpu", type=click.Choice(DEVICES), show_default=True),
             click.option("--threads", default=0, help="Threads of torch; its own choice if left."),
             click.option("--compiled", is_flag=True, help="Compile also where it takes minutes."),
             click.option("--quick", is_flag=True, help="Neither memory nor compiled methods."),
@@ -183,6 +189,7 @@ def main(
     rounds: int,
     budget: float,
     only: str,
+    device: str,
     threads: int,
     compiled: bool,
     quick: bool,
@@ -192,27 +199,39 @@ def main(
     """Measure, print the tables, write the files."""
     if threads:
         torch.set_num_threads(threads)
-    settings = Settings(rounds, budget, threads, quick, compiled)
-    chosen = [workload for workload in WORKLOADS if fnmatch(workload.name, only)]
+    settings = Settings(rounds, budget, threads, quick, compiled, device)
+    chosen = [one for one in WORKLOADS if fnmatch(one.name, only) and device in one.devices]
     with tempfile.TemporaryDirectory() as cache, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache  # nothing compiled in another run is taken
-        run(chosen, settings, out, record)
+        run([one.on(device) for one in chosen], settings, out, record)
 
 
 def run(chosen: list[Workload], settings: Settings, out: Path | None, record: Path | None) -> None:
     """Workload after workload; what is known so far is written after each."""
-    facts, rows = machine(), list[Row]()
+    others = other_runs(record, settings.device) if record else {}
+    facts, rows = machine(settings.device), list[Row]()
     for workload in chosen:
         found = measure(workload, settings)
         rows += found
         click.echo("\n".join([workload.name, *(line(row) for row in found)]))
+        runs = others | {settings.device: Run(facts, asdict(settings), rows)}
+        runs = {device: runs[device] for device in DEVICES if device in runs}
         if out:
-            out.write_text(page(rows, facts))
+            out.write_text(page(runs))
         if record:
-            content = {"machine": facts, "settings": asdict(settings)}
-            content["rows"] = [asdict(row) for row in rows]
+            content = {device: asdict(one) for device, one in runs.items()}
             record.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def other_runs(record: Path, device: str) -> dict[str, Run]:
+    """What a file holds of runs on other kinds of devices."""
+    known = json.loads(record.read_text()) if record.exists() else {}
+    return {
+        kind: Run(run["machine"], run["settings"], [Row(**row) for row in run["rows"]])
+        for kind, run in known.items()
+        if kind != device
+    }
 
 
 if __name__ == "__main__":

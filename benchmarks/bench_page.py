@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from methods import ALL, CACHED, CHANNELS_LAST, COMPILED, FORWARD
+from methods import ALL, CHANNELS_LAST, COMPILED, FORWARD
 from versions import installed
 from workloads import WORKLOADS, Workload
 
@@ -22,6 +22,8 @@ SUMMARY = """\
 Times are in units of gradient x input, peaks of memory too; the first call is in seconds. A peer is
 right if its map is within 1% of relprop's of that recipe."""
 
+ON = {"cpu": "On a CPU", "cuda": "On a GPU"}
+
 LEGEND = f"""\
 - **ratio**: time in units of gradient x input (one forward pass, and one backward pass to the input
   alone: parameters are frozen), median of the rounds, with the lowest and the highest. All methods
@@ -29,7 +31,9 @@ LEGEND = f"""\
 - **memory**: how much the resident memory of a fresh process rises over what it holds with
   libraries, model and batch, in units of what it rises for gradient x input. What a method keeps
   from call to call, such as weights that a rule derives, counts; what it freed does not (glibc's
-  malloc is told to give it back). Empty where all is too small.
+  malloc is told to give it back). Empty where all is too small. On a GPU: how much the most that
+  torch holds on it rises over what it held before a method was made; of what is compiled, all that
+  stays reserved for it, which is where it computes.
 - **tensors**: the most bytes of tensors that one call makes and holds at once, in the same units.
   What is kept from an earlier call does not count. Torch cannot tell it of compiled functions.
 - **ready**: seconds until a method can be called: for relprop, to capture the model and plan, in a
@@ -41,8 +45,10 @@ LEGEND = f"""\
   convolutions on CPUs to be faster. relprop does so by itself: its own rows are of the default.
 - **{FORWARD}**: the model without anything else. A method that needs a forward pass and a backward
   pass of the same cost cannot take less than gradient x input does.
-- **all 10 classes**: in one call, of convolutional nets with `batch_size={CACHED}`: values that fit
-  into a CPU's cache take less time.
+- **compiled**: with `compile=True`, which on a GPU also records what is launched as a CUDA graph.
+- **bfloat16**: all methods under autocast.
+- **all 10 classes**: in one call, on a CPU of convolutional nets with `batch_size=128`: values that
+  fit into its cache take less time.
 - **by map**: by `explainer.map`, from a loader that puts batches together sample by sample.
 - A number in brackets is that of the samples explained at a time: of the sizes tried the best, or
   a smaller one that takes at most 5 % longer."""
@@ -77,12 +83,25 @@ class Row:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class Run:
+    """All that was measured on one device: on which machine, how, and what was found."""
+
+    machine: Mapping[str, object]
+    settings: Mapping[str, object]
+    rows: Sequence[Row]
+
+
 # ---- what the figures depend on ------------------------------------------------------------------
 
 
-def machine() -> dict[str, object]:
-    """Processor, system and versions."""
+def machine(device: str) -> dict[str, object]:
+    """Device, processor, system and versions."""
+    card = dict[str, object]()
+    if device == "cuda":
+        card = {"card": torch.cuda.get_device_name(), "CUDA": torch.version.cuda}
     return {
+        **card,
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
@@ -102,21 +121,26 @@ def processor() -> str:
 # ---- the page ------------------------------------------------------------------------------------
 
 
-def page(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
-    """The report in Markdown."""
-    about = ", ".join(f"{name} {value}" for name, value in facts.items())
-    blocks = ["# Benchmarks", f"`make bench` writes this page. {about}.", SUMMARY]
-    blocks += [summary(rows), "## Each method", LEGEND]
-    for name in dict.fromkeys(row.workload for row in rows):
-        mine = [row for row in rows if row.workload == name]
-        count = max(row.rounds for row in mine)
-        blocks += [f"### {name}", f"{count} rounds." if count > 1 else "One round.", table(mine)]
+def page(runs: Mapping[str, Run]) -> str:
+    """The report in Markdown, of a run on each kind of device."""
+    blocks = ["# Benchmarks", "`make bench` writes this page.", SUMMARY]
+    for device, run in runs.items():
+        about = ", ".join(f"{name} {value}" for name, value in run.machine.items())
+        blocks += [f"## {ON[device]}", f"{about[0].upper()}{about[1:]}.", summary(run.rows, device)]
+    blocks += ["## Each method", LEGEND]
+    for device, run in runs.items():
+        for name in dict.fromkeys(row.workload for row in run.rows):
+            mine = [row for row in run.rows if row.workload == name]
+            count = max(row.rounds for row in mine)
+            blocks += [f"### {ON[device]}: {name}", f"Rounds: {count}.", table(mine)]
     return "\n\n".join(blocks) + "\n"
 
 
 def table(rows: Sequence[Row]) -> str:
     """All methods of a workload."""
-    head = "| method | seconds | ratio | lowest | highest | memory | tensors | ready | differs |"
+    head = (
+        "| method | milliseconds | ratio | lowest | highest | memory | tensors | ready | differs |"
+    )
     return "\n".join([head, "|---|--:|--:|--:|--:|--:|--:|--:|---|", *(line(row) for row in rows)])
 
 
@@ -126,7 +150,7 @@ def line(row: Row) -> str:
         return f"| {row.method} | {plain(row.problem)} | | | | | | | |"
     size = "" if row.size is None else f" ({row.size})"
     differs = "" if row.differs is None else f"{row.recipe} {row.differs:.1e}"
-    times = f"{row.seconds:.4f} | {row.ratio:.2f} | {row.lowest:.2f} | {row.highest:.2f}"
+    times = f"{1000 * row.seconds:.2f} | {row.ratio:.2f} | {row.lowest:.2f} | {row.highest:.2f}"
     shares = f"{number(row.memory)} | {number(row.tensors)} | {number(row.first, 1)}"
     return f"| {row.method}{size} | {times} | {shares} | {differs} |"
 
@@ -144,21 +168,25 @@ def number(value: float | None, digits: int = 2) -> str:
 # ---- the summary ---------------------------------------------------------------------------------
 
 
-def summary(rows: Sequence[Row]) -> str:
+def summary(rows: Sequence[Row], device: str) -> str:
     """What was measured beside what it is meant to stay below, recipe by recipe."""
     head = (
-        "| workload | recipe | time | limit | memory | limit | tensors | first call | limit |"
-        " compiled | fastest right peer |\n|---|---|--:|---|--:|---|--:|--:|---|--:|---|"
+        "| workload | recipe | milliseconds | time | limit | memory | limit | tensors |"
+        " first call | limit | compiled | fastest right peer |\n"
+        "|---|---|--:|--:|---|--:|---|--:|--:|---|--:|---|"
     )
     lines = [head]
-    for workload in WORKLOADS:
+    for workload in (one.on(device) for one in WORKLOADS):
         mine = {row.method: row for row in rows if row.workload == workload.name}
         lines += [recipe_line(workload, name, mine) for name in workload.recipes if mine]
         if (every := mine.get(ALL)) and every.ones:
             measured = (
                 f"{every.ones:.2f} times one class | {verdict(every.ones, workload.all_classes)}"
             )
-            lines.append(f"| {workload.name} | all 10 classes | {measured} | | | | | | | |")
+            time = 1000 * every.seconds
+            lines.append(
+                f"| {workload.name} | all 10 classes | {time:.2f} | {measured} |{' |' * 7}"
+            )
     return "\n".join(lines)
 
 
@@ -166,10 +194,11 @@ def recipe_line(workload: Workload, name: str, rows: Mapping[str, Row]) -> str:
     """One recipe on one workload."""
     row = rows[f"relprop {name}"]
     if row.ratio is None:
-        return f"| {workload.name} | {name} | {plain(row.problem)} | | | | | | | | |"
+        return f"| {workload.name} | {name} | {plain(row.problem)} |{' |' * 9}"
     compiled = rows.get(f"relprop {name}{COMPILED}")
     cells = [
-        *(workload.name, name, f"{row.ratio:.2f} ({row.lowest:.2f}-{row.highest:.2f})"),
+        *(workload.name, name, f"{1000 * row.seconds:.2f}"),
+        f"{row.ratio:.2f} ({row.lowest:.2f}-{row.highest:.2f})",
         *(verdict(row.ratio, workload.limits[name]), number(row.memory)),
         *(verdict(row.memory, workload.memory), number(row.tensors), number(row.first, 1)),
         *(verdict(row.first, workload.first), number(compiled.ratio) if compiled else ""),

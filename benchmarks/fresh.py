@@ -54,7 +54,7 @@ def main() -> None:
     if threads:
         torch.set_num_threads(threads)
     (workload,) = [one for one in WORKLOADS if one.name == title]
-    model, x = workload.build()
+    model, x = workload.build("cpu")
     load_libraries()
     gc.collect()
     before, start = resident("VmRSS"), perf_counter()

@@ -25,7 +25,6 @@ COMPILED = ", compiled"
 ALL = "relprop epsilon-plus-flat, all 10 classes"
 ONE = "relprop epsilon-plus-flat"
 MAP = "relprop epsilon-plus-flat, by map"
-CACHED = 128  # pictures at a time, whose values on many ways back fit into a CPU's cache
 Method = Callable[[], Tensor | None]
 Maker = Callable[[nn.Module, Inputs], Method]
 
@@ -76,7 +75,7 @@ def by_map(model: nn.Module, x: Inputs, name: str, batch_size: int) -> Method:
     assert isinstance(x, Tensor)
     explainer = relprop.Explainer(model, recipe(name))
     explainer.plan(x)
-    loader = DataLoader(TensorDataset(x), batch_size)
+    loader = DataLoader(TensorDataset(x.cpu()), batch_size)
     return lambda: torch.cat([e.relevance for e in explainer.map(loader, progress=False)])
 
 
@@ -162,8 +161,7 @@ def methods(workload: Workload, size: int | None = None) -> dict[str, Maker]:
     name = workload.compiled
     ours[f"relprop {name}{COMPILED}"] = partial(compiled, name=name, batch_size=size)
     if workload.all_classes:
-        few = CACHED if workload.convolves else None
-        ours[ALL] = partial(every_class, name="epsilon-plus-flat", batch_size=few)
+        ours[ALL] = partial(every_class, name="epsilon-plus-flat", batch_size=workload.cached)
     first = {name: others.pop(name) for name in BARE if name in others}
     return first | ours | others
 

@@ -1,6 +1,7 @@
 """Makes the methods of a workload, and times them in turn, round after round.
 
-Knows nothing of memory, nor of what the times are compared with.
+On a device with memory of its own that is measured, too. Knows nothing of what the times are
+compared with.
 """
 
 import copy
@@ -9,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
+import torch
 from architecture import Inputs
-from methods import COMPILED, FLOOR, Method, methods
+from methods import COMPILED, FLOOR, Maker, Method, methods
 from torch import Tensor, nn
 from tqdm import tqdm
 from workloads import Workload
@@ -25,6 +27,7 @@ class Settings:
     """Of a run. rounds and seconds for each workload, whichever is less; 0 threads: torch's choice.
 
     quick    neither memory nor compiled methods      compiled  also where it takes minutes
+    device   of torch: "cpu" or "cuda"
     """
 
     rounds: int
@@ -32,15 +35,22 @@ class Settings:
     threads: int
     quick: bool
     compiled: bool
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A method that was called before. size: samples at a time; first: seconds to make it."""
+    """A method that was called before. size: samples at a time; first: seconds to make it.
+
+    memory   on a device with memory of its own: bytes that rise over what was held before it was
+             made, and tensors: over what was held before a call
+    """
 
     call: Method
     size: int | None
     first: float
+    memory: int | None = None
+    tensors: int | None = None
 
 
 # ---- making --------------------------------------------------------------------------------------
@@ -48,17 +58,17 @@ class Ready:
 
 def made(workload: Workload, settings: Settings) -> tuple[dict[str, Ready], dict[str, str]]:
     """The methods that run, after they were called, and why the others do not."""
-    model, x = workload.build()
+    model, x = workload.build(settings.device)
     ready: dict[str, Ready] = {}
     problems: dict[str, str] = {}
     for name in methods(workload):
         if name.endswith(COMPILED) and settings.quick:
             continue
-        if name.endswith(COMPILED) and workload.slow and not settings.compiled:
+        if name.endswith(COMPILED) and settings.device in workload.slow and not settings.compiled:
             problems[name] = "takes minutes to compile: --compiled"
             continue
         try:
-            ready[name] = prepared(workload, name, model, x)
+            ready[name] = prepared(workload, name, model, x, settings.device)
         except ModuleNotFoundError as error:
             problems[name] = f"not installed: {error.name}"
         except Exception as error:
@@ -66,28 +76,49 @@ def made(workload: Workload, settings: Settings) -> tuple[dict[str, Ready], dict
     return ready, problems
 
 
-def prepared(workload: Workload, name: str, model: nn.Module, x: Inputs) -> Ready:
-    """The method on a copy of the model, called twice or, in parts, at every size of a part."""
+def prepared(workload: Workload, name: str, model: nn.Module, x: Inputs, device: str) -> Ready:
+    """The method on a copy of the model, called twice or, in parts, at every size of a part.
+
+    What is compiled is called once more, since on CUDA it is recorded at the second call.
+    """
     if name != FLOOR:
         model = copy.deepcopy(model)
-    size = best_size(workload, name, model, x) if workload.sizes else None
-    start = perf_counter()
-    method = methods(workload, size)[name](model, x)
+    size = best_size(workload, name, model, x, device) if workload.sizes else None
+    held, start = memory_held(device, name), perf_counter()
+    method = lowered(methods(workload, size)[name], workload.lowered, device)(model, x)
     first = perf_counter() - start
-    for _ in range(0 if workload.sizes else 2):
+    for _ in range(0 if workload.sizes else 2 + name.endswith(COMPILED)):
         method()
-    return Ready(method, size, first)
+    return Ready(method, size, first, *memory_risen(method, held, device, name))
 
 
-def best_size(workload: Workload, name: str, model: nn.Module, x: Inputs) -> int:
+def lowered(make: Maker, dtype: torch.dtype | None, device: str) -> Maker:
+    """The method under autocast, if there is a dtype for it."""
+    if dtype is None:
+        return make
+
+    def made(model: nn.Module, x: Inputs) -> Method:
+        with torch.autocast(device, dtype):
+            call = make(model, x)
+
+        def cast() -> Tensor | None:
+            with torch.autocast(device, dtype):
+                return call()
+
+        return cast
+
+    return made
+
+
+def best_size(workload: Workload, name: str, model: nn.Module, x: Inputs, device: str) -> int:
     """Of the batches that the workload allows, the one that is explained in least time.
 
     A smaller one that takes hardly more needs less memory.
     """
     taken = {}
     for size in workload.sizes:
-        method = methods(workload, size)[name](model, x[:TRIED])
-        taken[size] = min(seconds(method)[0] for _ in range(2))
+        method = methods(workload, size)[name](model, x[: max(TRIED, size)])
+        taken[size] = min(seconds(method, device)[0] for _ in range(2)) / max(TRIED, size)
     return min(size for size in taken if taken[size] <= HARDLY_MORE * min(taken.values()))
 
 
@@ -100,12 +131,42 @@ def in_a_line(error: Exception) -> str:
 # ---- measuring -----------------------------------------------------------------------------------
 
 
-def seconds(call: Method) -> tuple[float, Tensor | None]:
-    """How long it takes, and what it gives."""
+def seconds(call: Method, device: str) -> tuple[float, Tensor | None]:
+    """How long it takes, and what it gives, until the device has done with it."""
     gc.collect()
     start = perf_counter()
     found = call()
+    if device == "cuda":
+        torch.cuda.synchronize()
     return perf_counter() - start, found
+
+
+def memory_held(device: str, name: str) -> int:
+    """Bytes of the device that are held; 0 for what has no memory of its own.
+
+    What is recorded computes in memory that torch reserves for it and counts no tensors in.
+    """
+    if device != "cuda":
+        return 0
+    gc.collect()
+    torch.cuda.empty_cache()
+    recorded = name.endswith(COMPILED)
+    return torch.cuda.memory_reserved() if recorded else torch.cuda.memory_allocated()
+
+
+def memory_risen(
+    call: Method, before: int, device: str, name: str
+) -> tuple[int | None, int | None]:
+    """The most bytes of the device that one call holds: over what was held before, and over now."""
+    if device != "cuda":
+        return None, None
+    now = memory_held(device, name)
+    if name.endswith(COMPILED):
+        return now - before, None
+    torch.cuda.reset_peak_memory_stats()
+    call()
+    peak = torch.cuda.max_memory_allocated()
+    return peak - before, peak - now
 
 
 def rounds(
@@ -119,6 +180,6 @@ def rounds(
         if count >= FEWEST and perf_counter() - start > settings.seconds:
             break
         for name, method in ready.items():
-            time, maps[name] = seconds(method.call)
+            time, maps[name] = seconds(method.call, settings.device)
             taken[name].append(time)
     return taken, maps

@@ -5,7 +5,7 @@ texts. The MNIST networks are the ones that ship.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 
 import torch
@@ -17,6 +17,7 @@ import relprop
 BOX = {"low": -3.0, "high": 3.0}
 RULES = ("epsilon", "epsilon-plus-flat", "epsilon-gamma-box")
 WORDS = 1000
+DEVICES = ("cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,13 @@ class Workload:
     limits       recipe -> ratio, None for none      memory  peak, in units of the floor's
     first        seconds until the first explanation can be made
     all_classes  time of all classes in units of that of one
-    compiled     the recipe that is compiled, too    slow    whether that takes minutes
+    cached       of all classes, so many samples at a time: their values fit into a CPU's cache
+    compiled     the recipe that is compiled, too    slow    devices on which that takes minutes
     sizes        of batches, for data that is explained in parts: each method at its best
     peers        globs on names of the other libraries' methods
     convolves    the floor is measured in the other layout of pictures, too
+    lowered      the dtype of the autocast that all methods run under
+    devices      that it is meant for
     """
 
     name: str
@@ -38,11 +42,14 @@ class Workload:
     memory: float | None = None
     first: float | None = None
     all_classes: float | None = None
+    cached: int | None = None
     compiled: str = "epsilon-plus-flat"
-    slow: bool = False
+    slow: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     peers: tuple[str, ...] = ("*",)
     convolves: bool = False
+    lowered: torch.dtype | None = None
+    devices: tuple[str, ...] = DEVICES
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -53,12 +60,29 @@ class Workload:
         """Whether a method of another library takes part."""
         return any(fnmatch(peer, glob) for glob in self.peers)
 
-    def build(self) -> tuple[nn.Module, Inputs]:
+    def build(self, device: str) -> tuple[nn.Module, Inputs]:
         """The model, in eval mode and frozen, and its batch."""
         declare_torchvision_operators()
         torch.manual_seed(0)
         model, x = self.make()
-        return model.eval().requires_grad_(False), x
+        if isinstance(x, Mapping):
+            x = {name: tensor.to(device) for name, tensor in x.items()}
+        else:
+            x = x.to(device)
+        return model.eval().requires_grad_(False).to(device), x
+
+    def on(self, device: str) -> "Workload":
+        """The same as it is measured there: limits are those of two cores of a CPU."""
+        if device == "cpu":
+            return self
+        return replace(
+            self,
+            limits=dict.fromkeys(self.limits),
+            memory=None,
+            first=None,
+            cached=None,
+            sizes=tuple(10 * size for size in self.sizes),  # to fill what works on more at a time
+        )
 
 
 def recipe(name: str) -> relprop.Recipe:
@@ -141,7 +165,12 @@ class Reader(nn.Module):
 
 FREE = limits(None, None, None)
 WORKLOADS = [
-    Workload("mnist-cnn, batch 256", digits("mnist-cnn", 256), FREE, all_classes=4, convolves=True),
+    Workload(
+        *("mnist-cnn, batch 256", digits("mnist-cnn", 256), FREE),
+        all_classes=4,
+        cached=128,
+        convolves=True,
+    ),
     Workload(
         "mnist-dnn-500, batch 256",
         digits("mnist-dnn-500", 256),
@@ -169,16 +198,18 @@ WORKLOADS = [
     ),
     Workload(
         *("ResNet50, batch 4", pictures("resnet50", 4), limits(1.00, 1.50, 1.60), 1.2, 6),
-        slow=True,
+        slow=("cpu",),
         convolves=True,
     ),
-    Workload("DenseNet121, batch 4", pictures("densenet121", 4), FREE, slow=True, convolves=True),
+    Workload(
+        "DenseNet121, batch 4", pictures("densenet121", 4), FREE, slow=DEVICES, convolves=True
+    ),
     Workload(
         "ConvNeXt-T, batch 4",
         pictures("convnext_tiny", 4),
         {"auto": None},
         compiled="auto",
-        slow=True,
+        slow=DEVICES,
         convolves=True,
     ),
     Workload(  # at two pictures, its limits are
@@ -187,7 +218,7 @@ WORKLOADS = [
         {"attnlrp": 1.0, "cp-lrp": 0.6},
         1.1,
         compiled="attnlrp",
-        slow=True,
+        slow=("cpu",),
     ),
     Workload(
         "BERT, 4 layers",
@@ -208,6 +239,20 @@ WORKLOADS = [
         lambda: (Reader(), torch.randint(0, WORDS, (32, 32))),
         {"auto": None},
         compiled="auto",
-        slow=True,
+        slow=DEVICES,
+    ),
+    *(
+        Workload(
+            f"{name}, batch 64{', bfloat16' if lowered else ''}",
+            pictures(name.lower(), 64),
+            FREE,
+            slow=("cuda",),  # and compiled, it takes about as long: the device has enough to do
+            peers=("Zennit epsilon-plus-flat",),
+            convolves=True,
+            lowered=lowered,
+            devices=("cuda",),
+        )
+        for name in ("VGG16", "ResNet50")
+        for lowered in (None, torch.bfloat16)
     ),
 ]

@@ -1,7 +1,7 @@
 """The benchmark runs through on its smallest workload, and says what it found."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import bench
@@ -28,7 +28,7 @@ def test_one_round_gives_a_page_and_numbers(tmp_path, monkeypatch):
     options = ["--quick", "--rounds", "1", "--out", str(out), "--json", str(record)]
     result = CliRunner().invoke(bench.main, options, catch_exceptions=False)
     assert result.exit_code == 0
-    found = json.loads(record.read_text())
+    found = json.loads(record.read_text())["cpu"]
     rows = {row["method"]: row for row in found["rows"]}
     assert found["machine"]["torch"]
     assert rows["gradient x input"]["ratio"] == 1
@@ -36,6 +36,21 @@ def test_one_round_gives_a_page_and_numbers(tmp_path, monkeypatch):
     assert rows["relprop epsilon-plus-flat, all 10 classes"]["ones"] > 0
     assert rows["Captum LRP"]["problem"]
     assert "| mnist-dnn-500, batch 8 | epsilon | " in out.read_text()
+
+
+def test_what_was_measured_on_another_device_is_kept(tmp_path, monkeypatch):
+    few = replace(SMALL, limits={"epsilon": 1.15}, peers=(), all_classes=None)
+    monkeypatch.setattr(bench_page, "WORKLOADS", [few])
+    record, out = tmp_path / "numbers.json", tmp_path / "page.md"
+    row = Row(SMALL.name, "relprop epsilon", 0.001, 0.5, 0.4, 0.6, rounds=9)
+    other = bench_page.Run({"card": "of some kind"}, {"device": "cuda"}, [row])
+    record.write_text(json.dumps({"cuda": asdict(other)}))
+    bench.run([few], timing.Settings(1, 0, 0, True, False), out, record)
+    assert list(json.loads(record.read_text())) == ["cpu", "cuda"]
+    page = out.read_text()
+    assert "## On a GPU\n\nCard of some kind." in page
+    assert f"| {SMALL.name} | epsilon | 1.00 | 0.50 (0.40-0.60) |  |" in page  # no limit there
+    assert f"### On a CPU: {SMALL.name}" in page
 
 
 def test_what_is_explained_in_parts_is_what_is_explained_at_once():

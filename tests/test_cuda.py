@@ -1,11 +1,11 @@
-"""On a CUDA device: what a CPU gives, also compiled and recorded, under autocast, and in streams."""
+"""On a CUDA device: what a CPU gives, compiled too, under autocast, and from a loader."""
 
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 
 import pytest
 import torch
-from networks import pixels, randomise, signed
+from networks import pixels, randomise
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 

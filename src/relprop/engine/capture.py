@@ -26,7 +26,6 @@ from .inputs import Inputs
 from .packed import unpack
 from .reading import read
 
-
 _KERNELS_TURN = 65535  # samples: beyond, torch takes another CUDA kernel for the same batch norm
 
 
