@@ -6,7 +6,7 @@ from networks import pixels
 from torch import nn
 
 import relprop
-from relprop.errors import InputError
+from relprop.errors import InputError, NumberError
 
 # What torch.compile imports is not all up to date.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -79,6 +79,15 @@ def test_a_model_that_makes_its_own_first_state():
     eager, compiled = (relprop.Explainer(model, compile=c) for c in (False, True))
     for some in (x, x[:3]):
         same(compiled(some), eager(some))
+
+
+def test_where_numbers_are_no_longer_finite_is_told():
+    model, x = small(), pixels(2, 1, 10, 10).float()
+    compiled = relprop.Explainer(model, compile=True)
+    compiled(x)
+    model[-1].weight.data.mul_(1e38)
+    with pytest.raises(NumberError, match=r"output(.|\n)*linear"):
+        compiled(100 * x)
 
 
 def test_what_cannot_be_compiled_is_told():

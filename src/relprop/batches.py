@@ -16,6 +16,9 @@ from .live_memory import peak_bytes
 def parts(inputs: Inputs, target: Any, size: int) -> Iterator[tuple[Inputs, Any]]:
     """The inputs and the target of at most `size` samples at a time, in order."""
     batch = inputs.batch
+    if size >= batch:
+        yield inputs, target
+        return
     for start in range(0, batch, size):
         chosen = slice(start, start + size)
         yield inputs.per_sample(lambda t, s=chosen: t[s]), _of_samples(target, chosen, batch)  # type: ignore[misc]

@@ -3,7 +3,8 @@
 import cmath
 import inspect
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -72,15 +73,22 @@ def _labelled(model: nn.Module, given: Given) -> tuple[dict[str, Any], tuple[str
     if isinstance(given, Mapping):
         return dict(given), ()
     arguments = given if isinstance(given, tuple) else (given,)
-    names = [
-        parameter.name
-        for parameter in inspect.signature(model.forward).parameters.values()
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
+    function = getattr(model.forward, "__func__", None)
+    names = [*_named_by_position(function)[1:]] if function else [*_by_position(model.forward)]
     fresh = (f"input_{i}" for i in itertools.count(len(names)))
     names += itertools.islice((n for n in fresh if n not in names), len(arguments))
     values = dict(zip(names, arguments, strict=False))
     return values, tuple(values)
+
+
+def _by_position(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of the parameters that can be given by position."""
+    parameters = inspect.signature(function).parameters.values()
+    either = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return tuple(parameter.name for parameter in parameters if parameter.kind in either)
+
+
+_named_by_position = lru_cache(maxsize=256)(_by_position)  # of functions, which hold no model
 
 
 def _check_batch(x: Tensor) -> None:

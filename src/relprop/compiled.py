@@ -30,8 +30,8 @@ class CompiledProgram:
 
     def __call__(
         self, inputs: Inputs, state: Mapping[str, Tensor], classes: Tensor
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """The output, the class of each sample (batch,), and the relevance at each source.
+    ) -> tuple[bool, Tensor, Tensor, dict[str, Tensor]]:
+        """Whether all is finite, the output, the class of each sample, and relevance by source.
 
         classes  (batch,): the class to explain, or PREDICTED
         Raises PlanError if torch cannot compile it.
@@ -49,7 +49,7 @@ class CompiledProgram:
             if inputs.batch > 1:
                 for tensor, counted in zip(tensors, counts, strict=True):
                     torch._dynamo.maybe_mark_dynamic(tensor, 0) if counted else None
-            output, found_classes, *found = self._functions[key](*tensors)
+            finite, output, found_classes, *found = self._functions[key](*tensors)
         except RelpropError:
             raise
         except Exception as error:
@@ -58,7 +58,8 @@ class CompiledProgram:
                 "a model that torch can compile here, and a C++ compiler where it runs",
                 "leave compile=True out",
             ) from error
-        return output, found_classes, dict(zip(self._program.taken, found, strict=True))
+        relevance = dict(zip(self._program.taken, found, strict=True))
+        return bool(finite), output, found_classes, relevance
 
     def _compile(
         self,
@@ -98,7 +99,9 @@ class CompiledProgram:
             c = (each == chosen[:, None]).to(output.dtype)
             # torch plans the memory itself
             found = self._program.backward(trace, c, again=True, functional=True)
-            return (output, chosen, *(found[name] for name in self._program.taken))
+            relevance = [found[name] for name in self._program.taken]
+            finite = torch.stack([v.isfinite().all() for v in (output, *relevance)]).all()
+            return (finite, output, chosen, *relevance)
 
         return function
 

@@ -253,17 +253,29 @@ def _alike(got: Tensor, expected: Tensor) -> bool:
 
 def state_of(model: nn.Module, graph: Graph, detached: bool = True) -> Mapping[str, Tensor]:
     """The model's parameters and buffers as they are now, by the names of the graph."""
-    tensors: dict[str, Tensor] = dict(model.named_buffers(remove_duplicate=False))
-    tensors.update(model.named_parameters(remove_duplicate=False))
-    missing = sorted(set(graph.state.values()) - set(tensors))
-    if missing:
-        raise CaptureError(
-            f'the model no longer has "{missing[0]}", which it had when it was read',
-            "a model whose parameters and buffers change their values alone",
-            "make a new Explainer after a change of the model",
-        )
-    found = {name: tensors[path] for name, path in graph.state.items()}
-    return {name: t.detach() for name, t in found.items()} if detached else found
+    found = dict[str, Tensor]()
+    for name, path in graph.state.items():
+        tensor = _registered(model, path)
+        if tensor is None:
+            raise CaptureError(
+                f'the model no longer has "{path}", which it had when it was read',
+                "a model whose parameters and buffers change their values alone",
+                "make a new Explainer after a change of the model",
+            )
+        found[name] = tensor.detach() if detached else tensor
+    return found
+
+
+def _registered(model: nn.Module, path: str) -> Tensor | None:
+    """The parameter or buffer of that name; `get_parameter` would take longer than small layers."""
+    *modules, last = path.split(".")
+    owner: nn.Module | None = model
+    for name in modules:
+        owner = owner._modules.get(name) if owner is not None else None
+    if owner is None:
+        return None
+    found = owner._parameters.get(last)
+    return owner._buffers.get(last) if found is None else found
 
 
 def _difference(got: Tensor, expected: Tensor) -> float:

@@ -83,8 +83,8 @@ def _run_compiled(made: Made, model: nn.Module, inputs: Inputs, request: Request
     device = inputs.first.device
     classes = torch.full((inputs.batch,), PREDICTED, device=device) if known is None else known
     state = state_of(model, graph)
-    output, target, found = made.compiled(inputs, state, classes.to(device))
-    if not all(map(is_finite, (output, *found.values()))):
+    finite, output, target, found = made.compiled(inputs, state, classes.to(device))
+    if not finite:
         run(made, model, inputs, replace(request, compile=False))  # which says where it arose
         for values in (output, *found.values()):
             check_finite(values, "result of the compiled program", "", "leave compile=True out")

@@ -37,12 +37,13 @@ class Inputs:
     @property
     def batch(self) -> int:
         """Number of samples."""
-        return len(self.first)
+        return self.first.size(0)
 
     @property
     def batched(self) -> tuple[str, ...]:
         """Labels of the tensors whose first dimension runs over the samples."""
-        return tuple(n for n, t in self.tensors.items() if t.ndim and len(t) == self.batch)
+        batch = self.batch
+        return tuple(n for n, t in self.tensors.items() if t.ndim and t.size(0) == batch)
 
     def arranged(self, values: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Other values in the places of these: positional and keyword arguments of the model."""

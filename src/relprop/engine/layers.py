@@ -55,7 +55,7 @@ def _parts(step: Step, kept: KeptWeights) -> Callable[[Values], tuple[Tensor, Li
     (place,) = step.places
     fed = step.node.args[place].name
     others = tuple(name for name in step.reads if name != fed)
-    convolves = step.kind == "convolution" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    convolves = step.kind == "convolution"
 
     def parts(values: Values) -> tuple[Tensor, LinearMap, Weights]:
         x = _laid_out(values[fed]) if convolves else values[fed]
@@ -79,15 +79,22 @@ def _keeps_sign(activation: Node | None) -> bool:
 
 
 def _laid_out(x: Tensor) -> Tensor:
-    """The input in the layout that oneDNN, which torch convolves by on CPUs, is fastest with.
+    """The input in the layout that torch convolves fastest with.
 
     What a layer makes of it has the same layout, and so has what follows. What torch.compile
     follows a program by stays as it is: it chooses layouts itself.
     """
-    planar = x.ndim == 4 and x.device.type == "cpu"
-    if planar and x.stride(1) != 1 and not stands_in(x):
+    if x.ndim == 4 and x.stride(1) != 1 and not stands_in(x) and _channels_last_is_faster(x):
         return x.clone(memory_format=torch.channels_last)
     return x
+
+
+def _channels_last_is_faster(x: Tensor) -> bool:
+    """With oneDNN on CPUs it is, and with the tensor cores of CUDA devices on 16 bits."""
+    if x.device.type == "cpu":
+        return torch.backends.mkldnn.is_available()  # type: ignore[no-any-return, no-untyped-call]
+    lowered = x.dtype.itemsize == 2 or torch.is_autocast_enabled(x.device.type)
+    return x.device.type == "cuda" and lowered
 
 
 def _layer(step: Step, values: Values, x: Tensor) -> tuple[LinearMap, Weights]:

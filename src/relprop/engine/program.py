@@ -7,7 +7,7 @@ Plain torch operations; the model is not touched.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -214,7 +214,7 @@ class Program:
 
 def _slim(back: Back) -> Back:
     """A way back that keeps nothing for the ledger."""
-    return replace(back, absorbed=_not_accounted)
+    return Back(back.pull, _not_accounted, back.release, back.in_place)
 
 
 def _not_accounted(v: Tensor) -> Absorbed:
