@@ -246,7 +246,6 @@ WORKLOADS = [
             f"{name}, batch 64{', bfloat16' if lowered else ''}",
             pictures(name.lower(), 64),
             FREE,
-            slow=("cuda",),  # and compiled, it takes about as long: the device has enough to do
             peers=("Zennit epsilon-plus-flat",),
             convolves=True,
             lowered=lowered,

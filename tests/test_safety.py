@@ -148,6 +148,18 @@ def test_autocast(name, preset, dtype):
     assert explainer(x, target=1).relevance.equal(want)
 
 
+@pytest.mark.parametrize(("name", "preset"), CASES)
+@pytest.mark.parametrize("target", [None, 1, "all", "runner-up", (0, 1)])
+def test_nothing_is_made_where_the_caller_makes_tensors(name, preset, target):
+    """All that a call makes is where x is: on another device it would have no numbers here."""
+    model, x = build(name)
+    want = relprop.Explainer(model, recipe(preset))(x, target, ledger=True)
+    with torch.device("meta"):
+        got = relprop.Explainer(model, recipe(preset))(x, target, ledger=True)
+    assert got.relevance.equal(want.relevance)
+    assert got.target.equal(want.target)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_eight_threads_give_the_numbers_of_one(name):
     model, x = build(name)

@@ -80,7 +80,8 @@ def _identity(tensor: Tensor, anew: bool) -> Any:
 def _settings() -> Any:
     """Of torch, those that choose what is computed with."""
     return (
-        torch.backends.cuda.matmul.allow_tf32,
-        torch.backends.cudnn.allow_tf32,
+        torch.backends.cuda.matmul.fp32_precision,
+        torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
+        torch.backends.cudnn.rnn.fp32_precision,  # type: ignore[attr-defined]
         torch.are_deterministic_algorithms_enabled(),
     )

@@ -90,11 +90,13 @@ def _laid_out(x: Tensor) -> Tensor:
 
 
 def _channels_last_is_faster(x: Tensor) -> bool:
-    """With oneDNN on CPUs it is, and with the tensor cores of CUDA devices on 16 bits."""
+    """With oneDNN on CPUs it is, and on CUDA devices with the tensor cores, on fewer bits."""
     if x.device.type == "cpu":
         return torch.backends.mkldnn.is_available()  # type: ignore[no-any-return, no-untyped-call]
     lowered = x.dtype.itemsize == 2 or torch.is_autocast_enabled(x.device.type)
-    return x.device.type == "cuda" and lowered
+    precision = torch.backends.cudnn.conv.fp32_precision  # type: ignore[attr-defined]
+    fewer = x.dtype is torch.float32 and precision == "tf32"
+    return x.device.type == "cuda" and (lowered or fewer)
 
 
 def _layer(step: Step, values: Values, x: Tensor) -> tuple[LinearMap, Weights]:

@@ -112,6 +112,7 @@ class Convolution:
         return self._back(s, weight, shape, self.groups)
 
     def _back(self, s: Tensor, weight: Tensor, shape: Sequence[int], groups: int) -> Tensor:
+        s, weight = _autocast(s), _autocast(weight)  # which torch does forwards alone
         like = torch.empty(  # never read, but torch would copy an expanded one
             self._widen(shape), dtype=s.dtype, device=s.device, memory_format=self.layout
         )
@@ -170,6 +171,14 @@ class Convolution:
 
     def along_outputs(self, bias: Tensor) -> Tensor:
         return bias.reshape(-1, *[1] * len(self.stride))
+
+
+def _autocast(tensor: Tensor) -> Tensor:
+    """The tensor in the dtype that autocast has convolutions in, if it is on."""
+    device = tensor.device.type
+    if not torch.is_autocast_enabled(device) or tensor.dtype is torch.float64:
+        return tensor
+    return tensor.to(torch.get_autocast_dtype(device))
 
 
 def _spread_window(
