@@ -115,7 +115,7 @@ class Sides:
             above, below = by_up(s_up), by_down(s_up)
             if s_down is not None:
                 above, below = added(above, by_down(s_down)), added(below, by_up(s_down))
-            return torch.lerp(below, above, positive)  # one or the other
+            return torch.lerp(below, above, positive.to(below.dtype))  # one or the other
 
         return pull
 
