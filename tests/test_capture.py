@@ -265,3 +265,24 @@ class Applied(nn.Module):
 
     def forward(self, x):
         return self.function(x)
+
+
+class Named(nn.Module):
+    """A batch norm by the name that torch has for the operation."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.batch_norm, self.head = (
+            nn.Conv1d(1, 3, 2),
+            nn.BatchNorm1d(3),
+            nn.Linear(9, 2),
+        )
+
+    def forward(self, x):
+        return self.head(self.batch_norm(self.conv(x)).relu().flatten(1))
+
+
+def test_a_module_may_have_the_name_of_an_operation():
+    model, x = randomise(Named()).double(), signed(3, 1, 4)
+    got = relprop.explain(model, x, "zero", target=1).relevance
+    torch.testing.assert_close(got, gradient_times_input(model, x))

@@ -1,6 +1,9 @@
-"""Threads, precisions, and explanations that are differentiated again."""
+"""Threads, precisions, devices, and explanations that are differentiated again."""
 
+import gc
 import threading
+import types
+import weakref
 
 import pytest
 import torch
@@ -143,9 +146,32 @@ def test_autocast(name, preset, dtype):
         e = explainer(x, target=1, ledger=True)
         torch.testing.assert_close(e.output, model(x).detach(), rtol=0.1, atol=0.1)
         assert e.output.dtype is model(x).dtype
+    assert e.relevance.dtype is torch.float32
     close = {torch.bfloat16: 0.2, torch.float16: 0.05}[dtype]
     assert (e.relevance - want).norm() < close * want.norm()
     assert explainer(x, target=1).relevance.equal(want)
+
+
+@pytest.mark.parametrize("preset", ["epsilon", "epsilon-plus", "epsilon-plus-flat"])
+@pytest.mark.parametrize("layer", [nn.Conv2d, nn.ConvTranspose2d])
+def test_relevance_per_unit_of_a_sum_may_be_too_large_for_float16(preset, layer):
+    """As it is where sums are small and their weights onwards large."""
+    torch.manual_seed(0)
+    first, second = (layer(3, 8, 3, bias=False), layer(8, 8, 3, bias=False))
+    model = nn.Sequential(
+        *(first, nn.ReLU(), second, nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()),
+        nn.Linear(32, 3),
+    ).eval()
+    with torch.no_grad():
+        first.weight.mul_(1e-3)
+        second.weight.mul_(1e5)
+        model[-1].weight.mul_(100)
+    x = torch.rand(2, 3, 8, 8)
+    want = relprop.explain(model, x, preset, target=1).relevance
+    with torch.autocast("cpu", torch.float16):
+        got = relprop.explain(model, x, preset, target=1).relevance
+    assert got.dtype is torch.float32
+    assert (got - want).norm() < 0.05 * want.norm()
 
 
 @pytest.mark.parametrize(("name", "preset"), CASES)
@@ -158,6 +184,28 @@ def test_nothing_is_made_where_the_caller_makes_tensors(name, preset, target):
         got = relprop.Explainer(model, recipe(preset))(x, target, ledger=True)
     assert got.relevance.equal(want.relevance)
     assert got.target.equal(want.target)
+
+
+def test_channels_are_looked_up_where_the_value_is():
+    model, x = build("convolutional")
+    want = relprop.Explainer(model)(x, only={"0": [0, 1]}, batch_size=2).relevance
+    with torch.device("meta"):
+        got = relprop.Explainer(model)(x, only={"0": [0, 1]}, batch_size=2).relevance
+    assert got.equal(want)
+
+
+def around(forward):
+    return lambda self, x: forward(x)
+
+
+def test_a_model_is_not_kept_alive_by_a_forward_of_its_own():
+    model, x = build("convolutional")
+    model.forward = types.MethodType(around(model.forward), model)
+    relprop.explain(model, x)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize("name", MODELS)

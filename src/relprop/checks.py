@@ -4,8 +4,9 @@ import cmath
 import inspect
 import itertools
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from types import FunctionType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -73,22 +74,32 @@ def _labelled(model: nn.Module, given: Given) -> tuple[dict[str, Any], tuple[str
     if isinstance(given, Mapping):
         return dict(given), ()
     arguments = given if isinstance(given, tuple) else (given,)
-    function = getattr(model.forward, "__func__", None)
-    names = [*_named_by_position(function)[1:]] if function else [*_by_position(model.forward)]
+    names = _parameters(model.forward)
     fresh = (f"input_{i}" for i in itertools.count(len(names)))
     names += itertools.islice((n for n in fresh if n not in names), len(arguments))
     values = dict(zip(names, arguments, strict=False))
     return values, tuple(values)
 
 
-def _by_position(function: Callable[..., Any]) -> tuple[str, ...]:
+def _parameters(forward: Callable[..., Any]) -> list[str]:
     """Names of the parameters that can be given by position."""
+    function = getattr(
+        forward, "__func__", None
+    )  # of a method, all models of a class have the same
+    if not isinstance(function, FunctionType):
+        return _by_position(forward)
+    if function not in _KNOWN:
+        _KNOWN[function] = _by_position(forward)
+    return list(_KNOWN[function])
+
+
+def _by_position(function: Callable[..., Any]) -> list[str]:
     parameters = inspect.signature(function).parameters.values()
     either = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return tuple(parameter.name for parameter in parameters if parameter.kind in either)
+    return [parameter.name for parameter in parameters if parameter.kind in either]
 
 
-_named_by_position = lru_cache(maxsize=256)(_by_position)  # of functions, which hold no model
+_KNOWN: WeakKeyDictionary[FunctionType, list[str]] = WeakKeyDictionary()  # it keeps none alive
 
 
 def _check_batch(x: Tensor) -> None:

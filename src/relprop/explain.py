@@ -57,8 +57,10 @@ class Explainer:
     capture  "export": the model is read once for each input shape. "per-input": it is read anew at
              every call, for these very numbers, if Python's `if` and `for` in it depend on them
     compile  forward pass and relevance run as one function of torch.compile's, which takes a while
-             at the first call. For classes as targets, and without what looks at the way back:
-             ledger, layers, only, create_graph, recompute
+             at the first call. On a CUDA device it is recorded as a CUDA graph when a size of batch
+             comes again, and holds on to the memory that it computes with; of the last eight sizes.
+             For classes as targets, and without what looks at the way back: ledger, layers, only,
+             create_graph, recompute
 
     Call it with a batch. One explainer may be used from several threads. It follows changes of the
     model's parameters and buffers; after any other change of the model make a new explainer.

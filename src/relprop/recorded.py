@@ -19,28 +19,41 @@ class Recorded:
     """A function, recorded for the shapes of its tensors when these are met for the second time.
 
     anew  of the tensors that it is called with, so many are given anew each time; the others stay
-          where they are, and changes of their numbers are followed
+          where they are, and changes of their numbers are followed. Where one has another place,
+          all is recorded anew
     Threads may share it.
     """
 
     def __init__(self, function: Function, anew: int) -> None:
         self._function = function
         self._anew = anew
-        self._met: dict[Any, _Recording | None] = {}  # in the order in which they were last used
+        self._met: set[Any] = set()
+        self._recordings: dict[Any, _Recording] = {}  # in the order in which they were last used
+        self._places: Any = None
         self._lock = threading.Lock()
 
     def __call__(self, *tensors: Tensor) -> Sequence[Tensor]:
         """The function of the tensors, all of one CUDA device."""
-        key = (_settings(), *(_identity(t, i < self._anew) for i, t in enumerate(tensors)))
+        shapes = tuple((t.shape, t.dtype) for t in tensors[: self._anew])
+        places = (_settings(), *map(_place, tensors[self._anew :]))
         with self._lock, torch.cuda.device(tensors[0].device):
-            again = key in self._met
-            recording = self._met.pop(key, None)
-            if again and recording is None:
+            if places != self._places:
+                self._forget(len(self._recordings))
+                self._places, self._met = places, set()
+            if shapes not in self._met:
+                self._met.add(shapes)
+                return self._function(*tensors)
+            recording = self._recordings.pop(shapes, None)
+            if recording is None:
+                self._forget(len(self._recordings) + 1 - KEPT)
                 recording = _Recording(self._function, tensors, self._anew)
-            self._met[key] = recording
-            while len(self._met) > KEPT:
-                del self._met[next(iter(self._met))]
-            return recording(tensors) if recording else self._function(*tensors)
+            self._recordings[shapes] = recording
+            return recording(tensors)
+
+    def _forget(self, count: int) -> None:
+        """So many recordings, those first that were not used for longest."""
+        for shapes in list(self._recordings)[: max(0, count)]:
+            self._recordings.pop(shapes).wait()
 
 
 class _Recording:
@@ -70,18 +83,27 @@ class _Recording:
         self._done = present.record_event()
         return results
 
+    def wait(self) -> None:
+        """Until nothing in any stream uses its memory any more."""
+        self._done.synchronize()
 
-def _identity(tensor: Tensor, anew: bool) -> Any:
-    """What must be the same for a recording to fit."""
-    place = None if anew else (tensor.data_ptr(), tensor.stride())
-    return tensor.shape, tensor.dtype, tensor.device, place
+
+def _place(tensor: Tensor) -> Any:
+    return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype, tensor.device
 
 
 def _settings() -> Any:
-    """Of torch, those that choose what is computed with."""
+    """Of torch's settings those that kernels are chosen by."""
+    cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
     return (
-        torch.backends.cuda.matmul.fp32_precision,
-        torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
-        torch.backends.cudnn.rnn.fp32_precision,  # type: ignore[attr-defined]
+        cuda.matmul.fp32_precision,
+        cuda.matmul.allow_fp16_reduced_precision_reduction,
+        cuda.matmul.allow_bf16_reduced_precision_reduction,
+        cuda.flash_sdp_enabled(),  # type: ignore[no-untyped-call]
+        cuda.mem_efficient_sdp_enabled(),  # type: ignore[no-untyped-call]
+        cuda.math_sdp_enabled(),  # type: ignore[no-untyped-call]
+        *(cudnn.enabled, cudnn.deterministic, cudnn.benchmark),
+        cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
+        cudnn.rnn.fp32_precision,  # type: ignore[attr-defined]
         torch.are_deterministic_algorithms_enabled(),
     )

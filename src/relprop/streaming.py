@@ -32,10 +32,12 @@ def ahead(batches: Iterable[T], prepare: Callable[[T], Any], device: torch.devic
 
 def _copied(batch: Any, device: torch.device, stream: torch.cuda.Stream | None) -> Any:
     """The same with every tensor on the device, when all have arrived there."""
-    with torch.cuda.stream(stream):  # None: nothing
+    if stream is None:
+        return tree_map_only(Tensor, lambda t: t.to(device), batch)
+    stream.wait_stream(torch.cuda.current_stream(device))  # `prepare` may have computed there
+    with torch.cuda.stream(stream):
         found = tree_map_only(Tensor, lambda t: t.to(device, non_blocking=True), batch)
-    if stream is not None:
-        stream.synchronize()
+    stream.synchronize()
     return found
 
 

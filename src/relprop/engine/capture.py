@@ -148,9 +148,9 @@ def _follow(called: Called) -> torch.export.ExportedProgram:
 
 def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str) -> None:
     """torch.export notes for which batch sizes what it read is true."""
-    of_a_kernel = _KERNELS_TURN if _normalises_on_cuda(program) else None
     for sizes in program.range_constraints.values():
-        if (sizes.upper.is_Integer and sizes.upper != of_a_kernel) or sizes.lower > 2:
+        of_a_kernel = sizes.upper == _KERNELS_TURN and _normalises_on_cuda(program)
+        if (sizes.upper.is_Integer and not of_a_kernel) or sizes.lower > 2:
             raise CaptureError(
                 f"{name} does one thing for a batch of {sizes.lower} to {sizes.upper} and another "
                 "beyond",
@@ -160,7 +160,8 @@ def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str) -> Non
 
 
 def _normalises_on_cuda(program: torch.export.ExportedProgram) -> bool:
-    norms = [node for node in program.graph.nodes if "batch_norm" in str(node.target)]
+    calls = [node for node in program.graph.nodes if node.op == "call_function"]
+    norms = [node for node in calls if "batch_norm" in str(node.target)]
     return any(node.args[0].meta["val"].device.type == "cuda" for node in norms)
 
 

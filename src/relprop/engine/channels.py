@@ -122,9 +122,10 @@ def channel_mask(value: Tensor, channels: Any, module: str, dim: int | None) -> 
 
 def _indices(channels: Any, number: int, module: str) -> Tensor:
     try:
-        found = torch.as_tensor(channels)
+        given = isinstance(channels, Tensor)
+        found = channels if given else torch.as_tensor(channels, device="cpu")
     except (TypeError, ValueError, RuntimeError):
-        found = torch.tensor([])
+        found = torch.tensor([], device="cpu")
     wrong = found.is_floating_point() or found.dtype is torch.bool or found.ndim > 1
     if wrong or not found.numel() or bool(((found < 0) | (found >= number)).any()):
         raise InputError(

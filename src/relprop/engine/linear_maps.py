@@ -112,7 +112,7 @@ class Convolution:
         return self._back(s, weight, shape, self.groups)
 
     def _back(self, s: Tensor, weight: Tensor, shape: Sequence[int], groups: int) -> Tensor:
-        s, weight = _autocast(s), _autocast(weight)  # which torch does forwards alone
+        s, weight = _of_one_dtype(s, weight)
         like = torch.empty(  # never read, but torch would copy an expanded one
             self._widen(shape), dtype=s.dtype, device=s.device, memory_format=self.layout
         )
@@ -173,12 +173,14 @@ class Convolution:
         return bias.reshape(-1, *[1] * len(self.stride))
 
 
-def _autocast(tensor: Tensor) -> Tensor:
-    """The tensor in the dtype that autocast has convolutions in, if it is on."""
-    device = tensor.device.type
-    if not torch.is_autocast_enabled(device) or tensor.dtype is torch.float64:
-        return tensor
-    return tensor.to(torch.get_autocast_dtype(device))
+def _of_one_dtype(s: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Both as they can be convolved, where autocast, which does not see it, left s fewer bits.
+
+    bfloat16 is fast on tensor cores; for float16, relevance per unit of a sum may be too large.
+    """
+    if s.dtype is torch.bfloat16 and s.device.type == "cuda":
+        return s, weight.to(s.dtype)
+    return s.to(weight.dtype), weight
 
 
 def _spread_window(

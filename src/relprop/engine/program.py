@@ -188,7 +188,8 @@ class Program:
         again: bool,
     ) -> Tensor:
         v = self._arrived(name, parts, values, watchers, again)
-        return relevance(v, self.plan.forms[name], values[name]).contiguous()
+        found = relevance(v, self.plan.forms[name], values[name])
+        return found.to(values[name].dtype).contiguous()  # also under autocast
 
     def _arrived(
         self,
