@@ -153,14 +153,13 @@ def test_autocast(name, preset, dtype):
 
 
 @pytest.mark.parametrize("preset", ["epsilon", "epsilon-plus", "epsilon-plus-flat"])
-@pytest.mark.parametrize("layer", [nn.Conv2d, nn.ConvTranspose2d])
-def test_relevance_per_unit_of_a_sum_may_be_too_large_for_float16(preset, layer):
+@pytest.mark.parametrize(("layer", "size"), [(nn.Conv2d, 4), (nn.ConvTranspose2d, 12)])
+def test_relevance_per_unit_of_a_sum_may_be_too_large_for_float16(preset, layer, size):
     """As it is where sums are small and their weights onwards large."""
     torch.manual_seed(0)
     first, second = (layer(3, 8, 3, bias=False), layer(8, 8, 3, bias=False))
     model = nn.Sequential(
-        *(first, nn.ReLU(), second, nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()),
-        nn.Linear(32, 3),
+        *(first, nn.ReLU(), second, nn.ReLU(), nn.Flatten(), nn.Linear(8 * size**2, 3))
     ).eval()
     with torch.no_grad():
         first.weight.mul_(1e-3)
@@ -192,6 +191,16 @@ def test_channels_are_looked_up_where_the_value_is():
     with torch.device("meta"):
         got = relprop.Explainer(model)(x, only={"0": [0, 1]}, batch_size=2).relevance
     assert got.equal(want)
+
+
+def test_relevance_has_the_dtype_of_the_input_under_autocast():
+    """Also where a rule gives relevance itself, of a dense layer."""
+    model, x = (
+        nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)).eval(),
+        pixels(2, 4).float(),
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        assert relprop.explain(model, x, "epsilon-plus-flat").relevance.dtype is torch.float32
 
 
 def around(forward):
