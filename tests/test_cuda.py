@@ -167,7 +167,7 @@ def test_autocast_gives_the_same_but_for_its_precision(name, dtype, compiled):
     for _ in range(3 if compiled else 1):
         with torch.autocast("cuda", dtype):
             e = explainer(x, 1)
-        assert e.output.dtype is dtype
+        assert (e.output.dtype, e.relevance.dtype) == (dtype, torch.float32)
         far = (e.relevance.cpu().double() - want).norm() / want.norm()
         # a max pool takes another value where rounding makes two of them equal; torch's gradient
         # differs by 0.24 in bfloat16

@@ -193,16 +193,6 @@ def test_channels_are_looked_up_where_the_value_is():
     assert got.equal(want)
 
 
-def test_relevance_has_the_dtype_of_the_input_under_autocast():
-    """Also where a rule gives relevance itself, of a dense layer."""
-    model, x = (
-        nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)).eval(),
-        pixels(2, 4).float(),
-    )
-    with torch.autocast("cpu", torch.bfloat16):
-        assert relprop.explain(model, x, "epsilon-plus-flat").relevance.dtype is torch.float32
-
-
 def around(forward):
     return lambda self, x: forward(x)
 
