@@ -62,7 +62,7 @@ def made_again(model: nn.Module) -> nn.Module:
         return copy.deepcopy(model)
     made = kind(model.config).eval()
     made.load_state_dict(model.state_dict())
-    return made
+    return made.to(next(model.parameters()).device)
 
 
 # ---- putting on and taking off -------------------------------------------------------------------
