@@ -63,3 +63,17 @@ def test_weights_that_are_copies_are_made_anew(recipe):
         found = explainer(x)
         assert torch.equal(found.relevance, fresh.relevance)
         assert torch.equal(found.output, model(x).detach())
+
+
+@pytest.mark.parametrize("recipe", ["epsilon", "epsilon-plus"])
+def test_a_weight_that_layers_share_may_be_replaced_in_one_of_them(recipe):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4)).eval()
+    model[2].weight = model[0].weight
+    explainer, x = relprop.Explainer(model, recipe), torch.rand(3, 4)
+    explainer(x)
+    assert model[2].weight is model[0].weight
+    model[2].weight = nn.Parameter(torch.randn(4, 4))
+    got, want = explainer(x), relprop.explain(copy.deepcopy(model), x, recipe)
+    torch.testing.assert_close(got.output, model(x).detach())
+    torch.testing.assert_close(got.relevance, want.relevance)

@@ -178,13 +178,29 @@ def twin(model: nn.Module) -> nn.Module:
             own += module.parameters(recurse=False)
         tensors.update({id(value): _copied(value) for value in own if isinstance(value, Tensor)})
     try:
-        return copy.deepcopy(model, tensors)
+        copied = copy.deepcopy(model, tensors)
     except Exception as error:
         raise CaptureError(
             f"{type(model).__name__} cannot be copied: {first_line(error)}",
             "a model that copy.deepcopy can copy",
             "take locks, open files, generators and tensors with a history out of its attributes",
         ) from error
+    _untie(copied)
+    return copied
+
+
+def _untie(model: nn.Module) -> None:
+    """Parameters that modules share become one for each, in the same memory.
+
+    torch.export has one name for both, so that it would not be seen when one gets another tensor.
+    """
+    known: set[int] = set()
+    for module in model.modules():
+        for name, parameter in list(module._parameters.items()):
+            if parameter is not None and id(parameter) in known:
+                own = nn.Parameter(parameter.detach(), requires_grad=parameter.requires_grad)
+                setattr(module, name, own)
+            known.add(id(parameter))
 
 
 def _copied(tensor: Tensor) -> Tensor:
