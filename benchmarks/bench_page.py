@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from methods import ALL, CHANNELS_LAST, COMPILED, FORWARD
 from versions import installed
-from workloads import WORKLOADS, Workload
+from workloads import CACHED, WORKLOADS, Workload
 
 PACKAGES = (
     *("relprop", "torch", "torchvision", "transformers"),
@@ -47,8 +47,8 @@ LEGEND = f"""\
   pass of the same cost cannot take less than gradient x input does.
 - **compiled**: with `compile=True`, which on a GPU also records what is launched as a CUDA graph.
 - **bfloat16**: all methods under autocast.
-- **all 10 classes**: in one call, on a CPU of convolutional nets with `batch_size=128`: values that
-  fit into its cache take less time.
+- **all 10 classes**: in one call, on a CPU of convolutional nets with `batch_size={CACHED}`: values
+  that fit into its cache take less time.
 - **by map**: by `explainer.map`, from a loader that puts batches together sample by sample.
 - A number in brackets is that of the samples explained at a time: of the sizes tried the best, or
   a smaller one that takes at most 5 % longer."""

@@ -17,6 +17,7 @@ import relprop
 BOX = {"low": -3.0, "high": 3.0}
 RULES = ("epsilon", "epsilon-plus-flat", "epsilon-gamma-box")
 WORDS = 1000
+CACHED = 128  # pictures at a time, whose values on many ways back fit into a CPU's cache
 DEVICES = ("cpu", "cuda")
 
 
@@ -168,7 +169,7 @@ WORKLOADS = [
     Workload(
         *("mnist-cnn, batch 256", digits("mnist-cnn", 256), FREE),
         all_classes=4,
-        cached=128,
+        cached=CACHED,
         convolves=True,
     ),
     Workload(

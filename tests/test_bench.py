@@ -9,6 +9,7 @@ import bench_page
 import lxt_rules
 import pytest
 import timing
+import torch
 import workloads
 from bench_page import Row
 from click.testing import CliRunner
@@ -104,3 +105,12 @@ def test_a_process_that_fails_leaves_no_numbers(monkeypatch):
     failed = SimpleNamespace(returncode=1, stdout="")
     monkeypatch.setattr(bench.subprocess, "run", lambda *_, **__: failed)
     assert bench.fresh(SMALL, "relprop epsilon", None, 1) == {}
+
+
+def test_methods_of_a_workload_with_fewer_bits_run_under_autocast():
+    def make(model, x):
+        return lambda: model(x)
+
+    model, x = torch.nn.Linear(3, 2), torch.zeros(1, 3)
+    assert timing.lowered(make, torch.bfloat16, "cpu")(model, x)().dtype is torch.bfloat16
+    assert timing.lowered(make, None, "cpu")(model, x)().dtype is torch.float32

@@ -160,6 +160,9 @@ def test_threads_share_what_is_recorded():
 @pytest.mark.parametrize("compiled", [False, True])
 def test_autocast_gives_the_same_but_for_its_precision(name, dtype, compiled):
     model, x, recipe = cases()[name]
+    # a max pool takes either of two values that rounding makes equal
+    if name.startswith("pictures"):
+        model[3] = nn.AvgPool2d(2)
     want = relprop.explain(model, x, recipe, target=1).relevance
     model = model.float().cuda()
     x = x.cuda() if x.dtype is torch.long else x.float().cuda()
@@ -169,9 +172,7 @@ def test_autocast_gives_the_same_but_for_its_precision(name, dtype, compiled):
             e = explainer(x, 1)
         assert (e.output.dtype, e.relevance.dtype) == (dtype, torch.float32)
         far = (e.relevance.cpu().double() - want).norm() / want.norm()
-        # a max pool takes another value where rounding makes two of them equal; torch's gradient
-        # differs by 0.24 in bfloat16
-        assert far < (0.3 if dtype is torch.bfloat16 else 0.1)
+        assert far < (0.1 if dtype is torch.bfloat16 else 0.02)
 
 
 def test_the_dtype_of_the_model_itself_may_be_lower():

@@ -82,10 +82,8 @@ def _labelled(model: nn.Module, given: Given) -> tuple[dict[str, Any], tuple[str
 
 
 def _parameters(forward: Callable[..., Any]) -> list[str]:
-    """Names of the parameters that can be given by position."""
-    function = getattr(
-        forward, "__func__", None
-    )  # of a method, all models of a class have the same
+    """Names of the parameters that can be given by position; of a method, looked up once."""
+    function = getattr(forward, "__func__", None)
     if not isinstance(function, FunctionType):
         return _by_position(forward)
     if function not in _KNOWN:

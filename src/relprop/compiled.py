@@ -79,7 +79,7 @@ class CompiledProgram:
         # On throughout: what a step makes anew, of a size alone, must not have numbers either.
         with FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True) as mode:
             stand_ins = _stand_ins(mode, tensors, any_size)
-            with enable_python_dispatcher():
+            with enable_python_dispatcher():  # torch 2.11 would ask sizes in C++ for their numbers
                 traced = make_fx(function, _allow_non_fake_inputs=True)(*stand_ins)
         compiled = torch.compile(traced)
         if tensors[0].device.type != "cuda":
@@ -95,6 +95,7 @@ class CompiledProgram:
             trace = self._program.forward(inputs, state)
             output = trace.output
             chosen = torch.where(classes == PREDICTED, output.argmax(1), classes)
+            # not by scatter: inductor of torch 2.11 and 2.12 gives that float32 under autocast
             each = torch.arange(output.shape[1], device=output.device)
             c = (each == chosen[:, None]).to(output.dtype)
             # torch plans the memory itself

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .forms import Absorbed, Back
+from .forms import Absorbed, Back, scalar
 
 
 class Factor:
@@ -82,11 +82,9 @@ class Damping:
         return self._by_u(c, in_place)
 
     def _u(self, z: Tensor) -> Tensor:
-        room, epsilon = z if self._released else None, self._epsilon
+        room = z if self._released else None
         size = z if self._nonnegative else torch.abs(z, out=room)
-        if not isinstance(epsilon, Tensor):
-            epsilon = torch.full((), epsilon, dtype=size.dtype, device=size.device)
-        return torch.div(epsilon, size, out=room).add_(1)
+        return torch.div(scalar(self._epsilon, size), size, out=room).add_(1)
 
 
 def carried(

@@ -56,10 +56,15 @@ def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
 
 def signed(z: Tensor, epsilon: float | Tensor) -> Tensor:
     """What `stabilise` adds."""
-    # filled where z is: a number made here and copied there would wait for the device
-    if not isinstance(epsilon, Tensor):
-        epsilon = torch.full((), epsilon, dtype=z.dtype, device=z.device)
-    return torch.copysign(epsilon, z + 0.0)  # a sum that is -0.0 becomes 0.0
+    return torch.copysign(scalar(epsilon, z), z + 0.0)  # a sum that is -0.0 becomes 0.0
+
+
+def scalar(value: float | Tensor, like: Tensor) -> Tensor:
+    """A number as a tensor of the dtype and on the device of another; a tensor as it is."""
+    if isinstance(value, Tensor):
+        return value
+    # filled there: what is made here and copied would wait for the device
+    return torch.full((), value, dtype=like.dtype, device=like.device)
 
 
 def divide(numerator: Tensor, denominator: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .factors import Damping, Factor, added, carried, gate
-from .forms import Absorbed, Back, Form, divide, signed, stabilise
+from .forms import Absorbed, Back, Form, divide, scalar, signed, stabilise
 from .sides import Sides
 from .weighted import STABILISER, WeightedSum
 
@@ -227,10 +227,7 @@ def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Ba
 
 def bound(value: float | Tensor, sample: Tensor) -> Tensor:
     """A bound of the inputs, of the shape of one sample. Raises InputError if it has another."""
-    if isinstance(value, Tensor):
-        tensor = value.to(sample)
-    else:
-        tensor = torch.full((), value, dtype=sample.dtype, device=sample.device)
+    tensor = scalar(value, sample).to(sample)
     try:
         return tensor.expand(sample.shape)
     except RuntimeError:
