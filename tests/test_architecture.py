@@ -20,7 +20,7 @@ FLOORS = [
     "engine.adjoints engine.factors",
     "engine.attention",
     "train engine.weighted engine.capture engine.normalisation",
-    "engine.sides",
+    "engine.sides engine.tilt",
     "engine.rules engine.shares engine.operations",
     "engine.recurrent engine.facts engine.tokens engine.channels",
     "engine.rulebook engine.layout engine.graph_document",

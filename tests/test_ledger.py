@@ -53,6 +53,22 @@ def test_it_balances(explainers, preset, dtype, error):
         assert entry.error.abs().max() < error * e.ledger.seed.abs().min()
 
 
+@pytest.mark.parametrize("before", [nn.ReLU, nn.Identity])
+@pytest.mark.parametrize("behind", [nn.ReLU, nn.Sigmoid, nn.Identity])
+@pytest.mark.parametrize("above", ["flat", "epsilon"])
+def test_gamma_balances_wherever_it_stands(before, behind, above):
+    """Inputs and outputs known to be >= 0 or of either sign; one output is exactly zero."""
+    layer = nn.Linear(6, 5)
+    model = nn.Sequential(nn.Linear(4, 6), before(), layer, behind(), nn.Linear(5, 2))
+    randomise(model.double())
+    with torch.no_grad():
+        layer.weight[0] = layer.bias[0] = 0
+    recipe = Recipe.preset("epsilon").using("2", "gamma").using("4", above)
+    ledger = relprop.Explainer(model, recipe)(signed(3, 4), target=1, ledger=True).ledger
+    assert ledger.error < 1e-9
+    assert all(entry.error.abs().max() < 1e-9 for entry in ledger.entries)
+
+
 def test_what_is_absorbed_by_cause_on_paper():
     """Z = (2, -3) x + 1 under epsilon; score = 4 relu(z) - 5."""
     model = nn.Sequential(nn.Linear(2, 1), nn.ReLU(), nn.Linear(1, 2)).double().eval()

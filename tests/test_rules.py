@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import relprop
 from relprop.engine.forms import stabilise
+from relprop.engine.weighted import WeightedSum
 
 CLOSE = 1e-10  # of the norm: float64 rounding through a few layers, divisions by z near 0 included
 
@@ -168,14 +169,42 @@ def test_a_layer_with_batchnorm_is_one_layer(k):
     with_batchnorm().check(k)
 
 
+@pytest.mark.parametrize(
+    ("layer", "norm", "shape"),
+    [
+        (nn.Linear(4, 6), nn.BatchNorm1d(6), (4,)),
+        (nn.Conv2d(4, 6, 2, groups=2), nn.BatchNorm2d(6), (4, 3, 3)),
+        (nn.ConvTranspose2d(6, 6, 2, groups=3), nn.BatchNorm2d(6), (6, 2, 2)),
+    ],
+)
+def test_a_rule_of_ones_own_reads_the_weight_of_a_layer_with_its_batchnorm(layer, norm, shape):
+    @relprop.rule(gives="relevance")
+    def by_hand(step: WeightedSum) -> relprop.Back:
+        linear_map, weight, x = step.map, step.weights.raw, step.x
+        z = linear_map.forward(x, weight, step.weights.bias)
+        return relprop.Back(
+            lambda v: x * linear_map.transpose(step.relevance(v) / z, weight, x.shape),
+            lambda v: {},
+        )
+
+    net, x = randomise(nn.Sequential(layer, norm, nn.Flatten()).double()), signed(2, *shape)
+    recipe = relprop.Recipe.preset("zero")
+    assert_same(explain(net, x, recipe.using("0", by_hand)), explain(net, x, recipe))
+
+
 @cache
-def blank_picture(activation: type[nn.Module]) -> Case:
+def blank_picture(activation: Callable[[], nn.Module]) -> Case:
     x = torch.stack([torch.zeros(1, 4, 4).double(), pixels(1, 4, 4)])
     return Case.build(x, lambda: [nn.Conv2d(1, 2, 2, bias=False), activation()])
 
 
+def turned() -> nn.Module:
+    """An activation whose result may have the other sign than what it is given."""
+    return nn.LeakyReLU(-0.5)
+
+
 @EACH_RULE
-@pytest.mark.parametrize("activation", [nn.ReLU, nn.Sigmoid, nn.Softplus, nn.Tanh])
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Sigmoid, nn.Softplus, nn.Tanh, turned])
 def test_sums_that_are_exactly_zero(activation, k):
     """Black without bias: z = 0 in the first layer, where the activation need not be 0."""
     blank_picture(activation).check(k)

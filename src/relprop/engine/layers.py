@@ -1,4 +1,4 @@
-"""Layers: reads torch's arguments of a weighted sum into a `WeightedSum`, batch norm folded in."""
+"""Layers: reads torch's arguments of a weighted sum into a `WeightedSum`, batch norm and all."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,7 +12,7 @@ from .kept import KeptWeights, stands_in
 from .linear_maps import AveragePool, Convolution, Dense, LinearMap
 from .operations import known
 from .plan import Step
-from .weighted import WeightedSum, Weights
+from .weighted import Scale, WeightedSum, Weights, forward
 
 
 def weighted_sum(step: Step, kept: KeptWeights) -> Callable[[Values], WeightedSum]:
@@ -46,7 +46,7 @@ def result(step: Step, kept: KeptWeights) -> Callable[[Values], Tensor]:
 
     def run(values: Values) -> Tensor:
         x, linear_map, weights = parts(values)
-        return linear_map.forward(x, weights.raw, weights.bias)
+        return forward(linear_map, x, weights)
 
     return run
 
@@ -188,9 +188,10 @@ def _padding(
 def _fold(linear_map: LinearMap, weights: Weights, norm: tuple[Any, ...]) -> Weights:
     """Weights of the layer and its batch norm in eval mode as one: W' = g W, b' = g (b - m) + t."""
     assert isinstance(linear_map, (Dense, Convolution))
-    scale, shift, mean, variance, _, _, eps = norm
-    factor = (variance + eps).rsqrt()
-    factor = factor if scale is None else factor * scale
+    factor, shift, mean, variance, _, _, eps = norm
+    root = (variance + eps).rsqrt()
+    factor = root if factor is None else root * factor
     bias = -mean if weights.bias is None else weights.bias - mean
-    folded = bias * factor if shift is None else bias * factor + shift
-    return Weights(linear_map.scale_outputs(weights.raw, factor), folded, made=True)
+    bias = bias * factor if shift is None else bias * factor + shift
+    along = linear_map.along_outputs(factor), linear_map.along_weight(factor, weights.raw)
+    return Weights(weights.raw, bias, Scale(*along), made=True)

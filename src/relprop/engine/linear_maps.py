@@ -63,9 +63,9 @@ class Dense:
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return weight.new_full((1,) * len(shape), weight.shape[1])
 
-    def scale_outputs(self, weight: Tensor, factor: Tensor) -> Tensor:
-        """The weight whose outputs are `factor` (out channels,) times those of `weight`."""
-        return weight * factor[:, None]
+    def along_weight(self, factor: Tensor, weight: Tensor) -> Tensor:
+        """Numbers (out channels,) in a shape that broadcasts to the weight of those outputs."""
+        return factor[:, None]
 
     def along_outputs(self, bias: Tensor) -> Tensor:
         return bias
@@ -161,13 +161,13 @@ class Convolution:
         x = weight.new_ones((1, inputs, *shape[2:]))
         return replace(self, groups=1).forward(x, ones, None)
 
-    def scale_outputs(self, weight: Tensor, factor: Tensor) -> Tensor:
-        """The weight whose outputs are `factor` (out channels,) times those of `weight`."""
+    def along_weight(self, factor: Tensor, weight: Tensor) -> Tensor:
+        """Numbers (out channels,) in a shape that broadcasts to the weight of those outputs."""
         if not self.transposed:
-            return weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
+            return factor.reshape(-1, *[1] * (weight.ndim - 1))
         # (in, out / groups, *kernel): which outputs a row holds depends on its group
         rows = factor.reshape(self.groups, -1).repeat_interleave(weight.shape[0] // self.groups, 0)
-        return weight * rows.reshape(*rows.shape, *[1] * (weight.ndim - 2))
+        return rows.reshape(*rows.shape, *[1] * (weight.ndim - 2))
 
     def along_outputs(self, bias: Tensor) -> Tensor:
         return bias.reshape(-1, *[1] * len(self.stride))

@@ -19,6 +19,7 @@ from ..errors import InputError, RuleError
 from . import recurrent, rules, shares
 from .forms import Back, Form
 from .kinds import KINDS, LAYERS, WEIGHTED_SUMS, Kind
+from .weighted import WeightedSum
 
 Receives = Literal["all", "signal", "none"]
 
@@ -74,7 +75,7 @@ def _checked(function: Callable[..., Back]) -> Callable[..., Back]:
 
     @functools.wraps(function)
     def checked(step: Any, **parameters: Any) -> Back:
-        back = function(step, **parameters)
+        back = function(step.whole if isinstance(step, WeightedSum) else step, **parameters)
         if not isinstance(back, Back):
             raise _not_a_rule(function, f"returned a {type(back).__name__}, which is no Back")
         x = step.x if isinstance(step.x, tuple) else (step.x,)

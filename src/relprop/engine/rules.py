@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .factors import Damping, Factor, added, carried, gate
+from .factors import Damping, Factor, carried, gate
 from .forms import Absorbed, Back, Form, divide, scalar, signed, stabilise
 from .sides import Sides
+from .tilt import raised, tilted
 from .weighted import STABILISER, WeightedSum
 
 
@@ -97,26 +98,9 @@ def gamma(step: WeightedSum, *, gamma: float = 0.25) -> Back:
     zero passes nothing on. Absorbs what the bias contributed.
     Source: Montavon et al. 2019; for inputs of any sign Andeol et al. 2021.
     """
-    sides = Sides(step.weights, gamma)
-    if step.rectified:
-        above = sides.forward(step).clamp_(min=STABILISER)  # z_up >= z where relevance arrives
-        share = step.share(above, reuse=True)
-        return sides.back_up(step, share)
-    z = step.z
-    # z_up and z_down are (1 + gamma / 2) z plus and minus gamma / 2 sum |w x|
-    apart = sides.forward(step).sub_(z, alpha=1 + gamma / 2).clamp_(min=STABILISER)
-    denominator = added(apart.copysign_(z), z, alpha=1 + gamma / 2)
-    if is_relevance(step):  # which may arrive where z is zero
-        denominator = denominator.masked_fill_(z == 0, torch.inf)
-    share = step.share(denominator, reuse=True)
-    positive = (z > 0).view(torch.int8)  # torch multiplies by bytes faster than by bools
-
-    def split(v: Tensor, in_place: bool = False) -> tuple[Tensor, Tensor]:
-        s = share(v, in_place)
-        s_up = s * positive
-        return s_up, added(s, s_up, alpha=-1)
-
-    return sides.back(step, split, share.release)
+    if step.nonnegative and step.rectified:
+        return raised(step, gamma)
+    return tilted(step, gamma / 2)
 
 
 def alpha_beta(step: WeightedSum, *, alpha: float = 2.0, beta: float = 1.0) -> Back:
@@ -200,6 +184,7 @@ def z_box(step: WeightedSum, *, low: float | Tensor, high: float | Tensor) -> Ba
     Gives relevance itself: inputs of zero take part. The bias cancels.
     Source: Montavon et al. 2017.
     """
+    step = step.whole
     x, weights = step.x, step.weights
     positive, negative = weights.positive, weights.negative
     lowest, highest = bound(low, x[:1]), bound(high, x[:1])

@@ -22,28 +22,20 @@ class Sides:
     """Weights for contributions that push an output up, and for those that push it down.
 
     Inputs >= 0 meet `up` on the way to z_up; inputs < 0 meet `down`. Made when they are met.
-    gamma  None: they are W^+ and W^-; if not, W + gamma W^+ and W + gamma W^-: then
-           up + down = (2 + gamma) W and up - down = gamma |W|
     """
 
     weights: Weights
-    gamma: float | None = None
     exchanged: bool = False
 
     @property
     def up(self) -> Weights:
-        """For contributions that push up."""
-        return self._side(not self.exchanged)
+        """W^+, which pushes up."""
+        return self.weights.negative if self.exchanged else self.weights.positive
 
     @property
     def down(self) -> Weights:
-        """For contributions that push down."""
-        return self._side(self.exchanged)
-
-    def _side(self, up: bool) -> Weights:
-        if self.gamma is None:
-            return self.weights.positive if up else self.weights.negative
-        return self.weights.up(self.gamma) if up else self.weights.down(self.gamma)
+        """W^-, which pushes down."""
+        return self.weights.positive if self.exchanged else self.weights.negative
 
     @property
     def mirrored(self) -> "Sides":
@@ -51,15 +43,15 @@ class Sides:
         return replace(self, exchanged=not self.exchanged)
 
     def forward(self, step: WeightedSum, *, shifted: bool = True) -> Tensor:
-        """x^+ W_up + x^- W_down + b_up: positive contributions, if these are W^+ and W^-.
+        """x^+ W_up + x^- W_down + b_up: the contributions that push up.
 
         shifted  with STABILISER added
         """
-        x, up = step.x, self.up.shifted if shifted else self.up
-        z = step.forward(x if step.nonnegative else x.clamp(min=0), up)
-        if not step.nonnegative:
-            z = z.add_(step.map.forward(x.clamp(max=0), self.down.raw, None))
-        return z.add_(STABILISER) if shifted and self.up.bias is None else z
+        x, run = step.x, step.stabilised if shifted else step.forward
+        if step.nonnegative:
+            return run(x, self.up)
+        z = run(x.clamp(min=0), self.up)
+        return z.add_(step.map.forward(x.clamp(max=0), self.down.raw, None))
 
     def back_up(self, step: WeightedSum, share: Factor) -> Back:
         """The way back through `forward` alone."""
@@ -74,10 +66,8 @@ class Sides:
 
         both  whether `split` gives s_down at all
         """
-        if step.nonnegative:
-            pull = self._to_positive(step, split, both)
-        else:
-            pull = self._to_any(step, split) if self.gamma is None else self._tilted(step, split)
+        to_positive = step.nonnegative
+        pull = self._to_positive(step, split, both) if to_positive else self._to_any(step, split)
         relevance = step.arriving is Form.RELEVANCE
 
         def absorbed(v: Tensor) -> Absorbed:
@@ -116,22 +106,5 @@ class Sides:
             if s_down is not None:
                 above, below = added(above, by_down(s_down)), added(below, by_up(s_down))
             return torch.lerp(below, above, positive.to(below.dtype))  # one or the other
-
-        return pull
-
-    def _tilted(self, step: WeightedSum, split: Split) -> Callable[..., Tensor]:
-        """The same in two passes, by half the sum and half the difference of the two sides.
-
-        Not for alpha-beta: where an output has contributions of one sign alone, the other side's s
-        is without bound, and sum and difference would cancel.
-        """
-        half = (self.gamma or 0.0) / 2
-        by_weight, by_magnitude = step.carry(step.weights), step.carry(step.weights.magnitude)
-        side = step.x.sign().clamp_(min=0).mul_(2).sub_(1).mul_(half)  # half or, of x <= 0, -half
-
-        def pull(v: Tensor, in_place: bool = False) -> Tensor:
-            s_up, s_down = split(v, in_place)
-            both, apart = (s_up, s_up) if s_down is None else (s_up + s_down, s_up - s_down)
-            return added(by_magnitude(apart) * side, by_weight(both), alpha=1 + half)
 
         return pull

@@ -6,7 +6,7 @@ s  (batch, *out)    whatever is carried back along the weights
 """
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -22,16 +22,31 @@ STABILISER = 1e-6
 
 
 @dataclass(frozen=True)
+class Scale:
+    """What a batch norm in eval mode multiplies each output of a layer by.
+
+    of_outputs  of a shape that broadcasts to z
+    of_weight   the same numbers, of a shape that broadcasts to the weight
+    """
+
+    of_outputs: Tensor
+    of_weight: Tensor
+
+
+@dataclass(frozen=True)
 class Weights:
     """A weight and its bias, and what rules derive from them, each made when first asked for.
 
     raw     the weight, in the layout of its layer
     bias    (out channels,) or None
-    made    they are not the model's own tensors: a batch norm is folded in
+    scale   of a batch norm that belongs to W and not to `raw`: a weight of its own would be as much
+            memory again, and to scale outputs takes next to no time. Its shift is in the bias
+    made    they are not all the model's own tensors
     """
 
     raw: Tensor
     bias: Tensor | None
+    scale: Scale | None = None
     made: bool = False
     _made: dict[Hashable, object] = field(default_factory=dict, compare=False, repr=False)
 
@@ -49,6 +64,11 @@ class Weights:
     def derived(self) -> bool:
         """Whether anything here was computed from the model's own tensors."""
         return self.made or bool(self._made)
+
+    @property
+    def whole(self) -> "Weights":
+        """The same, with W itself as its weight."""
+        return self if self.scale is None else self.once("whole", lambda: self.map(lambda w: w))
 
     @property
     def shifted(self) -> "Weights":
@@ -71,30 +91,24 @@ class Weights:
         return self.once("negative", lambda: self.map(lambda w: w.clamp(max=0)))
 
     @property
-    def magnitude(self) -> "Weights":
-        """|W| and |b|."""
-        return self.once("magnitude", lambda: self.map(torch.abs))
-
-    @property
     def squared(self) -> "Weights":
         """W^2 and b^2."""
         return self.once("squared", lambda: self.map(torch.square))
 
-    def up(self, gamma: float) -> "Weights":
+    def raised(self, gamma: float) -> "Weights":
         """W + gamma W^+ and b + gamma b^+."""
         return self.once(
-            ("up", gamma), lambda: self.map(lambda w: w.add(w.clamp(min=0), alpha=gamma))
+            ("raised", gamma), lambda: self.map(lambda w: w.add(w.clamp(min=0), alpha=gamma))
         )
 
-    def down(self, gamma: float) -> "Weights":
-        """W + gamma W^- and b + gamma b^-."""
-        return self.once(
-            ("down", gamma), lambda: self.map(lambda w: w.add(w.clamp(max=0), alpha=gamma))
-        )
+    def sizes(self, factor: float) -> "Weights":
+        """|W| and |b|, both times a factor."""
+        return self.once(("sizes", factor), lambda: self.map(lambda w: w.abs() * factor))
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Weights":
-        """The function of the weight, and of the bias."""
-        return Weights(function(self.raw), None if self.bias is None else function(self.bias))
+        """The function of W, and of the bias."""
+        whole = self.raw if self.scale is None else self.raw * self.scale.of_weight
+        return Weights(function(whole), None if self.bias is None else function(self.bias))
 
 
 @dataclass(frozen=True)
@@ -153,9 +167,19 @@ class WeightedSum:
         own = denominator if reuse and not torch.is_grad_enabled() else None
         return Factor(torch.div(self.result, denominator, out=own))
 
+    @property
+    def whole(self) -> "WeightedSum":
+        """The same for who reads the weight: it is all of W."""
+        return self if self.weights.scale is None else replace(self, weights=self.weights.whole)
+
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """Z for other inputs or other weights, their bias included."""
-        return self.map.forward(x, weights.raw, weights.bias)
+        return forward(self.map, x, weights)
+
+    def stabilised(self, x: Tensor, weights: Weights) -> Tensor:
+        """The same with STABILISER added."""
+        z = self.forward(x, weights.shifted)
+        return z if weights.bias is not None else z.add_(STABILISER)
 
     def bias(self, weights: Weights) -> Tensor | float:
         """Their bias, of a shape that broadcasts to z; 0 if there is none."""
@@ -164,7 +188,10 @@ class WeightedSum:
     def carry(self, weights: Weights) -> Callable[[Tensor], Tensor]:
         """The function from s to W^T s, of x's shape. It keeps neither x nor z alive."""
         linear_map, raw, shape = self.map, weights.raw, self.x.shape
-        return lambda s: linear_map.transpose(s, raw, shape)
+        if weights.scale is None:
+            return lambda s: linear_map.transpose(s, raw, shape)
+        scale = weights.scale.of_outputs
+        return lambda s: linear_map.transpose(s * scale.to(s.dtype), raw, shape)
 
     def carry_to_signs(self) -> Callable[[Tensor], tuple[Tensor, ...]]:
         """The function from s to (W^+)^T s and (W^-)^T s, in one pass."""
@@ -176,4 +203,14 @@ class WeightedSum:
 
     def transpose(self, s: Tensor, weights: Weights) -> Tensor:
         """W^T s, of x's shape."""
-        return self.map.transpose(s, weights.raw, self.x.shape)
+        return self.carry(weights)(s)
+
+
+def forward(linear_map: LinearMap, x: Tensor, weights: Weights) -> Tensor:
+    """W x + b."""
+    if weights.scale is None or weights.bias is None:
+        return linear_map.forward(x, weights.raw, weights.bias)
+    z = linear_map.forward(x, weights.raw, None)
+    scale, shift = weights.scale.of_outputs, linear_map.along_outputs(weights.bias)
+    room = None if torch.is_grad_enabled() else z
+    return torch.addcmul(shift.to(z.dtype), z, scale.to(z.dtype), out=room)
