@@ -5,14 +5,11 @@
 resident  bytes by which the process's memory rises over what it holds with the model, the batch and
           the libraries; Linux alone: others do not let a process forget its highest mark
           With MALLOC_MMAP_THRESHOLD_=131072 glibc's malloc gives back what is freed, at the price
-          of time; it would else keep it, more or less of it by the order in which it was asked for.
-          What it keeps of small pieces all the same (17 MB after torch.export read a language
-          model) it is told to give back before the mark is set
+          of time; it would else keep it, more or less of it by the order in which it was asked for
 tensors   the most bytes of tensors that one call makes and holds at once
 first     seconds until the method can be called: for relprop, capture and plan
 """
 
-import ctypes
 import gc
 import json
 import re
@@ -37,13 +34,6 @@ def resident(field: str) -> int:
     return 1024 * int(found[1]) if found else 0
 
 
-def collect() -> None:
-    """Give back what is freed: by Python, and by glibc, where that is the C library."""
-    gc.collect()
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.malloc_trim(0)
-
-
 def load_libraries() -> None:
     """What torch imports when it reads a model for the first time is no part of any explanation."""
     relprop.Explainer(torch.nn.Linear(2, 2).eval()).plan(torch.zeros(2, 2))
@@ -66,13 +56,13 @@ def main() -> None:
     (workload,) = [one for one in WORKLOADS if one.name == title]
     model, x = workload.build("cpu")
     load_libraries()
-    collect()
+    gc.collect()
     before, start = resident("VmRSS"), perf_counter()
     call = methods(workload, size or None)[name](model, x)
     first = perf_counter() - start
     if not size:  # in parts, what it keeps is there after the first of them
         call()
-    collect()
+    gc.collect()
     if REFS.exists():
         REFS.write_text("5")
     held = tensors(call, name)
