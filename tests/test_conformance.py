@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from networks import signed
+from networks import randomise, signed
 from torch import nn
 
 import relprop
@@ -132,3 +132,28 @@ def test_an_own_rule_fits_only_its_kinds():
     recipe = Recipe.preset("zero").using("0", EXAMPLE["winner"])
     with pytest.raises(relprop.RelpropError, match=r'"0" fits no module(.|\n)*allowed: "2"'):
         relprop.Explainer(model, recipe).plan(signed(2, 1, 6).float())
+
+
+@pytest.mark.parametrize(
+    ("layer", "norm", "shape"),
+    [
+        (nn.Linear(4, 6), nn.BatchNorm1d(6), (4,)),
+        (nn.Conv2d(4, 6, 2, groups=2), nn.BatchNorm2d(6), (4, 3, 3)),
+        (nn.ConvTranspose2d(6, 6, 2, groups=3), nn.BatchNorm2d(6), (6, 2, 2)),
+    ],
+)
+def test_a_rule_of_ones_own_reads_the_weight_of_a_layer_with_its_batchnorm(layer, norm, shape):
+    @relprop.rule(gives="relevance")
+    def by_hand(step) -> Back:
+        linear_map, weight, x = step.map, step.weights.raw, step.x
+        z = linear_map.forward(x, weight, step.weights.bias)
+        return Back(
+            lambda v: x * linear_map.transpose(step.relevance(v) / z, weight, x.shape),
+            lambda v: {},
+        )
+
+    net, x = randomise(nn.Sequential(layer, norm, nn.Flatten()).double()), signed(2, *shape)
+    plain = Recipe.preset("zero")
+    got = relprop.explain(net, x, plain.using("0", by_hand), target="all").relevance
+    want = relprop.explain(net, x, plain, target="all").relevance
+    torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 import relprop
 from relprop.engine.forms import stabilise
-from relprop.engine.weighted import WeightedSum
 
 CLOSE = 1e-10  # of the norm: float64 rounding through a few layers, divisions by z near 0 included
 
@@ -167,30 +166,6 @@ def with_batchnorm() -> Case:
 @EACH_RULE
 def test_a_layer_with_batchnorm_is_one_layer(k):
     with_batchnorm().check(k)
-
-
-@pytest.mark.parametrize(
-    ("layer", "norm", "shape"),
-    [
-        (nn.Linear(4, 6), nn.BatchNorm1d(6), (4,)),
-        (nn.Conv2d(4, 6, 2, groups=2), nn.BatchNorm2d(6), (4, 3, 3)),
-        (nn.ConvTranspose2d(6, 6, 2, groups=3), nn.BatchNorm2d(6), (6, 2, 2)),
-    ],
-)
-def test_a_rule_of_ones_own_reads_the_weight_of_a_layer_with_its_batchnorm(layer, norm, shape):
-    @relprop.rule(gives="relevance")
-    def by_hand(step: WeightedSum) -> relprop.Back:
-        linear_map, weight, x = step.map, step.weights.raw, step.x
-        z = linear_map.forward(x, weight, step.weights.bias)
-        return relprop.Back(
-            lambda v: x * linear_map.transpose(step.relevance(v) / z, weight, x.shape),
-            lambda v: {},
-        )
-
-    net, x = randomise(nn.Sequential(layer, norm, nn.Flatten()).double()), signed(2, *shape)
-    recipe = relprop.Recipe.preset("zero")
-    got = explain(net, x, recipe.using("0", by_hand), target="all")
-    assert_same(got, explain(net, x, recipe, target="all"))
 
 
 @cache

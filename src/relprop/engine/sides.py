@@ -29,12 +29,12 @@ class Sides:
 
     @property
     def up(self) -> Weights:
-        """W^+, which pushes up."""
+        """W^+, for contributions that push up; W^-, if they are exchanged."""
         return self.weights.negative if self.exchanged else self.weights.positive
 
     @property
     def down(self) -> Weights:
-        """W^-, which pushes down."""
+        """The other one."""
         return self.weights.positive if self.exchanged else self.weights.negative
 
     @property
@@ -66,8 +66,10 @@ class Sides:
 
         both  whether `split` gives s_down at all
         """
-        to_positive = step.nonnegative
-        pull = self._to_positive(step, split, both) if to_positive else self._to_any(step, split)
+        if step.nonnegative:
+            pull = self._to_positive(step, split, both)
+        else:
+            pull = self._to_any(step, split)
         relevance = step.arriving is Form.RELEVANCE
 
         def absorbed(v: Tensor) -> Absorbed:
@@ -96,7 +98,11 @@ class Sides:
         return pull
 
     def _to_any(self, step: WeightedSum, split: Split) -> Callable[..., Tensor]:
-        """Back to inputs of either sign."""
+        """Back to inputs of either sign.
+
+        W and |W| would do in two passes, as for gamma. But where an output has contributions of one
+        sign alone, the other side's s is without bound, and sums and differences would cancel.
+        """
         by_up, by_down = step.carry(self.up), step.carry(self.down)
         positive = step.x.sign().clamp_(min=0)
 

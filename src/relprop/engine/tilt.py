@@ -65,27 +65,28 @@ def _split(step: WeightedSum, denominator: Tensor) -> "_Split":
     if step.arriving is Form.GRADIENT and of_one_sign:
         room = None if torch.is_grad_enabled() else denominator
         share = torch.div(step.result, denominator, out=room)  # >= 0: its sign bit holds z's
-        return _Split(share.copysign_(step.z), torch.mul, lambda v: v, by_size_first=True)
+        return _Split(share.copysign_(step.z), torch.mul, by_size_first=True)
     denominator = denominator.masked_fill_(step.z == 0, torch.inf)
-    if step.arriving is Form.RELEVANCE:
-        return _Split(denominator, torch.div, lambda v: v)
-    result = step.result
-    return _Split(denominator, torch.div, lambda v: v * result)
+    result = None if step.arriving is Form.RELEVANCE else step.result
+    return _Split(denominator, torch.div, result)
 
 
 class _Split:
-    """By |value| and by value, a tensor with the sign of z: s and apart, or apart and s."""
+    """By |value| and by value, a tensor with the sign of z: s and apart, or apart and s.
+
+    result  what arrives is multiplied by it first, if given
+    """
 
     def __init__(
         self,
         value: Tensor,
         operation: Callable[..., Tensor],
-        relevance: Callable[[Tensor], Tensor],
+        result: Tensor | None = None,
         by_size_first: bool = False,
     ) -> None:
         self._value = value
         self._operation = operation
-        self._relevance = relevance
+        self._result = result
         self._by_size_first = by_size_first
         self._released = False
 
@@ -95,7 +96,7 @@ class _Split:
 
     def __call__(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """For the relevance that arrives as `v`: s and apart, of its shape."""
-        r = self._relevance(v)
+        r = v if self._result is None else v * self._result
         by_value = self._operation(r, self._value)
         room = self._value if self._released and alike(r, self._value) else None
         by_size = self._operation(r, torch.abs(self._value, out=room), out=room)

@@ -78,7 +78,7 @@ class Weights:
     def _shift(self) -> "Weights":
         if self.bias is None:
             return self
-        return Weights(self.raw, self.bias + STABILISER)
+        return Weights(self.raw, self.bias + STABILISER, self.scale)
 
     @property
     def positive(self) -> "Weights":
@@ -208,8 +208,9 @@ class WeightedSum:
 
 def forward(linear_map: LinearMap, x: Tensor, weights: Weights) -> Tensor:
     """W x + b."""
-    if weights.scale is None or weights.bias is None:
+    if weights.scale is None:
         return linear_map.forward(x, weights.raw, weights.bias)
+    assert weights.bias is not None  # it holds the batch norm's shift
     z = linear_map.forward(x, weights.raw, None)
     scale, shift = weights.scale.of_outputs, linear_map.along_outputs(weights.bias)
     room = None if torch.is_grad_enabled() else z
