@@ -1,6 +1,6 @@
 """What an explanation costs, in units of gradient x input, beside other libraries.
 
-    python benchmarks/bench.py [--rounds 9] [--only "VGG16*"] [--device cuda] [--out FILE]
+    python benchmarks/bench.py [--rounds 50] [--only "VGG16*"] [--device cuda] [--out FILE]
 
 All methods explain the same batch in turn, round after round. A method's ratio is its time over
 that of gradient x input in the same round, so that a machine which slows down slows both. What the
@@ -163,10 +163,10 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
     file = click.Path(dir_okay=False, path_type=Path)
     for option in reversed(
         [
-            click.option("--rounds", default=9, show_default=True, type=click.IntRange(1)),
+            click.option("--rounds", default=50, show_default=True, type=click.IntRange(1)),
             click.option(
                 *("--seconds", "budget"),
-                default=30.0,
+                default=60.0,
                 show_default=True,
                 help=f"No more rounds of a workload after so long, but {FEWEST} at least.",
             ),
@@ -228,7 +228,7 @@ def other_runs(record: Path, device: str) -> dict[str, Run]:
     """What a file holds of runs on other kinds of devices."""
     known = json.loads(record.read_text()) if record.exists() else {}
     return {
-        kind: Run(run["machine"], run["settings"], [Row(**row) for row in run["rows"]])
+        kind: Run(**{**run, "rows": [Row(**row) for row in run["rows"]]})
         for kind, run in known.items()
         if kind != device
     }

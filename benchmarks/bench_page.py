@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from methods import ALL, CHANNELS_LAST, COMPILED, FORWARD
+from methods import ALL, CHANNELS_LAST, COMPILED, FORWARD, SAVED
 from versions import installed
 from workloads import CACHED, WORKLOADS, Workload
 
@@ -46,6 +46,8 @@ LEGEND = f"""\
 - **{FORWARD}**: the model without anything else. A method that needs a forward pass and a backward
   pass of the same cost cannot take less than gradient x input does.
 - **compiled**: with `compile=True`, which on a GPU also records what is launched as a CUDA graph.
+- **saved plan**: what was read of the model, and the recipe, come from a file that another process
+  wrote. What torch.export leaves in a process that reads a model, some 20 MB, is not there.
 - **bfloat16**: all methods under autocast.
 - **all 10 classes**: in one call, on a CPU of convolutional nets with `batch_size={CACHED}`: values
   that fit into its cache take less time.
@@ -85,11 +87,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Run:
-    """All that was measured on one device: on which machine, how, and what was found."""
+    """All that was measured on one device: on which machine, how, and what was found.
+
+    note  what a reader must know of this run beside; written into the JSON file by hand
+    """
 
     machine: Mapping[str, object]
     settings: Mapping[str, object]
     rows: Sequence[Row]
+    note: str = ""
 
 
 # ---- what the figures depend on ------------------------------------------------------------------
@@ -126,7 +132,9 @@ def page(runs: Mapping[str, Run]) -> str:
     blocks = ["# Benchmarks", "`make bench` writes this page.", SUMMARY]
     for device, run in runs.items():
         about = ", ".join(f"{name} {value}" for name, value in run.machine.items())
-        blocks += [f"## {ON[device]}", f"{about[0].upper()}{about[1:]}.", summary(run.rows, device)]
+        blocks += [f"## {ON[device]}", f"{about[0].upper()}{about[1:]}."]
+        blocks += [run.note] if run.note else []
+        blocks.append(summary(run.rows, device))
     blocks += ["## Each method", LEGEND]
     for device, run in runs.items():
         for name in dict.fromkeys(row.workload for row in run.rows):
@@ -178,7 +186,8 @@ def summary(rows: Sequence[Row], device: str) -> str:
     lines = [head]
     for workload in (one.on(device) for one in WORKLOADS):
         mine = {row.method: row for row in rows if row.workload == workload.name}
-        lines += [recipe_line(workload, name, mine) for name in workload.recipes if mine]
+        saved = [name + SAVED for name in workload.recipes if f"relprop {name}{SAVED}" in mine]
+        lines += [recipe_line(workload, name, mine) for name in (*workload.recipes, *saved) if mine]
         if (every := mine.get(ALL)) and every.ones:
             measured = (
                 f"{every.ones:.2f} times one class | {verdict(every.ones, workload.all_classes)}"
@@ -191,7 +200,7 @@ def summary(rows: Sequence[Row], device: str) -> str:
 
 
 def recipe_line(workload: Workload, name: str, rows: Mapping[str, Row]) -> str:
-    """One recipe on one workload."""
+    """One recipe on one workload; or with its plan from a file, which takes the same time."""
     row = rows[f"relprop {name}"]
     if row.ratio is None:
         return f"| {workload.name} | {name} | {plain(row.problem)} |{' |' * 9}"
@@ -199,10 +208,10 @@ def recipe_line(workload: Workload, name: str, rows: Mapping[str, Row]) -> str:
     cells = [
         *(workload.name, name, f"{1000 * row.seconds:.2f}"),
         f"{row.ratio:.2f} ({row.lowest:.2f}-{row.highest:.2f})",
-        *(verdict(row.ratio, workload.limits[name]), number(row.memory)),
+        *(verdict(row.ratio, workload.limits.get(name)), number(row.memory)),
         *(verdict(row.memory, workload.memory), number(row.tensors), number(row.first, 1)),
         *(verdict(row.first, workload.first), number(compiled.ratio) if compiled else ""),
-        fastest_right(name, rows),
+        "" if name.endswith(SAVED) else fastest_right(name, rows),
     ]
     return f"| {' | '.join(cells)} |"
 

@@ -8,23 +8,27 @@ resident  bytes by which the process's memory rises over what it holds with the 
           of time; it would else keep it, more or less of it by the order in which it was asked for
 tensors   the most bytes of tensors that one call makes and holds at once
 first     seconds until the method can be called: for relprop, capture and plan
+A plan that is saved is written by another process.
 """
 
 import gc
 import json
 import re
+import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from time import perf_counter
 
 import torch
-from methods import COMPILED, Method, methods
-from workloads import WORKLOADS
+from methods import COMPILED, SAVED, Method, methods
+from workloads import WORKLOADS, Workload
 
 import relprop
 from relprop.live_memory import peak_bytes
 
+SAVE_PLAN = Path(__file__).with_name("save_plan.py")
 STATUS, REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -48,17 +52,27 @@ def tensors(call: Method, name: str) -> int | None:
 
 
 def main() -> None:
-    """Call it once, so that what it keeps for good is there; then once more, and measure."""
+    """What the command line says, as a line of JSON."""
     warnings.simplefilter("ignore")
     title, name, threads, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     if threads:
         torch.set_num_threads(threads)
     (workload,) = [one for one in WORKLOADS if one.name == title]
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Path(folder) / "saved.plans"
+        if name.endswith(SAVED):
+            recipe = name.removeprefix("relprop ").removesuffix(SAVED)
+            subprocess.run([sys.executable, SAVE_PLAN, title, recipe, plan], check=True)
+        print(json.dumps(measured(workload, name, size, plan)))
+
+
+def measured(workload: Workload, name: str, size: int, plan: Path) -> dict[str, float | None]:
+    """Call it once, so that what it keeps for good is there; then once more, and measure."""
     model, x = workload.build("cpu")
     load_libraries()
     gc.collect()
     before, start = resident("VmRSS"), perf_counter()
-    call = methods(workload, size or None)[name](model, x)
+    call = methods(workload, size or None, plan)[name](model, x)
     first = perf_counter() - start
     if not size:  # in parts, what it keeps is there after the first of them
         call()
@@ -67,7 +81,7 @@ def main() -> None:
         REFS.write_text("5")
     held = tensors(call, name)
     rise = resident("VmHWM") - before if before else None
-    print(json.dumps({"resident": rise, "tensors": held, "first": first}))
+    return {"resident": rise, "tensors": held, "first": first}
 
 
 if __name__ == "__main__":

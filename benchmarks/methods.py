@@ -4,8 +4,10 @@ All explain the class that scores highest, seeded with its score. To make relpro
 plan and, if asked for, compile; what its peers do beforehand is part of making them, too.
 """
 
+import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 from architecture import Inputs, run
@@ -22,6 +24,7 @@ FORWARD = "forward only"
 CHANNELS_LAST = "gradient x input, channels last"
 BARE = (FLOOR, CHANNELS_LAST, FORWARD)
 COMPILED = ", compiled"
+SAVED = ", saved plan"
 ALL = "relprop epsilon-plus-flat, all 10 classes"
 ONE = "relprop epsilon-plus-flat"
 MAP = "relprop epsilon-plus-flat, by map"
@@ -56,6 +59,24 @@ def by_relprop(model: nn.Module, x: Inputs, name: str, batch_size: int | None = 
     return lambda: explainer(x, batch_size=batch_size).relevance
 
 
+def write_plan(model: nn.Module, x: Inputs, name: str, path: Path) -> None:
+    """Read the model, and write what was read."""
+    explainer = relprop.Explainer(model, recipe(name))
+    explainer.plan(x)
+    explainer.save(path)
+
+
+def by_saved_plan(model: nn.Module, x: Inputs, name: str, path: Path | None) -> Method:
+    """The public call, of what was read before; without a path it is read and written here."""
+    with tempfile.TemporaryDirectory() as folder:
+        if path is None:
+            path = Path(folder) / "written.plans"
+            write_plan(model, x, name, path)
+        explainer = relprop.Explainer.load(path, model)
+    explainer.plan(x)
+    return lambda: explainer(x).relevance
+
+
 def compiled(model: nn.Module, x: Inputs, name: str, batch_size: int | None = None) -> Method:
     """The same as one function of torch.compile's, which compiles at its first call."""
     explainer = relprop.Explainer(model, recipe(name), compile=True)
@@ -70,7 +91,7 @@ def every_class(model: nn.Module, x: Inputs, name: str, batch_size: int | None) 
     return lambda: explainer(x, "all", batch_size=batch_size).relevance
 
 
-def by_map(model: nn.Module, x: Inputs, name: str, batch_size: int) -> Method:
+def by_map(model: nn.Module, x: Inputs, name: str, batch_size: int | None) -> Method:
     """As a data set that a loader gives, sample by sample into batches."""
     assert isinstance(x, Tensor)
     explainer = relprop.Explainer(model, recipe(name))
@@ -142,10 +163,13 @@ def in_parts(make: Maker, size: int) -> Maker:
     return made
 
 
-def methods(workload: Workload, size: int | None = None) -> dict[str, Maker]:
+def methods(
+    workload: Workload, size: int | None = None, plan: Path | None = None
+) -> dict[str, Maker]:
     """How to make each method of a workload, by name: the floor first.
 
     size  samples at a time, of a workload that is explained in parts
+    plan  file of the plan by the first recipe, for the method that reads it
     """
     others: dict[str, Maker] = {FLOOR: gradient_times_input, FORWARD: forward_only}
     others |= {CHANNELS_LAST: channels_last} if workload.convolves else {}
@@ -156,14 +180,17 @@ def methods(workload: Workload, size: int | None = None) -> dict[str, Maker]:
         f"relprop {name}": partial(by_relprop, name=name, batch_size=size)
         for name in workload.recipes
     }
-    if size is not None:
+    if workload.sizes:
         ours[MAP] = partial(by_map, name="epsilon-plus-flat", batch_size=size)
+    else:
+        first = workload.recipes[0]
+        ours[f"relprop {first}{SAVED}"] = partial(by_saved_plan, name=first, path=plan)
     name = workload.compiled
     ours[f"relprop {name}{COMPILED}"] = partial(compiled, name=name, batch_size=size)
     if workload.all_classes:
         ours[ALL] = partial(every_class, name="epsilon-plus-flat", batch_size=workload.cached)
-    first = {name: others.pop(name) for name in BARE if name in others}
-    return first | ours | others
+    bare = {name: others.pop(name) for name in BARE if name in others}
+    return bare | ours | others
 
 
 def peers(workload: Workload) -> dict[str, Maker]:

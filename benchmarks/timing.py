@@ -118,7 +118,7 @@ def best_size(workload: Workload, name: str, model: nn.Module, x: Inputs, device
     taken = {}
     for size in workload.sizes:
         method = methods(workload, size)[name](model, x[: max(TRIED, size)])
-        taken[size] = min(seconds(method, device)[0] for _ in range(2)) / max(TRIED, size)
+        taken[size] = min(seconds(method, device)[0] for _ in range(3)) / max(TRIED, size)
     return min(size for size in taken if taken[size] <= HARDLY_MORE * min(taken.values()))
 
 
@@ -175,6 +175,8 @@ def rounds(
     """Seconds of every call, a round for each place in the lists; and the last maps."""
     taken: dict[str, list[float]] = {name: [] for name in ready}
     maps: dict[str, Tensor | None] = {}
+    gc.collect()
+    gc.freeze()  # to look through all objects between calls would empty the processor's caches
     start = perf_counter()
     for count in tqdm(range(settings.rounds), leave=False, disable=None):
         if count >= FEWEST and perf_counter() - start > settings.seconds:
@@ -182,4 +184,5 @@ def rounds(
         for name, method in ready.items():
             time, maps[name] = seconds(method.call, settings.device)
             taken[name].append(time)
+    gc.unfreeze()
     return taken, maps

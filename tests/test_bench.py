@@ -35,8 +35,10 @@ def test_one_round_gives_a_page_and_numbers(tmp_path, monkeypatch):
     assert rows["gradient x input"]["ratio"] == 1
     assert rows["Zennit epsilon"]["differs"] < 1e-4
     assert rows["relprop epsilon-plus-flat, all 10 classes"]["ones"] > 0
+    assert rows["relprop epsilon, saved plan"]["differs"] == 0
     assert rows["Captum LRP"]["problem"]
     assert "| mnist-dnn-500, batch 8 | epsilon | " in out.read_text()
+    assert "| mnist-dnn-500, batch 8 | epsilon, saved plan | " in out.read_text()
 
 
 def test_what_was_measured_on_another_device_is_kept(tmp_path, monkeypatch):
@@ -44,12 +46,12 @@ def test_what_was_measured_on_another_device_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_page, "WORKLOADS", [few])
     record, out = tmp_path / "numbers.json", tmp_path / "page.md"
     row = Row(SMALL.name, "relprop epsilon", 0.001, 0.5, 0.4, 0.6, rounds=9)
-    other = bench_page.Run({"card": "of some kind"}, {"device": "cuda"}, [row])
+    other = bench_page.Run({"card": "of some kind"}, {"device": "cuda"}, [row], "It was warm.")
     record.write_text(json.dumps({"cuda": asdict(other)}))
     bench.run([few], timing.Settings(1, 0, 0, True, False), out, record)
     assert list(json.loads(record.read_text())) == ["cpu", "cuda"]
     page = out.read_text()
-    assert "## On a GPU\n\nCard of some kind." in page
+    assert "## On a GPU\n\nCard of some kind.\n\nIt was warm." in page
     assert f"| {SMALL.name} | epsilon | 1.00 | 0.50 (0.40-0.60) |  |" in page  # no limit there
     assert f"### On a CPU: {SMALL.name}" in page
 
@@ -64,6 +66,7 @@ def test_what_is_explained_in_parts_is_what_is_explained_at_once():
     for name in ("gradient x input", "relprop epsilon", "Zennit epsilon"):
         assert ready[name].size in (2, 8)
         assert bench.distance(ready[name].call(), whole[name].call()) < 1e-5
+    assert "relprop epsilon-plus-flat, by map" in ready
 
 
 def test_only_a_right_peer_counts_and_only_what_is_below_its_limit_is_met():

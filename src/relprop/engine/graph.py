@@ -69,10 +69,13 @@ class Node:
         """Its keyword arguments."""
         return self._binders[1](values)  # type: ignore[no-any-return]
 
-    def run(self, values: Values) -> Any:
-        """Its result."""
-        args, kwargs = self._binders
-        return self.target(*args(values), **kwargs(values))
+    @cached_property
+    def run(self) -> Callable[[Values], Any]:
+        """From the values of the names that it refers to, to its result."""
+        target, (args, kwargs) = self.target, self._binders
+        if not self.kwargs:
+            return lambda values: target(*args(values))
+        return lambda values: target(*args(values), **kwargs(values))
 
 
 @dataclass(frozen=True)
@@ -144,8 +147,16 @@ def binder(value: Any) -> Callable[[Values], Any]:
     if isinstance(value, dict):
         items = [(key, binder(item)) for key, item in value.items()]
         return lambda values: {key: bind(values) for key, bind in items}
-    kind, parts = type(value), [binder(item) for item in value]
-    return lambda values: kind([bind(values) for bind in parts])
+    kind, plain = type(value), list(value)
+    places = [(i, binder(item)) for i, item in enumerate(plain) if any(refs(item))]
+
+    def bind(values: Values) -> Any:
+        bound = plain.copy()
+        for i, one in places:
+            bound[i] = one(values)
+        return kind(bound)
+
+    return bind
 
 
 def refs(value: Any) -> Iterator[Ref]:

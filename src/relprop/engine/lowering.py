@@ -5,7 +5,6 @@ Plain torch operations on the values of a graph, by name.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -33,7 +32,7 @@ Run = Callable[[Values], tuple[Any, Back | None]]
 def lower(step: Step, kept: KeptWeights) -> Run:
     """The function that runs a step on values by name; its way back is None if none is needed."""
     if step.arriving is None:
-        run = result(step, kept) if step.kind in WEIGHTED_SUMS else partial(_plain, step)
+        run = result(step, kept) if step.kind in WEIGHTED_SUMS else _plain(step)
         return lambda values: (run(values), None)
     if step.kind in WEIGHTED_SUMS and step.rule:
         return _weighted_sum(step, kept)
@@ -44,11 +43,11 @@ def lower(step: Step, kept: KeptWeights) -> Run:
     return _known(step) or _traced(step)
 
 
-def _plain(step: Step, values: Values) -> Any:
-    value = step.node.run(values)
-    if step.batch_norm is None:
-        return value
-    return step.batch_norm.run({**values, step.node.name: value})
+def _plain(step: Step) -> Callable[[Values], Any]:
+    node, batch_norm = step.node, step.batch_norm
+    if batch_norm is None:
+        return node.run
+    return lambda values: batch_norm.run({**values, node.name: node.run(values)})
 
 
 def _rule(step: Step) -> Callable[[Any], Back]:
