@@ -35,7 +35,7 @@ FLOORS = [
     "engine.watchers engine.diagnosis engine",
     "engine.ledger",
     "target checks notebook compiled",
-    "explanation making",
+    "explanation making request",
     "walking",
     "running batches saving programs",
     "explain",

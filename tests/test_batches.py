@@ -128,8 +128,36 @@ def test_as_many_samples_at_a_time_as_memory_allows(model):
 
 @pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"batch_size": 2.5}, {"memory": True}])
 def test_sizes_are_whole_numbers(model, wrong):
-    with pytest.raises(InputError, match="a whole number > 0"):
+    with pytest.raises(InputError, match=r"a whole number (of bytes )?> 0"):
         relprop.Explainer(model)(images(2), **wrong)
+
+
+def test_what_is_not_of_the_samples_is_told_of_the_whole_batch(model):
+    explainer, x = relprop.Explainer(model), images(7)
+    for target in (torch.zeros(3, dtype=torch.long), [0, (torch.zeros(3, dtype=torch.long), 1)]):
+        with pytest.raises(InputError, match=r"of shape \(3,\) for a batch of 7"):
+            explainer(x, target, batch_size=3)
+
+
+class Shifted(nn.Module):
+    """Adds a table to its input, in the order of its rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor, table: Tensor) -> Tensor:
+        return self.layer(x + table.sum(0))
+
+
+def test_what_samples_share_is_not_taken_for_samples_of_a_part():
+    explainer, x = relprop.Explainer(Shifted().eval()), torch.randn(8, 6)
+    for rows, fine, wrong in ((3, 4, 3), (2, 4, 3), (1, 2, None)):  # 8 are 3, 3 and 2
+        given = {"x": x, "table": torch.randn(rows, 6)}
+        same(explainer(given), explainer(given, batch_size=fine))
+        if wrong:
+            with pytest.raises(InputError, match=f'"table".* in parts of {wrong}'):
+                explainer(given, batch_size=wrong)
 
 
 # ---- recomputation -------------------------------------------------------------------------------
@@ -199,6 +227,20 @@ def test_what_goes_wrong_in_a_loader_is_told(model):
     next(stream)
     with pytest.raises(OSError, match="the disk is gone"):
         next(stream)
+
+
+def test_what_a_stream_cannot_do_is_told_before_it_is_read(model):
+    explainer, x = relprop.Explainer(model), images(2)
+    for batches, options, words in (
+        (TensorDataset(x), {}, "batches of type TensorDataset"),
+        ([x], {"batch_size": 0}, "batch_size is 0"),
+        ([x], {"progress": "no"}, "progress is 'no'"),
+        ([x], {"target": 1, "prepare": lambda b: (b, 0)}, "beside prepare"),
+    ):
+        with pytest.raises(InputError, match=words):
+            explainer.map(batches, **options)
+    with pytest.raises(InputError, match="prepare returned a Tensor"):
+        next(explainer.map([x], prepare=lambda b: b, progress=False))
 
 
 # ---- passes and memory ---------------------------------------------------------------------------

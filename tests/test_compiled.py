@@ -97,8 +97,9 @@ def test_what_cannot_be_compiled_is_told():
         with pytest.raises(InputError, match="leave compile=True out"):
             compiled(x, **options)
     for target in ("runner-up", (0, 1), "all", lambda output: output[:, 0], relprop.at(0)):
-        with pytest.raises(InputError, match="leave compile=True out"):
+        with pytest.raises(InputError, match="leave compile=True out") as error:
             compiled(x, target)
+        assert '"all"' not in error.value.allowed
     with pytest.raises(InputError, match="give 0 to 2"):
         compiled(x, 3)
     with pytest.raises(InputError, match="cannot be compiled once"):

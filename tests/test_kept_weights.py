@@ -37,6 +37,19 @@ def test_weights_that_change_are_derived_anew(recipe, change):
         assert torch.equal(explainer(x).relevance, fresh)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_change_beside_a_far_larger_number_is_followed(dtype):
+    torch.manual_seed(0)
+    parts = nn.Linear(4, 3, bias=False), nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 2)
+    model, x = nn.Sequential(*parts).to(dtype).eval(), torch.randn(5, 4, dtype=dtype)
+    model[1].running_var[0] = 1e8
+    explainer = relprop.Explainer(model, "epsilon")
+    explainer(x, 1)
+    model[1].running_var.data[2] = 2
+    fresh = relprop.explain(copy.deepcopy(model), x, "epsilon", 1).relevance
+    assert torch.equal(explainer(x, 1).relevance, fresh)
+
+
 class Rearranged(nn.Module):
     """Layers whose weights are copies of entries of parameters."""
 

@@ -120,6 +120,15 @@ def test_a_rule_that_loses_relevance_without_telling_shows():
     torch.testing.assert_close(ledger.error, 0.5)
 
 
+def test_a_sample_that_scores_zero_hides_no_other():
+    model = nn.Sequential(nn.Linear(4, 3, bias=False), nn.Linear(3, 2, bias=False)).double()
+    x = signed(2, 4)
+    x[0] = 0
+    ledger = relprop.Explainer(randomise(model).eval(), "epsilon")(x, 1, ledger=True).ledger
+    assert ledger.imbalance[0] == 0
+    assert 0 < ledger.error < 1e-12
+
+
 def test_one_for_each_of_several_targets_and_none_without_asking():
     model, x = randomise(nn.Sequential(nn.Linear(4, 3))).double(), signed(2, 4)
     explainer = relprop.Explainer(model, "zero")

@@ -11,6 +11,7 @@ from torch import nn
 from zoo import ZOO
 
 import relprop
+from relprop.errors import FileError, InputError
 
 SAMPLE = (
     *("torch/encoder, padding masked", "torch/gru, two ways, two layers", "torch/unet"),
@@ -156,8 +157,17 @@ def test_paths_and_explainers_that_cannot_be_saved(saved, tmp_path):
     explainer.plan(x)
     with pytest.raises(relprop.RelpropError, match="cannot write"):
         explainer.save(tmp_path / "none" / "plans")
-    with pytest.raises(relprop.RelpropError, match=r"no file of plans: .*[Nn]o such file"):
+    with pytest.raises(FileError, match=r"none is no file of plans: there is no such file"):
         relprop.Explainer.load(tmp_path / "none", model)
+    with pytest.raises(FileError, match="it is a folder"):
+        relprop.Explainer.load(tmp_path, model)
+    for swapped in (lambda: relprop.Explainer.load(model, "plans"), lambda: explainer.save(3)):
+        with pytest.raises(InputError, match="a path of type"):
+            swapped()
+    each = relprop.Explainer(model, "zero", capture="per-input")
+    each(x)
+    with pytest.raises(InputError, match="keeps nothing"):
+        each.save(path)
     path.write_text("text")
     with pytest.raises(relprop.RelpropError, match="no file of plans"):
         relprop.Explainer.load(path, model)

@@ -11,17 +11,36 @@ from .engine.ledger import joined as joined_ledgers
 from .errors import InputError
 from .explanation import Explanation
 from .live_memory import peak_bytes
+from .target import check_per_sample
 
 
 def parts(inputs: Inputs, target: Any, size: int) -> Iterator[tuple[Inputs, Any]]:
-    """The inputs and the target of at most `size` samples at a time, in order."""
+    """The inputs and the target of at most `size` samples at a time, in order.
+
+    Raises InputError before the first for what would be taken for samples of a part, and is none.
+    """
     batch = inputs.batch
     if size >= batch:
         yield inputs, target
         return
+    check_per_sample(target, batch)
+    _check_rows(inputs, size)
     for start in range(0, batch, size):
         chosen = slice(start, start + size)
         yield inputs.per_sample(lambda t, s=chosen: t[s]), _of_samples(target, chosen, batch)  # type: ignore[misc]
+
+
+def _check_rows(inputs: Inputs, size: int) -> None:
+    """Inputs that all samples share must not have as many rows as a part has samples."""
+    counts = {size, inputs.batch % size} - {1}  # of one row, a sample's own would be the same
+    for name, tensor in inputs.tensors.items():
+        if name not in inputs.batched and tensor.ndim and len(tensor) in counts:
+            raise InputError(
+                f'"{name}" of shape {tuple(tensor.shape)} beside {inputs.batch} samples, in parts '
+                f"of {size}: it would be taken for a part's own samples",
+                "parts of another size, or as many rows as there are samples",
+                f"write batch_size={size + 1}",
+            )
 
 
 def _of_samples(target: Any, chosen: slice, batch: int) -> Any:

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, Unpack
 
 import torch
 from torch import nn
 
 from .batches import fitting, joined, parts
 from .checks import Given, check_inputs
-from .engine.channels import conditions
 from .engine.inputs import Inputs
 from .engine.plan import Plan
 from .engine.recipe import Recipe
@@ -24,26 +23,13 @@ from .errors import InputError
 from .explanation import Explanation
 from .programs import Programs
 from .progress import Progress
-from .running import Request, run
+from .request import Options, Request, Seed, asked, check_flag, path_of
+from .running import run
 from .saving import Saved, read_plans, write_plans
 from .streaming import ahead
 from .target import Target
 
-Seed = Literal["score", "one"]
 Capture = Literal["export", "per-input"]
-
-
-class Options(TypedDict, total=False):
-    """What a call takes beside the input, the target and the seed; see `Explainer.__call__`."""
-
-    explain: str | tuple[str, ...] | None
-    ledger: bool
-    layers: Sequence[str]
-    only: Mapping[str, Any] | None
-    create_graph: bool
-    batch_size: int | None
-    memory: int | None
-    recompute: bool
 
 
 class Explainer:
@@ -59,8 +45,8 @@ class Explainer:
     compile  forward pass and relevance run as one function of torch.compile's, which takes a while
              at the first call. On a CUDA device it is recorded as a CUDA graph when a size of batch
              comes again, and holds on to the memory that it computes with; of the last eight sizes.
-             For classes as targets, and without what looks at the way back: ledger, layers, only,
-             create_graph, recompute
+             A batch of one is compiled by itself. For one class of each sample as target, and
+             without what looks at the way back: ledger, layers, only, create_graph, recompute
 
     Call it with a batch. One explainer may be used from several threads. It follows changes of the
     model's parameters and buffers; after any other change of the model make a new explainer.
@@ -91,7 +77,8 @@ class Explainer:
         self.recipe = Recipe.preset(recipe) if isinstance(recipe, str) else recipe
         self.output = output
         self.capture = capture
-        self.compile = bool(compile)
+        check_flag("compile", compile)
+        self.compile = compile
         if self.compile and capture == "per-input":
             raise InputError(
                 'compile=True with capture="per-input"',
@@ -142,49 +129,36 @@ class Explainer:
         batch_size    explain so many samples at a time
         memory        bytes: explain as many at a time as fit, by what one and two samples need
         recompute     keep less on the way forward, and run parts of the model once more on the way
-                      back: for very deep models
+                      back: for very deep models, and not with ledger
         Raises RelpropError before anything runs if an argument is wrong, or an operation has no
         rule; and after it if the result is not finite.
         """
-        if seed not in ("score", "one"):
-            raise InputError(f"seed is {seed!r}", '"score" or "one"', 'write seed="score"')
-        named = isinstance(layers, (list, tuple)) and all(isinstance(n, str) for n in layers)
-        if not named:
-            todo = f'layers=["{layers if isinstance(layers, str) else "*"}"]'
-            raise InputError(f"layers is {layers!r}", "a list of names", todo)
-        request = Request(
-            *(target, seed == "one", bool(ledger), tuple(layers), conditions(only)),
-            *(create_graph, recompute, self.compile),
+        options = Options(
+            **{"ledger": ledger, "layers": layers, "only": only, "create_graph": create_graph},
+            **{"batch_size": batch_size, "memory": memory, "recompute": recompute},
         )
-        if self.compile and (ledger or layers or only or create_graph or recompute):
-            raise InputError(
-                "an explainer with compile=True and an option that looks at the way back",
-                "neither ledger, layers, only, create_graph nor recompute",
-                "leave compile=True out",
-            )
-        with _arithmetic(create_graph):
-            inputs = _own(check_inputs(self.model, x, explain), create_graph)
-            size = self._batch_size(inputs, request, batch_size, memory)
-            each = (self._run(part, request, t) for part, t in parts(inputs, target, size))
+        return self._explain(x, asked(target, seed, self.compile, options), explain)
+
+    def _explain(
+        self, x: Given, request: Request, explain: str | tuple[str, ...] | None
+    ) -> Explanation:
+        with _arithmetic(request.create_graph):
+            inputs = _own(check_inputs(self.model, x, explain), request.create_graph)
+            size = self._batch_size(inputs, request)
+            each = (self._run(part, request, t) for part, t in parts(inputs, request.target, size))
             return joined(each, inputs)
 
     def _run(self, inputs: Inputs, request: Request, target: Any) -> Explanation:
         return run(self._programs.made(inputs), self.model, inputs, replace(request, target=target))
 
-    def _batch_size(
-        self, inputs: Inputs, request: Request, given: int | None, memory: int | None
-    ) -> int:
+    def _batch_size(self, inputs: Inputs, request: Request) -> int:
         """How many samples are explained at a time."""
-        for name, value in (("batch_size", given), ("memory", memory)):
-            whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
-            if value is not None and not whole:
-                raise InputError(f"{name} is {value!r}", "a whole number > 0", f"{name}=64")
-        size = min(inputs.batch, given or inputs.batch)
-        if memory is None or size == 1:
+        size = min(inputs.batch, request.batch_size or inputs.batch)
+        if request.memory is None or size == 1:
             return size
         self._programs.made(inputs)  # so that what is kept for good is not counted
         explain = partial(self._run, request=request)
-        fits = fitting(inputs, lambda i, t: explain(i, target=t), request.target, memory)
+        fits = fitting(inputs, lambda i, t: explain(i, target=t), request.target, request.memory)
         return min(size, fits)
 
     def map(
@@ -205,15 +179,33 @@ class Explainer:
         progress  show on stderr how far it is
         Tensors are moved to the model's device. The rest is as for a call.
         """
+        check_flag("progress", progress)
+        if not isinstance(batches, Iterable):
+            given = f"batches of type {type(batches).__name__}"
+            todo = "write DataLoader(dataset, batch_size=64), or x.split(64) of a tensor"
+            raise InputError(given, "an iterable that gives batches", todo)
+        if prepare is not None and target is not None:
+            given = f"target {target!r} beside prepare, which returns one with each batch"
+            raise InputError(given, "one of them", "return (x, target) from prepare")
+        explain, others = options.pop("explain", None), options
+        request = asked(target, seed, self.compile, others)
+        return self._each(
+            batches, prepare or (lambda b: (_first_of(b), target)), request, explain, progress
+        )
+
+    def _each(
+        self,
+        batches: Iterable[Any],
+        prepare: Callable[[Any], tuple[Given, Target]],
+        request: Request,
+        explain: str | tuple[str, ...] | None,
+        progress: bool,
+    ) -> Iterator[Explanation]:
         device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
-
-        def made_ready(batch: Any) -> tuple[Given, Target]:
-            return prepare(batch) if prepare else (_first_of(batch), target)
-
         count = len(batches) if isinstance(batches, Sized) else None
         with Progress.fitting(quiet=not progress).stage("explain", count, "batches") as advance:
-            for x, wanted in ahead(batches, made_ready, device):
-                yield self(x, wanted, seed, **options)
+            for x, target in ahead(batches, partial(_pair, prepare), device):
+                yield self._explain(x, replace(request, target=target), explain)
                 advance(1)
 
     def with_recipe(self, recipe: Recipe | str) -> "Explainer":
@@ -227,9 +219,12 @@ class Explainer:
         """Write what was read of the model, and the recipe, for `load` in another session.
 
         A .safetensors file without the model's weights; it cannot run code.
-        Raises InputError if nothing was read yet, or for a rule of one's own; FileError for a path
-        that cannot be written.
+        Raises InputError if nothing was read yet, for capture="per-input" and for a rule of one's
+        own; FileError for a path that cannot be written.
         """
+        if self.capture == "per-input":
+            given = 'an explainer with capture="per-input", which keeps nothing of what it reads'
+            raise InputError(given, 'capture="export"', "read the model anew in each session")
         read = self._programs.read()
         if not read:
             raise InputError(
@@ -237,16 +232,17 @@ class Explainer:
                 "one that was called, or that made a plan",
                 "call explainer.plan(x) first, for each shape of x",
             )
-        write_plans(Path(path), Saved(self.recipe, self.output, read))
+        write_plans(path_of(path), Saved(self.recipe, self.output, read))
 
     @classmethod
     def load(cls, path: str | Path, model: nn.Module) -> "Explainer":
         """An explainer that need not read `model` again for inputs of the shapes that were saved.
 
-        At the first call for a shape the model is compared with what was saved, on one sample.
+        At the first call for a shape the model is compared with what was saved, on one sample: that
+        call raises CaptureError or PlanError if they differ.
         Raises FileError for a file that `save` did not write.
         """
-        saved = read_plans(Path(path))
+        saved = read_plans(path_of(path))
         explainer = cls(model, saved.recipe, output=saved.output)
         explainer._programs = replace(explainer._programs, saved=saved.read)
         return explainer
@@ -268,6 +264,15 @@ def _own(inputs: Inputs, create_graph: bool) -> Inputs:
     tensors = inputs.tensors
     kept = {n: t.clone() if create_graph else t.detach().clone() for n, t in tensors.items()}
     return Inputs({**inputs.values, **kept}, inputs.positional, inputs.explained)
+
+
+def _pair(prepare: Callable[[Any], Any], batch: Any) -> tuple[Given, Target]:
+    """What `prepare` makes of a batch. Raises InputError if that is no pair."""
+    found = prepare(batch)
+    if not isinstance(found, tuple) or len(found) != 2:
+        given = f"prepare returned a {type(found).__name__}"
+        raise InputError(given, "a tuple (x, target)", "return x, None for what is predicted")
+    return found
 
 
 def _first_of(batch: Any) -> Any:

@@ -1,7 +1,7 @@
 """Running: a program, a model's present weights and a batch -> Explanation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -18,22 +18,9 @@ from .engine.watchers import Only, outputs_of
 from .errors import InputError
 from .explanation import Explanation
 from .making import Made, state_of
-from .target import Target, classes_before, resolve_target, stack_classes, targets
+from .request import Request
+from .target import classes_before, resolve_target, stack_classes, targets
 from .walking import Ran, Walk, by_input, ways_back
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of an explanation; see `Explainer.__call__`."""
-
-    target: Target
-    unit: bool
-    ledger: bool
-    layers: tuple[str, ...]
-    only: Mapping[str, Any]
-    create_graph: bool
-    recompute: bool
-    compile: bool
 
 
 def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Explanation:
@@ -45,12 +32,6 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     if request.compile:
         return _run_compiled(made, model, inputs, request)
     program = made.program
-    if request.recompute and request.ledger:
-        raise InputError(
-            "recompute=True with ledger=True",
-            "one of them: the ledger needs every value of the model",
-            "leave recompute out",
-        )
     state = state_of(model, program.plan.graph, detached=not request.create_graph)
     layers = _module_values(program, request.layers)
     limited = _module_values(program, tuple(request.only))

@@ -67,6 +67,8 @@ def _stored(name: str, value: Any) -> Tensor:
 
 def read_plans(path: Path) -> Saved:
     """What a file holds. Raises FileError for one that is missing, or that is none of these."""
+    if not path.is_file():
+        raise _no_plan(path, "it is a folder" if path.is_dir() else "there is no such file")
     try:
         with safetensors.safe_open(path, "pt") as file:
             document = json.loads((file.metadata() or {})["relprop"])

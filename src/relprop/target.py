@@ -82,14 +82,16 @@ def _contrast(output: Tensor, pair: tuple[Any, ...]) -> tuple[Tensor, Tensor | N
     if len(pair) != 2:
         raise _bad(f"a tuple of {len(pair)}", "write (a, b), or a list for several targets")
     (c_a, a), (c_b, b) = (resolve_target(output, one) for one in pair)
-    if bool((c_a == c_b).flatten(1).all(1).any()):
-        raise _bad("a pair of equal classes", "contrast two different classes")
+    equal = (c_a == c_b).flatten(1).all(1)
+    if bool(equal.any()):
+        given = f"a pair of equal classes for sample {int(equal.nonzero()[0, 0])}"
+        raise _bad(given, "contrast two different classes")
     unlike = a is None or b is None or a.ndim > 1 or b.ndim > 1
     return c_a - c_b, None if unlike else torch.stack([a, b], dim=1)  # type: ignore[list-item]
 
 
-def _bad(given: str, todo: str) -> InputError:
-    return InputError(f"target is {given}", ALLOWED, todo)
+def _bad(given: str, todo: str, allowed: str = ALLOWED) -> InputError:
+    return InputError(f"target is {given}", allowed, todo)
 
 
 def _one_hot(output: Tensor, classes: Tensor) -> Tensor:
@@ -141,9 +143,25 @@ def classes_before(target: Any, shape: Sequence[int | None], batch: int) -> Tens
     if target is None or (isinstance(target, str) and target == "predicted"):
         return None
     if not isinstance(target, (int, Tensor)):
-        given = f"a {type(target).__name__} with compile=True, which explains classes alone"
-        raise _bad(given, "leave compile=True out")
+        what = repr(target) if isinstance(target, str) else f"a {type(target).__name__}"
+        allowed = 'None or "predicted", a class, or one class per sample as a tensor'
+        raise _bad(f"{what} with compile=True", "leave compile=True out", allowed)
     return _in_range(_labels(target, batch), shape[1])
+
+
+def check_per_sample(target: Any, batch: int) -> None:
+    """InputError for classes of another number of samples, at any place in a target."""
+    if isinstance(target, (list, tuple)):
+        for one in target:
+            check_per_sample(one, batch)
+    shape = getattr(target, "shape", ())
+    if len(shape) == 1 and shape != (batch,):
+        raise _not_per_sample(shape, batch)
+
+
+def _not_per_sample(shape: Sequence[int], batch: int) -> InputError:
+    given = f"of shape {tuple(shape)} for a batch of {batch}"
+    return _bad(given, "give one class per sample, or one int for all")
 
 
 def _in_range(labels: Tensor, count: int) -> Tensor:
@@ -165,8 +183,7 @@ def _labels(target: Any, batch: int) -> Tensor:
     if labels.ndim == 0:
         return labels.long().expand(batch)
     if labels.shape != (batch,):
-        given = f"of shape {tuple(labels.shape)} for a batch of {batch}"
-        raise _bad(given, "give one class per sample, or one int for all")
+        raise _not_per_sample(labels.shape, batch)
     return labels.long()
 
 

@@ -1,7 +1,8 @@
 """Weights that rules derive, kept from run to run for as long as the model's do not change.
 
-What they were made from is compared at the next run: identity, version and layout of each tensor,
-and a random projection of its numbers, since an edit through `.data` leaves no version behind.
+What they were made from is compared at the next run: identity, version and layout of each tensor.
+Since an edit through `.data` leaves no version behind, so are numbers: of a vector all of them, of
+a larger tensor a random projection of each row. That does not see an edit below a row's rounding.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -121,9 +122,12 @@ def _numbers(kept: Kept, values: Mapping[str, Any]) -> Tensor:
 
 
 def _projection(tensor: Tensor) -> Tensor:
-    """One number for each row of the tensor."""
-    rows = tensor.detach().reshape(max(1, len(tensor) if tensor.ndim > 1 else 1), -1).float()
-    return rows @ _direction(rows.shape[1], rows.device)
+    """One number for each row of the tensor; a vector as it is."""
+    numbers = tensor.detach() if tensor.dtype is torch.float64 else tensor.detach().float()
+    if numbers.ndim < 2:
+        return numbers.reshape(-1).clone()
+    rows = numbers.reshape(max(1, len(numbers)), -1)
+    return rows @ _direction(rows.shape[1], rows.device).to(rows.dtype)
 
 
 @lru_cache(maxsize=256)

@@ -66,9 +66,9 @@ class Ledger:
 
     @property
     def imbalance(self) -> Tensor:
-        """Seed - reached - absorbed, as a fraction of the seed (batch,)."""
+        """Seed - reached - absorbed, as a fraction of the seed (batch,); 0 where it is nothing."""
         missing = self.seed - self.reached - sum(self.absorbed.values())
-        return missing.abs() / self.seed.abs()
+        return torch.where(missing == 0, missing, missing / self.seed).abs()
 
     @property
     def error(self) -> float:

@@ -1,0 +1,107 @@
+"""What is asked of an explanation, checked before anything runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from .engine.channels import conditions
+from .errors import InputError
+from .target import Target
+
+Seed = Literal["score", "one"]
+
+
+class Options(TypedDict, total=False):
+    """What a call takes beside the input, the target and the seed; see `Explainer.__call__`."""
+
+    explain: str | tuple[str, ...] | None
+    ledger: bool
+    layers: Sequence[str]
+    only: Mapping[str, Any] | None
+    create_graph: bool
+    batch_size: int | None
+    memory: int | None
+    recompute: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of an explanation; see `Explainer.__call__`."""
+
+    target: Target
+    unit: bool
+    ledger: bool
+    layers: tuple[str, ...]
+    only: Mapping[str, Any]
+    create_graph: bool
+    recompute: bool
+    compile: bool
+    batch_size: int | None
+    memory: int | None
+
+
+def asked(target: Target, seed: Seed, compiled: bool, options: Options) -> Request:
+    """The request. Raises InputError for an option that is wrong, or does not go with another."""
+    if seed not in ("score", "one"):
+        raise InputError(f"seed is {seed!r}", '"score" or "one"', 'write seed="score"')
+    flags = {
+        "ledger": options.get("ledger", False),
+        "create_graph": options.get("create_graph", False),
+        "recompute": options.get("recompute", False),
+    }
+    for name, value in flags.items():
+        check_flag(name, value)
+    sizes = {"batch_size": options.get("batch_size"), "memory": options.get("memory")}
+    for name, size in sizes.items():
+        _check_size(name, size)
+    layers, only = options.get("layers", ()), options.get("only")
+    if not isinstance(layers, (list, tuple)) or not all(isinstance(n, str) for n in layers):
+        todo = f'layers=["{layers if isinstance(layers, str) else "*"}"]'
+        raise InputError(f"layers is {layers!r}", "a list of names", todo)
+    if compiled and (any(flags.values()) or layers or only):
+        raise InputError(
+            "an explainer with compile=True and an option that looks at the way back",
+            "neither ledger, layers, only, create_graph nor recompute",
+            "leave compile=True out",
+        )
+    if flags["recompute"] and flags["ledger"]:
+        raise InputError(
+            "recompute=True with ledger=True",
+            "one of them: the ledger needs every value of the model",
+            "leave recompute out",
+        )
+    only = conditions(only)
+    return Request(
+        *(target, seed == "one"),
+        **flags,
+        **sizes,
+        layers=tuple(layers),
+        only=only,
+        compile=compiled,
+    )
+
+
+def check_flag(name: str, value: object) -> None:
+    """InputError unless it is True or False."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name} is {value!r}", "True or False", f"write {name}=True")
+
+
+def _check_size(name: str, value: object) -> None:
+    """InputError unless it is a whole number > 0, or None."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return
+    example = "memory=2 * 10**9" if name == "memory" else "batch_size=64"
+    if isinstance(value, float) and value >= 1 and value.is_integer():
+        example = f"{name}={int(value):_}"
+    unit = " of bytes" if name == "memory" else ""
+    raise InputError(f"{name} is {value!r}", f"a whole number{unit} > 0", f"write {example}")
+
+
+def path_of(given: object) -> Path:
+    """A path. Raises InputError for what is none."""
+    if not isinstance(given, (str, Path)):
+        what = f"a path of type {type(given).__name__}"
+        raise InputError(what, "a str or a pathlib.Path", 'write "model.plans"')
+    return Path(given)
