@@ -45,41 +45,48 @@ def asked(target: Target, seed: Seed, compiled: bool, options: Options) -> Reque
     """The request. Raises InputError for an option that is wrong, or does not go with another."""
     if seed not in ("score", "one"):
         raise InputError(f"seed is {seed!r}", '"score" or "one"', 'write seed="score"')
-    flags = {
-        "ledger": options.get("ledger", False),
-        "create_graph": options.get("create_graph", False),
-        "recompute": options.get("recompute", False),
-    }
-    for name, value in flags.items():
-        check_flag(name, value)
-    sizes = {"batch_size": options.get("batch_size"), "memory": options.get("memory")}
-    for name, size in sizes.items():
-        _check_size(name, size)
-    layers, only = options.get("layers", ()), options.get("only")
+    request = Request(
+        target=target,
+        unit=seed == "one",
+        ledger=options.get("ledger", False),
+        layers=_names(options.get("layers", ())),
+        only=conditions(options.get("only")),
+        create_graph=options.get("create_graph", False),
+        recompute=options.get("recompute", False),
+        compile=compiled,
+        batch_size=options.get("batch_size"),
+        memory=options.get("memory"),
+    )
+    for name in ("ledger", "create_graph", "recompute"):
+        check_flag(name, getattr(request, name))
+    for name in ("batch_size", "memory"):
+        _check_size(name, getattr(request, name))
+    _check_together(request)
+    return request
+
+
+def _names(layers: object) -> tuple[str, ...]:
     if not isinstance(layers, (list, tuple)) or not all(isinstance(n, str) for n in layers):
         todo = f'layers=["{layers if isinstance(layers, str) else "*"}"]'
         raise InputError(f"layers is {layers!r}", "a list of names", todo)
-    if compiled and (any(flags.values()) or layers or only):
+    return tuple(layers)
+
+
+def _check_together(request: Request) -> None:
+    """InputError for options of which one excludes another."""
+    looks = request.ledger or request.layers or request.only
+    if request.compile and (looks or request.create_graph or request.recompute):
         raise InputError(
             "an explainer with compile=True and an option that looks at the way back",
             "neither ledger, layers, only, create_graph nor recompute",
             "leave compile=True out",
         )
-    if flags["recompute"] and flags["ledger"]:
+    if request.recompute and request.ledger:
         raise InputError(
             "recompute=True with ledger=True",
             "one of them: the ledger needs every value of the model",
             "leave recompute out",
         )
-    only = conditions(only)
-    return Request(
-        *(target, seed == "one"),
-        **flags,
-        **sizes,
-        layers=tuple(layers),
-        only=only,
-        compile=compiled,
-    )
 
 
 def check_flag(name: str, value: object) -> None:
