@@ -189,7 +189,7 @@ WORKLOADS = [
         digits("mnist-cnn", 10_000),
         limits(1.15, 1.40, 1.45),
         1.2,
-        sizes=(100, 250, 500, 1000),
+        sizes=(50, 100, 250, 500, 1000),
         peers=("Zennit epsilon-plus-flat", "autoLRP"),  # the others are in the first table
         convolves=True,
     ),
