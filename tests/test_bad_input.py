@@ -65,7 +65,7 @@ def test_input(x, given, todo):
         (1.0, "torch.float32", "labels.long()"),
         ("runnerup", "'runnerup'", '"runner-up"'),
         ((0, 1, 2), "a tuple of 3", "(a, b)"),
-        ((1, 1), "a pair of equal classes for sample 0", "different"),
+        ((1, torch.tensor([0, 2, 1])), "a pair of equal classes for sample 2", "different"),
         ((0, 7), "class 7", "0 to 3"),
         ({"a": 1}, "a dict", "class numbers"),
         (lambda output: output, "returned (3, 4) for a batch of 3", "one number per sample"),

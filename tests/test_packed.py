@@ -3,7 +3,7 @@
 import pytest
 import torch
 from networks import randomise, signed
-from test_batches import flops
+from test_passes import flops
 from torch import Tensor, nn
 
 import relprop

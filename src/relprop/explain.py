@@ -21,9 +21,10 @@ from .engine.plan import Plan
 from .engine.recipe import Recipe
 from .errors import InputError
 from .explanation import Explanation
+from .files import path_of
 from .programs import Programs
 from .progress import Progress
-from .request import Options, Request, Seed, asked, check_flag, path_of
+from .request import Options, Request, Seed, asked, check_flag
 from .running import run
 from .saving import Saved, read_plans, write_plans
 from .streaming import ahead
@@ -133,11 +134,18 @@ class Explainer:
         Raises RelpropError before anything runs if an argument is wrong, or an operation has no
         rule; and after it if the result is not finite.
         """
-        options = Options(
-            **{"ledger": ledger, "layers": layers, "only": only, "create_graph": create_graph},
-            **{"batch_size": batch_size, "memory": memory, "recompute": recompute},
+        request = asked(
+            *(target, seed),
+            compiled=self.compile,
+            ledger=ledger,
+            layers=layers,
+            only=only,
+            create_graph=create_graph,
+            batch_size=batch_size,
+            memory=memory,
+            recompute=recompute,
         )
-        return self._explain(x, asked(target, seed, self.compile, options), explain)
+        return self._explain(x, request, explain)
 
     def _explain(
         self, x: Given, request: Request, explain: str | tuple[str, ...] | None
@@ -169,6 +177,7 @@ class Explainer:
         *,
         prepare: Callable[[Any], tuple[Given, Target]] | None = None,
         progress: bool = True,
+        explain: str | tuple[str, ...] | None = None,
         **options: Unpack[Options],
     ) -> Iterator[Explanation]:
         """Explain a data set, batch by batch; the next is loaded while one is explained.
@@ -187,8 +196,7 @@ class Explainer:
         if prepare is not None and target is not None:
             given = f"target {target!r} beside prepare, which returns one with each batch"
             raise InputError(given, "one of them", "return (x, target) from prepare")
-        explain, others = options.pop("explain", None), options
-        request = asked(target, seed, self.compile, others)
+        request = asked(target, seed, compiled=self.compile, **options)
         return self._each(
             batches, prepare or (lambda b: (_first_of(b), target)), request, explain, progress
         )

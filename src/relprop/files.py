@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import FileError
+from .errors import FileError, InputError
 
 
 @contextmanager
@@ -30,6 +30,14 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError) and not isinstance(error, FileError):
             raise _unwritable(path, error) from error
         raise
+
+
+def path_of(given: object) -> Path:
+    """A path. Raises InputError for what is none."""
+    if not isinstance(given, (str, Path)):
+        what = f"a path of type {type(given).__name__}"
+        raise InputError(what, "a str or a pathlib.Path", 'write "model.plans"')
+    return Path(given)
 
 
 def _unwritable(path: Path, error: OSError) -> FileError:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from .engine.channels import conditions
@@ -13,9 +12,8 @@ Seed = Literal["score", "one"]
 
 
 class Options(TypedDict, total=False):
-    """What a call takes beside the input, the target and the seed; see `Explainer.__call__`."""
+    """How a call explains, beside target and seed; see `Explainer.__call__`."""
 
-    explain: str | tuple[str, ...] | None
     ledger: bool
     layers: Sequence[str]
     only: Mapping[str, Any] | None
@@ -41,21 +39,33 @@ class Request:
     memory: int | None
 
 
-def asked(target: Target, seed: Seed, compiled: bool, options: Options) -> Request:
+def asked(
+    target: Target,
+    seed: Seed,
+    *,
+    compiled: bool,
+    ledger: bool = False,
+    layers: Sequence[str] = (),
+    only: Mapping[str, Any] | None = None,
+    create_graph: bool = False,
+    batch_size: int | None = None,
+    memory: int | None = None,
+    recompute: bool = False,
+) -> Request:
     """The request. Raises InputError for an option that is wrong, or does not go with another."""
     if seed not in ("score", "one"):
         raise InputError(f"seed is {seed!r}", '"score" or "one"', 'write seed="score"')
     request = Request(
         target=target,
         unit=seed == "one",
-        ledger=options.get("ledger", False),
-        layers=_names(options.get("layers", ())),
-        only=conditions(options.get("only")),
-        create_graph=options.get("create_graph", False),
-        recompute=options.get("recompute", False),
+        ledger=ledger,
+        layers=_names(layers),
+        only=conditions(only),
+        create_graph=create_graph,
+        recompute=recompute,
         compile=compiled,
-        batch_size=options.get("batch_size"),
-        memory=options.get("memory"),
+        batch_size=batch_size,
+        memory=memory,
     )
     for name in ("ledger", "create_graph", "recompute"):
         check_flag(name, getattr(request, name))
@@ -104,11 +114,3 @@ def _check_size(name: str, value: object) -> None:
         example = f"{name}={int(value):_}"
     unit = " of bytes" if name == "memory" else ""
     raise InputError(f"{name} is {value!r}", f"a whole number{unit} > 0", f"write {example}")
-
-
-def path_of(given: object) -> Path:
-    """A path. Raises InputError for what is none."""
-    if not isinstance(given, (str, Path)):
-        what = f"a path of type {type(given).__name__}"
-        raise InputError(what, "a str or a pathlib.Path", 'write "model.plans"')
-    return Path(given)
