@@ -8,6 +8,7 @@ import copy
 import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import median
 from time import perf_counter
 
 import torch
@@ -19,6 +20,7 @@ from workloads import Workload
 
 FEWEST = 3  # rounds, however long they take
 TRIED = 1000  # samples, to find the best size of a batch
+TRIES = 6  # of which the first makes what is kept for good
 HARDLY_MORE = 1.05
 
 
@@ -113,13 +115,17 @@ def lowered(make: Maker, dtype: torch.dtype | None, device: str) -> Maker:
 def best_size(workload: Workload, name: str, model: nn.Module, x: Inputs, device: str) -> int:
     """Of the batches that the workload allows, the one that is explained in least time.
 
-    A smaller one that takes hardly more needs less memory.
+    A smaller one that takes hardly more needs less memory. They are timed in turn, since one after
+    another they would be compared at different times of the machine.
     """
-    taken = {}
-    for size in workload.sizes:
-        method = methods(workload, size)[name](model, x[: max(TRIED, size)])
-        taken[size] = min(seconds(method, device)[0] for _ in range(3)) / max(TRIED, size)
-    return min(size for size in taken if taken[size] <= HARDLY_MORE * min(taken.values()))
+    counts = {size: max(TRIED, size) for size in workload.sizes}
+    calls = {size: methods(workload, size)[name](model, x[:n]) for size, n in counts.items()}
+    taken = [
+        {size: seconds(calls[size], device)[0] / counts[size] for size in calls}
+        for _ in range(TRIES)
+    ]
+    usual = {size: median(once[size] for once in taken) for size in calls}
+    return min(size for size in usual if usual[size] <= HARDLY_MORE * min(usual.values()))
 
 
 def in_a_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ PACKAGE = Path(relprop.__file__).parent
 
 FLOORS = [
     "errors",
-    "margin files extras progress live_memory streaming recorded",
+    "margin files extras progress live_memory streaming recorded as_given",
     "data.idx data.download heatmap architecture engine.forms engine.kinds "
     "engine.inputs engine.graph engine.ledger_plot",
     "data models engine.linear_maps engine.functional engine.reading engine.packed engine.traced "

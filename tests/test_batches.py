@@ -117,7 +117,7 @@ def test_as_many_samples_at_a_time_as_memory_allows(model):
     whole = peak_bytes(lambda: explainer(x))
     memory = whole // 4
     same(explainer(x), explainer(x, memory=memory))
-    given = 2 * x.nbytes + 64 * 8 * 4  # the record holds all inputs and relevance, and some scores
+    given = x.nbytes + 64 * 8 * 4  # the record holds all relevance, and some scores
     assert peak_bytes(lambda: explainer(x, memory=memory)) <= memory + given
     with pytest.raises(InputError, match=r"one sample needs .*\n.*at least"):
         explainer(x, memory=100)

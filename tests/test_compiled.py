@@ -38,6 +38,9 @@ def test_batches_of_any_size_by_one_compilation():
     labels = torch.arange(8) % 3
     same(compiled(x[:5], labels[:5]), eager(x[:5], labels[:5]))
     same(compiled(x, 2, seed="one"), eager(x, 2, seed="one"))
+    scattered = pixels(4, 3, 10, 20).float()[:, 1:2, :, ::2]
+    for other in (scattered, x[:1].expand(4, 1, 10, 10)):
+        same(compiled(other), eager(other))
     with torch.no_grad():
         model[0].weight.mul_(-1.5)  # followed, as by any explainer
         model[3].weight.data.add_(0.1)

@@ -1,5 +1,7 @@
 """The wrapper: what an explanation holds, how it is saved and shown, how it follows the model."""
 
+import copy
+import pickle
 import threading
 
 import numpy as np
@@ -91,6 +93,36 @@ def test_gradients_and_inference_mode_around_a_call_change_nothing(explained):
         relevance = explainer(x.clone().requires_grad_()).relevance
     assert relevance.equal(e.relevance)
     assert not relevance.requires_grad
+
+
+def test_an_input_that_was_written_into_since_is_an_error(explained):
+    net, x, _ = explained
+    for options in ({}, {"batch_size": 2}):
+        given = x.clone()
+        e = relprop.Explainer(net)(given, **options)
+        assert e.input.equal(x)
+        assert e.inputs["input"] is e.input
+        given[1].mul_(0.5)
+        with pytest.raises(relprop.RelpropError, match=r"written into after it was explained"):
+            _ = e.input
+        assert e.relevance.shape == x.shape
+
+
+def test_a_copy_of_an_explanation_has_inputs_of_its_own(explained):
+    net, x, e = explained
+    given = x.clone()
+    e = relprop.Explainer(net)(given)
+    copies = [copy.deepcopy(e), pickle.loads(pickle.dumps(e))]
+    given.zero_()
+    assert all(one.input.equal(x) for one in copies)
+
+
+def test_an_output_that_is_a_view_of_the_input_is_a_copy():
+    x = signed(3, 4)
+    e = relprop.explain(nn.Flatten().eval(), x)
+    expected = x.clone()
+    x.zero_()
+    assert e.output.equal(expected)
 
 
 def test_threads_that_share_an_explainer_get_what_one_thread_gets():

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from .as_given import AsGiven
 from .engine.inputs import Inputs
 from .engine.ledger import Ledger
 from .engine.ledger import joined as joined_ledgers
@@ -56,7 +57,7 @@ def joined(explanations: Iterable[Explanation], inputs: Inputs) -> Explanation:
 
     Raises InputError for relevance at a layer whose output does not begin with the samples.
     """
-    whole, ledgers, start = dict[str, Any](), list[Sequence[Ledger]](), 0
+    whole, ledgers, start, several = dict[str, Any](), list[Sequence[Ledger]](), 0, False
     for part in explanations:
         size = len(part.output)
         if size == inputs.batch:
@@ -66,10 +67,12 @@ def joined(explanations: Iterable[Explanation], inputs: Inputs) -> Explanation:
             whole[name] = whole[name] if start else _room(value, inputs.batch)
             _fill(whole[name], value, slice(start, start + size))
         ledgers.append(part.ledgers)
+        several = part.several
         start += size
+        del part, value  # before the next is made
     by_target = tuple(joined_ledgers(one) for one in zip(*ledgers, strict=True))
-    explained = {label: inputs.values[label] for label in inputs.explained}
-    return Explanation(**whole, inputs=explained, several=part.several, ledgers=by_target)
+    given = AsGiven({label: inputs.values[label] for label in inputs.explained})
+    return Explanation(**whole, inputs=given, several=several, ledgers=by_target)
 
 
 _PER_SAMPLE = ("output", "target", "relevances", "layers")

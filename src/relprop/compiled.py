@@ -39,7 +39,8 @@ class CompiledProgram:
         device = classes.device.type
         cast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         key = (inputs.batch == 1, cast)
-        tensors = [classes.contiguous(), *inputs.tensors.values(), *state.values()]
+        given = map(_in_order, inputs.tensors.values())
+        tensors = [classes.contiguous(), *given, *state.values()]
         counts = [True, *(name in inputs.batched for name in inputs.tensors)]
         counts += [False] * len(state)
         try:
@@ -105,6 +106,13 @@ class CompiledProgram:
             return (finite, output, chosen, *relevance)
 
         return function
+
+
+def _in_order(tensor: Tensor) -> Tensor:
+    """The tensor, copied if it lies scattered: for other strides torch would compile once more."""
+    if tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
+        return tensor
+    return tensor.contiguous()
 
 
 def _stand_ins(mode: Any, tensors: Sequence[Tensor], any_size: Sequence[bool]) -> list[Tensor]:

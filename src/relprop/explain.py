@@ -92,7 +92,7 @@ class Explainer:
         """What will happen at every operation for a batch like x. Print it to read it."""
         with _arithmetic(create_graph=False):
             return self._programs.made(
-                _own(check_inputs(self.model, x, explain), False)
+                _apart(check_inputs(self.model, x, explain), False)
             ).program.plan
 
     def __call__(
@@ -151,7 +151,7 @@ class Explainer:
         self, x: Given, request: Request, explain: str | tuple[str, ...] | None
     ) -> Explanation:
         with _arithmetic(request.create_graph):
-            inputs = _own(check_inputs(self.model, x, explain), request.create_graph)
+            inputs = _apart(check_inputs(self.model, x, explain), request.create_graph)
             size = self._batch_size(inputs, request)
             each = (self._run(part, request, t) for part, t in parts(inputs, request.target, size))
             return joined(each, inputs)
@@ -267,10 +267,10 @@ def explain(
     return Explainer(model, recipe)(x, target, seed)
 
 
-def _own(inputs: Inputs, create_graph: bool) -> Inputs:
-    """Tensors that the record keeps, whatever becomes of the caller's."""
-    tensors = inputs.tensors
-    kept = {n: t.clone() if create_graph else t.detach().clone() for n, t in tensors.items()}
+def _apart(inputs: Inputs, create_graph: bool) -> Inputs:
+    """The same tensors, of no graph of the caller's unless it goes on, and of no inference mode."""
+    known = {n: t.clone() if t.is_inference() else t for n, t in inputs.tensors.items()}
+    kept = known if create_graph else {n: t.detach() for n, t in known.items()}
     return Inputs({**inputs.values, **kept}, inputs.positional, inputs.explained)
 
 

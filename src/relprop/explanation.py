@@ -30,7 +30,9 @@ class Explanation:
                    for what is no class. (batch, targets) where several were asked for
     relevance      (batch, *features), one value a token for token ids; (batch, targets, *features)
                    for several targets
-    inputs, relevances  the same of all explained inputs, by label; `input` is the first of them
+    inputs, relevances  the same of all explained inputs, by label; `input` is the first of them.
+                   Inputs are the caller's own tensors: to read one that was written into since is
+                   an InputError
     layers         module -> relevance of its output, or a tuple where it has several outputs
     ledger         where all relevance went, if asked for; one for each of several targets
     """

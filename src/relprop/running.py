@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .as_given import AsGiven
 from .checks import check_finite, check_output_shape, is_finite
 from .compiled import PREDICTED
 from .engine.channels import channel_dimension, channel_mask
@@ -130,11 +131,17 @@ def _record(
         values = tuple(stacked([walk.layers[name] for walk in walks]) for name in names)
         at_layers[module] = values if len(values) > 1 else values[0]
     return Explanation(
-        output=output,
+        output=_apart(output, inputs),
         target=target,
-        inputs={label: inputs.values[label] for label in inputs.explained},
+        inputs=AsGiven({label: inputs.values[label] for label in inputs.explained}),
         relevances={n: stacked([walk.relevance[n] for walk in walks]) for n in inputs.explained},
         layers=at_layers,
         several=several,
         ledgers=tuple(walk.ledger for walk in walks if walk.ledger is not None),
     )
+
+
+def _apart(output: Tensor, inputs: Inputs) -> Tensor:
+    """The output; a copy, where it is nothing but a view of what the caller may write into."""
+    storages = {t.untyped_storage().data_ptr() for t in inputs.tensors.values()}
+    return output.clone() if output.untyped_storage().data_ptr() in storages else output
