@@ -108,6 +108,15 @@ def test_an_input_that_was_written_into_since_is_an_error(explained):
         assert e.relevance.shape == x.shape
 
 
+def test_an_input_of_inference_mode_which_counts_no_changes_is_copied(explained):
+    net, x, _ = explained
+    with torch.inference_mode():
+        given = x.clone()
+        e = relprop.Explainer(net)(given)
+        given.zero_()
+    assert e.input.equal(x)
+
+
 def test_a_copy_of_an_explanation_has_inputs_of_its_own(explained):
     net, x, e = explained
     given = x.clone()
