@@ -8,6 +8,7 @@ import copy
 import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
+from random import Random
 from statistics import median
 from time import perf_counter
 
@@ -178,16 +179,20 @@ def memory_risen(
 def rounds(
     ready: Mapping[str, Ready], settings: Settings
 ) -> tuple[dict[str, list[float]], dict[str, Tensor | None]]:
-    """Seconds of every call, a round for each place in the lists; and the last maps."""
+    """Seconds of every call, a round for each place in the lists; and the last maps.
+
+    Each round has an order of its own, since what ran before leaves caches and memory behind.
+    """
     taken: dict[str, list[float]] = {name: [] for name in ready}
     maps: dict[str, Tensor | None] = {}
+    order = Random(0)
     gc.collect()
     gc.freeze()  # to look through all objects between calls would empty the processor's caches
     start = perf_counter()
     for count in tqdm(range(settings.rounds), leave=False, disable=None):
         if count >= FEWEST and perf_counter() - start > settings.seconds:
             break
-        for name, method in ready.items():
+        for name, method in order.sample(list(ready.items()), len(ready)):
             time, maps[name] = seconds(method.call, settings.device)
             taken[name].append(time)
     gc.unfreeze()
