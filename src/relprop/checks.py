@@ -75,29 +75,32 @@ def _labelled(model: nn.Module, given: Given) -> tuple[dict[str, Any], tuple[str
         return dict(given), ()
     arguments = given if isinstance(given, tuple) else (given,)
     names = _parameters(model.forward)
-    fresh = (f"input_{i}" for i in itertools.count(len(names)))
-    names += itertools.islice((n for n in fresh if n not in names), len(arguments))
+    if len(arguments) > len(names):
+        fresh = (f"input_{i}" for i in itertools.count(len(names)))
+        names += tuple(itertools.islice((n for n in fresh if n not in names), len(arguments)))
     values = dict(zip(names, arguments, strict=False))
     return values, tuple(values)
 
 
-def _parameters(forward: Callable[..., Any]) -> list[str]:
+def _parameters(forward: Callable[..., Any]) -> tuple[str, ...]:
     """Names of the parameters that can be given by position; of a method, looked up once."""
     function = getattr(forward, "__func__", None)
     if not isinstance(function, FunctionType):
         return _by_position(forward)
-    if function not in _KNOWN:
-        _KNOWN[function] = _by_position(forward)
-    return list(_KNOWN[function])
+    names = _KNOWN.get(function)
+    if names is None:
+        names = _KNOWN[function] = _by_position(forward)
+    return names
 
 
-def _by_position(function: Callable[..., Any]) -> list[str]:
+def _by_position(function: Callable[..., Any]) -> tuple[str, ...]:
     parameters = inspect.signature(function).parameters.values()
     either = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return [parameter.name for parameter in parameters if parameter.kind in either]
+    return tuple(parameter.name for parameter in parameters if parameter.kind in either)
 
 
-_KNOWN: WeakKeyDictionary[FunctionType, list[str]] = WeakKeyDictionary()  # it keeps none alive
+# it keeps none alive
+_KNOWN: WeakKeyDictionary[FunctionType, tuple[str, ...]] = WeakKeyDictionary()
 
 
 def _check_batch(x: Tensor) -> None:

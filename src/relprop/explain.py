@@ -135,7 +135,7 @@ class Explainer:
         rule; and after it if the result is not finite.
         """
         request = asked(
-            *(target, seed),
+            seed,
             compiled=self.compile,
             ledger=ledger,
             layers=layers,
@@ -145,28 +145,27 @@ class Explainer:
             memory=memory,
             recompute=recompute,
         )
-        return self._explain(x, request, explain)
+        return self._explain(x, target, request, explain)
 
     def _explain(
-        self, x: Given, request: Request, explain: str | tuple[str, ...] | None
+        self, x: Given, target: Target, request: Request, explain: str | tuple[str, ...] | None
     ) -> Explanation:
         with _arithmetic(request.create_graph):
             inputs = _apart(check_inputs(self.model, x, explain), request.create_graph)
-            size = self._batch_size(inputs, request)
-            each = (self._run(part, request, t) for part, t in parts(inputs, request.target, size))
+            size = self._batch_size(inputs, target, request)
+            each = (self._run(*part, request) for part in parts(inputs, target, size))
             return joined(each, inputs)
 
-    def _run(self, inputs: Inputs, request: Request, target: Any) -> Explanation:
-        return run(self._programs.made(inputs), self.model, inputs, replace(request, target=target))
+    def _run(self, inputs: Inputs, target: Any, request: Request) -> Explanation:
+        return run(self._programs.made(inputs), self.model, inputs, target, request)
 
-    def _batch_size(self, inputs: Inputs, request: Request) -> int:
+    def _batch_size(self, inputs: Inputs, target: Any, request: Request) -> int:
         """How many samples are explained at a time."""
         size = min(inputs.batch, request.batch_size or inputs.batch)
         if request.memory is None or size == 1:
             return size
         self._programs.made(inputs)  # so that what is kept for good is not counted
-        explain = partial(self._run, request=request)
-        fits = fitting(inputs, lambda i, t: explain(i, target=t), request.target, request.memory)
+        fits = fitting(inputs, partial(self._run, request=request), target, request.memory)
         return min(size, fits)
 
     def map(
@@ -196,7 +195,7 @@ class Explainer:
         if prepare is not None and target is not None:
             given = f"target {target!r} beside prepare, which returns one with each batch"
             raise InputError(given, "one of them", "return (x, target) from prepare")
-        request = asked(target, seed, compiled=self.compile, **options)
+        request = asked(seed, compiled=self.compile, **options)
         return self._each(
             batches, prepare or (lambda b: (_first_of(b), target)), request, explain, progress
         )
@@ -213,7 +212,7 @@ class Explainer:
         count = len(batches) if isinstance(batches, Sized) else None
         with Progress.fitting(quiet=not progress).stage("explain", count, "batches") as advance:
             for x, target in ahead(batches, partial(_pair, prepare), device):
-                yield self._explain(x, replace(request, target=target), explain)
+                yield self._explain(x, target, request, explain)
                 advance(1)
 
     def with_recipe(self, recipe: Recipe | str) -> "Explainer":

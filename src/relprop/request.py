@@ -1,4 +1,4 @@
-"""What is asked of an explanation, checked before anything runs."""
+"""How batches are to be explained, checked before anything runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from typing import Any, Literal, TypedDict
 
 from .engine.channels import conditions
 from .errors import InputError
-from .target import Target
 
 Seed = Literal["score", "one"]
 
@@ -25,9 +24,8 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of an explanation; see `Explainer.__call__`."""
+    """How batches are to be explained; see `Explainer.__call__`."""
 
-    target: Target
     unit: bool
     ledger: bool
     layers: tuple[str, ...]
@@ -40,7 +38,6 @@ class Request:
 
 
 def asked(
-    target: Target,
     seed: Seed,
     *,
     compiled: bool,
@@ -56,7 +53,6 @@ def asked(
     if seed not in ("score", "one"):
         raise InputError(f"seed is {seed!r}", '"score" or "one"', 'write seed="score"')
     request = Request(
-        target=target,
         unit=seed == "one",
         ledger=ledger,
         layers=_names(layers),

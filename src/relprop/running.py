@@ -24,14 +24,14 @@ from .target import classes_before, resolve_target, stack_classes, targets
 from .walking import Ran, Walk, by_input, ways_back
 
 
-def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Explanation:
+def run(made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Request) -> Explanation:
     """Run the model and walk back for each target.
 
     Raises InputError for a target, a layer or channels that do not exist; NumberError if the output
     or the relevance is not finite.
     """
     if request.compile:
-        return _run_compiled(made, model, inputs, request)
+        return _run_compiled(made, model, inputs, target, request)
     program = made.program
     state = state_of(model, program.plan.graph, detached=not request.create_graph)
     layers = _module_values(program, request.layers)
@@ -45,7 +45,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     if not is_finite(output):
         first = first_in_forward(program.plan.graph, inputs.tensors, state)
         check_finite(output, "model's output", first, "check the model's weights and the input")
-    wanted, several = targets(output, request.target)
+    wanted, several = targets(output, target)
     resolved = [resolve_target(output, one) for one in wanted]
     names = [name for found in layers.values() for name in found]
     seeds = [_seed(output, c, request.unit) for c, _ in resolved]
@@ -53,28 +53,30 @@ def run(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Expla
     ran = Ran(made, inputs, state, trace)
     walks = ways_back(ran, seeds, only, names, request.ledger)
     classes = [found for _, found in resolved]
-    target = stack_classes(classes) if several else classes[0]
-    return _record(inputs, output, target, walks, several, layers)
+    found = stack_classes(classes) if several else classes[0]
+    return _record(inputs, output, found, walks, several, layers)
 
 
-def _run_compiled(made: Made, model: nn.Module, inputs: Inputs, request: Request) -> Explanation:
+def _run_compiled(
+    made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Request
+) -> Explanation:
     """The same by one compiled function."""
     graph = made.program.plan.graph
     node = graph.node(graph.output)
-    known = classes_before(request.target, node.shape if node else (), inputs.batch)
+    known = classes_before(target, node.shape if node else (), inputs.batch)
     device = inputs.first.device
     classes = torch.full((inputs.batch,), PREDICTED, device=device) if known is None else known
     state = state_of(model, graph)
-    finite, output, target, found = made.compiled(inputs, state, classes.to(device))
+    finite, output, chosen, found = made.compiled(inputs, state, classes.to(device))
     if not finite:
-        run(made, model, inputs, replace(request, compile=False))  # which says where it arose
+        run(made, model, inputs, target, replace(request, compile=False))  # which says where
         for values in (output, *found.values()):
             check_finite(values, "result of the compiled program", "", "leave compile=True out")
     relevance = by_input(made, inputs, state, found)
     if request.unit:
-        c = _seed(output, torch.zeros_like(output).scatter_(1, target[:, None], 1), True).sum(1)
+        c = _seed(output, torch.zeros_like(output).scatter_(1, chosen[:, None], 1), True).sum(1)
         relevance = {n: r * c.reshape(-1, *[1] * (r.ndim - 1)) for n, r in relevance.items()}
-    return _record(inputs, output, target, [Walk(relevance, {}, None)], False, {})
+    return _record(inputs, output, chosen, [Walk(relevance, {}, None)], False, {})
 
 
 def _module_values(program: Program, patterns: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -95,7 +95,7 @@ def _bad(given: str, todo: str, allowed: str = ALLOWED) -> InputError:
 
 
 def _one_hot(output: Tensor, classes: Tensor) -> Tensor:
-    return torch.zeros_like(output).scatter_(1, classes[:, None], 1)
+    return torch.zeros_like(output).scatter_(1, classes.unsqueeze(1), 1)
 
 
 def _one_entry(output: Tensor, entry: At) -> Tensor:

@@ -56,7 +56,7 @@ def ways_back(
     """
     watched = only or names or ledger or torch.is_grad_enabled()
     recomputes = len(ran.trace.parts) > 1  # which torch.func.vmap cannot look into
-    count = min(len(seeds), _room(ran))
+    count = min(len(seeds), _room(ran)) if len(seeds) > 1 else 1
     if count > 1 and not watched and not recomputes:
         found = _together(ran, torch.stack(list(seeds)), count)
         if all(map(is_finite, found.values())):
