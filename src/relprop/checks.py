@@ -40,8 +40,9 @@ def check_inputs(model: nn.Module, given: Given, explain: str | tuple[str, ...] 
             allowed = ", ".join(f'"{name}"' for name in tensors)
             raise InputError(f"explain is {label!r}", allowed, f'write explain="{tensors[0]}"')
         _check_batch(values[label])
+    like = _first_number(model)
     for label in tensors:
-        _check_tensor(model, values[label])
+        _check_tensor(like, values[label])
     return Inputs(values, positional, tuple(chosen))
 
 
@@ -113,11 +114,12 @@ def _check_batch(x: Tensor) -> None:
         raise InputError(given, "floating point, as the model's, or token ids", "write x.float()")
 
 
-def _check_tensor(model: nn.Module, x: Tensor) -> None:
+def _check_tensor(like: Tensor | None, x: Tensor) -> None:
     if x.layout is not torch.strided:
         given = f"an input of layout {x.layout}"
         raise InputError(given, "a dense tensor", "write x.to_dense()")
-    _check_match(model, x)
+    if like is not None:
+        _check_match(like, x)
     sample = _first_not_finite(x) if x.is_floating_point() and x.ndim > 1 else None
     if sample is not None:
         given = f"an input with NaN or infinity, first in sample {sample}"
@@ -137,17 +139,19 @@ def _first_not_finite(values: Tensor) -> int | None:
     return int((~values.isfinite().flatten(1).all(1)).nonzero()[0, 0])
 
 
-def _check_match(model: nn.Module, x: Tensor) -> None:
+def _first_number(model: nn.Module) -> Tensor | None:
+    """The first parameter or buffer that is floating point, if there is one."""
     state = itertools.chain(model.parameters(), model.buffers())
-    first = next((tensor for tensor in state if tensor.is_floating_point()), None)
-    if first is None:
-        return
-    if x.is_floating_point() and first.dtype != x.dtype:
-        given, allowed = f"an input of dtype {x.dtype}", f"{first.dtype}, as the model's"
-        raise InputError(given, allowed, f"write x.to({first.dtype})")
-    if first.device != x.device:
-        given, allowed = f"an input on {x.device}", f"{first.device}, where the model is"
-        raise InputError(given, allowed, f'write x.to("{first.device}")')
+    return next((tensor for tensor in state if tensor.is_floating_point()), None)
+
+
+def _check_match(like: Tensor, x: Tensor) -> None:
+    if x.is_floating_point() and like.dtype != x.dtype:
+        given, allowed = f"an input of dtype {x.dtype}", f"{like.dtype}, as the model's"
+        raise InputError(given, allowed, f"write x.to({like.dtype})")
+    if like.device != x.device:
+        given, allowed = f"an input on {x.device}", f"{like.device}, where the model is"
+        raise InputError(given, allowed, f'write x.to("{like.device}")')
 
 
 def is_classification(output: Tensor) -> bool:

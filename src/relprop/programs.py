@@ -55,7 +55,7 @@ class Programs:
             with _PLANNING, torch.no_grad():
                 read, found = read_model(self.model, inputs, self.output, True)
                 return make_program(read, self.model, inputs, self.recipe, found)
-        modules = list(self.model.modules())  # kept, so that no new module gets an old one's id
+        modules = _modules(self.model)  # kept, so that no new module gets an old one's id
         key = (inputs.signature, *((id(m), m.training) for m in modules))
         if key not in self._made:
             with _PLANNING, torch.no_grad():
@@ -72,3 +72,14 @@ class Programs:
         if saved is not None:
             return read_before(saved, self.model, inputs, self.output)
         return read_model(self.model, inputs, self.output, False)
+
+
+def _modules(model: nn.Module) -> list[nn.Module]:
+    """A model and all modules in it; `modules()` makes their names, too, at every call."""
+    found = {id(model): model}
+    waiting = [model]
+    while waiting:
+        inner = [m for m in waiting.pop()._modules.values() if m is not None and id(m) not in found]
+        found.update((id(m), m) for m in inner)
+        waiting += inner
+    return list(found.values())

@@ -82,11 +82,15 @@ class KeptWeights:
 
     def note(self, values: Values) -> None:
         """After a run: note the numbers that weights were derived from."""
-        if any(map(stands_in, values.values())):
+        new = {
+            key: kept
+            for key, kept in list(self._kept.items())
+            if kept.numbers is None and kept.names and kept.layer[1].derived
+        }
+        if not new or any(map(stands_in, values.values())):
             return
-        for key, kept in list(self._kept.items()):
-            if kept.numbers is None and kept.names and kept.layer[1].derived:
-                self._kept[key] = replace(kept, numbers=_numbers(kept, values))
+        for key, kept in new.items():
+            self._kept[key] = replace(kept, numbers=_numbers(kept, values))
 
 
 def _entries_of(graph: Graph) -> Mapping[str, tuple[str, ...]]:
@@ -108,7 +112,10 @@ def _lies_within(names: Sequence[str], wholes: Sequence[str], values: Values) ->
 
 def stands_in(value: Any) -> bool:
     """Whether it is no plain tensor but a stand-in, that torch.compile follows a program by."""
-    return isinstance(value, Tensor) and type(value) not in (Tensor, nn.Parameter)
+    return type(value) not in _PLAIN and isinstance(value, Tensor)
+
+
+_PLAIN = {Tensor, nn.Parameter}
 
 
 def _identity(tensor: Tensor) -> tuple[Any, ...]:
