@@ -1,6 +1,6 @@
 """What an explanation costs, in units of gradient x input, beside other libraries.
 
-    python benchmarks/bench.py [--rounds 50] [--only "VGG16*"] [--device cuda] [--out FILE]
+    python benchmarks/bench.py [--rounds 200] [--only "VGG16*"] [--device cuda] [--out FILE]
 
 All methods explain the same batch in turn, round after round. A method's ratio is its time over
 that of gradient x input in the same round, so that a machine which slows down slows both. What the
@@ -163,7 +163,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
     file = click.Path(dir_okay=False, path_type=Path)
     for option in reversed(
         [
-            click.option("--rounds", default=50, show_default=True, type=click.IntRange(1)),
+            click.option("--rounds", default=200, show_default=True, type=click.IntRange(1)),
             click.option(
                 *("--seconds", "budget"),
                 default=60.0,
