@@ -39,13 +39,23 @@ def test_batches_of_any_size_by_one_compilation():
     same(compiled(x[:5], labels[:5]), eager(x[:5], labels[:5]))
     same(compiled(x, 2, seed="one"), eager(x, 2, seed="one"))
     scattered = pixels(4, 3, 10, 20).float()[:, 1:2, :, ::2]
-    for other in (scattered, x[:1].expand(4, 1, 10, 10)):
+    of_one_channel = x[:4].reshape(4, 10, 10, 1).permute(0, 3, 1, 2)
+    for other in (scattered, x[:1].expand(4, 1, 10, 10), of_one_channel):
         same(compiled(other), eager(other))
     with torch.no_grad():
         model[0].weight.mul_(-1.5)  # followed, as by any explainer
         model[3].weight.data.add_(0.1)
     same(compiled(x[:3]), eager(x[:3]))
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == graphs
+
+
+def test_pictures_of_another_layout_than_those_before():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3)).eval()
+    eager, compiled = (relprop.Explainer(net, compile=c) for c in (False, True))
+    x = pixels(6, 3, 6, 6).float()
+    for other in (x, x.to(memory_format=torch.channels_last)):
+        same(compiled(other), eager(other))
 
 
 class Words(nn.Module):

@@ -103,9 +103,35 @@ def test_an_input_that_was_written_into_since_is_an_error(explained):
         assert e.input.equal(x)
         assert e.inputs["input"] is e.input
         given[1].mul_(0.5)
-        with pytest.raises(relprop.RelpropError, match=r"written into after it was explained"):
+        with pytest.raises(relprop.RelpropError, match=r"written into after it was given"):
             _ = e.input
+        assert "written into" in e._repr_html_()
         assert e.relevance.shape == x.shape
+
+
+def test_what_is_written_into_while_it_is_explained_is_an_error():
+    net, given = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval(), torch.rand(5, 2, 2)
+    explainer = relprop.Explainer(net)
+    explainer(given)
+
+    def target(output: torch.Tensor) -> torch.Tensor:
+        given.add_(1)
+        return output[:, 0]
+
+    for options in ({}, {"batch_size": 2}):
+        with pytest.raises(relprop.RelpropError, match="written into"):
+            explainer(given, target, **options)
+
+
+def test_with_create_graph_an_input_that_is_written_into_later_has_its_gradient(explained):
+    net, x, _ = explained
+    given = x.clone().requires_grad_()
+    e = relprop.Explainer(net, "epsilon")(given, create_graph=True)
+    expected = torch.autograd.grad(e.relevance.square().sum(), given, retain_graph=True)[0]
+    with torch.no_grad():
+        given.zero_()
+    assert torch.autograd.grad(e.relevance.square().sum(), given)[0].equal(expected)
+    assert e.input.equal(x)
 
 
 def test_an_input_of_inference_mode_which_counts_no_changes_is_copied(explained):
@@ -122,8 +148,26 @@ def test_a_copy_of_an_explanation_has_inputs_of_its_own(explained):
     given = x.clone()
     e = relprop.Explainer(net)(given)
     copies = [copy.deepcopy(e), pickle.loads(pickle.dumps(e))]
+    with torch.inference_mode():
+        copies.append(copy.deepcopy(e))
     given.zero_()
     assert all(one.input.equal(x) for one in copies)
+
+
+def test_the_classes_of_a_record_are_its_own(explained):
+    net, x, _ = explained
+    labels = torch.tensor([1, 2, 3])
+    e = relprop.Explainer(net)(x, labels)
+    labels.zero_()
+    assert e.target.tolist() == [1, 2, 3]
+
+
+def test_a_module_that_moves_to_another_is_noticed():
+    net = nn.Sequential(nn.Sequential(), nn.Linear(6, 6), nn.Sequential(nn.Linear(6, 6), nn.ReLU()))
+    explainer, x = relprop.Explainer(randomise(net)), signed(3, 6).float()
+    explainer(x)
+    net[0].append(net[2].pop(-1))
+    torch.testing.assert_close(explainer(x).output, net(x).detach())
 
 
 def test_an_output_that_is_a_view_of_the_input_is_a_copy():

@@ -9,25 +9,30 @@ from .errors import InputError
 
 
 class AsGiven(Mapping[str, Tensor]):
-    """Tensors by label, each as it was: to read one that was written into since is an error.
+    """Tensors by label, as they were: to read one is an error if its memory was written into since.
 
-    Torch's own count of changes tells so, as it does to autograd. What goes past torch, as through
-    a numpy array of the same memory, it does not see.
+    Torch's own count of changes tells so, as it does to autograd. What goes past that it does not
+    see: `x.data`, and a numpy array of the same memory.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self._tensors = dict(tensors)
-        self._versions = {label: tensor._version for label, tensor in tensors.items()}
+        self._versions = {label: _version(tensor) for label, tensor in tensors.items()}
 
     def __getitem__(self, label: str) -> Tensor:
         tensor = self._tensors[label]
-        if tensor._version != self._versions[label]:
+        if _version(tensor) != self._versions[label]:
             raise InputError(
-                f'"{label}", which was written into after it was explained',
-                "what was explained, as it was then: the record holds no copy of it",
-                "explain a copy: explainer(x.clone())",
+                f'"{label}", whose memory was written into after it was given',
+                "a tensor that nobody writes into as long as its explanation is used",
+                f"give a copy: {label}.clone()",
             )
         return tensor
+
+    def check(self) -> None:
+        """InputError if one of them was written into."""
+        for label in self:
+            self[label]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
@@ -36,7 +41,13 @@ class AsGiven(Mapping[str, Tensor]):
         return len(self._tensors)
 
     def __repr__(self) -> str:
-        return repr(self._tensors)
+        shapes = (f"{label}: {tuple(tensor.shape)}" for label, tensor in self._tensors.items())
+        return f"AsGiven({', '.join(shapes)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return AsGiven, (dict(self),)
+        return AsGiven, (dict(self),)  # a copy is nobody else's: its changes count anew
+
+
+def _version(tensor: Tensor) -> int:
+    """How often it was written into; those of inference mode do not count."""
+    return 0 if tensor.is_inference() else tensor._version

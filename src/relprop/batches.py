@@ -57,6 +57,7 @@ def joined(explanations: Iterable[Explanation], inputs: Inputs) -> Explanation:
 
     Raises InputError for relevance at a layer whose output does not begin with the samples.
     """
+    given = AsGiven({label: inputs.values[label] for label in inputs.explained})
     whole, ledgers, start, several = dict[str, Any](), list[Sequence[Ledger]](), 0, False
     for part in explanations:
         size = len(part.output)
@@ -71,7 +72,7 @@ def joined(explanations: Iterable[Explanation], inputs: Inputs) -> Explanation:
         start += size
         del part, value  # before the next is made
     by_target = tuple(joined_ledgers(one) for one in zip(*ledgers, strict=True))
-    given = AsGiven({label: inputs.values[label] for label in inputs.explained})
+    given.check()
     return Explanation(**whole, inputs=given, several=several, ledgers=by_target)
 
 

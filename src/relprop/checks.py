@@ -100,7 +100,7 @@ def _by_position(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in parameters if parameter.kind in either)
 
 
-# it keeps none alive
+# by the function itself, which is not kept alive by that
 _KNOWN: WeakKeyDictionary[FunctionType, tuple[str, ...]] = WeakKeyDictionary()
 
 

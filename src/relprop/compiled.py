@@ -40,7 +40,7 @@ class CompiledProgram:
         cast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         key = (inputs.batch == 1, cast)
         given = map(_in_order, inputs.tensors.values())
-        tensors = [classes.contiguous(), *given, *state.values()]
+        tensors = [_in_order(classes), *given, *state.values()]
         counts = [True, *(name in inputs.batched for name in inputs.tensors)]
         counts += [False] * len(state)
         try:
@@ -109,10 +109,11 @@ class CompiledProgram:
 
 
 def _in_order(tensor: Tensor) -> Tensor:
-    """The tensor, copied if it lies scattered: for other strides torch would compile once more."""
-    if tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
-        return tensor
-    return tensor.contiguous()
+    """The tensor with the strides that its shape has by itself: what is compiled is for these."""
+    usual = torch.empty(tensor.shape, device="meta").stride()
+    if tensor.stride() == usual:
+        return tensor.detach()  # which torch may mark
+    return tensor.clone(memory_format=torch.contiguous_format)
 
 
 def _stand_ins(mode: Any, tensors: Sequence[Tensor], any_size: Sequence[bool]) -> list[Tensor]:

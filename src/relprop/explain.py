@@ -92,7 +92,7 @@ class Explainer:
         """What will happen at every operation for a batch like x. Print it to read it."""
         with _arithmetic(create_graph=False):
             return self._programs.made(
-                _apart(check_inputs(self.model, x, explain), False)
+                _without_history(check_inputs(self.model, x, explain), False)
             ).program.plan
 
     def __call__(
@@ -151,7 +151,7 @@ class Explainer:
         self, x: Given, target: Target, request: Request, explain: str | tuple[str, ...] | None
     ) -> Explanation:
         with _arithmetic(request.create_graph):
-            inputs = _apart(check_inputs(self.model, x, explain), request.create_graph)
+            inputs = _without_history(check_inputs(self.model, x, explain), request.create_graph)
             size = self._batch_size(inputs, target, request)
             each = (self._run(*part, request) for part in parts(inputs, target, size))
             return joined(each, inputs)
@@ -181,8 +181,8 @@ class Explainer:
     ) -> Iterator[Explanation]:
         """Explain a data set, batch by batch; the next is loaded while one is explained.
 
-        batches   a torch DataLoader, or any iterable. Of a list or tuple, as loaders give of
-                  (input, label), the first is explained
+        batches   a torch DataLoader, or any iterable that gives each batch memory of its own. Of a
+                  list or tuple, as loaders give of (input, label), the first is explained
         prepare   from what `batches` gives to (x, target), where these are found otherwise
         progress  show on stderr how far it is
         Tensors are moved to the model's device. The rest is as for a call.
@@ -266,10 +266,16 @@ def explain(
     return Explainer(model, recipe)(x, target, seed)
 
 
-def _apart(inputs: Inputs, create_graph: bool) -> Inputs:
-    """The same tensors, of no graph of the caller's unless it goes on, and of no inference mode."""
-    known = {n: t.clone() if t.is_inference() else t for n, t in inputs.tensors.items()}
-    kept = known if create_graph else {n: t.detach() for n, t in known.items()}
+def _without_history(inputs: Inputs, create_graph: bool) -> Inputs:
+    """The same tensors as they go into a call: of no inference mode, and of no graph.
+
+    With `create_graph` they are copies that stay in the caller's graph: later in-place changes of
+    the caller's are none of what this graph is made of.
+    """
+    tensors = inputs.tensors
+    kept = {
+        n: t.clone() if create_graph or t.is_inference() else t.detach() for n, t in tensors.items()
+    }
     return Inputs({**inputs.values, **kept}, inputs.positional, inputs.explained)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ class Explanation:
     relevance      (batch, *features), one value a token for token ids; (batch, targets, *features)
                    for several targets
     inputs, relevances  the same of all explained inputs, by label; `input` is the first of them.
-                   Inputs are the caller's own tensors: to read one that was written into since is
-                   an InputError
+                   Inputs are no copies: they have the caller's memory, and to read one after
+                   that was written into is an InputError
     layers         module -> relevance of its output, or a tuple where it has several outputs
     ledger         where all relevance went, if asked for; one for each of several targets
     """
@@ -85,7 +86,7 @@ class Explanation:
 
         What is by label is named "relevances/label", "layers/module". bfloat16, which numpy
         lacks, becomes float32.
-        Raises FileError if it cannot be written.
+        Raises FileError if it cannot be written, InputError if an input was written into.
         """
         fields = ("input", "output", "prediction", "probabilities", "margin", "target", "relevance")
         rest = {name: list(getattr(self, name).items())[1:] for name in ("inputs", "relevances")}
@@ -99,7 +100,11 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         count = min(SAMPLES, len(self.output))
-        if self.several or self.probabilities is None or not self.input.is_floating_point():
+        try:
+            pictures = self.input.is_floating_point() and not self.several
+        except InputError as error:  # it was written into
+            return f"<pre>{self!r}\n{escape(str(error))}</pre>"
+        if not pictures or self.probabilities is None:
             return f"<pre>{self!r}</pre>"
         return samples_html([self._sample(i) for i in range(count)], len(self.output))
 

@@ -76,10 +76,11 @@ class Programs:
 
 def _modules(model: nn.Module) -> list[nn.Module]:
     """A model and all modules in it; `modules()` makes their names, too, at every call."""
-    found = {id(model): model}
+    found = dict[int, nn.Module]()
     waiting = [model]
     while waiting:
-        inner = [m for m in waiting.pop()._modules.values() if m is not None and id(m) not in found]
-        found.update((id(m), m) for m in inner)
-        waiting += inner
+        module = waiting.pop()
+        if id(module) not in found:
+            found[id(module)] = module
+            waiting += [inner for inner in module._modules.values() if inner is not None]
     return list(found.values())

@@ -32,7 +32,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Requ
     """
     if request.compile:
         return _run_compiled(made, model, inputs, target, request)
-    program = made.program
+    given, program = _given(inputs), made.program
     state = state_of(model, program.plan.graph, detached=not request.create_graph)
     layers = _module_values(program, request.layers)
     limited = _module_values(program, tuple(request.only))
@@ -40,7 +40,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Requ
     trace = program.forward(
         inputs.tensors, state, kept.__contains__, request.ledger, request.recompute
     )
-    output = trace.output
+    output = _no_view(trace.output, inputs)
     check_output_shape(output, inputs.batch)
     if not is_finite(output):
         first = first_in_forward(program.plan.graph, inputs.tensors, state)
@@ -54,14 +54,14 @@ def run(made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Requ
     walks = ways_back(ran, seeds, only, names, request.ledger)
     classes = [found for _, found in resolved]
     found = stack_classes(classes) if several else classes[0]
-    return _record(inputs, output, found, walks, several, layers)
+    return _record(given, output, found, walks, several, layers)
 
 
 def _run_compiled(
     made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Request
 ) -> Explanation:
     """The same by one compiled function."""
-    graph = made.program.plan.graph
+    given, graph = _given(inputs), made.program.plan.graph
     node = graph.node(graph.output)
     known = classes_before(target, node.shape if node else (), inputs.batch)
     device = inputs.first.device
@@ -76,7 +76,7 @@ def _run_compiled(
     if request.unit:
         c = _seed(output, torch.zeros_like(output).scatter_(1, chosen[:, None], 1), True).sum(1)
         relevance = {n: r * c.reshape(-1, *[1] * (r.ndim - 1)) for n, r in relevance.items()}
-    return _record(inputs, output, chosen, [Walk(relevance, {}, None)], False, {})
+    return _record(given, _no_view(output, inputs), chosen, [Walk(relevance, {}, None)], False, {})
 
 
 def _module_values(program: Program, patterns: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -117,8 +117,12 @@ def _seed(output: Tensor, c: Tensor, unit: bool) -> Tensor:
     return c / score.reshape(-1, *[1] * (c.ndim - 1))
 
 
+def _given(inputs: Inputs) -> AsGiven:
+    return AsGiven({label: inputs.values[label] for label in inputs.explained})
+
+
 def _record(
-    inputs: Inputs,
+    given: AsGiven,
     output: Tensor,
     target: Tensor | None,
     walks: list[Walk],
@@ -132,18 +136,19 @@ def _record(
     for module, names in layers.items():
         values = tuple(stacked([walk.layers[name] for walk in walks]) for name in names)
         at_layers[module] = values if len(values) > 1 else values[0]
+    given.check()
     return Explanation(
-        output=_apart(output, inputs),
+        output=output,
         target=target,
-        inputs=AsGiven({label: inputs.values[label] for label in inputs.explained}),
-        relevances={n: stacked([walk.relevance[n] for walk in walks]) for n in inputs.explained},
+        inputs=given,
+        relevances={n: stacked([walk.relevance[n] for walk in walks]) for n in given},
         layers=at_layers,
         several=several,
         ledgers=tuple(walk.ledger for walk in walks if walk.ledger is not None),
     )
 
 
-def _apart(output: Tensor, inputs: Inputs) -> Tensor:
+def _no_view(output: Tensor, inputs: Inputs) -> Tensor:
     """The output; a copy, where it is nothing but a view of what the caller may write into."""
     storages = {t.untyped_storage().data_ptr() for t in inputs.tensors.values()}
     return output.clone() if output.untyped_storage().data_ptr() in storages else output

@@ -184,7 +184,7 @@ def _labels(target: Any, batch: int) -> Tensor:
         return labels.long().expand(batch)
     if labels.shape != (batch,):
         raise _not_per_sample(labels.shape, batch)
-    return labels.long()
+    return labels.to(torch.long, copy=True)  # the record keeps them
 
 
 def _gradient(output: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
