@@ -27,7 +27,8 @@ ON = {"cpu": "On a CPU", "cuda": "On a GPU"}
 LEGEND = f"""\
 - **ratio**: time in units of gradient x input (one forward pass, and one backward pass to the input
   alone: parameters are frozen), median of the rounds, with the lowest and the highest. All methods
-  explain the same batch in turn, round after round; each is called before anything counts.
+  explain the same batch in turn, round after round, each in an order of its own, and are called
+  before anything counts.
 - **memory**: how much the resident memory of a fresh process rises over what it holds with
   libraries, model and batch, in units of what it rises for gradient x input. What a method keeps
   from call to call, such as weights that a rule derives, counts; what it freed does not (glibc's
