@@ -301,9 +301,15 @@ def test_changes_of_the_model_that_an_explainer_cannot_follow_are_noticed():
 def test_the_record_is_its_own():
     model, x = net(chunked), signed(2, 6)
     e = relprop.explain(model, x)
-    e.relevance.mul_(2)
+    output, relevance = e.output.clone(), e.relevance.clone()
     x.add_(1)
-    assert e.input.equal(signed(2, 6))
+    assert e.output.equal(output)
+    assert e.relevance.equal(relevance)
+    with pytest.raises(relprop.RelpropError, match="written into"):
+        _ = e.input  # which is the caller's, not copied, and no longer what was explained
+    later = relprop.explain(model, x)
+    later.relevance.mul_(2)
+    assert later.input.equal(signed(2, 6) + 1)
 
 
 def test_a_bfloat16_explanation_is_saved(tmp_path):
