@@ -131,28 +131,34 @@ def share(got: float | None, base: float | None) -> float | None:
 
 
 def with_memory(workload: Workload, rows: Mapping[str, Row], settings: Settings) -> dict[str, Row]:
-    """The rows with what fresh processes need, in units of what the floor needs.
+    """The rows with what fresh processes need, in units of what the floor needs in the same parts.
 
     What is compiled keeps the seconds that it took here, where it was compiled first.
     """
-    known = {
-        name: fresh(workload, name, row.size, settings.threads)
-        for name, row in rows.items()
-        if not row.problem
+    sizes = {name: row.size for name, row in rows.items() if not row.problem}
+    found = {name: fresh(workload, name, size, settings.threads) for name, size in sizes.items()}
+    floors = {
+        size: found[FLOOR]
+        if size == sizes[FLOOR]
+        else fresh(workload, FLOOR, size, settings.threads)
+        for size in set(sizes.values())
     }
-    floor = known[FLOOR]
-    if (floor.get("resident") or 0) < LEAST:
-        floor = floor | {"resident": None}
-
     return dict(rows) | {
         name: replace(
             rows[name],
-            memory=share(found.get("resident"), floor.get("resident")),
-            tensors=share(found.get("tensors"), floor.get("tensors")),
-            first=rows[name].first or (found.get("first") if name.startswith("relprop") else None),
+            memory=share(found[name].get("resident"), of_processes(floors[size])),
+            tensors=share(found[name].get("tensors"), floors[size].get("tensors")),
+            first=rows[name].first
+            or (found[name].get("first") if name.startswith("relprop") else None),
         )
-        for name, found in known.items()
+        for name, size in sizes.items()
     }
+
+
+def of_processes(floor: Mapping[str, float | None]) -> float | None:
+    """By how much the floor's process grew; None if that says nothing of an explanation."""
+    resident = floor.get("resident") or 0
+    return resident if resident >= LEAST else None
 
 
 # ---- the command ---------------------------------------------------------------------------------

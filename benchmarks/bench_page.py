@@ -32,9 +32,10 @@ LEGEND = f"""\
 - **memory**: how much the resident memory of a fresh process rises over what it holds with
   libraries, model and batch, in units of what it rises for gradient x input. What a method keeps
   from call to call, such as weights that a rule derives, counts; what it freed does not (glibc's
-  malloc is told to give it back). Empty where all is too small. On a GPU: how much the most that
-  torch holds on it rises over what it held before a method was made; of what is compiled, all that
-  stays reserved for it, which is where it computes.
+  malloc is told to give it back). Of samples that are explained in parts, gradient x input has as
+  many at a time for this as the method. Empty where all is too small. On a GPU: how much the most
+  that torch holds on it rises over what it held before a method was made; of what is compiled, all
+  that stays reserved for it, which is where it computes.
 - **tensors**: the most bytes of tensors that one call makes and holds at once, in the same units.
   What is kept from an earlier call does not count. Torch cannot tell it of compiled functions.
 - **ready**: seconds until a method can be called: for relprop, to capture the model and plan, in a

@@ -69,6 +69,22 @@ def test_what_is_explained_in_parts_is_what_is_explained_at_once():
     assert "relprop epsilon-plus-flat, by map" in ready
 
 
+def test_memory_in_parts_is_set_beside_the_floor_in_parts_of_the_same_size(monkeypatch):
+    needed = {
+        ("gradient x input", 2): 100,
+        ("gradient x input", 8): 300,
+        ("relprop epsilon", 8): 330,
+    }
+    needed = {key: {"resident": n * 2**20, "tensors": n / 2} for key, n in needed.items()}
+    monkeypatch.setattr(bench, "fresh", lambda workload, name, size, threads: needed[name, size])
+    common = {"seconds": 1.0, "ratio": 1.0, "lowest": 1.0, "highest": 1.0, "rounds": 1}
+    names = {"gradient x input": 2, "relprop epsilon": 8}
+    rows = {name: Row(SMALL.name, name, size=size, **common) for name, size in names.items()}
+    got = bench.with_memory(SMALL, rows, timing.Settings(1, 0, 0, False, False))
+    assert got["gradient x input"].memory == 1
+    assert got["relprop epsilon"].memory == got["relprop epsilon"].tensors == 1.1
+
+
 def test_only_a_right_peer_counts_and_only_what_is_below_its_limit_is_met():
     common = {"seconds": 1.0, "lowest": 1.0, "highest": 1.0, "rounds": 1}
     name = SMALL.name
