@@ -123,6 +123,22 @@ def test_what_is_written_into_while_it_is_explained_is_an_error():
             explainer(given, target, **options)
 
 
+def test_what_is_written_into_between_parts_is_an_error():
+    net, given = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval(), torch.rand(5, 2, 2)
+
+    class Writes:
+        @property
+        def shape(self) -> tuple[int, ...]:  # asked for when a part is taken
+            given.add_(1)
+            return ()
+
+        def __call__(self, output: torch.Tensor) -> torch.Tensor:
+            return output[:, 0]
+
+    with pytest.raises(relprop.RelpropError, match="written into"):
+        relprop.Explainer(net)(given, Writes(), batch_size=2)
+
+
 def test_with_create_graph_an_input_that_is_written_into_later_has_its_gradient(explained):
     net, x, _ = explained
     given = x.clone().requires_grad_()
@@ -156,10 +172,10 @@ def test_a_copy_of_an_explanation_has_inputs_of_its_own(explained):
 
 def test_the_classes_of_a_record_are_its_own(explained):
     net, x, _ = explained
-    labels = torch.tensor([1, 2, 3])
-    e = relprop.Explainer(net)(x, labels)
-    labels.zero_()
-    assert e.target.tolist() == [1, 2, 3]
+    for labels, expected in ((torch.tensor([1, 2, 3]), [1, 2, 3]), (torch.tensor(2), [2, 2, 2])):
+        e = relprop.Explainer(net)(x, labels)
+        labels.zero_()
+        assert e.target.tolist() == expected
 
 
 def test_a_module_that_moves_to_another_is_noticed():

@@ -57,7 +57,7 @@ def joined(explanations: Iterable[Explanation], inputs: Inputs) -> Explanation:
 
     Raises InputError for relevance at a layer whose output does not begin with the samples.
     """
-    given = AsGiven({label: inputs.values[label] for label in inputs.explained})
+    given = AsGiven(inputs.taken)
     whole, ledgers, start, several = dict[str, Any](), list[Sequence[Ledger]](), 0, False
     for part in explanations:
         size = len(part.output)

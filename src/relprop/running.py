@@ -32,7 +32,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Requ
     """
     if request.compile:
         return _run_compiled(made, model, inputs, target, request)
-    given, program = _given(inputs), made.program
+    given, program = AsGiven(inputs.taken), made.program
     state = state_of(model, program.plan.graph, detached=not request.create_graph)
     layers = _module_values(program, request.layers)
     limited = _module_values(program, tuple(request.only))
@@ -61,7 +61,7 @@ def _run_compiled(
     made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Request
 ) -> Explanation:
     """The same by one compiled function."""
-    given, graph = _given(inputs), made.program.plan.graph
+    given, graph = AsGiven(inputs.taken), made.program.plan.graph
     node = graph.node(graph.output)
     known = classes_before(target, node.shape if node else (), inputs.batch)
     device = inputs.first.device
@@ -115,10 +115,6 @@ def _seed(output: Tensor, c: Tensor, unit: bool) -> Tensor:
             'write seed="score"',
         )
     return c / score.reshape(-1, *[1] * (c.ndim - 1))
-
-
-def _given(inputs: Inputs) -> AsGiven:
-    return AsGiven({label: inputs.values[label] for label in inputs.explained})
 
 
 def _record(

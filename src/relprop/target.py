@@ -180,11 +180,9 @@ def _labels(target: Any, batch: int) -> Tensor:
         raise _bad(f"a {type(target).__name__}", "give class numbers") from None
     if labels.is_floating_point() or labels.is_complex() or labels.dtype is torch.bool:
         raise _bad(f"of dtype {labels.dtype}", "give class numbers as integers: labels.long()")
-    if labels.ndim == 0:
-        return labels.long().expand(batch)
-    if labels.shape != (batch,):
+    if labels.ndim > 0 and labels.shape != (batch,):
         raise _not_per_sample(labels.shape, batch)
-    return labels.to(torch.long, copy=True)  # the record keeps them
+    return labels.to(torch.long, copy=True).expand(batch)  # the record keeps them
 
 
 def _gradient(output: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:

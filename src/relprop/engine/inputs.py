@@ -29,6 +29,11 @@ class Inputs:
         return {name: v for name, v in self.values.items() if isinstance(v, Tensor)}
 
     @property
+    def taken(self) -> dict[str, Tensor]:
+        """The tensors that relevance is taken of."""
+        return {label: self.values[label] for label in self.explained}
+
+    @property
     def first(self) -> Tensor:
         """The first of the explained ones: it says how many samples there are."""
         value: Tensor = self.values[self.explained[0]]
