@@ -18,7 +18,7 @@ FLOORS = [
     "engine.inputs engine.graph engine.ledger_plot",
     "data models engine.linear_maps engine.functional engine.reading engine.packed engine.traced "
     "engine.adjoints engine.factors",
-    "engine.attention",
+    "engine.attention engine.parts",
     "train engine.weighted engine.capture engine.normalisation",
     "engine.sides engine.tilt",
     "engine.rules engine.shares engine.operations",

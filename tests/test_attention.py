@@ -210,18 +210,36 @@ def values_alone(called: dict[str, object], *shapes: tuple[int, ...], dtype=torc
     return q, k, v, c, torch.autograd.grad(z, v, c)[0]
 
 
+# Shapes of queries, keys, values and results; which keys each query may look at, some at none.
+PLAIN = [(5, 2, 7, 3), (5, 2, 6, 3), (5, 2, 6, 4), (5, 2, 7, 4)]
+SHARED = [(3, 4, 7, 3), (3, 2, 6, 3), (3, 2, 6, 3), (3, 4, 7, 3)]
+LOOKS = (signed(5, 1, 7, 6, seed=8) > 0) & (torch.arange(7) % 3 > 0)[:, None]
+
+
+ALONE = {
+    "plain": ({}, PLAIN),
+    "scale": ({"scale": 0.3}, PLAIN),
+    "shared heads": ({"enable_gqa": True}, SHARED),
+    "broadcast heads": ({}, [(5, 2, 7, 3), (5, 1, 6, 3), (5, 1, 6, 4), (5, 2, 7, 4)]),
+    "causal": ({"is_causal": True}, PLAIN),
+    "causal, shared heads": ({"is_causal": True, "enable_gqa": True}, SHARED),
+    "added": ({"attn_mask": signed(7, 6, seed=9)}, PLAIN),
+    "added to heads": ({"attn_mask": signed(2, 1, 6, seed=9)}, PLAIN),
+    "added to keys": ({"attn_mask": signed(5, 1, 1, 6, seed=9)}, PLAIN),
+    "added to all": ({"attn_mask": signed(5, 2, 7, 6, seed=9)}, PLAIN),
+    "added, shared heads": (
+        {"attn_mask": signed(3, 4, 7, 6, seed=9), "enable_gqa": True},
+        SHARED,
+    ),
+    "boolean": ({"attn_mask": LOOKS}, PLAIN),
+    "infinite": ({"attn_mask": torch.where(LOOKS, 0.0, -torch.inf).double()}, PLAIN),
+}
+
+
 @pytest.mark.parametrize("at_once", [2**20, 150, 1], ids=["whole", "samples", "queries"])
-@pytest.mark.parametrize(
-    ("called", "shapes"),
-    [
-        ({}, [(5, 2, 7, 3), (5, 2, 6, 3), (5, 2, 6, 4), (5, 2, 7, 4)]),
-        ({"scale": 0.3}, [(5, 2, 7, 3), (5, 2, 6, 3), (5, 2, 6, 4), (5, 2, 7, 4)]),
-        ({"enable_gqa": True}, [(3, 4, 7, 3), (3, 2, 6, 3), (3, 2, 6, 3), (3, 4, 7, 3)]),
-        ({}, [(5, 2, 7, 3), (5, 1, 6, 3), (5, 1, 6, 4), (5, 2, 7, 4)]),
-    ],
-    ids=["plain", "scale", "shared heads", "broadcast heads"],
-)
-def test_values_alone_get_their_derivative(called, shapes, at_once, monkeypatch):
+@pytest.mark.parametrize("name", ALONE)
+def test_values_alone_get_their_derivative(name, at_once, monkeypatch):
+    called, shapes = ALONE[name]
     monkeypatch.setattr(attention, "_AT_ONCE", at_once)
     q, k, v, c, want = values_alone(called, *shapes)
     pull = attention.values_alone(q, k, v, **called)
@@ -236,14 +254,12 @@ def test_values_alone_get_their_derivative(called, shapes, at_once, monkeypatch)
 
 
 @pytest.mark.parametrize("name", ATTENTIONS)
-def test_which_attention_goes_back_to_values_alone(name):
-    """What is masked is left to torch, as is another precision."""
-    how = ATTENTIONS[name]
-    explainer, x = relprop.Explainer(attending(how, True), "cp-lrp"), tokens()
+def test_attention_goes_back_to_values_alone(name):
+    explainer, x = relprop.Explainer(attending(ATTENTIONS[name], True), "cp-lrp"), tokens()
     explainer(x)
     with Called() as called:
         explainer(x)
-    assert (FUSED in called.functions) is (how.mask is not None)
+    assert FUSED not in called.functions
 
 
 def test_autocast_leaves_attention_to_torch():

@@ -43,7 +43,7 @@ def _max_pool2d(x: Tensor, *args: Any) -> Ran:
     kernel, stride, padding, dilation, ceil = _filled(args, [None, [], 0, 1, False])
     options = (kernel, stride or kernel, padding, dilation, ceil)
     y, indices = torch.ops.aten.max_pool2d_with_indices(x, *options)
-    indices = indices.int()  # kept until the way back; torch takes none but long ones
+    winners = indices.int()  # kept until the way back; torch takes none but long ones
     shape, strides = x.shape, x.stride()
     back = torch.ops.aten.max_pool2d_with_indices_backward
     channels_last = y.ndim == 4 and y.stride(1) == 1
@@ -55,13 +55,13 @@ def _max_pool2d(x: Tensor, *args: Any) -> Ran:
 
     def pull(c: Tensor) -> tuple[Tensor]:
         like = c.new_empty_strided(shape, strides)  # only its layout is read
-        return (back(laid_out(c), like, *options, indices.long()),)
+        return (back(laid_out(c), like, *options, winners.long()),)
 
     def in_place(c: Tensor) -> tuple[Tensor]:
         if not room:
-            room.append(c.new_empty_strided(shape, strides))
-        winners = indices.long()
-        return (back.grad_input(laid_out(c), *room, *options, winners, grad_input=room[0]),)
+            room.extend([c.new_empty_strided(shape, strides), winners.long()])
+        like, indices = room
+        return (back.grad_input(laid_out(c), like, *options, indices, grad_input=like),)
 
     return y, pull, in_place
 

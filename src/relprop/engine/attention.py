@@ -28,27 +28,36 @@ def plain_attention(
     if enable_gqa:
         times = query.shape[-3] // key.shape[-3]
         key, value = key.repeat_interleave(times, -3), value.repeat_interleave(times, -3)
-    return _weights(query, key, attn_mask, is_causal, scale) @ value
+    bias = _bias(query, key, attn_mask, is_causal)
+    result = _weights(query, key, bias, scale) @ value
+    return result if bias is None else result.masked_fill(_sees_nothing(bias), 0.0)
 
 
-def _weights(
-    query: Tensor,
-    key: Tensor,
-    mask: Tensor | None = None,
-    is_causal: bool = False,
-    scale: float | None = None,
-) -> Tensor:
-    """What part of its result each query takes from each key's value."""
+def _bias(query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor | None:
+    """What is added to the scores of queries and keys, of a shape that broadcasts to theirs."""
+    if is_causal:
+        shape = (query.shape[-2], key.shape[-2])
+        mask = torch.ones(shape, dtype=torch.bool, device=query.device).tril()
+    if mask is None or mask.dtype is not torch.bool:
+        return mask
+    return torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, -torch.inf)
+
+
+def _sees_nothing(bias: Tensor) -> Tensor:
+    """Queries that may look at no key (..., L, 1): their result is zero."""
+    return (bias == -torch.inf).all(-1, keepdim=True)
+
+
+def _weights(query: Tensor, key: Tensor, bias: Tensor | None, scale: float | None) -> Tensor:
+    """What part of its result each query takes from each key's value.
+
+    Numbers that mean nothing for a query that may look at no key.
+    """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     scores = (query * scale) @ key.transpose(-2, -1)
-    if is_causal:
-        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-    if mask is None:
-        return scores.softmax(-1)
-    may_look = mask.dtype is torch.bool
-    scores = scores.masked_fill(~mask, -torch.inf) if may_look else scores + mask
-    nothing = (scores == -torch.inf).all(-1, keepdim=True)  # a query that may look at no key
-    return scores.masked_fill(nothing, 0.0).softmax(-1).masked_fill(nothing, 0.0)
+    if bias is not None:
+        scores = scores + bias.masked_fill(_sees_nothing(bias), 0.0)
+    return scores.softmax(-1)
 
 
 def values_alone(
@@ -63,33 +72,38 @@ def values_alone(
 ) -> Callable[[Tensor], tuple[Tensor]] | None:
     """The function from c to P^T c, for weights P: two matrix products, where torch takes five.
 
-    None where torch's own derivative is as fast, as with a mask, or was not compared: on other
-    devices than CPUs, and in other precisions.
+    None where torch's own derivative was not compared: on other devices than CPUs, and in other
+    precisions.
     """
     lowered = torch.is_autocast_enabled(query.device.type) or query.dtype.itemsize < 4
     shaped = query.ndim == key.ndim == value.ndim == 4 and len(query) == len(key) == len(value)
-    if attn_mask is not None or is_causal or lowered or not shaped or query.device.type != "cpu":
+    if lowered or not shaped or query.device.type != "cpu":
         return None
     shape, length = value.shape, key.shape[-2]
     times = query.shape[1] // key.shape[1] if enable_gqa else 1
 
-    def part(c: Tensor, samples: slice, rows: slice) -> Tensor:
+    def part(c: Tensor, bias: Tensor | None, samples: slice, rows: slice) -> Tensor:
         """What queries of some samples give to all values, for each head of the queries."""
         k = key[samples].repeat_interleave(times, 1) if times > 1 else key[samples]
-        weights = _weights(query[samples, :, rows], k, scale=scale)
+        some = None if bias is None else bias[samples, :, rows]
+        weights = _weights(query[samples, :, rows], k, some, scale)
         return weights.transpose(-2, -1) @ c[samples, :, rows]
 
     def pull(c: Tensor) -> tuple[Tensor]:
         batch, heads, queries, _ = c.shape
+        bias = _bias(query, key, attn_mask, is_causal)
+        if bias is not None:
+            c = c.masked_fill(_sees_nothing(bias), 0.0)
+            bias = bias.expand(batch, bias.shape[-3] if bias.ndim > 2 else 1, queries, length)
         count = max(1, _AT_ONCE // (heads * queries * length))
         # of one sample, no fewer than take the memory of its keys
         rows = max(query.shape[-1], _AT_ONCE // (heads * length))
         found = list[Tensor]()
         for samples in (slice(i, i + count) for i in range(0, batch, count)):
             first, *others = (slice(i, i + rows) for i in range(0, queries, rows))
-            total = part(c, samples, first)
+            total = part(c, bias, samples, first)
             for some in others:
-                total = added(total, part(c, samples, some))
+                total = added(total, part(c, bias, samples, some))
             found.append(total)
         given = torch.cat(found) if len(found) > 1 else found[0]
         if times > 1:

@@ -49,6 +49,11 @@ class Back:
     in_place: Callable[[Tensor], Any] | None = None
 
 
+def relevance(v: Tensor, form: Form, value: Tensor) -> Tensor:
+    """Relevance itself, of what arrived at a value in a form."""
+    return value * v if form is Form.GRADIENT else v
+
+
 def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
     """Z moved away from zero by epsilon, keeping its sign; zero counts as positive."""
     return signed(z, epsilon) + z

@@ -1,6 +1,7 @@
 """Layers: reads torch's arguments of a weighted sum into a `WeightedSum`, batch norm and all."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -146,7 +147,7 @@ def _convolution(node: Node, x: Tensor, rest: list[Any]) -> tuple[LinearMap, Wei
         groups=groups,
         layout=torch.channels_last if n == 2 and x.stride(1) == 1 else torch.contiguous_format,
     )
-    return geometry, Weights(weight, bias)
+    return geometry, Weights(weight, bias, layout=geometry.layout)
 
 
 def _average_pool(node: Node, x: Tensor, rest: list[Any]) -> tuple[LinearMap, Weights]:
@@ -194,4 +195,4 @@ def _fold(linear_map: LinearMap, weights: Weights, norm: tuple[Any, ...]) -> Wei
     bias = -mean if weights.bias is None else weights.bias - mean
     bias = bias * factor if shift is None else bias * factor + shift
     along = linear_map.along_outputs(factor), linear_map.along_weight(factor, weights.raw)
-    return Weights(weights.raw, bias, Scale(*along), made=True)
+    return replace(weights, bias=bias, scale=Scale(*along), made=True)

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..extras import needs
-from .forms import CAUSES, Back, Cause, Form
+from .forms import CAUSES, Back, Cause, Form, relevance
 from .layout import Layout
 from .plan import Plan, Step
-from .program import relevance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

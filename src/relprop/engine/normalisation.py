@@ -122,8 +122,11 @@ def _held(
         return _affine(even(u.reshape(parts)) * scale, weight, bias).reshape(u.shape)
 
     def adjoint(c: Tensor) -> tuple[Tensor, ...]:
-        pulled = even(_affine(c.reshape(parts), weight, None) * scale, not torch.is_grad_enabled())
-        return (pulled.reshape(shape).to(dtype),)
+        own = not torch.is_grad_enabled()
+        pulled = _affine(c.reshape(parts), weight, None)
+        in_place = own and weight is not None and pulled.dtype is scale.dtype
+        pulled = pulled.mul_(scale) if in_place else pulled * scale
+        return (even(pulled, own).reshape(shape).to(dtype),)
 
     return Traced(function, function, (x,), function(x) if z is None else z, (0,), adjoint)
 

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from .factors import alike
-from .forms import Absorbed, Back, Form
+from .forms import Absorbed, Back, Form, relevance
 from .kept import KeptWeights
 from .kinds import LAYERS, WEIGHTED_SUMS
 from .lowering import Run, lower
+from .parts import Part, added_up
 from .plan import Plan, Step
 
 Backs = list[tuple[Step, Back]]
@@ -145,8 +145,8 @@ class Program:
         functional  nothing that arrives is written into: for torch.func.vmap and torch.compile
         """
         apart = not (watchers or functional or torch.is_grad_enabled())  # nobody sees a tensor
-        waiting: dict[str, list[tuple[Tensor, Form]]] = defaultdict(list)
-        waiting[self.plan.graph.output].append((c, Form.GRADIENT))
+        waiting: dict[str, list[Part]] = defaultdict(list)
+        waiting[self.plan.graph.output].append(Part(c, Form.GRADIENT, own=False))
         for step, back in self._ways_back(trace, again):
             v = self._arrived(step.name, waiting.pop(step.name), trace.values, watchers, again)
             if not again and not torch.is_grad_enabled() and step.name not in self._given_out:
@@ -155,8 +155,9 @@ class Program:
             pulled, leaving = (in_place or back.pull)(v), step.leaving
             parts = pulled if isinstance(pulled, tuple) else (pulled,)
             assert leaving is not None
+            own = apart and _gives_its_own(step)
             for name, part in zip(step.routes, parts, strict=True):
-                waiting[name].append((part, leaving))
+                waiting[name].append(Part(part, leaving, own))
             for watcher in watchers:
                 watcher.passed(step, back, v, parts)
             del back, v, pulled, parts
@@ -182,7 +183,7 @@ class Program:
     def _at_source(
         self,
         name: str,
-        parts: list[tuple[Tensor, Form]],
+        parts: list[Part],
         values: Mapping[str, Any],
         watchers: Sequence[Watcher],
         again: bool,
@@ -194,20 +195,15 @@ class Program:
     def _arrived(
         self,
         name: str,
-        parts: list[tuple[Tensor, Form]],
+        parts: list[Part],
         values: Mapping[str, Any],
         watchers: Sequence[Watcher],
         again: bool,
     ) -> Tensor:
         """The sum of what arrived at a value, in the one form that is expected there."""
         form = self.plan.forms[name]
-        total, found = parts[0]
-        if len(parts) > 1 or found is not form:
-            mixed = form is Form.RELEVANCE
-            unlike = [(t, f) for t, f in parts if f is not form]
-            tensors = [relevance(t, f, values[name]) if mixed else t for t, f in unlike]
-            tensors += [t for t, f in parts if f is form]
-            total = _sum(tensors, in_place=not again and not torch.is_grad_enabled())
+        in_place = not again and not torch.is_grad_enabled()
+        total = added_up(parts, form, values.get(name), in_place)
         for watcher in watchers:
             total = watcher.arrived(name, total, form, values.get(name))
         return total
@@ -220,20 +216,6 @@ def _slim(back: Back) -> Back:
 
 def _not_accounted(v: Tensor) -> Absorbed:
     raise AssertionError("a trace that was not kept for the ledger")
-
-
-def relevance(v: Tensor, form: Form, value: Tensor) -> Tensor:
-    """Relevance itself, of what arrived at a value in a form."""
-    return value * v if form is Form.GRADIENT else v
-
-
-def _sum(tensors: list[Tensor], in_place: bool) -> Tensor:
-    """Of one, itself. Of several, a new tensor, that takes all further ones if `in_place`."""
-    total, *others = tensors
-    for i, tensor in enumerate(others):
-        own = in_place and i > 0 and alike(tensor, total)
-        total = total.add_(tensor) if own else total + tensor
-    return total
 
 
 def _given_out(plan: Plan) -> frozenset[str]:
@@ -258,10 +240,14 @@ def _in_place(plan: Plan) -> frozenset[str]:
     for step in plan.steps:
         if _is_known_sum(step) and len(givers[step.name]) == 1:  # the output's is who asks
             (giver,) = givers[step.name]
-            layer = _is_known_sum(giver) and giver.kind in LAYERS
-            found |= {step.name} if layer and giver.leaving is Form.GRADIENT else set()
+            found |= {step.name} if _gives_its_own(giver) else set()
             found |= {step.name, giver.name} if giver.node.operation == "max_pool2d" else set()
     return frozenset(found)
+
+
+def _gives_its_own(step: Step) -> bool:
+    """Whether what leaves is a tensor that nobody else has."""
+    return _is_known_sum(step) and step.kind in LAYERS and step.leaving is Form.GRADIENT
 
 
 def _is_known_sum(step: Step) -> bool:

@@ -34,7 +34,7 @@ def zero(step: WeightedSum) -> Back:
             lambda r: {"bias": divide(r, z) * bias, "stabiliser": r * (z == 0)},
         )
     if not step.activation:
-        return Back(carry, lambda c: {"bias": c * bias})
+        return Back(step.carry(step.weights, own=False), lambda c: {"bias": c * bias})
     share = gain(step)
     return carried(share, carry, lambda c: {"bias": share(c) * bias})
 

@@ -9,10 +9,9 @@ from fnmatch import fnmatchcase
 from torch import Tensor
 
 from ..errors import InputError, PlanError
-from .forms import Back, Form
+from .forms import Back, Form, relevance
 from .graph import Graph
 from .plan import Plan, Step
-from .program import relevance
 
 
 def outputs_of(plan: Plan, pattern: str) -> dict[str, tuple[str, ...]]:

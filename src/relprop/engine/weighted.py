@@ -42,12 +42,14 @@ class Weights:
     scale   of a batch norm that belongs to W and not to `raw`: a weight of its own would be as much
             memory again, and to scale outputs takes next to no time. Its shift is in the bias
     made    they are not all the model's own tensors
+    layout  of a weight that is made: torch would copy another one at each pass
     """
 
     raw: Tensor
     bias: Tensor | None
     scale: Scale | None = None
     made: bool = False
+    layout: torch.memory_format = torch.preserve_format
     _made: dict[Hashable, object] = field(default_factory=dict, compare=False, repr=False)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -78,7 +80,7 @@ class Weights:
     def _shift(self) -> "Weights":
         if self.bias is None:
             return self
-        return Weights(self.raw, self.bias + STABILISER, self.scale)
+        return replace(self, bias=self.bias + STABILISER, _made={})
 
     @property
     def positive(self) -> "Weights":
@@ -108,7 +110,8 @@ class Weights:
     def map(self, function: Callable[[Tensor], Tensor]) -> "Weights":
         """The function of W, and of the bias."""
         whole = self.raw if self.scale is None else self.raw * self.scale.of_weight
-        return Weights(function(whole), None if self.bias is None else function(self.bias))
+        raw = function(whole).to(memory_format=self.layout)
+        return Weights(raw, None if self.bias is None else function(self.bias), layout=self.layout)
 
 
 @dataclass(frozen=True)
@@ -185,13 +188,21 @@ class WeightedSum:
         """Their bias, of a shape that broadcasts to z; 0 if there is none."""
         return 0.0 if weights.bias is None else self.map.along_outputs(weights.bias)
 
-    def carry(self, weights: Weights) -> Callable[[Tensor], Tensor]:
-        """The function from s to W^T s, of x's shape. It keeps neither x nor z alive."""
+    def carry(self, weights: Weights, *, own: bool = True) -> Callable[[Tensor], Tensor]:
+        """The function from s to W^T s, of x's shape. It keeps neither x nor z alive.
+
+        own  s is nobody else's, and may be overwritten
+        """
         linear_map, raw, shape = self.map, weights.raw, self.x.shape
         if weights.scale is None:
             return lambda s: linear_map.transpose(s, raw, shape)
         scale = weights.scale.of_outputs
-        return lambda s: linear_map.transpose(s * scale.to(s.dtype), raw, shape)
+
+        def carry(s: Tensor) -> Tensor:
+            times = Tensor.mul_ if own and not torch.is_grad_enabled() else Tensor.mul
+            return linear_map.transpose(times(s, scale.to(s.dtype)), raw, shape)
+
+        return carry
 
     def carry_to_signs(self) -> Callable[[Tensor], tuple[Tensor, ...]]:
         """The function from s to (W^+)^T s and (W^-)^T s, in one pass."""
@@ -203,7 +214,7 @@ class WeightedSum:
 
     def transpose(self, s: Tensor, weights: Weights) -> Tensor:
         """W^T s, of x's shape."""
-        return self.carry(weights)(s)
+        return self.carry(weights, own=False)(s)
 
 
 def forward(linear_map: LinearMap, x: Tensor, weights: Weights) -> Tensor:
