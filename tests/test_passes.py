@@ -1,6 +1,7 @@
 """What rules cost: passes over a layer, memory of the way back, and memory that is used again."""
 
 import copy
+from collections.abc import Iterable
 
 import pytest
 import torch
@@ -96,6 +97,45 @@ def test_pictures_are_convolved_channels_last(channels, rule):
     assert all(layouts.forward)
     assert all(layouts.backward)
     assert found.relevance.is_contiguous()
+
+
+class MadeWeights(TorchDispatchMode):
+    """The weights of convolutions that are none of these tensors."""
+
+    def __init__(self, known: Iterable[Tensor]) -> None:
+        super().__init__()
+        self.known = {tensor.data_ptr() for tensor in known}
+        self.found: list[Tensor] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        place = {"aten.convolution": 1, "aten.convolution_backward": 2}.get(
+            str(func.overloadpacket)
+        )
+        if place and args[place].data_ptr() not in self.known:
+            self.found.append(args[place])
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="built without oneDNN")
+@pytest.mark.parametrize(
+    ("rule", "parameters"),
+    [
+        *(("z-plus", {}), ("gamma", {}), ("alpha-beta", {}), ("w-squared", {})),
+        ("z-box", {"low": -3.0, "high": 3.0}),
+    ],
+)
+@pytest.mark.parametrize("normed", [True, False], ids=["batch norm", "plain"])
+def test_weights_that_rules_make_are_channels_last_too(rule, parameters, normed):
+    """Torch would copy others in each pass."""
+    norm = nn.BatchNorm2d(8) if normed else nn.Identity()
+    model = nn.Sequential(nn.Conv2d(4, 8, 3), norm, nn.ReLU(), nn.Flatten(), nn.Linear(128, 2))
+    recipe = relprop.Recipe.preset("zero").using("0", rule, **parameters)
+    explainer, x = relprop.Explainer(model.eval(), recipe), torch.randn(3, 4, 6, 6)
+    explainer(x)
+    with MadeWeights(model.parameters()) as weights:
+        explainer(x)
+    assert weights.found
+    assert all(weight.stride(1) == 1 for weight in weights.found)
 
 
 def gradient_times_input(model: nn.Module, x: Tensor) -> None:

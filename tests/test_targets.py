@@ -209,11 +209,12 @@ class Branching(nn.Module):
         super().__init__()
         self.first, self.second = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
         self.third, self.fourth = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
         self.hidden, self.last = nn.Linear(16, 8), nn.Linear(8, 5)
 
     def forward(self, x):
         h = self.second(nn.functional.max_pool2d(self.first(x).relu(), 3, 2, 1))
-        h = self.fourth(h + self.third(h))  # what the second gives is needed twice
+        h = self.fourth(h + self.norm(self.third(h)))  # what the second gives is needed twice
         h = nn.functional.max_pool2d(h.relu(), 2)
         return self.last(self.hidden(h.flatten(1)))
 
@@ -237,6 +238,13 @@ def test_ways_back_one_after_another_leave_each_other_alone(rule, parameters):
     assert_same(explainer(x, both).relevance[:, 0], explainer(x, both[0]).relevance)
     watched = explainer(x, "all", layers=["first"])
     assert_same(found.relevance, watched.relevance)
+
+
+def test_branches_get_their_gradient():
+    """Where a batch norm scales what arrives at one of them, the other gets it as it was."""
+    model, x = randomise(Branching()).double(), signed(3, 1, 12, 12).requires_grad_()
+    (gradient,) = torch.autograd.grad(model(x)[:, 2].sum(), x)
+    assert_same(relprop.explain(model, x.detach(), "zero", 2).relevance, (gradient * x).detach())
 
 
 def test_a_model_of_one_layer_leaves_the_seed_alone():
