@@ -253,6 +253,15 @@ def test_values_alone_get_their_derivative(name, at_once, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("name", ALONE)
+def test_attention_out_of_its_parts_is_torchs(name):
+    called, shapes = ALONE[name]
+    q, k, v, c, want = values_alone(called, *shapes)
+    found = attention.plain_attention(q, k, v, **called)
+    assert_same(found, F.scaled_dot_product_attention(q, k, v, **called), 1e-12)
+    assert_same(torch.autograd.grad(found, v, c)[0], want, 1e-12)
+
+
 @pytest.mark.parametrize("name", ATTENTIONS)
 def test_attention_goes_back_to_values_alone(name):
     explainer, x = relprop.Explainer(attending(ATTENTIONS[name], True), "cp-lrp"), tokens()
