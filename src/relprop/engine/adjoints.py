@@ -60,8 +60,8 @@ def _max_pool2d(x: Tensor, *args: Any) -> Ran:
     def in_place(c: Tensor) -> tuple[Tensor]:
         if not room:
             room.extend([c.new_empty_strided(shape, strides), winners.long()])
-        like, indices = room
-        return (back.grad_input(laid_out(c), like, *options, indices, grad_input=like),)
+        like, long = room
+        return (back.grad_input(laid_out(c), like, *options, long, grad_input=like),)
 
     return y, pull, in_place
 

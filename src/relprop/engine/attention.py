@@ -29,8 +29,11 @@ def plain_attention(
         times = query.shape[-3] // key.shape[-3]
         key, value = key.repeat_interleave(times, -3), value.repeat_interleave(times, -3)
     bias = _bias(query, key, attn_mask, is_causal)
-    result = _weights(query, key, bias, scale) @ value
-    return result if bias is None else result.masked_fill(_sees_nothing(bias), 0.0)
+    if bias is None:
+        return _weights(query, key, None, scale) @ value
+    nothing = _sees_nothing(bias)
+    weights = _weights(query, key, bias.masked_fill(nothing, 0.0), scale)
+    return (weights @ value).masked_fill(nothing, 0.0)
 
 
 def _bias(query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor | None:
@@ -49,15 +52,10 @@ def _sees_nothing(bias: Tensor) -> Tensor:
 
 
 def _weights(query: Tensor, key: Tensor, bias: Tensor | None, scale: float | None) -> Tensor:
-    """What part of its result each query takes from each key's value.
-
-    Numbers that mean nothing for a query that may look at no key.
-    """
+    """What part of its result each query takes from each key's value."""
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     scores = (query * scale) @ key.transpose(-2, -1)
-    if bias is not None:
-        scores = scores + bias.masked_fill(_sees_nothing(bias), 0.0)
-    return scores.softmax(-1)
+    return (scores if bias is None else scores + bias).softmax(-1)
 
 
 def values_alone(
@@ -72,8 +70,8 @@ def values_alone(
 ) -> Callable[[Tensor], tuple[Tensor]] | None:
     """The function from c to P^T c, for weights P: two matrix products, where torch takes five.
 
-    None where torch's own derivative was not compared: on other devices than CPUs, and in other
-    precisions.
+    None where torch's own derivative was not compared: on other devices than CPUs, below 32 bits,
+    and for other shapes than above.
     """
     lowered = torch.is_autocast_enabled(query.device.type) or query.dtype.itemsize < 4
     shaped = query.ndim == key.ndim == value.ndim == 4 and len(query) == len(key) == len(value)
@@ -93,7 +91,8 @@ def values_alone(
         batch, heads, queries, _ = c.shape
         bias = _bias(query, key, attn_mask, is_causal)
         if bias is not None:
-            c = c.masked_fill(_sees_nothing(bias), 0.0)
+            nothing = _sees_nothing(bias)
+            c, bias = c.masked_fill(nothing, 0.0), bias.masked_fill(nothing, 0.0)
             bias = bias.expand(batch, bias.shape[-3] if bias.ndim > 2 else 1, queries, length)
         count = max(1, _AT_ONCE // (heads * queries * length))
         # of one sample, no fewer than take the memory of its keys

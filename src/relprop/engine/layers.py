@@ -195,4 +195,4 @@ def _fold(linear_map: LinearMap, weights: Weights, norm: tuple[Any, ...]) -> Wei
     bias = -mean if weights.bias is None else weights.bias - mean
     bias = bias * factor if shift is None else bias * factor + shift
     along = linear_map.along_outputs(factor), linear_map.along_weight(factor, weights.raw)
-    return replace(weights, bias=bias, scale=Scale(*along), made=True)
+    return replace(weights, bias=bias, scale=Scale(*along), made=True, _made={})

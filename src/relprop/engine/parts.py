@@ -24,7 +24,7 @@ def added_up(parts: Sequence[Part], form: Form, value: Tensor | None, in_place: 
     """The sum of all parts in a form: of one part its tensor, of several one that takes the others.
 
     value     the parts are of; needed where forms are mixed
-    in_place  a new tensor may be written into
+    in_place  the sum of two, which is new, may be written into, too
     """
     if form is Form.RELEVANCE:
         parts = [_as_relevance(part, value) for part in parts]

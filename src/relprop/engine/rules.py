@@ -27,14 +27,14 @@ def zero(step: WeightedSum) -> Back:
     LRP-0. Per unit of activation it is the gradient, so this is gradient x input.
     Absorbs what the bias contributed. Source: Bach et al. 2015; Montavon et al. 2019.
     """
-    carry, bias, z = step.carry(step.weights), step.bias(step.weights), step.z
+    carry, bias, z = step.carry(step.weights, own=True), step.bias(step.weights), step.z
     if step.arriving is Form.RELEVANCE:
         return Back(
             lambda r: carry(divide(r, z)),
             lambda r: {"bias": divide(r, z) * bias, "stabiliser": r * (z == 0)},
         )
     if not step.activation:
-        return Back(step.carry(step.weights, own=False), lambda c: {"bias": c * bias})
+        return Back(step.carry(step.weights), lambda c: {"bias": c * bias})
     share = gain(step)
     return carried(share, carry, lambda c: {"bias": share(c) * bias})
 
@@ -58,7 +58,7 @@ def epsilon(step: WeightedSum, *, epsilon: float = 1e-6, relative: bool = False)
     """
     if epsilon == 0:
         return zero(step)
-    carry, z, bias = step.carry(step.weights), step.z, step.bias(step.weights)
+    carry, z, bias = step.carry(step.weights, own=True), step.z, step.bias(step.weights)
     size = epsilon * root_mean_square(z, step.sample_dims) if relative else epsilon
     share = damped(step, size)
     of_its_sign = step.result if step.keeps_sign else z  # z may be overwritten

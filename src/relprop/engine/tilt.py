@@ -36,7 +36,7 @@ def tilted(step: WeightedSum, half: float) -> Back:
     sign = None if step.nonnegative else step.x.sign()
     apart = step.stabilised(step.x if step.nonnegative else step.x.abs(), sizes)
     split = _split(step, added(apart.copysign_(z), z, alpha=1 + half))
-    by_weight, by_sizes = step.carry(step.weights), step.carry(sizes)
+    by_weight, by_sizes = step.carry(step.weights, own=True), step.carry(sizes)
     bias, size = step.bias(step.weights), step.bias(sizes)
     drops = step.arriving is Form.RELEVANCE  # which may arrive where z is zero
 

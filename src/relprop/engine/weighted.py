@@ -42,7 +42,7 @@ class Weights:
     scale   of a batch norm that belongs to W and not to `raw`: a weight of its own would be as much
             memory again, and to scale outputs takes next to no time. Its shift is in the bias
     made    they are not all the model's own tensors
-    layout  of a weight that is made: torch would copy another one at each pass
+    layout  of weights that are made from it: that of x, as torch would copy others at each pass
     """
 
     raw: Tensor
@@ -188,7 +188,7 @@ class WeightedSum:
         """Their bias, of a shape that broadcasts to z; 0 if there is none."""
         return 0.0 if weights.bias is None else self.map.along_outputs(weights.bias)
 
-    def carry(self, weights: Weights, *, own: bool = True) -> Callable[[Tensor], Tensor]:
+    def carry(self, weights: Weights, *, own: bool = False) -> Callable[[Tensor], Tensor]:
         """The function from s to W^T s, of x's shape. It keeps neither x nor z alive.
 
         own  s is nobody else's, and may be overwritten
@@ -214,7 +214,7 @@ class WeightedSum:
 
     def transpose(self, s: Tensor, weights: Weights) -> Tensor:
         """W^T s, of x's shape."""
-        return self.carry(weights, own=False)(s)
+        return self.carry(weights)(s)
 
 
 def forward(linear_map: LinearMap, x: Tensor, weights: Weights) -> Tensor:
