@@ -26,6 +26,8 @@ def added_up(parts: Sequence[Part], form: Form, value: Tensor | None, in_place: 
     value     the parts are of; needed where forms are mixed
     in_place  the sum of two, which is new, may be written into, too
     """
+    if len(parts) == 1 and parts[0].form is form:
+        return parts[0].tensor
     if form is Form.RELEVANCE:
         parts = [_as_relevance(part, value) for part in parts]
     first, *others = sorted(parts, key=lambda part: not part.own)
