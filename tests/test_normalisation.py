@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from twin_maps import ATTN, LENGTH, ROWS, WIDTH, Net, Twin, built, check, linear, tokens
 
+import relprop
+
 
 def normed(centred: bool, eps: float, over: list[np.ndarray] = ROWS, factor: float = 1.0) -> Twin:
     """a(x) normalised over groups, with weight and bias of the layer `norm` if there is one."""
@@ -92,3 +94,26 @@ def test_instance_norm_by_running_statistics():
         )
 
     check(net, twin, tokens(), ATTN)
+
+
+class BesideItsNorm(nn.Module):
+    """A value and its LayerNorm: what arrives at their sum goes to both."""
+
+    def __init__(self, affine: bool) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 8), nn.Linear(8, 3)
+        self.norm = nn.LayerNorm(8, elementwise_affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.first(x)
+        return self.last(h + self.norm(h))
+
+
+def test_a_norm_without_weights_leaves_what_arrives_to_others():
+    """Its map is that of a norm whose weights are 1, which makes a tensor of its own first."""
+    torch.manual_seed(0)
+    with_weights, without = (BesideItsNorm(affine).double().eval() for affine in (True, False))
+    without.load_state_dict(with_weights.state_dict(), strict=False)
+    x = torch.randn(4, 6).double()
+    found, expected = (relprop.explain(m, x, "attnlrp", 1) for m in (without, with_weights))
+    torch.testing.assert_close(found.relevance, expected.relevance)
