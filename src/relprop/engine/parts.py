@@ -23,7 +23,7 @@ class Part(NamedTuple):
 def added_up(parts: Sequence[Part], form: Form, value: Tensor | None, in_place: bool) -> Tensor:
     """The sum of all parts in a form: of one part its tensor, of several one that takes the others.
 
-    value     the parts are of; needed where forms are mixed
+    value     that they are parts of; needed where forms are mixed
     in_place  the sum of two, which is new, may be written into, too
     """
     if len(parts) == 1 and parts[0].form is form:

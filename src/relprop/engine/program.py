@@ -64,6 +64,7 @@ class Program:
         self._last = _last_uses(plan, _needed_on_the_way_back(plan))
         self._given_out = _given_out(plan)
         self._in_place = _in_place(plan)
+        self._own = frozenset(step.name for step in plan.steps if _gives_its_own(step))
 
     def run(
         self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], values: dict[str, Any]
@@ -155,7 +156,7 @@ class Program:
             pulled, leaving = (in_place or back.pull)(v), step.leaving
             parts = pulled if isinstance(pulled, tuple) else (pulled,)
             assert leaving is not None
-            own = apart and _gives_its_own(step)
+            own = apart and step.name in self._own
             for name, part in zip(step.routes, parts, strict=True):
                 waiting[name].append(Part(part, leaving, own))
             for watcher in watchers:
