@@ -31,6 +31,7 @@ FLOORS = [
     "engine.planner engine.kept",
     "engine.layers",
     "engine.lowering",
+    "engine.ready",
     "engine.program",
     "engine.watchers engine.diagnosis engine",
     "engine.ledger",

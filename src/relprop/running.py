@@ -37,9 +37,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Requ
     layers = _module_values(program, request.layers)
     limited = _module_values(program, tuple(request.only))
     kept = {name for names in (layers | limited).values() for name in names}
-    trace = program.forward(
-        inputs.tensors, state, kept.__contains__, request.ledger, request.recompute
-    )
+    trace = program.forward(inputs.tensors, state, kept, request.ledger, request.recompute)
     output = _no_view(trace.output, inputs)
     check_output_shape(output, inputs.batch)
     if not is_finite(output):

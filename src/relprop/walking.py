@@ -96,9 +96,8 @@ def _together(ran: Ran, seeds: Tensor, count: int) -> dict[str, Tensor]:
 def _walk(ran: Ran, c: Tensor, watchers: Sequence[Watcher], ledger: bool, again: bool) -> Walk:
     """One way back; `again`: the trace is needed for another."""
     program, layouts = ran.made.program, ran.made.layouts
-    known = {name: layout for name, layout in layouts.items() if layout is not None}
-    if ledger and (ran.inputs.batch == 1 or len(known) == len(layouts)):
-        plain = {**dict.fromkeys(layouts, Layout()), **known}
+    if ledger and (ran.inputs.batch == 1 or None not in layouts.values()):
+        plain = {name: layout or Layout() for name, layout in layouts.items()}
         watchers = [*watchers, Bookkeeper(program.plan, plain, ran.trace.values)]
     found = program.backward(ran.trace, c, watchers, again)
     if not all(map(is_finite, found.values())):
@@ -127,9 +126,8 @@ def by_input(
         parts = {source: r for source, r in found.items() if sources[source] == name}
         if name in graph.tokens:
             parts = {
-                node.name: token_relevance(graph, node, name, known, parts[node.name])
-                for node in graph.nodes
-                if node.name in parts
+                source: token_relevance(graph, source, name, known, r)
+                for source, r in parts.items()
             }
         first, *others = parts.values()
         relevance[label] = sum(others, first)

@@ -5,41 +5,47 @@ and keeps what they do not need. What is not here goes through autograd: see `tr
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .graph import Node, Ref
+from .forms import Absorbed, Absorbs, Back
+from .graph import Node, Ref, Values
 
 Pull = Callable[[Tensor], tuple[Tensor, ...]]
-Ran = tuple[Any, Pull, Pull | None]
 Make = Callable[[Sequence[Any], Mapping[str, Any], Sequence[int]], Pull]
+Ran = tuple[Any, Back]
 
 
-def adjoint(node: Node, routes: Sequence[str]) -> Callable[[Mapping[str, Any]], Ran] | None:
-    """Runs an operation on values: its result, and its adjoint for these inputs. None if not known.
+def adjoint(
+    node: Node, routes: Sequence[str], absorbed: Callable[[Values, Tensor], Absorbed]
+) -> Callable[[Values], Ran] | None:
+    """Runs an operation on values: its result, and its adjoint for these inputs as the way back.
 
-    The adjoint takes what arrives at the result, and returns one tensor for each route. Where there
-    is another, it does the same in memory that its next call writes into again.
+    absorbed  from values, and what arrives, to what is absorbed
+    None if the adjoint is not known.
     """
     if node.operation == "max_pool2d" and not node.kwargs:
-        return lambda values: _max_pool2d(*node.arguments(values))
+        return lambda values: _max_pool2d(partial(absorbed, values), *node.arguments(values))
     make = _ADJOINTS.get(node.operation)
     args = node.args[0] if node.operation == "cat" else node.args
     names = [arg.name if isinstance(arg, Ref) else "" for arg in args]
     if make is None or any(names.count(name) != 1 for name in routes):
         return None  # not known, or one value stands at several places
     places = [names.index(name) for name in routes]
+    target, arguments, named, kwargs = node.target, node.arguments, node.named, node.kwargs
 
-    def run(values: Mapping[str, Any]) -> Ran:
-        args = node.arguments(values)
-        return node.target(*args, **node.named(values)), make(args, node.kwargs, places), None
+    def run(values: Values) -> Ran:
+        args = arguments(values)
+        back = Back(make(args, kwargs, places), partial(absorbed, values))
+        return target(*args, **named(values)), back
 
     return run
 
 
-def _max_pool2d(x: Tensor, *args: Any) -> Ran:
+def _max_pool2d(absorbed: Absorbs, x: Tensor, *args: Any) -> Ran:
     kernel, stride, padding, dilation, ceil = _filled(args, [None, [], 0, 1, False])
     options = (kernel, stride or kernel, padding, dilation, ceil)
     y, indices = torch.ops.aten.max_pool2d_with_indices(x, *options)
@@ -63,7 +69,7 @@ def _max_pool2d(x: Tensor, *args: Any) -> Ran:
         like, long = room
         return (back.grad_input(laid_out(c), like, *options, long, grad_input=like),)
 
-    return y, pull, in_place
+    return y, Back(pull, absorbed, in_place=in_place)
 
 
 def _filled(given: Sequence[Any], defaults: list[Any]) -> list[Any]:
@@ -95,24 +101,26 @@ def _permuted(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[i
 
 
 def _expanded(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    shape = args[0].shape
-    return lambda c: (c.sum_to_size(shape),)
+    like = args[0].shape, args[0].dtype
+    return lambda c: (_summed(c, like),)
 
 
 def _sum_of_two(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    like = [(args[i].shape, args[i].dtype) for i in places]
-    factors = [kwargs.get("alpha", 1) if i == 1 else 1 for i in places]
-
-    def pull(c: Tensor) -> tuple[Tensor, ...]:
-        parts = (c if f == 1 else c * f for f in factors)
-        return tuple(p.sum_to_size(s).to(d) for p, (s, d) in zip(parts, like, strict=True))
-
-    return pull
+    alpha = kwargs.get("alpha", 1)
+    like = [(alpha if i == 1 else 1, (args[i].shape, args[i].dtype)) for i in places]
+    return lambda c: tuple([_summed(c if f == 1 else c * f, one) for f, one in like])
 
 
 def _scaled(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    like = [(args[1 - i], args[i].shape, args[i].dtype) for i in places]
-    return lambda c: tuple((c * factor).sum_to_size(s).to(d) for factor, s, d in like)
+    like = [(args[1 - i], (args[i].shape, args[i].dtype)) for i in places]
+    return lambda c: tuple([_summed(c * factor, one) for factor, one in like])
+
+
+def _summed(c: Tensor, like: tuple[torch.Size, torch.dtype]) -> Tensor:
+    """Summed over what was broadcast, in that dtype. To ask costs less than to call torch."""
+    shape, dtype = like
+    total = c if c.shape == shape else c.sum_to_size(shape)
+    return total if total.dtype is dtype else total.to(dtype)
 
 
 def _negated(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
@@ -151,7 +159,12 @@ def _mean(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int])
 def _cat(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
     tensors, dim = _filled(args, [None, 0])
     sizes = [tensor.shape[dim] for tensor in tensors]
-    return lambda c: tuple(torch.split(c, sizes, dim)[i] for i in places)
+
+    def pull(c: Tensor) -> tuple[Tensor, ...]:
+        parts = c.split_with_sizes(sizes, dim)
+        return tuple([parts[i] for i in places])
+
+    return pull
 
 
 _ADJOINTS: Mapping[str, Make] = {

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .forms import Back, Form
+from .forms import Absorbs, Form
 from .graph import Graph
 from .plan import Step
 from .program import Program
@@ -42,7 +42,8 @@ def first_apart(
     for node in graph.nodes:
         expected[node.name] = node.run(expected)
     values: dict[str, Any] = {}
-    for step, _ in program.run(inputs, state, values):
+    for ready, _ in program.run(inputs, state, values):
+        step = ready.step
         got, want = values[step.name], expected[step.name]
         compared = isinstance(got, Tensor) and got.is_floating_point() and got.numel()
         if compared and not bool((got - want).abs().amax() <= limit * want.abs().amax()):
@@ -60,7 +61,7 @@ class FirstNotFinite:
         """Nothing to note."""
         return v
 
-    def passed(self, step: Step, back: Back, v: Tensor, parts: Sequence[Tensor]) -> None:
+    def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
         """Note the step if what it gave is not finite."""
         if not self.found and not all(bool(part.isfinite().all()) for part in parts):
             rule = f", by the rule {step.rule}" if step.rule else ""

@@ -1,9 +1,8 @@
 """The two forms in which relevance travels, and the way back through one operation."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +10,9 @@ from torch import Tensor
 Cause = Literal["bias", "stabiliser", "constants", "linearisation"]
 CAUSES: tuple[Cause, ...] = ("bias", "stabiliser", "constants", "linearisation")
 Absorbed = Mapping[Cause, Tensor]
+Pull = Callable[[Tensor], Any]
+Absorbs = Callable[[Tensor], Absorbed]
+Release = Callable[[], None]
 
 
 class Form(Enum):
@@ -24,8 +26,11 @@ class Form(Enum):
     RELEVANCE = "relevance"
 
 
-@dataclass(frozen=True)
-class Back:
+def nothing_to_release() -> None:
+    """What a way back does whose result takes the memory of nothing."""
+
+
+class Back(NamedTuple):
     """The way back through one operation.
 
     pull      from what arrives at the result to what leaves at the input: a tensor, or a tuple of
@@ -43,10 +48,10 @@ class Back:
     linearisation  what a linear approximation leaves out of a function that is not linear
     """
 
-    pull: Callable[[Tensor], Any]
-    absorbed: Callable[[Tensor], Absorbed]
-    release: Callable[[], None] = lambda: None
-    in_place: Callable[[Tensor], Any] | None = None
+    pull: Pull
+    absorbed: Absorbs
+    release: Release = nothing_to_release
+    in_place: Pull | None = None
 
 
 def relevance(v: Tensor, form: Form, value: Tensor) -> Tensor:

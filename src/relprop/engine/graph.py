@@ -58,24 +58,22 @@ class Node:
         return f'"{self.module}" ({self.operation})' if self.module else f"{self.operation}"
 
     @cached_property
-    def _binders(self) -> tuple[Callable[[Values], Any], Callable[[Values], Any]]:
-        return binder(self.args), binder(dict(self.kwargs))
+    def arguments(self) -> Callable[[Values], tuple[Any, ...]]:
+        """From the values of the names that it refers to, to its positional arguments."""
+        return binder(self.args)
 
-    def arguments(self, values: Values) -> tuple[Any, ...]:
-        """Its positional arguments, for the values of the names that it refers to."""
-        return self._binders[0](values)  # type: ignore[no-any-return]
-
-    def named(self, values: Values) -> dict[str, Any]:
-        """Its keyword arguments."""
-        return self._binders[1](values)  # type: ignore[no-any-return]
+    @cached_property
+    def named(self) -> Callable[[Values], dict[str, Any]]:
+        """The same to its keyword arguments."""
+        return binder(dict(self.kwargs))
 
     @cached_property
     def run(self) -> Callable[[Values], Any]:
-        """From the values of the names that it refers to, to its result."""
-        target, (args, kwargs) = self.target, self._binders
+        """The same to its result."""
+        target, arguments, named = self.target, self.arguments, self.named
         if not self.kwargs:
-            return lambda values: target(*args(values))
-        return lambda values: target(*args(values), **kwargs(values))
+            return lambda values: target(*arguments(values))
+        return lambda values: target(*arguments(values), **named(values))
 
 
 @dataclass(frozen=True)
@@ -105,8 +103,8 @@ class Graph:
 
     def needed(self, name: str, known: Container[str]) -> list[Node]:
         """The operations that compute one value from those that are known, in order."""
-        wanted, found = {name}, []
-        for node in reversed(self.nodes):
+        wanted, found = {name}, list[Node]()
+        for node in () if name in known else reversed(self.nodes):
             if node.name in wanted and node.name not in known:
                 found.append(node)
                 wanted.update(node.inputs)
@@ -149,6 +147,11 @@ def binder(value: Any) -> Callable[[Values], Any]:
         return lambda values: {key: bind(values) for key, bind in items}
     kind, plain = type(value), list(value)
     places = [(i, binder(item)) for i, item in enumerate(plain) if any(refs(item))]
+    if kind is tuple and len(plain) > 1 and all(isinstance(item, Ref) for item in plain):
+        return itemgetter(*(ref.name for ref in plain))
+    if kind is tuple and [i for i, _ in places] == [0]:
+        (_, first), rest = places[0], value[1:]
+        return lambda values: (first(values), *rest)
 
     def bind(values: Values) -> Any:
         bound = plain.copy()

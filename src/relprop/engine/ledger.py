@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..extras import needs
-from .forms import CAUSES, Back, Cause, Form, relevance
+from .forms import CAUSES, Absorbs, Cause, Form, relevance
 from .layout import Layout
 from .plan import Plan, Step
 
@@ -145,7 +145,7 @@ class Bookkeeper:
         """Nothing to write down: `passed` does."""
         return v
 
-    def passed(self, step: Step, back: Back, v: Tensor, parts: Sequence[Tensor]) -> None:
+    def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
         """Write down what the step took, gave and absorbed."""
         batch = self._batch
         assert step.arriving is not None
@@ -153,14 +153,14 @@ class Bookkeeper:
         given = torch.zeros(batch, dtype=torch.float64, device=v.device)
         for name, part in zip(step.routes, parts, strict=True):
             given = given + self._sum(name, part, step.leaving)
-        absorbed = {
+        amounts = {
             cause: self._absorbed(step.name, amount)
-            for cause, amount in back.absorbed(v).items()
+            for cause, amount in absorbed(v).items()
             if isinstance(amount, Tensor)
         }
         rule = str(step.rule) if step.rule else "-"
         taken = self._sum(step.name, v, step.arriving)
-        self.entries.append(Entry(step.node.module, step.label, rule, taken, given, absorbed))
+        self.entries.append(Entry(step.node.module, step.label, rule, taken, given, amounts))
 
     @property
     def _batch(self) -> int:

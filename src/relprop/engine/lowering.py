@@ -5,6 +5,7 @@ Plain torch operations on the values of a graph, by name.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -100,22 +101,23 @@ def _activation(step: Step) -> Run:
 
 def _known(step: Step) -> Run | None:
     """What goes back through an adjoint that is written down; None for others."""
-    share = _share_of_derivative(step)
-    run_known = adjoint(step.node, step.routes) if share else None
-    if run_known is None or _converts(step) or _passes(step):
+    share, read = _share_of_derivative(step), _reader(step)
+
+    def absorbed(values: Values, v: Tensor) -> Absorbed:
+        return _back(step, read(values)).absorbed(v)
+
+    known = adjoint(step.node, step.routes, absorbed) if share else None
+    if known is None or _converts(step) or _passes(step):
         return None
-    read = _reader(step)
+    return known if share == 1 else partial(_shared, known, share)
 
-    def run(values: Values) -> tuple[Any, Back]:
-        result, pull, in_place = run_known(values)
-        parts = pull if share == 1 else lambda v: tuple(_times(share, part) for part in pull(v))
-        return result, Back(
-            parts,
-            lambda v: _back(step, read(values)).absorbed(v),
-            in_place=in_place if share == 1 else None,
-        )
 
-    return run
+def _shared(run: Run, share: float, values: Values) -> tuple[Any, Back]:
+    """The same with a share of what it gives back."""
+    result, back = run(values)
+    assert back is not None
+    pull = back.pull
+    return result, Back(lambda v: tuple(_times(share, part) for part in pull(v)), back.absorbed)
 
 
 def _share_of_derivative(step: Step) -> float:

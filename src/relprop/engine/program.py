@@ -14,28 +14,37 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from .forms import Absorbed, Back, Form, relevance
+from .forms import (
+    Absorbed,
+    Absorbs,
+    Back,
+    Form,
+    Pull,
+    Release,
+    nothing_to_release,
+    relevance,
+)
 from .kept import KeptWeights
-from .kinds import LAYERS, WEIGHTED_SUMS
-from .lowering import Run, lower
 from .parts import Part, added_up
 from .plan import Plan, Step
+from .ready import Ready, make_ready
 
-Backs = list[tuple[Step, Back]]
+# A step and its way back: the fields of `Back`.
+Way = tuple[Ready, Pull, Absorbs, Release, Pull | None]
 
 
 @dataclass
 class Trace:
     """One forward pass: its output, and the way back.
 
-    parts    the steps in a few runs of them, in order: each gives their ways back, in order, once
+    parts    the steps in a few runs of them, in order: each gives their ways, in order, once
     values   what the model holds, and those that the way back needs: where relevance is taken,
              where two forms of it meet, and those that were asked for
     anew     runs the same once more
     """
 
     output: Tensor
-    parts: list[Callable[[], "Backs"]]
+    parts: list[Callable[[], list[Way]]]
     values: dict[str, Any]
     anew: Callable[[], "Trace"]
 
@@ -46,12 +55,8 @@ class Watcher(Protocol):
     def arrived(self, name: str, v: Tensor, form: Form, value: Any) -> Tensor:
         """What arrived at a value whose number was asked for; what it returns goes on."""
 
-    def passed(self, step: Step, back: Back, v: Tensor, parts: Sequence[Tensor]) -> None:
-        """A step took v and gave these parts to its routes."""
-
-
-def _nothing(name: str) -> bool:
-    return False
+    def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
+        """A step took v, gave these parts to its routes, and absorbed what that function says."""
 
 
 class Program:
@@ -60,15 +65,11 @@ class Program:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._weights = KeptWeights(plan)
-        self._steps: list[tuple[Step, Run]] = [(s, lower(s, self._weights)) for s in plan.steps]
-        self._last = _last_uses(plan, _needed_on_the_way_back(plan))
-        self._given_out = _given_out(plan)
-        self._in_place = _in_place(plan)
-        self._own = frozenset(step.name for step in plan.steps if _gives_its_own(step))
+        self._steps = make_ready(plan, self._weights)
 
     def run(
         self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], values: dict[str, Any]
-    ) -> Iterator[tuple[Step, Back | None]]:
+    ) -> Iterator[tuple[Ready, Back | None]]:
         """Run the model step by step into `values`, which the caller may change between steps.
 
         inputs  label -> tensor                 state  its parameters and buffers, by value name
@@ -76,9 +77,9 @@ class Program:
         fixed = self._given(inputs, state)
         values.update(fixed)
         self._weights.forget_stale(fixed)
-        for step, run in self._steps:
-            values[step.name], back = run(values)
-            yield step, back
+        for ready in self._steps:
+            values[ready.step.name], back = ready.run(values)
+            yield ready, back
         self._weights.note(fixed)
 
     def _given(
@@ -92,45 +93,40 @@ class Program:
         self,
         inputs: Mapping[str, Tensor],
         state: Mapping[str, Tensor],
-        keep: Callable[[str], bool] = _nothing,
+        keep: Container[str] = (),
         account: bool = False,
         recompute: bool = False,
     ) -> Trace:
-        """Run the model, and keep what the way back needs, and the values that `keep` names.
+        """Run the model, and keep what the way back needs, and the values of the names in `keep`.
 
         account    keep what the ledger needs as well: every value, and all `absorbed` refers to
         recompute  keep values at a few places alone, and run what is between them on the way back
         """
         values: dict[str, Any] = {}
         length = math.isqrt(len(self._steps)) if recompute else len(self._steps)
-        backs: Backs = []
-        parts: list[Callable[[], Backs]] = [lambda: backs]
+        ways: list[Way] = []
+        parts: list[Callable[[], list[Way]]] = [lambda: ways]
         if recompute:
             parts = [partial(self._run_again, self._given(inputs, state), 0, 1)]
-        for i, (step, back) in enumerate(self.run(inputs, state, values)):
+        for i, (ready, back) in enumerate(self.run(inputs, state, values)):
             if back is not None and not recompute:
-                backs.append((step, Back(back.pull, back.absorbed) if account else _slim(back)))
+                ways.append(_way(ready, back, account))
             if not account:
-                self._drop_used(step, values, keep)
+                _drop(ready.last_used, values, keep)
             if recompute and i % length == 0:
                 parts.append(partial(self._run_again, dict(values), i + 1, i + 1 + length))
         output = values[self.plan.graph.output].contiguous()  # as the model's own is
         return Trace(output, parts, values, lambda: self.forward(inputs, state, keep, account))
 
-    def _drop_used(self, step: Step, values: dict[str, Any], keep: Callable[[str], bool]) -> None:
-        for name in self._last[step.name]:
-            if not keep(name):
-                del values[name]
-
-    def _run_again(self, before: Mapping[str, Any], start: int, stop: int) -> Backs:
+    def _run_again(self, before: Mapping[str, Any], start: int, stop: int) -> list[Way]:
         """The ways back of some steps, from the values before them."""
-        values, backs = dict(before), list[tuple[Step, Back]]()
-        for step, run in self._steps[start:stop]:
-            values[step.name], back = run(values)
+        values, ways = dict(before), list[Way]()
+        for ready in self._steps[start:stop]:
+            values[ready.step.name], back = ready.run(values)
             if back is not None:
-                backs.append((step, _slim(back)))
-            self._drop_used(step, values, _nothing)
-        return backs
+                ways.append(_way(ready, back, account=False))
+            _drop(ready.last_used, values)
+        return ways
 
     def backward(
         self,
@@ -145,36 +141,36 @@ class Program:
         again       the trace will be walked once more; if not, it is freed on the way
         functional  nothing that arrives is written into: for torch.func.vmap and torch.compile
         """
+        last = not again and not torch.is_grad_enabled()
         apart = not (watchers or functional or torch.is_grad_enabled())  # nobody sees a tensor
-        waiting: dict[str, list[Part]] = defaultdict(list)
-        waiting[self.plan.graph.output].append(Part(c, Form.GRADIENT, own=False))
-        for step, back in self._ways_back(trace, again):
-            v = self._arrived(step.name, waiting.pop(step.name), trace.values, watchers, again)
-            if not again and not torch.is_grad_enabled() and step.name not in self._given_out:
-                back.release()
-            in_place = back.in_place if apart and step.name in self._in_place else None
-            pulled, leaving = (in_place or back.pull)(v), step.leaving
+        waiting, values = defaultdict[str, list[Part]](list), trace.values
+        waiting[self.plan.graph.output].append((c, Form.GRADIENT, False))
+        for ready, pull, absorbed, release, in_place in self._ways_back(trace, again):
+            step, leaving, own = ready.step, ready.step.leaving, apart and ready.own
+            v = self._arrived(step.name, waiting.pop(step.name), values, watchers, last)
+            if last and not ready.given_out:
+                release()
+            pulled = in_place(v) if in_place and apart and ready.in_place else pull(v)
             parts = pulled if isinstance(pulled, tuple) else (pulled,)
             assert leaving is not None
-            own = apart and step.name in self._own
-            for name, part in zip(step.routes, parts, strict=True):
-                waiting[name].append(Part(part, leaving, own))
+            for route, part in zip(step.routes, parts, strict=True):
+                waiting[route].append((part, leaving, own))
             for watcher in watchers:
-                watcher.passed(step, back, v, parts)
-            del back, v, pulled, parts
+                watcher.passed(step, absorbed, v, parts)
+            del pull, absorbed, release, in_place, v, pulled, parts
         return {
-            name: self._at_source(name, waiting[name], trace.values, watchers, again)
+            name: self._at_source(name, waiting[name], values, watchers, last)
             for name in self.taken
         }
 
-    def _ways_back(self, trace: Trace, again: bool) -> Iterator[tuple[Step, Back]]:
+    def _ways_back(self, trace: Trace, again: bool) -> Iterator[Way]:
         """Each step's, from the last to the first; it is freed with the step, unless `again`."""
         parts = list(trace.parts) if again else trace.parts
         while parts:
-            backs = parts.pop()()
-            backs = list(backs) if again else backs
-            while backs:
-                yield backs.pop()
+            ways = parts.pop()()
+            ways = list(ways) if again else ways
+            while ways:
+                yield ways.pop()
 
     @property
     def taken(self) -> Sequence[str]:
@@ -187,9 +183,9 @@ class Program:
         parts: list[Part],
         values: Mapping[str, Any],
         watchers: Sequence[Watcher],
-        again: bool,
+        in_place: bool,
     ) -> Tensor:
-        v = self._arrived(name, parts, values, watchers, again)
+        v = self._arrived(name, parts, values, watchers, in_place)
         found = relevance(v, self.plan.forms[name], values[name])
         return found.to(values[name].dtype).contiguous()  # also under autocast
 
@@ -199,82 +195,29 @@ class Program:
         parts: list[Part],
         values: Mapping[str, Any],
         watchers: Sequence[Watcher],
-        again: bool,
+        in_place: bool,
     ) -> Tensor:
         """The sum of what arrived at a value, in the one form that is expected there."""
         form = self.plan.forms[name]
-        in_place = not again and not torch.is_grad_enabled()
         total = added_up(parts, form, values.get(name), in_place)
         for watcher in watchers:
             total = watcher.arrived(name, total, form, values.get(name))
         return total
 
 
-def _slim(back: Back) -> Back:
-    """A way back that keeps nothing for the ledger."""
-    return Back(back.pull, _not_accounted, back.release, back.in_place)
+def _drop(names: Sequence[str], values: dict[str, Any], keep: Container[str] = ()) -> None:
+    for name in names:
+        if name not in keep:
+            del values[name]
+
+
+def _way(ready: Ready, back: Back, account: bool) -> Way:
+    """A way back; without what it keeps for the ledger alone, or without what overwrites that."""
+    pull, absorbed, release, in_place = back
+    if account:
+        return ready, pull, absorbed, nothing_to_release, None
+    return ready, pull, _not_accounted, release, in_place
 
 
 def _not_accounted(v: Tensor) -> Absorbed:
     raise AssertionError("a trace that was not kept for the ledger")
-
-
-def _given_out(plan: Plan) -> frozenset[str]:
-    """Values that the output may share memory with: those before it, up to a weighted sum."""
-    found = {plan.graph.output}
-    for step in reversed(plan.steps):
-        if step.name in found and step.kind not in WEIGHTED_SUMS:
-            found.update(step.reads)
-    return frozenset(found)
-
-
-def _in_place(plan: Plan) -> frozenset[str]:
-    """Steps whose way back may write into what arrives, or twice into what leaves.
-
-    Weighted sums that take what another one gives, or a pool; and such pools. Nobody else has it.
-    """
-    givers: dict[str, list[Step]] = defaultdict(list)
-    for step in plan.steps:
-        for name in step.routes:
-            givers[name].append(step)
-    found = set()
-    for step in plan.steps:
-        if _is_known_sum(step) and len(givers[step.name]) == 1:  # the output's is who asks
-            (giver,) = givers[step.name]
-            found |= {step.name} if _gives_its_own(giver) else set()
-            found |= {step.name, giver.name} if giver.node.operation == "max_pool2d" else set()
-    return frozenset(found)
-
-
-def _gives_its_own(step: Step) -> bool:
-    """Whether what leaves is a tensor that nobody else has."""
-    return _is_known_sum(step) and step.kind in LAYERS and step.leaving is Form.GRADIENT
-
-
-def _is_known_sum(step: Step) -> bool:
-    """Whether it is a weighted sum by a rule of ours, which keeps nothing that arrives."""
-    return step.kind in WEIGHTED_SUMS and step.rule is not None and step.rule.own is None
-
-
-def _needed_on_the_way_back(plan: Plan) -> frozenset[str]:
-    """Values where relevance is taken, or at which it arrives in both forms."""
-    forms: dict[str, set[Form]] = defaultdict(set)
-    forms[plan.graph.output].add(Form.GRADIENT)
-    for step in plan.steps:
-        for name in step.routes:
-            forms[name].add(step.leaving or Form.GRADIENT)
-    return frozenset(plan.sources) | {name for name, found in forms.items() if len(found) > 1}
-
-
-def _last_uses(plan: Plan, kept: Container[str]) -> dict[str, list[str]]:
-    """Step -> the values that no later step uses, but for what is kept and what the model holds."""
-    last: dict[str, str] = {}
-    for step in plan.steps:
-        last.update(dict.fromkeys((*step.reads, step.name), step.name))
-    for name in (*plan.graph.state, *plan.graph.constants, plan.graph.output):
-        last.pop(name, None)
-    uses: dict[str, list[str]] = {step.name: [] for step in plan.steps}
-    for name, step_name in last.items():
-        if name not in kept:
-            uses[step_name].append(name)
-    return uses

@@ -27,14 +27,15 @@ def zero(step: WeightedSum) -> Back:
     LRP-0. Per unit of activation it is the gradient, so this is gradient x input.
     Absorbs what the bias contributed. Source: Bach et al. 2015; Montavon et al. 2019.
     """
-    carry, bias, z = step.carry(step.weights, own=True), step.bias(step.weights), step.z
+    bias, z = step.bias(step.weights), step.z
+    if step.arriving is Form.GRADIENT and step.activation is None:
+        return Back(step.carry(step.weights), lambda c: {"bias": c * bias})
+    carry = step.carry(step.weights, own=True)
     if step.arriving is Form.RELEVANCE:
         return Back(
             lambda r: carry(divide(r, z)),
             lambda r: {"bias": divide(r, z) * bias, "stabiliser": r * (z == 0)},
         )
-    if not step.activation:
-        return Back(step.carry(step.weights), lambda c: {"bias": c * bias})
     share = gain(step)
     return carried(share, carry, lambda c: {"bias": share(c) * bias})
 

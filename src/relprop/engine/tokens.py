@@ -19,14 +19,16 @@ _CASTS = ("to", "_to_copy", "type_as")
 
 
 def token_relevance(
-    graph: Graph, lookup: Node, ids: str, known: Mapping[str, Any], r: Tensor
+    graph: Graph, source: str, ids: str, known: Mapping[str, Any], r: Tensor
 ) -> Tensor:
     """Relevance of each token, of the shape of the ids: what r (..., features) gives to it.
 
-    lookup  the embedding                  ids    name of their value
-    known   the model's inputs and state   r      relevance of the embedding's result
+    source  name of the embedding's result, whose relevance r is      ids  name of their value
+    known   the model's inputs and state
     What entries get that the model put in place of ids goes to no token.
     """
+    lookup = graph.node(source)
+    assert lookup is not None
     with torch.enable_grad():
         leaf = torch.zeros(known[ids].shape, dtype=r.dtype, device=r.device, requires_grad=True)
         looked_up = _in_place(graph, lookup, ids, known, leaf)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import get_gradient_edge
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from ..errors import PlanError
 
@@ -19,7 +19,9 @@ class Adjoint:
 
     def __init__(self, result: Tensor, leaves: tuple[Tensor, ...]) -> None:
         self._result = get_gradient_edge(result) if result.requires_grad else None
-        self._leaves = tuple(get_gradient_edge(leaf) for leaf in leaves)
+        self._leaves: Sequence[Tensor] | Sequence[GradientEdge] = leaves
+        if not all(leaf.is_leaf for leaf in leaves):  # an edge does not keep its numbers
+            self._leaves = tuple(map(get_gradient_edge, leaves))
         self._like = tuple((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves)
 
     def __call__(self, c: Tensor) -> tuple[Tensor, ...]:

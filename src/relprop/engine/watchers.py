@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from torch import Tensor
 
 from ..errors import InputError, PlanError
-from .forms import Back, Form, relevance
+from .forms import Absorbs, Form, relevance
 from .graph import Graph
 from .plan import Plan, Step
 
@@ -66,7 +66,7 @@ class AtLayers:
             self.found[name] = relevance(v, form, value).contiguous()
         return v
 
-    def passed(self, step: Step, back: Back, v: Tensor, parts: Sequence[Tensor]) -> None:
+    def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
         """Nothing to note."""
 
 
@@ -83,5 +83,5 @@ class Only:
         """What is let through."""
         return v * self.masks[name].to(v) if name in self.masks else v
 
-    def passed(self, step: Step, back: Back, v: Tensor, parts: Sequence[Tensor]) -> None:
+    def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
         """Nothing to note."""

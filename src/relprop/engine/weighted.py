@@ -144,10 +144,15 @@ class WeightedSum:
         """The sum (batch, *out), bias included; after its ReLU, where one overwrites it."""
         return self._rectify(self.forward(self.x, self.weights))
 
-    @cached_property
+    @property
     def result(self) -> Tensor:
         """What the step gives on: z, or what its activation makes of it."""
-        return self.z if self.relu or self.activation is None else self.activation(self.z)
+        return self.z if self.relu or self.activation is None else self._activated
+
+    @cached_property
+    def _activated(self) -> Tensor:
+        assert self.activation is not None
+        return self.activation(self.z)
 
     def add_up(self, one: Tensor, other: Tensor | float) -> None:
         """Make z the sum of two parts that a rule has anyway, in place of one more pass."""
