@@ -56,7 +56,7 @@ class Programs:
                 read, found = read_model(self.model, inputs, self.output, True)
                 return make_program(read, self.model, inputs, self.recipe, found)
         modules = _modules(self.model)  # kept, so that no new module gets an old one's id
-        key = (inputs.signature, *((id(m), m.training) for m in modules))
+        key = (inputs.signature, *map(id, modules), *[m.training for m in modules])
         if key not in self._made:
             with _PLANNING, torch.no_grad():
                 if key not in self._made:
@@ -76,11 +76,10 @@ class Programs:
 
 def _modules(model: nn.Module) -> list[nn.Module]:
     """A model and all modules in it; `modules()` makes their names, too, at every call."""
-    found = dict[int, nn.Module]()
-    waiting = [model]
-    while waiting:
-        module = waiting.pop()
-        if id(module) not in found:
-            found[id(module)] = module
-            waiting += [inner for inner in module._modules.values() if inner is not None]
-    return list(found.values())
+    found, known = [model], {id(model)}
+    for module in found:  # which grows on the way
+        for inner in module._modules.values():
+            if inner is not None and id(inner) not in known:
+                known.add(id(inner))
+                found.append(inner)
+    return found
