@@ -11,17 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .forms import Absorbed, Absorbs, Back
+from .forms import Absorbed, Absorbs, Back, Pull
 from .graph import Node, Ref, Values
 
-Pull = Callable[[Tensor], tuple[Tensor, ...]]
 Make = Callable[[Sequence[Any], Mapping[str, Any], Sequence[int]], Pull]
-Ran = tuple[Any, Back]
+Adjoint = Callable[[Values], tuple[Any, Back]]
 
 
 def adjoint(
     node: Node, routes: Sequence[str], absorbed: Callable[[Values, Tensor], Absorbed]
-) -> Callable[[Values], Ran] | None:
+) -> Adjoint | None:
     """Runs an operation on values: its result, and its adjoint for these inputs as the way back.
 
     absorbed  from values, and what arrives, to what is absorbed
@@ -37,15 +36,15 @@ def adjoint(
     places = [names.index(name) for name in routes]
     target, arguments, named, kwargs = node.target, node.arguments, node.named, node.kwargs
 
-    def run(values: Values) -> Ran:
+    def run(values: Values) -> tuple[Any, Back]:
         args = arguments(values)
-        back = Back(make(args, kwargs, places), partial(absorbed, values))
-        return target(*args, **named(values)), back
+        result = target(*args, **named(values))
+        return result, Back(make(args, kwargs, places), partial(absorbed, values))
 
     return run
 
 
-def _max_pool2d(absorbed: Absorbs, x: Tensor, *args: Any) -> Ran:
+def _max_pool2d(absorbed: Absorbs, x: Tensor, *args: Any) -> tuple[Tensor, Back]:
     kernel, stride, padding, dilation, ceil = _filled(args, [None, [], 0, 1, False])
     options = (kernel, stride or kernel, padding, dilation, ceil)
     y, indices = torch.ops.aten.max_pool2d_with_indices(x, *options)

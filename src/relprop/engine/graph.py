@@ -64,12 +64,12 @@ class Node:
 
     @cached_property
     def named(self) -> Callable[[Values], dict[str, Any]]:
-        """The same to its keyword arguments."""
+        """From the values of the names that it refers to, to its keyword arguments."""
         return binder(dict(self.kwargs))
 
     @cached_property
     def run(self) -> Callable[[Values], Any]:
-        """The same to its result."""
+        """From the values of the names that it refers to, to its result."""
         target, arguments, named = self.target, self.arguments, self.named
         if not self.kwargs:
             return lambda values: target(*arguments(values))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import rules, shares
-from .adjoints import adjoint
+from .adjoints import Adjoint, adjoint
 from .attention import plain_attention, values_alone
 from .factors import Factor, gate
 from .forms import Absorbed, Back, Form, divide, signed, stabilise
@@ -101,10 +101,10 @@ def _activation(step: Step) -> Run:
 
 def _known(step: Step) -> Run | None:
     """What goes back through an adjoint that is written down; None for others."""
-    share, read = _share_of_derivative(step), _reader(step)
+    share = _share_of_derivative(step)
 
     def absorbed(values: Values, v: Tensor) -> Absorbed:
-        return _back(step, read(values)).absorbed(v)
+        return _back(step, _reader(step)(values)).absorbed(v)
 
     known = adjoint(step.node, step.routes, absorbed) if share else None
     if known is None or _converts(step) or _passes(step):
@@ -112,10 +112,9 @@ def _known(step: Step) -> Run | None:
     return known if share == 1 else partial(_shared, known, share)
 
 
-def _shared(run: Run, share: float, values: Values) -> tuple[Any, Back]:
+def _shared(known: Adjoint, share: float, values: Values) -> tuple[Any, Back]:
     """The same with a share of what it gives back."""
-    result, back = run(values)
-    assert back is not None
+    result, back = known(values)
     pull = back.pull
     return result, Back(lambda v: tuple(_times(share, part) for part in pull(v)), back.absorbed)
 

@@ -150,7 +150,7 @@ class Program:
             v = self._arrived(step.name, waiting.pop(step.name), values, watchers, last)
             if last and not ready.given_out:
                 release()
-            pulled = in_place(v) if in_place and apart and ready.in_place else pull(v)
+            pulled = in_place(v) if in_place and apart and ready.overwrites else pull(v)
             parts = pulled if isinstance(pulled, tuple) else (pulled,)
             assert leaving is not None
             for route, part in zip(step.routes, parts, strict=True):
@@ -206,6 +206,7 @@ class Program:
 
 
 def _drop(names: Sequence[str], values: dict[str, Any], keep: Container[str] = ()) -> None:
+    """Free those of these values that are not to be kept."""
     for name in names:
         if name not in keep:
             del values[name]

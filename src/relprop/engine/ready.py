@@ -14,31 +14,31 @@ from .plan import Plan, Step
 class Ready(NamedTuple):
     """A step, and what does not change from run to run.
 
-    run        its operation; and its way back, None if no relevance arrives
-    last_used  values that no later step uses, but for what is kept and what the model holds
-    given_out  the output may share memory with its value
-    in_place   its way back may write into what arrives, or twice into what leaves
-    own        what leaves is a tensor that nobody else has
+    run         its operation; and its way back, None if no relevance arrives
+    last_used   values that no later step uses, but for what is kept and what the model holds
+    given_out   the output may share memory with its value
+    overwrites  its way back may write into what arrives, or twice into what leaves
+    own         what leaves is a tensor that nobody else has
     """
 
     step: Step
     run: Run
     last_used: Sequence[str]
     given_out: bool
-    in_place: bool
+    overwrites: bool
     own: bool
 
 
 def make_ready(plan: Plan, weights: KeptWeights) -> list[Ready]:
     """All steps of a plan, in order."""
-    last_used, given_out, in_place = _last_uses(plan), _given_out(plan), _in_place(plan)
+    last_used, given_out, overwrite = _last_uses(plan), _given_out(plan), _overwrite(plan)
     return [
         Ready(
             step,
             lower(step, weights),
             last_used[step.name],
             given_out=step.name in given_out,
-            in_place=step.name in in_place,
+            overwrites=step.name in overwrite,
             own=_gives_its_own(step),
         )
         for step in plan.steps
@@ -54,7 +54,7 @@ def _given_out(plan: Plan) -> frozenset[str]:
     return frozenset(found)
 
 
-def _in_place(plan: Plan) -> frozenset[str]:
+def _overwrite(plan: Plan) -> frozenset[str]:
     """Steps whose way back may write into what arrives, or twice into what leaves.
 
     Weighted sums that take what another one gives, or a pool; and such pools. Nobody else has it.

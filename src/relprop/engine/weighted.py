@@ -114,7 +114,7 @@ class Weights:
         return Weights(raw, None if self.bias is None else function(self.bias), layout=self.layout)
 
 
-@dataclass(eq=False)  # a frozen one takes longer to make than a small layer to run
+@dataclass(frozen=True)
 class WeightedSum:
     """One weighted sum of a model, run on a batch: all that a rule may know of it.
 
