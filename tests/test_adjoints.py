@@ -28,7 +28,10 @@ FUNCTIONS = {
     "expanded": lambda x: x[:, None, :1].expand(-1, 2, 3, -1),
     "joined": lambda x: torch.cat([2 * x[:, None], x[:, None].flip(2), x[:, None] * 3], 1),
     "joined with a constant": lambda x: torch.cat([torch.ones_like(x), x], 1).unflatten(1, (2, 3)),
-    "cast": lambda x: (x[:, None].float() * 3.0 + torch.ones(3, 4, dtype=torch.float64)).to(x),
+    "cast": lambda x: (
+        nn.functional.linear(x[:, None].float(), torch.arange(16.0).reshape(4, 4))
+        + torch.ones(3, 4, dtype=torch.float64)
+    ),
 }
 
 
