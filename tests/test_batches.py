@@ -123,6 +123,12 @@ def test_as_many_samples_at_a_time_as_memory_allows(model):
         explainer(x, memory=100)
 
 
+def test_what_a_model_is_read_with_is_no_memory(model):
+    first = peak_bytes(lambda: relprop.Explainer(model).plan(images(5)))
+    assert type(first) is int  # tensors without numbers have sizes that are symbols
+    assert peak_bytes(lambda: torch.ones(1000, device="meta")) == 0
+
+
 @pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"batch_size": 2.5}, {"memory": True}])
 def test_sizes_are_whole_numbers(model, wrong):
     with pytest.raises(InputError, match=r"a whole number (of bytes )?> 0"):

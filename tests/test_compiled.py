@@ -49,6 +49,12 @@ def test_batches_of_any_size_by_one_compilation():
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == graphs
 
 
+def test_the_first_call_in_parts_that_fit_in_memory():
+    model, x = small(), pixels(8, 1, 10, 10).float()
+    explainer = relprop.Explainer(model, compile=True)
+    same(explainer(x, memory=20_000), relprop.Explainer(model)(x))
+
+
 def test_pictures_of_another_layout_than_those_before():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3)).eval()

@@ -26,7 +26,8 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = func(*args, **(kwargs or {}))
         for tensor in _tensors(result):
             storage = tensor.untyped_storage()
-            if storage._cdata not in given:
+            # Tensors without numbers, with which torch reads models and compiles, hold no memory.
+            if storage._cdata not in given and storage.device.type != "meta":
                 self._note(storage)
         return result
 
