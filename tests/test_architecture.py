@@ -17,8 +17,8 @@ FLOORS = [
     "data.idx data.download heatmap architecture engine.forms engine.kinds "
     "engine.inputs engine.graph engine.ledger_plot",
     "data models engine.linear_maps engine.functional engine.reading engine.packed engine.traced "
-    "engine.adjoints engine.factors",
-    "engine.attention engine.parts",
+    "engine.adjoints engine.factors engine.positions",
+    "engine.attention engine.parts engine.narrowing",
     "train engine.weighted engine.capture engine.normalisation",
     "engine.sides engine.tilt",
     "engine.rules engine.shares engine.operations",
@@ -36,6 +36,7 @@ FLOORS = [
     "engine.watchers engine.diagnosis engine",
     "engine.ledger",
     "target checks notebook compiled",
+    "agreement",
     "explanation making request",
     "walking",
     "running batches saving programs",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from .agreement import difference, is_alike, is_same, rounding
 from .checks import check_finite, is_finite
 from .compiled import CompiledProgram
 from .engine.capture import Called, capture, first_line, twin
@@ -18,24 +19,26 @@ from .engine.facts import find_facts, find_sources
 from .engine.graph import Graph
 from .engine.inputs import Inputs
 from .engine.layout import Layout, beside_nan, company, find_layouts, mixes
+from .engine.narrowing import narrowed
 from .engine.planner import make_plan
 from .engine.program import Program
 from .engine.recipe import Recipe
 from .engine.refusals import refuse_train_mode
 from .errors import CaptureError, NumberError, PlanError, RelpropError
 
-_ROUNDING = 1e-2  # what rounding may change an output by, as a fraction: deep nets magnify it
-
 
 @dataclass(frozen=True)
 class Made:
     """A program, and where each of its values holds its samples (None: in no fixed order).
 
-    compiled  the same as one function of torch.compile's, made when first called
+    narrowed  the same at those positions alone that the output needs: for all who do not look
+              inside; the program itself, where it needs them all
+    compiled  that as one function of torch.compile's, made when first called
     """
 
     program: Program
     layouts: Mapping[str, Layout | None]
+    narrowed: Program
     compiled: CompiledProgram
 
 
@@ -71,7 +74,7 @@ def read_model(
     # A graph is read for two samples or more: on one it must still give the model's own output.
     # What it gives for a sample beside another stands for that, unless it is not the model's.
     end = beside[-len(expected) :]
-    if not _same(end, expected) and not _same(graph.run(last.tensors, state), expected):
+    if not is_same(end, expected) and not is_same(graph.run(last.tensors, state), expected):
         raise CaptureError(
             f"{type(model).__name__} on one sample does not do what it does on several",
             "a model that does the same for a batch of any size, and always the same",
@@ -83,7 +86,7 @@ def read_model(
         start = 0 if one is first else inputs.batch - one.batch
         todo = "check the model's weights and the scale of x"
         check_finite(found, "model's output", where, todo, start)
-    if not _alike(end, expected):
+    if not is_alike(end, expected):
         raise mixes("the model")
     return Captured(graph, _layouts(graph, model, inputs, state, expected)), got
 
@@ -97,7 +100,7 @@ def read_before(
     """
     first, _ = _ends(read.graph, inputs)
     got, expected = _run(read.graph, Called(twin(model), inputs, output), first, first, inputs)
-    if not _same(got, expected):
+    if not is_same(got, expected):
         raise CaptureError(
             f"{type(model).__name__} does not do what the model did that the plan was saved of",
             "a model of the same architecture, in eval mode",
@@ -189,26 +192,51 @@ def make_program(
     Raises PlanError if an operation has no rule; NumberError if the output is not what was read
     gives; CaptureError if that for a sample alone is not what is expected.
     """
-    graph = read.graph
+    graph, state = read.graph, state_of(model, read.graph)
     program = Program(make_plan(graph, recipe))
-    state = state_of(model, graph)
+    narrow = _narrowed(program, inputs, state)
     first, _ = _ends(graph, inputs)
     with _named_failure(model, inputs):
         expected = graph.run(first.tensors, state) if expected is None else expected
+    for one in {id(program): program, id(narrow): narrow}.values():
+        _check_rounding(one, model, inputs, state, expected)
+    layouts = {name: at for name, at in read.layouts.items() if name in program.plan.forms}
+    return Made(program, layouts, narrow, CompiledProgram(narrow))
+
+
+def _narrowed(program: Program, inputs: Inputs, state: Mapping[str, Tensor]) -> Program:
+    """The same at those positions alone that the output needs, where its rules do not mix them."""
+    graph = program.plan.graph
+    batched = frozenset(graph.inputs[label] for label in inputs.batched)
+    found = narrowed(graph, graph.given(inputs.tensors, state), batched)
+    if found is graph or any(step.rule and step.rule.mixes for step in program.plan.steps):
+        return program
+    return Program(make_plan(found, program.plan.recipe), kin=program)
+
+
+def _check_rounding(
+    program: Program,
+    model: nn.Module,
+    inputs: Inputs,
+    state: Mapping[str, Tensor],
+    expected: Tensor,
+) -> None:
+    """NumberError if a program does not give, for the first sample, what is expected."""
+    graph = program.plan.graph
+    first, _ = _ends(graph, inputs)
     got = program.forward(first.tensors, state).output
-    change, limit = _difference(got, expected), max(_ROUNDING, _tolerance(expected))
+    change, limit = difference(got, expected), rounding(expected)
     if change > limit:  # what is expected may be of numbers that are no longer there
-        change = _difference(got, _alone(graph, inputs, state))
+        change = difference(got, _alone(graph, inputs, state))
     if change > limit:
         where = first_apart(program, first.tensors, state, limit)
         raise NumberError(
-            f"{type(model).__name__} magnifies rounding: to fold its batch norms, or to lay "
-            f"pictures out channels-last, changes its output by {change:.1%}{where}",
+            f"{type(model).__name__} magnifies rounding: to fold its batch norms, to lay pictures "
+            "out channels-last, or to compute the needed positions alone, changes its output by "
+            f"{change:.1%}{where}",
             "a model whose output is stable in its own precision",
             "explain it in float64: model.double() and x.double()",
         )
-    layouts = {name: at for name, at in read.layouts.items() if name in program.plan.forms}
-    return Made(program, layouts, CompiledProgram(program))
 
 
 def _alone(graph: Graph, inputs: Inputs, state: Mapping[str, Tensor]) -> Tensor:
@@ -217,7 +245,7 @@ def _alone(graph: Graph, inputs: Inputs, state: Mapping[str, Tensor]) -> Tensor:
     alone: Tensor = graph.run(first.tensors, state)
     if graph.any_batch:
         both = graph.run(_chosen(inputs, [0, -1]).tensors, state)
-        if not _alike(both[:1], alone):
+        if not is_alike(both[:1], alone):
             raise mixes("the model")
     return alone
 
@@ -235,20 +263,9 @@ def _layouts(
     with _named_failure(model, inputs):
         probes = {k: beside_nan(graph, some.tensors, state, k) for k in alone}
     layouts = find_layouts(graph, probes, some.batch)
-    if not all(_alike(probes[k][graph.output][k : k + 1], alone[k]) for k in alone):
+    if not all(is_alike(probes[k][graph.output][k : k + 1], alone[k]) for k in alone):
         raise mixes("the model")
     return layouts
-
-
-def _same(got: Tensor, expected: Tensor) -> bool:
-    """Whether an output is that which is expected, of the same operations on the same numbers."""
-    return got.shape == expected.shape and _difference(got, expected) <= _tolerance(expected)
-
-
-def _alike(got: Tensor, expected: Tensor) -> bool:
-    """Whether an output is that which is expected, but for rounding."""
-    limit = max(_ROUNDING, _tolerance(expected))
-    return got.shape == expected.shape and _difference(got, expected) <= limit
 
 
 def state_of(model: nn.Module, graph: Graph, detached: bool = True) -> Mapping[str, Tensor]:
@@ -276,18 +293,3 @@ def _registered(model: nn.Module, path: str) -> Tensor | None:
         return None
     found = owner._parameters.get(last)
     return owner._buffers.get(last) if found is None else found
-
-
-def _difference(got: Tensor, expected: Tensor) -> float:
-    """The largest difference, as a fraction of the largest value expected; 0 if that is none."""
-    if expected.numel() == 0 or not is_finite(expected):
-        return 0.0
-    scale = expected.abs().max() + torch.finfo(expected.dtype).tiny
-    return float(((got - expected).abs().max() / scale).nan_to_num(torch.inf))
-
-
-def _tolerance(expected: Tensor) -> float:
-    device = expected.device.type
-    lowered = torch.is_autocast_enabled(device)
-    dtype = torch.get_autocast_dtype(device) if lowered else expected.dtype
-    return float(torch.finfo(dtype).eps ** 0.5)

@@ -32,7 +32,8 @@ def run(made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Requ
     """
     if request.compile:
         return _run_compiled(made, model, inputs, target, request)
-    given, program = AsGiven(inputs.taken), made.program
+    looks_inside = request.layers or request.only or request.ledger
+    given, program = AsGiven(inputs.taken), made.program if looks_inside else made.narrowed
     state = state_of(model, program.plan.graph, detached=not request.create_graph)
     layers = _module_values(program, request.layers)
     limited = _module_values(program, tuple(request.only))
@@ -48,7 +49,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Requ
     names = [name for found in layers.values() for name in found]
     seeds = [_seed(output, c, request.unit) for c, _ in resolved]
     only = _only(request.only, limited, program, trace)
-    ran = Ran(made, inputs, state, trace)
+    ran = Ran(made, program, inputs, state, trace)
     walks = ways_back(ran, seeds, only, names, request.ledger)
     classes = [found for _, found in resolved]
     found = stack_classes(classes) if several else classes[0]

@@ -17,7 +17,7 @@ from .engine.diagnosis import FirstNotFinite
 from .engine.inputs import Inputs
 from .engine.layout import Layout
 from .engine.ledger import Bookkeeper, Ledger, joined
-from .engine.program import Trace, Watcher
+from .engine.program import Program, Trace, Watcher
 from .engine.tokens import token_relevance
 from .engine.watchers import AtLayers
 from .errors import InputError
@@ -32,6 +32,7 @@ class Ran:
     """A program that was run on a batch, with a model's parameters and buffers by value name."""
 
     made: Made
+    program: Program
     inputs: Inputs
     state: Mapping[str, Tensor]
     trace: Trace
@@ -86,7 +87,7 @@ def _room(ran: Ran) -> int:
 
 def _together(ran: Ran, seeds: Tensor, count: int) -> dict[str, Tensor]:
     """Relevance at each source (targets, *source) for seeds (targets, *output), a few at a time."""
-    program, trace = ran.made.program, ran.trace
+    program, trace = ran.program, ran.trace
     with warnings.catch_warnings():  # an operation that torch cannot batch is run once a target
         warnings.filterwarnings("ignore", "There is a performance drop")
         back = partial(program.backward, trace, again=True, functional=True)
@@ -95,7 +96,7 @@ def _together(ran: Ran, seeds: Tensor, count: int) -> dict[str, Tensor]:
 
 def _walk(ran: Ran, c: Tensor, watchers: Sequence[Watcher], ledger: bool, again: bool) -> Walk:
     """One way back; `again`: the trace is needed for another."""
-    program, layouts = ran.made.program, ran.made.layouts
+    program, layouts = ran.program, ran.made.layouts
     if ledger and (ran.inputs.batch == 1 or None not in layouts.values()):
         plain = {name: layout or Layout() for name, layout in layouts.items()}
         watchers = [*watchers, Bookkeeper(program.plan, plain, ran.trace.values)]
@@ -136,7 +137,7 @@ def by_input(
 
 def _with_ledgers_of_each(walks: list[Walk], ran: Ran, seeds: Sequence[Tensor]) -> list[Walk]:
     """Ledgers of samples that the model sorts among one another: each sample by itself."""
-    program, batch = ran.made.program, ran.inputs.batch
+    program, batch = ran.program, ran.inputs.batch
     if not program.plan.graph.any_batch:
         raise InputError(
             f'ledger=True with capture="per-input" for a batch of {batch} whose samples '

@@ -62,9 +62,10 @@ class Watcher(Protocol):
 class Program:
     """A plan with everything looked up that does not change from run to run."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, kin: "Program | None" = None) -> None:
+        """The program of a plan; `kin` has steps of the same names, and weights kept for both."""
         self.plan = plan
-        self._weights = KeptWeights(plan)
+        self._weights: KeptWeights = kin._weights if kin else KeptWeights(plan)
         self._steps = make_ready(plan, self._weights)
 
     def run(

@@ -183,6 +183,14 @@ class Rule:
         return named and all(_same(value, theirs[key]) for key, value in mine.items())
 
     @property
+    def mixes(self) -> bool:
+        """Whether what it gives to a position may depend on other positions, or on which it is."""
+        measured = self.parameters.get("relative") or any(
+            isinstance(value, Tensor) for value in self.parameters.values()
+        )
+        return self.own is not None or bool(measured)
+
+    @property
     def definition(self) -> RuleDefinition:
         """The function, what it is for, and the form of what it gives."""
         return self.own or RULES[self.name]

@@ -1,0 +1,258 @@
+"""Narrowing: a model computed at those positions alone that its output needs.
+
+A classifier that reads one token of its last layer needs no other there but as keys and values. A
+value is narrowed where all that read it read the same positions; others are cut on the way into
+what is narrowed. Positions keep their dimension, so that operations stay as they are.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .graph import Graph, Node, Ref
+from .positions import SIZED, Shape, read_along
+
+_END = 2**63 - 1
+# Without one of these among what is narrowed, it would save nothing.
+_WORTH_IT = frozenset(["linear", "matmul", "bmm", "scaled_dot_product_attention"])
+
+
+@dataclass(frozen=True)
+class At:
+    """Positions along a dimension: some for all samples, or one for each.
+
+    index  name of the value that holds each sample's (batch,)
+    """
+
+    dim: int
+    some: range = range(1)
+    index: str | None = None
+
+
+def narrowed(graph: Graph, given: Mapping[str, Any], batched: frozenset[str]) -> Graph:
+    """The graph at the positions that its output needs; the same where there is nothing to save.
+
+    given    all values that no operation makes, by name
+    batched  names of those whose first dimension runs over the samples
+    """
+    if not graph.any_batch:
+        return graph
+    shapes = {name: _shape(value, name in batched) for name, value in given.items()}
+    shapes |= {node.name: node.shape for node in graph.nodes}
+    wanted = _wanted(graph, shapes)
+    if not any(wanted.get(n.name) and n.operation in _WORTH_IT for n in graph.nodes):
+        return graph
+    return _Narrowing(graph, given, shapes, wanted).run()
+
+
+def _shape(value: Any, batched: bool) -> Shape:
+    shape: Shape = tuple(getattr(value, "shape", ()))
+    return (None, *shape[1:]) if batched else shape
+
+
+# ---- what is needed ------------------------------------------------------------------------------
+
+
+def _wanted(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, At | None]:
+    """Where each value is needed, from the output back; None: everywhere."""
+    nodes = {node.name: node for node in graph.nodes}
+    asked: dict[str, set[At | None]] = defaultdict(set, {graph.output: {None}})
+    wanted: dict[str, At | None] = {}
+    for node in reversed(graph.nodes):
+        if node.name not in asked:
+            continue
+        (at,) = asked[node.name] if len(asked[node.name]) == 1 else (None,)
+        reads = _reads(node, at, nodes, shapes) if at else None
+        wanted[node.name] = at if reads is not None else None
+        start = _start(node, nodes, shapes) if reads is None else None
+        reads = {node.args[0].name: start} if start else reads or {}
+        for name in node.inputs:
+            whole = name not in reads or not _may_narrow(shapes[name], reads[name])
+            asked[name].add(None if whole else reads[name])
+    return wanted
+
+
+def _reads(
+    node: Node, at: At, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]
+) -> dict[str, At] | None:
+    """Where the inputs are read for a result at some positions; None if it must be whole."""
+    dims = read_along(node, at.dim, shapes)
+    if dims is None or (
+        at.index and not all(_has_each(n, d, nodes, shapes) for n, d in dims.items())
+    ):
+        return None
+    return {name: replace(at, dim=dim) for name, dim in dims.items()}
+
+
+def _has_each(name: str, dim: int, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]) -> bool:
+    """Whether a position can be taken of each sample: it has these first, or serves all."""
+    merged = name in nodes and nodes[name].merged
+    return dim > 0 and not merged and shapes[name][0] in (None, 1)
+
+
+def _may_narrow(shape: Shape, at: At) -> bool:
+    """Not what serves all samples, if their positions differ: it is cut."""
+    return at.index is None or shape[0] is None
+
+
+def _start(node: Node, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]) -> At | None:
+    """The positions that an operation takes of its first argument, if they are few."""
+    if node.operation not in _TAKES or not isinstance(node.args[0], Ref) or node.kwargs:
+        return None
+    return _TAKES[node.operation](node, shapes[node.args[0].name], nodes)
+
+
+def _of_select(node: Node, shape: Shape, nodes: Mapping[str, Node]) -> At | None:
+    _, dim, index = node.args
+    size = shape[dim]
+    if size is None or size < 2 or not isinstance(index, int):
+        return None
+    return At(dim % len(shape), range(size)[index % size :][:1])
+
+
+def _of_slice(node: Node, shape: Shape, nodes: Mapping[str, Node]) -> At | None:
+    given, defaults = list(node.args[1:]), [0, None, None, 1]
+    dim, start, end, step = given + defaults[len(given) :]
+    size = shape[dim]
+    if size is None or any(isinstance(bound, Ref) for bound in (start, end)):
+        return None
+    some = range(size)[start:end:step]
+    return At(dim % len(shape), some) if 0 < 2 * len(some) <= size else None
+
+
+def _of_index(node: Node, shape: Shape, nodes: Mapping[str, Node]) -> At | None:
+    """x[arange(batch), index], for samples in the first dimension."""
+    places = node.args[1]
+    found = [nodes.get(ref.name) for ref in places if isinstance(ref, Ref)]
+    if len(places) != 2 or len(found) != 2 or shape[0] is not None or shape[1] in (None, 1):
+        return None
+    each, index = found
+    if each is None or index is None or each.merged or index.merged or index.floating:
+        return None
+    counts = each.operation == "arange" and (len(each.args) == 1 or each.args[0] == 0)
+    per_sample = each.shape == index.shape == (None,)
+    return At(1, index=index.name) if counts and len(each.args) < 3 and per_sample else None
+
+
+_TAKES = {"select": _of_select, "slice": _of_slice, "index": _of_index}
+
+
+# ---- the graph of that ---------------------------------------------------------------------------
+
+
+class _Narrowing:
+    """Puts the nodes of the narrowed graph in order: each after all that it reads."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        given: Mapping[str, Any],
+        shapes: Mapping[str, Shape],
+        wanted: Mapping[str, At | None],
+    ) -> None:
+        self._graph = graph
+        self._given = given
+        self._shapes = shapes
+        self._wanted = wanted
+        self._nodes = {node.name: node for node in graph.nodes}
+        self._placed: dict[str, Node] = {}
+
+    def run(self) -> Graph:
+        """The narrowed graph."""
+        for name in self._wanted_in_order():
+            self._place(name)
+        found = replace(self._graph, nodes=tuple(self._placed.values()))
+        return replace(found, nodes=tuple(found.needed(found.output, self._given)))
+
+    def _wanted_in_order(self) -> list[str]:
+        return [node.name for node in self._graph.nodes if node.name in self._wanted]
+
+    def _place(self, name: str) -> None:
+        """A node, after those that it reads: what says where stands late in a model's code."""
+        if name in self._placed or name not in self._nodes:
+            return
+        node = self._rewritten(self._nodes[name], self._wanted[name])
+        for read in node.inputs:
+            self._place(read)
+        self._placed[name] = node
+
+    def _rewritten(self, node: Node, at: At | None) -> Node:
+        if at is None:
+            return self._of_narrowed(node)
+        dims = read_along(node, at.dim, self._shapes)
+        assert dims is not None
+        names = {name: self._at(name, replace(at, dim=dim)) for name, dim in dims.items()}
+        args, kwargs = _renamed(node.args, names), _renamed(dict(node.kwargs), names)
+        if node.operation in SIZED and args[1][at.dim] != -1:
+            args = (args[0], _with(args[1], at.dim, len(at.some)), *args[2:])
+        shape = tuple(_with(node.shape, at.dim, len(at.some)))
+        return replace(node, args=args, kwargs=kwargs, shape=shape)
+
+    def _of_narrowed(self, node: Node) -> Node:
+        """What takes positions of a value that holds no others."""
+        at = _start(node, self._nodes, self._shapes)
+        if at is None or self._wanted.get(node.args[0].name) != at:
+            return node
+        x = node.args[0]
+        if node.operation == "slice":
+            return replace(node, args=(x, at.dim, 0, _END))
+        target = torch.ops.aten.select.int
+        return replace(node, operation="select", target=target, args=(x, at.dim, 0))
+
+    def _at(self, name: str, at: At) -> str:
+        """The name of a value at these positions: narrowed, or cut."""
+        if self._wanted.get(name) == at:
+            return name
+        where = f"each {at.index}" if at.index else f"{at.some.start}:{at.some.stop}:{at.some.step}"
+        cut = f"{name} [{at.dim}, {where}]"
+        if cut not in self._placed:
+            self._place(name)
+            self._place(at.index or "")
+            self._placed[cut] = self._cut(cut, name, at)
+        return cut
+
+    def _cut(self, cut: str, name: str, at: At) -> Node:
+        shape = _with(self._shapes[name], at.dim, len(at.some))
+        bounds = at.some.start, at.some.stop, at.some.step
+        like = self._nodes.get(name)
+        return Node(
+            name=cut,
+            operation="take_along_dim" if at.index else "slice",
+            target=_of_each if at.index else torch.ops.aten.slice.Tensor,
+            args=(Ref(name), at.dim, *([Ref(at.index)] if at.index else bounds)),
+            kwargs={},
+            module=like.module if like else "",
+            type=like.type if like else "",
+            call=like.call if like else 0,
+            shape=tuple(_with(shape, 0, None) if at.index else shape),
+            floating=like.floating if like else self._given[name].is_floating_point(),
+            merged=bool(like and like.merged),
+        )
+
+
+def _of_each(value: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Of each sample the one position that `index` (batch,) says, of a dimension that remains."""
+    where = (index % value.shape[dim]).reshape(-1, *[1] * (value.ndim - 1))
+    return torch.take_along_dim(value, where, dim)
+
+
+def _with(sizes: Any, place: int, size: int | None) -> list[Any]:
+    """The same with one of them replaced."""
+    found = list(sizes)
+    found[place] = size
+    return found
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """Arguments that refer to other values."""
+    if isinstance(value, Ref):
+        return Ref(names.get(value.name, value.name))
+    if isinstance(value, (list, tuple)):
+        return type(value)(_renamed(item, names) for item in value)
+    if isinstance(value, dict):
+        return {key: _renamed(item, names) for key, item in value.items()}
+    return value
