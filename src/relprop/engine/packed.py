@@ -1,7 +1,8 @@
 """Packed projections: torch's multi-head attention makes queries, keys and values by one product.
 
 Here each is a product of its own, with its rows of the weights: what takes no relevance is then
-no part of the way back, and nothing is copied to be taken apart.
+no part of the way back, and nothing is copied to be taken apart. The projection of its output does
+not have positions and samples in one dimension: these are then told apart.
 """
 
 from collections import defaultdict
@@ -31,8 +32,36 @@ def unpack(graph: Graph) -> Graph:
             if parts and all(part.operation == "select" and part.args[1] == 0 for part in parts):
                 gone.update(step.name for step in (node, *between))
                 projections.update({part.name: _projection(node, part) for part in parts})
+    for node in graph.nodes:
+        if node.operation == "linear" and node.type == "MultiheadAttention" and node.merged:
+            around = _around(node, readers, graph)
+            if around:
+                before, after = around
+                gone.update((before.name, node.name))
+                projections[after.name] = _unmerged(before, node, after)
     nodes = [new for node in graph.nodes for new in projections.get(node.name, [node])]
     return replace(graph, nodes=tuple(node for node in nodes if node.name not in gone))
+
+
+def _around(
+    linear: Node, readers: Mapping[str, Sequence[Node]], graph: Graph
+) -> tuple[Node, Node] | None:
+    """The views that put samples and positions into one dimension, and back; None if others."""
+    before, after = graph.node(linear.args[0].name), readers[linear.name]
+    if before is None or len(readers[before.name]) != 1 or len(after) != 1:
+        return None
+    fits = before.operation == after[0].operation == "view" and not after[0].merged
+    return (before, after[0]) if fits and after[0].shape[-1] == linear.shape[-1] else None
+
+
+def _unmerged(before: Node, linear: Node, after: Node) -> list[Node]:
+    """The same product of all dimensions, where it stood in one."""
+    width = before.shape[-1]
+    sizes, shape = [*after.args[1][:-1], width], (*after.shape[:-1], width)
+    name, args = f"{after.name}_unmerged", (before.args[0], sizes)
+    view = replace(before, name=name, args=args, shape=shape, merged=False)
+    args = (Ref(view.name), *linear.args[1:])
+    return [view, replace(linear, name=after.name, args=args, shape=after.shape, merged=False)]
 
 
 def _between(linear: Node, readers: Mapping[str, Sequence[Node]]) -> list[Node]:

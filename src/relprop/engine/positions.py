@@ -146,10 +146,11 @@ def _attention(node: Node, dim: int, shapes: Shapes) -> dict[str, int] | None:
 SIZED = frozenset(["view", "reshape", "_unsafe_view", "expand"])
 
 # Arguments that may be given by name; none of them is a dimension.
-_OPTIONS = frozenset(
-    "dtype device layout memory_format non_blocking pin_memory copy alpha rounding_mode approximate "
-    "min max keepdim scale enable_gqa attn_mask dropout_p is_causal".split()
-)
+_BY_NAME = """
+dtype device layout memory_format non_blocking pin_memory copy alpha rounding_mode approximate min
+max keepdim scale enable_gqa attn_mask dropout_p is_causal
+"""
+_OPTIONS = frozenset(_BY_NAME.split())
 
 _ENTRYWISE = """
 add sub rsub mul div neg pow abs square sqrt rsqrt reciprocal exp log sin cos tanh erf sigmoid

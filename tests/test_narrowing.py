@@ -1,0 +1,290 @@
+"""What the output reads at few positions is computed at these alone, and explained as ever.
+
+Read for one input, a model is run whole: with that everything here is compared.
+"""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from networks import randomise, signed
+from test_passes import flops
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+import relprop
+
+SIZE = 4  # of the batch, of texts and of tokens: no dimension is known by its size
+READ = 2 * 2 * SIZE**3  # operations of a layer at one position, forward and back
+
+Function = Callable[[Tensor], Tensor]
+
+
+class Reading(nn.Module):
+    """A layer, an operation, and a layer that reads a part of what it gives."""
+
+    def __init__(self, operation: Function, read: Function) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(SIZE, SIZE), nn.Linear(SIZE, SIZE)
+        self.operation, self.read = operation, read
+        self.table = nn.Parameter(torch.empty(SIZE, SIZE))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores (batch, classes)."""
+        return self.last(self.read(self.operation(self.first(x) + self.table)))
+
+
+def products(run: Callable[[], object], *more: object) -> int:
+    """The operations of all layers."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    counts = counter.get_flop_counts()["Global"]
+    return sum(counts[name] for name in (torch.ops.aten.mm, torch.ops.aten.addmm, *more))
+
+
+def first_token(h: Tensor) -> Tensor:
+    return h[:, 0]
+
+
+def positions(model: nn.Module, x: Tensor) -> float:
+    """At how many positions the first layer is run; it is explained as where it is run at all."""
+    model = randomise(model).double()
+    explainer = relprop.Explainer(model, "attnlrp")
+    found, whole = explainer(x), relprop.Explainer(model, "attnlrp", capture="per-input")(x)
+    torch.testing.assert_close(found.output, whole.output, rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(found.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
+    looked = explainer(x, layers=["first"])
+    torch.testing.assert_close(looked.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
+    assert looked.layers["first"].shape == (SIZE, SIZE, SIZE)
+    return (flops(lambda: explainer(x)) - READ) / READ
+
+
+ALONG = {
+    "an activation": F.gelu,
+    "a gate": lambda h: h * h.sigmoid(),
+    "a choice": lambda h: torch.where(h > 0, h, 0.1 * h),
+    "a mask": lambda h: h.masked_fill(h < -0.5, 0.0),
+    "a scale of positions": lambda h: h * torch.arange(1.0, SIZE + 1)[:, None].double(),
+    "a norm": lambda h: F.layer_norm(h, (SIZE,)),
+    "a norm written out": lambda h: h * torch.rsqrt(h.pow(2).mean(-1, keepdim=True) + 1e-6),
+    "a sum over channels": lambda h: h + h.tanh().sum(2).unsqueeze(2),
+    "a softmax over channels": lambda h: h.softmax(-1),
+    "heads": lambda h: h.view(-1, SIZE, 2, 2).transpose(1, 2).tanh().transpose(1, 2).flatten(2),
+    "length first": lambda h: h.permute(1, 0, 2).tanh().transpose(0, 1),
+    "length last": lambda h: h.mT.tanh().mT,
+    "one more dimension": lambda h: h.unsqueeze(1).tanh().squeeze(1),
+    "channels apart": lambda h: torch.cat([h.unflatten(2, (2, 2))[:, :, 1], h[..., 2:]], -1),
+    "channels joined": lambda h: torch.cat([h, h.tanh()], -1)[..., 2:6],
+    "what is expanded": lambda h: h + h.mean(-1, keepdim=True).expand(-1, -1, SIZE),
+}
+
+
+@pytest.mark.parametrize("operation", ALONG.values(), ids=ALONG)
+def test_an_operation_along_positions_runs_where_it_is_read(operation):
+    assert positions(Reading(operation, first_token), signed(SIZE, SIZE, SIZE)) == 1
+
+
+ACROSS = {
+    "a sum so far": lambda h: h.cumsum(1),
+    "a mean": lambda h: h - h.mean(1, keepdim=True),
+    "a softmax": lambda h: h * h.softmax(1),
+    "a norm": lambda h: F.layer_norm(h, (SIZE, SIZE)),
+    "another order": lambda h: h.flip(1).roll(1, 1),
+    "positions joined": lambda h: torch.cat([h[:, 1:], h], 1),
+    "another shape": lambda h: h.reshape(-1, SIZE * SIZE).reshape(-1, 2, 2, SIZE)[:, :, 1],
+    "all samples as one": lambda h: h.reshape(-1, SIZE).tanh().reshape(-1, SIZE, SIZE),
+}
+
+
+@pytest.mark.parametrize("operation", ACROSS.values(), ids=ACROSS)
+def test_an_operation_across_positions_is_run_at_all(operation):
+    assert positions(Reading(operation, first_token), signed(SIZE, SIZE, SIZE)) == SIZE
+
+
+def by_numbers(h: Tensor) -> Tensor:
+    return h[torch.arange(h.shape[0]), h.detach()[..., 0].argmax(1)]
+
+
+def test_a_product_of_positions_reads_them_all():
+    model = Reading(lambda h: torch.eye(SIZE).double().roll(1, 0) @ h.tanh(), first_token)
+    assert positions(model, signed(SIZE, SIZE, SIZE)) == SIZE + SIZE  # it is a layer itself
+
+
+READS = {
+    "the last": (lambda h: h[:, -1], 1),
+    "two of them": (lambda h: h[:, 1:3].sum(1), 2),
+    "every second": (lambda h: h[:, ::2].mean(1), 2),
+    "three of them": (lambda h: h[:, 1:].sum(1), SIZE),  # would hardly be less
+    "the same twice": (lambda h: h[:, 1] + h[:, 1].tanh(), 1),
+    "one and another": (lambda h: h[:, 1] + h[:, 2].tanh(), SIZE),
+    "after another dimension": (lambda h: h.transpose(0, 1)[2], 1),
+    "one by the numbers": (by_numbers, SIZE),
+}
+
+
+@pytest.mark.parametrize(("read", "count"), READS.values(), ids=READS)
+def test_positions_are_those_that_are_read(read, count):
+    assert positions(Reading(torch.tanh, read), signed(SIZE, SIZE, SIZE)) == count
+
+
+# ---- attention -----------------------------------------------------------------------------------
+
+
+class Attending(nn.Module):
+    """A layer of a transformer over embedded tokens, and a head that reads one of them."""
+
+    def __init__(self, attend: Callable[..., Tensor], read: Function | None) -> None:
+        super().__init__()
+        self.attend, self.read = attend, read
+        self.embedding = nn.Embedding(20, 8)
+        self.q, self.k, self.v, self.o = (nn.Linear(8, 8) for _ in range(4))
+        self.norm, self.up, self.down = nn.LayerNorm(8), nn.Linear(8, 32), nn.Linear(32, 8)
+        self.head = nn.Linear(8, 8)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Scores (batch, classes)."""
+        h, real = self.embedding(ids), ids > 3
+        q, k, v = (f(h).unflatten(2, (2, -1)).transpose(1, 2) for f in (self.q, self.k, self.v))
+        h = h + self.o(self.attend(q, k, v, real).transpose(1, 2).flatten(2))
+        h = self.head(self.norm(h + self.down(F.gelu(self.up(h)))))
+        return h[:, 0] if self.read is None else h[torch.arange(ids.shape[0]), self.read(real)]
+
+
+def last(real: Tensor) -> Tensor:
+    return (torch.arange(real.shape[1]) * real).argmax(-1)
+
+
+def from_the_end(real: Tensor) -> Tensor:
+    return last(real) - real.shape[1]
+
+
+def fused(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+def masked(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
+    before = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool).tril()
+    mask = (real[:, None, None] & before) | torch.eye(q.shape[2], dtype=torch.bool)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def biased(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
+    distance = torch.arange(q.shape[2])[:, None] - torch.arange(k.shape[2])
+    return F.scaled_dot_product_attention(q, k, v, -0.5 * distance.abs().double()[None, None])
+
+
+def written_out(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
+    scores = (q @ k.mT / q.shape[-1] ** 0.5).masked_fill(~real[:, None, None], -1e9)
+    return scores.softmax(-1) @ v
+
+
+def causal(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+@pytest.mark.parametrize("recipe", ["attnlrp", "cp-lrp"])
+@pytest.mark.parametrize("read", [None, last, from_the_end])
+@pytest.mark.parametrize("attend", [fused, masked, biased, written_out, causal])
+def test_a_layer_of_a_transformer_runs_at_the_token_that_is_read(attend, read, recipe):
+    model = randomise(Attending(attend, read)).double()
+    ids = torch.randint(4, 20, (3, 6), generator=torch.Generator().manual_seed(0))
+    ids[0, 4:] = 1
+    explainer = relprop.Explainer(model, recipe)
+    found, whole = explainer(ids), explainer(ids, layers=["norm"])
+    torch.testing.assert_close(found.output, model(ids), rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(found.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
+    # Layers in units of width x width: o, up, down and head are 10. Queries are one more; but not
+    # where what comes before a token is told by its place.
+    queries = 0 if attend is causal else 1
+    units = 10 + queries + 10 + (queries if recipe == "attnlrp" else 0)
+    saved = products(lambda: explainer(ids, layers=["norm"])) - products(lambda: explainer(ids))
+    assert saved == 2 * 8 * 8 * units * 3 * (6 - 1)
+
+
+class Encoding(nn.Module):
+    """A layer of torch's, and a head that reads the first token."""
+
+    def __init__(self, batch_first: bool, norm_first: bool) -> None:
+        super().__init__()
+        options = {"batch_first": batch_first, "norm_first": norm_first, "activation": "gelu"}
+        self.layer = nn.TransformerEncoderLayer(8, 2, 32, **options)
+        self.head, self.swaps = nn.Linear(8, 3), not batch_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores (batch, classes) of a text (batch, length, width)."""
+        return self.head(self.layer(x.transpose(0, 1))[0] if self.swaps else self.layer(x)[:, 0])
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_a_layer_of_torch_runs_at_the_token_that_is_read(batch_first, norm_first):
+    model, x = randomise(Encoding(batch_first, norm_first)).double(), signed(3, 6, 8)
+    explainer = relprop.Explainer(model, "attnlrp")
+    found, whole = explainer(x), explainer(x, layers=["layer"])
+    torch.testing.assert_close(found.output, model(x), rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(found.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
+    bmm = torch.ops.aten.bmm  # as which torch multiplies what is not contiguous
+    run = products(lambda: explainer(x), bmm)
+    saved = products(lambda: explainer(x, layers=["layer"]), bmm) - run
+    assert saved == 2 * 8 * 8 * (10 + 10) * 3 * (6 - 1)  # of 12, keys and values are 2
+
+
+# ---- what else asks for all positions ------------------------------------------------------------
+
+
+def test_rules_that_look_at_all_positions_get_them():
+    model, x = randomise(Reading(torch.tanh, first_token)).double(), signed(SIZE, SIZE, SIZE)
+    share = relprop.rule(("linear",))(by_the_largest)
+    bounds = {"low": -4 - torch.rand(SIZE, SIZE).double(), "high": 4.0}
+    for row in (("epsilon", {"epsilon": 0.3, "relative": True}), ("z-box", bounds), (share, {})):
+        recipe = relprop.Recipe.preset("zero").using("first", row[0], **row[1])
+        explainer = relprop.Explainer(model, recipe)
+        whole = explainer(x, layers=["first"]).relevance
+        torch.testing.assert_close(explainer(x).relevance, whole, rtol=0, atol=0)
+
+
+def by_the_largest(step) -> relprop.Back:
+    """Of each sample, scaled by its largest output."""
+    size = step.z.abs().amax((1, 2), keepdim=True)
+    return relprop.Back(lambda c: (c / size) @ step.weights.raw, lambda c: {})
+
+
+def test_weights_that_a_rule_derives_are_the_same_for_both_and_follow_the_model():
+    model, x = randomise(Reading(F.relu, first_token)).double(), signed(SIZE, SIZE, SIZE)
+    explainer = relprop.Explainer(model, "epsilon-plus")
+    for _ in range(2):
+        found, whole = explainer(x), explainer(x, layers=["first"])
+        torch.testing.assert_close(found.relevance, whole.relevance)
+        torch.testing.assert_close(
+            relprop.explain(model, x, "epsilon-plus").relevance, found.relevance
+        )
+        with torch.no_grad():
+            model.first.weight.mul_(-1.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "call"),
+    [
+        ({}, {"target": "all"}),
+        ({}, {"target": "all", "recompute": True}),
+        ({}, {"create_graph": True}),
+        ({}, {"batch_size": 2, "seed": "one"}),
+        ({"compile": True}, {}),
+    ],
+    ids=["several targets", "recomputed", "differentiable", "in parts", "compiled"],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what torch.compile imports is old
+def test_in_every_way_of_calling(options, call):
+    model = randomise(Attending(masked, last)).double()
+    ids = torch.randint(2, 20, (3, 6), generator=torch.Generator().manual_seed(0))
+    found = relprop.Explainer(model, "attnlrp", **options)(ids, **call)
+    whole = relprop.Explainer(model, "attnlrp")(ids, layers=["norm"], **call)
+    torch.testing.assert_close(found.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(found.output, whole.output, rtol=1e-9, atol=1e-11)
+    if found.relevance.requires_grad:
+        one, other = (
+            torch.autograd.grad(e.relevance.square().sum(), model.up.weight)[0]
+            for e in (found, whole)
+        )
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
