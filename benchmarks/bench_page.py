@@ -46,7 +46,9 @@ LEGEND = f"""\
 - **{CHANNELS_LAST}**: the floor for whoever lays weights and pictures out by hand for torch's
   convolutions on CPUs to be faster. relprop does so by itself: its own rows are of the default.
 - **{FORWARD}**: the model without anything else. A method that needs a forward pass and a backward
-  pass of the same cost cannot take less than gradient x input does.
+  pass of the same cost cannot take less than gradient x input does, unless it leaves out what the
+  output does not need: where a head reads one token, relprop computes the last layer's other tokens
+  as keys and values alone, and gradient x input all of them.
 - **compiled**: with `compile=True`, which on a GPU also records what is launched as a CUDA graph.
 - **saved plan**: what was read of the model, and the recipe, come from a file that another process
   wrote. What torch.export leaves in a process that reads a model, some 20 MB, is not there.

@@ -131,6 +131,8 @@ class Explainer:
         memory        bytes: explain as many at a time as fit, by what one and two samples need
         recompute     keep less on the way forward, and run parts of the model once more on the way
                       back: for very deep models, and not with ledger
+        Without ledger, layers and only, what the output reads at few positions, such as one token
+        of a transformer's last layer, is computed there alone.
         Raises RelpropError before anything runs if an argument is wrong, or an operation has no
         rule; and after it if the result is not finite.
         """
