@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 import relprop
+from relprop.errors import PlanError
 
 SIZE = 4  # of the batch, of texts and of tokens: no dimension is known by its size
 READ = 2 * 2 * SIZE**3  # operations of a layer at one position, forward and back
@@ -74,6 +75,7 @@ ALONG = {
     "length first": lambda h: h.permute(1, 0, 2).tanh().transpose(0, 1),
     "length last": lambda h: h.mT.tanh().mT,
     "one more dimension": lambda h: h.unsqueeze(1).tanh().squeeze(1),
+    "another dtype": lambda h: h.to(torch.float64).type_as(h),
     "channels apart": lambda h: torch.cat([h.unflatten(2, (2, 2))[:, :, 1], h[..., 2:]], -1),
     "channels joined": lambda h: torch.cat([h, h.tanh()], -1)[..., 2:6],
     "what is expanded": lambda h: h + h.mean(-1, keepdim=True).expand(-1, -1, SIZE),
@@ -93,6 +95,7 @@ ACROSS = {
     "another order": lambda h: h.flip(1).roll(1, 1),
     "positions joined": lambda h: torch.cat([h[:, 1:], h], 1),
     "another shape": lambda h: h.reshape(-1, SIZE * SIZE).reshape(-1, 2, 2, SIZE)[:, :, 1],
+    "no dimension of size 1": lambda h: h.tanh().squeeze(1),
     "all samples as one": lambda h: h.reshape(-1, SIZE).tanh().reshape(-1, SIZE, SIZE),
 }
 
@@ -179,6 +182,18 @@ def written_out(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
     return scores.softmax(-1) @ v
 
 
+def biased_for_all(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
+    """With one row a head's own, and as many heads as samples."""
+    distance = torch.arange(q.shape[2])[:, None] - torch.arange(k.shape[2])
+    scores = q @ k.mT + (-0.5 * distance.abs().double())[None]
+    return scores.softmax(-1) @ v
+
+
+def inside_another(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
+    """In a dimension of size 1 before that of samples."""
+    return torch.stack([fused(q, k, v, real)]).mean(0)
+
+
 def causal(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, is_causal=True)
 
@@ -200,6 +215,51 @@ def test_a_layer_of_a_transformer_runs_at_the_token_that_is_read(attend, read, r
     units = 10 + queries + 10 + (queries if recipe == "attnlrp" else 0)
     saved = products(lambda: explainer(ids, layers=["norm"])) - products(lambda: explainer(ids))
     assert saved == 2 * 8 * 8 * units * 3 * (6 - 1)
+
+
+@pytest.mark.parametrize("read", [None, last])
+@pytest.mark.parametrize("attend", [biased_for_all, inside_another])
+def test_what_holds_samples_elsewhere_or_not_at_all(attend, read):
+    model = randomise(Attending(attend, read)).double()
+    ids = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 1, 1, 1]])
+    explainer = relprop.Explainer(model, "attnlrp")
+    found, whole = explainer(ids), explainer(ids, layers=["norm"])
+    torch.testing.assert_close(found.output, model(ids), rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(found.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
+
+
+class Pointing(nn.Module):
+    """Reads the position that a number says, given beside the text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor, where: Tensor) -> Tensor:
+        """Scores (batch, classes)."""
+        return self.last(self.first(x).tanh()[torch.arange(x.shape[0]), where])
+
+
+def test_a_position_is_what_torch_takes_for_one():
+    model, x = randomise(Pointing()).double(), signed(3, 5, 4)
+    explainer = relprop.Explainer(model)
+    for where in (torch.tensor([0, -1, 2]), torch.tensor([3, 4, -5], dtype=torch.int32)):
+        whole = relprop.Explainer(model, capture="per-input")((x, where))
+        torch.testing.assert_close(explainer((x, where)).relevance, whole.relevance)
+    with pytest.raises(IndexError, match="out of bounds"):
+        model(x, torch.tensor([0, 5, 2]))
+    with pytest.raises((IndexError, RuntimeError), match="out of bounds"):
+        explainer((x, torch.tensor([0, 5, 2])))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what torch.compile imports is old
+def test_compiled_once_for_batches_of_any_size():
+    model, x = randomise(Pointing()).double(), signed(5, 5, 4)
+    where = torch.tensor([0, -1, 2, 3, 1])
+    compiled, plain = (relprop.Explainer(model, compile=c) for c in (True, False))
+    for size in (3, 5, 2, 1):
+        part = x[:size], where[:size]
+        torch.testing.assert_close(compiled(part).relevance, plain(part).relevance)
 
 
 class Encoding(nn.Module):
@@ -242,6 +302,19 @@ def test_rules_that_look_at_all_positions_get_them():
         explainer = relprop.Explainer(model, recipe)
         whole = explainer(x, layers=["first"]).relevance
         torch.testing.assert_close(explainer(x).relevance, whole, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("operation", ["index", "slice", "gather"])
+def test_rows_for_an_operation_are_for_those_of_the_model(operation):
+    model, x = randomise(Pointing()).double(), signed(3, 5, 4)
+    row = relprop.Selector(operation=operation)
+    explainer = relprop.Explainer(model, relprop.Recipe.preset("auto").using(row, "gradient"))
+    given = x, torch.tensor([0, -1, 2])
+    if operation != "index":
+        with pytest.raises(PlanError, match="fits no module"):
+            explainer(given)
+        return
+    torch.testing.assert_close(explainer(given).relevance, relprop.explain(model, given).relevance)
 
 
 def by_the_largest(step) -> relprop.Back:

@@ -194,49 +194,54 @@ def make_program(
     """
     graph, state = read.graph, state_of(model, read.graph)
     program = Program(make_plan(graph, recipe))
-    narrow = _narrowed(program, inputs, state)
     first, _ = _ends(graph, inputs)
     with _named_failure(model, inputs):
         expected = graph.run(first.tensors, state) if expected is None else expected
-    for one in {id(program): program, id(narrow): narrow}.values():
-        _check_rounding(one, model, inputs, state, expected)
-    layouts = {name: at for name, at in read.layouts.items() if name in program.plan.forms}
-    return Made(program, layouts, narrow, CompiledProgram(narrow))
-
-
-def _narrowed(program: Program, inputs: Inputs, state: Mapping[str, Tensor]) -> Program:
-    """The same at those positions alone that the output needs, where its rules do not mix them."""
-    graph = program.plan.graph
-    batched = frozenset(graph.inputs[label] for label in inputs.batched)
-    found = narrowed(graph, graph.given(inputs.tensors, state), batched)
-    if found is graph or any(step.rule and step.rule.mixes for step in program.plan.steps):
-        return program
-    return Program(make_plan(found, program.plan.recipe), kin=program)
-
-
-def _check_rounding(
-    program: Program,
-    model: nn.Module,
-    inputs: Inputs,
-    state: Mapping[str, Tensor],
-    expected: Tensor,
-) -> None:
-    """NumberError if a program does not give, for the first sample, what is expected."""
-    graph = program.plan.graph
-    first, _ = _ends(graph, inputs)
     got = program.forward(first.tensors, state).output
     change, limit = difference(got, expected), rounding(expected)
     if change > limit:  # what is expected may be of numbers that are no longer there
         change = difference(got, _alone(graph, inputs, state))
     if change > limit:
         where = first_apart(program, first.tensors, state, limit)
-        raise NumberError(
-            f"{type(model).__name__} magnifies rounding: to fold its batch norms, to lay pictures "
-            "out channels-last, or to compute the needed positions alone, changes its output by "
-            f"{change:.1%}{where}",
-            "a model whose output is stable in its own precision",
-            "explain it in float64: model.double() and x.double()",
-        )
+        how = "to fold its batch norms, or to lay pictures out channels-last,"
+        raise _magnifies(model, how, change, where)
+    narrow = _narrowed(program, model, inputs, state)
+    layouts = {name: at for name, at in read.layouts.items() if name in program.plan.forms}
+    return Made(program, layouts, narrow, CompiledProgram(narrow))
+
+
+def _narrowed(
+    program: Program, model: nn.Module, inputs: Inputs, state: Mapping[str, Tensor]
+) -> Program:
+    """The same at those positions alone that the output needs, where its recipe does not mix them.
+
+    Raises NumberError if it does not give the same for two samples.
+    """
+    graph, recipe = program.plan.graph, program.plan.recipe
+    mixes_positions = any(step.rule and step.rule.mixes for step in program.plan.steps)
+    by_operation = any(row.selector.operation is not None for row in recipe.rows)
+    if mixes_positions or by_operation:  # these name operations of the model's own
+        return program
+    batched = frozenset(graph.inputs[label] for label in inputs.batched)
+    found = narrowed(graph, graph.given(inputs.tensors, state), batched)
+    if found is graph:
+        return program
+    narrow = Program(make_plan(found, recipe), kin=program)
+    both = _chosen(inputs, [0, -1])
+    got, whole = (one.forward(both.tensors, state).output for one in (narrow, program))
+    change = difference(got, whole)
+    if change > rounding(whole):
+        raise _magnifies(model, "to compute those positions alone that it needs", change, "")
+    return narrow
+
+
+def _magnifies(model: nn.Module, how: str, change: float, where: str) -> NumberError:
+    return NumberError(
+        f"{type(model).__name__} magnifies rounding: {how} changes its output by "
+        f"{change:.1%}{where}",
+        "a model whose output is stable in its own precision",
+        "explain it in float64: model.double() and x.double()",
+    )
 
 
 def _alone(graph: Graph, inputs: Inputs, state: Mapping[str, Tensor]) -> Tensor:

@@ -157,7 +157,7 @@ def _mean(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int])
 
 def _cat(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
     tensors, dim = _filled(args, [None, 0])
-    sizes = [tensor.shape[dim] for tensor in tensors]
+    sizes = [0 if tensor.shape == (0,) else tensor.shape[dim] for tensor in tensors]
 
     def pull(c: Tensor) -> tuple[Tensor, ...]:
         parts = c.split_with_sizes(sizes, dim)

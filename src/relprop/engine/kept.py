@@ -38,7 +38,7 @@ class Kept:
 
 
 class KeptWeights:
-    """The layers of one program, by step. Threads may share it."""
+    """The layers of a plan, by step. Programs of the same steps may share it, and threads."""
 
     def __init__(self, plan: Plan) -> None:
         self._entries_of = _entries_of(plan.graph)

@@ -23,13 +23,13 @@ _WORTH_IT = frozenset(["linear", "matmul", "bmm", "scaled_dot_product_attention"
 
 @dataclass(frozen=True)
 class At:
-    """Positions along a dimension: some for all samples, or one for each.
+    """Positions along a dimension: the same ones of all samples, or one of each.
 
-    index  name of the value that holds each sample's (batch,)
+    index  name of the value that says which of each, (batch,); None: `positions` does of all
     """
 
     dim: int
-    some: range = range(1)
+    positions: range = range(1)
     index: str | None = None
 
 
@@ -68,42 +68,51 @@ def _wanted(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, At | None]:
         (at,) = asked[node.name] if len(asked[node.name]) == 1 else (None,)
         reads = _reads(node, at, nodes, shapes) if at else None
         wanted[node.name] = at if reads is not None else None
-        start = _start(node, nodes, shapes) if reads is None else None
-        reads = {node.args[0].name: start} if start else reads or {}
+        reads = _start(node, nodes, shapes) if reads is None else reads
         for name in node.inputs:
-            whole = name not in reads or not _may_narrow(shapes[name], reads[name])
-            asked[name].add(None if whole else reads[name])
+            asked[name].add(reads.get(name))
     return wanted
 
 
 def _reads(
     node: Node, at: At, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]
-) -> dict[str, At] | None:
+) -> dict[str, At | None] | None:
     """Where the inputs are read for a result at some positions; None if it must be whole."""
     dims = read_along(node, at.dim, shapes)
-    if dims is None or (
-        at.index and not all(_has_each(n, d, nodes, shapes) for n, d in dims.items())
-    ):
+    if dims is None:
         return None
-    return {name: replace(at, dim=dim) for name, dim in dims.items()}
+    reads: dict[str, At | None] = {name: replace(at, dim=dim) for name, dim in dims.items()}
+    if at.index is None:
+        return reads
+    serve_all = {name for name in dims if _serves_all(shapes[name], node.shape)}
+    by_sample = [name for name in (node.name, *dims) if name not in serve_all]
+    if not all(_holds_samples_first(name, nodes, shapes) for name in by_sample):
+        return None
+    return {name: None if name in serve_all else read for name, read in reads.items()}
 
 
-def _has_each(name: str, dim: int, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]) -> bool:
-    """Whether a position can be taken of each sample: it has these first, or serves all."""
-    merged = name in nodes and nodes[name].merged
-    return dim > 0 and not merged and shapes[name][0] in (None, 1)
+def _serves_all(shape: Shape, result: Shape) -> bool:
+    """Whether a value is the same for all samples of a result: each takes its own position."""
+    return len(shape) == len(result) and shape[0] == 1 and None not in shape
 
 
-def _may_narrow(shape: Shape, at: At) -> bool:
-    """Not what serves all samples, if their positions differ: it is cut."""
-    return at.index is None or shape[0] is None
+def _holds_samples_first(name: str, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]) -> bool:
+    """Whether the first dimension runs over samples, and over nothing else."""
+    shape, merged = shapes[name], name in nodes and nodes[name].merged
+    return shape[:1] == (None,) and None not in shape[1:] and not merged
 
 
-def _start(node: Node, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]) -> At | None:
-    """The positions that an operation takes of its first argument, if they are few."""
+def _start(
+    node: Node, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]
+) -> dict[str, At | None]:
+    """Where an operation reads its first argument, if it takes few positions of it."""
     if node.operation not in _TAKES or not isinstance(node.args[0], Ref) or node.kwargs:
-        return None
-    return _TAKES[node.operation](node, shapes[node.args[0].name], nodes)
+        return {}
+    x = node.args[0].name
+    at = _TAKES[node.operation](node, shapes[x], nodes)
+    if at is None or (at.index and not _holds_samples_first(x, nodes, shapes)):
+        return {}
+    return {x: at}
 
 
 def _of_select(node: Node, shape: Shape, nodes: Mapping[str, Node]) -> At | None:
@@ -125,10 +134,10 @@ def _of_slice(node: Node, shape: Shape, nodes: Mapping[str, Node]) -> At | None:
 
 
 def _of_index(node: Node, shape: Shape, nodes: Mapping[str, Node]) -> At | None:
-    """x[arange(batch), index], for samples in the first dimension."""
+    """Of x[arange(batch), index]."""
     places = node.args[1]
     found = [nodes.get(ref.name) for ref in places if isinstance(ref, Ref)]
-    if len(places) != 2 or len(found) != 2 or shape[0] is not None or shape[1] in (None, 1):
+    if len(places) != 2 or len(found) != 2 or shape[1] in (None, 1):
         return None
     each, index = found
     if each is None or index is None or each.merged or index.merged or index.floating:
@@ -163,22 +172,15 @@ class _Narrowing:
 
     def run(self) -> Graph:
         """The narrowed graph."""
-        for name in self._wanted_in_order():
-            self._place(name)
+        for node in self._graph.nodes:
+            if node.name in self._wanted:
+                self._place(node.name)
         found = replace(self._graph, nodes=tuple(self._placed.values()))
         return replace(found, nodes=tuple(found.needed(found.output, self._given)))
 
-    def _wanted_in_order(self) -> list[str]:
-        return [node.name for node in self._graph.nodes if node.name in self._wanted]
-
     def _place(self, name: str) -> None:
-        """A node, after those that it reads: what says where stands late in a model's code."""
-        if name in self._placed or name not in self._nodes:
-            return
-        node = self._rewritten(self._nodes[name], self._wanted[name])
-        for read in node.inputs:
-            self._place(read)
-        self._placed[name] = node
+        if name not in self._placed:
+            self._placed[name] = self._rewritten(self._nodes[name], self._wanted[name])
 
     def _rewritten(self, node: Node, at: At | None) -> Node:
         if at is None:
@@ -188,40 +190,41 @@ class _Narrowing:
         names = {name: self._at(name, replace(at, dim=dim)) for name, dim in dims.items()}
         args, kwargs = _renamed(node.args, names), _renamed(dict(node.kwargs), names)
         if node.operation in SIZED and args[1][at.dim] != -1:
-            args = (args[0], _with(args[1], at.dim, len(at.some)), *args[2:])
-        shape = tuple(_with(node.shape, at.dim, len(at.some)))
+            args = (args[0], _with(args[1], at.dim, len(at.positions)), *args[2:])
+        shape = tuple(_with(node.shape, at.dim, len(at.positions)))
         return replace(node, args=args, kwargs=kwargs, shape=shape)
 
     def _of_narrowed(self, node: Node) -> Node:
-        """What takes positions of a value that holds no others."""
-        at = _start(node, self._nodes, self._shapes)
-        if at is None or self._wanted.get(node.args[0].name) != at:
-            return node
-        x = node.args[0]
-        if node.operation == "slice":
-            return replace(node, args=(x, at.dim, 0, _END))
-        target = torch.ops.aten.select.int
-        return replace(node, operation="select", target=target, args=(x, at.dim, 0))
+        """What takes positions of a value that holds no others takes all that there are."""
+        for name, at in _start(node, self._nodes, self._shapes).items():
+            if at is None or self._wanted.get(name) != at:
+                continue
+            if node.operation == "slice":
+                return replace(node, args=(Ref(name), at.dim, 0, _END))
+            target = torch.ops.aten.select.int
+            return replace(node, operation="select", target=target, args=(Ref(name), at.dim, 0))
+        return node
 
     def _at(self, name: str, at: At) -> str:
         """The name of a value at these positions: narrowed, or cut."""
         if self._wanted.get(name) == at:
             return name
-        where = f"each {at.index}" if at.index else f"{at.some.start}:{at.some.stop}:{at.some.step}"
+        where = f"of each {at.index}" if at.index else str(at.positions)
         cut = f"{name} [{at.dim}, {where}]"
         if cut not in self._placed:
-            self._place(name)
-            self._place(at.index or "")
+            if at.index:  # which a model's code may compute after what is cut
+                for node in self._graph.needed(at.index, {**self._given, **self._placed}):
+                    self._place(node.name)
             self._placed[cut] = self._cut(cut, name, at)
         return cut
 
     def _cut(self, cut: str, name: str, at: At) -> Node:
-        shape = _with(self._shapes[name], at.dim, len(at.some))
-        bounds = at.some.start, at.some.stop, at.some.step
+        shape = _with(self._shapes[name], at.dim, len(at.positions))
+        bounds = at.positions.start, at.positions.stop, at.positions.step
         like = self._nodes.get(name)
         return Node(
             name=cut,
-            operation="take_along_dim" if at.index else "slice",
+            operation="gather" if at.index else "slice",
             target=_of_each if at.index else torch.ops.aten.slice.Tensor,
             args=(Ref(name), at.dim, *([Ref(at.index)] if at.index else bounds)),
             kwargs={},
@@ -236,8 +239,10 @@ class _Narrowing:
 
 def _of_each(value: Tensor, dim: int, index: Tensor) -> Tensor:
     """Of each sample the one position that `index` (batch,) says, of a dimension that remains."""
-    where = (index % value.shape[dim]).reshape(-1, *[1] * (value.ndim - 1))
-    return torch.take_along_dim(value, where, dim)
+    index = torch.where(index < 0, index + value.shape[dim], index).long()
+    shape = [index.shape[0], *value.shape[1:]]
+    places = index.reshape(-1, *[1] * (value.ndim - 1)).expand(_with(shape, dim, 1))
+    return value.expand(shape).gather(dim, places)
 
 
 def _with(sizes: Any, place: int, size: int | None) -> list[Any]:

@@ -61,11 +61,19 @@ def _mean(node: Node, dim: int, shapes: Shapes) -> dict[str, int] | None:
 
 
 def _reshaped(node: Node, dim: int, shapes: Shapes) -> dict[str, int] | None:
-    if node.operation == "squeeze" and len(node.args) == 1:
-        return None  # of one position, it would take that dimension, too
+    shape = shapes[node.args[0].name]
     if node.operation in SIZED and not isinstance(node.args[1], (list, tuple)):
         return None
-    return _one(node, _same_place(shapes[node.args[0].name], node.shape, dim))
+    at = _same_place(shape, node.shape, dim)
+    if node.operation == "squeeze" and at in _squeezed(node, len(shape)):
+        return None  # of one position, it would take that dimension, too
+    return _one(node, at)
+
+
+def _squeezed(node: Node, rank: int) -> set[int]:
+    """Dimensions that are taken away if they are of size 1."""
+    dims = node.args[1] if len(node.args) > 1 else range(rank)
+    return {dim % rank for dim in ([dims] if isinstance(dims, int) else dims)}
 
 
 def _same_place(before: Shape, after: Shape, dim: int) -> int | None:
@@ -133,7 +141,8 @@ def _attention(node: Node, dim: int, shapes: Shapes) -> dict[str, int] | None:
     mask = options["attn_mask"]
     others = [ref.name for ref in (key, value, mask) if isinstance(ref, Ref)]
     moved = options["is_causal"] or options["dropout_p"]
-    if moved or query.name in others or dim != len(node.shape) - 2:
+    rank = len(shapes[query.name])
+    if moved or query.name in others or not dim == len(node.shape) - 2 == rank - 2:
         return None
     found = {query.name: dim}
     rows = shapes[mask.name][-2:-1] if isinstance(mask, Ref) else ()
@@ -156,13 +165,13 @@ _ENTRYWISE = """
 add sub rsub mul div neg pow abs square sqrt rsqrt reciprocal exp log sin cos tanh erf sigmoid
 softplus softsign relu relu6 leaky_relu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh
 clamp clamp_min clamp_max maximum minimum where masked_fill eq ne lt le gt ge logical_and logical_or
-logical_not bitwise_and bitwise_or bitwise_not alias clone contiguous to _to_copy
+logical_not bitwise_and bitwise_or bitwise_not alias clone contiguous to _to_copy type_as
 """
 _Rule = Callable[[Node, int, Shapes], dict[str, int] | None]
 _RULES: Mapping[str, _Rule] = {
     **dict.fromkeys(_ENTRYWISE.split(), _entrywise),
     **dict.fromkeys(
-        ("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze"),
+        ("view", "reshape", "_unsafe_view", "flatten", "squeeze", "unsqueeze"),
         _reshaped,
     ),
     **dict.fromkeys(("layer_norm", "rms_norm"), _layer_norm),
