@@ -28,6 +28,11 @@ FUNCTIONS = {
     "expanded": lambda x: x[:, None, :1].expand(-1, 2, 3, -1),
     "joined": lambda x: torch.cat([2 * x[:, None], x[:, None].flip(2), x[:, None] * 3], 1),
     "joined with a constant": lambda x: torch.cat([torch.ones_like(x), x], 1).unflatten(1, (2, 3)),
+    "joined with nothing, as caches are": lambda x: (
+        torch.cat([torch.zeros(0, dtype=x.dtype), x[:, None], 2 * x[:, None]], -2).unflatten(
+            2, (2, 3)
+        )
+    ).sum(1),
     "cast": lambda x: (
         nn.functional.linear(x[:, None].float(), torch.arange(16.0).reshape(4, 4))
         + torch.ones(3, 4, dtype=torch.float64)
