@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .graph import Graph, Node, Ref
-from .positions import SIZED, Shape, read_along
+from .positions import SIZED, Shape, Shapes, read_along
 
 _END = 2**63 - 1
 # Without one of these among what is narrowed, it would save nothing.
@@ -57,7 +57,7 @@ def _shape(value: Any, batched: bool) -> Shape:
 # ---- what is needed ------------------------------------------------------------------------------
 
 
-def _wanted(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, At | None]:
+def _wanted(graph: Graph, shapes: Shapes) -> dict[str, At | None]:
     """Where each value is needed, from the output back; None: everywhere."""
     nodes = {node.name: node for node in graph.nodes}
     asked: dict[str, set[At | None]] = defaultdict(set, {graph.output: {None}})
@@ -75,7 +75,7 @@ def _wanted(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, At | None]:
 
 
 def _reads(
-    node: Node, at: At, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]
+    node: Node, at: At, nodes: Mapping[str, Node], shapes: Shapes
 ) -> dict[str, At | None] | None:
     """Where the inputs are read for a result at some positions; None if it must be whole."""
     dims = read_along(node, at.dim, shapes)
@@ -96,36 +96,34 @@ def _serves_all(shape: Shape, result: Shape) -> bool:
     return len(shape) == len(result) and shape[0] == 1 and None not in shape
 
 
-def _holds_samples_first(name: str, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]) -> bool:
+def _holds_samples_first(name: str, nodes: Mapping[str, Node], shapes: Shapes) -> bool:
     """Whether the first dimension runs over samples, and over nothing else."""
     shape, merged = shapes[name], name in nodes and nodes[name].merged
     return shape[:1] == (None,) and None not in shape[1:] and not merged
 
 
-def _start(
-    node: Node, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]
-) -> dict[str, At | None]:
+def _start(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> dict[str, At | None]:
     """Where an operation reads its first argument, if it takes few positions of it."""
     if node.operation not in _TAKES or not isinstance(node.args[0], Ref) or node.kwargs:
         return {}
     x = node.args[0].name
-    at = _TAKES[node.operation](node, shapes[x], nodes)
-    if at is None or (at.index and not _holds_samples_first(x, nodes, shapes)):
-        return {}
-    return {x: at}
+    at = _TAKES[node.operation](node, nodes, shapes)
+    return {x: at} if at else {}
 
 
-def _of_select(node: Node, shape: Shape, nodes: Mapping[str, Node]) -> At | None:
-    _, dim, index = node.args
+def _of_select(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> At | None:
+    x, dim, index = node.args
+    shape = shapes[x.name]
     size = shape[dim]
     if size is None or size < 2 or not isinstance(index, int):
         return None
     return At(dim % len(shape), range(size)[index % size :][:1])
 
 
-def _of_slice(node: Node, shape: Shape, nodes: Mapping[str, Node]) -> At | None:
-    given, defaults = list(node.args[1:]), [0, None, None, 1]
+def _of_slice(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> At | None:
+    (x, *given), defaults = node.args, [0, None, None, 1]
     dim, start, end, step = given + defaults[len(given) :]
+    shape = shapes[x.name]
     size = shape[dim]
     if size is None or any(isinstance(bound, Ref) for bound in (start, end)):
         return None
@@ -133,18 +131,20 @@ def _of_slice(node: Node, shape: Shape, nodes: Mapping[str, Node]) -> At | None:
     return At(dim % len(shape), some) if 0 < 2 * len(some) <= size else None
 
 
-def _of_index(node: Node, shape: Shape, nodes: Mapping[str, Node]) -> At | None:
+def _of_index(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> At | None:
     """Of x[arange(batch), index]."""
-    places = node.args[1]
-    found = [nodes.get(ref.name) for ref in places if isinstance(ref, Ref)]
-    if len(places) != 2 or len(found) != 2 or shape[1] in (None, 1):
+    x, places = node.args
+    if len(places) != 2 or None in places or shapes[x.name][1] in (None, 1):
         return None
-    each, index = found
-    if each is None or index is None or each.merged or index.merged or index.floating:
-        return None
-    counts = each.operation == "arange" and (len(each.args) == 1 or each.args[0] == 0)
-    per_sample = each.shape == index.shape == (None,)
-    return At(1, index=index.name) if counts and len(each.args) < 3 and per_sample else None
+    each, index = (place.name for place in places)
+    one_of_each = all(_holds_samples_first(name, nodes, shapes) for name in (x.name, each, index))
+    counted = _counts(nodes.get(each)) and len(shapes[index]) == 1
+    return At(1, index=index) if one_of_each and counted else None
+
+
+def _counts(node: Node | None) -> bool:
+    """Whether it is an arange from 0 in steps of 1."""
+    return node is not None and node.operation == "arange" and node.args[:-1] in ((), (0,))
 
 
 _TAKES = {"select": _of_select, "slice": _of_slice, "index": _of_index}
@@ -160,7 +160,7 @@ class _Narrowing:
         self,
         graph: Graph,
         given: Mapping[str, Any],
-        shapes: Mapping[str, Shape],
+        shapes: Shapes,
         wanted: Mapping[str, At | None],
     ) -> None:
         self._graph = graph

@@ -57,7 +57,7 @@ def _mean(node: Node, dim: int, shapes: Shapes) -> dict[str, int] | None:
     gone = sorted(d % rank for d in dims)
     for d in [] if keeps or node.kwargs.get("keepdim") else gone:
         dim += d <= dim
-    return _one(node, dim) if dim not in gone else None
+    return _one(node, dim)
 
 
 def _reshaped(node: Node, dim: int, shapes: Shapes) -> dict[str, int] | None:
