@@ -19,7 +19,7 @@ from .engine.facts import find_facts, find_sources
 from .engine.graph import Graph
 from .engine.inputs import Inputs
 from .engine.layout import Layout, beside_nan, company, find_layouts, mixes
-from .engine.narrowing import narrowed
+from .engine.narrowing import narrowed, takes_of_each
 from .engine.planner import make_plan
 from .engine.program import Program
 from .engine.recipe import Recipe
@@ -205,17 +205,22 @@ def make_program(
         where = first_apart(program, first.tensors, state, limit)
         how = "to fold its batch norms, or to lay pictures out channels-last,"
         raise _magnifies(model, how, change, where)
-    narrow = _narrowed(program, model, inputs, state)
+    narrow = _narrowed(program, model, inputs, state, got)
     layouts = {name: at for name, at in read.layouts.items() if name in program.plan.forms}
     return Made(program, layouts, narrow, CompiledProgram(narrow))
 
 
 def _narrowed(
-    program: Program, model: nn.Module, inputs: Inputs, state: Mapping[str, Tensor]
+    program: Program,
+    model: nn.Module,
+    inputs: Inputs,
+    state: Mapping[str, Tensor],
+    expected: Tensor,
 ) -> Program:
     """The same at those positions alone that the output needs, where its recipe does not mix them.
 
-    Raises NumberError if it does not give the same for two samples.
+    expected  what the program gives for the first sample
+    Raises NumberError if it does not give the same; of two samples, where each has its positions.
     """
     graph, recipe = program.plan.graph, program.plan.recipe
     mixes_positions = any(step.rule and step.rule.mixes for step in program.plan.steps)
@@ -226,11 +231,12 @@ def _narrowed(
     found = narrowed(graph, graph.given(inputs.tensors, state), batched)
     if found is graph:
         return program
-    narrow = Program(make_plan(found, recipe), kin=program)
-    both = _chosen(inputs, [0, -1])
-    got, whole = (one.forward(both.tensors, state).output for one in (narrow, program))
-    change = difference(got, whole)
-    if change > rounding(whole):
+    narrow, (some, _) = Program(make_plan(found, recipe), kin=program), _ends(graph, inputs)
+    if takes_of_each(found):
+        some = _chosen(inputs, [0, -1])
+        expected = program.forward(some.tensors, state).output
+    change = difference(narrow.forward(some.tensors, state).output, expected)
+    if change > rounding(expected):
         raise _magnifies(model, "to compute those positions alone that it needs", change, "")
     return narrow
 

@@ -49,6 +49,11 @@ def narrowed(graph: Graph, given: Mapping[str, Any], batched: frozenset[str]) ->
     return _Narrowing(graph, given, shapes, wanted).run()
 
 
+def takes_of_each(graph: Graph) -> bool:
+    """Whether a narrowed graph takes another position of each sample."""
+    return any(node.target is _of_each for node in graph.nodes)
+
+
 def _shape(value: Any, batched: bool) -> Shape:
     shape: Shape = tuple(getattr(value, "shape", ()))
     return (None, *shape[1:]) if batched else shape
