@@ -338,6 +338,14 @@ def test_weights_that_a_rule_derives_are_the_same_for_both_and_follow_the_model(
             model.first.weight.mul_(-1.5)
 
 
+def test_positions_are_looked_up_where_they_are():
+    model, x = randomise(Pointing()).double(), signed(3, 5, 4)
+    explainer, given = relprop.Explainer(model), (x, torch.tensor([0, -1, 2]))
+    want = explainer(given).relevance
+    with torch.device("meta"):
+        assert explainer(given).relevance.equal(want)
+
+
 def test_in_every_way_of_calling():
     model = randomise(Attending(masked, last)).double()
     ids = torch.randint(2, 20, (3, 6), generator=torch.Generator().manual_seed(0))
