@@ -192,8 +192,9 @@ class _Narrowing:
             return self._of_narrowed(node)
         dims = read_along(node, at.dim, self._shapes)
         assert dims is not None
-        names = {name: self._at(name, replace(at, dim=dim)) for name, dim in dims.items()}
-        args, kwargs = _renamed(node.args, names), _renamed(dict(node.kwargs), names)
+        refs = {name: Ref(name) for name in node.inputs}
+        refs |= {name: Ref(self._at(name, replace(at, dim=dim))) for name, dim in dims.items()}
+        args, kwargs = node.arguments(refs), node.named(refs)
         if node.operation in SIZED and args[1][at.dim] != -1:
             args = (args[0], _with(args[1], at.dim, len(at.positions)), *args[2:])
         shape = tuple(_with(node.shape, at.dim, len(at.positions)))
@@ -255,14 +256,3 @@ def _with(sizes: Any, place: int, size: int | None) -> list[Any]:
     found = list(sizes)
     found[place] = size
     return found
-
-
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """Arguments that refer to other values."""
-    if isinstance(value, Ref):
-        return Ref(names.get(value.name, value.name))
-    if isinstance(value, (list, tuple)):
-        return type(value)(_renamed(item, names) for item in value)
-    if isinstance(value, dict):
-        return {key: _renamed(item, names) for key, item in value.items()}
-    return value
