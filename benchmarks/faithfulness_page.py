@@ -11,8 +11,8 @@ from scipy.stats import rankdata
 from relprop.compare import Case, Comparison, MethodResult
 from relprop.compare.results import DataSet
 from relprop.data.digits import TITLES
-from relprop.models import ModelCard
-from relprop.summary import Cell
+from relprop.evaluate.statistics.classification import Cell
+from relprop.models.checkpoint import ModelCard
 
 LEVEL = 0.05
 PIXELS, TIED = 784, 0.99  # so many tied pixels are no order

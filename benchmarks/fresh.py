@@ -26,7 +26,7 @@ from methods import COMPILED, SAVED, Method, methods
 from workloads import WORKLOADS, Workload
 
 import relprop
-from relprop.live_memory import peak_bytes
+from relprop.explanation.memory import peak_bytes
 
 SAVE_PLAN = Path(__file__).with_name("save_plan.py")
 STATUS, REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")

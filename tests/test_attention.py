@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from twin_maps import ATTN, LENGTH, ROWS, WIDTH, Net, assert_same, check, erf_gelu, linear, tokens
 
 import relprop
-from relprop.engine import attention
+from relprop.program import attention
 
 SOME = torch.tensor([[1, 0, 1, 1], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]]).bool()
 ADDED = signed(LENGTH, LENGTH, seed=5).masked_fill(~SOME, -math.inf)

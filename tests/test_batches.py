@@ -12,7 +12,7 @@ from zoo import ZOO
 
 import relprop
 from relprop.errors import InputError
-from relprop.live_memory import peak_bytes
+from relprop.explanation.memory import peak_bytes
 
 
 class Deep(nn.Module):

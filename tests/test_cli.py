@@ -12,12 +12,13 @@ from click.testing import CliRunner
 from idx_files import write_digits
 
 import relprop
-from relprop import cli, models
+from relprop import cli
 from relprop.data import first_digits, packaged_digits
 from relprop.demo.output import FIGURES, NUMBERS, PAGE
 from relprop.errors import MissingExtraError
-from relprop.progress import Part, Progress
-from relprop.summary import share
+from relprop.evaluate.statistics.classification import share
+from relprop.models import checkpoint as models
+from relprop.support.progress import Part, Progress
 
 HOME = str(Path(relprop.__file__).parents[1])  # of the package that is tested
 COUNT = 30
@@ -176,7 +177,7 @@ def test_train_writes_where_it_is_told_and_prints_the_accuracy(data, tmp_path, m
 
     digits = packaged_digits()
     loaded = {"train": digits, "test": type(digits)(digits.images, digits.labels, "test", "")}
-    monkeypatch.setattr("relprop.train.train", train)
+    monkeypatch.setattr("relprop.models.train.train", train)
     monkeypatch.setattr("relprop.data.load_digits", lambda split, *_, **__: loaded[split])
     result = relprop_command("train", "mnist-cnn", "--out", tmp_path, "--seed", 5, "--epochs", 2)
     assert result.exit_code == 0, result.output
@@ -210,7 +211,7 @@ def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(monkeypatch, capsys):
 
 def test_lines_say_every_half_minute_how_far_it_is(monkeypatch, capsys):
     now = iter((0.0, 29.9, 30.1, 40.0, 61.0, 62.0))
-    monkeypatch.setattr("relprop.progress.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("relprop.support.progress.time.perf_counter", lambda: next(now))
     with Progress("lines").stage("Reading", 4, "digits") as advance:
         for _ in range(4):
             advance(1)

@@ -24,8 +24,8 @@ from relprop.compare.wording import tables
 from relprop.data import first_digits, packaged_digits
 from relprop.errors import FileError, InputError
 from relprop.evaluate import paired, read, removal_curves
-from relprop.models import model_card, save_model
-from relprop.summary import cell
+from relprop.evaluate.statistics.classification import cell
+from relprop.models.checkpoint import model_card, save_model
 
 HOME = str(Path(relprop.__file__).parents[1])  # of the package that is tested
 COUNT = 257  # a block of 250, and a second one with another mean

@@ -10,7 +10,7 @@ from torch import nn
 
 import relprop
 from relprop import Back, Recipe
-from relprop.engine.rulebook import RULES
+from relprop.rules.registry import RULES
 
 EXAMPLE = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "own_rule.py"))
 PARAMETERS = {"z-box": {"low": -4.0, "high": 4.0}}

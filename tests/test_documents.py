@@ -8,7 +8,7 @@ import torch
 
 import relprop
 from relprop import Recipe, Selector
-from relprop.engine.presets import PRESETS
+from relprop.recipes.presets import PRESETS
 
 BOX = {"low": torch.tensor([[[0.0]], [[-1.5]]]), "high": 2.5}
 MINE = (

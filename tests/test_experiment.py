@@ -21,8 +21,8 @@ from relprop.demo.experiment import (
 from relprop.demo.networks import compare_networks
 from relprop.errors import InputError
 from relprop.evaluate import Reading
-from relprop.models import load_model
-from relprop.summary import cell, paired_difference
+from relprop.evaluate.statistics.classification import cell, paired_difference
+from relprop.models.checkpoint import load_model
 
 
 def planted_table(q=1 / PIXELS, seed=0):

@@ -10,9 +10,9 @@ from idx_files import write_digits
 import relprop
 from relprop.data import first_digits, packaged_digits
 from relprop.evaluate import estimate, paired, removal_curves
-from relprop.models import model_card, save_model
-from relprop.progress import QUIET
-from relprop.summary import cell
+from relprop.evaluate.statistics.classification import cell
+from relprop.models.checkpoint import model_card, save_model
+from relprop.support.progress import QUIET
 
 DENSE = "mnist-dnn-300-100"
 METHODS = ("zero", "epsilon-plus-flat", "gamma:gamma=0.25")

@@ -10,13 +10,13 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 from zoo import ZOO
 
-from relprop.checks import check_inputs
-from relprop.engine import functional as functional_file
-from relprop.engine.capture import Called, _export, _quiet_export, twin
-from relprop.engine.functional import functional, is_simple
-from relprop.engine.graph import Graph, Ref
-from relprop.engine.reading import read
-from relprop.making import state_of
+from relprop.capture import functionalize as functional_file
+from relprop.capture.export import Called, _export, _quiet_export, twin
+from relprop.capture.from_export import read
+from relprop.capture.functionalize import functional, is_simple
+from relprop.capture.model import state_of
+from relprop.explanation.check_inputs import check_inputs
+from relprop.graph.ir import Graph, Ref
 
 
 class Applied(nn.Module):

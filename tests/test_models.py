@@ -15,8 +15,8 @@ from torch import nn
 
 from relprop.data import load_digits
 from relprop.errors import FileError, InputError
-from relprop.models import ModelCard, load_model, model_card, save_model, shipped_models
-from relprop.train import accuracy
+from relprop.models.checkpoint import ModelCard, load_model, model_card, save_model, shipped_models
+from relprop.models.train import accuracy
 
 # As the names say: layer sizes, and the least share of the test digits to be read correctly.
 DENSE = {"mnist-dnn-500": [784, 500, 10], "mnist-dnn-300-100": [784, 300, 100, 10]}

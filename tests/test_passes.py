@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from zoo import ZOO
 
 import relprop
-from relprop.live_memory import peak_bytes
+from relprop.explanation.memory import peak_bytes
 
 # ---- passes and memory ---------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import torch
 from networks import small_cnn
 
 import relprop
-from relprop.quantus_adapter import ExplainFunc
+from relprop.integrations.quantus import ExplainFunc
 
 torch.manual_seed(0)
 MODEL = small_cnn().eval()

@@ -59,6 +59,6 @@ def test_its_accuracies_are_those_of_the_cards(name):
     assert re.search(rf"`{name}` \|.*\| {accuracy:.2%}".replace("%", " ?%"), README)
 
 
-@pytest.mark.parametrize("preset", relprop.engine.presets.PRESETS)
+@pytest.mark.parametrize("preset", relprop.recipes.presets.PRESETS)
 def test_its_table_names_every_preset(preset):
     assert f"`{preset}`" in README

@@ -9,7 +9,7 @@ from removal_models import Product, weighted
 import relprop
 from relprop.errors import InputError
 from relprop.evaluate import paired, patches, ranking, removal_curve, removal_curves, srg
-from relprop.progress import Progress
+from relprop.support.progress import Progress
 
 # ---- closed forms ----------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import spsolve
 
 from relprop.evaluate import neighbours, removal_curve
-from relprop.evaluate.imputation import imputed
+from relprop.evaluate.fills.imputation import imputed
 
 WEIGHTS = {(i, j): 1 / 6 if 0 in (i, j) else 1 / 12 for i in (-1, 0, 1) for j in (-1, 0, 1)}
 del WEIGHTS[0, 0]

@@ -15,7 +15,6 @@ from relprop.evaluate import (
     abpc,
     aopc,
     estimate,
-    estimates,
     faithfulness,
     faithfulness_each,
     margin_drop,
@@ -24,7 +23,8 @@ from relprop.evaluate import (
     paired_each,
     srg,
 )
-from relprop.summary import paired_difference
+from relprop.evaluate.statistics import estimates
+from relprop.evaluate.statistics.classification import paired_difference
 
 
 def curve(scores, order="morf", prediction=None, margin=None, counts=(0, 1, 4)):

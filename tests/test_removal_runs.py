@@ -8,16 +8,7 @@ import torch
 from removal_models import weighted
 from torch import nn
 
-from relprop.evaluate import (
-    Units,
-    delete,
-    grouped,
-    hide,
-    patches,
-    pixels,
-    ranking,
-    removal_curve,
-)
+from relprop.evaluate import Units, delete, grouped, hide, patches, pixels, ranking, removal_curve
 
 # ---- how often, by hand ----------------------------------------------------------------
 

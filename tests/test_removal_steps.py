@@ -8,7 +8,7 @@ from removal_models import weighted
 
 from relprop.errors import InputError
 from relprop.evaluate import grouped, removal_curve
-from relprop.evaluate.steps import column_of, counts
+from relprop.evaluate.removal.steps import column_of, counts
 
 
 def of(steps, *units, **spacing):

@@ -22,8 +22,8 @@ from relprop.demo.results import as_record, short_table, to_json
 from relprop.demo.run import Demo, Run, Settings
 from relprop.errors import FileError
 from relprop.evaluate import Interval
-from relprop.models import ModelCard
-from relprop.summary import Margins
+from relprop.evaluate.statistics.classification import Margins
+from relprop.models.checkpoint import ModelCard
 
 CARD = ModelCard(
     name="a<b",  # a name that would break the page if it were not escaped

@@ -16,7 +16,7 @@ from networks import Concat, Residual, pixels, randomise, signed, small_cnn
 from torch import Tensor, nn
 
 import relprop
-from relprop.engine.forms import stabilise
+from relprop.support.numerics import stabilise
 
 CLOSE = 1e-10  # of the norm: float64 rounding through a few layers, divisions by z near 0 included
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from relprop.evaluate import Reading
-from relprop.summary import cell, margins, paired_difference, share
+from relprop.evaluate.statistics.classification import cell, margins, paired_difference, share
 
 Z = NormalDist().inv_cdf(0.975)
 

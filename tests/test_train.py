@@ -10,8 +10,8 @@ from torch import nn
 
 from relprop.data import Digits
 from relprop.errors import FileError, InputError, MissingExtraError
-from relprop.models import load_model
-from relprop.train import TRAININGS, Training, accuracy, move, train
+from relprop.models.checkpoint import load_model
+from relprop.models.train import TRAININGS, Training, accuracy, move, train
 
 STILL = Training(epochs=1, turn=0, zoom=0, shift=0)
 

@@ -1,20 +1,20 @@
-"""relprop: what a PyTorch classifier looked at, and whether that is true."""
+"""relprop: explains what a PyTorch model looked at, and measures how faithful that is."""
 
 from importlib import import_module
 from types import ModuleType
 
-from .conformance import check_rule
-from .engine.forms import Back
-from .engine.recipe import Recipe
-from .engine.rows import Selector
-from .engine.rulebook import rule
 from .errors import RelpropError
-from .explain import Explainer, explain
-from .explanation import Explanation
-from .margin import margin
-from .method import Method
-from .models import load_model, save_model
-from .target import at
+from .explanation.explainer import Explainer, explain
+from .explanation.method import Method
+from .explanation.result import Explanation
+from .explanation.targets import at
+from .models.checkpoint import load_model, save_model
+from .recipes.recipe import Recipe
+from .recipes.selectors import Selector
+from .rules.backward import Back
+from .rules.registry import rule
+from .support.margin import margin
+from .testing import check_rule
 
 __version__ = "0.1.0"
 
@@ -35,9 +35,11 @@ __all__ = [
     "save_model",
 ]
 
+_LAZY = ("data", "evaluate", "integrations")  # loaded when first used: they import more than torch
+
 
 def __getattr__(name: str) -> ModuleType:
-    """`relprop.evaluate`, loaded when it is first used."""
-    if name == "evaluate":
-        return import_module(".evaluate", __name__)
+    """Import a public sub-package at its first use."""
+    if name in _LAZY:
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,7 @@ import click
 
 from . import __version__
 from .errors import InputError, RelpropError
-from .progress import Progress
+from .support.progress import Progress
 
 DATA_DIR = click.option(
     "--data-dir",
@@ -180,8 +180,8 @@ def train(
 ) -> None:
     """Train a shipped model again, or fashion-dnn-500, fashion-dnn-300-100 or fashion-cnn."""
     from .data import load_digits
-    from .train import train as train_model
-    from .train import training_of
+    from .models.train import train as train_model
+    from .models.train import training_of
 
     progress, family = Progress.fitting(quiet=quiet), training_of(name).family
     digits = load_digits("train", data_dir, family, progress=progress)
@@ -199,8 +199,8 @@ def train(
 def accuracy(name: str, data_dir: Path | None, quiet: bool) -> None:
     """Measure a model, shipped or a file, on the 10,000 test images of its data set."""
     from .data.digits import find_digits, known_family
-    from .models import load_model, model_card
-    from .train import accuracy as measure
+    from .models.checkpoint import load_model, model_card
+    from .models.train import accuracy as measure
 
     model, family = load_model(name), known_family(model_card(name).family or "mnist")
     digits = find_digits(data_dir, family, progress=Progress.fitting(quiet=quiet))

@@ -3,6 +3,8 @@
 Each has three parts: what was given, what is allowed, and what to do about it.
 """
 
+import re
+
 
 class RelpropError(Exception):
     """Base of every error that relprop raises on purpose."""
@@ -47,3 +49,9 @@ class NumberError(RelpropError, ArithmeticError):
 
 class RuleError(RelpropError):
     """A rule of one's own does not do what the engine expects of a rule."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error, in short."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return re.sub(r"\s+", " ", lines[0])[:300] if lines else type(error).__name__

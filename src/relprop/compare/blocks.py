@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import FileError
-from ..files import write_atomically
-from ..models import make_folder
+from ..models.checkpoint import make_folder
+from ..support.files import write_atomically
 
 SETTINGS = "settings.json"
 

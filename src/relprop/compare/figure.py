@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..extras import needs
+from ..support.extras import needs
 from .results import Case, Comparison
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 
 from ..evaluate import Estimate
-from ..evaluate.estimates import Interval
-from ..summary import Cell
+from ..evaluate.statistics.classification import Cell
+from ..evaluate.statistics.estimates import Interval
 from .results import Case, Comparison, MethodResult, OrderResult
 
 

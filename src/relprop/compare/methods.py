@@ -20,13 +20,13 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from ..engine.presets import PRESETS
-from ..engine.recipe import Recipe
-from ..engine.rulebook import closest, complete, keywords
 from ..errors import InputError
-from ..explain import Explainer
-from ..extras import needs
-from ..method import Method
+from ..explanation.explainer import Explainer
+from ..explanation.method import Method
+from ..recipes.presets import PRESETS
+from ..recipes.recipe import Recipe
+from ..support.arguments import closest, complete, keywords
+from ..support.extras import needs
 
 # model, x (n, *features), classes (n,) -> like x
 Attribution = Callable[[nn.Module, Tensor, Tensor], Tensor]

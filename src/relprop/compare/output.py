@@ -7,8 +7,8 @@ from importlib import import_module
 from pathlib import Path
 
 from ..demo.plot import to_bytes
-from ..extras import needs
-from ..progress import QUIET, Progress
+from ..support.extras import needs
+from ..support.progress import QUIET, Progress
 from .blocks import write_file
 from .figure import curves_figure
 from .lines import to_csv

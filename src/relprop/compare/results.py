@@ -11,15 +11,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..evaluate import (
-    Faithfulness,
-    Paired,
-    RemovalCurve,
-    faithfulness_each,
-    paired_each,
-)
-from ..evaluate.estimates import CONFIDENCE
-from ..summary import Cell, cell
+from ..evaluate import Faithfulness, Paired, RemovalCurve, faithfulness_each, paired_each
+from ..evaluate.statistics.classification import Cell, cell
+from ..evaluate.statistics.estimates import CONFIDENCE
 from .keeping import Curves, as_curves, thinned
 from .settings import Task
 

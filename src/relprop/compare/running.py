@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from ..evaluate import read, removal_curves
-from ..evaluate.named_fills import as_fill
-from ..explain import Explainer
-from ..progress import QUIET, Advance, Part, Progress
+from ..evaluate.fills.registry import as_fill
+from ..explanation.explainer import Explainer
+from ..support.progress import QUIET, Advance, Part, Progress
 from .blocks import Folder, open_folder
 from .keeping import as_tensors, joined
 from .methods import Attribution, relevance

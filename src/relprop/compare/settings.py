@@ -18,12 +18,12 @@ from torch import nn
 from .. import __version__
 from ..data import Digits, find_digits, first_digits
 from ..data.digits import TITLES, Family, known_family
-from ..engine.rulebook import closest
 from ..errors import InputError
 from ..evaluate import NAMED, SCORES, feature_count
-from ..evaluate.steps import counts
-from ..models import load_model, model_card
-from ..progress import QUIET, Progress
+from ..evaluate.removal.steps import counts
+from ..models.checkpoint import load_model, model_card
+from ..support.arguments import closest
+from ..support.progress import QUIET, Progress
 from .methods import Choice, choice
 
 # The rules of the seed's table and two presets by depth, all as the demo has them, and the method

@@ -6,7 +6,7 @@ Takes a Comparison. Gives text.
 from textwrap import wrap
 
 from ..evaluate import Paired
-from ..summary import Cell, Margins
+from ..evaluate.statistics.classification import Cell, Margins
 from .results import Case, Comparison, MethodResult
 
 WIDTH = 80

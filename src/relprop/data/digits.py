@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import FileError, InputError, MissingExtraError
-from ..extras import needs
-from ..progress import QUIET, Progress
+from ..support.extras import needs
+from ..support.progress import QUIET, Progress
 from .download import DownloadError, fetch
 from .idx import read_idx
 

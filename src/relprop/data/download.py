@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import FileError
-from ..files import write_atomically
-from ..progress import QUIET, Advance, Progress
+from ..support.files import write_atomically
+from ..support.progress import QUIET, Advance, Progress
 
 PATIENCE = 4.0  # seconds without a single byte after which a connection counts as dead
 

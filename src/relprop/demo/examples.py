@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..data import Digits
 from ..evaluate import Order, Reading, read, remove
-from ..explain import Explainer
+from ..explanation.explainer import Explainer
 from .experiment import RuleTable, explain_all
 
 Key = TypeVar("Key", bound=str)

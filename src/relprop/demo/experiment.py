@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Digits
-from ..engine.recipe import Recipe
 from ..evaluate import Order, Reading, feature_count, ranking, read, remove
-from ..explain import Explainer
-from ..progress import QUIET, Advance, Progress
-from ..summary import Cell, PairedDifference, cell, paired_difference
+from ..evaluate.statistics.classification import Cell, PairedDifference, cell, paired_difference
+from ..explanation.explainer import Explainer
+from ..recipes.recipe import Recipe
+from ..support.progress import QUIET, Advance, Progress
 
 BATCH = 250  # of the sizes from 50 to 1,000 the fastest on two cores
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from ..data import Digits
 from ..evaluate import ORDERS, Order, feature_count, ranking, read, remove
-from ..explain import Explainer
-from ..progress import QUIET, Advance, Progress
-from ..summary import Cell, cell
+from ..evaluate.statistics.classification import Cell, cell
+from ..explanation.explainer import Explainer
+from ..support.progress import QUIET, Advance, Progress
 from .experiment import BATCH, MAIN_RECIPE, RECIPES, explain_all
 
 STEPS = (0.025, 0.05, 0.1, 0.2, 0.3)

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from ..evaluate import ORDERS, Order
-from ..extras import needs
-from ..heatmap import HEATMAP_COLOURS, Colours, relevance_colours
-from ..summary import Cell, Share
+from ..evaluate.statistics.classification import Cell, Share
+from ..support.extras import needs
+from ..support.heatmap import HEATMAP_COLOURS, Colours, relevance_colours
 from . import wording
 from .experiment import RuleTable
 from .gallery import Grid, Line, Tile

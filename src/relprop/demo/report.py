@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..evaluate import ORDERS
-from ..extras import needs
-from ..heatmap import png
+from ..support.extras import needs
+from ..support.heatmap import png
 from . import wording
 from .experiment import MAIN_RECIPE, POSTER, RECIPES
 from .gallery import Tile, network_grid, recipe_grid, removal_grid
-from .plot import DARK, LIGHT, curves_figure, scale_colours, shares_figure, tile_colours, to_bytes
+from .plot import (
+    DARK,
+    LIGHT,
+    curves_figure,
+    scale_colours,
+    shares_figure,
+    tile_colours,
+    to_bytes,
+)
 from .run import Demo, Settings
 
 if TYPE_CHECKING:

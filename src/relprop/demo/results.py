@@ -23,8 +23,8 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
-from ..evaluate.estimates import CONFIDENCE
-from ..summary import Cell
+from ..evaluate.statistics.classification import Cell
+from ..evaluate.statistics.estimates import CONFIDENCE
 from . import wording
 from .examples import Example, Picture
 from .experiment import MAIN_RECIPE, POSTER

@@ -18,9 +18,9 @@ import torch
 from .. import __version__
 from ..data import Digits, find_digits, first_digits
 from ..evaluate import feature_count
-from ..extras import needs
-from ..models import ModelCard, load_model, model_card, shipped_models
-from ..progress import QUIET, Progress
+from ..models.checkpoint import ModelCard, load_model, model_card, shipped_models
+from ..support.extras import needs
+from ..support.progress import QUIET, Progress
 from .examples import Example, examples
 from .experiment import MAIN_RECIPE, RuleTable, rule_explainers, rule_table
 from .networks import Network, compare_networks, network_explainers

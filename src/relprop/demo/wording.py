@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..evaluate import Order
-from ..evaluate.estimates import Interval
-from ..models import ModelCard
-from ..summary import Margins, PairedDifference, Share
+from ..evaluate.statistics.classification import Margins, PairedDifference, Share
+from ..evaluate.statistics.estimates import Interval
+from ..models.checkpoint import ModelCard
 
 NOTHING = "\N{EN DASH}"  # shown for a number of an empty group
 

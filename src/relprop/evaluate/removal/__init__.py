@@ -1,0 +1,1 @@
+"""Feature removal: remove what an explanation ranks first, and follow the score."""

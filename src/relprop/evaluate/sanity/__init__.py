@@ -1,0 +1,1 @@
+"""Sanity checks: ask a method again with other weights, another class, or noise."""

@@ -1,0 +1,1 @@
+"""From a request to an explanation: the `Explainer` and its private parts."""

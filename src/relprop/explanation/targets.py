@@ -1,0 +1,201 @@
+"""Targets: what of the output is to be explained, as relevance per unit of output.
+
+output  (batch, classes) or (batch, ...)      c  like it; the relevance of the output is output * c
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class At:
+    """One entry of each sample's output, as a target: `at(-1, 42)` for output[:, -1, 42]."""
+
+    index: tuple[int, ...]
+
+
+def at(*index: int) -> At:
+    """One entry of each sample's output: a token's score, a pixel's, a box's.
+
+    index  one number for each dimension of the output but the first
+    """
+    if not index or any(isinstance(i, bool) or not isinstance(i, int) for i in index):
+        raise InputError(
+            f"at{index}", "one integer for each dimension of a sample's output", "at(0)"
+        )
+    return At(index)
+
+
+Target = int | str | Tensor | At | tuple[Any, Any] | Callable[[Tensor], Tensor] | list[Any] | None
+
+ALLOWED = (
+    'None or "predicted", a class, one class per sample as a tensor, "runner-up", at(...), '
+    'a pair (a, b) of these, a function of the output, or a list of these or "all" for several'
+)
+
+
+def targets(output: Tensor, target: Target) -> tuple[list[Any], bool]:
+    """The targets one by one, and whether several were asked for."""
+    if isinstance(target, str) and target == "all":
+        _check_classes(output)
+        return list(range(output.shape[1])), True
+    if not isinstance(target, list):
+        return [target], False
+    if not target or any(isinstance(one, list) for one in target):
+        raise _bad("a list that is empty or has lists in it", 'write ["predicted", "runner-up"]')
+    return target, True
+
+
+def resolve_target(output: Tensor, target: Any) -> tuple[Tensor, Tensor | None]:
+    """The relevance per unit of output, and the class or classes that it stands for.
+
+    Returns c, of the output's shape, and the classes: (batch,), or (batch, 2) for a contrast pair,
+    or None for what is no class. For class k, c is 1 at k; for a pair (a, b), 1 at a and -1 at b;
+    for a function, its gradient, so that the relevance at the output is output * gradient, which
+    sums to the function's value where that is linear in the output.
+    Raises InputError for anything that is not `ALLOWED`.
+    """
+    if callable(target):
+        return _gradient(output, target), None
+    if isinstance(target, At):
+        return _one_entry(output, target), None
+    if isinstance(target, tuple):
+        return _contrast(output, target)
+    classes = _classes(output, target)
+    return _one_hot(output, classes), classes
+
+
+def stack_classes(classes: Sequence[Tensor | None]) -> Tensor | None:
+    """The classes of several targets, (batch, targets) or (batch, targets, 2); None if unlike."""
+    shapes = {None if one is None else one.shape for one in classes}
+    known = [one for one in classes if one is not None]
+    return torch.stack(known, dim=1) if len(shapes) == 1 and known else None
+
+
+def _contrast(output: Tensor, pair: tuple[Any, ...]) -> tuple[Tensor, Tensor | None]:
+    if len(pair) != 2:
+        raise _bad(f"a tuple of {len(pair)}", "write (a, b), or a list for several targets")
+    (c_a, a), (c_b, b) = (resolve_target(output, one) for one in pair)
+    equal = (c_a == c_b).flatten(1).all(1)
+    if bool(equal.any()):
+        given = f"a pair of equal classes for sample {int(equal.nonzero()[0, 0])}"
+        raise _bad(given, "contrast two different classes")
+    unlike = a is None or b is None or a.ndim > 1 or b.ndim > 1
+    return c_a - c_b, None if unlike else torch.stack([a, b], dim=1)  # type: ignore[list-item]
+
+
+def _bad(given: str, todo: str, allowed: str = ALLOWED) -> InputError:
+    return InputError(f"target is {given}", allowed, todo)
+
+
+def _one_hot(output: Tensor, classes: Tensor) -> Tensor:
+    return torch.zeros_like(output).scatter_(1, classes.unsqueeze(1), 1)
+
+
+def _one_entry(output: Tensor, entry: At) -> Tensor:
+    sizes = output.shape[1:]
+    fits = len(entry.index) == len(sizes)
+    if not fits or any(not -n <= i < n for i, n in zip(entry.index, sizes, strict=True)):
+        given = f"at{entry.index} of an output of shape {tuple(output.shape)}"
+        raise _bad(given, f"give one index for each of the sizes {tuple(sizes)}")
+    c = torch.zeros_like(output)
+    c.movedim(0, -1)[entry.index] = 1
+    return c
+
+
+def _check_classes(output: Tensor) -> None:
+    """InputError unless the model's output is (batch, classes) with at least two classes."""
+    if output.ndim != 2 or output.shape[1] < 2:
+        sizes = ", ".join(str(size) for size in output.shape[1:])
+        raise InputError(
+            f"a class as target for a model whose output has shape (batch, {sizes})",
+            "(batch, classes) with at least two classes, or another target",
+            "say which entry: target=relprop.at(...), or a function of the output",
+        )
+
+
+def _classes(output: Tensor, target: Any) -> Tensor:
+    _check_classes(output)
+    if target is None or (isinstance(target, str) and target == "predicted"):
+        return output.argmax(1)
+    if isinstance(target, str):
+        if target != "runner-up":
+            raise _bad(repr(target), 'write "runner-up"')
+        return output.topk(2, dim=1).indices[:, 1]
+    batch, count = output.shape
+    return _in_range(_labels(target, batch), count).to(output.device)
+
+
+def classes_before(target: Any, shape: Sequence[int | None], batch: int) -> Tensor | None:
+    """The classes that a target means whatever the output is, (batch,); None for the predicted.
+
+    shape  of the output
+    Raises InputError for a target that depends on the output otherwise.
+    """
+    if len(shape) != 2 or shape[1] is None:
+        raise _bad(f"a class of an output of shape {tuple(shape)}", "leave compile=True out")
+    if target is None or (isinstance(target, str) and target == "predicted"):
+        return None
+    if not isinstance(target, (int, Tensor)):
+        what = repr(target) if isinstance(target, str) else f"a {type(target).__name__}"
+        allowed = 'None or "predicted", a class, or one class per sample as a tensor'
+        raise _bad(f"{what} with compile=True", "leave compile=True out", allowed)
+    return _in_range(_labels(target, batch), shape[1])
+
+
+def check_per_sample(target: Any, batch: int) -> None:
+    """InputError for classes of another number of samples, at any place in a target."""
+    if isinstance(target, (list, tuple)):
+        for one in target:
+            check_per_sample(one, batch)
+    shape = getattr(target, "shape", ())
+    if len(shape) == 1 and shape != (batch,):
+        raise _not_per_sample(shape, batch)
+
+
+def _not_per_sample(shape: Sequence[int], batch: int) -> InputError:
+    given = f"of shape {tuple(shape)} for a batch of {batch}"
+    return _bad(given, "give one class per sample, or one int for all")
+
+
+def _in_range(labels: Tensor, count: int) -> Tensor:
+    if bool(((labels < 0) | (labels >= count)).any()):
+        wrong = labels[(labels < 0) | (labels >= count)][0].item()
+        raise _bad(f"class {wrong} of a model with {count} classes", f"give 0 to {count - 1}")
+    return labels
+
+
+def _labels(target: Any, batch: int) -> Tensor:
+    if isinstance(target, bool):
+        raise _bad(repr(target), "give a class number")
+    try:
+        labels = target if isinstance(target, Tensor) else torch.as_tensor(target, device="cpu")
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise _bad(f"a {type(target).__name__}", "give class numbers") from None
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype is torch.bool:
+        raise _bad(f"of dtype {labels.dtype}", "give class numbers as integers: labels.long()")
+    if labels.ndim > 0 and labels.shape != (batch,):
+        raise _not_per_sample(labels.shape, batch)
+    return labels.to(torch.long, copy=True).expand(batch)  # the record keeps them
+
+
+def _gradient(output: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    with torch.enable_grad():
+        leaf = output.detach().requires_grad_()
+        score = function(leaf.clone())  # which the function may change in place
+    if not isinstance(score, Tensor) or score.shape != output.shape[:1]:
+        got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
+        todo = "return one number per sample, such as lambda output: output[:, 3] - output[:, 5]"
+        raise _bad(f"a function that returned {got} for a batch of {len(output)}", todo)
+    if not score.requires_grad:
+        raise _bad("a function that does not depend on the output", "compute it from the output")
+    (c,) = torch.autograd.grad(score, leaf, torch.ones_like(score), allow_unused=True)
+    if c is None:
+        raise _bad("a function that does not depend on the output", "compute it from the output")
+    return c

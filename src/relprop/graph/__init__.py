@@ -1,0 +1,1 @@
+"""A model as data: its operations as records, what is known of them, and what follows from it."""

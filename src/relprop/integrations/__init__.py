@@ -1,0 +1,11 @@
+"""Adapters for other libraries."""
+
+from importlib import import_module
+from types import ModuleType
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import an adapter at its first use."""
+    if name == "quantus":
+        return import_module(".quantus", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

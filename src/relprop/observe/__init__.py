@@ -1,0 +1,1 @@
+"""Looks at relevance during the backward pass: the ledger, layers, channels."""

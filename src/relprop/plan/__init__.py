@@ -1,0 +1,1 @@
+"""One rule for each operation, decided and validated before anything runs."""

@@ -1,0 +1,235 @@
+"""Planning: a Graph and a Recipe -> a Plan, or an error that names what has no rule.
+
+Decides everything that can be decided without a tensor: walks the graph forward for what is known
+of each value, and back from the output for what relevance reaches, in which form and by which rule.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ..errors import PlanError
+from ..graph.analysis import Facts, dependent_inputs, dependent_places, find_facts
+from ..graph.ir import Graph, Node
+from ..graph.ops import LAYERS, WEIGHTED_SUMS, Principle, known
+from ..recipes.recipe import Recipe
+from ..recipes.selectors import Place, Row
+from ..rules.backward import Form
+from . import validation as refusals
+from .plan import Plan, Step
+
+
+def make_plan(graph: Graph, recipe: Recipe) -> Plan:
+    """Decide for every operation of `graph` what happens to relevance there.
+
+    Raises PlanError for an operation without a rule, a rule that does not fit, a row that fits
+    nothing, a softmax at the end, and a result that does not depend on the input.
+    """
+    facts = find_facts(graph)
+    recipe = recipe.fitted(set(facts.kinds.values()))
+    places = {node.name: _place(node, facts) for node in graph.nodes}
+    open_ = [n for n in graph.nodes if n.name in facts.dependent and n.name not in facts.folded]
+    refusals.refuse_unfit_rows(open_, recipe, places)
+    refusals.refuse_constant_output(graph, facts)
+    refusals.refuse_final_softmax(graph, recipe, facts, places)
+    held = _held(open_, recipe, places)
+    facts = find_facts(graph, held) if held else facts
+    steps, forms = _walk_back(graph, recipe, facts, held)
+    return Plan(graph, recipe, tuple(_with_activations(steps)), facts.sources, forms)
+
+
+def _place(node: Node, facts: Facts) -> Place:
+    return Place(
+        module=node.module,
+        type=node.type,
+        operation=node.operation,
+        kind=facts.kinds.get(node.name),
+        depth=facts.depth[node.name],
+        first=node.name in facts.first,
+        last=node.name in facts.last,
+        gated=node.name in facts.constant,
+    )
+
+
+def _row(place: Place, recipe: Recipe) -> Row | None:
+    return next((row for row in recipe.rows if row.fits(place)), None)
+
+
+def _held(nodes: Iterable[Node], recipe: Recipe, places: dict[str, Place]) -> frozenset[str]:
+    rows = {node.name: _row(places[node.name], recipe) for node in nodes}
+    return frozenset(n for n, row in rows.items() if row and row.rule.definition.receives == "none")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How relevance arrives at a value: its form, and whether only where the value is > 0."""
+
+    form: Form
+    only_positive: bool
+
+
+def _meet(arrivals: list[Arrival]) -> Arrival:
+    if any(arrival.form is Form.RELEVANCE for arrival in arrivals):
+        return Arrival(Form.RELEVANCE, False)
+    return Arrival(Form.GRADIENT, all(arrival.only_positive for arrival in arrivals))
+
+
+def _walk_back(
+    graph: Graph, recipe: Recipe, facts: Facts, held: frozenset[str]
+) -> tuple[list[Step], dict[str, Form]]:
+    """From the output: what relevance reaches, and the form in which it arrives and leaves."""
+    arrivals: dict[str, list[Arrival]] = {graph.output: [Arrival(Form.GRADIENT, False)]}
+    steps: list[Step] = []
+    for node in reversed(graph.nodes):
+        if node.name in facts.folded:
+            continue
+        name = facts.folds.get(node.name, node).name
+        if name not in facts.dependent or name not in arrivals or node.name in facts.sources:
+            steps.append(_unreached(node, facts, held))
+            continue
+        step = _with_arrival(_decide(node, recipe, facts, graph.any_batch), _meet(arrivals[name]))
+        for route in step.routes:
+            arrivals.setdefault(route, []).append(_leaving(step))
+        steps.append(step)
+    _refuse_unreached(graph, facts, arrivals)
+    return steps[::-1], {name: _meet(found).form for name, found in arrivals.items()}
+
+
+def _unreached(node: Node, facts: Facts, held: frozenset[str]) -> Step:
+    """A step that no relevance passes; a layer is still run as a layer."""
+    alone = len(dependent_inputs(node, facts.dependent)) == 1 and not node.kwargs
+    kind = facts.kinds.get(node.name) if alone else None
+    return Step(
+        node=node,
+        principle=None,
+        operation=None,
+        rule=None,
+        why=_why_not(node, facts, held),
+        kind=kind if kind in LAYERS else None,
+        places=dependent_places(node, facts.dependent),
+        batch_norm=facts.folds.get(node.name),
+    )
+
+
+def _why_not(node: Node, facts: Facts, held: frozenset[str]) -> str:
+    if node.name in facts.sources:
+        return "relevance is taken here"
+    if node.name in held:
+        return "held constant by the recipe"
+    if node.name in facts.dependent:
+        return "no relevance arrives"
+    return "does not depend on the input"
+
+
+def _refuse_unreached(graph: Graph, facts: Facts, arrivals: dict[str, list[Arrival]]) -> None:
+    for name in graph.explained:
+        if not any(source in arrivals for source, at in facts.sources.items() if at == name):
+            labels = {value: label for label, value in graph.inputs.items()}
+            raise PlanError(
+                f'no relevance would reach the input "{labels[name]}"',
+                "an input that the output is computed from, by operations that pass relevance",
+                "print the plan for another input, or of a recipe that holds less constant",
+            )
+
+
+def _decide(node: Node, recipe: Recipe, facts: Facts, any_batch: bool) -> Step:
+    if any_batch:
+        refusals.refuse_mixed_samples(node)
+    operation, kind = known(node), facts.kinds.get(node.name)
+    row = _row(_place(node, facts), recipe)
+    inside = dependent_inputs(node, facts.dependent)
+    if row is None:
+        refusals.refuse_unruled(node, operation, facts, recipe)
+    if operation is not None and (row is None or kind is not None):
+        refusals.refuse_unfit_arguments(node, operation, facts) if kind else None
+        refusals.refuse_projection(node)
+        refusals.refuse_relative(node, row.rule if row else None)
+    step = Step(
+        node=node,
+        principle=operation.principle if operation and row is None else Principle.RULE,
+        operation=operation,
+        rule=row.rule if row else None,
+        why=str(row.selector) if row else "",
+        kind=kind,
+        routes=inside,
+        batch_norm=facts.folds.get(node.name),
+        elementwise=operation is not None and operation.elementwise and len(inside) == 1,
+        nonnegative=facts.nonnegative.issuperset(inside),
+    )
+    return _with_places(step, facts) if row and kind else _without_rule(step)
+
+
+def _without_rule(step: Step) -> Step:
+    """A product with one factor that depends on the input is a combination."""
+    if step.rule is not None:
+        return step
+    principle = step.principle
+    principle = Principle.COMBINATION if principle is Principle.RULE else principle
+    assert principle is not None
+    return replace(step, principle=principle, why=principle.value)
+
+
+def _with_places(step: Step, facts: Facts) -> Step:
+    """Which arguments receive relevance: all, or the signal alone."""
+    assert step.rule is not None
+    places = dependent_places(step.node, facts.dependent)
+    if step.rule.definition.receives == "signal":
+        constant = facts.constant.get(step.node.name)
+        places = (2,) if step.kind == "attention" else tuple(i for i in places if i != constant)
+    routes = tuple(step.node.args[i].name for i in places)
+    alone = step.operation is not None and step.operation.elementwise and len(places) == 1
+    return replace(step, places=places, routes=routes, elementwise=alone)
+
+
+def _with_arrival(step: Step, arrival: Arrival) -> Step:
+    return replace(
+        step,
+        arriving=arrival.form,
+        rectified=arrival.only_positive,
+        leaving=_leaving_form(step, arrival.form),
+    )
+
+
+def _leaving_form(step: Step, arriving: Form) -> Form:
+    if step.kind in WEIGHTED_SUMS and step.rule:
+        return step.rule.definition.gives
+    if step.rule is not None:
+        passes = step.elementwise and step.rule.definition.receives == "signal"
+        return arriving if passes else Form.GRADIENT
+    if step.principle is Principle.ACTIVATION:
+        keeps_zero = step.operation is not None and step.operation.keeps_zero
+        return arriving if keeps_zero else Form.RELEVANCE
+    if step.principle is Principle.COMBINATION:
+        return arriving if step.elementwise else Form.GRADIENT
+    return arriving
+
+
+def _leaving(step: Step) -> Arrival:
+    gradient = step.arriving is Form.GRADIENT
+    rectifies = step.operation is not None and step.operation.rectifies and gradient
+    copies = step.principle in (Principle.SELECTION, Principle.CHOICE) and step.rectified
+    return Arrival(step.leaving or Form.GRADIENT, bool(rectifies or copies))
+
+
+def _with_activations(steps: list[Step]) -> list[Step]:
+    """Run a weighted sum and the activation after it as one step: one factor serves for both."""
+    readers: dict[str, list[Step]] = {}
+    for step in steps:
+        for name in step.reads:
+            readers.setdefault(name, []).append(step)
+    joined = {step.name: _activation_after(step, readers.get(step.name, [])) for step in steps}
+    gone = {after.name for after in joined.values() if after}
+    return [_join(step, joined[step.name]) for step in steps if step.name not in gone]
+
+
+def _join(step: Step, after: Step | None) -> Step:
+    return replace(step, activation=after.node, arriving=after.arriving) if after else step
+
+
+def _activation_after(step: Step, readers: list[Step]) -> Step | None:
+    weighs = step.kind in WEIGHTED_SUMS and step.rule is not None and step.rule.own is None
+    if not weighs or len(readers) != 1:
+        return None
+    after = readers[0]
+    passes = after.principle is Principle.ACTIVATION and after.routes == (step.name,)
+    keeps_zero = after.operation is not None and after.operation.keeps_zero
+    return after if passes and keeps_zero and after.arriving is Form.GRADIENT else None

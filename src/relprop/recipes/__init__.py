@@ -1,0 +1,1 @@
+"""Which rule each operation gets: recipes, selectors, presets, and their text form."""

@@ -1,0 +1,1 @@
+"""The rules of Layer-wise Relevance Propagation as formulas, and the arithmetic that runs them."""

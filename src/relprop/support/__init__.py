@@ -1,0 +1,1 @@
+"""What every part may use: files, extras, progress, arithmetic. Knows nothing of models."""
