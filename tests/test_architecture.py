@@ -1,4 +1,4 @@
-"""Imports go one way: folder by folder down, inside a folder without circles. And they are light."""
+"""Imports go one way: folder by folder down, inside a folder without circles. They are light."""
 
 import ast
 import graphlib

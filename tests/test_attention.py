@@ -1,4 +1,4 @@
-"""Attention against the definitions in slow_attention.py, in float64."""
+"""Attention against the definitions in reference_attention.py, in float64."""
 
 import math
 from dataclasses import dataclass
@@ -6,13 +6,24 @@ from itertools import product
 
 import numpy as np
 import pytest
-import slow_attention as slow
 import torch
-from networks import randomise, signed
+from helpers import reference_attention as slow
+from helpers.networks import randomise, signed
+from helpers.reference_maps import (
+    ATTN,
+    LENGTH,
+    ROWS,
+    WIDTH,
+    Net,
+    assert_same,
+    check,
+    erf_gelu,
+    linear,
+    tokens,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
-from twin_maps import ATTN, LENGTH, ROWS, WIDTH, Net, assert_same, check, erf_gelu, linear, tokens
 
 import relprop
 from relprop.program import attention

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import randomise, signed
+from helpers.networks import randomise, signed
 from torch import nn
 
 import relprop

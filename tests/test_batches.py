@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import torch
-from networks import pixels
+from helpers.networks import pixels
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from zoo import ZOO

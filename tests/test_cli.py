@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from idx_files import write_digits
+from helpers.idx_files import write_digits
 
 import relprop
 from relprop import cli

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from idx_files import write_digits
+from helpers.idx_files import write_digits
 from safetensors.torch import load_file
 
 import relprop

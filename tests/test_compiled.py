@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import pixels
+from helpers.networks import pixels
 from torch import nn
 
 import relprop

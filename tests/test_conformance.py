@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from networks import randomise, signed
+from helpers.networks import randomise, signed
 from torch import nn
 
 import relprop

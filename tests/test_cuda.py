@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import pytest
 import torch
-from networks import pixels, randomise
+from helpers.networks import pixels, randomise
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 

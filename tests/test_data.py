@@ -14,8 +14,8 @@ import numpy as np
 import pooch
 import pytest
 import torch
-from idx_files import idx
-from real_data import FOLDER, needs_mnist
+from helpers.idx_files import idx
+from helpers.real_data import FOLDER, needs_mnist
 
 from relprop.data import digits as loading
 from relprop.data import download, find_digits, load_digits, packaged_digits

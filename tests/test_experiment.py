@@ -4,8 +4,8 @@ from types import MappingProxyType
 
 import pytest
 import torch
-from planted import PIXELS, OnePixel, Oracle, planted_digits
-from real_data import FOLDER, needs_mnist
+from helpers.one_pixel import PIXELS, OnePixel, Oracle, planted_digits
+from helpers.real_data import FOLDER, needs_mnist
 
 from relprop.data import load_digits
 from relprop.demo.examples import choose_examples, examples, flipped

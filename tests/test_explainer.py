@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from networks import mnist_cnn, pixels, randomise, signed, small_cnn
+from helpers.networks import mnist_cnn, pixels, randomise, signed, small_cnn
 from torch import nn
 
 import relprop

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import faithfulness
 import pytest
-from idx_files import write_digits
+from helpers.idx_files import write_digits
 
 import relprop
 from relprop.data import first_digits, packaged_digits

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 import torch
-from networks import randomise
+from helpers.networks import randomise
 from torch import nn
 from torch.utils._pytree import tree_leaves
 from zoo import ZOO
 
 from relprop.capture import functionalize as functional_file
-from relprop.capture.export import Called, _export, _quiet_export, twin
-from relprop.capture.from_export import read
-from relprop.capture.functionalize import functional, is_simple
-from relprop.capture.model import state_of
+from relprop.capture.export import BoundModel, _export, _quiet_export, isolated_copy
+from relprop.capture.from_export import graph_from_export
+from relprop.capture.functionalize import can_rename, functionalize
+from relprop.capture.model import current_state
 from relprop.explanation.check_inputs import check_inputs
 from relprop.graph.ir import Graph, Ref
 
@@ -60,7 +60,7 @@ class ScaledFlat(nn.Module):
 
 def exported(model, x) -> torch.export.ExportedProgram:
     with _quiet_export(), torch.enable_grad():
-        return _export(Called(twin(model), check_inputs(model, x, None), None))
+        return _export(BoundModel(isolated_copy(model), check_inputs(model, x, None), None))
 
 
 def with_names(value: Any, names) -> Any:
@@ -91,13 +91,13 @@ def assert_same(graph: Graph, expected: Graph) -> None:
 def compare(model, x) -> None:
     """What is read of both, and what both give."""
     program, inputs = exported(model, x), check_inputs(model, x, None)
-    expected = read(program.run_decompositions({}), inputs, any_batch=True)
-    assert is_simple(program.graph)
-    made = functional(program)
+    expected = graph_from_export(program.run_decompositions({}), inputs, any_batch=True)
+    assert can_rename(program.graph)
+    made = functionalize(program)
     assert made is program
-    graph = read(made, inputs, any_batch=True)
+    graph = graph_from_export(made, inputs, any_batch=True)
     assert_same(graph, expected)
-    state = state_of(model, graph)
+    state = current_state(model, graph)
     assert graph.run(inputs.tensors, state).equal(expected.run(inputs.tensors, state))
     torch.testing.assert_close(graph.run(inputs.tensors, state), model(x.clone()).detach())
 
@@ -174,8 +174,8 @@ OTHERS = {
 def test_what_is_not_as_simple_goes_the_other_way(name):
     model, x = randomise(OTHERS[name]).double(), torch.randn(3, 6).double()
     program = exported(model, x)
-    assert not is_simple(program.graph)
-    assert functional(program) is not program
+    assert not can_rename(program.graph)
+    assert functionalize(program) is not program
 
 
 ROW, SERIES, PICTURE = torch.rand(2, 4), torch.rand(2, 4, 4), torch.rand(2, 4, 4, 4)

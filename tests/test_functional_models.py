@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 import torch
-from networks import randomise, signed
+from helpers.networks import randomise, signed
 from torch import nn
 from torch.nn import functional as F
 

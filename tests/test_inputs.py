@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from networks import randomise, signed
+from helpers.networks import randomise, signed
 from torch import nn
 
 import relprop

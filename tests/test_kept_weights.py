@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from networks import pixels
+from helpers.networks import pixels
 from torch import Tensor, nn
 
 import relprop

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import pixels, randomise, signed
+from helpers.networks import pixels, randomise, signed
 from torch import nn
 
 import relprop

@@ -5,7 +5,7 @@ That it balances does not show that a rule is right: test_rules.py and its like 
 
 import pytest
 import torch
-from networks import Concat, Residual, randomise, signed
+from helpers.networks import Concat, Residual, randomise, signed
 from torch import nn
 
 import relprop

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from real_data import FOLDER, needs_mnist
+from helpers.real_data import FOLDER, needs_mnist
 from torch import nn
 
 from relprop.data import load_digits

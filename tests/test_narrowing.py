@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from networks import randomise, signed
-from test_passes import flops
+from helpers.counters import flops
+from helpers.networks import randomise, signed
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode

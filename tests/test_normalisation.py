@@ -1,14 +1,25 @@
-"""Normalisation with its statistics held constant against slow_attention.py, in float64."""
+"""Normalisation with its statistics held constant against reference_attention.py, in float64."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-import slow_attention as slow
 import torch
+from helpers import reference_attention as slow
+from helpers.reference_maps import (
+    ATTN,
+    LENGTH,
+    ROWS,
+    WIDTH,
+    Net,
+    Twin,
+    built,
+    check,
+    linear,
+    tokens,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
-from twin_maps import ATTN, LENGTH, ROWS, WIDTH, Net, Twin, built, check, linear, tokens
 
 import relprop
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from networks import randomise, signed
-from test_passes import flops
+from helpers.counters import flops
+from helpers.networks import randomise, signed
 from torch import Tensor, nn
 
 import relprop

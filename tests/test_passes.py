@@ -5,22 +5,15 @@ from collections.abc import Iterable
 
 import pytest
 import torch
+from helpers.counters import flops
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 from zoo import ZOO
 
 import relprop
 from relprop.explanation.memory import peak_bytes
 
 # ---- passes and memory ---------------------------------------------------------------------------
-
-
-def flops(run) -> int:
-    counter = FlopCounterMode(display=False)
-    with counter:
-        run()
-    return counter.get_total_flops()
 
 
 def passes(rule: str, signed: bool, **parameters: object) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sanity_methods import gradient_times_input
+from helpers.sanity_methods import gradient_times_input
 from torch import nn
 
 import relprop

@@ -1,16 +1,14 @@
-"""Products, gates, softmax and activations against slow_attention.py, in float64."""
+"""Products, gates, softmax and activations against reference_attention.py, in float64."""
 
 import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-import slow_attention as slow
 import torch
-from networks import randomise
-from torch import Tensor, nn
-from torch.nn import functional as F
-from twin_maps import (
+from helpers import reference_attention as slow
+from helpers.networks import randomise
+from helpers.reference_maps import (
     ATTN,
     LENGTH,
     WIDTH,
@@ -23,6 +21,8 @@ from twin_maps import (
     linear,
     tokens,
 )
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 import relprop
 from relprop import Recipe, Selector

@@ -5,7 +5,7 @@ import copy
 import numpy
 import pytest
 import torch
-from networks import small_cnn
+from helpers.networks import small_cnn
 
 import relprop
 from relprop.integrations.quantus import ExplainFunc

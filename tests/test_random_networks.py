@@ -3,9 +3,9 @@
 from random import Random
 
 import pytest
-import reference
 import torch
-from networks import Concat, Residual, randomise, signed
+from helpers import reference_rules as reference
+from helpers.networks import Concat, Residual, randomise, signed
 from torch import nn
 
 import relprop

@@ -1,4 +1,4 @@
-"""LSTM, GRU and RNN against their definition in slow_recurrent.py, in float64."""
+"""LSTM, GRU and RNN against their definition in reference_recurrent.py, in float64."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from functools import cache
 
 import numpy as np
 import pytest
-import reference
 import torch
-from networks import randomise, signed
-from slow_recurrent import Passed, Shares, number
+from helpers import reference_rules as reference
+from helpers.networks import randomise, signed
+from helpers.reference_recurrent import Passed, Shares, number
 from torch import Tensor, nn
 
 import relprop

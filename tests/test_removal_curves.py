@@ -4,7 +4,7 @@ from itertools import pairwise, permutations
 
 import pytest
 import torch
-from removal_models import Product, weighted
+from helpers.removal_models import Product, weighted
 
 import relprop
 from relprop.errors import InputError

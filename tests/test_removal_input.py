@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from removal_models import weighted
+from helpers.removal_models import weighted
 from torch import nn
 
 from relprop.errors import InputError

@@ -5,7 +5,7 @@ The slow twin runs every sample by itself at every step, with what is gone found
 
 import pytest
 import torch
-from removal_models import weighted
+from helpers.removal_models import weighted
 from torch import nn
 
 from relprop.evaluate import Units, delete, grouped, hide, patches, pixels, ranking, removal_curve

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from removal_models import weighted
+from helpers.removal_models import weighted
 
 from relprop.errors import InputError
 from relprop.evaluate import grouped, removal_curve

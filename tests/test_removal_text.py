@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from removal_models import weighted
+from helpers.removal_models import weighted
 from torch import nn
 
 import relprop

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 import torch
-from removal_models import weighted
+from helpers.removal_models import weighted
 
 from relprop.errors import InputError, MissingExtraError
 from relprop.evaluate import (

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 import torch
-from planted import OnePixel, Oracle, planted_digits
+from helpers.one_pixel import OnePixel, Oracle, planted_digits
 
 from relprop.demo import output, wording
 from relprop.demo.examples import examples

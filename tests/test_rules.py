@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import pytest
-import reference
 import torch
-from networks import Concat, Residual, pixels, randomise, signed, small_cnn
+from helpers import reference_rules as reference
+from helpers.networks import Concat, Residual, pixels, randomise, signed, small_cnn
 from torch import Tensor, nn
 
 import relprop

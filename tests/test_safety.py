@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 import torch
-from networks import Residual, pixels, randomise, signed, small_cnn
+from helpers.networks import Residual, pixels, randomise, signed, small_cnn
 from torch import Tensor, nn
 
 import relprop

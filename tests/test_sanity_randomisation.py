@@ -5,10 +5,10 @@ import math
 
 import pytest
 import torch
-from networks import dense, randomise
-from sanity_methods import gradient_times_input, looks_at_the_input_alone, perceptron
+from helpers.model_state import Net, assert_unchanged, snapshot
+from helpers.networks import dense, randomise
+from helpers.sanity_methods import gradient_times_input, looks_at_the_input_alone, perceptron
 from scipy import stats
-from test_untouched import Net, assert_untouched, photograph
 from torch import nn
 
 import relprop
@@ -48,7 +48,7 @@ def test_parameter_randomisation_is_that_of_its_twin(mode):
 def test_the_model_is_not_written(mode):
     model = Net().eval()
     x = torch.randn(4, 1, 5, 5)
-    before, random = photograph(model), torch.get_rng_state()
+    before, random = snapshot(model), torch.get_rng_state()
     seen = []
 
     def method(model, x, target):
@@ -59,7 +59,7 @@ def test_the_model_is_not_written(mode):
     assert got.by == ("reset_parameters",) * 3
     assert {id(one) for one in seen} == {id(seen[0])} != {id(model)}
     assert torch.get_rng_state().equal(random)
-    assert_untouched(model, before)
+    assert_unchanged(model, before)
 
 
 def test_independent_puts_everything_back_running_statistics_too():

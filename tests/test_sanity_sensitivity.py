@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from sanity_methods import gradient_times_input, looks_at_the_input_alone, perceptron
+from helpers.sanity_methods import gradient_times_input, looks_at_the_input_alone, perceptron
 from scipy import stats
 
 from relprop.errors import InputError

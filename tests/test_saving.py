@@ -5,7 +5,7 @@ import json
 import pytest
 import safetensors.torch
 import torch
-from networks import randomise, signed
+from helpers.networks import randomise, signed
 from safetensors import safe_open
 from torch import nn
 from zoo import ZOO

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import reference
 import torch
-from networks import pixels, randomise, signed, small_cnn
+from helpers import reference_rules as reference
+from helpers.networks import pixels, randomise, signed, small_cnn
 from torch import Tensor, nn
 from zoo import ZOO
 

@@ -1,62 +1,12 @@
 """The user's model is left exactly as it was, after success and after every kind of error."""
 
-import copy
-
 import pytest
 import torch
-from networks import signed
+from helpers.model_state import Net, assert_unchanged, snapshot
+from helpers.networks import signed
 from torch import nn
 
 import relprop
-
-
-class Net(nn.Module):
-    """Weights, statistics, a frozen layer, a hook and attributes of the user's own."""
-
-    def __init__(self, *, fails: bool = False, odd: bool = False) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(inplace=True))
-        self.head = nn.Linear(3, 4)
-        self.body[0].weight.requires_grad_(False)
-        self.fails, self.odd = fails, odd
-        self.calls: list[str] = []
-
-    def forward(self, x):
-        self.calls.append("forward")
-        if self.fails:
-            raise ZeroDivisionError("the model's own error")
-        h = self.body(x).mean((2, 3))
-        return self.head(h.sign() if self.odd else h)
-
-
-def photograph(model: nn.Module) -> dict[str, object]:
-    """Everything that could be changed on a model."""
-    kept = {}
-    for name, module in model.named_modules():
-        kept[name, "training"] = module.training
-        kept[name, "attributes"] = {key: _copy(value) for key, value in vars(module).items()}
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        kept[name, "value"] = tensor.detach().clone()
-        kept[name, "state"] = (id(tensor), tensor.requires_grad, tensor._version, tensor.grad)
-        kept[name, "hooks"] = tensor._backward_hooks
-    return kept
-
-
-def _copy(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: id(item) for key, item in value.items()}
-    return copy.copy(value) if isinstance(value, (list, set)) else value
-
-
-def assert_untouched(model: nn.Module, before: dict[str, object]) -> None:
-    after = photograph(model)
-    assert after.keys() == before.keys()
-    for key, value in before.items():
-        if isinstance(value, torch.Tensor):
-            assert value.equal(after[key]), key
-        else:
-            assert value == after[key], key
-
 
 X = signed(2, 1, 5, 5).float()
 
@@ -65,11 +15,11 @@ X = signed(2, 1, 5, 5).float()
 def test_after_an_explanation(recipe):
     model = Net().eval()
     model.register_forward_hook(lambda module, args, output: None)
-    before = photograph(model)
+    before = snapshot(model)
     explainer = relprop.Explainer(model, recipe)
     explainer(X)
     explainer.plan(X)
-    assert_untouched(model, before)
+    assert_unchanged(model, before)
 
 
 @pytest.mark.parametrize(
@@ -84,10 +34,10 @@ def test_after_an_explanation(recipe):
     ],
 )
 def test_after_an_error(model, x, recipe, target, message):
-    before = photograph(model)
+    before = snapshot(model)
     with pytest.raises((relprop.RelpropError, ZeroDivisionError), match=message):
         relprop.explain(model, x, recipe, target)
-    assert_untouched(model, before)
+    assert_unchanged(model, before)
     assert torch.is_grad_enabled()
 
 
@@ -132,22 +82,22 @@ WRITERS = {
 def test_a_forward_that_writes(name, capture):
     make, kept = WRITERS[name]
     model, x = make().eval(), kept.clone()
-    before = photograph(model)
+    before = snapshot(model)
     explainer = relprop.Explainer(model, "zero", capture=capture)
     explainer.plan(x)
     output = explainer(x).output
-    assert_untouched(model, before)
+    assert_unchanged(model, before)
     assert x.equal(kept)
     torch.testing.assert_close(output, model(x.clone()).detach())
 
 
-def test_the_photograph_sees_each_kind_of_change():
+def test_the_snapshot_sees_each_kind_of_change():
     def changed(change) -> bool:
         model = Net().eval()
-        before = photograph(model)
+        before = snapshot(model)
         change(model)
         try:
-            assert_untouched(model, before)
+            assert_unchanged(model, before)
         except AssertionError:
             return True
         return False

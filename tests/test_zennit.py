@@ -5,8 +5,8 @@ from functools import cache
 
 import pytest
 import torch
-import zennit_maps
-from networks import dense, mnist_cnn, pixels, randomise, signed, small_cnn, vgg16
+from helpers import zennit_maps
+from helpers.networks import dense, mnist_cnn, pixels, randomise, signed, small_cnn, vgg16
 from torch import Tensor, nn
 from zennit import rules
 from zennit.core import Composite, Hook

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
 FOLDER = Path(os.environ.get("RELPROP_DATA") or BESIDE)
 
 needs_mnist = pytest.mark.skipif(

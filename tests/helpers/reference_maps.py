@@ -1,15 +1,15 @@
-"""Small nets, written once more with slow_attention.py, and the comparison of their maps."""
+"""Small nets, written once more with reference_attention.py, and the comparison of their maps."""
 
 import math
 from collections.abc import Callable
 
 import numpy as np
-import slow_attention as slow
 import torch
-from networks import randomise, signed
 from torch import Tensor, nn
 
 import relprop
+from helpers import reference_attention as slow
+from helpers.networks import randomise, signed
 from relprop import Recipe
 
 CLOSE = 1e-9  # of the norm

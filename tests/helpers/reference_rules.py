@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from networks import Concat, Residual
 from torch import Tensor, nn
+
+from helpers.networks import Concat, Residual
 
 STABILISER = 1e-6  # of every rule but zero (none) and epsilon (its parameter)
 

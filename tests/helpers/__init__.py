@@ -1,0 +1,1 @@
+"""Networks, data, reference implementations and counters that several test files use."""
