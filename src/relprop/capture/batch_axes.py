@@ -19,7 +19,7 @@ from ..graph.token_ids import token_samples
 
 
 @dataclass(frozen=True)
-class Layout:
+class BatchAxis:
     """Where a value holds its samples: dimension `axis` is (outer, samples, rest) in one.
 
     The plain case is axis 0, outer 1, rest 1. A batch may be merged with heads, windows or
@@ -29,7 +29,7 @@ class Layout:
     axis: int = 0
     outer: int = 1
 
-    def by_sample(self, value: Tensor, batch: int) -> Tensor:
+    def sum_per_sample(self, value: Tensor, batch: int) -> Tensor:
         """A value summed over all but its samples, (batch,), in float64."""
         before, after = value.shape[: self.axis], value.shape[self.axis + 1 :]
         rest = value.shape[self.axis] // (self.outer * batch)
@@ -37,11 +37,11 @@ class Layout:
         return parts.sum([dim for dim in range(parts.ndim) if dim != self.axis + 1])
 
 
-def beside_nan(
+def run_with_nan_neighbours(
     graph: Graph, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], kept: int
 ) -> dict[str, Any]:
     """All values of a batch in which every sample is NaN but `kept`."""
-    sources, known = find_sources(graph), graph.given(inputs, state)
+    sources, known = find_sources(graph), graph.initial_values(inputs, state)
     values = {**known, **{n: _spoil(known[n], kept) for n in graph.inputs.values() if n in sources}}
     for node in graph.nodes:
         values[node.name] = node.run(values)
@@ -51,7 +51,7 @@ def beside_nan(
     return values
 
 
-def company(graph: Graph) -> list[int]:
+def probe_batch(graph: Graph) -> list[int]:
     """The batch that shows whether its sample 1 is by itself: places of samples, -1 for the last.
 
     Others stand before it and after it. Where an order may be turned round, it does not stand in
@@ -67,17 +67,18 @@ index_put index_copy scatter scatter_add scatter_reduce masked_scatter
 _REORDERS = frozenset(_MAY_REORDER.split())
 
 
-def find_layouts(
+def find_batch_axes(
     graph: Graph, probes: Mapping[int, Mapping[str, Any]], batch: int
-) -> dict[str, Layout | None]:
+) -> dict[str, BatchAxis | None]:
     """The layout of each value by name: the one that all probes allow.
 
-    probes  sample -> what `beside_nan` gives for it: one among others, see `company`, or the two
-            at the ends: where numbers decide on the order, one at an end may look right by chance
+    probes  sample -> what `run_with_nan_neighbours` gives for it: one among others, see
+            `probe_batch`, or the two at the ends: where numbers decide on the order, one at an
+            end may look right by chance
     None where they stand in such an order, as where experts sort tokens, and where NaN does not
     spread to. Raises CaptureError if NaN in one sample spreads to what the model makes of another.
     """
-    found: dict[str, Layout | None] = {name: Layout() for name in graph.inputs.values()}
+    found: dict[str, BatchAxis | None] = {name: BatchAxis() for name in graph.inputs.values()}
     mixed = []
     for node in graph.nodes:
         values = {kept: probe[node.name] for kept, probe in probes.items()}
@@ -88,9 +89,9 @@ def find_layouts(
             if found[node.name] is None and any(map(_has_nan, values.values())):
                 mixed.append(node.where)
     spread = any(_has_nan(probe[graph.output]) for probe in probes.values())
-    if spread and found.get(graph.output) != Layout():
-        raise mixes(mixed[0] if mixed else "the model")
-    return {**found, graph.output: Layout()}
+    if spread and found.get(graph.output) != BatchAxis():
+        raise mixed_samples_error(mixed[0] if mixed else "the model")
+    return {**found, graph.output: BatchAxis()}
 
 
 def _has_nan(value: Tensor) -> bool:
@@ -103,13 +104,13 @@ def _spoil(value: Tensor, kept: int) -> Tensor:
     return value.masked_fill(spoilt.reshape(-1, *[1] * (value.ndim - 1)), torch.nan)
 
 
-def _layouts(whole: Tensor, batch: int, kept: int) -> set[Layout]:
+def _layouts(whole: Tensor, batch: int, kept: int) -> set[BatchAxis]:
     """The layouts in which nothing but sample `kept` is whole.
 
     whole  where a value has numbers
     """
     if batch == 1 or whole.numel() == 0:
-        return {Layout()}
+        return {BatchAxis()}
     found = set()
     for axis in range(whole.ndim):
         if whole.shape[axis] % batch or not _possible(whole, axis):
@@ -117,7 +118,7 @@ def _layouts(whole: Tensor, batch: int, kept: int) -> set[Layout]:
         marked = whole.flatten(axis + 1).all(-1) if axis + 1 < whole.ndim else whole
         marked = marked.flatten(0, axis - 1).all(0) if axis else marked
         outer = _outer(marked, batch, kept)
-        found |= {Layout(axis, outer)} if outer is not None else set()
+        found |= {BatchAxis(axis, outer)} if outer is not None else set()
     return found
 
 
@@ -142,7 +143,7 @@ def _outer(marked: Tensor, batch: int, kept: int) -> int | None:
     return len(marked) // (rest * batch) if bool((marked == expected).all()) else None
 
 
-def mixes(where: str) -> CaptureError:
+def mixed_samples_error(where: str) -> CaptureError:
     """The error for a model that does not treat every sample by itself."""
     return CaptureError(
         f"{where} mixes the samples of a batch: one changes what the model makes of another",

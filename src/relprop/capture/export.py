@@ -21,29 +21,31 @@ from torch.utils._python_dispatch import _disable_current_modes
 from ..errors import CaptureError, first_line
 from ..graph.inputs import Inputs
 from ..graph.ir import Graph
-from .from_export import read
-from .functionalize import functional
-from .split_qkv import unpack
+from .from_export import graph_from_export
+from .functionalize import functionalize
+from .split_qkv import split_projections
 
 _KERNELS_TURN = 65535  # samples: beyond, torch takes another CUDA kernel for the same batch norm
 
 
-def capture(model: nn.Module, inputs: Inputs, output: str | int | None, per_input: bool) -> Graph:
+def export_graph(
+    model: nn.Module, inputs: Inputs, output: str | int | None, per_input: bool
+) -> Graph:
     """Read the operations that `model` runs on a batch like `inputs`.
 
-    model      a `twin` of the user's: while torch.export reads it, other tensors stand in its place
+    model      an `isolated_copy`: while torch.export reads it, other tensors stand in its place
     output     which of several results: a key, an attribute or an index
     per_input  follow Python's if and for for these very numbers: right for this batch alone
     Not to be run by two threads at once: torch.export keeps global state.
     Raises CaptureError when torch.export cannot read the model, when it returns several tensors
     and none is chosen, and when what it does depends on the size of the batch.
     """
-    called = Called(model, inputs, output)
+    called = BoundModel(model, inputs, output)
     printed = io.StringIO()  # torch prints the whole graph of a model that it fails on
     with _quiet_export(), _whole_attention(), torch.enable_grad():
         try:
             with redirect_stderr(printed):
-                program = _follow(called) if per_input else functional(_export(called))
+                program = _follow(called) if per_input else functionalize(_export(called))
         except CaptureError:
             raise
         except Exception as error:
@@ -51,10 +53,10 @@ def capture(model: nn.Module, inputs: Inputs, output: str | int | None, per_inpu
     sys.stderr.write(printed.getvalue())
     if not per_input:
         _refuse_fixed_sizes(program, type(model).__name__)
-    return unpack(read(program, inputs, any_batch=not per_input))
+    return split_projections(graph_from_export(program, inputs, any_batch=not per_input))
 
 
-class Called(nn.Module):
+class BoundModel(nn.Module):
     """A model with the plain values of a call filled in, so that tensors are all that is left."""
 
     def __init__(self, model: nn.Module, inputs: Inputs, output: str | int | None) -> None:
@@ -67,7 +69,7 @@ class Called(nn.Module):
         """The one tensor of the model's result that is explained."""
         given = dict(zip(self.inputs.tensors, tensors, strict=True))
         positional, named = self.inputs.arranged({**self.inputs.values, **given})
-        chosen = choose(self.model(*positional, **named), self.output)
+        chosen = select_output(self.model(*positional, **named), self.output)
         if not chosen.is_floating_point() and not chosen.is_complex():
             raise CaptureError(
                 f"the model returns a tensor of dtype {chosen.dtype}",
@@ -77,7 +79,7 @@ class Called(nn.Module):
         return chosen
 
 
-def choose(result: Any, output: str | int | None) -> Tensor:
+def select_output(result: Any, output: str | int | None) -> Tensor:
     """One tensor of what a model returned. Raises CaptureError if it is not clear which."""
     if isinstance(result, Tensor) and output is None:
         return result
@@ -119,7 +121,7 @@ def _named_tensors(result: Any) -> dict[str | int, Tensor]:
     return {name: value for name, value in items.items() if isinstance(value, Tensor)}
 
 
-def _export(called: Called) -> torch.export.ExportedProgram:
+def _export(called: BoundModel) -> torch.export.ExportedProgram:
     inputs = called.inputs
     example = inputs.per_sample(lambda t: t.detach()[:1].repeat(2, *[1] * (t.ndim - 1)))
     batch: Any = {0: torch.export.Dim.DYNAMIC}  # a batch of 1 would be taken as fixed
@@ -128,7 +130,7 @@ def _export(called: Called) -> torch.export.ExportedProgram:
     return torch.export.export(called, tensors, strict=False, dynamic_shapes=(shapes,))
 
 
-def _follow(called: Called) -> torch.export.ExportedProgram:
+def _follow(called: BoundModel) -> torch.export.ExportedProgram:
     """Export with numbers beside the shapes, so that Python's `if` and `for` know where to go."""
     tensors = tuple(tensor.detach().clone() for tensor in called.inputs.tensors.values())
     numbers = {name: parameter.detach() for name, parameter in called.named_parameters()}
@@ -164,7 +166,7 @@ def _normalises_on_cuda(program: torch.export.ExportedProgram) -> bool:
     return any(node.args[0].meta["val"].device.type == "cuda" for node in norms)
 
 
-def twin(model: nn.Module) -> nn.Module:
+def isolated_copy(model: nn.Module) -> nn.Module:
     """A copy that shares the model's parameters but those that forward writes, and nothing else.
 
     While torch.export reads a model, it puts other tensors in the place of its parameters, which

@@ -1,6 +1,6 @@
 """Reading: what torch.export returned -> Graph.
 
-Takes an ExportedProgram of a `Called` model, whose names all begin with "model.".
+Takes an ExportedProgram of a `BoundModel` model, whose names all begin with "model.".
 """
 
 from dataclasses import replace
@@ -16,7 +16,9 @@ from ..graph.ir import Einsum, Graph, Item, Node, Ref
 _REMARKS = ("_assert", "sym_constrain", "_check")
 
 
-def read(program: torch.export.ExportedProgram, inputs: Inputs, any_batch: bool) -> Graph:
+def graph_from_export(
+    program: torch.export.ExportedProgram, inputs: Inputs, any_batch: bool
+) -> Graph:
     """The graph of a model that was called with `inputs`."""
     interface = program.graph_signature
     state = {**interface.inputs_to_parameters, **interface.inputs_to_buffers}

@@ -28,10 +28,10 @@ _OWN, _SHARED = (frozenset(names.split()) for names in _MEMORY.values())
 _SIZE = "sym_size.int"
 
 
-def functional(program: ExportedProgram) -> ExportedProgram:
+def functionalize(program: ExportedProgram) -> ExportedProgram:
     """What `program` does, with nothing that writes. The one given is not to be used any more."""
     graph = program.graph
-    if not is_simple(graph):
+    if not can_rename(graph):
         return program.run_decompositions({})  # type: ignore[no-any-return]
     for node in graph.find_nodes(op="call_function", target=torch.ops.aten.flatten.using_ints):
         _make_view(node)
@@ -41,7 +41,7 @@ def functional(program: ExportedProgram) -> ExportedProgram:
     return program
 
 
-def is_simple(graph: Graph) -> bool:
+def can_rename(graph: Graph) -> bool:
     """Whether all operations are known, and each that writes has a value to itself."""
     nodes = [node for node in graph.nodes if node.op != "placeholder"]
     return all(map(_is_known, nodes[:-1])) and _write_apart(nodes)

@@ -17,7 +17,7 @@ from ..graph.ir import Graph, Node, Ref
 _TAKEN_APART = (("unsqueeze", (0,)), ("transpose", (0, -2)), ("squeeze", (-2,)), ("clone", ()))
 
 
-def unpack(graph: Graph) -> Graph:
+def split_projections(graph: Graph) -> Graph:
     """The same graph with the packed projections of `nn.MultiheadAttention` taken apart."""
     readers = defaultdict(list)
     for node in graph.nodes:

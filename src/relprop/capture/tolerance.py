@@ -8,22 +8,26 @@ from ..support.numerics import is_finite
 _ROUNDING = 1e-2  # what rounding may change an output by, as a fraction: deep nets magnify it
 
 
-def is_same(got: Tensor, expected: Tensor) -> bool:
+def equal_within_precision(got: Tensor, expected: Tensor) -> bool:
     """Of the same operations on the same numbers."""
-    return got.shape == expected.shape and difference(got, expected) <= _precision(expected)
+    return got.shape == expected.shape and relative_difference(got, expected) <= _precision(
+        expected
+    )
 
 
-def is_alike(got: Tensor, expected: Tensor) -> bool:
+def equal_within_rounding(got: Tensor, expected: Tensor) -> bool:
     """But for rounding."""
-    return got.shape == expected.shape and difference(got, expected) <= rounding(expected)
+    return got.shape == expected.shape and relative_difference(got, expected) <= rounding_tolerance(
+        expected
+    )
 
 
-def rounding(expected: Tensor) -> float:
+def rounding_tolerance(expected: Tensor) -> float:
     """The largest difference that rounding accounts for."""
     return max(_ROUNDING, _precision(expected))
 
 
-def difference(got: Tensor, expected: Tensor) -> float:
+def relative_difference(got: Tensor, expected: Tensor) -> float:
     """The largest difference, as a fraction of the largest value expected; 0 if that is none."""
     if expected.numel() == 0 or not is_finite(expected):
         return 0.0

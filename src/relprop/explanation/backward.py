@@ -12,12 +12,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..capture.batch_axes import Layout
+from ..capture.batch_axes import BatchAxis
 from ..errors import InputError
 from ..graph.inputs import Inputs
 from ..graph.token_ids import token_relevance
-from ..observe.layers import AtLayers
-from ..observe.ledger import Bookkeeper, Ledger, joined
+from ..observe.layers import LayerObserver
+from ..observe.ledger import Ledger, LedgerObserver, concatenate_ledgers
 from ..program.diagnosis import FirstNotFinite
 from ..program.program import Program, Trace, Watcher
 from ..support.numerics import check_finite, is_finite
@@ -74,9 +74,9 @@ def ways_back(
     return walks
 
 
-def _noting(names: Sequence[str]) -> list[AtLayers]:
+def _noting(names: Sequence[str]) -> list[LayerObserver]:
     """What notes the relevance of values, if there are any."""
-    return [AtLayers(names)] if names else []
+    return [LayerObserver(names)] if names else []
 
 
 def _room(ran: Ran) -> int:
@@ -98,8 +98,8 @@ def _walk(ran: Ran, c: Tensor, watchers: Sequence[Watcher], ledger: bool, again:
     """One way back; `again`: the trace is needed for another."""
     program, layouts = ran.program, ran.made.layouts
     if ledger and (ran.inputs.batch == 1 or None not in layouts.values()):
-        plain = {name: layout or Layout() for name, layout in layouts.items()}
-        watchers = [*watchers, Bookkeeper(program.plan, plain, ran.trace.values)]
+        plain = {name: layout or BatchAxis() for name, layout in layouts.items()}
+        watchers = [*watchers, LedgerObserver(program.plan, plain, ran.trace.values)]
     found = program.backward(ran.trace, c, watchers, again)
     if not all(map(is_finite, found.values())):
         finder = FirstNotFinite()
@@ -109,8 +109,10 @@ def _walk(ran: Ran, c: Tensor, watchers: Sequence[Watcher], ledger: bool, again:
     last = watchers[-1] if watchers else None
     return Walk(
         relevance=by_input(ran.made, ran.inputs, ran.state, found),
-        layers={n: r for w in watchers if isinstance(w, AtLayers) for n, r in w.found.items()},
-        ledger=last.ledger(c, found) if isinstance(last, Bookkeeper) else None,
+        layers={
+            n: r for w in watchers if isinstance(w, LayerObserver) for n, r in w.relevance.items()
+        },
+        ledger=last.ledger(c, found) if isinstance(last, LedgerObserver) else None,
     )
 
 
@@ -120,7 +122,7 @@ def by_input(
     """Relevance of each explained input, of that at the sources: of tokens, by all embeddings."""
     plan = made.program.plan
     graph, sources = plan.graph, plan.sources
-    known = graph.given(inputs.tensors, state)
+    known = graph.initial_values(inputs.tensors, state)
     relevance: dict[str, Tensor] = {}
     for label in inputs.explained:
         name = graph.inputs[label]
@@ -155,4 +157,7 @@ def _with_ledgers_of_each(walks: list[Walk], ran: Ran, seeds: Sequence[Tensor]) 
             walk = _walk(alone, c[i : i + 1], [], True, again=k < len(walks) - 1)
             assert walk.ledger is not None
             parts[k].append(walk.ledger)
-    return [replace(walk, ledger=joined(found)) for walk, found in zip(walks, parts, strict=True)]
+    return [
+        replace(walk, ledger=concatenate_ledgers(found))
+        for walk, found in zip(walks, parts, strict=True)
+    ]

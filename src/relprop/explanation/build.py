@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ..capture.batch_axes import Layout, mixes
-from ..capture.model import Captured, chosen_samples, ends, named_failure, state_of
-from ..capture.tolerance import difference, is_alike, rounding
+from ..capture.batch_axes import BatchAxis
+from ..capture.model import CapturedModel, current_state, first_and_last, select_samples
+from ..capture.tolerance import relative_difference, rounding_tolerance
 from ..errors import NumberError
 from ..graph.inputs import Inputs
-from ..graph.ir import Graph
-from ..graph.prune import narrowed, takes_of_each
+from ..graph.prune import gathers_per_sample, prune
 from ..plan.planner import make_plan
 from ..program.compiled import CompiledProgram
 from ..program.diagnosis import first_apart
@@ -32,39 +31,36 @@ class Made:
     """
 
     program: Program
-    layouts: Mapping[str, Layout | None]
+    layouts: Mapping[str, BatchAxis | None]
     narrowed: Program
     compiled: CompiledProgram
 
 
 def make_program(
-    read: Captured,
+    read: CapturedModel,
     model: nn.Module,
     inputs: Inputs,
     recipe: Recipe,
-    expected: Tensor | None = None,
 ) -> Made:
     """The program that explains by `recipe` what was read of `model`.
 
-    expected  what was read gives for the first sample beside another, where that is known
     Raises PlanError if an operation has no rule; NumberError if the output is not what was read
     gives; CaptureError if that for a sample alone is not what is expected.
     """
-    graph, state = read.graph, state_of(model, read.graph)
+    graph, state = read.graph, current_state(model, read.graph)
     program = Program(make_plan(graph, recipe))
-    first, _ = ends(graph, inputs)
-    with named_failure(model, inputs):
-        expected = graph.run(first.tensors, state) if expected is None else expected
+    first, _ = first_and_last(graph, inputs)
+    expected = read.expected_output(model, inputs)
     got = program.forward(first.tensors, state).output
-    change, limit = difference(got, expected), rounding(expected)
+    change, limit = relative_difference(got, expected), rounding_tolerance(expected)
     if change > limit:  # what is expected may be of numbers that are no longer there
-        change = difference(got, _alone(graph, inputs, state))
+        change = relative_difference(got, read.output_alone(model, inputs))
     if change > limit:
         where = first_apart(program, first.tensors, state, limit)
         how = "to fold its batch norms, or to lay pictures out channels-last,"
         raise _magnifies(model, how, change, where)
     narrow = _narrowed(program, model, inputs, state, got)
-    layouts = {name: at for name, at in read.layouts.items() if name in program.plan.forms}
+    layouts = {name: at for name, at in read.batch_axes.items() if name in program.plan.forms}
     return Made(program, layouts, narrow, CompiledProgram(narrow))
 
 
@@ -86,15 +82,18 @@ def _narrowed(
     if mixes_positions or by_operation:  # these name operations of the model's own
         return program
     batched = frozenset(graph.inputs[label] for label in inputs.batched)
-    found = narrowed(graph, graph.given(inputs.tensors, state), batched)
+    found = prune(graph, graph.initial_values(inputs.tensors, state), batched)
     if found is graph:
         return program
-    narrow, (some, _) = Program(make_plan(found, recipe), kin=program), ends(graph, inputs)
-    if takes_of_each(found):
-        some = chosen_samples(inputs, [0, -1])
+    narrow, (some, _) = (
+        Program(make_plan(found, recipe), kin=program),
+        first_and_last(graph, inputs),
+    )
+    if gathers_per_sample(found):
+        some = select_samples(inputs, [0, -1])
         expected = program.forward(some.tensors, state).output
-    change = difference(narrow.forward(some.tensors, state).output, expected)
-    if change > rounding(expected):
+    change = relative_difference(narrow.forward(some.tensors, state).output, expected)
+    if change > rounding_tolerance(expected):
         raise _magnifies(model, "to compute those positions alone that it needs", change, "")
     return narrow
 
@@ -106,14 +105,3 @@ def _magnifies(model: nn.Module, how: str, change: float, where: str) -> NumberE
         "a model whose output is stable in its own precision",
         "explain it in float64: model.double() and x.double()",
     )
-
-
-def _alone(graph: Graph, inputs: Inputs, state: Mapping[str, Tensor]) -> Tensor:
-    """What a graph gives for the first sample; CaptureError if beside the last that is another."""
-    first, _ = ends(graph, inputs)
-    alone: Tensor = graph.run(first.tensors, state)
-    if graph.any_batch:
-        both = graph.run(chosen_samples(inputs, [0, -1]).tensors, state)
-        if not is_alike(both[:1], alone):
-            raise mixes("the model")
-    return alone

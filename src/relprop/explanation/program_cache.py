@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..capture.model import Captured, read_before, read_model
+from ..capture.model import CapturedModel, capture_model, verify_saved
 from ..graph.inputs import Inputs
 from ..recipes.recipe import Recipe
 from .build import Made, make_program
@@ -19,8 +19,8 @@ from .build import Made, make_program
 _PLANNING = threading.Lock()  # torch.export keeps global state while it reads a model
 
 
-# What was read, what it gives for the first sample until that is compared, the model's modules.
-Read = tuple[Captured, Tensor | None, list[nn.Module]]
+# What was read, and the model's modules.
+Read = tuple[CapturedModel, list[nn.Module]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Programs:
     recipe: Recipe
     output: str | int | None
     per_input: bool
-    saved: Mapping[str, Captured] = field(default_factory=dict)
+    saved: Mapping[str, CapturedModel] = field(default_factory=dict)
     _read: dict[Any, Read] = field(default_factory=dict)
     _made: dict[Any, Made] = field(default_factory=dict)
 
@@ -46,33 +46,33 @@ class Programs:
             self.model, recipe, self.output, self.per_input, self.saved, _read=self._read
         )
 
-    def read(self) -> Mapping[str, Captured]:
+    def read(self) -> Mapping[str, CapturedModel]:
         """What was read so far, by the text of the inputs' signature."""
         return {**self.saved, **{repr(key[0]): read for key, (read, *_) in self._read.items()}}
 
     def made(self, inputs: Inputs) -> Made:
-        """The program for inputs like these. Raises what `read_model` and `make_program` raise."""
+        """The program for inputs like these. As capture_model and make_program raise."""
         if self.per_input:
             with _PLANNING, torch.no_grad():
-                read, found = read_model(self.model, inputs, self.output, True)
-                return make_program(read, self.model, inputs, self.recipe, found)
+                read = capture_model(self.model, inputs, self.output, True)
+                return make_program(read, self.model, inputs, self.recipe)
         modules = _modules(self.model)  # kept, so that no new module gets an old one's id
         key = (inputs.signature, *map(id, modules), *[m.training for m in modules])
         if key not in self._made:
             with _PLANNING, torch.no_grad():
                 if key not in self._made:
                     if key not in self._read:
-                        self._read[key] = *self._known(inputs), modules
-                    read, output, _ = self._read[key]
-                    self._made[key] = make_program(read, self.model, inputs, self.recipe, output)
-                    self._read[key] = read, None, modules
+                        self._read[key] = self._known(inputs), modules
+                    read, _ = self._read[key]
+                    self._made[key] = make_program(read, self.model, inputs, self.recipe)
+                    self._read[key] = read.without_output(), modules
         return self._made[key]
 
-    def _known(self, inputs: Inputs) -> tuple[Captured, Tensor]:
+    def _known(self, inputs: Inputs) -> CapturedModel:
         saved = self.saved.get(repr(inputs.signature))
         if saved is not None:
-            return read_before(saved, self.model, inputs, self.output)
-        return read_model(self.model, inputs, self.output, False)
+            return verify_saved(saved, self.model, inputs, self.output)
+        return capture_model(self.model, inputs, self.output, False)
 
 
 def _modules(model: nn.Module) -> list[nn.Module]:

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..capture.model import state_of
+from ..capture.model import current_state
 from ..errors import InputError
-from ..graph.first_nonfinite import first_in_forward
+from ..graph.first_nonfinite import describe_first_nonfinite
 from ..graph.inputs import Inputs
 from ..observe.channels import channel_dimension, channel_mask
-from ..observe.layers import Only, outputs_of
+from ..observe.layers import ConditionObserver, module_outputs
 from ..program.compiled import PREDICTED
 from ..program.program import Program, Trace, Watcher
 from ..support.numerics import check_finite, is_finite
@@ -36,7 +36,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Requ
         return _run_compiled(made, model, inputs, target, request)
     looks_inside = request.layers or request.only or request.ledger
     given, program = AsGiven(inputs.taken), made.program if looks_inside else made.narrowed
-    state = state_of(model, program.plan.graph, detached=not request.create_graph)
+    state = current_state(model, program.plan.graph, detached=not request.create_graph)
     layers = _module_values(program, request.layers)
     limited = _module_values(program, tuple(request.only))
     kept = {name for names in (layers | limited).values() for name in names}
@@ -44,7 +44,7 @@ def run(made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Requ
     output = _no_view(trace.output, inputs)
     check_output_shape(output, inputs.batch)
     if not is_finite(output):
-        first = first_in_forward(program.plan.graph, inputs.tensors, state)
+        first = describe_first_nonfinite(program.plan.graph, inputs.tensors, state)
         check_finite(output, "model's output", first, "check the model's weights and the input")
     wanted, several = targets(output, target)
     resolved = [resolve_target(output, one) for one in wanted]
@@ -67,7 +67,7 @@ def _run_compiled(
     known = classes_before(target, node.shape if node else (), inputs.batch)
     device = inputs.first.device
     classes = torch.full((inputs.batch,), PREDICTED, device=device) if known is None else known
-    state = state_of(model, graph)
+    state = current_state(model, graph)
     finite, output, chosen, found = made.compiled(inputs, state, classes.to(device))
     if not finite:
         run(made, model, inputs, target, replace(request, compile=False))  # which says where
@@ -83,7 +83,7 @@ def _run_compiled(
 def _module_values(program: Program, patterns: Sequence[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for pattern in patterns:
-        found.update(outputs_of(program.plan, pattern))
+        found.update(module_outputs(program.plan, pattern))
     return found
 
 
@@ -101,7 +101,7 @@ def _only(
             dim = channel_dimension(program.plan.graph, name)
             mask = channel_mask(trace.values[name], chosen, module, dim)
             masks[name] = mask * masks[name] if name in masks else mask
-    return [Only(masks)] if masks else []
+    return [ConditionObserver(masks)] if masks else []
 
 
 def _seed(output: Tensor, c: Tensor, unit: bool) -> Tensor:

@@ -15,8 +15,8 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ..capture.batch_axes import Layout
-from ..capture.model import Captured
+from ..capture.batch_axes import BatchAxis
+from ..capture.model import CapturedModel
 from ..errors import FileError, InputError
 from ..graph.serialize import from_document, to_document
 from ..recipes.recipe import Recipe
@@ -34,7 +34,7 @@ class Saved:
 
     recipe: Recipe
     output: str | int | None
-    read: Mapping[str, Captured]
+    read: Mapping[str, CapturedModel]
 
 
 def write_plans(path: Path, saved: Saved) -> None:
@@ -47,7 +47,7 @@ def write_plans(path: Path, saved: Saved) -> None:
     for i, (signature, read) in enumerate(saved.read.items()):
         for name, value in read.graph.constants.items():
             tensors[f"{i}/{name}"] = _stored(name, value)
-        layouts = {n: at and [at.axis, at.outer] for n, at in read.layouts.items()}
+        layouts = {n: at and [at.axis, at.outer] for n, at in read.batch_axes.items()}
         records.append(
             {"signature": signature, "graph": to_document(read.graph), "layouts": layouts}
         )
@@ -86,11 +86,13 @@ def read_plans(path: Path) -> Saved:
         raise _no_plan(path, f"{type(error).__name__}: {error}") from error
 
 
-def _captured(record: Mapping[str, Any], number: int, tensors: Mapping[str, Tensor]) -> Captured:
+def _captured(
+    record: Mapping[str, Any], number: int, tensors: Mapping[str, Tensor]
+) -> CapturedModel:
     prefix = f"{number}/"
     own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-    layouts = {name: at and Layout(*at) for name, at in record["layouts"].items()}
-    return Captured(from_document(record["graph"], own), layouts)
+    layouts = {name: at and BatchAxis(*at) for name, at in record["layouts"].items()}
+    return CapturedModel(from_document(record["graph"], own), layouts)
 
 
 def _no_plan(path: Path, why: str) -> FileError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..capture.batch_axes import Layout
+from ..capture.batch_axes import BatchAxis
 from ..errors import InputError
 from ..plan.plan import Plan, Step
 from ..rules.backward import CAUSES, Absorbs, Cause, Form, relevance
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
+class LedgerEntry:
     """What one operation did with relevance; tensors (batch,) in float64.
 
     module, operation, rule   as in the plan
@@ -34,14 +34,14 @@ class Entry:
     module: str
     operation: str
     rule: str
-    taken: Tensor
-    given: Tensor
+    relevance_in: Tensor
+    relevance_out: Tensor
     absorbed: Mapping[Cause, Tensor]
 
     @property
     def error(self) -> Tensor:
         """What is not accounted for (batch,)."""
-        return self.taken - self.given - sum(self.absorbed.values(), torch.zeros_like(self.taken))
+        return self.relevance_in - self.relevance_out - sum(self.absorbed.values(), torch.zeros_like(self.relevance_in))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,21 +53,21 @@ class Ledger:
     entries  one for each operation that relevance passed, from the output to the input
     """
 
-    seed: Tensor
-    reached: Tensor
-    entries: tuple[Entry, ...]
+    relevance_in: Tensor
+    relevance_out: Tensor
+    entries: tuple[LedgerEntry, ...]
 
     @property
     def absorbed(self) -> dict[Cause, Tensor]:
         """Cause -> all that was absorbed by it (batch,)."""
-        nothing = torch.zeros_like(self.seed)
+        nothing = torch.zeros_like(self.relevance_in)
         return {c: sum((e.absorbed.get(c, nothing) for e in self.entries), nothing) for c in CAUSES}
 
     @property
     def imbalance(self) -> Tensor:
         """Seed - reached - absorbed, as a fraction of the seed (batch,); 0 where it is nothing."""
-        missing = self.seed - self.reached - sum(self.absorbed.values())
-        return torch.where(missing == 0, missing, missing / self.seed).abs()
+        missing = self.relevance_in - self.relevance_out - sum(self.absorbed.values())
+        return torch.where(missing == 0, missing, missing / self.relevance_in).abs()
 
     @property
     def error(self) -> float:
@@ -82,16 +82,16 @@ class Ledger:
         with needs("demo", "the plot of a ledger"):
             from .ledger_plot import Bar, bars
 
-        scale = self.seed.abs().mean()
+        scale = self.relevance_in.abs().mean()
         rows = [
             Bar(
                 f"{entry.module} {entry.operation}".strip(),
-                float(entry.given.mean() / scale),
+                float(entry.relevance_out.mean() / scale),
                 {c: float(v.mean() / scale) for c, v in entry.absorbed.items()},
             )
             for entry in self.entries
         ]
-        return bars(rows, float(self.seed.mean() / scale), CAUSES)
+        return bars(rows, float(self.relevance_in.mean() / scale), CAUSES)
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
@@ -104,21 +104,21 @@ class Ledger:
             "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(cells))
             for cells in (list(zip(row, widths, strict=True)) for row in rows)
         ]
-        title = f"ledger, mean of {len(self.seed)} samples; largest imbalance {self.error:.1e}"
+        title = f"ledger, mean of {len(self.relevance_in)} samples; largest imbalance {self.error:.1e}"
         return "\n".join([f"{title} of the seed", *(line.rstrip() for line in lines)])
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: LedgerEntry) -> tuple[str, ...]:
     absorbed = [_mean(entry.absorbed.get(cause)) for cause in CAUSES]
-    numbers = (_mean(entry.taken), _mean(entry.given), *absorbed, _mean(entry.error, brief=True))
+    numbers = (_mean(entry.relevance_in), _mean(entry.relevance_out), *absorbed, _mean(entry.error, brief=True))
     return entry.module, entry.operation, entry.rule, *numbers
 
 
 def _total(ledger: Ledger) -> tuple[str, ...]:
     absorbed = [_mean(value) for value in ledger.absorbed.values()]
-    missing = ledger.seed - ledger.reached - sum(ledger.absorbed.values())
+    missing = ledger.relevance_in - ledger.relevance_out - sum(ledger.absorbed.values())
     return (
-        *("", "all", "", _mean(ledger.seed), _mean(ledger.reached)),
+        *("", "all", "", _mean(ledger.relevance_in), _mean(ledger.relevance_out)),
         *(*absorbed, _mean(missing, brief=True)),
     )
 
@@ -130,16 +130,16 @@ def _mean(value: Tensor | None, brief: bool = False) -> str:
     return f"{mean:.0e}" if brief else f"{mean:.4g}"
 
 
-class Bookkeeper:
+class LedgerObserver:
     """A watcher that writes the ledger while relevance goes back. Needs the value of every step."""
 
     def __init__(
-        self, plan: Plan, layouts: Mapping[str, Layout], values: Mapping[str, Any]
+        self, plan: Plan, layouts: Mapping[str, BatchAxis], values: Mapping[str, Any]
     ) -> None:
         self.plan = plan
         self.layouts = layouts
         self.values = dict(values)
-        self.entries: list[Entry] = []
+        self.entries: list[LedgerEntry] = []
 
     def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> Tensor:
         """Nothing to write down: `passed` does."""
@@ -160,7 +160,7 @@ class Bookkeeper:
         }
         rule = str(step.rule) if step.rule else "-"
         taken = self._sum(step.name, v, step.arriving)
-        self.entries.append(Entry(step.node.module, step.label, rule, taken, given, amounts))
+        self.entries.append(LedgerEntry(step.node.module, step.label, rule, taken, given, amounts))
 
     @property
     def _batch(self) -> int:
@@ -174,35 +174,37 @@ class Bookkeeper:
                 "real numbers alone",
                 "leave out ledger=True, or hold this operation constant",
             )
-        return self.layouts[name].by_sample(
+        return self.layouts[name].sum_per_sample(
             relevance(v.double(), form, value.double()), self._batch
         )
 
     def _absorbed(self, name: str, amount: Tensor) -> Tensor:
         full = amount.double().expand_as(self.values[name])
-        return self.layouts[name].by_sample(full, self._batch)
+        return self.layouts[name].sum_per_sample(full, self._batch)
 
     def ledger(self, c: Tensor, found: Mapping[str, Tensor]) -> Ledger:
         """The whole, for the seed c per unit of output and what reached each source."""
         output = self.plan.graph.output
-        reached = [self.layouts[n].by_sample(r.double(), self._batch) for n, r in found.items()]
+        reached = [
+            self.layouts[n].sum_per_sample(r.double(), self._batch) for n, r in found.items()
+        ]
         seed = self._sum(output, c, Form.GRADIENT)
         return Ledger(seed, torch.stack(reached).sum(0), tuple(self.entries))
 
 
-def joined(ledgers: Sequence[Ledger]) -> Ledger:
+def concatenate_ledgers(ledgers: Sequence[Ledger]) -> Ledger:
     """The ledgers of several samples as one."""
     entries = [
         replace(
             rows[0],
-            taken=torch.cat([row.taken for row in rows]),
-            given=torch.cat([row.given for row in rows]),
+            relevance_in=torch.cat([row.relevance_in for row in rows]),
+            relevance_out=torch.cat([row.relevance_out for row in rows]),
             absorbed={c: torch.cat([row.absorbed[c] for row in rows]) for c in rows[0].absorbed},
         )
         for rows in zip(*(ledger.entries for ledger in ledgers), strict=True)
     ]
     return Ledger(
-        torch.cat([ledger.seed for ledger in ledgers]),
-        torch.cat([ledger.reached for ledger in ledgers]),
+        torch.cat([ledger.relevance_in for ledger in ledgers]),
+        torch.cat([ledger.relevance_out for ledger in ledgers]),
         tuple(entries),
     )
