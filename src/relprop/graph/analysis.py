@@ -17,12 +17,12 @@ from .ops import (
     Kind,
     Operation,
     Principle,
-    known,
+    operation_of,
 )
 
 
 @dataclass
-class Facts:
+class GraphAnalysis:
     """What is known of a graph's values, by their names.
 
     sources      where relevance is taken: the explained inputs that hold floating numbers, and
@@ -41,35 +41,35 @@ class Facts:
     dependent: set[str] = field(default_factory=set)
     nonnegative: set[str] = field(default_factory=set)
     kinds: dict[str, Kind] = field(default_factory=dict)
-    constant: dict[str, int] = field(default_factory=dict)
+    constant_factor: dict[str, int] = field(default_factory=dict)
     depth: dict[str, float] = field(default_factory=dict)
-    first: set[str] = field(default_factory=set)
-    last: set[str] = field(default_factory=set)
+    first_layers: set[str] = field(default_factory=set)
+    last_layers: set[str] = field(default_factory=set)
     folds: dict[str, Node] = field(default_factory=dict)
     folded: frozenset[str] = frozenset()
 
 
-def find_facts(graph: Graph, held: frozenset[str] = frozenset()) -> Facts:
+def analyse_graph(graph: Graph, held: frozenset[str] = frozenset()) -> GraphAnalysis:
     """Walk the graph once. `held` names values that count as constant."""
-    facts = Facts(sources=find_sources(graph))
-    facts.dependent.update(name for name in facts.sources if name not in held)
+    analysis = GraphAnalysis(sources=find_sources(graph))
+    analysis.dependent.update(name for name in analysis.sources if name not in held)
     scales = Scales()
     for node in graph.nodes:
-        inside = set(dependent_inputs(node, facts.dependent))
+        inside = set(dependent_inputs(node, analysis.dependent))
         if not node.floating or not inside or node.name in held or node.operation in SHAPES_ONLY:
             continue  # a mask or an index that depends on the input is held as it is
-        facts.dependent.add(node.name)
-        operation = known(node)
+        analysis.dependent.add(node.name)
+        operation = operation_of(node)
         if operation is None:
             continue
-        if _is_nonnegative(node, operation, facts.nonnegative):
-            facts.nonnegative.add(node.name)
-        _find_kind(node, operation, facts, scales)
-        scales.note(node, operation, inside, facts)
-    _find_depths(graph, facts)
-    facts.folds = _folds(graph, facts)
-    facts.folded = frozenset(norm.name for norm in facts.folds.values())
-    return facts
+        if _is_nonnegative(node, operation, analysis.nonnegative):
+            analysis.nonnegative.add(node.name)
+        _find_kind(node, operation, analysis, scales)
+        scales.note(node, operation, inside, analysis)
+    _find_depths(graph, analysis)
+    analysis.folds = _folds(graph, analysis)
+    analysis.folded = frozenset(norm.name for norm in analysis.folds.values())
+    return analysis
 
 
 def find_sources(graph: Graph) -> dict[str, str]:
@@ -109,7 +109,9 @@ class Scales:
     activated: set[str] = field(default_factory=set)
     origins: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def note(self, node: Node, operation: Operation, inside: set[str], facts: Facts) -> None:
+    def note(
+        self, node: Node, operation: Operation, inside: set[str], analysis: GraphAnalysis
+    ) -> None:
         """Whether a value is one of them, from what its inputs are."""
         entrywise = operation.elementwise or operation.principle in (
             *(Principle.ACTIVATION, Principle.SELECTION, Principle.CHOICE),
@@ -122,12 +124,12 @@ class Scales:
         if operation.principle is Principle.ACTIVATION or moved:
             self.activated.add(node.name)
         if operation.gate:
-            bounded = node.operation in ("tanh", "erf") and facts.nonnegative.issuperset(inside)
+            bounded = node.operation in ("tanh", "erf") and analysis.nonnegative.issuperset(inside)
             self.gates[node.name] = 2 if operation.gate == "open" or bounded else 0
         elif entrywise and inside <= set(self.gates):
             shifted = node.operation in ("add", "sub", "rsub") and len(inside) == 1
             scaled = node.operation in ("mul", "div") and isinstance(node.args[1], (int, float))
-            clipped = scaled and facts.nonnegative.issuperset(inside)  # relu6(x + 3) / 6
+            clipped = scaled and analysis.nonnegative.issuperset(inside)  # relu6(x + 3) / 6
             lowest = min(self.gates[name] for name in inside)
             self.gates[node.name] = 2 if clipped else max(lowest, 1) if shifted else lowest
 
@@ -141,8 +143,8 @@ class Scales:
         return only and not self.origin(statistic).isdisjoint(self.origin(value))
 
 
-def _find_kind(node: Node, operation: Operation, facts: Facts, scales: Scales) -> None:
-    places = dependent_places(node, facts.dependent)
+def _find_kind(node: Node, operation: Operation, analysis: GraphAnalysis, scales: Scales) -> None:
+    places = dependent_args(node, analysis.dependent)
     kind = operation.kind
     if kind in ("product", "matmul") or kind in LAYERS:
         kind = _kind_of_product(node, kind, places)
@@ -150,9 +152,9 @@ def _find_kind(node: Node, operation: Operation, facts: Facts, scales: Scales) -
         kind = None  # linear in its values
     if kind == "product":
         kind, constant = _constant_factor(node, scales)
-        facts.constant.update({node.name: constant} if constant is not None else {})
+        analysis.constant_factor.update({node.name: constant} if constant is not None else {})
     if kind is not None:
-        facts.kinds[node.name] = kind
+        analysis.kinds[node.name] = kind
 
 
 def dependent_inputs(node: Node, dependent: set[str]) -> tuple[str, ...]:
@@ -161,7 +163,7 @@ def dependent_inputs(node: Node, dependent: set[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in dependent)
 
 
-def dependent_places(node: Node, dependent: set[str]) -> tuple[int, ...]:
+def dependent_args(node: Node, dependent: set[str]) -> tuple[int, ...]:
     """Positions of the arguments that depend on the input."""
     return tuple(
         i for i, arg in enumerate(node.args) if isinstance(arg, Ref) and arg.name in dependent
@@ -194,16 +196,16 @@ def _constant_factor(node: Node, scales: Scales) -> tuple[Kind, int | None]:
     return "product", activated[0] if len(activated) == 1 else None
 
 
-def _find_depths(graph: Graph, facts: Facts) -> None:
-    layers = [node for node in graph.nodes if facts.kinds.get(node.name) in LAYERS]
+def _find_depths(graph: Graph, analysis: GraphAnalysis) -> None:
+    layers = [node for node in graph.nodes if analysis.kinds.get(node.name) in LAYERS]
     before = dict.fromkeys((layer.name for layer in layers), 0)
     seen, passed = 0, set[str]()
     for node in graph.nodes:
-        facts.depth[node.name] = min(1.0, seen / max(1, len(layers) - 1))
+        analysis.depth[node.name] = min(1.0, seen / max(1, len(layers) - 1))
         seen += node.name in before
         reached = bool(passed.intersection(node.inputs))
         if node.name in before and not reached:
-            facts.first.add(node.name)
+            analysis.first_layers.add(node.name)
         if node.name in before or reached:
             passed.add(node.name)
     needed = {graph.output}
@@ -212,34 +214,36 @@ def _find_depths(graph: Graph, facts: Facts) -> None:
         if node.name not in needed:
             continue
         if node.name in before and node.name not in passed:
-            facts.last.add(node.name)
+            analysis.last_layers.add(node.name)
         if node.name in before or node.name in passed:
             passed.update(node.inputs)
         needed.update(node.inputs)
 
 
-def _folds(graph: Graph, facts: Facts) -> dict[str, Node]:
+def _folds(graph: Graph, analysis: GraphAnalysis) -> dict[str, Node]:
     """Batch norms whose input is a weighted sum that nothing else uses."""
     nodes = {node.name: node for node in graph.nodes}
     uses = Counter(name for node in graph.nodes for name in node.inputs)
     uses[graph.output] += 1
     folds: dict[str, Node] = {}
     for norm in graph.nodes:
-        before = _batch_normalised(norm, nodes, facts)
+        before = _batch_normalised(norm, nodes, analysis)
         if before is not None and uses[before.name] == 1:
             folds[before.name] = norm
     return folds
 
 
-def _batch_normalised(norm: Node, nodes: Mapping[str, Node], facts: Facts) -> Node | None:
+def _batch_normalised(
+    norm: Node, nodes: Mapping[str, Node], analysis: GraphAnalysis
+) -> Node | None:
     """The weighted sum that feeds a batch norm, if its output channels are the normalised ones."""
     if norm.operation != "batch_norm" or not isinstance(norm.args[0], Ref):
         return None
     if any(name in nodes for name in norm.inputs[1:]):
         return None  # its weight is computed, perhaps after the layer that it would fold into
     before = nodes.get(norm.args[0].name)
-    if before is None or before.name not in facts.dependent:
+    if before is None or before.name not in analysis.dependent:
         return None
-    kind = facts.kinds.get(before.name)
+    kind = analysis.kinds.get(before.name)
     fits = kind == "convolution" or (kind == "linear" and len(before.shape) == 2)
     return before if fits else None

@@ -60,19 +60,19 @@ class Node:
         return f'"{self.module}" ({self.operation})' if self.module else f"{self.operation}"
 
     @cached_property
-    def arguments(self) -> Callable[[Values], tuple[Any, ...]]:
+    def resolve_args(self) -> Callable[[Values], tuple[Any, ...]]:
         """From the values of the names that it refers to, to its positional arguments."""
-        return binder(self.args)
+        return resolver(self.args)
 
     @cached_property
-    def named(self) -> Callable[[Values], dict[str, Any]]:
+    def resolve_kwargs(self) -> Callable[[Values], dict[str, Any]]:
         """From the values of the names that it refers to, to its keyword arguments."""
-        return binder(dict(self.kwargs))
+        return resolver(dict(self.kwargs))
 
     @cached_property
     def run(self) -> Callable[[Values], Any]:
         """From the values of the names that it refers to, to its result."""
-        target, arguments, named = self.target, self.arguments, self.named
+        target, arguments, named = self.target, self.resolve_args, self.resolve_kwargs
         if not self.kwargs:
             return lambda values: target(*arguments(values))
         return lambda values: target(*arguments(values), **named(values))
@@ -103,7 +103,7 @@ class Graph:
         """The node that makes a value; None for an input or a constant."""
         return next((node for node in self.nodes if node.name == name), None)
 
-    def needed(self, name: str, known: Container[str]) -> list[Node]:
+    def nodes_to_compute(self, name: str, known: Container[str]) -> list[Node]:
         """The operations that compute one value from those that are known, in order."""
         wanted, found = {name}, list[Node]()
         for node in () if name in known else reversed(self.nodes):
@@ -112,14 +112,14 @@ class Graph:
                 wanted.update(node.inputs)
         return found[::-1]
 
-    def values(self, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    def compute(self, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
         """One value and all that it is computed from, by as few operations as there need be."""
         values = dict(known)
-        for node in self.needed(name, known):
+        for node in self.nodes_to_compute(name, known):
             values[node.name] = node.run(values)
         return values
 
-    def given(self, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
+    def initial_values(self, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
         """All values that no operation makes, by name.
 
         inputs  label -> tensor                 state  its parameters and buffers, by value name
@@ -129,13 +129,13 @@ class Graph:
 
     def run(self, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
         """The model's output, by its operations just as they are."""
-        values = self.given(inputs, state)
+        values = self.initial_values(inputs, state)
         for node in self.nodes:
             values[node.name] = node.run(values)
         return values[self.output]
 
 
-def binder(value: Any) -> Callable[[Values], Any]:
+def resolver(value: Any) -> Callable[[Values], Any]:
     """The function from values by name to the same arguments with each Ref replaced by its value.
 
     Looks through the arguments once: their operation may run many times.
@@ -145,10 +145,10 @@ def binder(value: Any) -> Callable[[Values], Any]:
     if next(refs(value), None) is None:
         return lambda values: value
     if isinstance(value, dict):
-        items = [(key, binder(item)) for key, item in value.items()]
+        items = [(key, resolver(item)) for key, item in value.items()]
         return lambda values: {key: bind(values) for key, bind in items}
     kind, plain = type(value), list(value)
-    places = [(i, binder(item)) for i, item in enumerate(plain) if any(refs(item))]
+    places = [(i, resolver(item)) for i, item in enumerate(plain) if any(refs(item))]
     if kind is tuple and len(plain) > 1 and all(isinstance(item, Ref) for item in plain):
         return itemgetter(*(ref.name for ref in plain))
     if kind is tuple and [i for i, _ in places] == [0]:

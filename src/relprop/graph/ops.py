@@ -36,7 +36,7 @@ class Principle(Enum):
     ACTIVATION   each entry of the result comes of one entry of the input, whose relevance it is
     SELECTION    copies entries of its inputs: relevance goes back the way the value came
     CHOICE       the same, and which entries it copies depends on their values
-    COMBINATION  linear in its inputs: back through the adjoint
+    LINEAR  linear in its inputs: back through the adjoint
     STATISTIC    relevance cannot pass; a value to normalise by, which is held constant
     """
 
@@ -44,7 +44,7 @@ class Principle(Enum):
     ACTIVATION = "activation"
     SELECTION = "selection"
     CHOICE = "choice"
-    COMBINATION = "combination"
+    LINEAR = "linear"
     STATISTIC = "statistic"
 
 
@@ -90,8 +90,8 @@ _SHIFTED = replace(_ACTIVATION, keeps_zero=False)
 _POSITIVE = replace(_SHIFTED, nonnegative="always")
 _SELECTION = Operation(Principle.SELECTION, nonnegative="if-inputs")
 _CHOICE = Operation(Principle.CHOICE, nonnegative="if-inputs")
-_SUM = Operation(Principle.COMBINATION, nonnegative="if-inputs")
-_SIGNED = Operation(Principle.COMBINATION, elementwise=True)
+_SUM = Operation(Principle.LINEAR, nonnegative="if-inputs")
+_SIGNED = Operation(Principle.LINEAR, elementwise=True)
 
 _BY_OPERATION: Mapping[Operation, str] = {
     _rule("convolution"): "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
@@ -189,7 +189,7 @@ FIRST_ONLY = frozenset(
 )
 
 
-def known(node: Node) -> Operation | None:
+def operation_of(node: Node) -> Operation | None:
     """What is known of a node's operation, given its arguments; None if nothing is."""
     operation = OPERATIONS.get(node.operation)
     if node.operation in _BY_ARGUMENTS:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .ir import Graph, Node, Ref
-from .prune_rules import SIZED, Shape, Shapes, read_along
+from .prune_rules import SIZED, Shape, Shapes, pointwise_dims
 
 _END = 2**63 - 1
 # Without one of these among what is narrowed, it would save nothing.
@@ -22,7 +22,7 @@ _WORTH_IT = frozenset(["linear", "matmul", "bmm", "scaled_dot_product_attention"
 
 
 @dataclass(frozen=True)
-class At:
+class Positions:
     """Positions along a dimension: the same ones of all samples, or one of each.
 
     index  name of the value that says which of each, (batch,); None: `positions` does of all
@@ -33,7 +33,7 @@ class At:
     index: str | None = None
 
 
-def narrowed(graph: Graph, given: Mapping[str, Any], batched: frozenset[str]) -> Graph:
+def prune(graph: Graph, given: Mapping[str, Any], batched: frozenset[str]) -> Graph:
     """The graph at the positions that its output needs; the same where there is nothing to save.
 
     given    all values that no operation makes, by name
@@ -49,7 +49,7 @@ def narrowed(graph: Graph, given: Mapping[str, Any], batched: frozenset[str]) ->
     return _Narrowing(graph, given, shapes, wanted).run()
 
 
-def takes_of_each(graph: Graph) -> bool:
+def gathers_per_sample(graph: Graph) -> bool:
     """Whether a narrowed graph takes another position of each sample."""
     return any(node.target is _of_each for node in graph.nodes)
 
@@ -62,11 +62,11 @@ def _shape(value: Any, batched: bool) -> Shape:
 # ---- what is needed ------------------------------------------------------------------------------
 
 
-def _wanted(graph: Graph, shapes: Shapes) -> dict[str, At | None]:
+def _wanted(graph: Graph, shapes: Shapes) -> dict[str, Positions | None]:
     """Where each value is needed, from the output back; None: everywhere."""
     nodes = {node.name: node for node in graph.nodes}
-    asked: dict[str, set[At | None]] = defaultdict(set, {graph.output: {None}})
-    wanted: dict[str, At | None] = {}
+    asked: dict[str, set[Positions | None]] = defaultdict(set, {graph.output: {None}})
+    wanted: dict[str, Positions | None] = {}
     for node in reversed(graph.nodes):
         if node.name not in asked:
             continue
@@ -80,13 +80,13 @@ def _wanted(graph: Graph, shapes: Shapes) -> dict[str, At | None]:
 
 
 def _reads(
-    node: Node, at: At, nodes: Mapping[str, Node], shapes: Shapes
-) -> dict[str, At | None] | None:
+    node: Node, at: Positions, nodes: Mapping[str, Node], shapes: Shapes
+) -> dict[str, Positions | None] | None:
     """Where the inputs are read for a result at some positions; None if it must be whole."""
-    dims = read_along(node, at.dim, shapes)
+    dims = pointwise_dims(node, at.dim, shapes)
     if dims is None:
         return None
-    reads: dict[str, At | None] = {name: replace(at, dim=dim) for name, dim in dims.items()}
+    reads: dict[str, Positions | None] = {name: replace(at, dim=dim) for name, dim in dims.items()}
     if at.index is None:
         return reads
     serve_all = {name for name in dims if _serves_all(shapes[name], node.shape)}
@@ -107,7 +107,7 @@ def _holds_samples_first(name: str, nodes: Mapping[str, Node], shapes: Shapes) -
     return shape[:1] == (None,) and None not in shape[1:] and not merged
 
 
-def _start(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> dict[str, At | None]:
+def _start(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> dict[str, Positions | None]:
     """Where an operation reads its first argument, if it takes few positions of it."""
     if node.operation not in _TAKES or not isinstance(node.args[0], Ref) or node.kwargs:
         return {}
@@ -116,16 +116,16 @@ def _start(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> dict[str, A
     return {x: at} if at else {}
 
 
-def _of_select(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> At | None:
+def _of_select(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:
     x, dim, index = node.args
     shape = shapes[x.name]
     size = shape[dim]
     if size is None or size < 2 or not isinstance(index, int):
         return None
-    return At(dim % len(shape), range(size)[index % size :][:1])
+    return Positions(dim % len(shape), range(size)[index % size :][:1])
 
 
-def _of_slice(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> At | None:
+def _of_slice(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:
     (x, *given), defaults = node.args, [0, None, None, 1]
     dim, start, end, step = given + defaults[len(given) :]
     shape = shapes[x.name]
@@ -133,10 +133,10 @@ def _of_slice(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> At | Non
     if size is None or any(isinstance(bound, Ref) for bound in (start, end)):
         return None
     some = range(size)[start:end:step]
-    return At(dim % len(shape), some) if 0 < 2 * len(some) <= size else None
+    return Positions(dim % len(shape), some) if 0 < 2 * len(some) <= size else None
 
 
-def _of_index(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> At | None:
+def _of_index(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:
     """Of x[arange(batch), index]."""
     x, places = node.args
     if len(places) != 2 or None in places or shapes[x.name][1] in (None, 1):
@@ -144,7 +144,7 @@ def _of_index(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> At | Non
     each, index = (place.name for place in places)
     one_of_each = all(_holds_samples_first(name, nodes, shapes) for name in (x.name, each, index))
     counted = _counts(nodes.get(each)) and len(shapes[index]) == 1
-    return At(1, index=index) if one_of_each and counted else None
+    return Positions(1, index=index) if one_of_each and counted else None
 
 
 def _counts(node: Node | None) -> bool:
@@ -166,7 +166,7 @@ class _Narrowing:
         graph: Graph,
         given: Mapping[str, Any],
         shapes: Shapes,
-        wanted: Mapping[str, At | None],
+        wanted: Mapping[str, Positions | None],
     ) -> None:
         self._graph = graph
         self._given = given
@@ -181,20 +181,20 @@ class _Narrowing:
             if node.name in self._wanted:
                 self._place(node.name)
         found = replace(self._graph, nodes=tuple(self._placed.values()))
-        return replace(found, nodes=tuple(found.needed(found.output, self._given)))
+        return replace(found, nodes=tuple(found.nodes_to_compute(found.output, self._given)))
 
     def _place(self, name: str) -> None:
         if name not in self._placed:
             self._placed[name] = self._rewritten(self._nodes[name], self._wanted[name])
 
-    def _rewritten(self, node: Node, at: At | None) -> Node:
+    def _rewritten(self, node: Node, at: Positions | None) -> Node:
         if at is None:
             return self._of_narrowed(node)
-        dims = read_along(node, at.dim, self._shapes)
+        dims = pointwise_dims(node, at.dim, self._shapes)
         assert dims is not None
         refs = {name: Ref(name) for name in node.inputs}
         refs |= {name: Ref(self._at(name, replace(at, dim=dim))) for name, dim in dims.items()}
-        args, kwargs = node.arguments(refs), node.named(refs)
+        args, kwargs = node.resolve_args(refs), node.resolve_kwargs(refs)
         if node.operation in SIZED and args[1][at.dim] != -1:
             args = (args[0], _with(args[1], at.dim, len(at.positions)), *args[2:])
         shape = tuple(_with(node.shape, at.dim, len(at.positions)))
@@ -211,7 +211,7 @@ class _Narrowing:
             return replace(node, operation="select", target=target, args=(Ref(name), at.dim, 0))
         return node
 
-    def _at(self, name: str, at: At) -> str:
+    def _at(self, name: str, at: Positions) -> str:
         """The name of a value at these positions: narrowed, or cut."""
         if self._wanted.get(name) == at:
             return name
@@ -219,12 +219,12 @@ class _Narrowing:
         cut = f"{name} [{at.dim}, {where}]"
         if cut not in self._placed:
             if at.index:  # which a model's code may compute after what is cut
-                for node in self._graph.needed(at.index, {**self._given, **self._placed}):
+                for node in self._graph.nodes_to_compute(at.index, {**self._given, **self._placed}):
                     self._place(node.name)
             self._placed[cut] = self._cut(cut, name, at)
         return cut
 
-    def _cut(self, cut: str, name: str, at: At) -> Node:
+    def _cut(self, cut: str, name: str, at: Positions) -> Node:
         shape = _with(self._shapes[name], at.dim, len(at.positions))
         bounds = at.positions.start, at.positions.stop, at.positions.step
         like = self._nodes.get(name)

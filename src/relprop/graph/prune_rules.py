@@ -12,7 +12,7 @@ Shape = tuple[int | None, ...]
 Shapes = Mapping[str, Shape]
 
 
-def read_along(node: Node, dim: int, shapes: Shapes) -> dict[str, int] | None:
+def pointwise_dims(node: Node, dim: int, shapes: Shapes) -> dict[str, int] | None:
     """Input -> its dimension that is read at the positions which the result's `dim` is needed at.
 
     shapes  of all values by name, None where a size follows the batch

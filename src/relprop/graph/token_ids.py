@@ -66,16 +66,16 @@ def _in_place(
 ) -> Tensor:
     """What the embedding would look up, had the ids these numbers and all else its real values."""
     wanted = lookup.args[1].name
-    real, moved = graph.values(wanted, known), {ids: numbers}
-    for node in graph.needed(wanted, known):
+    real, moved = graph.compute(wanted, known), {ids: numbers}
+    for node in graph.nodes_to_compute(wanted, known):
         places = [i for i in _places(node) if _names(node, i) in moved]
         if places and node.operation in _CASTS:
             moved[node.name] = moved[node.args[0].name]
         elif places:
-            args = list(node.arguments(real))
+            args = list(node.resolve_args(real))
             for i in places:
                 args[i] = moved[node.args[i].name]
-            moved[node.name] = node.target(*args, **node.named(real))
+            moved[node.name] = node.target(*args, **node.resolve_kwargs(real))
     found: Tensor = moved.get(wanted, real[wanted])
     return found
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..errors import PlanError
-from ..graph.analysis import Facts, dependent_inputs, dependent_places, find_facts
+from ..graph.analysis import GraphAnalysis, dependent_inputs, dependent_args, analyse_graph
 from ..graph.ir import Graph, Node
-from ..graph.ops import LAYERS, WEIGHTED_SUMS, Principle, known
+from ..graph.ops import LAYERS, WEIGHTED_SUMS, Principle, operation_of
 from ..recipes.recipe import Recipe
 from ..recipes.selectors import Place, Row
 from ..rules.backward import Form
@@ -24,29 +24,31 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
     Raises PlanError for an operation without a rule, a rule that does not fit, a row that fits
     nothing, a softmax at the end, and a result that does not depend on the input.
     """
-    facts = find_facts(graph)
-    recipe = recipe.fitted(set(facts.kinds.values()))
-    places = {node.name: _place(node, facts) for node in graph.nodes}
-    open_ = [n for n in graph.nodes if n.name in facts.dependent and n.name not in facts.folded]
+    analysis = analyse_graph(graph)
+    recipe = recipe.fitted(set(analysis.kinds.values()))
+    places = {node.name: _place(node, analysis) for node in graph.nodes}
+    open_ = [
+        n for n in graph.nodes if n.name in analysis.dependent and n.name not in analysis.folded
+    ]
     refusals.refuse_unfit_rows(open_, recipe, places)
-    refusals.refuse_constant_output(graph, facts)
-    refusals.refuse_final_softmax(graph, recipe, facts, places)
+    refusals.refuse_constant_output(graph, analysis)
+    refusals.refuse_final_softmax(graph, recipe, analysis, places)
     held = _held(open_, recipe, places)
-    facts = find_facts(graph, held) if held else facts
-    steps, forms = _walk_back(graph, recipe, facts, held)
-    return Plan(graph, recipe, tuple(_with_activations(steps)), facts.sources, forms)
+    analysis = analyse_graph(graph, held) if held else analysis
+    steps, forms = _walk_back(graph, recipe, analysis, held)
+    return Plan(graph, recipe, tuple(_with_activations(steps)), analysis.sources, forms)
 
 
-def _place(node: Node, facts: Facts) -> Place:
+def _place(node: Node, analysis: GraphAnalysis) -> Place:
     return Place(
         module=node.module,
         type=node.type,
         operation=node.operation,
-        kind=facts.kinds.get(node.name),
-        depth=facts.depth[node.name],
-        first=node.name in facts.first,
-        last=node.name in facts.last,
-        gated=node.name in facts.constant,
+        kind=analysis.kinds.get(node.name),
+        depth=analysis.depth[node.name],
+        first=node.name in analysis.first_layers,
+        last=node.name in analysis.last_layers,
+        gated=node.name in analysis.constant_factor,
     )
 
 
@@ -74,55 +76,59 @@ def _meet(arrivals: list[Arrival]) -> Arrival:
 
 
 def _walk_back(
-    graph: Graph, recipe: Recipe, facts: Facts, held: frozenset[str]
+    graph: Graph, recipe: Recipe, analysis: GraphAnalysis, held: frozenset[str]
 ) -> tuple[list[Step], dict[str, Form]]:
     """From the output: what relevance reaches, and the form in which it arrives and leaves."""
     arrivals: dict[str, list[Arrival]] = {graph.output: [Arrival(Form.GRADIENT, False)]}
     steps: list[Step] = []
     for node in reversed(graph.nodes):
-        if node.name in facts.folded:
+        if node.name in analysis.folded:
             continue
-        name = facts.folds.get(node.name, node).name
-        if name not in facts.dependent or name not in arrivals or node.name in facts.sources:
-            steps.append(_unreached(node, facts, held))
+        name = analysis.folds.get(node.name, node).name
+        if name not in analysis.dependent or name not in arrivals or node.name in analysis.sources:
+            steps.append(_unreached(node, analysis, held))
             continue
-        step = _with_arrival(_decide(node, recipe, facts, graph.any_batch), _meet(arrivals[name]))
+        step = _with_arrival(
+            _decide(node, recipe, analysis, graph.any_batch), _meet(arrivals[name])
+        )
         for route in step.routes:
             arrivals.setdefault(route, []).append(_leaving(step))
         steps.append(step)
-    _refuse_unreached(graph, facts, arrivals)
+    _refuse_unreached(graph, analysis, arrivals)
     return steps[::-1], {name: _meet(found).form for name, found in arrivals.items()}
 
 
-def _unreached(node: Node, facts: Facts, held: frozenset[str]) -> Step:
+def _unreached(node: Node, analysis: GraphAnalysis, held: frozenset[str]) -> Step:
     """A step that no relevance passes; a layer is still run as a layer."""
-    alone = len(dependent_inputs(node, facts.dependent)) == 1 and not node.kwargs
-    kind = facts.kinds.get(node.name) if alone else None
+    alone = len(dependent_inputs(node, analysis.dependent)) == 1 and not node.kwargs
+    kind = analysis.kinds.get(node.name) if alone else None
     return Step(
         node=node,
         principle=None,
         operation=None,
         rule=None,
-        why=_why_not(node, facts, held),
+        why=_why_not(node, analysis, held),
         kind=kind if kind in LAYERS else None,
-        places=dependent_places(node, facts.dependent),
-        batch_norm=facts.folds.get(node.name),
+        places=dependent_args(node, analysis.dependent),
+        batch_norm=analysis.folds.get(node.name),
     )
 
 
-def _why_not(node: Node, facts: Facts, held: frozenset[str]) -> str:
-    if node.name in facts.sources:
+def _why_not(node: Node, analysis: GraphAnalysis, held: frozenset[str]) -> str:
+    if node.name in analysis.sources:
         return "relevance is taken here"
     if node.name in held:
         return "held constant by the recipe"
-    if node.name in facts.dependent:
+    if node.name in analysis.dependent:
         return "no relevance arrives"
     return "does not depend on the input"
 
 
-def _refuse_unreached(graph: Graph, facts: Facts, arrivals: dict[str, list[Arrival]]) -> None:
+def _refuse_unreached(
+    graph: Graph, analysis: GraphAnalysis, arrivals: dict[str, list[Arrival]]
+) -> None:
     for name in graph.explained:
-        if not any(source in arrivals for source, at in facts.sources.items() if at == name):
+        if not any(source in arrivals for source, at in analysis.sources.items() if at == name):
             labels = {value: label for label, value in graph.inputs.items()}
             raise PlanError(
                 f'no relevance would reach the input "{labels[name]}"',
@@ -131,16 +137,16 @@ def _refuse_unreached(graph: Graph, facts: Facts, arrivals: dict[str, list[Arriv
             )
 
 
-def _decide(node: Node, recipe: Recipe, facts: Facts, any_batch: bool) -> Step:
+def _decide(node: Node, recipe: Recipe, analysis: GraphAnalysis, any_batch: bool) -> Step:
     if any_batch:
         refusals.refuse_mixed_samples(node)
-    operation, kind = known(node), facts.kinds.get(node.name)
-    row = _row(_place(node, facts), recipe)
-    inside = dependent_inputs(node, facts.dependent)
+    operation, kind = operation_of(node), analysis.kinds.get(node.name)
+    row = _row(_place(node, analysis), recipe)
+    inside = dependent_inputs(node, analysis.dependent)
     if row is None:
-        refusals.refuse_unruled(node, operation, facts, recipe)
+        refusals.refuse_unruled(node, operation, analysis, recipe)
     if operation is not None and (row is None or kind is not None):
-        refusals.refuse_unfit_arguments(node, operation, facts) if kind else None
+        refusals.refuse_unfit_arguments(node, operation, analysis) if kind else None
         refusals.refuse_projection(node)
         refusals.refuse_relative(node, row.rule if row else None)
     step = Step(
@@ -151,11 +157,11 @@ def _decide(node: Node, recipe: Recipe, facts: Facts, any_batch: bool) -> Step:
         why=str(row.selector) if row else "",
         kind=kind,
         routes=inside,
-        batch_norm=facts.folds.get(node.name),
+        batch_norm=analysis.folds.get(node.name),
         elementwise=operation is not None and operation.elementwise and len(inside) == 1,
-        nonnegative=facts.nonnegative.issuperset(inside),
+        nonnegative=analysis.nonnegative.issuperset(inside),
     )
-    return _with_places(step, facts) if row and kind else _without_rule(step)
+    return _with_places(step, analysis) if row and kind else _without_rule(step)
 
 
 def _without_rule(step: Step) -> Step:
@@ -163,17 +169,17 @@ def _without_rule(step: Step) -> Step:
     if step.rule is not None:
         return step
     principle = step.principle
-    principle = Principle.COMBINATION if principle is Principle.RULE else principle
+    principle = Principle.LINEAR if principle is Principle.RULE else principle
     assert principle is not None
     return replace(step, principle=principle, why=principle.value)
 
 
-def _with_places(step: Step, facts: Facts) -> Step:
+def _with_places(step: Step, analysis: GraphAnalysis) -> Step:
     """Which arguments receive relevance: all, or the signal alone."""
     assert step.rule is not None
-    places = dependent_places(step.node, facts.dependent)
+    places = dependent_args(step.node, analysis.dependent)
     if step.rule.definition.receives == "signal":
-        constant = facts.constant.get(step.node.name)
+        constant = analysis.constant_factor.get(step.node.name)
         places = (2,) if step.kind == "attention" else tuple(i for i in places if i != constant)
     routes = tuple(step.node.args[i].name for i in places)
     alone = step.operation is not None and step.operation.elementwise and len(places) == 1
@@ -198,7 +204,7 @@ def _leaving_form(step: Step, arriving: Form) -> Form:
     if step.principle is Principle.ACTIVATION:
         keeps_zero = step.operation is not None and step.operation.keeps_zero
         return arriving if keeps_zero else Form.RELEVANCE
-    if step.principle is Principle.COMBINATION:
+    if step.principle is Principle.LINEAR:
         return arriving if step.elementwise else Form.GRADIENT
     return arriving
 

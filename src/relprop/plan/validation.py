@@ -6,23 +6,23 @@ Takes nodes and what is known of them. Decides nothing.
 import difflib
 
 from ..errors import PlanError
-from ..graph.analysis import Facts, dependent_places
+from ..graph.analysis import GraphAnalysis, dependent_args
 from ..graph.ir import Graph, Node, Ref
-from ..graph.ops import FIRST_ONLY, WEIGHTED_SUMS, Operation, Principle, known
+from ..graph.ops import FIRST_ONLY, WEIGHTED_SUMS, Operation, Principle, operation_of
 from ..recipes.recipe import Recipe
 from ..recipes.selectors import Place
 from ..rules.registry import Rule
 
 
-def refuse_constant_output(graph: Graph, facts: Facts) -> None:
+def refuse_constant_output(graph: Graph, analysis: GraphAnalysis) -> None:
     """The output must depend on the input."""
-    if graph.tokens and not any(facts.sources[s] in graph.tokens for s in facts.sources):
+    if graph.tokens and not any(analysis.sources[s] in graph.tokens for s in analysis.sources):
         raise PlanError(
             "an input of integers that no embedding looks up",
             "floating point numbers, or token ids that go to an embedding as they are",
             "write x.float(), or give the embedded tokens",
         )
-    if graph.output not in facts.dependent:
+    if graph.output not in analysis.dependent:
         raise PlanError(
             "the model's output does not depend on its input",
             "a model whose output is computed from its input",
@@ -31,14 +31,16 @@ def refuse_constant_output(graph: Graph, facts: Facts) -> None:
 
 
 def refuse_final_softmax(
-    graph: Graph, recipe: Recipe, facts: Facts, places: dict[str, Place]
+    graph: Graph, recipe: Recipe, analysis: GraphAnalysis, places: dict[str, Place]
 ) -> None:
     """Probabilities at the output: each class's relevance would be that against all others."""
     node = graph.node(graph.output)
-    while node is not None and getattr(known(node), "principle", None) is Principle.SELECTION:
-        inside = facts.dependent.intersection(node.inputs)
+    while (
+        node is not None and getattr(operation_of(node), "principle", None) is Principle.SELECTION
+    ):
+        inside = analysis.dependent.intersection(node.inputs)
         node = graph.node(inside.pop()) if len(inside) == 1 else None
-    if node is None or facts.kinds.get(node.name) != "softmax":
+    if node is None or analysis.kinds.get(node.name) != "softmax":
         return
     named = (row for row in recipe.rows if row.selector.names)
     if not any(row.fits(places[node.name]) for row in named):
@@ -80,9 +82,11 @@ def refuse_unfit_rows(nodes: list[Node], recipe: Recipe, places: dict[str, Place
         )
 
 
-def refuse_unruled(node: Node, operation: Operation | None, facts: Facts, recipe: Recipe) -> None:
+def refuse_unruled(
+    node: Node, operation: Operation | None, analysis: GraphAnalysis, recipe: Recipe
+) -> None:
     """An operation that no row fits must need none."""
-    kind = facts.kinds.get(node.name)
+    kind = analysis.kinds.get(node.name)
     if operation is None:
         raise no_rule(node, "no rule for")
     if operation.principle is Principle.STATISTIC:
@@ -93,7 +97,7 @@ def refuse_unruled(node: Node, operation: Operation | None, facts: Facts, recipe
             f"a recipe with a row for every {'weighted sum' if kind in WEIGHTED_SUMS else kind}",
             f'recipe.using("{node.module or "*"}", "{_usual(kind)}")',
         )
-    places = dependent_places(node, facts.dependent)
+    places = dependent_args(node, analysis.dependent)
     if node.operation == "div" and places == (1,):
         raise no_rule(node, "a constant is divided by what depends on the input in")
     others = places != (0,)
@@ -103,11 +107,11 @@ def refuse_unruled(node: Node, operation: Operation | None, facts: Facts, recipe
         raise no_rule(node, "a parameter depends on the input in")
 
 
-def refuse_unfit_arguments(node: Node, operation: Operation, facts: Facts) -> None:
+def refuse_unfit_arguments(node: Node, operation: Operation, analysis: GraphAnalysis) -> None:
     """What has a rule for some of its arguments may have none where others depend on the input."""
-    kind = facts.kinds.get(node.name)
-    places = dependent_places(node, facts.dependent)
-    hidden = facts.dependent.intersection(node.inputs) - {
+    kind = analysis.kinds.get(node.name)
+    places = dependent_args(node, analysis.dependent)
+    hidden = analysis.dependent.intersection(node.inputs) - {
         node.args[i].name for i in places if isinstance(node.args[i], Ref)
     }
     single = kind in ("softmax", "normalisation", "recurrent") and operation.kind == kind

@@ -21,7 +21,7 @@ def first_apart(
     limit  on the difference, as a fraction of the result's largest value
     """
     graph = program.plan.graph
-    expected = dict(graph.given(inputs, state))
+    expected = dict(graph.initial_values(inputs, state))
     for node in graph.nodes:
         expected[node.name] = node.run(expected)
     values: dict[str, Any] = {}

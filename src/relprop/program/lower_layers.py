@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..graph.ir import Node, Values, binder
-from ..graph.ops import known
+from ..graph.ir import Node, Values, resolver
+from ..graph.ops import operation_of
 from ..plan.plan import Step
 from ..rules.layer import Scale, WeightedSum, Weights, forward
 from ..rules.linear_maps import AveragePool, Convolution, Dense, LinearMap
@@ -75,7 +75,7 @@ def _activation(step: Step) -> Callable[[Values, Tensor], Tensor] | None:
 
 
 def _keeps_sign(activation: Node | None) -> bool:
-    operation = known(activation) if activation else None
+    operation = operation_of(activation) if activation else None
     return operation is not None and operation.keeps_sign
 
 
@@ -104,11 +104,11 @@ def _channels_last_is_faster(x: Tensor) -> bool:
 
 def _layer(step: Step, values: Values, x: Tensor) -> tuple[LinearMap, Weights]:
     """Its geometry and weights."""
-    args = list(step.node.arguments(values))
+    args = list(step.node.resolve_args(values))
     del args[step.places[0]]
     linear_map, weights = _READERS[step.kind or ""](step.node, x, args)
     if step.batch_norm is not None:
-        weights = _fold(linear_map, weights, binder(step.batch_norm.args[1:8])(values))
+        weights = _fold(linear_map, weights, resolver(step.batch_norm.args[1:8])(values))
     return linear_map, weights
 
 

@@ -75,7 +75,7 @@ def _recurrent(step: Step) -> Run:
     rule, node = _rule(step), step.node
 
     def run(values: Values) -> tuple[Tensor, Back]:
-        x, *rest = node.arguments(values)
+        x, *rest = node.resolve_args(values)
         layer = recurrent(node, x, rest)
         back = rule(layer)
         return layer.z, per_unit(back, layer.z) if step.arriving is Form.RELEVANCE else back
@@ -174,7 +174,7 @@ def _reader(step: Step) -> Callable[[Values], Traced]:
     node, routes, places = step.node, step.routes, step.places
     holds = step.kind == "normalisation" and step.rule and not step.rule.definition.any_named
     if holds and node.operation not in ("mul", "div"):
-        return lambda values: hold(node.operation, values[routes[0]], node.arguments(values)[1:])
+        return lambda values: hold(node.operation, values[routes[0]], node.resolve_args(values)[1:])
     attends = node.operation == "scaled_dot_product_attention"
     function = _function(node, step)
     smooth = _function(replace(node, target=plain_attention), step) if attends else None
@@ -189,8 +189,8 @@ def _reader(step: Step) -> Callable[[Values], Traced]:
 
 def _to_values(node: Node, values: Values) -> Callable[[Tensor], tuple[Tensor]] | None:
     """The way back of attention to values alone, where it is written down."""
-    args = node.arguments(values)
-    return None if stands_in(args[0]) else values_alone(*args, **node.named(values))
+    args = node.resolve_args(values)
+    return None if stands_in(args[0]) else values_alone(*args, **node.resolve_kwargs(values))
 
 
 def _function(node: Node, step: Step) -> Callable[[Values], Callable[..., Tensor]]:

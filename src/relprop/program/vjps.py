@@ -27,14 +27,15 @@ def adjoint(
     None if the adjoint is not known.
     """
     if node.operation == "max_pool2d" and not node.kwargs:
-        return lambda values: _max_pool2d(partial(absorbed, values), *node.arguments(values))
+        return lambda values: _max_pool2d(partial(absorbed, values), *node.resolve_args(values))
     make = _ADJOINTS.get(node.operation)
     args = node.args[0] if node.operation == "cat" else node.args
     names = [arg.name if isinstance(arg, Ref) else "" for arg in args]
     if make is None or any(names.count(name) != 1 for name in routes):
         return None  # not known, or one value stands at several places
     places = [names.index(name) for name in routes]
-    target, arguments, named, kwargs = node.target, node.arguments, node.named, node.kwargs
+    target, kwargs = node.target, node.kwargs
+    arguments, named = node.resolve_args, node.resolve_kwargs
 
     def run(values: Values) -> tuple[Any, Back]:
         args = arguments(values)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..graph.ir import Graph, Values
-from ..graph.ops import Principle, known
+from ..graph.ops import Principle, operation_of
 from ..plan.plan import Plan
 from ..rules.layer import Weights
 from ..rules.linear_maps import LinearMap
@@ -97,7 +97,7 @@ def _entries_of(graph: Graph) -> Mapping[str, tuple[str, ...]]:
     """Value -> the parameters, buffers and constants that it is, or whose entries it is."""
     found: dict[str, tuple[str, ...]] = {n: (n,) for n in (*graph.state, *graph.constants)}
     for node in graph.nodes:
-        operation = known(node)
+        operation = operation_of(node)
         takes = operation is not None and operation.principle is Principle.SELECTION
         if takes and node.inputs and all(name in found for name in node.inputs):
             found[node.name] = tuple(whole for name in node.inputs for whole in found[name])
