@@ -73,7 +73,7 @@ def test_a_batch_in_parts_is_explained_as_in_one(model, target):
     same(whole, parts)
     torch.testing.assert_close(whole.layers["layers.1"], parts.layers["layers.1"])
     for one, other in zip(whole.ledgers, parts.ledgers, strict=True):
-        torch.testing.assert_close(one.reached, other.reached)
+        torch.testing.assert_close(one.relevance_out, other.relevance_out)
         assert [entry.operation for entry in one.entries] == [e.operation for e in other.entries]
 
 

@@ -204,7 +204,7 @@ def test_padding_is_of_the_sample_in_whose_row_it_is():
     model = randomise(Moves(MOVES["begun"][0], 7)).double()
     whole = relprop.Explainer(model)(LETTERS, target=1, ledger=True).ledger
     one = relprop.Explainer(model)(LETTERS[1:], target=1, ledger=True).ledger
-    torch.testing.assert_close(whole.reached[1:], one.reached)
+    torch.testing.assert_close(whole.relevance_out[1:], one.relevance_out)
 
 
 def test_integers_that_no_embedding_looks_up():

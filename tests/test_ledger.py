@@ -47,10 +47,10 @@ def test_it_balances(explainers, preset, dtype, error):
     explainer = explainers[dtype].with_recipe(Recipe.preset(preset, **PRESETS[preset]))
     e = explainer(signed(3, 2, 12, 12).to(dtype), target=1, ledger=True)
     assert e.ledger.error < error
-    torch.testing.assert_close(e.ledger.seed, e.output[:, 1].double())
-    torch.testing.assert_close(e.ledger.reached, e.relevance.double().sum((1, 2, 3)))
+    torch.testing.assert_close(e.ledger.relevance_in, e.output[:, 1].double())
+    torch.testing.assert_close(e.ledger.relevance_out, e.relevance.double().sum((1, 2, 3)))
     for entry in e.ledger.entries:
-        assert entry.error.abs().max() < error * e.ledger.seed.abs().min()
+        assert entry.error.abs().max() < error * e.ledger.relevance_in.abs().min()
 
 
 @pytest.mark.parametrize("before", [nn.ReLU, nn.Identity])
@@ -80,13 +80,13 @@ def test_what_is_absorbed_by_cause_on_paper():
     recipe = Recipe.preset("zero").using("0", "epsilon", epsilon=1.0)
     ledger = relprop.Explainer(model, recipe)(x, target=0, ledger=True).ledger
     last, first = ledger.entries
-    assert (float(last.taken), float(last.given)) == (11.0, 16.0)
+    assert (float(last.relevance_in), float(last.relevance_out)) == (11.0, 16.0)
     assert float(last.absorbed["bias"]) == -5.0
     # R = 16 at z = 4: s = 16 / (4 + 1), so that the bias takes s * 1 and epsilon s * 1
-    assert float(first.taken) == 16.0
+    assert float(first.relevance_in) == 16.0
     torch.testing.assert_close(float(first.absorbed["bias"]), 16 / 5)
     torch.testing.assert_close(float(first.absorbed["stabiliser"]), 16 / 5)
-    torch.testing.assert_close(float(first.given), 16 / 5 * 3)
+    torch.testing.assert_close(float(first.relevance_out), 16 / 5 * 3)
     assert ledger.error < 1e-12
 
 
@@ -101,7 +101,7 @@ def test_constants_and_linearisation_on_paper():
     power, sum_, cat = ledger.entries
     score = torch.tensor(2.5).double().exp()
     # exp(u) at u = 2.5 by its gradient: 2.5 exp(2.5) goes on, (1 - 2.5) exp(2.5) is left out
-    torch.testing.assert_close(power.given, 2.5 * score[None])
+    torch.testing.assert_close(power.relevance_out, 2.5 * score[None])
     torch.testing.assert_close(power.absorbed["linearisation"], -1.5 * score[None])
     torch.testing.assert_close(sum_.absorbed["linearisation"], 2.0 * score[None])
     assert float(cat.absorbed["linearisation"]) == 0.0
@@ -133,7 +133,7 @@ def test_one_for_each_of_several_targets_and_none_without_asking():
     model, x = randomise(nn.Sequential(nn.Linear(4, 3))).double(), signed(2, 4)
     explainer = relprop.Explainer(model, "zero")
     e = explainer(x, target=[0, 2], ledger=True)
-    assert [float(ledger.seed[1]) for ledger in e.ledger] == [
+    assert [float(ledger.relevance_in[1]) for ledger in e.ledger] == [
         float(e.output[1, 0]),
         float(e.output[1, 2]),
     ]
@@ -161,10 +161,10 @@ def test_samples_that_a_model_sorts_among_one_another():
     explainer = relprop.Explainer(model, "epsilon")
     e = explainer(x, target=1, ledger=True)
     assert e.ledger.error < 1e-9
-    torch.testing.assert_close(e.ledger.reached, e.relevance.sum((1, 2)))
+    torch.testing.assert_close(e.ledger.relevance_out, e.relevance.sum((1, 2)))
     alone = [explainer(row[None], target=1, ledger=True).ledger for row in x]
     for i, entry in enumerate(e.ledger.entries):
-        torch.testing.assert_close(entry.taken, torch.cat([led.entries[i].taken for led in alone]))
+        torch.testing.assert_close(entry.relevance_in, torch.cat([led.entries[i].relevance_in for led in alone]))
 
 
 def test_samples_inside_a_merged_dimension():
@@ -184,8 +184,8 @@ def test_samples_inside_a_merged_dimension():
     together = explainer(x, target=0, ledger=True).ledger
     alone = [explainer(row[None], target=0, ledger=True).ledger for row in x]
     for i, entry in enumerate(together.entries):
-        expected = torch.cat([ledger.entries[i].taken for ledger in alone])
-        torch.testing.assert_close(entry.taken, expected)
+        expected = torch.cat([ledger.entries[i].relevance_in for ledger in alone])
+        torch.testing.assert_close(entry.relevance_in, expected)
 
 
 def test_it_is_printed_and_plotted(explainers):
@@ -194,12 +194,12 @@ def test_it_is_printed_and_plotted(explainers):
     lines = str(ledger).splitlines()
     assert len(lines) == len(ledger.entries) + 3
     assert lines[2].split()[:3] == ["10", "linear", "epsilon(epsilon=1e-06,"]
-    assert lines[-1].split()[:2] == ["all", f"{float(ledger.seed.mean()):.4g}"]
+    assert lines[-1].split()[:2] == ["all", f"{float(ledger.relevance_in.mean()):.4g}"]
     figure = ledger.plot()
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels[0] == "10 linear"
     given = figure.axes[0].containers[0][0].get_width()
-    expected = float(ledger.entries[0].given.mean() / ledger.seed.abs().mean())
+    expected = float(ledger.entries[0].relevance_out.mean() / ledger.relevance_in.abs().mean())
     assert given == pytest.approx(expected)
 
 
@@ -221,7 +221,7 @@ def test_samples_that_swallow_what_would_mark_them():
     explainer = relprop.Explainer(model)
     whole = explainer(x, target=1, ledger=True)
     one = explainer(x[1:2], target=1, ledger=True)
-    torch.testing.assert_close(whole.ledger.reached[1:2], one.ledger.reached)
+    torch.testing.assert_close(whole.ledger.relevance_out[1:2], one.ledger.relevance_out)
     assert whole.ledger.error < 1e-9
     read_anew = relprop.Explainer(model, capture="per-input")
     assert read_anew(x[:1], target=1, ledger=True).ledger.error < 1e-9

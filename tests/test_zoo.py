@@ -44,8 +44,8 @@ def check(explanation: relprop.Explanation, limit: float) -> None:
     assert relevance.any()
     ledger, score = explanation.ledger, explanation.output.amax(1)
     scale = score.abs()
-    assert ((ledger.seed - score).abs() <= limit * scale).all()
-    assert ((ledger.reached - relevance.sum(0)).abs() <= limit * scale).all()
+    assert ((ledger.relevance_in - score).abs() <= limit * scale).all()
+    assert ((ledger.relevance_out - relevance.sum(0)).abs() <= limit * scale).all()
     assert ledger.error <= limit
 
 

@@ -106,7 +106,8 @@ def _check(name: str, kind: Kind, explainer: Explainer, x: Tensor) -> None:
     double = explainer(x, target=lambda output: 2 * output[:, 0]).relevance
     require(_near(double, 2 * relevance), "it is not in proportion to what arrives")
     for entry in e.ledger.entries:  # type: ignore[union-attr]
-        scale = torch.stack([entry.taken, entry.given, *entry.absorbed.values()]).abs().max()
+        amounts = [entry.relevance_in, entry.relevance_out, *entry.absorbed.values()]
+        scale = torch.stack(amounts).abs().max()
         require(bool(entry.error.abs().max() <= TOLERANCE * scale), "what it takes is not all told")
     require(_differentiable(explainer, x), "its relevance cannot be differentiated")
 

@@ -25,7 +25,7 @@ from ..explanation.explainer import Explainer
 from ..explanation.method import Method
 from ..recipes.presets import PRESETS
 from ..recipes.recipe import Recipe
-from ..support.arguments import closest, complete, keywords
+from ..support.arguments import complete_parameters, keyword_parameters, suggest
 from ..support.extras import needs
 
 # model, x (n, *features), classes (n,) -> like x
@@ -50,16 +50,16 @@ def choice(text: str) -> Choice:
     parameters = _parameters(text, rest)
     if name in GRADIENTS:
         function = GRADIENTS[name]
-        given = complete(f'method "{name}"', keywords(function), parameters)
+        given = complete_parameters(f'method "{name}"', keyword_parameters(function), parameters)
         for key, value in given.items():
-            whole = isinstance(keywords(function)[key].default, int)
+            whole = isinstance(keyword_parameters(function)[key].default, int)
             if isinstance(value, bool) or value <= 0 or (whole and value != int(value)):
                 allowed = "a whole number > 0" if whole else "a number > 0"
                 raise InputError(f"{key}={value} in {text!r}", allowed, f"leave {key} out")
         return Choice(text, lambda explainer: partial(function, **given))
     if name not in PRESETS:
         names = (*PRESETS, *GRADIENTS)
-        raise InputError(f"unknown method {name!r}", ", ".join(names), closest(name, names))
+        raise InputError(f"unknown method {name!r}", ", ".join(names), suggest(name, names))
     recipe = Recipe.preset(name, **parameters)
     return Choice(text, lambda explainer: Method(explainer.with_recipe(recipe)))
 

@@ -19,10 +19,10 @@ from .. import __version__
 from ..data import Digits, find_digits, first_digits
 from ..data.digits import TITLES, Family, known_family
 from ..errors import InputError
-from ..evaluate import NAMED, SCORES, feature_count
+from ..evaluate import FILLS, SCORES, feature_count
 from ..evaluate.removal.steps import counts
 from ..models.checkpoint import load_model, model_card
-from ..support.arguments import closest
+from ..support.arguments import suggest
 from ..support.progress import QUIET, Progress
 from .methods import Choice, choice
 
@@ -47,7 +47,7 @@ class Settings:
 
     models    names of shipped models, or paths of saved ones
     methods   texts as `relprop.compare.methods` reads them
-    fills     names of `relprop.evaluate.NAMED`; what these look at is all that a model is asked
+    fills     names of `relprop.evaluate.FILLS`; what these look at is all that a model is asked
     data      "mnist" or "fashion-mnist", for all models; None takes for each what its card says
     digits    how many of the test split, the first ones; None takes all
     steps     of the curves, up to everything; q are shares at which readings are kept, too
@@ -132,7 +132,7 @@ def _check_names(settings: Settings) -> None:
             shown = ", ".join(map(str, given)) or "none"
             raise InputError(f"{name}: {shown}", "one or more, each once", f"change the {name}")
     for fill in settings.fills:
-        _check_known("fill", fill, tuple(NAMED))
+        _check_known("fill", fill, tuple(FILLS))
     _check_known("score", settings.score, tuple(SCORES))
     if settings.data is not None:
         _check_known("data", settings.data, tuple(TITLES))
@@ -140,7 +140,7 @@ def _check_names(settings: Settings) -> None:
 
 def _check_known(name: str, given: str, allowed: tuple[str, ...]) -> None:
     if given not in allowed:
-        raise InputError(f"{name}={given!r}", ", ".join(allowed), closest(given, allowed))
+        raise InputError(f"{name}={given!r}", ", ".join(allowed), suggest(given, allowed))
 
 
 def _family(name: str, settings: Settings) -> Family:

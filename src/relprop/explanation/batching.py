@@ -8,7 +8,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..graph.inputs import Inputs
 from ..observe.ledger import Ledger
-from ..observe.ledger import joined as joined_ledgers
+from ..observe.ledger import concatenate_ledgers
 from .input_guard import AsGiven
 from .memory import peak_bytes
 from .result import Explanation
@@ -71,7 +71,7 @@ def joined(explanations: Iterable[Explanation], inputs: Inputs) -> Explanation:
         several = part.several
         start += size
         del part, value  # before the next is made
-    by_target = tuple(joined_ledgers(one) for one in zip(*ledgers, strict=True))
+    by_target = tuple(concatenate_ledgers(one) for one in zip(*ledgers, strict=True))
     given.check()
     return Explanation(**whole, inputs=given, several=several, ledgers=by_target)
 

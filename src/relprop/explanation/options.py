@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
 from ..errors import InputError
-from ..observe.channels import conditions
+from ..observe.channels import check_conditions
 
 Seed = Literal["score", "one"]
 
@@ -56,7 +56,7 @@ def asked(
         unit=seed == "one",
         ledger=ledger,
         layers=_names(layers),
-        only=conditions(only),
+        only=check_conditions(only),
         create_graph=create_graph,
         recompute=recompute,
         compile=compiled,

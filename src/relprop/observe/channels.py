@@ -87,7 +87,7 @@ def _seen_from(node: Node, graph: Graph, name: str) -> int | None:
     return order.index(dim)
 
 
-def conditions(only: Any) -> Mapping[str, Any]:
+def check_conditions(only: Any) -> Mapping[str, Any]:
     """What was given as `only`, if it is a mapping of globs; InputError if not."""
     todo = 'write only={"layer1": [0, 3]}'
     if only is not None and not isinstance(only, Mapping):

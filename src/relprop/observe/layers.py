@@ -14,7 +14,7 @@ from ..plan.plan import Plan, Step
 from ..rules.backward import Absorbs, Form, relevance
 
 
-def outputs_of(plan: Plan, pattern: str) -> dict[str, tuple[str, ...]]:
+def module_outputs(plan: Plan, pattern: str) -> dict[str, tuple[str, ...]]:
     """Module -> names of the values that it gives to others, for the modules that a glob fits.
 
     Values that run as one step, such as a layer, its batch norm and its ReLU, have one name.
@@ -53,24 +53,24 @@ def _outputs(graph: Graph, module: str) -> list[str]:
     return [n.name for n in graph.nodes if n.name in inside & read and n.floating]
 
 
-class AtLayers:
+class LayerObserver:
     """Notes the relevance of values, as it arrives there."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = frozenset(names)
-        self.found: dict[str, Tensor] = {}
+        self.relevance: dict[str, Tensor] = {}
 
     def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> Tensor:
         """Note the relevance of a value."""
         if name in self.names:
-            self.found[name] = relevance(v, form, value).contiguous()
+            self.relevance[name] = relevance(v, form, value).contiguous()
         return v
 
     def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
         """Nothing to note."""
 
 
-class Only:
+class ConditionObserver:
     """Lets relevance pass through some channels of a value alone.
 
     masks  value name -> what is let through: 1 or 0 for each entry, of a shape that broadcasts

@@ -41,7 +41,11 @@ class LedgerEntry:
     @property
     def error(self) -> Tensor:
         """What is not accounted for (batch,)."""
-        return self.relevance_in - self.relevance_out - sum(self.absorbed.values(), torch.zeros_like(self.relevance_in))
+        return (
+            self.relevance_in
+            - self.relevance_out
+            - sum(self.absorbed.values(), torch.zeros_like(self.relevance_in))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,13 +108,20 @@ class Ledger:
             "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(cells))
             for cells in (list(zip(row, widths, strict=True)) for row in rows)
         ]
-        title = f"ledger, mean of {len(self.relevance_in)} samples; largest imbalance {self.error:.1e}"
+        title = (
+            f"ledger, mean of {len(self.relevance_in)} samples; largest imbalance {self.error:.1e}"
+        )
         return "\n".join([f"{title} of the seed", *(line.rstrip() for line in lines)])
 
 
 def _row(entry: LedgerEntry) -> tuple[str, ...]:
     absorbed = [_mean(entry.absorbed.get(cause)) for cause in CAUSES]
-    numbers = (_mean(entry.relevance_in), _mean(entry.relevance_out), *absorbed, _mean(entry.error, brief=True))
+    numbers = (
+        _mean(entry.relevance_in),
+        _mean(entry.relevance_out),
+        *absorbed,
+        _mean(entry.error, brief=True),
+    )
     return entry.module, entry.operation, entry.rule, *numbers
 
 

@@ -99,7 +99,7 @@ class Plan:
 
     def __str__(self) -> str:
         rows = [_describe(step, self.sources) for step in self.steps if step.node.shape]
-        table = [("module", "operation", "rule", "why", "known"), *rows]
+        table = [("module", "operation", "rule", "why", "notes"), *rows]
         widths = [max(len(row[i]) for row in table) for i in range(4)]
         lines = [
             "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[4]])

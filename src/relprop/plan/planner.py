@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..errors import PlanError
-from ..graph.analysis import GraphAnalysis, dependent_inputs, dependent_args, analyse_graph
+from ..graph.analysis import GraphAnalysis, analyse_graph, dependent_args, dependent_inputs
 from ..graph.ir import Graph, Node
 from ..graph.ops import LAYERS, WEIGHTED_SUMS, Principle, operation_of
 from ..recipes.recipe import Recipe
-from ..recipes.selectors import Place, Row
+from ..recipes.selectors import Location, RecipeRow
 from ..rules.backward import Form
 from . import validation as refusals
 from .plan import Plan, Step
@@ -25,7 +25,7 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
     nothing, a softmax at the end, and a result that does not depend on the input.
     """
     analysis = analyse_graph(graph)
-    recipe = recipe.fitted(set(analysis.kinds.values()))
+    recipe = recipe.resolved(set(analysis.kinds.values()))
     places = {node.name: _place(node, analysis) for node in graph.nodes}
     open_ = [
         n for n in graph.nodes if n.name in analysis.dependent and n.name not in analysis.folded
@@ -39,8 +39,8 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
     return Plan(graph, recipe, tuple(_with_activations(steps)), analysis.sources, forms)
 
 
-def _place(node: Node, analysis: GraphAnalysis) -> Place:
-    return Place(
+def _place(node: Node, analysis: GraphAnalysis) -> Location:
+    return Location(
         module=node.module,
         type=node.type,
         operation=node.operation,
@@ -52,11 +52,11 @@ def _place(node: Node, analysis: GraphAnalysis) -> Place:
     )
 
 
-def _row(place: Place, recipe: Recipe) -> Row | None:
-    return next((row for row in recipe.rows if row.fits(place)), None)
+def _row(place: Location, recipe: Recipe) -> RecipeRow | None:
+    return next((row for row in recipe.rows if row.matches(place)), None)
 
 
-def _held(nodes: Iterable[Node], recipe: Recipe, places: dict[str, Place]) -> frozenset[str]:
+def _held(nodes: Iterable[Node], recipe: Recipe, places: dict[str, Location]) -> frozenset[str]:
     rows = {node.name: _row(places[node.name], recipe) for node in nodes}
     return frozenset(n for n, row in rows.items() if row and row.rule.definition.receives == "none")
 

@@ -10,7 +10,7 @@ from ..graph.analysis import GraphAnalysis, dependent_args
 from ..graph.ir import Graph, Node, Ref
 from ..graph.ops import FIRST_ONLY, WEIGHTED_SUMS, Operation, Principle, operation_of
 from ..recipes.recipe import Recipe
-from ..recipes.selectors import Place
+from ..recipes.selectors import Location
 from ..rules.registry import Rule
 
 
@@ -31,7 +31,7 @@ def refuse_constant_output(graph: Graph, analysis: GraphAnalysis) -> None:
 
 
 def refuse_final_softmax(
-    graph: Graph, recipe: Recipe, analysis: GraphAnalysis, places: dict[str, Place]
+    graph: Graph, recipe: Recipe, analysis: GraphAnalysis, places: dict[str, Location]
 ) -> None:
     """Probabilities at the output: each class's relevance would be that against all others."""
     node = graph.node(graph.output)
@@ -42,8 +42,8 @@ def refuse_final_softmax(
         node = graph.node(inside.pop()) if len(inside) == 1 else None
     if node is None or analysis.kinds.get(node.name) != "softmax":
         return
-    named = (row for row in recipe.rows if row.selector.names)
-    if not any(row.fits(places[node.name]) for row in named):
+    named = (row for row in recipe.rows if row.selector.is_explicit)
+    if not any(row.matches(places[node.name]) for row in named):
         raise PlanError(
             f"{node.where} ends the model: a softmax over the classes",
             "a model whose output are the scores before the softmax",
@@ -62,10 +62,10 @@ def refuse_mixed_samples(node: Node) -> None:
         )
 
 
-def refuse_unfit_rows(nodes: list[Node], recipe: Recipe, places: dict[str, Place]) -> None:
+def refuse_unfit_rows(nodes: list[Node], recipe: Recipe, places: dict[str, Location]) -> None:
     """A row that the user wrote must fit an operation that takes its rule."""
     for row in recipe.rows:
-        if not row.required or any(row.fits(places[node.name]) for node in nodes):
+        if not row.required or any(row.matches(places[node.name]) for node in nodes):
             continue
         kinds = row.rule.definition.kinds
         fitting = [

@@ -14,15 +14,15 @@ from torch import Tensor
 
 from ..graph.ops import LAYERS, WEIGHTED_SUMS, Kind
 from ..rules.registry import Rule
-from .selectors import Row, Selector
+from .selectors import RecipeRow, Selector
 
 ZERO = Rule("zero", {})
 PLUS = Rule("z-plus", {})
 FLAT = Rule("flat", {})
-POOLING = Row(Selector(kinds=("average-pool",)), Rule("epsilon", {}))
+POOLING = RecipeRow(Selector(kinds=("average-pool",)), Rule("epsilon", {}))
 
 
-def _between(softmax: str, attention: str) -> list[Row]:
+def _between(softmax: str, attention: str) -> list[RecipeRow]:
     """The rows for what stands between layers, as AttnLRP has it where it defines it."""
     rules: list[tuple[tuple[Kind, ...], str]] = [
         (("softmax",), softmax),
@@ -32,47 +32,47 @@ def _between(softmax: str, attention: str) -> list[Row]:
         (("normalisation",), "constant-statistics"),
         (("recurrent",), "signal-takes-all"),
     ]
-    return [POOLING, *(Row(Selector(kinds=kinds), Rule(name, {})) for kinds, name in rules)]
+    return [POOLING, *(RecipeRow(Selector(kinds=kinds), Rule(name, {})) for kinds, name in rules)]
 
 
 BETWEEN = _between("taylor", "attnlrp")
 
 
-def _uniform(rule: Rule) -> list[Row]:
-    return [Row(Selector(kinds=LAYERS), rule), *BETWEEN]
+def _uniform(rule: Rule) -> list[RecipeRow]:
+    return [RecipeRow(Selector(kinds=LAYERS), rule), *BETWEEN]
 
 
-def _by_kind(convolution: Rule, linear: Rule) -> list[Row]:
+def _by_kind(convolution: Rule, linear: Rule) -> list[RecipeRow]:
     rows = [(("convolution",), convolution), (("linear",), linear)]
-    return [*(Row(Selector(kinds=kinds), rule) for kinds, rule in rows), *BETWEEN]  # type: ignore[arg-type]
+    return [*(RecipeRow(Selector(kinds=kinds), rule) for kinds, rule in rows), *BETWEEN]  # type: ignore[arg-type]
 
 
 def _epsilon(epsilon: float, relative: bool) -> Rule:
     return Rule("epsilon", {"epsilon": epsilon, "relative": relative})
 
 
-def _zero() -> list[Row]:
-    return [Row(Selector(kinds=WEIGHTED_SUMS), ZERO), *BETWEEN[1:]]
+def _zero() -> list[RecipeRow]:
+    return [RecipeRow(Selector(kinds=WEIGHTED_SUMS), ZERO), *BETWEEN[1:]]
 
 
-def _uniform_epsilon(*, epsilon: float = 1e-6, relative: bool = False) -> list[Row]:
+def _uniform_epsilon(*, epsilon: float = 1e-6, relative: bool = False) -> list[RecipeRow]:
     return _uniform(_epsilon(epsilon, relative))
 
 
-def _uniform_gamma(*, gamma: float = 0.25) -> list[Row]:
+def _uniform_gamma(*, gamma: float = 0.25) -> list[RecipeRow]:
     return _uniform(Rule("gamma", {"gamma": gamma}))
 
 
-def _uniform_alpha_beta(*, alpha: float = 2.0, beta: float = 1.0) -> list[Row]:
+def _uniform_alpha_beta(*, alpha: float = 2.0, beta: float = 1.0) -> list[RecipeRow]:
     return _uniform(Rule("alpha-beta", {"alpha": alpha, "beta": beta}))
 
 
-def _epsilon_plus(*, epsilon: float = 1e-6, relative: bool = False) -> list[Row]:
+def _epsilon_plus(*, epsilon: float = 1e-6, relative: bool = False) -> list[RecipeRow]:
     return _by_kind(PLUS, _epsilon(epsilon, relative))
 
 
-def _epsilon_plus_flat(*, epsilon: float = 1e-6, relative: bool = False) -> list[Row]:
-    first = Row(Selector(kinds=LAYERS, depth="first"), FLAT)
+def _epsilon_plus_flat(*, epsilon: float = 1e-6, relative: bool = False) -> list[RecipeRow]:
+    first = RecipeRow(Selector(kinds=LAYERS, depth="first"), FLAT)
     return [first, *_epsilon_plus(epsilon=epsilon, relative=relative)]
 
 
@@ -83,33 +83,33 @@ def _epsilon_gamma_box(
     epsilon: float = 1e-6,
     relative: bool = False,
     gamma: float = 0.25,
-) -> list[Row]:
+) -> list[RecipeRow]:
     box = Rule("z-box", {"low": low, "high": high})
-    first = Row(Selector(kinds=("convolution",), depth="first"), box)
+    first = RecipeRow(Selector(kinds=("convolution",), depth="first"), box)
     return [first, *_by_kind(Rule("gamma", {"gamma": gamma}), _epsilon(epsilon, relative))]
 
 
-def _epsilon_alpha2_beta1(*, epsilon: float = 1e-6, relative: bool = False) -> list[Row]:
+def _epsilon_alpha2_beta1(*, epsilon: float = 1e-6, relative: bool = False) -> list[RecipeRow]:
     rule = Rule("alpha-beta", {"alpha": 2.0, "beta": 1.0})
     return _by_kind(rule, _epsilon(epsilon, relative))
 
 
-def _epsilon_alpha2_beta1_flat(*, epsilon: float = 1e-6, relative: bool = False) -> list[Row]:
-    first = Row(Selector(kinds=LAYERS, depth="first"), FLAT)
+def _epsilon_alpha2_beta1_flat(*, epsilon: float = 1e-6, relative: bool = False) -> list[RecipeRow]:
+    first = RecipeRow(Selector(kinds=LAYERS, depth="first"), FLAT)
     return [first, *_epsilon_alpha2_beta1(epsilon=epsilon, relative=relative)]
 
 
-def _attnlrp(*, epsilon: float = 0.0) -> list[Row]:
+def _attnlrp(*, epsilon: float = 0.0) -> list[RecipeRow]:
     return _uniform(_epsilon(epsilon, relative=False))
 
 
-def _cp_lrp(*, epsilon: float = 0.0) -> list[Row]:
-    layers = Row(Selector(kinds=LAYERS), _epsilon(epsilon, relative=False))
-    gates = Row(Selector(kinds=("product",)), Rule("constant-gate", {}))
+def _cp_lrp(*, epsilon: float = 0.0) -> list[RecipeRow]:
+    layers = RecipeRow(Selector(kinds=LAYERS), _epsilon(epsilon, relative=False))
+    gates = RecipeRow(Selector(kinds=("product",)), Rule("constant-gate", {}))
     return [layers, gates, *_between("constant", "cp-lrp")]
 
 
-def _auto() -> list[Row]:
+def _auto() -> list[RecipeRow]:
     return []
 
 
@@ -124,7 +124,7 @@ def automatic(kinds: Container[Kind]) -> tuple[str, str]:
     return "epsilon", "the model has neither attention nor convolutions"
 
 
-PRESETS: Mapping[str, Callable[..., list[Row]]] = MappingProxyType(
+PRESETS: Mapping[str, Callable[..., list[RecipeRow]]] = MappingProxyType(
     {
         "auto": _auto,
         "zero": _zero,

@@ -13,10 +13,10 @@ from torch import Tensor
 from ..errors import InputError
 from ..graph.ops import Kind
 from ..rules.registry import Rule, RuleDefinition, brief
-from ..support.arguments import closest, complete, keywords
+from ..support.arguments import complete_parameters, keyword_parameters, suggest
 from . import serialize as documents
 from .presets import PRESETS, automatic
-from .selectors import Row, Selector
+from .selectors import RecipeRow, Selector
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Recipe:
     """
 
     name: str
-    rows: tuple[Row, ...]
+    rows: tuple[RecipeRow, ...]
     automatic: bool = False
 
     @classmethod
@@ -41,9 +41,9 @@ class Recipe:
         Raises InputError for an unknown name or parameter, and for a parameter out of range.
         """
         if not isinstance(name, str) or name not in PRESETS:
-            raise InputError(f"unknown preset {name!r}", ", ".join(PRESETS), closest(name, PRESETS))
-        known = keywords(PRESETS[name])
-        given = complete(f'preset "{name}"', known, parameters)
+            raise InputError(f"unknown preset {name!r}", ", ".join(PRESETS), suggest(name, PRESETS))
+        known = keyword_parameters(PRESETS[name])
+        given = complete_parameters(f'preset "{name}"', known, parameters)
         changed = [
             f"{key}={brief(value)}"
             for key, value in given.items()
@@ -63,7 +63,7 @@ class Recipe:
         Raises InputError for an unknown rule or parameter, and for a parameter out of range.
         """
         chosen = selector if isinstance(selector, Selector) else Selector(name=selector)
-        row = Row(chosen, Rule.of(rule, parameters), required=True)
+        row = RecipeRow(chosen, Rule.of(rule, parameters), required=True)
         return replace(self, rows=(row, *self.rows))
 
     def to_toml(self) -> str:
@@ -90,7 +90,7 @@ class Recipe:
     def _document(self) -> documents.Document:
         return documents.Document(self.name, self.rows, self.automatic)
 
-    def fitted(self, kinds: Container[Kind]) -> "Recipe":
+    def resolved(self, kinds: Container[Kind]) -> "Recipe":
         """The recipe for a model that has operations of these kinds: "auto" chooses its rows."""
         if not self.automatic:
             return self

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from ..errors import InputError
 from ..graph.ops import KINDS, Kind
 from ..rules.registry import Rule
-from ..support.arguments import closest
+from ..support.arguments import suggest
 
 _COMPARISON = re.compile(r"(<=|>=|<|>)\s*(\d*\.?\d+)")
 _EXAMPLES = {"name": "features.3", "type": "Conv2d", "operation": "detach"}
@@ -15,7 +15,7 @@ _DEPTHS = '"first", "last", or a comparison with a fraction such as "< 0.3"'
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where an operation stands in a model: what selectors look at.
 
     module     dotted name of the module that ran it      type  that module's class
@@ -65,17 +65,17 @@ class Selector:
             raise InputError(f"kinds is {self.kinds!r}", "a tuple of kinds", todo)
         for kind in self.kinds or ():
             if kind not in KINDS:
-                raise InputError(f"the kind {kind!r}", ", ".join(KINDS), closest(kind, KINDS))
+                raise InputError(f"the kind {kind!r}", ", ".join(KINDS), suggest(kind, KINDS))
         simple = self.depth in (None, "first", "last")
         if not simple and not _COMPARISON.fullmatch(str(self.depth)):
             raise InputError(f"the depth {self.depth!r}", _DEPTHS, 'write depth="< 0.3"')
 
     @property
-    def names(self) -> bool:
+    def is_explicit(self) -> bool:
         """Whether it says which modules or operations it is for."""
         return any(glob is not None for glob in (self.name, self.type, self.operation))
 
-    def fits(self, place: Place) -> bool:
+    def matches(self, place: Location) -> bool:
         """Whether an operation at this place is selected."""
         return (
             (self.name is None or fnmatchcase(place.module, self.name))
@@ -85,7 +85,7 @@ class Selector:
             and self._is_so_deep(place)
         )
 
-    def _is_so_deep(self, place: Place) -> bool:
+    def _is_so_deep(self, place: Location) -> bool:
         if self.depth is None:
             return True
         if self.depth in ("first", "last"):
@@ -113,24 +113,26 @@ class Selector:
 
 
 @dataclass(frozen=True)
-class Row:
+class RecipeRow:
     """One line of a recipe. `required`: it must fit something, or planning fails."""
 
     selector: Selector
     rule: Rule
     required: bool = False
 
-    def fits(self, place: Place) -> bool:
+    def matches(self, place: Location) -> bool:
         """Whether an operation at this place gets the row's rule.
 
         An operation that needs no rule gets one only where a row names its module, or itself.
         """
         definition = self.rule.definition
         if place.kind is None:
-            explicit = definition.any_named and self.selector.names and not self.selector.kinds
-            return explicit and self.selector.fits(place)
+            explicit = (
+                definition.any_named and self.selector.is_explicit and not self.selector.kinds
+            )
+            return explicit and self.selector.matches(place)
         clear = place.kind != "product" or place.gated or definition.receives != "signal"
-        return clear and place.kind in definition.kinds and self.selector.fits(place)
+        return clear and place.kind in definition.kinds and self.selector.matches(place)
 
     def __str__(self) -> str:
         return f"{self.selector!s:<36} {self.rule}"

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..rules.registry import Rule
-from ..support.arguments import closest
-from .selectors import Row, Selector
+from ..support.arguments import suggest
+from .selectors import RecipeRow, Selector
 
 _SELECTOR = ("name", "type", "operation", "kinds", "depth")
 _TOP = dict.fromkeys(("name", "automatic", "rows"))
@@ -36,7 +36,7 @@ class Document:
     """What the text of a recipe says; see `Recipe`."""
 
     name: str
-    rows: tuple[Row, ...]
+    rows: tuple[RecipeRow, ...]
     automatic: bool
 
 
@@ -71,7 +71,7 @@ def _fields(document: Document) -> dict[str, Any]:
     return {"name": document.name, "automatic": document.automatic, "rows": rows}
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: RecipeRow) -> dict[str, Any]:
     if row.rule.own is not None:
         raise InputError(
             f'the rule "{row.rule.name}", made by relprop.rule',
@@ -97,7 +97,7 @@ def _document(found: Any) -> Document:
         raise InputError("text without rows", "name, rows", 'write [[rows]] and rule = "epsilon"')
     for key in found:
         if key not in _TOP:
-            raise InputError(f"the key {key!r} in a recipe", ", ".join(_TOP), closest(key, _TOP))
+            raise InputError(f"the key {key!r} in a recipe", ", ".join(_TOP), suggest(key, _TOP))
     automatic = found.get("automatic", False)
     if not isinstance(automatic, bool):
         raise InputError(f"automatic = {automatic!r}", "true, false", "automatic = true")
@@ -107,11 +107,11 @@ def _document(found: Any) -> Document:
     return Document(name, _parsed_rows(rows), automatic)
 
 
-def _parsed_rows(rows: Sequence[Any]) -> tuple[Row, ...]:
+def _parsed_rows(rows: Sequence[Any]) -> tuple[RecipeRow, ...]:
     return tuple(_parsed(row, number) for number, row in enumerate(rows, 1))
 
 
-def _parsed(row: Any, number: int) -> Row:
+def _parsed(row: Any, number: int) -> RecipeRow:
     if not isinstance(row, Mapping) or "rule" not in row:
         given = f"row {number} without a rule"
         raise InputError(given, "a table with a rule", 'write rule = "epsilon"')
@@ -123,4 +123,4 @@ def _parsed(row: Any, number: int) -> Row:
     required = fields.pop("required", False) is True
     rule = fields.pop("rule")
     parameters = {k: torch.tensor(v) if isinstance(v, list) else v for k, v in fields.items()}
-    return Row(Selector(**chosen), Rule(rule, parameters), required)
+    return RecipeRow(Selector(**chosen), Rule(rule, parameters), required)

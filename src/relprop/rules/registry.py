@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import InputError, RuleError
 from ..graph.ops import KINDS, LAYERS, WEIGHTED_SUMS, Kind
-from ..support.arguments import closest, complete, keywords
+from ..support.arguments import complete_parameters, keyword_parameters, suggest
 from . import linear as rules
 from . import nonlinear as shares
 from . import recurrent
@@ -51,7 +51,7 @@ class RuleDefinition:
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         """Its parameters beside the step, by name."""
-        return MappingProxyType(keywords(self.function))
+        return MappingProxyType(keyword_parameters(self.function))
 
 
 def rule(
@@ -151,9 +151,9 @@ class Rule:
     def __post_init__(self) -> None:
         if self.own is None and (not isinstance(self.name, str) or self.name not in RULES):
             allowed = f"{', '.join(RULES)}, or a function made a rule by relprop.rule"
-            raise InputError(f"unknown rule {self.name!r}", allowed, closest(self.name, RULES))
+            raise InputError(f"unknown rule {self.name!r}", allowed, suggest(self.name, RULES))
         known = self.definition.parameters
-        given = complete(f'rule "{self.name}"', known, self.parameters)
+        given = complete_parameters(f'rule "{self.name}"', known, self.parameters)
         if self.own is None:
             _check(given)
         object.__setattr__(self, "parameters", given)
