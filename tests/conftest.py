@@ -3,7 +3,7 @@
 Zennit and Lightning import it. Built for CUDA, it lacks two operators beside a CPU-only torch. Both
 want class names only, so two declarations without code are enough.
 
-    python -m pytest --device cuda tests/test_rules.py
+    python -m pytest --device cuda tests/rules
 
 makes the models and inputs of tests there, where a test does not say otherwise.
 """

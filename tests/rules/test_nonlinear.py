@@ -1,0 +1,161 @@
+"""Products, gates, softmax and activations against reference_attention.py, in float64."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from helpers import reference_attention as slow
+from helpers.networks import randomise
+from helpers.reference_maps import (
+    ATTN,
+    LENGTH,
+    WIDTH,
+    Net,
+    Twin,
+    assert_same,
+    built,
+    check,
+    erf_gelu,
+    linear,
+    tokens,
+)
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import relprop
+from relprop import Recipe, Selector
+
+
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+def silu(z: np.ndarray) -> np.ndarray:
+    return z * sigmoid(z)
+
+
+def tanh_gelu(z: np.ndarray) -> np.ndarray:
+    return 0.5 * z * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)))
+
+
+def two(net: Net, x: slow.Value) -> tuple[slow.Given, slow.Given]:
+    """The layers a and b."""
+    return linear(x, net.a), linear(x, net.b)
+
+
+def of_two(rule: str, function: Callable = lambda z: z) -> Twin:
+    """a(x) times function of b(x)."""
+
+    def twin(net: Net, x: slow.Value, constant: bool) -> slow.Given:
+        a, b = two(net, x)
+        return slow.product(a, slow.activation(b, function), rule)
+
+    return twin
+
+
+def of_one(function: Callable) -> Twin:
+    """An activation of a(x)."""
+    return lambda net, x, constant: slow.activation(linear(x, net.a), function)
+
+
+def by_hand_swish(net: Net, x: Tensor) -> Tensor:
+    a = net.a(x)
+    return a * torch.sigmoid(a)
+
+
+def by_hand_gelu(net: Net, x: Tensor) -> Tensor:
+    a = net.a(x)
+    return 0.5 * a * (1 + torch.tanh(math.sqrt(2 / math.pi) * (a + 0.044715 * a**3)))
+
+
+def twin_softmax(net: Net, x: slow.Value, constant: bool) -> slow.Given:
+    return slow.softmax(linear(x, net.a))
+
+
+def twin_matmul(net: Net, x: slow.Value, constant: bool) -> slow.Given:
+    a, b = two(net, x)
+    return slow.matmul(a, slow.move(b, np.transpose))
+
+
+OPERATIONS: dict[str, tuple[Callable[..., Tensor], Twin, int]] = {
+    "softmax": (lambda m, x: m.a(x).softmax(-1), twin_softmax, LENGTH * WIDTH),
+    "matmul": (lambda m, x: m.a(x) @ m.b(x).mT, twin_matmul, LENGTH * LENGTH),
+    "einsum": (
+        lambda m, x: torch.einsum("nid,njd->nij", m.a(x), m.b(x)),
+        *(twin_matmul, LENGTH * LENGTH),
+    ),
+    "product": (lambda m, x: m.a(x) * m.b(x), of_two("uniform"), LENGTH * WIDTH),
+    "SwiGLU": (lambda m, x: m.a(x) * F.silu(m.b(x)), of_two("uniform", silu), LENGTH * WIDTH),
+    "gate": (lambda m, x: m.a(x) * m.b(x).sigmoid(), of_two("first", sigmoid), LENGTH * WIDTH),
+    "SiLU": (lambda m, x: F.silu(m.a(x)), of_one(silu), LENGTH * WIDTH),
+    "SiLU by hand": (by_hand_swish, of_one(silu), LENGTH * WIDTH),
+    "GELU": (lambda m, x: F.gelu(m.a(x)), of_one(erf_gelu), LENGTH * WIDTH),
+    "GELU by tanh": (
+        lambda m, x: F.gelu(m.a(x), approximate="tanh"),
+        *(of_one(tanh_gelu), LENGTH * WIDTH),
+    ),
+    "GELU by tanh, by hand": (by_hand_gelu, of_one(tanh_gelu), LENGTH * WIDTH),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_one_operation(name):
+    body, twin, outputs = OPERATIONS[name]
+    check(built(body, outputs), twin, tokens(), ATTN)
+
+
+@pytest.mark.parametrize("function", [None, "sigmoid"])
+def test_proportional(function):
+    """By the size of each factor, a gate's too."""
+    gate = getattr(torch, function) if function else (lambda b: b)
+    recipe = Recipe.preset("attnlrp")
+    kinds = ("gate",) if function else ("product",)
+    recipe = recipe.using(Selector(kinds=kinds), "proportional")
+    twin = of_two("proportional", sigmoid if function else (lambda z: z))
+    check(built(lambda m, x: m.a(x) * gate(m.b(x))), twin, tokens(), {"proportional": recipe})
+
+
+def test_a_gate_may_share():
+    recipe = Recipe.preset("attnlrp").using(Selector(kinds=("gate",)), "uniform")
+    net = built(lambda m, x: m.a(x) * m.b(x).sigmoid())
+    check(net, of_two("uniform", sigmoid), tokens(), {"uniform": recipe})
+    with pytest.raises(AssertionError):  # and the comparison notices
+        check(net, of_two("uniform", sigmoid), tokens(), ATTN)
+
+
+def test_squeeze_and_excitation():
+    """The map gets all, its gate nothing."""
+
+    def body(m: Net, x: Tensor) -> Tensor:
+        h = m.conv(x)
+        gate = m.up(F.relu(m.down(h.mean((2, 3))))).sigmoid()
+        return h * gate[:, :, None, None]
+
+    def twin(m: Net, x: slow.Value, constant: bool) -> slow.Given:
+        rows = slow.move(x, lambda n: n.reshape(2, 9).T)
+        h = slow.move(slow.linear(rows, m.conv.weight[:, :, 0, 0], m.conv.bias), np.transpose)
+        hidden = linear(slow.mean(h, 1), m.down)
+        gate = slow.activation(
+            linear(slow.activation(hidden, lambda z: np.maximum(z, 0)), m.up), sigmoid
+        )
+        return slow.product(h, slow.move(gate, lambda n: np.repeat(n[:, None], 9, 1)), "first")
+
+    layers = {"conv": nn.Conv2d(2, 3, 1), "down": nn.Linear(3, 2), "up": nn.Linear(2, 3)}
+    check(randomise(Net(body, 27, **layers).double()), twin, tokens(2, 3, 3), ATTN)
+
+
+def test_a_final_softmax_is_refused_unless_named():
+    """Named: the relevance of a probability is that of its score against all others."""
+    layer = randomise(nn.Linear(WIDTH, 3).double())
+    net, x = nn.Sequential(nn.Identity(), layer, nn.Softmax(-1)), tokens(WIDTH)
+    with pytest.raises(relprop.RelpropError, match=r"\b2\b.*softmax"):
+        relprop.explain(net, x, "attnlrp", target=0)
+    recipe = Recipe.preset("attnlrp").using("2", "taylor")
+    e = relprop.Explainer(net, recipe)(x, target=0, ledger=True)
+    for sample, got in zip(x, e.relevance, strict=True):
+        value = slow.Value(slow.data(sample[None]))
+        out = slow.move(slow.softmax(linear(value, layer)), np.ravel)
+        assert_same(got, torch.from_numpy(slow.explain(value, out, 0)[0]))
+    assert e.ledger.error < 1e-9

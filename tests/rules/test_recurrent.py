@@ -1,0 +1,300 @@
+"""LSTM, GRU and RNN against their definition in reference_recurrent.py, in float64."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from helpers import reference_rules as reference
+from helpers.networks import randomise, signed
+from helpers.reference_recurrent import Passed, Shares, number
+from torch import Tensor, nn
+
+import relprop
+
+CLOSE = 1e-9  # of the norm
+INPUTS, UNITS, LENGTH, BATCH = 3, 4, 5, 3
+
+KINDS: dict[str, Callable[..., nn.RNNBase]] = {
+    "LSTM": nn.LSTM,
+    "GRU": nn.GRU,
+    "RNN, tanh": nn.RNN,
+    "RNN, ReLU": lambda *sizes, **how: nn.RNN(*sizes, nonlinearity="relu", **how),
+}
+SETTINGS: dict[str, dict[str, object]] = {
+    "one layer": {"batch_first": True},
+    "no bias": {"batch_first": True, "bias": False},
+    "two layers": {"batch_first": True, "num_layers": 2, "dropout": 0.5},
+    "both ways": {"batch_first": True, "bidirectional": True},
+    "two layers both ways": {"batch_first": True, "num_layers": 2, "bidirectional": True},
+    "time first": {"num_layers": 2, "bidirectional": True},
+}
+# What the head sees. An RNN and a GRU have no c.
+TAKEN = ("sequence", "last output", "h_n", "c_n")
+
+
+class Reader(nn.Module):
+    """A recurrent layer, and for each of `taken` a linear head with one score."""
+
+    def __init__(self, layer: nn.RNNBase, taken: tuple[str, ...] = TAKEN) -> None:
+        super().__init__()
+        self.layer = layer
+        self.taken = taken[: 4 if isinstance(layer, nn.LSTM) else 3]
+        directions = 1 + layer.bidirectional
+        width = directions * layer.hidden_size
+        state = width * layer.num_layers
+        widths = {"sequence": width * LENGTH, "last output": width, "h_n": state, "c_n": state}
+        self.heads = nn.ModuleList(nn.Linear(widths[what], 1) for what in self.taken)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores (batch, taken) of x (batch, length, inputs)."""
+        output, states = self.layer(x if self.layer.batch_first else x.transpose(0, 1))
+        output = output if self.layer.batch_first else output.transpose(0, 1)
+        h, c = states if isinstance(states, tuple) else (states, states)
+        seen = {
+            "sequence": output.flatten(1),
+            "last output": output[:, -1],
+            "h_n": h.transpose(0, 1).flatten(1),
+            "c_n": c.transpose(0, 1).flatten(1),
+        }
+        scores = [head(seen[w]) for head, w in zip(self.heads, self.taken, strict=True)]
+        return torch.cat(scores, 1)
+
+
+class Readers(nn.Module):
+    """One reader after another, each with scores of its own, all of the same input."""
+
+    def __init__(self, readers: list[Reader]) -> None:
+        super().__init__()
+        self.readers = nn.ModuleList(readers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, scores)."""
+        return torch.cat([reader(x) for reader in self.readers], 1)
+
+
+def slow(reader: Reader, x: Tensor, k: int, how: Shares, head: str = "epsilon") -> Tensor:
+    """Relevance of a batch x for score k of a reader, seeded with that score."""
+    maps = []
+    for sample in x:
+        passed = Passed.forward(reader.layer, number(sample))
+        what = reader.taken[k]
+        values = {"sequence": passed.output, "last output": passed.output[-1:]}
+        values |= {"h_n": passed.h, "c_n": passed.c}
+        value = torch.from_numpy(values[what])
+        at, linear = value.reshape(-1), reader.heads[k]
+        weights = reference.Affine(at, linear.weight.detach(), linear.bias.detach(), None)
+        score = linear(at).detach()
+        shares = reference.RULES[head](weights) @ score
+        relevance = number(shares).reshape(value.shape)
+        if what == "last output":
+            above = np.zeros((LENGTH - 1, passed.output.shape[1]))
+            relevance = np.concatenate([above, relevance])
+        place = {"h_n": "h", "c_n": "c"}.get(what, "output")
+        maps.append(torch.from_numpy(passed.back(how, **{place: relevance})))
+    return torch.stack(maps)
+
+
+def difference(got: Tensor, want: Tensor) -> float:
+    """Of the norm."""
+    assert got.shape == want.shape
+    assert got.dtype == want.dtype
+    return ((got - want).norm() / want.norm()).item()
+
+
+def recurrent(epsilon: float, head: str = "epsilon") -> relprop.Recipe:
+    """The preset `head`, and an epsilon for what is recurrent."""
+    chosen = relprop.Selector(kinds=("recurrent",))
+    return relprop.Recipe.preset(head).using(chosen, "signal-takes-all", epsilon=epsilon)
+
+
+@dataclass(frozen=True)
+class Case:
+    """All settings of one kind in one network: to read one takes longer than to explain it."""
+
+    net: Readers
+    x: Tensor
+    explainer: relprop.Explainer
+
+    def scores(self, setting: str) -> tuple[Reader, int]:
+        """The reader of a setting, and where its scores begin."""
+        place = list(SETTINGS).index(setting)
+        readers = list(self.net.readers)
+        return readers[place], sum(len(r.taken) for r in readers[:place])
+
+
+@cache
+def case(kind: str) -> Case:
+    """The network of a kind, with weights and an input drawn from a seed."""
+    layers = [KINDS[kind](INPUTS, UNITS, **how) for how in SETTINGS.values()]
+    net = randomise(Readers([Reader(layer) for layer in layers]).double())
+    x = signed(BATCH, LENGTH, INPUTS)
+    return Case(net, x, relprop.Explainer(net, recurrent(1e-3)))
+
+
+EACH_KIND = pytest.mark.parametrize("kind", KINDS)
+EACH_SETTING = pytest.mark.parametrize("setting", SETTINGS)
+
+
+@EACH_KIND
+@EACH_SETTING
+def test_the_twin_computes_what_torch_computes(kind, setting):
+    reader, _ = case(kind).scores(setting)
+    x = case(kind).x
+    output, states = reader.layer(x if reader.layer.batch_first else x.transpose(0, 1))
+    output = output if reader.layer.batch_first else output.transpose(0, 1)
+    h, c = states if isinstance(states, tuple) else (states, None)
+    for i, sample in enumerate(x):
+        passed = Passed.forward(reader.layer, number(sample))
+        np.testing.assert_allclose(passed.output, number(output[i]), rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(passed.h, number(h[:, i]), rtol=1e-12, atol=1e-14)
+        if c is not None:
+            np.testing.assert_allclose(passed.c, number(c[:, i]), rtol=1e-12, atol=1e-14)
+
+
+@EACH_KIND
+@EACH_SETTING
+def test_signal_takes_all(kind, setting):
+    """Whatever of the layer's results is explained; epsilon is 1e-3 where none is given."""
+    this = case(kind)
+    reader, first = this.scores(setting)
+    for k in range(len(reader.taken)):
+        e = this.explainer(this.x, target=first + k, ledger=True)
+        assert difference(e.relevance, slow(reader, this.x, k, Shares(1e-3))) < CLOSE
+        assert e.ledger.error < 1e-9
+
+
+@EACH_KIND
+@pytest.mark.parametrize("epsilon", [0.0, 0.1])
+def test_epsilon_can_be_chosen(kind, epsilon):
+    this = case(kind)
+    reader, first = this.scores("two layers both ways")
+    explainer = this.explainer.with_recipe(recurrent(epsilon))
+    for k in range(len(reader.taken)):
+        e = explainer(this.x, target=first + k, ledger=True)
+        assert difference(e.relevance, slow(reader, this.x, k, Shares(epsilon))) < CLOSE
+        assert e.ledger.error < 1e-9
+
+
+@EACH_KIND
+@pytest.mark.parametrize("preset", ["zero", "epsilon", "auto"])
+def test_presets_have_the_rule(kind, preset):
+    """With epsilon = 1e-3, and their own rule for the head."""
+    this = case(kind)
+    reader, first = this.scores("both ways")
+    head = "zero" if preset == "zero" else "epsilon"
+    got = this.explainer.with_recipe(preset)(this.x, target=first).relevance
+    assert difference(got, slow(reader, this.x, 0, Shares(1e-3), head)) < CLOSE
+
+
+@EACH_KIND
+def test_each_sample_is_explained_by_itself(kind):
+    this = case(kind)
+    for setting in ("two layers both ways", "time first"):
+        _, first = this.scores(setting)
+        together = this.explainer(this.x, target=first).relevance
+        alone = [this.explainer(sample[None], target=first).relevance for sample in this.x]
+        assert difference(together, torch.cat(alone)) < 1e-12
+
+
+@EACH_KIND
+def test_zero_without_biases_loses_nothing(kind):
+    """Nothing to absorb it: all relevance of the recurrent layer reaches the input."""
+    this = case(kind)
+    reader, first = this.scores("no bias")
+    e = this.explainer.with_recipe(recurrent(0.0, "zero"))(this.x, target=first)
+    (head, *_), output = reader.heads, e.output[:, first]
+    torch.testing.assert_close(e.relevance.sum((1, 2)), output - head.bias)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_a_twin_whose_gates_share_half_differs(kind):
+    """So the comparison notices what a product does; a RNN has none."""
+    this = case(kind)
+    for setting in SETTINGS:
+        reader, first = this.scores(setting)
+        got = this.explainer(this.x, target=first).relevance
+        assert difference(got, slow(reader, this.x, 0, Shares(1e-3, signal=0.5))) > 0.1
+
+
+# ---- around the layer ---------------------------------------------------------------------------
+
+
+class Sentences(nn.Module):
+    """Token ids, embedded, to a reader."""
+
+    def __init__(self, layer: nn.RNNBase) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(11, INPUTS)
+        self.reader = Reader(layer, ("sequence", "last output"))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Scores (batch, 2) of ids (batch, length)."""
+        return self.reader(self.embedding(ids))
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_tokens_get_the_relevance_of_their_embedding(kind):
+    layer = KINDS[kind](INPUTS, UNITS, 2, batch_first=True, bidirectional=True)
+    net = randomise(Sentences(layer).double())
+    ids = torch.randint(11, (BATCH, LENGTH), generator=torch.Generator().manual_seed(1))
+    ids[0, 3] = ids[0, 1]  # a word that comes twice has two values
+    explainer = relprop.Explainer(net, "epsilon")
+    for k in range(2):
+        e = explainer(ids, target=k, ledger=True)
+        want = slow(net.reader, net.embedding(ids).detach(), k, Shares(1e-3)).sum(2)
+        assert e.relevance.shape == ids.shape
+        assert difference(e.relevance, want) < CLOSE
+        assert e.ledger.error < 1e-9
+
+
+class Given(nn.Module):
+    """A recurrent layer with initial states of its own."""
+
+    def __init__(self, layer: nn.RNNBase) -> None:
+        super().__init__()
+        self.layer, self.head = layer, nn.Linear(UNITS, 2)
+        self.states = nn.Parameter(torch.empty(2, UNITS))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores (batch, 2) from the last output."""
+        h, c = (state.expand(1, x.shape[0], -1).contiguous() for state in self.states)
+        states = (h, c) if isinstance(self.layer, nn.LSTM) else h
+        return self.head(self.layer(x, states)[0][:, -1])
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_constant_initial_states_take_their_share(kind):
+    """What they get is not given to the input."""
+    net = randomise(Given(KINDS[kind](INPUTS, UNITS, batch_first=True)).double())
+    x, how = signed(BATCH, LENGTH, INPUTS), Shares(1e-3)
+    e = relprop.Explainer(net, "epsilon")(x, target=1, ledger=True)
+    states = number(net.states)
+    for sample, got in zip(x, e.relevance, strict=True):
+        passed = Passed.forward(net.layer, number(sample), states[:1], states[1:])
+        last = torch.from_numpy(passed.output[-1])
+        at = reference.Affine(last, net.head.weight.detach(), net.head.bias.detach(), None)
+        arriving = np.zeros_like(passed.output)
+        arriving[-1] = number(reference.epsilon(at)[:, 1] * net.head(last).detach()[1])
+        assert difference(got, torch.from_numpy(passed.back(how, arriving))) < CLOSE
+    assert e.ledger.error < 1e-9
+
+
+# ---- refused ------------------------------------------------------------------------------------
+
+
+def test_a_projection_is_refused():
+    net = Reader(nn.LSTM(INPUTS, UNITS, batch_first=True, proj_size=2), ("last output",))
+    net.heads[0] = nn.Linear(2, 1)
+    with pytest.raises(relprop.RelpropError, match="proj_size"):
+        relprop.explain(net.double().eval(), signed(BATCH, LENGTH, INPUTS), "epsilon", target=0)
+
+
+@EACH_KIND
+def test_dropout_between_layers_in_train_mode_is_refused(kind):
+    layer = KINDS[kind](INPUTS, UNITS, 2, batch_first=True, dropout=0.5)
+    net = Reader(layer, ("last output",)).double().train()
+    with pytest.raises(relprop.RelpropError, match="train mode"):
+        relprop.explain(net, signed(BATCH, LENGTH, INPUTS), "epsilon", target=0)

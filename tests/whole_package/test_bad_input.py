@@ -1,0 +1,133 @@
+"""Every wrong input is an error in three parts that names what was given, before anything runs."""
+
+import pytest
+import torch
+from helpers.networks import randomise, signed
+from torch import nn
+
+import relprop
+from relprop import Recipe
+
+NET = randomise(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(18, 4)))
+X = signed(3, 1, 5, 5).float()
+
+
+def nan_in_sample_1() -> torch.Tensor:
+    x = X.clone()
+    x[1, 0, 2, 2] = torch.nan
+    return x
+
+
+def check(error: pytest.ExceptionInfo[relprop.RelpropError], given: str, todo: str) -> None:
+    assert given in error.value.given
+    assert todo in error.value.todo
+    assert error.value.allowed
+    assert str(error.value).count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("x", "given", "todo"),
+    [
+        (X.numpy(), "type ndarray", "torch.as_tensor(x)"),
+        (X[0, 0, 0], "shape (5,)", "x[None]"),
+        (X[:0], "shape (0, 1, 5, 5)", "at least one sample"),
+        (X.int(), "torch.int32", "x.float()"),
+        (X.double(), "torch.float64", "x.to(torch.float32)"),
+        (X.half(), "torch.float16", "x.to(torch.float32)"),
+        (nan_in_sample_1(), "NaN or infinity, first in sample 1", "nan_to_num"),
+        (X / 0, "NaN or infinity, first in sample 0", "nan_to_num"),
+        (X[..., :4], "shape (3, 1, 5, 4)", "model(x)"),
+        (X.expand(3, 2, 5, 5), "shape (3, 2, 5, 5)", "model(x)"),
+    ],
+)
+def test_input(x, given, todo):
+    with pytest.raises(relprop.RelpropError) as error:
+        relprop.explain(NET, x)
+    check(error, given, todo)
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "todo"),
+    [
+        (4, "class 4 of a model with 4 classes", "0 to 3"),
+        (-1, "class -1", "0 to 3"),
+        (torch.tensor([0, 1]), "shape (2,) for a batch of 3", "one class per sample"),
+        (torch.tensor([0, 1, 9]), "class 9", "0 to 3"),
+        ([0, 9], "class 9", "0 to 3"),
+        ([], "a list that is empty", '["predicted", "runner-up"]'),
+        ([[0, 1], [1, 2]], "has lists in it", '["predicted", "runner-up"]'),
+        (relprop.at(0, 1), "at(0, 1) of an output of shape (3, 4)", "sizes (4,)"),
+        (relprop.at(4), "at(4,) of an output", "sizes (4,)"),
+        ((relprop.at(1), 1), "a pair of equal classes", "different"),
+        (torch.tensor([0.0, 1.0, 2.0]), "torch.float32", "labels.long()"),
+        (torch.tensor([True, False, True]), "torch.bool", "labels.long()"),
+        (True, "True", "class number"),
+        (1.0, "torch.float32", "labels.long()"),
+        ("runnerup", "'runnerup'", '"runner-up"'),
+        ((0, 1, 2), "a tuple of 3", "(a, b)"),
+        ((1, torch.tensor([0, 2, 1])), "a pair of equal classes for sample 2", "different"),
+        ((0, 7), "class 7", "0 to 3"),
+        ({"a": 1}, "a dict", "class numbers"),
+        (lambda output: output, "returned (3, 4) for a batch of 3", "one number per sample"),
+        (lambda output: 3.0, "returned float", "one number per sample"),
+        (lambda output: torch.ones(3), "does not depend on the output", "from the output"),
+    ],
+)
+def test_target(target, given, todo):
+    with pytest.raises(relprop.RelpropError) as error:
+        relprop.explain(NET, X, target=target)
+    check(error, given, todo)
+
+
+@pytest.mark.parametrize(
+    ("make", "given", "todo"),
+    [
+        (lambda: Recipe.preset("epsilon-plus-flt"), "'epsilon-plus-flt'", '"epsilon-plus-flat"'),
+        (lambda: Recipe.preset("zero").using("0", "gama"), "'gama'", '"gamma"'),
+        (lambda: Recipe.preset("gamma", gamma=-0.1), "gamma = -0.1", "gamma=0.1"),
+        (lambda: Recipe.preset("gamma", gama=0.1), "'gama'", '"gamma"'),
+        (lambda: Recipe.preset("gamma", gamma="big"), "gamma = 'big'", "gamma=0.25"),
+        (lambda: Recipe.preset("gamma", gamma=True), "gamma = True", "gamma=0.25"),
+        (lambda: Recipe.preset("gamma", gamma=float("nan")), "gamma = nan", "gamma=0.25"),
+        (lambda: Recipe.preset("epsilon", epsilon=float("inf")), "epsilon = inf", "epsilon="),
+        (lambda: Recipe.preset("epsilon", relative=1), "relative = 1", "relative=True"),
+        (lambda: Recipe.preset("alpha-beta", alpha=3.0, beta=1.0), "beta = 2", "alpha=2, beta=1"),
+        (lambda: Recipe.preset("alpha-beta", alpha=0.5, beta=-0.5), "beta = -0.5", "beta=0.5"),
+        (lambda: Recipe.preset("zero", gamma=1.0), "'gamma'", "leave it out"),
+        (lambda: Recipe.preset("epsilon-gamma-box"), "'low'", "low=..."),
+        (lambda: Recipe.preset("epsilon-gamma-box", low=1, high=0), "low = 1, high=0", "low=0.0"),
+        (lambda: Recipe.preset("zero").using("0", "z-box", low=0.0), "'high'", "high=..."),
+        (lambda: Recipe.preset("zero").using(3, "gamma"), "3", '"features.3"'),
+        (lambda: relprop.Explainer(NET, recipe=3), "int", "recipe="),
+        (lambda: relprop.Explainer("mnist-cnn"), "str", "model"),
+        (lambda: relprop.Explainer(NET)(X, seed="two"), "'two'", 'seed="score"'),
+        (lambda: relprop.Explainer(NET, compile="no"), "compile is 'no'", "compile=True"),
+        (lambda: relprop.Explainer(NET)(X, ledger="no"), "ledger is 'no'", "ledger=True"),
+        (lambda: relprop.Explainer(NET)(X, recompute=1), "recompute is 1", "recompute=True"),
+        (lambda: relprop.Explainer(NET)(X, create_graph=None), "None", "create_graph=True"),
+        (lambda: relprop.Explainer(NET)(X, memory="1GB"), "memory is '1GB'", "memory=2 * 10**9"),
+        (lambda: relprop.Explainer(NET)(X, memory=2e8), "200000000.0", "memory=200_000_000"),
+        (lambda: relprop.Explainer(NET)(X, batch_size=0.5), "0.5", "batch_size=64"),
+        (lambda: relprop.margin(torch.ones(3)), "(3,)", "batch"),
+        (lambda: relprop.margin(torch.ones(2, 3), on="logits"), "'logits'", "probabilities"),
+    ],
+)
+def test_recipes_and_options(make, given, todo):
+    with pytest.raises(relprop.RelpropError) as error:
+        make()
+    check(error, given, todo)
+
+
+def test_a_nan_inside_the_model_is_noticed():
+    net = randomise(nn.Sequential(nn.Flatten(), nn.Linear(25, 3)))
+    net[1].weight.data[0, 0] = torch.nan
+    with pytest.raises(relprop.RelpropError) as error:
+        relprop.explain(net, X)
+    check(error, "output for sample 0 is not finite", "weights")
+
+
+def test_a_seed_of_one_for_a_score_of_zero_is_refused():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(25, 3, bias=False))
+    with pytest.raises(relprop.RelpropError) as error:
+        relprop.explain(net.eval(), torch.zeros(2, 1, 5, 5), seed="one")
+    check(error, "sample 0", 'seed="score"')
