@@ -9,31 +9,13 @@ import pytest
 import torch
 from helpers.counters import flops
 from helpers.networks import randomise, signed
+from helpers.pruning import SIZE, Function, ReadsPart, first_token, positions_computed
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 import relprop
 from relprop.errors import PlanError
-
-SIZE = 4  # of the batch, of texts and of tokens: no dimension is known by its size
-READ = 2 * 2 * SIZE**3  # operations of a layer at one position, forward and back
-
-Function = Callable[[Tensor], Tensor]
-
-
-class Reading(nn.Module):
-    """A layer, an operation, and a layer that reads a part of what it gives."""
-
-    def __init__(self, operation: Function, read: Function) -> None:
-        super().__init__()
-        self.first, self.last = nn.Linear(SIZE, SIZE), nn.Linear(SIZE, SIZE)
-        self.operation, self.read = operation, read
-        self.table = nn.Parameter(torch.empty(SIZE, SIZE))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scores (batch, classes)."""
-        return self.last(self.read(self.operation(self.first(x) + self.table)))
 
 
 def products(run: Callable[[], object], *more: object) -> int:
@@ -50,74 +32,8 @@ def saved_by(explainer: relprop.Explainer, x: Tensor, layer: str, *more: object)
     return whole - products(lambda: explainer(x), *more)
 
 
-def first_token(h: Tensor) -> Tensor:
-    return h[:, 0]
-
-
-def positions(model: nn.Module, x: Tensor) -> float:
-    """At how many positions the first layer is run; it is explained as where it is run at all."""
-    model = randomise(model).double()
-    explainer = relprop.Explainer(model, "attnlrp")
-    found, whole = explainer(x), relprop.Explainer(model, "attnlrp", capture="per-input")(x)
-    torch.testing.assert_close(found.output, whole.output, rtol=1e-11, atol=1e-11)
-    torch.testing.assert_close(found.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
-    looked = explainer(x, layers=["first"])
-    torch.testing.assert_close(looked.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
-    assert looked.layers["first"].shape == (SIZE, SIZE, SIZE)
-    return (flops(lambda: explainer(x)) - READ) / READ
-
-
-ALONG = {
-    "an activation": F.gelu,
-    "a gate": lambda h: h * h.sigmoid(),
-    "a choice": lambda h: torch.where(h > 0, h, 0.1 * h),
-    "a mask": lambda h: h.masked_fill(h < -0.5, 0.0),
-    "a scale of positions": lambda h: h * torch.arange(1.0, SIZE + 1)[:, None].double(),
-    "a norm": lambda h: F.layer_norm(h, (SIZE,)),
-    "a norm written out": lambda h: h * torch.rsqrt(h.pow(2).mean(-1, keepdim=True) + 1e-6),
-    "a sum over channels": lambda h: h + h.tanh().sum(2).unsqueeze(2),
-    "a softmax over channels": lambda h: h.softmax(-1),
-    "heads": lambda h: h.view(-1, SIZE, 2, 2).transpose(1, 2).tanh().transpose(1, 2).flatten(2),
-    "length first": lambda h: h.permute(1, 0, 2).tanh().transpose(0, 1),
-    "length last": lambda h: h.mT.tanh().mT,
-    "one more dimension": lambda h: h.unsqueeze(1).tanh().squeeze(1),
-    "another dtype": lambda h: h.to(torch.float64).type_as(h),
-    "channels apart": lambda h: torch.cat([h.unflatten(2, (2, 2))[:, :, 1], h[..., 2:]], -1),
-    "channels joined": lambda h: torch.cat([h, h.tanh()], -1)[..., 2:6],
-    "what is expanded": lambda h: h + h.mean(-1, keepdim=True).expand(-1, -1, SIZE),
-}
-
-
-@pytest.mark.parametrize("operation", ALONG.values(), ids=ALONG)
-def test_an_operation_along_positions_runs_where_it_is_read(operation):
-    assert positions(Reading(operation, first_token), signed(SIZE, SIZE, SIZE)) == 1
-
-
-ACROSS = {
-    "a sum so far": lambda h: h.cumsum(1),
-    "a mean": lambda h: h - h.mean(1, keepdim=True),
-    "a softmax": lambda h: h * h.softmax(1),
-    "a norm": lambda h: F.layer_norm(h, (SIZE, SIZE)),
-    "another order": lambda h: h.flip(1).roll(1, 1),
-    "positions joined": lambda h: torch.cat([h, h.tanh()], 1)[:, SIZE:],
-    "another shape": lambda h: h.reshape(-1, SIZE * SIZE).reshape(-1, 2, 2, SIZE)[:, :, 1],
-    "no dimension of size 1": lambda h: h.tanh().squeeze(1),
-    "all samples as one": lambda h: h.reshape(-1, SIZE).tanh().reshape(-1, SIZE, SIZE),
-}
-
-
-@pytest.mark.parametrize("operation", ACROSS.values(), ids=ACROSS)
-def test_an_operation_across_positions_is_run_at_all(operation):
-    assert positions(Reading(operation, first_token), signed(SIZE, SIZE, SIZE)) == SIZE
-
-
 def by_numbers(h: Tensor) -> Tensor:
     return h[torch.arange(h.shape[0]), h.detach()[..., 0].argmax(1)]
-
-
-def test_a_product_of_positions_reads_them_all():
-    model = Reading(lambda h: torch.eye(SIZE).double().roll(1, 0) @ h.tanh(), first_token)
-    assert positions(model, signed(SIZE, SIZE, SIZE)) == SIZE + SIZE  # it is a layer itself
 
 
 READS = {
@@ -134,7 +50,7 @@ READS = {
 
 @pytest.mark.parametrize(("read", "count"), READS.values(), ids=READS)
 def test_positions_are_those_that_are_read(read, count):
-    assert positions(Reading(torch.tanh, read), signed(SIZE, SIZE, SIZE)) == count
+    assert positions_computed(ReadsPart(torch.tanh, read), signed(SIZE, SIZE, SIZE)) == count
 
 
 # ---- attention -----------------------------------------------------------------------------------
@@ -296,7 +212,7 @@ def test_a_layer_of_torch_runs_at_the_token_that_is_read(batch_first, norm_first
 
 
 def test_rules_that_look_at_all_positions_get_them():
-    model, x = randomise(Reading(torch.tanh, first_token)).double(), signed(SIZE, SIZE, SIZE)
+    model, x = randomise(ReadsPart(torch.tanh, first_token)).double(), signed(SIZE, SIZE, SIZE)
     share = relprop.rule(("linear",))(by_the_largest)
     bounds = {"low": -4 - torch.rand(SIZE, SIZE).double(), "high": 4.0}
     for row in (("epsilon", {"epsilon": 0.3, "relative": True}), ("z-box", bounds), (share, {})):
@@ -326,7 +242,7 @@ def by_the_largest(step) -> relprop.Back:
 
 
 def test_weights_that_a_rule_derives_are_the_same_for_both_and_follow_the_model():
-    model, x = randomise(Reading(F.relu, first_token)).double(), signed(SIZE, SIZE, SIZE)
+    model, x = randomise(ReadsPart(F.relu, first_token)).double(), signed(SIZE, SIZE, SIZE)
     explainer = relprop.Explainer(model, "epsilon-plus")
     for _ in range(2):
         found, whole = explainer(x), explainer(x, layers=["first"])
