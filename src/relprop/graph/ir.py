@@ -1,6 +1,6 @@
 """The graph of a model: the operations that it runs, as records.
 
-`capture` makes it. Knows nothing of rules or relevance.
+`capture` makes a graph. A graph can run itself; it knows nothing of rules or relevance.
 """
 
 from collections.abc import Callable, Container, Iterator, Mapping
@@ -11,29 +11,34 @@ from typing import Any
 
 from torch import Tensor
 
-Values = Mapping[str, Any]
+Values = Mapping[str, Any]  # value name -> value
 
 
 @dataclass(frozen=True)
 class Ref:
-    """A reference to the value that the node of this name makes."""
+    """A reference to a value: an input, a parameter, or the result of the node of this name."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operation of the model.
+    """One operation of the model; its result has the node's name.
 
-    operation   torch's name of it, such as "conv2d" or "relu"
-    args        its arguments; a value that another node makes stands there as a Ref
-    module      dotted name of the module that ran it, "" for the model itself
-    type        name of that module's class, such as "Conv2d"
-    call        that module's how-manieth call of the model's run this is, from 0
-    shape       of its result, None where it follows the batch size; () if it is not a tensor
-    floating    whether its result is a tensor of floating point numbers, or complex ones
-    merged      a dimension of the result runs over samples and something else together
-    item        which result it is, of an operation that returns several
+    Attributes:
+        name: Unique name of the node and of the value that it computes.
+        operation: torch's name of the operation, such as "conv2d" or "relu".
+        target: The function that runs it.
+        args: Positional arguments; a value computed by another node is a `Ref`.
+        kwargs: Keyword arguments, likewise.
+        module: Dotted name of the module that ran it, "" for the model itself.
+        type: Class name of that module, such as "Conv2d".
+        call: How often that module had been called before, in this run of the model.
+        shape: Shape of the result, with None where a size follows the batch size; () if the
+            result is not a tensor.
+        floating: Whether the result is a tensor of floating point or complex numbers.
+        merged: Whether one dimension of the result runs over samples and something else together.
+        item: Index of the result, for an operation that returns several.
     """
 
     name: str
@@ -51,43 +56,48 @@ class Node:
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the values that it takes, each once, in order of appearance."""
+        """List the names of the values that it reads, each once, in order of appearance."""
         return tuple(dict.fromkeys(ref.name for ref in refs((self.args, dict(self.kwargs)))))
 
     @property
     def where(self) -> str:
-        """How messages name it: its module and its operation."""
+        """Name its module and operation, for messages."""
         return f'"{self.module}" ({self.operation})' if self.module else f"{self.operation}"
 
     @cached_property
     def resolve_args(self) -> Callable[[Values], tuple[Any, ...]]:
-        """From the values of the names that it refers to, to its positional arguments."""
+        """Return a function from values by name to the positional arguments."""
         return resolver(self.args)
 
     @cached_property
     def resolve_kwargs(self) -> Callable[[Values], dict[str, Any]]:
-        """From the values of the names that it refers to, to its keyword arguments."""
+        """Return a function from values by name to the keyword arguments."""
         return resolver(dict(self.kwargs))
 
     @cached_property
     def run(self) -> Callable[[Values], Any]:
-        """From the values of the names that it refers to, to its result."""
-        target, arguments, named = self.target, self.resolve_args, self.resolve_kwargs
+        """Return a function from values by name to the result of the operation."""
+        target, resolve_args, resolve_kwargs = self.target, self.resolve_args, self.resolve_kwargs
         if not self.kwargs:
-            return lambda values: target(*arguments(values))
-        return lambda values: target(*arguments(values), **named(values))
+            return lambda values: target(*resolve_args(values))
+        return lambda values: target(*resolve_args(values), **resolve_kwargs(values))
 
 
 @dataclass(frozen=True)
 class Graph:
-    """What a model computes: functional operations in the order in which they run.
+    """What a model computes: functional operations, each after those whose results it reads.
 
-    inputs     label of a tensor that the model is called with -> name of its value
-    explained  names of the input values that relevance is taken of
-    tokens     those of them that hold integers, to be looked up in an embedding
-    state      value name -> dotted name of the parameter or buffer, looked up in the model when run
-    constants  value name -> tensor that the model's code holds outside parameters and buffers
-    any_batch  it is right for any number of samples; if not, for the one input that it was read on
+    Attributes:
+        nodes: The operations in the order in which they run.
+        inputs: Label of a tensor that the model is called with -> name of its value.
+        explained: Names of the input values that relevance is computed for.
+        tokens: Those of them that hold integers, which the model looks up in an embedding.
+        output: Name of the model's output.
+        state: Value name -> dotted name of a parameter or buffer. Runs take the current numbers
+            from the model.
+        constants: Value name -> tensor held by the model's code outside parameters and buffers.
+        any_batch: Whether the graph is right for any number of samples; if not, it is right only
+            for the input that it was captured with.
     """
 
     nodes: tuple[Node, ...]
@@ -100,72 +110,82 @@ class Graph:
     any_batch: bool = True
 
     def node(self, name: str) -> Node | None:
-        """The node that makes a value; None for an input or a constant."""
+        """Find the node that computes a value; None for an input, a parameter or a constant."""
         return next((node for node in self.nodes if node.name == name), None)
 
     def nodes_to_compute(self, name: str, known: Container[str]) -> list[Node]:
-        """The operations that compute one value from those that are known, in order."""
-        wanted, found = {name}, list[Node]()
+        """List the nodes that compute one value from known values, in the order of running.
+
+        This is the backward slice of the graph at `name`, cut off at the known values.
+        """
+        needed, nodes = {name}, list[Node]()
         for node in () if name in known else reversed(self.nodes):
-            if node.name in wanted and node.name not in known:
-                found.append(node)
-                wanted.update(node.inputs)
-        return found[::-1]
+            if node.name in needed and node.name not in known:
+                nodes.append(node)
+                needed.update(node.inputs)
+        return nodes[::-1]
 
     def compute(self, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
-        """One value and all that it is computed from, by as few operations as there need be."""
+        """Compute one value; returns it with the known values and all others on the way to it."""
         values = dict(known)
         for node in self.nodes_to_compute(name, known):
             values[node.name] = node.run(values)
         return values
 
     def initial_values(self, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-        """All values that no operation makes, by name.
+        """Collect all values that no node computes: inputs, state and constants.
 
-        inputs  label -> tensor                 state  its parameters and buffers, by value name
+        Args:
+            inputs: Label -> tensor.
+            state: Value name -> parameter or buffer.
         """
         by_name = {name: inputs[label] for label, name in self.inputs.items()}
         return {**state, **self.constants, **by_name}
 
     def run(self, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
-        """The model's output, by its operations just as they are."""
+        """Compute the model's output by running every node; arguments as for initial_values."""
         values = self.initial_values(inputs, state)
         for node in self.nodes:
             values[node.name] = node.run(values)
         return values[self.output]
 
 
-def resolver(value: Any) -> Callable[[Values], Any]:
-    """The function from values by name to the same arguments with each Ref replaced by its value.
+def resolver(arguments: Any) -> Callable[[Values], Any]:
+    """Return a function from values by name to `arguments` with each Ref replaced by its value.
 
-    Looks through the arguments once: their operation may run many times.
+    The search for Refs happens here, once: the function that is returned may run many times.
     """
-    if isinstance(value, Ref):
-        return itemgetter(value.name)
-    if next(refs(value), None) is None:
-        return lambda values: value
-    if isinstance(value, dict):
-        items = [(key, resolver(item)) for key, item in value.items()]
-        return lambda values: {key: bind(values) for key, bind in items}
-    kind, plain = type(value), list(value)
-    places = [(i, resolver(item)) for i, item in enumerate(plain) if any(refs(item))]
-    if kind is tuple and len(plain) > 1 and all(isinstance(item, Ref) for item in plain):
-        return itemgetter(*(ref.name for ref in plain))
-    if kind is tuple and [i for i, _ in places] == [0]:
-        (_, first), rest = places[0], value[1:]
+    if isinstance(arguments, Ref):
+        return itemgetter(arguments.name)
+    if next(refs(arguments), None) is None:
+        return lambda values: arguments
+    if isinstance(arguments, dict):
+        items = [(key, resolver(item)) for key, item in arguments.items()]
+        return lambda values: {key: resolve(values) for key, resolve in items}
+    return _sequence_resolver(arguments)
+
+
+def _sequence_resolver(arguments: Any) -> Callable[[Values], Any]:
+    """Resolve a list or tuple with a Ref in it; the two most frequent forms have a fast path."""
+    kind, items = type(arguments), list(arguments)
+    resolvers = [(i, resolver(item)) for i, item in enumerate(items) if any(refs(item))]
+    if kind is tuple and len(items) > 1 and all(isinstance(item, Ref) for item in items):
+        return itemgetter(*(ref.name for ref in items))
+    if kind is tuple and [i for i, _ in resolvers] == [0]:
+        (_, first), rest = resolvers[0], arguments[1:]
         return lambda values: (first(values), *rest)
 
-    def bind(values: Values) -> Any:
-        bound = plain.copy()
-        for i, one in places:
-            bound[i] = one(values)
-        return kind(bound)
+    def resolve(values: Values) -> Any:
+        resolved = items.copy()
+        for i, resolve_item in resolvers:
+            resolved[i] = resolve_item(values)
+        return kind(resolved)
 
-    return bind
+    return resolve
 
 
 def refs(value: Any) -> Iterator[Ref]:
-    """All Refs among arguments."""
+    """Yield all Refs among arguments, in order of appearance."""
     if isinstance(value, Ref):
         yield value
     elif isinstance(value, (list, tuple)):
@@ -177,7 +197,7 @@ def refs(value: Any) -> Iterator[Ref]:
 
 @dataclass(frozen=True)
 class Einsum:
-    """torch.einsum with each factor as an argument of its own."""
+    """torch.einsum that takes each factor as an argument of its own, rather than a list."""
 
     target: Callable[..., Any]
 
