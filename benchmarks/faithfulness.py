@@ -27,7 +27,7 @@ MNIST = ("mnist-dnn-500", "mnist-dnn-300-100", "mnist-cnn")
 FASHION = ("fashion-dnn-500", "fashion-dnn-300-100", "fashion-cnn")
 RULES = tuple(method for method in METHODS if method != "gradient-x-input")
 MORE = (*METHODS, "integrated-gradients", "smoothgrad")
-FILLS = ("zero", "mean", "blur", "neighbours", "draw")
+FILLS = ("zero", "mean", "blur", "neighbours", "marginal")
 Q = (0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 
 
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--all", type=int, help="images of the first comparison; default: all")
     parser.add_argument("--some", type=int, default=500, help="images of the second")
     options = parser.parse_args()
-    work = Work(options.folder, options.work, options.all, options.some, Progress.fitting())
+    work = Work(options.folder, options.work, options.all, options.some, Progress.detect())
     write(options.out, *compared(work))
 
 

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from relprop.compare import Case, Comparison, MethodResult
 from relprop.compare.results import DataSet
 from relprop.data.digits import TITLES
-from relprop.evaluate.statistics.classification import Cell
+from relprop.evaluate.statistics.classification import ClassificationSummary
 from relprop.models.checkpoint import ModelCard
 
 LEVEL = 0.05
@@ -57,7 +57,7 @@ FILLS = """\
 | mean | the mean of all pixels of the images that are used: one grey |
 | blur | the image seen through a Gaussian of deviation 2.8 pixels |
 | neighbours | what its neighbours say, with noise (Rong et al. 2022, ROAD) |
-| draw | what is there in one of these images, which is drawn for each |"""
+| marginal | what is there in one of these images, which is drawn for each |"""
 
 
 def page(every: Comparison, some: Comparison, cards: Mapping[str, ModelCard], figures: str) -> str:
@@ -165,7 +165,7 @@ def _networks(every: Comparison, cards: Mapping[str, ModelCard]) -> str:
     rows = (
         [
             f"`{_name(case.model)}`",
-            f"{1 - case.untouched.misread.share:.2%}",
+            f"{1 - case.untouched.error_rate.value:.2%}",
             f"`{cards[case.model].command}`",
             f"`{cards[case.model].sha256[:12]}`",
         ]
@@ -219,7 +219,7 @@ def _readings(every: Comparison) -> Iterator[str]:
                     [f"`{_short(one.method)}`", *map(_both, one.morf.cells, one.lerf.cells)]
                     for one in case.methods
                 ),
-                ["random", *(f"{cell.misread.share:.1%}" for cell in case.random.cells)],
+                ["random", *(f"{cell.error_rate.value:.1%}" for cell in case.random.cells)],
             ],
         )
         yield _table(
@@ -234,12 +234,12 @@ def _readings(every: Comparison) -> Iterator[str]:
         )
 
 
-def _both(most: Cell, least: Cell) -> str:
-    return f"{most.misread.share:.1%} / {least.misread.share:.1%}"
+def _both(most: ClassificationSummary, least: ClassificationSummary) -> str:
+    return f"{most.error_rate.value:.1%} / {least.error_rate.value:.1%}"
 
 
-def _strongest(cell: Cell) -> str:
-    ends = (cell.correct.strongest, cell.wrong.strongest)
+def _strongest(cell: ClassificationSummary) -> str:
+    ends = (cell.correct.largest, cell.wrong.largest)
     return " / ".join("-" if one is None else f"{one:.4f}" for one in ends)
 
 

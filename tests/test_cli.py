@@ -16,9 +16,9 @@ from relprop import cli
 from relprop.data import first_digits, packaged_digits
 from relprop.demo.output import FIGURES, NUMBERS, PAGE
 from relprop.errors import MissingExtraError
-from relprop.evaluate.statistics.classification import share
+from relprop.evaluate.statistics.classification import proportion
 from relprop.models import checkpoint as models
-from relprop.support.progress import Part, Progress
+from relprop.support.progress import NestedProgress, Progress
 
 HOME = str(Path(relprop.__file__).parents[1])  # of the package that is tested
 COUNT = 30
@@ -76,8 +76,8 @@ def test_a_real_process_gives_the_same_numbers_and_says_what_it_does(quiet_json,
     # the result on stdout: the table, whose figures are those of the JSON, and where to look
     row = next(rule for rule in first["rules"] if rule["recipe"] == "gamma")
     printed = re.search(r"^gamma +(\S+)% +\( *(\S+) to (\S+)\)", done.stdout, re.MULTILINE)
-    expected = share(row["most_relevant"]["misread"]["count"], COUNT)
-    numbers = (expected.share, expected.interval.low, expected.interval.high)
+    expected = proportion(row["most_relevant"]["error_rate"]["count"], COUNT)
+    numbers = (expected.value, expected.interval.low, expected.interval.high)
     assert printed.groups() == tuple(f"{100 * number:.1f}" for number in numbers)
     assert "relprop-demo/index.html" in done.stdout
     # progress on stderr, in lines, with nothing that moves a cursor
@@ -198,7 +198,7 @@ def test_version_and_help():
 def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(monkeypatch, capsys):
     for terminal, expected in ((True, "bar"), (False, "lines")):
         monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
-        progress = Progress.fitting()
+        progress = Progress.detect()
         assert progress.style == expected
         with progress.stage("Reading", 4, "digits") as advance:
             advance(4)
@@ -206,7 +206,7 @@ def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(monkeypatch, capsys):
         assert shown.out == ""
         assert "Reading" in shown.err
         assert ("4/4" in shown.err) == terminal
-    assert Progress.fitting(quiet=True).style == "quiet"
+    assert Progress.detect(quiet=True).style == "quiet"
 
 
 def test_lines_say_every_half_minute_how_far_it_is(monkeypatch, capsys):
@@ -221,6 +221,6 @@ def test_lines_say_every_half_minute_how_far_it_is(monkeypatch, capsys):
 
 def test_a_part_counts_towards_the_stage_around_it():
     done = []
-    with Part(done.append).stage("Within", 4, "digits") as advance:
+    with NestedProgress(done.append).stage("Within", 4, "digits") as advance:
         advance(3)
     assert done == [3]

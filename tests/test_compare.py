@@ -23,8 +23,8 @@ from relprop.compare.lines import to_csv
 from relprop.compare.wording import tables
 from relprop.data import first_digits, packaged_digits
 from relprop.errors import FileError, InputError
-from relprop.evaluate import paired, read, removal_curves
-from relprop.evaluate.statistics.classification import cell
+from relprop.evaluate import paired_test, predict, removal_curves
+from relprop.evaluate.statistics.classification import classification_summary
 from relprop.models.checkpoint import model_card, save_model
 
 HOME = str(Path(relprop.__file__).parents[1])  # of the package that is tested
@@ -95,9 +95,9 @@ def test_a_method_has_the_curves_gains_and_readings_of_the_functions_it_stands_f
         heights = curve.scores.mean(0)[[0, 2, 3, 4, 5, 6]]  # 3 % is for readings alone
         assert got.curve == pytest.approx(heights.tolist(), abs=1e-5)
         for q, one in zip((0.2, 0.03), got.cells, strict=True):
-            by_functions = cell(curve.at(q), digits.labels)
-            assert one.misread == by_functions.misread
-            assert one.correct.strongest == pytest.approx(by_functions.correct.strongest, abs=1e-5)
+            by_functions = classification_summary(curve.at(q), digits.labels)
+            assert one.error_rate == by_functions.error_rate
+            assert one.correct.largest == pytest.approx(by_functions.correct.largest, abs=1e-5)
             assert one.wrong.mean == pytest.approx(by_functions.wrong.mean, abs=1e-4)
     areas = five_steps(expected.lerf) - five_steps(expected.morf)
     assert found.faithfulness.srg.mean == pytest.approx(float(areas.mean()), abs=1e-5)
@@ -119,7 +119,7 @@ def test_every_method_is_tested_against_the_one_with_the_largest_gain(run, by_ha
     best, other = sorted(METHODS, key=lambda name: -float(areas[name].mean()))
     results = {one.method: one for one in run[0].cases[0].methods}
     assert run[0].cases[0].best is results[best]
-    expected = paired(areas[best], areas[other])
+    expected = paired_test(areas[best], areas[other])
     got = results[other].against_best
     assert got.difference.mean == pytest.approx(expected.difference.mean, abs=1e-5)
     assert got.p_value == pytest.approx(expected.p_value, abs=0.01)
@@ -155,8 +155,8 @@ def test_each_model_is_asked_the_images_that_its_card_names(digits, tmp_path):
     model = relprop.load_model(MODEL)
     for case, family, some in ((first, "fashion-mnist", dark), (second, "mnist", digits)):
         assert case.data == family
-        expected = cell(read(model, some.images), some.labels)
-        assert case.untouched.misread == expected.misread
+        expected = classification_summary(predict(model, some.images), some.labels)
+        assert case.untouched.error_rate == expected.error_rate
         assert case.untouched.correct.mean == pytest.approx(expected.correct.mean, abs=1e-5)
         assert case.best.faithfulness.srg.n == len(some.labels)
     assert [(one.name, one.used, one.available) for one in found.data] == [
@@ -206,7 +206,7 @@ def test_the_csv_has_the_numbers_of_the_records(run):
         for row in here
         if (row["order"], row["measure"], row["share"]) == ("morf", "strongest_incorrect", "0.03")
     )
-    assert float(strongest["value"]) == result.morf.cells[1].wrong.strongest
+    assert float(strongest["value"]) == result.morf.cells[1].wrong.largest
 
 
 def test_the_figure_draws_the_mean_curves(run):
@@ -229,8 +229,8 @@ def test_the_tables_name_the_best_first_and_show_every_q(run):
     start = text.index(f"{MODEL}, fill zero: 3% of pixels removed, and margins")
     row = next(line for line in text[start:] if line.startswith(METHODS[1]))
     one = case.methods[1].morf.cells[1]
-    assert f"{one.misread.share:.1%}" in row
-    assert f"{one.wrong.strongest:.5f}" in row
+    assert f"{one.error_rate.value:.1%}" in row
+    assert f"{one.wrong.largest:.5f}" in row
 
 
 # ---- stopping and going on -------------------------------------------------------------
@@ -252,7 +252,7 @@ main(sys.argv[1:])
 
 
 def command(data, out):
-    names = (MODEL, "mnist-dnn-500", "--method", "gamma", "--fill", "uniform", "--fill", "draw")
+    names = (MODEL, "mnist-dnn-500", "--method", "gamma", "--fill", "uniform", "--fill", "marginal")
     options = ("--digits", "all", "--steps", 3, "--seed", 5, "--quiet")
     return ("compare", *names, *options, "--data-dir", data, "--out", out)
 

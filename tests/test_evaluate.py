@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from relprop.errors import InputError
-from relprop.evaluate import ORDERS, feature_count, ranking, read, remove
+from relprop.evaluate import ORDERS, feature_count, predict, ranking, remove
 
 RELEVANCE = torch.tensor([[0.1, -3.0, 2.0, 0.5], [4.0, 1.0, -1.0, -2.0]])
 
@@ -93,7 +93,7 @@ def test_a_share_out_of_range_says_what_is_allowed(q):
 
 def test_a_reading_is_the_largest_score_and_its_lead():
     scores = torch.tensor([[1.0, 3.0, 2.0], [5.0, 0.0, 0.0]])
-    got = read(nn.Identity(), scores)
+    got = predict(nn.Identity(), scores)
     assert got.prediction.tolist() == [1, 0]
     expected = torch.tensor([1 - math.exp(-1), 1 - math.exp(-5)])  # p2 / p1 = exp(s2 - s1)
     torch.testing.assert_close(got.margin, expected)
@@ -102,7 +102,7 @@ def test_a_reading_is_the_largest_score_and_its_lead():
 def test_batches_change_nothing():
     gen = torch.Generator().manual_seed(0)
     x, model = torch.randn(7, 4, generator=gen), nn.Linear(4, 3)
-    whole, parts = read(model, x, batch=7), read(model, x, batch=2)
+    whole, parts = predict(model, x, batch_size=7), predict(model, x, batch_size=2)
     assert whole.prediction.equal(parts.prediction)
     torch.testing.assert_close(whole.margin, parts.margin)
     assert not whole.margin.requires_grad
@@ -135,4 +135,4 @@ def test_an_order_that_does_not_fit_the_batch_is_refused(rows, count):
 
 def test_a_model_that_gives_nonsense_is_named():
     with pytest.raises(InputError, match="output has NaN or infinite values"):
-        read(nn.Identity(), torch.tensor([[0.0, math.inf]]))
+        predict(nn.Identity(), torch.tensor([[0.0, math.inf]]))

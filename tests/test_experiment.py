@@ -20,8 +20,9 @@ from relprop.demo.experiment import (
 )
 from relprop.demo.networks import compare_networks
 from relprop.errors import InputError
-from relprop.evaluate import Reading
-from relprop.evaluate.statistics.classification import cell, paired_difference
+from relprop.evaluate import Predictions
+from relprop.evaluate.statistics.classification import classification_summary
+from relprop.evaluate.statistics.paired_test import paired_test
 from relprop.models.checkpoint import load_model
 
 
@@ -37,11 +38,11 @@ def test_without_its_one_pixel_every_digit_is_read_as_class_0():
     """So the four digits of class 0 stay right, and the eight others are misread."""
     table = planted_table()
     assert (table.count, table.pixels) == (1, PIXELS)
-    assert table.untouched.misread.count == 0
+    assert table.untouched.error_rate.count == 0
     oracle, wrong = table.rows
     assert oracle.recipe == MAIN_RECIPE
-    assert (oracle.most.misread.count, oracle.least.misread.count) == (8, 0)
-    assert (wrong.most.misread.count, wrong.least.misread.count) == (0, 8)
+    assert (oracle.most.error_rate.count, oracle.least.error_rate.count) == (8, 0)
+    assert (wrong.most.error_rate.count, wrong.least.error_rate.count) == (0, 8)
 
 
 def test_the_pixels_that_go_are_the_most_relevant_ones():
@@ -52,16 +53,16 @@ def test_the_pixels_that_go_are_the_most_relevant_ones():
 def test_random_ink_is_drawn_from_lit_pixels_alone():
     """Three pixels of each digit are lit: without all of them, none of eight digits is left."""
     table = planted_table(q=3 / PIXELS)
-    assert table.random_ink.misread.count == 8
-    assert table.random.misread.count < 8
+    assert table.random_ink.error_rate.count == 8
+    assert table.random.error_rate.count < 8
 
 
 def test_the_comparison_with_random_is_made_digit_by_digit():
     table = planted_table()
     labels = planted_digits().labels
-    missed = {order: t.reading.prediction != labels for order, t in table.trials.items()}
-    assert table.against_random == paired_difference(missed["morf"], missed["random"])
-    assert table.against_random.only_second == 0
+    missed = {order: t.predictions.prediction != labels for order, t in table.trials.items()}
+    assert table.against_random == paired_test(missed["morf"], missed["random"])
+    assert not (missed["random"] & ~missed["morf"]).any()
 
 
 def test_the_seed_decides_what_is_random():
@@ -89,9 +90,9 @@ def test_epsilon_on_the_cnn_beats_random_pixels_and_random_ink():
     digits = type(digits)(digits.images[:200], digits.labels[:200], digits.split, digits.source)
     explainers = rule_explainers(load_model("mnist-cnn"))
     table = rule_table({MAIN_RECIPE: explainers[MAIN_RECIPE]}, digits)
-    most = table.rows[0].most.misread.interval
-    assert most.low > 5 * table.random.misread.interval.high
-    assert most.low > table.random_ink.misread.interval.high
+    most = table.rows[0].most.error_rate.interval
+    assert most.low > 5 * table.random.error_rate.interval.high
+    assert most.low > table.random_ink.error_rate.interval.high
     assert table.against_random.p_value < 1e-10
 
 
@@ -103,12 +104,12 @@ def table_of(labels, morf, lerf, random, before=None):
     before = labels if before is None else before
 
     def trial(prediction):
-        reading = Reading(torch.tensor(prediction), torch.full((len(prediction),), 0.5))
+        reading = Predictions(torch.tensor(prediction), torch.full((len(prediction),), 0.5))
         return Trial(torch.zeros(len(prediction), 1, dtype=torch.long), reading)
 
     trials = {"morf": trial(morf), "lerf": trial(lerf), "random": trial(random)}
-    anything = cell(trials["morf"].reading, torch.tensor(labels))
-    same = paired_difference(torch.tensor([True]), torch.tensor([True]))
+    anything = classification_summary(trials["morf"].predictions, torch.tensor(labels))
+    same = paired_test(torch.tensor([True]), torch.tensor([True]))
     return RuleTable(
         q=0.1,
         pixels=25,
@@ -119,7 +120,7 @@ def table_of(labels, morf, lerf, random, before=None):
         rows=(),
         against_random=same,
         against_random_ink=same,
-        before=trial(before).reading,
+        before=trial(before).predictions,
         trials=MappingProxyType(trials),
     )
 
@@ -179,8 +180,8 @@ def test_networks_are_read_at_every_step_in_every_order():
     )
     assert got.steps == (0.0, 0.025, 0.04, 0.05, 0.1, 0.2, 0.3)
     # 0.025 of 25 pixels rounds to one: without it the eight digits of classes 1 and 2 are misread
-    assert [c.misread.count for c in got.curves["morf"]] == [0, 8, 8, 8, 8, 8, 8]
-    assert [c.misread.count for c in got.curves["lerf"]] == [0] * 7
+    assert [c.error_rate.count for c in got.curves["morf"]] == [0, 8, 8, 8, 8, 8, 8]
+    assert [c.error_rate.count for c in got.curves["lerf"]] == [0] * 7
     assert got.curves["random"] == wrong.curves["random"]
-    assert got.untouched.misread.count == 0
+    assert got.untouched.error_rate.count == 0
     assert got.at("morf", 0.04) == got.curves["morf"][2]

@@ -9,8 +9,8 @@ from helpers.idx_files import write_digits
 
 import relprop
 from relprop.data import first_digits, packaged_digits
-from relprop.evaluate import estimate, paired, removal_curves
-from relprop.evaluate.statistics.classification import cell
+from relprop.evaluate import bootstrap_mean, paired_test, removal_curves
+from relprop.evaluate.statistics.classification import classification_summary
 from relprop.models.checkpoint import model_card, save_model
 from relprop.support.progress import QUIET
 
@@ -68,12 +68,12 @@ def test_a_cell_has_the_gain_of_the_method_on_all_images_of_its_data(page, digit
     gains = {name: one.srg for name, one in three.items()}
     for name, gain in gains.items():
         mean, low, high = rows[f"`{name}`"][column].replace("**", "").replace(",", "").split()
-        expected = estimate(gain)
+        expected = bootstrap_mean(gain)
         assert float(mean) == pytest.approx(expected.mean, abs=1.5e-3)
         assert float(low[1:]) == pytest.approx(expected.interval.low, abs=0.01)
         assert float(high[:-1]) == pytest.approx(expected.interval.high, abs=0.01)
     best, other = sorted(gains, key=lambda name: -float(gains[name].mean()))
-    told_apart = paired(gains[best], gains[other]).p_value < 0.05
+    told_apart = paired_test(gains[best], gains[other]).p_value < 0.05
     assert rows[f"`{best}`"][column].startswith("**")
     assert rows[f"`{other}`"][column].startswith("**") is not told_apart
     assert rows["`epsilon-plus-flat`"][column] == "no order"
@@ -94,12 +94,13 @@ def test_the_readings_are_those_of_the_digits(page, digits):
     assert rows["misread, most / least relevant removed"][1:4] == ["q = 1%", "q = 5%", "q = 10%"]
     removed = curves(digits.images)["zero"]
     most, least = (
-        cell(one.at(0.1), digits.labels).misread.share for one in (removed.morf, removed.lerf)
+        classification_summary(one.at(0.1), digits.labels).error_rate.value
+        for one in (removed.morf, removed.lerf)
     )
     share_rows = [row for row in found[DENSE] if row[0] == "`zero`"]
     assert share_rows[0][3] == f"{most:.1%} / {least:.1%}"
-    strongest = cell(removed.morf.at(0.1), digits.labels)
-    ends = (strongest.correct.strongest, strongest.wrong.strongest)
+    strongest = classification_summary(removed.morf.at(0.1), digits.labels)
+    ends = (strongest.correct.largest, strongest.wrong.largest)
     assert share_rows[1][3] == " / ".join("-" if one is None else f"{one:.4f}" for one in ends)
 
 

@@ -8,7 +8,7 @@ from helpers.removal_models import Product, weighted
 
 import relprop
 from relprop.errors import InputError
-from relprop.evaluate import paired, patches, ranking, removal_curve, removal_curves, srg
+from relprop.evaluate import paired_test, patches, ranking, removal_curve, removal_curves, srg
 from relprop.support.progress import Progress
 
 # ---- closed forms ----------------------------------------------------------------------
@@ -77,7 +77,7 @@ def test_a_given_order_is_followed_whatever_the_relevance():
     when = torch.empty(1, 5).scatter_(1, best, torch.arange(5.0)[None])
     given = removal_curve(model, x, None, order=best, steps=5, score="logit", target=0)
     ranked = removal_curve(model, x, -when, steps=5, score="logit", target=0)
-    assert given.order == "given"
+    assert given.order == "custom"
     assert given.scores.equal(ranked.scores)
     torch.testing.assert_close(given.auc, areas.amin(0))
 
@@ -106,7 +106,7 @@ def test_relevance_that_is_random_gains_nothing():
 
 
 def paired_with_0(curves):
-    return paired(curves.srg, torch.zeros(len(curves.srg))).difference.interval
+    return paired_test(curves.srg, torch.zeros(len(curves.srg))).difference.interval
 
 
 # ---- several methods at once -----------------------------------------------------------
@@ -190,7 +190,7 @@ def test_an_explainer_of_the_package_serves_as_any_other_function():
 
 
 @pytest.mark.parametrize(
-    "fill", ["zero", "uniform", "gaussian", "draw", "neighbours", "blur", "sample-mean", "mean"]
+    "fill", ["zero", "uniform", "gaussian", "marginal", "neighbours", "blur", "sample-mean", "mean"]
 )
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
 def test_the_size_of_batches_changes_nothing(fill, batch_size):
@@ -202,7 +202,7 @@ def test_the_size_of_batches_changes_nothing(fill, batch_size):
     one = removal_curve(model, x, relevance, **settings, batch_size=13)
     other = removal_curve(model, x, relevance, **settings, batch_size=batch_size)
     torch.testing.assert_close(one.scores, other.scores, rtol=0, atol=1e-12)
-    assert one.reading.prediction.equal(other.reading.prediction)
+    assert one.predictions.prediction.equal(other.predictions.prediction)
 
 
 def test_no_forward_pass_is_larger_than_the_batch_size_and_none_is_small():
@@ -215,7 +215,7 @@ def test_no_forward_pass_is_larger_than_the_batch_size_and_none_is_small():
     assert model.rows == [10, 25, 25]  # untouched, then five steps in two passes
 
 
-@pytest.mark.parametrize("fill", ["uniform", "gaussian", "draw", "neighbours", "zero"])
+@pytest.mark.parametrize("fill", ["uniform", "gaussian", "marginal", "neighbours", "zero"])
 def test_the_seed_decides_all_that_is_drawn(fill):
     model, x = weighted(1, 5, 5)
 

@@ -6,12 +6,12 @@ from helpers.removal_models import weighted
 
 from relprop.errors import InputError
 from relprop.evaluate import (
-    NAMED,
+    FILLS,
     Fill,
     before_normalisation,
     blur,
-    draw,
     gaussian,
+    marginal,
     mean,
     mode,
     removal_curve,
@@ -25,7 +25,7 @@ TABLE = torch.tensor([[1.0, 5], [1, 7], [3, 7], [1, 9]])
 
 
 def values(fill, x, gone=None, seed=0):
-    fill = NAMED[fill]() if isinstance(fill, str) else fill
+    fill = FILLS[fill]() if isinstance(fill, str) else fill
     gone = torch.ones_like(x, dtype=torch.bool) if gone is None else gone
     return fill.values(x, gone, torch.Generator().manual_seed(seed))
 
@@ -89,15 +89,19 @@ def test_the_deviation_is_that_of_the_data_themselves():
 
 
 def test_a_draw_is_another_sample_of_the_batch_or_any_of_the_data():
-    drawn = {seed: values("draw", TABLE, seed=seed) for seed in range(50)}
+    drawn = {seed: values("marginal", TABLE, seed=seed) for seed in range(50)}
     rows = {tuple(row) for row in TABLE.tolist()}
     for got in drawn.values():
         assert {tuple(row) for row in got.tolist()} <= rows
         assert not (got == TABLE).all(1).any()  # never itself
     assert {tuple(got[0].tolist()) for got in drawn.values()} == rows - {(1.0, 5.0)}
-    other = values(draw(TABLE[:1] + 10), TABLE)
+    other = values(marginal(TABLE[:1] + 10), TABLE)
     assert other.tolist() == [[11.0, 15.0]] * 4
-    assert {row[1] for row in values(draw(TABLE), TABLE.repeat(9, 1)).tolist()} == {5.0, 7.0, 9.0}
+    assert {row[1] for row in values(marginal(TABLE), TABLE.repeat(9, 1)).tolist()} == {
+        5.0,
+        7.0,
+        9.0,
+    }
 
 
 def test_blur_is_a_gaussian_mean_of_the_picture():
@@ -120,7 +124,7 @@ def test_blur_is_a_gaussian_mean_of_the_picture():
 # ---- what a curve does with them -------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", FILLS)
 def test_with_everything_gone_the_model_is_given_the_fill_alone(name):
     """Every fill that has a name, in a curve: the last column scores its values."""
     model, x = weighted(2, 5, 4)
@@ -187,7 +191,7 @@ def test_what_is_kept_is_never_filled():
 MEAN, STD = (0.5, 0.25), (0.2, 0.1)
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", FILLS)
 def test_a_fill_sees_the_picture_as_it_was_before_normalisation(name):
     m, s = (torch.tensor(v).double().reshape(1, 2, 1, 1) for v in (MEAN, STD))
     gone = torch.rand(PICTURES.shape, generator=torch.Generator().manual_seed(1)) < 0.3
@@ -244,13 +248,13 @@ def test_token_ids_have_no_mean(fill):
 def test_data_are_samples_like_those_of_the_batch():
     model, x = weighted(4)
     with pytest.raises(InputError, match=r"data of shape \(2, 3\) for a fill of x of shape \(5, 4"):
-        removal_curve(model, x, x, fill=draw(torch.zeros(2, 3)), steps=2)
+        removal_curve(model, x, x, fill=marginal(torch.zeros(2, 3)), steps=2)
 
 
 def test_a_single_sample_has_no_other_to_draw_from():
     model, x = weighted(4, samples=1)
-    with pytest.raises(InputError, match='fill="draw" for a single sample'):
-        removal_curve(model, x, x, fill="draw", steps=2)
+    with pytest.raises(InputError, match='fill="marginal" for a single sample'):
+        removal_curve(model, x, x, fill="marginal", steps=2)
 
 
 @pytest.mark.parametrize("fill", ["blur", "neighbours", before_normalisation("zero", 0.5, 1.0)])

@@ -51,7 +51,7 @@ def test_constant_relevance_is_a_random_order_with_all_ties():
 def test_relevance_is_a_tensor_or_a_function():
     error = refused("relevance of type ndarray", X.numpy())
     assert "torch.as_tensor(relevance)" in error.todo
-    with pytest.raises(InputError, match="what the relevance function gave of type list"):
+    with pytest.raises(InputError, match="the relevance function's result of type list"):
         removal_curve(MODEL, X, lambda model, x, target: x.tolist(), steps=3)
 
 
@@ -110,7 +110,7 @@ def test_scores_and_targets_are_looked_at_first():
 
 def test_nothing_is_written_on_the_model_or_the_input():
     kept, weights = X.clone(), MODEL.w.detach().clone()
-    curves = removal_curves(MODEL, X, {"a": X}, fill="draw", steps=3)
+    curves = removal_curves(MODEL, X, {"a": X}, fill="marginal", steps=3)
     assert X.equal(kept)
     assert MODEL.w.equal(weights)
     assert MODEL.w.grad is None

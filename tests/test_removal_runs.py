@@ -107,9 +107,9 @@ def assert_whole(got, expected):
     chosen = got.target[:, None, None].expand(-1, expected.shape[1], 1)
     own = probability.gather(2, chosen).squeeze(2)
     torch.testing.assert_close(got.scores, own, rtol=0, atol=1e-12)
-    assert got.reading.prediction.equal(expected.argmax(2))
+    assert got.predictions.prediction.equal(expected.argmax(2))
     first, second = probability.topk(2).values.unbind(2)
-    torch.testing.assert_close(got.reading.margin, (first - second) / first, rtol=0, atol=1e-12)
+    torch.testing.assert_close(got.predictions.margin, (first - second) / first, rtol=0, atol=1e-12)
 
 
 class Bent(nn.Module):
@@ -139,7 +139,7 @@ def tally(x, gone, generator):
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
-@pytest.mark.parametrize("fill", [0, 1.0, "draw", "tally"])
+@pytest.mark.parametrize("fill", [0, 1.0, "marginal", "tally"])
 @pytest.mark.parametrize("units", [pixels(PICTURES), patches(4)(PICTURES), RAGGED])
 @pytest.mark.parametrize(
     "steps",
@@ -168,7 +168,7 @@ def test_the_curve_is_that_of_every_step(steps, units, fill, batch_size):
 
 def replacing(fill):
     """What is removed becomes a number, or what the next picture has there."""
-    return PICTURES.roll(1, 0) if fill == "draw" else fill
+    return PICTURES.roll(1, 0) if fill == "marginal" else fill
 
 
 def order_of(units: Units):

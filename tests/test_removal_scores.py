@@ -53,9 +53,9 @@ def test_the_margin_is_of_the_class_that_leads_whatever_the_target():
 
 def test_the_lead_is_the_margin_with_a_sign():
     """1 - exp(-1) for class 0 before class 1; exp(0.5) of the third class beside the second."""
-    assert scores("lead") == pytest.approx(relprop.margin(OUTPUT).tolist())
+    assert scores("signed_margin") == pytest.approx(relprop.margin(OUTPUT).tolist())
     expected = [math.exp(-1) - 1, math.exp(-0.5) - 1, math.exp(-4) - 1]
-    assert scores("lead", 1) == pytest.approx(expected)
+    assert scores("signed_margin", 1) == pytest.approx(expected)
 
 
 def test_accuracy_is_1_where_the_target_is_predicted():
@@ -78,7 +78,7 @@ def test_without_a_target_the_class_is_what_was_predicted_before_anything_was_re
     model, x = weighted(6, samples=20)
     got = removal_curve(model, x, x * model.w, steps=3, score="logit")
     assert got.target.equal(model(x).argmax(1))
-    assert not got.reading.prediction[:, 1].equal(got.target)
+    assert not got.predictions.prediction[:, 1].equal(got.target)
     negative = got.target == 1
     assert (got.scores[negative] == 0).all()  # class 1 scores 0, even when 0 is predicted later
 
@@ -97,7 +97,7 @@ def test_a_class_is_for_all_samples_or_for_each(target):
 def test_a_single_score_has_a_logit_and_nothing_else():
     single = OUTPUT[:, :1]
     assert scores("logit", output=single) == [2.0, 0.0, 1.0]
-    for score in ("probability", "margin", "lead", "accuracy"):
+    for score in ("probability", "margin", "signed_margin", "accuracy"):
         with pytest.raises(InputError, match=rf'score="{score}" .* has shape \(3, 1\)') as caught:
             scores(score, output=single)
         assert 'of a single score (n, 1), score="logit"' in caught.value.allowed
@@ -109,7 +109,7 @@ def test_an_output_of_any_shape_needs_a_score_of_ones_own():
     boxes = OUTPUT.reshape(3, 3, 1, 1)
     assert scores(lambda output: output[:, 0, 0, 0], output=boxes) == [2.0, 0.0, 1.0]
     got = removal_curve(Fixed(boxes), X, X, score=lambda out: out.flatten(1).sum(1), steps=(4,))
-    assert (got.target, got.reading) == (None, None)
+    assert (got.target, got.predictions) == (None, None)
     with pytest.raises(InputError, match="output is not of classes"):
         got.at(1.0)
     with pytest.raises(InputError, match=r"has shape \(3, 3, 1, 1\)"):
@@ -135,7 +135,9 @@ def test_an_unknown_score_is_named_with_the_known_ones():
     for score in ("confidence", 3, None, ["logit"]):
         with pytest.raises(InputError, match="score=") as caught:
             scores(score)
-        assert caught.value.allowed.startswith("one of probability, logit, margin, lead, accuracy")
+        assert caught.value.allowed.startswith(
+            "one of probability, logit, margin, signed_margin, accuracy"
+        )
 
 
 @pytest.mark.parametrize("target", [(0, 1), [0, 1], lambda output: output[:, 0]])

@@ -10,8 +10,8 @@ from relprop.errors import InputError
 from relprop.evaluate import (
     columns,
     delete,
-    draw,
     hide,
+    marginal,
     ranking,
     removal_curve,
     removal_curves,
@@ -76,7 +76,7 @@ def test_a_hidden_token_keeps_its_place():
     assert got.scores.tolist() == curve(fill=MASK_TOKEN)[0].scores.tolist()
 
 
-@pytest.mark.parametrize("fill", [MASK_TOKEN, delete(), hide(), "draw", "mode"])
+@pytest.mark.parametrize("fill", [MASK_TOKEN, delete(), hide(), "marginal", "mode"])
 def test_the_size_of_batches_changes_nothing(fill):
     for order in ("morf", "lerf", "random"):
         one = curve(fill=fill, order=order, batch_size=2)[0].scores
@@ -162,7 +162,7 @@ def test_a_table_s_groups_of_columns_become_another_row_s():
     table = torch.cat([torch.rand(40, 2, generator=gen), torch.eye(3)[categories]], 1).double()
     seen = []
     model.register_forward_hook(lambda m, args, out: seen.append(args[0]))
-    settings = {"units": columns([0, 1, 2, 2, 2]), "fill": draw(table), "steps": 3}
+    settings = {"units": columns([0, 1, 2, 2, 2]), "fill": marginal(table), "steps": 3}
     got = removal_curve(model, table[:10], table[:10] * model.w, batch_size=10, **settings)
     assert got.units.tolist() == [3]
     for rows in seen:

@@ -22,7 +22,7 @@ from relprop.demo.results import as_record, short_table, to_json
 from relprop.demo.run import Demo, Run, Settings
 from relprop.errors import FileError
 from relprop.evaluate import Interval
-from relprop.evaluate.statistics.classification import Margins
+from relprop.evaluate.statistics.classification import MarginStatistics
 from relprop.models.checkpoint import ModelCard
 
 CARD = ModelCard(
@@ -65,11 +65,11 @@ def test_the_numbers_are_in_the_documented_places(demo):
     assert record["settings"]["removed_pixels"] == 1
     epsilon = record["rules"][1]
     assert epsilon["recipe"] == "epsilon"
-    assert epsilon["most_relevant"]["misread"]["count"] == 8
+    assert epsilon["most_relevant"]["error_rate"]["count"] == 8
     assert epsilon["poster"] == {"strongest_correct": 0.96633, "strongest_incorrect": 0.09543}
     assert record["rules"][-1]["poster"] is None
-    assert record["comparisons"]["epsilon_minus_random"]["only_second"] == 0
-    assert record["networks"][0]["curves"]["morf"][1]["misread"]["share"] == 8 / 12
+    assert 0 < record["comparisons"]["epsilon_minus_random"]["p_value"] < 1
+    assert record["networks"][0]["curves"]["morf"][1]["error_rate"]["value"] == 8 / 12
     assert record["examples"][0]["after"]["morf"]["prediction"] == 0
     assert record["run"]["seconds"] == {"rule_table": 1.25}
 
@@ -77,7 +77,7 @@ def test_the_numbers_are_in_the_documented_places(demo):
 def test_a_number_of_an_empty_group_is_null(demo):
     """All planted digits are read correctly when nothing is removed."""
     wrong = json.loads(to_json(demo))["untouched"]["wrong"]
-    assert wrong == {"n": 0, "strongest": None, "mean": None, "interval": None}
+    assert wrong == {"n": 0, "largest": None, "mean": None, "interval": None}
 
 
 def test_only_the_run_differs_between_two_equal_runs(demo):
@@ -212,9 +212,12 @@ def test_a_margin_below_1_never_reads_as_1(value, text):
 
 
 def test_a_mean_without_an_interval_says_why():
-    assert wording.margin_interval(Margins(1, 0.5, 0.5, None)) == "one digit"
-    assert wording.margin_interval(Margins(0, None, None, None)) == ""
-    assert wording.margin_interval(Margins(2, 0.5, 0.5, Interval(0.25, 1))) == "0.250 to 1.000"
+    assert wording.margin_interval(MarginStatistics(1, 0.5, 0.5, None)) == "one digit"
+    assert wording.margin_interval(MarginStatistics(0, None, None, None)) == ""
+    assert (
+        wording.margin_interval(MarginStatistics(2, 0.5, 0.5, Interval(0.25, 1)))
+        == "0.250 to 1.000"
+    )
 
 
 # ---- the folder ------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..evaluate import MethodCurves, Order, Reading, RemovalCurve
+from ..evaluate import MethodCurves, Order, Predictions, RemovalCurve
 from .settings import Task
 
 Curves = Mapping[str, MethodCurves]  # method -> its curves
@@ -22,11 +22,13 @@ def as_tensors(fill: str, curves: Curves) -> dict[str, Tensor]:
         named |= {f"{fill}/morf/{method}": three.morf, f"{fill}/lerf/{method}": three.lerf}
     found: dict[str, Tensor] = {}
     for name, curve in named.items():
-        assert curve.reading is not None  # a score of a class needs classes, and so has a reading
+        assert (
+            curve.predictions is not None
+        )  # a score of a class needs classes, and so has a reading
         found |= {
             f"{name}/scores": curve.scores,
-            f"{name}/prediction": curve.reading.prediction.to(torch.int16),
-            f"{name}/margin": curve.reading.margin,
+            f"{name}/prediction": curve.predictions.prediction.to(torch.int16),
+            f"{name}/margin": curve.predictions.margin,
             f"{name}/ties": curve.ties,
         }
     return found
@@ -48,7 +50,7 @@ def as_curves(fill: str, tensors: Mapping[str, Tensor], task: Task) -> Curves:
             score=task.settings.score,
             fill=fill,
             scores=scores,
-            reading=Reading(prediction.long(), margin),
+            predictions=Predictions(prediction.long(), margin),
             counts=torch.tensor([[0, *task.removed]]),
             units=torch.tensor([task.pixels]),
             target=tensors["target"],
@@ -67,11 +69,11 @@ def thinned(curves: MethodCurves, columns: Sequence[int]) -> MethodCurves:
 
     def few(curve: RemovalCurve) -> RemovalCurve:
         here = list(columns)
-        reading = curve.reading and Reading(
-            curve.reading.prediction[:, here], curve.reading.margin[:, here]
+        reading = curve.predictions and Predictions(
+            curve.predictions.prediction[:, here], curve.predictions.margin[:, here]
         )
         return replace(
-            curve, scores=curve.scores[:, here], reading=reading, counts=curve.counts[:, here]
+            curve, scores=curve.scores[:, here], predictions=reading, counts=curve.counts[:, here]
         )
 
     return MethodCurves(few(curves.morf), few(curves.lerf), few(curves.random))

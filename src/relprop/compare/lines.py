@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 
 from ..evaluate import Estimate
-from ..evaluate.statistics.classification import Cell
+from ..evaluate.statistics.classification import ClassificationSummary
 from ..evaluate.statistics.estimates import Interval
 from .results import Case, Comparison, MethodResult, OrderResult
 
@@ -78,13 +78,15 @@ def _order(
 
 
 def _cell(
-    case: Case, method: str | None, order: str | None, q: float, cell: Cell
+    case: Case, method: str | None, order: str | None, q: float, cell: ClassificationSummary
 ) -> Iterator[Line]:
     start = case.model, case.fill, method, order
-    misread = cell.misread
-    yield Line(*start, "misread", q, misread.share, misread.interval.low, misread.interval.high)
+    error_rate = cell.error_rate
+    yield Line(
+        *start, "error_rate", q, error_rate.value, error_rate.interval.low, error_rate.interval.high
+    )
     for name, group in (("correct", cell.correct), ("incorrect", cell.wrong)):
-        yield Line(*start, f"strongest_{name}", q, group.strongest)
+        yield Line(*start, f"strongest_{name}", q, group.largest)
         yield Line(*start, f"mean_{name}", q, group.mean, *_interval(group.interval))
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..evaluate import Faithfulness, Paired, RemovalCurve, faithfulness_each, paired_each
-from ..evaluate.statistics.classification import Cell, cell
+from ..evaluate import Faithfulness, PairedTest, RemovalCurve, faithfulness_each, paired_tests
+from ..evaluate.statistics.classification import ClassificationSummary, classification_summary
 from ..evaluate.statistics.estimates import CONFIDENCE
 from .keeping import Curves, as_curves, thinned
 from .settings import Task
@@ -25,7 +25,7 @@ class OrderResult:
     """One order of removal: the mean score in each column, and the readings at each q."""
 
     curve: tuple[float, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[ClassificationSummary, ...]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class MethodResult:
 
     method: str
     faithfulness: Faithfulness
-    against_best: Paired | None
+    against_best: PairedTest | None
     morf: OrderResult
     lerf: OrderResult
     tied: float
@@ -54,7 +54,7 @@ class Case:
     model: str
     data: str
     fill: str
-    untouched: Cell
+    untouched: ClassificationSummary
     random: OrderResult
     methods: tuple[MethodResult, ...]
 
@@ -133,17 +133,20 @@ def _case(model: str, fill: str, curves: Curves, task: Task) -> Case:
 
     def order(curve: RemovalCurve) -> OrderResult:
         means = curve.scores[:, list(task.on_curve)].double().mean(0).tolist()
-        return OrderResult(tuple(means), tuple(cell(curve.at(q), labels) for q in task.settings.q))
+        return OrderResult(
+            tuple(means),
+            tuple(classification_summary(curve.at(q), labels) for q in task.settings.q),
+        )
 
     random = curves[best].random
     faithful = faithfulness_each(steps, seed=seed)
-    pairs = paired_each([(gains[best], gain) for gain in gains.values()], seed=seed)
+    pairs = paired_tests([(gains[best], gain) for gain in gains.values()], seed=seed)
     tests = dict(zip(gains, pairs, strict=True))
     return Case(
         model=model,
         data=task.digits[model].family,
         fill=fill,
-        untouched=cell(random.at(0), labels),
+        untouched=classification_summary(random.at(0), labels),
         random=order(random),
         methods=tuple(
             MethodResult(

@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..evaluate import read, removal_curves
+from ..evaluate import predict, removal_curves
 from ..evaluate.fills.registry import as_fill
 from ..explanation.explainer import Explainer
-from ..support.progress import QUIET, Advance, Part, Progress
+from ..support.progress import QUIET, Advance, NestedProgress, Progress
 from .blocks import Folder, open_folder
 from .keeping import as_tensors, joined
 from .methods import Attribution, relevance
@@ -72,7 +72,7 @@ def run(task: Task, folder: Folder, progress: Progress = QUIET) -> None:
         advance(inputs - left)
         for model, attributions in ready.items():
             for one in waiting[model]:
-                folder.write(one.name, tried(task, model, attributions, one, Part(advance)))
+                folder.write(one.name, tried(task, model, attributions, one, NestedProgress(advance)))
 
 
 def _amount(task: Task, plan: Mapping[str, list[Block]]) -> int:
@@ -144,4 +144,4 @@ def bound(task: Task, name: str) -> dict[str, Attribution]:
 
 def _predicted(model: nn.Module, x: Tensor) -> Tensor:
     """What is read, (n,); a copy, because autograd takes no tensor of inference mode."""
-    return read(model, x, batch=BLOCK).prediction.clone()
+    return predict(model, x, batch_size=BLOCK).prediction.clone()

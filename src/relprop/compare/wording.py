@@ -5,8 +5,8 @@ Takes a Comparison. Gives text.
 
 from textwrap import wrap
 
-from ..evaluate import Paired
-from ..evaluate.statistics.classification import Cell, Margins
+from ..evaluate import PairedTest
+from ..evaluate.statistics.classification import ClassificationSummary, MarginStatistics
 from .results import Case, Comparison, MethodResult
 
 WIDTH = 80
@@ -49,7 +49,7 @@ def _readings(case: Case, number: int, q: float) -> list[str]:
     """The seed's table: what is read once the share q is gone, and how strongly."""
     room = _room(case)
     rows = [_reading_line(one.method, one.morf.cells[number], room) for one in case.methods]
-    least = [f"{one.lerf.cells[number].misread.share:10.1%}" for one in case.methods]
+    least = [f"{one.lerf.cells[number].error_rate.value:10.1%}" for one in case.methods]
     return [
         f"{case.model}, fill {case.fill}: {100 * q:.3g}% of pixels removed, and margins",
         f"{'':{room}}  {'misread':<22}{'strongest correct':>18}{'incorrect':>11}{'least':>10}",
@@ -59,17 +59,17 @@ def _readings(case: Case, number: int, q: float) -> list[str]:
     ]
 
 
-def _reading_line(name: str, cell: Cell, room: int) -> str:
-    ends = f"[{cell.misread.interval.low:.1%}, {cell.misread.interval.high:.1%}]"
+def _reading_line(name: str, cell: ClassificationSummary, room: int) -> str:
+    ends = f"[{cell.error_rate.interval.low:.1%}, {cell.error_rate.interval.high:.1%}]"
     strongest = f"{_margin(cell.correct):>18}{_margin(cell.wrong):>11}"
-    return f"{name:{room}}  {cell.misread.share:>6.1%} {ends:<15}{strongest}"
+    return f"{name:{room}}  {cell.error_rate.value:>6.1%} {ends:<15}{strongest}"
 
 
-def _margin(group: Margins) -> str:
-    return NOTHING if group.strongest is None else f"{group.strongest:.5f}"
+def _margin(group: MarginStatistics) -> str:
+    return NOTHING if group.largest is None else f"{group.largest:.5f}"
 
 
-def _test(test: Paired | None) -> str:
+def _test(test: PairedTest | None) -> str:
     return "best" if test is None else f"{test.difference.mean:.4f}, p = {test.p_value:.4f}"
 
 

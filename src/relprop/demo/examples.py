@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..data import Digits
-from ..evaluate import Order, Reading, read, remove
+from ..evaluate import Order, Predictions, predict, remove
 from ..explanation.explainer import Explainer
 from .experiment import RuleTable, explain_all
 
@@ -69,7 +69,7 @@ def flipped(table: RuleTable, labels: Tensor) -> Tensor:
 
 
 def _misread(table: RuleTable, labels: Tensor) -> dict[Order, Tensor]:
-    return {order: trial.reading.prediction != labels for order, trial in table.trials.items()}
+    return {order: trial.predictions.prediction != labels for order, trial in table.trials.items()}
 
 
 def examples(
@@ -91,7 +91,9 @@ def examples(
     images, flips = digits.images[chosen], flipped(table, digits.labels)
     original = _pictures(images, table.before, chosen)
     after = {
-        order: _pictures(remove(images, trial.removed[chosen], table.count), trial.reading, chosen)
+        order: _pictures(
+            remove(images, trial.removed[chosen], table.count), trial.predictions, chosen
+        )
         for order, trial in table.trials.items()
     }
     by_recipe = {name: _heatmaps(each, images) for name, each in recipes.items()}
@@ -110,15 +112,17 @@ def examples(
     )
 
 
-def _pictures(images: Tensor, reading: Reading, chosen: list[int]) -> list[Picture]:
+def _pictures(images: Tensor, predictions: Predictions, chosen: list[int]) -> list[Picture]:
     readings = zip(
-        reading.prediction[chosen].tolist(), reading.margin[chosen].tolist(), strict=True
+        predictions.prediction[chosen].tolist(),
+        predictions.margin[chosen].tolist(),
+        strict=True,
     )
     return [Picture(image[0], *found) for image, found in zip(images, readings, strict=True)]
 
 
 def _heatmaps(explainer: Explainer, images: Tensor) -> list[Picture]:
-    maps, readings = explain_all(explainer, images), read(explainer.model, images)
+    maps, readings = explain_all(explainer, images), predict(explainer.model, images)
     return _pictures(maps, readings, list(range(len(images))))
 
 

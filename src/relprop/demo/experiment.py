@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Digits
-from ..evaluate import Order, Reading, feature_count, ranking, read, remove
-from ..evaluate.statistics.classification import Cell, PairedDifference, cell, paired_difference
+from ..evaluate import Order, Predictions, feature_count, predict, ranking, remove
+from ..evaluate.statistics.classification import ClassificationSummary, classification_summary
+from ..evaluate.statistics.paired_test import PairedTest, paired_test
 from ..explanation.explainer import Explainer
 from ..recipes.recipe import Recipe
 from ..support.progress import QUIET, Advance, Progress
@@ -53,7 +54,7 @@ class Trial:
     """One way of removing pixels, tried on every digit."""
 
     removed: Tensor  # (n, k) the pixels that went
-    reading: Reading  # what the model made of the rest
+    predictions: Predictions  # what the model made of the rest
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Row:
     """A recipe's line of the table."""
 
     recipe: str
-    most: Cell  # most relevant pixels removed
-    least: Cell  # least relevant pixels removed
+    most: ClassificationSummary  # most relevant pixels removed
+    least: ClassificationSummary  # least relevant pixels removed
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,13 @@ class RuleTable:
     q: float
     pixels: int  # of one digit
     count: int  # of them removed
-    untouched: Cell
-    random: Cell
-    random_ink: Cell
+    untouched: ClassificationSummary
+    random: ClassificationSummary
+    random_ink: ClassificationSummary
     rows: tuple[Row, ...]
-    against_random: PairedDifference  # most relevant by the main recipe, minus random
-    against_random_ink: PairedDifference
-    before: Reading
+    against_random: PairedTest  # most relevant by the main recipe, minus random
+    against_random_ink: PairedTest
+    before: Predictions
     trials: Mapping[Order, Trial]  # of the main recipe
 
 
@@ -118,15 +119,18 @@ def rule_table(
             relevance = explain_all(explainer, images, advance)
             trials[name] = (attempt(relevance, "morf"), attempt(relevance, "lerf"))
     most, least = trials[MAIN_RECIPE]
-    before = read(model, images, batch=BATCH)
+    before = predict(model, images, batch_size=BATCH)
     return RuleTable(
         q=q,
         pixels=pixels,
         count=count,
-        untouched=cell(before, labels),
-        random=cell(random.reading, labels),
-        random_ink=cell(ink.reading, labels),
-        rows=tuple(Row(n, *(cell(t.reading, labels) for t in both)) for n, both in trials.items()),
+        untouched=classification_summary(before, labels),
+        random=classification_summary(random.predictions, labels),
+        random_ink=classification_summary(ink.predictions, labels),
+        rows=tuple(
+            Row(n, *(classification_summary(t.predictions, labels) for t in both))
+            for n, both in trials.items()
+        ),
         against_random=_against(most, random, labels),
         against_random_ink=_against(most, ink, labels),
         before=before,
@@ -138,13 +142,13 @@ def _attempt(
     model: nn.Module, images: Tensor, count: int, seed: int, relevance: Tensor, order: Order
 ) -> Trial:
     removed = ranking(relevance, order, seed=seed)[:, :count].clone()  # lets the rest go
-    return Trial(removed, read(model, remove(images, removed, count), batch=BATCH))
+    return Trial(removed, predict(model, remove(images, removed, count), batch_size=BATCH))
 
 
-def _against(trial: Trial, control: Trial, labels: Tensor) -> PairedDifference:
+def _against(trial: Trial, control: Trial, labels: Tensor) -> PairedTest:
     """Share misread in the trial, minus that in the control."""
-    first, second = (each.reading.prediction != labels for each in (trial, control))
-    return paired_difference(first, second)
+    first, second = (each.predictions.prediction != labels for each in (trial, control))
+    return paired_test(first, second)
 
 
 def explain_all(

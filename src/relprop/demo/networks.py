@@ -11,15 +11,15 @@ from types import MappingProxyType
 from torch import Tensor, nn
 
 from ..data import Digits
-from ..evaluate import ORDERS, Order, feature_count, ranking, read, remove
-from ..evaluate.statistics.classification import Cell, cell
+from ..evaluate import ORDERS, Order, feature_count, predict, ranking, remove
+from ..evaluate.statistics.classification import ClassificationSummary, classification_summary
 from ..explanation.explainer import Explainer
 from ..support.progress import QUIET, Advance, Progress
 from .experiment import BATCH, MAIN_RECIPE, RECIPES, explain_all
 
 STEPS = (0.025, 0.05, 0.1, 0.2, 0.3)
 
-Curves = Mapping[Order, tuple[Cell, ...]]  # a cell for each share removed
+Curves = Mapping[Order, tuple[ClassificationSummary, ...]]  # a cell for each share removed
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Network:
     curves: Curves
 
     @property
-    def untouched(self) -> Cell:
+    def untouched(self) -> ClassificationSummary:
         """The cell before anything is removed."""
         return self.curves["morf"][0]
 
-    def at(self, order: Order, q: float) -> Cell:
+    def at(self, order: Order, q: float) -> ClassificationSummary:
         """The cell after the share q, one of `steps`, is removed."""
         return self.curves[order][self.steps.index(q)]
 
@@ -74,13 +74,13 @@ def _curves(
     counts = [feature_count(q, images[0].numel()) for q in steps[1:]]
     relevance = explain_all(explainer, images)
 
-    def read_all(x: Tensor) -> Cell:
-        found = cell(read(explainer.model, x, batch=BATCH), digits.labels)
+    def read_all(x: Tensor) -> ClassificationSummary:
+        found = classification_summary(predict(explainer.model, x, batch_size=BATCH), digits.labels)
         advance(len(x))
         return found
 
     untouched = read_all(images)
-    curves: dict[Order, tuple[Cell, ...]] = {}
+    curves: dict[Order, tuple[ClassificationSummary, ...]] = {}
     for order in ORDERS:
         pixels = ranking(relevance, order, seed=seed)
         after = (read_all(remove(images, pixels, count)) for count in counts)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ..evaluate import ORDERS, Order
-from ..evaluate.statistics.classification import Cell, Share
+from ..evaluate.statistics.classification import ClassificationSummary, Proportion
 from ..support.extras import needs
 from ..support.heatmap import HEATMAP_COLOURS, Colours, relevance_colours
 from . import wording
@@ -97,7 +97,7 @@ def shares_figure(table: RuleTable, theme: Theme = PAPER) -> Figure:
     names = [row.recipe for row in table.rows]
     _dots(ax, [row.most for row in table.rows], "morf", theme)
     _dots(ax, [row.least for row in table.rows], "lerf", theme)
-    random = table.random.misread
+    random = table.random.error_rate
     ax.axvspan(
         *(100 * random.interval.low, 100 * random.interval.high),
         color=theme.orders["random"],
@@ -105,7 +105,7 @@ def shares_figure(table: RuleTable, theme: Theme = PAPER) -> Figure:
         linewidth=0,
     )
     ax.axvline(
-        100 * random.share,
+        100 * random.value,
         color=theme.orders["random"],
         linewidth=1.2,
         label=wording.ORDER_NAMES["random"],
@@ -188,12 +188,12 @@ def _draw_scale(figure: Figure) -> None:
     bar.tick_params(length=0, pad=3)
 
 
-def _dots(ax: Axes, cells: Sequence[Cell], order: Order, theme: Theme) -> None:
-    shares = [100 * cell.misread.share for cell in cells]
+def _dots(ax: Axes, cells: Sequence[ClassificationSummary], order: Order, theme: Theme) -> None:
+    shares = [100 * cell.error_rate.value for cell in cells]
     ax.errorbar(
         shares,
         [row + OFFSETS[order] for row in range(len(cells))],
-        xerr=_bars([cell.misread for cell in cells]),
+        xerr=_bars([cell.error_rate for cell in cells]),
         fmt=MARKERS[order],
         color=theme.orders[order],
         markersize=5,
@@ -203,12 +203,12 @@ def _dots(ax: Axes, cells: Sequence[Cell], order: Order, theme: Theme) -> None:
 
 
 def _curve(ax: Axes, network: Network, order: Order, theme: Theme) -> None:
-    misread = [cell.misread for cell in network.curves[order]]
+    misread = [cell.error_rate for cell in network.curves[order]]
     steps = [100 * step for step in network.steps]
     colour = theme.orders[order]
     ax.plot(
         steps,
-        [100 - 100 * share.share for share in misread],
+        [100 - 100 * share.value for share in misread],
         color=colour,
         marker=MARKERS[order],
         markersize=4,
@@ -220,11 +220,11 @@ def _curve(ax: Axes, network: Network, order: Order, theme: Theme) -> None:
     ax.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
-def _bars(shares: Sequence[Share]) -> list[list[float]]:
+def _bars(shares: Sequence[Proportion]) -> list[list[float]]:
     """Lengths of the error bars below and above each share, in percent."""
     return [
-        [100 * max(0.0, share.share - share.interval.low) for share in shares],
-        [100 * max(0.0, share.interval.high - share.share) for share in shares],
+        [100 * max(0.0, share.value - share.interval.low) for share in shares],
+        [100 * max(0.0, share.interval.high - share.value) for share in shares],
     ]
 
 

@@ -113,7 +113,8 @@ def _chart(light: "Figure", dark: "Figure", alt: str) -> Chart:
 
 def _shares_chart(demo: Demo) -> Chart:
     lines = (
-        f"{row.recipe}: {wording.share(row.most.misread)} and {wording.share(row.least.misread)}"
+        f"{row.recipe}: {wording.share(row.most.error_rate)} "
+        f"and {wording.share(row.least.error_rate)}"
         for row in demo.table.rows
     )
     alt = "Share misread without the most and without the least relevant pixels. "
@@ -125,12 +126,12 @@ def _curve_charts(demo: Demo) -> list[Chart]:
     charts = []
     for network in demo.networks:
         ends = (
-            f"{wording.ORDER_NAMES[order]} {wording.percent(1 - cells[-1].misread.share)}"
+            f"{wording.ORDER_NAMES[order]} {wording.percent(1 - cells[-1].error_rate.value)}"
             for order, cells in network.curves.items()
         )
         alt = (
             f"{network.name}: share read correctly as pixels are removed, from "
-            f"{wording.percent(1 - network.untouched.misread.share)} to, at "
+            f"{wording.percent(1 - network.untouched.error_rate.value)} to, at "
             f"{100 * network.steps[-1]:g}%: {', '.join(ends)}"
         )
         light, dark = (curves_figure([network], theme) for theme in (LIGHT, DARK))

@@ -13,9 +13,9 @@ Takes a Demo. Gives text. Numbers are finite; a number of an empty group is null
     examples           a list: index, label, flips, original and after (order -> class and margin)
     run                seconds, versions, threads: all that may differ between two equal runs
 
-A cell has correct and wrong (n, strongest, mean, interval of the mean) and misread (count, n,
-share, interval). A share is 0 to 1; every interval is {low, high}, at 95 %. A paired difference has
-difference, interval, only_first, only_second (digits misread under one alone) and p_value.
+A cell has correct and wrong (n, largest, mean, interval of the mean) and error_rate (count, n,
+value, interval). A rate is 0 to 1; every interval is {low, high}, at 95 %. A paired difference has
+difference (mean, interval, n) and p_value.
 """
 
 import json
@@ -23,7 +23,7 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
-from ..evaluate.statistics.classification import Cell
+from ..evaluate.statistics.classification import ClassificationSummary
 from ..evaluate.statistics.estimates import CONFIDENCE
 from . import wording
 from .examples import Example, Picture
@@ -133,9 +133,9 @@ def short_table(demo: Demo) -> str:
     return "\n".join(lines)
 
 
-def _line(name: str, *cells: Cell) -> str:
+def _line(name: str, *cells: ClassificationSummary) -> str:
     shares = (
-        f"{wording.share(c.misread):>8}  ({wording.share_interval(c.misread.interval):>12})"
+        f"{wording.share(c.error_rate):>8}  ({wording.share_interval(c.error_rate.interval):>12})"
         for c in cells
     )
     return f"{name:20}" + "".join(f"{text:>26}" for text in shares).rstrip()

@@ -81,7 +81,7 @@ def run_demo(settings: Settings, progress: Progress = QUIET) -> Demo:
         found = find_digits(data_dir=settings.data_dir, progress=progress)
     digits = first_digits(found, settings.digits)
     feature_count(settings.q, digits.images[0].numel())  # a wrong q ends here, not after the work
-    progress.say(f"Digits: {len(digits.labels):,} of {len(found.labels):,}: {digits.source}")
+    progress.log(f"Digits: {len(digits.labels):,} of {len(found.labels):,}: {digits.source}")
     with _timed(seconds, "rule_table"):
         table = rule_table(recipes, digits, q=settings.q, seed=settings.seed, progress=progress)
     with _timed(seconds, "networks"):

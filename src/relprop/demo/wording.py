@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..evaluate import Order
-from ..evaluate.statistics.classification import Margins, PairedDifference, Share
+from ..evaluate.statistics.classification import MarginStatistics, Proportion
 from ..evaluate.statistics.estimates import Interval
+from ..evaluate.statistics.paired_test import PairedTest
 from ..models.checkpoint import ModelCard
 
 NOTHING = "\N{EN DASH}"  # shown for a number of an empty group
@@ -23,9 +24,9 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}%"
 
 
-def share(value: Share) -> str:
+def share(value: Proportion) -> str:
     """A share in percent."""
-    return percent(value.share)
+    return percent(value.value)
 
 
 def share_interval(interval: Interval) -> str:
@@ -41,7 +42,7 @@ def margin(value: float | None, decimals: int = 3) -> str:
     return f">0.{'9' * decimals}" if float(text) >= 1 else text
 
 
-def margin_interval(margins: Margins) -> str:
+def margin_interval(margins: MarginStatistics) -> str:
     """The interval of a mean margin."""
     interval = margins.interval
     if interval is None:
@@ -49,12 +50,14 @@ def margin_interval(margins: Margins) -> str:
     return f"{interval.low:.3f} to {interval.high:.3f}"
 
 
-def difference(value: PairedDifference) -> str:
+def difference(value: PairedTest) -> str:
     """A difference of shares in percentage points, with its interval."""
-    return f"{100 * value.difference:.1f} points ({share_interval(value.interval)})"
+    points = f"{100 * value.difference.mean:.1f} points"
+    interval = value.difference.interval
+    return points if interval is None else f"{points} ({share_interval(interval)})"
 
 
-def comparison(value: PairedDifference) -> str:
+def comparison(value: PairedTest) -> str:
     """A difference in percentage points with its interval, and what McNemar's test says."""
     p_value = "p<1e-15" if value.p_value < 1e-15 else f"p={value.p_value:.2g}"
     return f"{difference(value)}, McNemar {p_value}"

@@ -1,16 +1,25 @@
 """Tests of whether an explanation is true, for relevance of any source."""
 
 from .fills.base import Fill
-from .fills.from_data import constant, draw, gaussian, given, mean, mode, sample_mean, uniform
+from .fills.from_data import (
+    baseline,
+    constant,
+    gaussian,
+    marginal,
+    mean,
+    mode,
+    sample_mean,
+    uniform,
+)
 from .fills.imputation import neighbours
-from .fills.registry import NAMED, before_normalisation, blur
+from .fills.registry import FILLS, before_normalisation, blur
 from .fills.token_deletion import Deletion, delete, hide
 from .maps.concentration import complexity, sparseness
 from .maps.localisation import Localisation, localisation
 from .maps.similarity import Similarity, similarity
 from .removal.curves import MethodCurves, removal_curve, removal_curves
 from .removal.faithfulness import Faithfulness, faithfulness, faithfulness_each
-from .removal.measures import abpc, aopc, margin_drop, misread, srg
+from .removal.measures import abpc, aopc, error_rate, margin_drop, srg
 from .removal.ranking import ORDERS, Order, ranking
 from .removal.removal_curve import RemovalCurve
 from .removal.remove import feature_count, remove
@@ -18,37 +27,39 @@ from .removal.scores import SCORES
 from .removal.superpixels import superpixels
 from .removal.units import Units, columns, entries, grouped, patches, pixels, tokens
 from .sanity.parameter_randomisation import ParameterRandomisation, parameter_randomisation
-from .sanity.planted_mark import PlantedMark, planted_mark
+from .sanity.planted_artefact import PlantedArtefact, planted_artefact
 from .sanity.sensitivity import Sensitivity, sensitivity
 from .sanity.target_randomisation import TargetRandomisation, target_randomisation
-from .statistics.estimates import (
-    Estimate,
-    Interval,
-    Paired,
-    estimate,
-    estimates,
-    paired,
-    paired_each,
+from .statistics.classification import (
+    ClassificationSummary,
+    MarginStatistics,
+    Proportion,
+    classification_summary,
 )
-from .statistics.predictions import Model, Reading, read
+from .statistics.estimates import Estimate, Interval, bootstrap_mean, bootstrap_means
+from .statistics.paired_test import PairedTest, paired_test, paired_tests
+from .statistics.predictions import Model, Predictions, predict
 
 __all__ = [
-    "NAMED",
+    "FILLS",
     "ORDERS",
     "SCORES",
+    "ClassificationSummary",
     "Deletion",
     "Estimate",
     "Faithfulness",
     "Fill",
     "Interval",
     "Localisation",
+    "MarginStatistics",
     "MethodCurves",
     "Model",
     "Order",
-    "Paired",
+    "PairedTest",
     "ParameterRandomisation",
-    "PlantedMark",
-    "Reading",
+    "PlantedArtefact",
+    "Predictions",
+    "Proportion",
     "RemovalCurve",
     "Sensitivity",
     "Similarity",
@@ -56,37 +67,38 @@ __all__ = [
     "Units",
     "abpc",
     "aopc",
+    "baseline",
     "before_normalisation",
     "blur",
+    "bootstrap_mean",
+    "bootstrap_means",
+    "classification_summary",
     "columns",
     "complexity",
     "constant",
     "delete",
-    "draw",
     "entries",
-    "estimate",
-    "estimates",
+    "error_rate",
     "faithfulness",
     "faithfulness_each",
     "feature_count",
     "gaussian",
-    "given",
     "grouped",
     "hide",
     "localisation",
     "margin_drop",
+    "marginal",
     "mean",
-    "misread",
     "mode",
     "neighbours",
-    "paired",
-    "paired_each",
+    "paired_test",
+    "paired_tests",
     "parameter_randomisation",
     "patches",
     "pixels",
-    "planted_mark",
+    "planted_artefact",
+    "predict",
     "ranking",
-    "read",
     "removal_curve",
     "removal_curves",
     "remove",

@@ -45,7 +45,7 @@ def filled(fill: Fill, x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
         raise InputError(
             f'the fill "{fill.name}" gives {values.dtype} for x of {x.dtype}',
             "whole numbers, as token ids and categories are",
-            'give the id of a mask token, or fill="mode", or fill="draw"',
+            'give the id of a mask token, or fill="mode", or fill="marginal"',
         )
     if not is_finite(values):
         raise InputError(

@@ -20,14 +20,14 @@ def constant(value: float, name: str | None = None) -> Fill:
     return Fill(name or f"{value:g}", values)
 
 
-def given(values: Tensor) -> Fill:
+def baseline(values: Tensor) -> Fill:
     """Values for the whole batch, (n, *features), or for every sample, (*features)."""
 
     def expanded(x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
         here = values.to(x.device)
         return here.expand_as(x) if here.shape == x.shape[1:] else here
 
-    return Fill("given", expanded)
+    return Fill("baseline", expanded)
 
 
 def mean(data: Tensor | None = None) -> Fill:
@@ -87,7 +87,7 @@ def gaussian(data: Tensor | None = None) -> Fill:
     return Fill("gaussian", values)
 
 
-def draw(data: Tensor | None = None) -> Fill:
+def marginal(data: Tensor | None = None) -> Fill:
     """The values of another sample, drawn for each: one of the data, or another of the batch."""
 
     def values(x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
@@ -97,12 +97,12 @@ def draw(data: Tensor | None = None) -> Fill:
             drawn = torch.randint(len(data), (n,), generator=generator)
             return others[drawn.to(x.device)]
         if n < 2:
-            todo = "give others: fill=relprop.evaluate.draw(data)"
-            raise InputError('fill="draw" for a single sample', "two samples or more", todo)
+            todo = "give others: fill=relprop.evaluate.marginal(data)"
+            raise InputError('fill="marginal" for a single sample', "two samples or more", todo)
         away = torch.randint(1, n, (n,), generator=generator)  # so that none is drawn for itself
         return x[((torch.arange(n) + away) % n).to(x.device)]
 
-    return Fill("draw", values)
+    return Fill("marginal", values)
 
 
 def _over(x: Tensor) -> tuple[int, ...]:

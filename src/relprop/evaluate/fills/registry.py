@@ -42,7 +42,7 @@ def blur(sigma: float | None = None) -> Fill:
 
 
 # from other samples of the data, (m, *features), or None for the batch itself, to a fill
-NAMED: Mapping[str, Callable[..., Fill]] = MappingProxyType(
+FILLS: Mapping[str, Callable[..., Fill]] = MappingProxyType(
     {
         "zero": lambda data=None: fills.constant(0, "zero"),
         "mean": fills.mean,
@@ -50,7 +50,7 @@ NAMED: Mapping[str, Callable[..., Fill]] = MappingProxyType(
         "mode": fills.mode,
         "uniform": fills.uniform,
         "gaussian": fills.gaussian,
-        "draw": fills.draw,
+        "marginal": fills.marginal,
         "blur": lambda data=None: blur(),
         "neighbours": lambda data=None: neighbours(data=data),
     }
@@ -65,18 +65,18 @@ def as_fill(fill: Any, data: Tensor | None = None) -> Fill:
     if isinstance(fill, Fill):
         return fill
     if isinstance(fill, Tensor):
-        return fills.given(fill)
+        return fills.baseline(fill)
     if isinstance(fill, (int, float)) and not isinstance(fill, bool):
         return fills.constant(fill)
     if callable(fill):
         return Fill(getattr(fill, "__name__", "custom"), fill, each_step=True)
-    if not isinstance(fill, str) or fill not in NAMED:
+    if not isinstance(fill, str) or fill not in FILLS:
         raise InputError(
             f"fill={fill!r}",
-            f"one of {', '.join(NAMED)}; a number, a tensor, a function or a Fill",
+            f"one of {', '.join(FILLS)}; a number, a tensor, a function or a Fill",
             'write fill="zero"',
         )
-    return NAMED[fill](data)
+    return FILLS[fill](data)
 
 
 def before_normalisation(

@@ -1,1 +1,1 @@
-"""Measures of relevance maps alone."""
+"""Measures of relevance maps alone: similarity, concentration, localisation."""

@@ -1,8 +1,8 @@
-"""Localisation: how much of the relevance lies where it is known to belong.
+"""Localisation: how much of the relevance lies inside a mask.
 
-Takes relevance and a mask. Must not know what was marked, and why.
+Takes relevance and a mask. Must not know what the mask marks.
 
-n  samples      d  places of one sample, m of them inside the mask
+n  samples      d  positions of one sample, m of them inside the mask
 """
 
 from dataclasses import dataclass
@@ -10,71 +10,93 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...errors import InputError
-from ..statistics.estimates import told
+from ..statistics.estimates import format_mean
 from .concentration import check_finite_relevance
 from .similarity import average_ranks
 
 
 @dataclass(frozen=True, repr=False)
 class Localisation:
-    """Relevance inside a mask; see `localisation`. All (n,).
+    """Relevance inside a mask, one number per sample; see `localisation`.
 
-    share  of the positive relevance that is inside; NaN where none is positive
-    area   under the ROC curve of inside against outside
-    size   m / d: what `share` is of relevance that is the same everywhere; `area` is 1/2 then
+    Attributes:
+        mass_accuracy: Fraction of the positive relevance that lies inside, (n,); NaN where no
+            relevance is positive.
+        auc: Area under the ROC curve of inside against outside, (n,).
+        mask_fraction: m / d, (n,): the mass accuracy of a uniform map, whose AUC is 1/2.
     """
 
-    share: Tensor
-    area: Tensor
-    size: Tensor
+    mass_accuracy: Tensor
+    auc: Tensor
+    mask_fraction: Tensor
 
     def __repr__(self) -> str:
-        """Means over samples, with 95 % intervals."""
-        head = f"{self.size.mean():.2%} of the places, {len(self.size)} samples"
-        return f"{head}\nshare  {told(self.share)}\narea   {told(self.area)}"
+        """Show means over samples, with 95 % intervals."""
+        head = f"mask of {self.mask_fraction.mean():.2%}, {len(self.mask_fraction)} samples"
+        mass, auc = format_mean(self.mass_accuracy), format_mean(self.auc)
+        return f"{head}\nmass accuracy  {mass}\nAUC            {auc}"
 
 
 def localisation(relevance: Tensor, mask: Tensor) -> Localisation:
-    """How much of the positive relevance is inside a mask, and how high it ranks there.
+    """Measure how much positive relevance lies inside a mask, and how high it ranks there.
 
-    share = sum_(i inside) max(R_i, 0) / sum_i max(R_i, 0)
-    area  = P(R_i > R_j) + P(R_i = R_j) / 2, i inside and j outside, drawn at random
+    mass accuracy = sum_(i inside) max(R_i, 0) / sum_i max(R_i, 0)
+    AUC           = P(R_i > R_j) + P(R_i = R_j) / 2, i drawn inside and j outside
 
-    relevance  (n, *features); of pictures (n, c, h, w) channels are summed first
-    mask       nonzero inside: of a sample's places, (h, w) for pictures, or for each sample its own
-    Sources: relevance mass accuracy of Arras et al. 2022 (CLEVR-XAI), of positive relevance here;
-    the area is the statistic of Mann and Whitney 1947.
+    Args:
+        relevance: Relevance, (n, *features). Channels of images (n, c, h, w) are summed first.
+        mask: Nonzero inside. One mask for all samples, (h, w) for images, or one per sample,
+            (n, h, w) or (n, 1, h, w).
+
+    Returns:
+        The two measures and the mask's size, on the CPU.
+
+    Raises:
+        InputError: Relevance is not finite, the mask does not fit it, or the mask of a sample is
+            empty or covers everything.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import localisation
+        >>> relevance = torch.tensor([[3.0, 1.0, 0.0, -1.0]])
+        >>> found = localisation(relevance, torch.tensor([1, 0, 0, 0]))
+        >>> found.mass_accuracy.item(), found.auc.item(), found.mask_fraction.item()
+        (0.75, 1.0, 0.25)
+
+    Sources: Arras et al. 2022, "CLEVR-XAI", relevance mass accuracy, here of positive relevance;
+    Mann and Whitney 1947, whose U statistic is the AUC times m (d - m).
     """
     check_finite_relevance(relevance)
-    places = relevance.detach().double()
-    places = places.sum(1) if places.ndim == 4 else places
-    inside = _spread(mask, places)
-    values = places.flatten(1)  # (n, d)
+    positions = relevance.detach().double()
+    positions = positions.sum(1) if positions.ndim == 4 else positions
+    inside = _expand_mask(mask, positions)
+    values = positions.flatten(1)  # (n, d)
     m, d = inside.sum(1), values.shape[1]
     positive = values.clamp(min=0)
-    share = (positive * inside).sum(1) / positive.sum(1)
-    # ranks of the m inside are m (m + 1) / 2 at least, and more by 1 for each place outside below
-    beyond = (average_ranks(values) * inside).sum(1) - m * (m + 1) / 2
-    return Localisation(share.cpu(), (beyond / (m * (d - m))).cpu(), (m / d).cpu())
+    mass_accuracy = (positive * inside).sum(1) / positive.sum(1)
+    # Mann and Whitney's U: the ranks of the m positions inside sum to at least m (m + 1) / 2, and
+    # to one more for each pair in which the position outside ranks below the one inside.
+    u = (average_ranks(values) * inside).sum(1) - m * (m + 1) / 2
+    return Localisation(mass_accuracy.cpu(), (u / (m * (d - m))).cpu(), (m / d).cpu())
 
 
-def _spread(mask: Tensor, places: Tensor) -> Tensor:
-    """The mask for each place of each sample, (n, d) boolean."""
-    inside = mask.to(places.device) != 0
-    inside = inside.squeeze(1) if inside.ndim == places.ndim + 1 else inside  # a channel of it
+def _expand_mask(mask: Tensor, positions: Tensor) -> Tensor:
+    """Broadcast the mask to every position of every sample, (n, d) boolean."""
+    inside = mask.to(positions.device) != 0
+    inside = inside.squeeze(1) if inside.ndim == positions.ndim + 1 else inside  # its one channel
     try:
-        inside = inside.broadcast_to(places.shape).flatten(1)
+        inside = inside.broadcast_to(positions.shape).flatten(1)
     except RuntimeError:
         raise InputError(
-            f"a mask of shape {tuple(mask.shape)} for relevance of places {tuple(places.shape)}",
-            "a sample's places, or those of each sample",
-            "give for example a boolean (h, w) for pictures (n, channels, h, w)",
+            f"a mask of shape {tuple(mask.shape)} for relevance of shape {tuple(positions.shape)}",
+            "the shape of one sample's positions, or one mask per sample",
+            "pass for example a boolean (h, w) for images (n, channels, h, w)",
         ) from None
     empty = (inside.all(1) | ~inside.any(1)).nonzero()
     if len(empty):
         raise InputError(
             f"a mask that covers nothing or everything, first for sample {int(empty[0, 0])}",
-            "some places inside and some outside",
-            "leave out the samples without a mark",
+            "some positions inside and some outside",
+            "leave out the samples without a mask",
         )
     return inside

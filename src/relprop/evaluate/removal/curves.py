@@ -80,14 +80,14 @@ def removal_curve(
                 a class; a class for each sample (n,)
     order       "morf": most relevant first; "lerf": least relevant first; "random"; or a
                 permutation of the units for each sample, (n, d)
-    fill        what removed entries become: a name of `relprop.evaluate.NAMED`, a number, a tensor,
+    fill        what removed entries become: a name of `relprop.evaluate.FILLS`, a number, a tensor,
                 a function (x, gone, generator) -> values, or a Fill; of text also `delete()`,
                 `hide()`
     steps       how many, up to everything; or rising shares (floats) or counts (ints) of units
     spacing     "linear" or "log": of a number of steps
     score       "probability" of the target, by softmax; "logit"; "margin" of the class that leads,
-                as `relprop.margin`; "lead" of the target over all others; "accuracy"; or a function
-                from the output to one number for each sample
+                as `relprop.margin`; "signed_margin" of the target over all others; "accuracy"; or
+                a function from the output to one number for each sample
     units       what is removed together: `pixels` (default for pictures), `entries` (default for
                 the rest), `patches(4)`, `superpixels(50)`, `columns(groups)`, `tokens(present)`
     removed     the name of the input that is removed from, if x is a mapping. None: the first
@@ -148,7 +148,7 @@ def _curve(
     no_ties = count.new_zeros(n)
     if isinstance(order, Tensor):
         ranked = existing_first(order.to(count.device), count)
-        return follow(subject, begun, ranked, "given", no_ties, advance)
+        return follow(subject, begun, ranked, "custom", no_ties, advance)
     if found is None:  # "random" looks at its shape alone
         found = torch.zeros(n, int(count.max()), device=count.device)
     ranked = existing_first(ranking(found, order, seed=subject.seed), count)

@@ -6,9 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..statistics.estimates import Estimate, Paired, estimates, paired_each
+from ..statistics.estimates import Estimate, bootstrap_means
+from ..statistics.paired_test import PairedTest, paired_tests
 from .curves import MethodCurves
-from .measures import abpc, aopc, margin_drop, misread
+from .measures import abpc, aopc, error_rate, margin_drop
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Faithfulness:
     srg: Estimate
     abpc: Estimate
     aopc: Estimate  # most relevant first
-    against_random: Paired  # area under "random" minus that under "morf"
-    misread: Estimate | None  # share, most relevant first; None without a q
+    against_random: PairedTest  # area under "random" minus that under "morf"
+    error_rate: Estimate | None  # share, most relevant first; None without a q
     margin_drop: Estimate | None
 
     def __str__(self) -> str:
@@ -52,10 +53,10 @@ def faithfulness_each(
     """The same for several methods on the same samples, whose random numbers are drawn once."""
     measured = {name: _measured(curves, q, labels) for name, curves in methods.items()}
     columns = [values for one in measured.values() for values in one.values()]
-    found = iter(estimates(columns, seed=seed))
+    found = iter(bootstrap_means(columns, seed=seed))
     pairs = [(curves.random.auc, curves.morf.auc) for curves in methods.values()]
-    tests = iter(paired_each(pairs, seed=seed))
-    without_q: dict[str, Any] = {"misread": None, "margin_drop": None}
+    tests = iter(paired_tests(pairs, seed=seed))
+    without_q: dict[str, Any] = {"error_rate": None, "margin_drop": None}
     return {
         name: Faithfulness(
             **without_q | {measure: next(found) for measure in one}, against_random=next(tests)
@@ -77,4 +78,4 @@ def _measured(curves: MethodCurves, q: float | None, labels: Tensor | None) -> d
     }
     if q is None:
         return found
-    return {**found, "misread": misread(morf, q, labels), "margin_drop": margin_drop(morf, q)}
+    return {**found, "error_rate": error_rate(morf, q, labels), "margin_drop": margin_drop(morf, q)}

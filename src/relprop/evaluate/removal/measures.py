@@ -2,8 +2,8 @@
 
 n  samples      s  steps; f(k) the score in column k of a curve, k = 0 ... s
 
-Higher is better for aopc (of "morf"), abpc, srg, misread and margin_drop; lower for the area under
-"morf".
+Higher is better for aopc (of "morf"), abpc, srg, error_rate and margin_drop; lower for the area
+under "morf".
 """
 
 from torch import Tensor
@@ -36,7 +36,7 @@ def srg(morf: RemovalCurve, lerf: RemovalCurve) -> Tensor:
     return lerf.auc - morf.auc
 
 
-def misread(curve: RemovalCurve, q: float, labels: Tensor | None = None) -> Tensor:
+def error_rate(curve: RemovalCurve, q: float, labels: Tensor | None = None) -> Tensor:
     """1 for each sample that is misread without the share q of its units, else 0: (n,).
 
     labels  (n,) the true classes; None: what was predicted of the untouched sample

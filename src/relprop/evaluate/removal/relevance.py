@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..sanity.call_method import called, no_tensor
+from ..sanity.call_method import call_in_batches, not_a_tensor
 from .forward_passes import Subject
 from .ranking import check_relevance
 
@@ -21,7 +21,7 @@ def early(subject: Subject, relevance: Any) -> Relevance:
     if isinstance(relevance, Tensor):
         return _of_units(subject, relevance)
     if not callable(relevance):
-        raise no_tensor(relevance, "relevance")
+        raise not_a_tensor(relevance, "relevance")
     function: Relevance = relevance
     return function
 
@@ -33,7 +33,7 @@ def late(subject: Subject, relevance: Relevance, target: Tensor | None) -> Tenso
     """
     if isinstance(relevance, Tensor):
         return relevance
-    found = called(relevance, subject.model, subject.inputs, target, subject.batch_size)
+    found = call_in_batches(relevance, subject.model, subject.inputs, target, subject.batch_size)
     return _of_units(subject, found)
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from torch import Tensor
 
 from ...errors import InputError
-from ..statistics.predictions import Reading
+from ..statistics.predictions import Predictions
 from .steps import column_of
 
 
@@ -17,7 +17,7 @@ from .steps import column_of
 class RemovalCurve:
     """Scores as units are removed: column 0 is the untouched sample, the last one the last step.
 
-    order    "morf", "lerf", "random" or "given"
+    order    "morf", "lerf", "random" or "custom"
     score    what of the output is followed; fill: what removed entries became
     scores   (n, s + 1)
     reading  prediction and margin, (n, s + 1) each; None for an output that is not of classes
@@ -31,7 +31,7 @@ class RemovalCurve:
     score: str
     fill: str
     scores: Tensor
-    reading: Reading | None
+    predictions: Predictions | None
     counts: Tensor
     units: Tensor
     target: Tensor | None
@@ -50,16 +50,18 @@ class RemovalCurve:
         """
         return mean_height(self.scores, self.shares)
 
-    def at(self, q: float) -> Reading:
+    def at(self, q: float) -> Predictions:
         """The reading where the share q of the units is gone, which must be one of the steps."""
-        if self.reading is None:
+        if self.predictions is None:
             raise InputError(
                 "the reading of a model whose output is not of classes",
                 "(n, classes) with at least two classes",
                 "look at the scores instead",
             )
         column = column_of(q, self.counts, self.units)
-        return Reading(self.reading.prediction[:, column], self.reading.margin[:, column])
+        return Predictions(
+            self.predictions.prediction[:, column], self.predictions.margin[:, column]
+        )
 
     def __repr__(self) -> str:
         """The mean curve, because the tensors would fill pages."""

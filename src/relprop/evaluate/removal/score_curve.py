@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...support.margin import margin
 from ...support.progress import Advance
-from ..statistics.predictions import Reading
+from ..statistics.predictions import Predictions
 from .forward_passes import Subject, differing, passes, untouched
 from .ranking import departures
 from .removal_curve import RemovalCurve
@@ -27,7 +27,7 @@ class Start:
     score: Score
     target: Tensor | None  # (n,)
     scores: Tensor  # (n,)
-    reading: Reading | None  # (n,)
+    predictions: Predictions | None  # (n,)
 
 
 def start(subject: Subject, target: Any, name: str, score: Score) -> Start:
@@ -44,7 +44,7 @@ def follow(
     departure = subject.units.scatter(departures(order, subject.counts), subject.counts.shape[1])
     run = differing(subject, departure)
     advance(int((~run).sum()))
-    scores, readings = [begun.scores], [begun.reading]  # of the first column, then of each pass
+    scores, readings = [begun.scores], [begun.predictions]  # of the first column, then of each pass
     for one in passes(subject, departure, run):
         target = None if begun.target is None else begun.target[one.rows.to(begun.target.device)]
         scores.append(_scored(begun.score, one.output, target))
@@ -56,7 +56,7 @@ def follow(
         score=begun.name,
         fill=subject.fill,
         scores=torch.cat(scores).cpu()[last],
-        reading=_joined(readings, last),
+        predictions=_joined(readings, last),
         counts=subject.counts.cpu(),
         units=subject.units.count.cpu(),
         target=None if begun.target is None else begun.target.cpu(),
@@ -73,13 +73,13 @@ def _last(run: Tensor) -> Tensor:
     return numbers.where(run.T, 0).cummax(0).values.T
 
 
-def _joined(readings: Sequence[Reading | None], last: Tensor) -> Reading | None:
+def _joined(readings: Sequence[Predictions | None], last: Tensor) -> Predictions | None:
     """The readings of all runs, where they are in the curves, (n, s + 1)."""
     found = [one for one in readings if one]
     if len(found) < len(readings):
         return None
     predictions, margins = [one.prediction for one in found], [one.margin for one in found]
-    return Reading(torch.cat(predictions).cpu()[last], torch.cat(margins).cpu()[last])
+    return Predictions(torch.cat(predictions).cpu()[last], torch.cat(margins).cpu()[last])
 
 
 def _scored(score: Score, output: Tensor, target: Tensor | None) -> Tensor:
@@ -87,6 +87,6 @@ def _scored(score: Score, output: Tensor, target: Tensor | None) -> Tensor:
     return score(output, torch.empty(0) if target is None else target)
 
 
-def _reading(output: Tensor) -> Reading | None:
+def _reading(output: Tensor) -> Predictions | None:
     classes = output.ndim == 2 and output.shape[1] >= 2
-    return Reading(output.argmax(1), margin(output)) if classes else None
+    return Predictions(output.argmax(1), margin(output)) if classes else None

@@ -27,7 +27,7 @@ def logit(output: Tensor, target: Tensor) -> Tensor:
     return output.gather(1, target[:, None]).squeeze(1)
 
 
-def lead(output: Tensor, target: Tensor) -> Tensor:
+def signed_margin(output: Tensor, target: Tensor) -> Tensor:
     """(p_target - the largest other p) / the larger of the two: the margin with a sign.
 
     It equals "margin" where the target is predicted, and is negative where it is not.
@@ -49,7 +49,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "logit": logit,
         # of the class that leads, whichever it is: it rises again once another leads
         "margin": lambda output, target: margin(output),
-        "lead": lead,
+        "signed_margin": signed_margin,
         "accuracy": accuracy,
     }
 )

@@ -1,1 +1,1 @@
-"""Sanity checks: ask a method again with other weights, another class, or noise."""
+"""Sanity checks: compute relevance again for other weights, another class, or noisy inputs."""

@@ -1,6 +1,6 @@
-"""Asking a method for relevance: a function (model, x, target) -> relevance, called in batches.
+"""Call an explanation method: a function (model, x, target) -> relevance, in batches.
 
-Takes any such function; what it gives is checked here. Must not know what is asked, and why.
+Takes any such function, and checks what it returns. Must not know which sanity check calls it.
 
 n  samples
 """
@@ -23,85 +23,94 @@ RelevanceFunction = Callable[[Any, Any, Tensor], Tensor]  # (model, x, target) -
 
 
 @dataclass(frozen=True)
-class Question:
-    """What a method is asked: of these samples, for these classes (n,)."""
+class MethodCall:
+    """Everything a method is called with.
+
+    Attributes:
+        model: The model to explain.
+        inputs: Its inputs, n samples.
+        target: The class to explain for each sample, (n,).
+        classes: Number of classes of the model.
+        method: The function (model, x, target) -> relevance.
+        batch_size: Samples per call.
+    """
 
     model: Callable[..., Any]
     inputs: Inputs
     target: Tensor
-    classes: int  # of the model
+    classes: int
     method: RelevanceFunction
     batch_size: int
 
     @property
     def x(self) -> Tensor:
-        """The input of which relevance is asked, (n, *features)."""
+        """The input to which relevance is attributed, (n, *features)."""
         return self.inputs.first
 
 
-def question(
+def prepare_call(
     model: Callable[..., Any],
     x: Tensor | Mapping[str, Any],
     method: Any,
     target: int | Tensor | None,
     batch_size: int,
-) -> Question:
-    """A question about what the user gave. Raises InputError for what is wrong with it.
+) -> MethodCall:
+    """Check the user's arguments and resolve the target; raise InputError if they do not fit.
 
-    target  None: what the model predicts; a class; a class for each sample (n,)
+    The target is None for the predicted class, one class, or one class per sample (n,).
     """
     check_settings(model, batch_size)
     if not callable(method) or isinstance(method, Tensor):
         raise InputError(
             f"relevance of type {type(method).__name__}",
-            "a function (model, x, target) -> tensor, because it is asked several times",
+            "a function (model, x, target) -> tensor, because it is called several times",
             "write relprop.Method(explainer), or a function of your own",
         )
     inputs = inputs_of(model, x, None)
     with torch.no_grad():
         output = untouched(model, inputs, batch_size)
-    found = resolve(output, target, "logit")
-    assert found is not None  # "logit" is a score that needs classes
-    return Question(model, inputs, found, output.shape[1], method, batch_size)
+    resolved = resolve(output, target, "logit")
+    assert resolved is not None  # "logit" is a score that needs classes
+    return MethodCall(model, inputs, resolved, output.shape[1], method, batch_size)
 
 
-def relevance_of(asked: Question) -> Tensor:
-    """The answer, (n, *features), finite."""
-    found = called(asked.method, asked.model, asked.inputs, asked.target, asked.batch_size)
-    check_finite_relevance(found)
-    if len(found) != asked.inputs.batch:
+def compute_relevance(call: MethodCall) -> Tensor:
+    """Call the method; return relevance (n, *features), checked to be finite."""
+    relevance = call_in_batches(call.method, call.model, call.inputs, call.target, call.batch_size)
+    check_finite_relevance(relevance)
+    if len(relevance) != call.inputs.batch:
         raise InputError(
-            f"relevance of {len(found)} samples, of {asked.inputs.batch}",
-            "(n, *features): one relevance for each sample",
+            f"relevance of {len(relevance)} samples, of {call.inputs.batch}",
+            "(n, *features): one relevance per sample",
             "return the relevance of the very batch that the function is called with",
         )
-    return found
+    return relevance
 
 
-def called(
+def call_in_batches(
     method: Callable[[Any, Any, Any], Any],
     model: Callable[..., Any],
     inputs: Inputs,
     target: Tensor | None,
     batch_size: int,
 ) -> Tensor:
-    """What a method gives, called with at most batch_size samples at a time, without history."""
-    parts = []
+    """Call a method with at most batch_size samples at a time; return its detached results."""
+    batches = []
     for rows in blocks(inputs.batch, batch_size):
-        some = inputs.per_sample(lambda t, rows=rows: t[rows])  # type: ignore[misc]
-        x = some.first if some.positional else dict(some.values)
-        with torch.enable_grad():  # many methods need gradients
-            part = method(model, x, None if target is None else target[rows])
-        if not isinstance(part, Tensor):
-            raise no_tensor(part, "what the relevance function gave")
-        parts.append(part.detach())
-    return torch.cat(parts)
+        part = inputs.per_sample(lambda t, rows=rows: t[rows])  # type: ignore[misc]
+        x = part.first if part.positional else dict(part.values)
+        with torch.enable_grad():  # gradient-based methods need it, wherever they are called
+            relevance = method(model, x, None if target is None else target[rows])
+        if not isinstance(relevance, Tensor):
+            raise not_a_tensor(relevance, "the relevance function's result")
+        batches.append(relevance.detach())
+    return torch.cat(batches)
 
 
-def no_tensor(given: object, name: str) -> InputError:
-    """The error for relevance that is no tensor."""
+def not_a_tensor(value: object, name: str) -> InputError:
+    """Build the error for relevance that is not a tensor."""
     return InputError(
-        f"{name} of type {type(given).__name__}",
+        f"{name} of type {type(value).__name__}",
         "a torch.Tensor, or a function (model, x, target) -> tensor",
-        "write torch.as_tensor(relevance), or of an explanation its .relevance",
+        "write torch.as_tensor(relevance), or pass an explanation's .relevance",
     )

@@ -1,6 +1,6 @@
-"""Layers of a model, from the last that runs to the first, and new values for one of them.
+"""Order the layers of a model from output to input, and give one of them new random values.
 
-Takes a copy of the user's model, and writes on it.
+Takes a copy of the user's model, and writes to it. Must not know what the layers are compared by.
 """
 
 import copy
@@ -15,88 +15,97 @@ RESET, NORMAL = "reset_parameters", "normal"
 
 
 @dataclass(frozen=True)
-class Layer:
-    """A module with parameters of its own. Those of modules inside it are other layers'."""
+class ParameterisedLayer:
+    """A module that has parameters of its own, without those of its submodules.
+
+    Attributes:
+        name: Qualified name in the model; "" is the model itself.
+        module: The module.
+    """
 
     name: str
     module: nn.Module
 
     @property
-    def by(self) -> str:
-        """How it is drawn anew: by the module's own `reset_parameters`, or from a "normal"."""
+    def initialiser(self) -> str:
+        """How `reinitialise` draws its values: "reset_parameters" or "normal"."""
         return RESET if callable(getattr(self.module, RESET, None)) else NORMAL
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """Its parameters and buffers, by name."""
+        """Its own parameters and buffers, by name."""
         own = {**self.module._parameters, **self.module._buffers}
         return {name: value for name, value in own.items() if value is not None}
 
 
-def layers_of(model: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:
-    """The layers of a model, the one whose call begins last first.
+def layers_from_output(
+    model: nn.Module, run: Callable[[], object]
+) -> tuple[ParameterisedLayer, ...]:
+    """List the layers that have parameters, the one whose forward starts last first.
 
-    run  calls the model once
-    A module that is not called by itself, as within attention, begins with the one around it; of
-    those that begin together, the one that was registered last is first.
+    `run` calls the model once. A module whose forward is not called, such as the output projection
+    inside torch's attention, counts as starting with the module around it. Of modules that start
+    together, the one registered last comes first.
     """
-    begun = _begun(model, run)
-    found = [Layer(name, m) for name, m in model.named_modules() if _has_parameters(m)]
-    return tuple(sorted(found, key=lambda layer: _start(layer.name, begun)))[::-1]
+    starts = _start_order(model, run)
+    layers = [ParameterisedLayer(name, m) for name, m in model.named_modules() if _has_weights(m)]
+    return tuple(sorted(layers, key=lambda layer: _start_of(layer.name, starts)))[::-1]
 
 
-def reinitialise(layer: Layer, seed: int) -> None:
-    """Draw a layer's values anew.
+def reinitialise(layer: ParameterisedLayer, seed: int) -> None:
+    """Replace a layer's values by random ones.
 
-    By `reset_parameters` where the module has it: as before training, running statistics too.
-    Otherwise each parameter from a normal with its own mean and deviation, so that one with equal
-    values stays as it is. Drawn on the CPU: a seed means the same on every device.
+    By the module's `reset_parameters` if it has one: as before training, running statistics
+    included. Otherwise each parameter is drawn from a normal distribution with that parameter's
+    mean and standard deviation; one whose entries are all equal stays as it is. Values are drawn on
+    the CPU, so that a seed means the same on every device.
     """
-    drawn = _reset(layer, seed) if layer.by == RESET else _normal(layer, seed)
-    restore(layer, drawn)
+    draw = _draw_by_reset if layer.initialiser == RESET else _draw_normal
+    restore(layer, draw(layer, seed))
 
 
-def restore(layer: Layer, values: Mapping[str, Tensor]) -> None:
-    """Write values over those of a layer."""
+def restore(layer: ParameterisedLayer, values: Mapping[str, Tensor]) -> None:
+    """Copy values into a layer's parameters and buffers of the same names."""
     with torch.no_grad():
         for name, value in layer.state.items():
             if name in values:
                 value.copy_(values[name])
 
 
-def _reset(layer: Layer, seed: int) -> dict[str, Tensor]:
-    fresh = Layer(layer.name, copy.deepcopy(layer.module).cpu())
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as they would have
+def _draw_by_reset(layer: ParameterisedLayer, seed: int) -> dict[str, Tensor]:
+    fresh = ParameterisedLayer(layer.name, copy.deepcopy(layer.module).cpu())
+    # `reset_parameters` draws from the global generator, whose state belongs to the caller.
+    with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         getattr(fresh.module, RESET)()
     return fresh.state
 
 
-def _normal(layer: Layer, seed: int) -> dict[str, Tensor]:
+def _draw_normal(layer: ParameterisedLayer, seed: int) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     drawn = {}
     for name, parameter in layer.module.named_parameters(recurse=False):
         if parameter.is_floating_point():
             values = parameter.detach().double()
             noise = torch.randn(values.shape, generator=generator, dtype=torch.float64)
-            spread = values.std(correction=0)
-            drawn[name] = values.mean() + spread * noise.to(values.device)
+            deviation = values.std(correction=0)
+            drawn[name] = values.mean() + deviation * noise.to(values.device)
     return drawn
 
 
-def _has_parameters(module: nn.Module) -> bool:
+def _has_weights(module: nn.Module) -> bool:
     return any(p.is_floating_point() for p in module.parameters(recurse=False))
 
 
-def _begun(model: nn.Module, run: Callable[[], object]) -> dict[str, int]:
-    """Names of the modules that were called, and which was the first to begin."""
-    begun = {"": -1}
+def _start_order(model: nn.Module, run: Callable[[], object]) -> dict[str, int]:
+    """Number the modules whose forward is called, in the order in which they first start."""
+    starts = {"": -1}
 
     def watch(name: str, module: nn.Module) -> RemovableHandle:
-        def note(module: nn.Module, inputs: object) -> None:
-            begun.setdefault(name, len(begun))
+        def record(module: nn.Module, inputs: object) -> None:
+            starts.setdefault(name, len(starts))
 
-        return module.register_forward_pre_hook(note)
+        return module.register_forward_pre_hook(record)
 
     handles = [watch(name, module) for name, module in model.named_modules()]
     try:
@@ -104,11 +113,11 @@ def _begun(model: nn.Module, run: Callable[[], object]) -> dict[str, int]:
     finally:
         for handle in handles:
             handle.remove()
-    return begun
+    return starts
 
 
-def _start(name: str, begun: Mapping[str, int]) -> int:
-    """When a module began, or the nearest one around it that did."""
-    while name not in begun:
+def _start_of(name: str, starts: Mapping[str, int]) -> int:
+    """Look up when a module started, or else the nearest module around it that did."""
+    while name not in starts:
         name = name.rpartition(".")[0]
-    return begun[name]
+    return starts[name]

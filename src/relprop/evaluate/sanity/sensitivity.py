@@ -1,5 +1,7 @@
 """Sensitivity: how much relevance changes when noise too small to matter is added to the input.
 
+Takes a model and a method. Trains nothing.
+
 n  samples      m  draws of noise
 """
 
@@ -12,17 +14,18 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ..statistics.estimates import told
-from .call_method import Question, RelevanceFunction, question, relevance_of
+from ..statistics.estimates import format_mean
+from .call_method import MethodCall, RelevanceFunction, compute_relevance, prepare_call
 
 
 @dataclass(frozen=True, repr=False)
 class Sensitivity:
     """The relative change of each sample's relevance under each draw of noise.
 
-    radius   of the noise
-    changes  (m, n); NaN where the relevance without noise is zero everywhere
-    target   (n,) the class whose relevance it is
+    Attributes:
+        radius: Radius of the noise, in the units of x.
+        changes: |R(x + u) - R(x)| / |R(x)|, (m, n); NaN where R(x) is zero everywhere.
+        target: The explained class of each sample, (n,).
     """
 
     radius: float
@@ -31,7 +34,7 @@ class Sensitivity:
 
     @property
     def maximum(self) -> Tensor:
-        """The largest change of each sample, (n,): max-sensitivity, estimated from below."""
+        """The largest change of each sample, (n,): a lower bound of max-sensitivity."""
         return self.changes.amax(0)
 
     @property
@@ -40,10 +43,10 @@ class Sensitivity:
         return self.changes.mean(0)
 
     def __repr__(self) -> str:
-        """Means over samples, with 95 % intervals."""
+        """Show means over samples, with 95 % intervals."""
         draws, n = self.changes.shape
         head = f"noise of radius {self.radius:g}, {draws} draws, {n} samples"
-        return f"{head}\nmaximum  {told(self.maximum)}\nmean     {told(self.mean)}"
+        return f"{head}\nmaximum  {format_mean(self.maximum)}\nmean     {format_mean(self.mean)}"
 
 
 def sensitivity(
@@ -57,57 +60,86 @@ def sensitivity(
     batch_size: int = 256,
     seed: int = 0,
 ) -> Sensitivity:
-    """|R(x + u) - R(x)| / |R(x)|, Euclidean, u uniform in [-radius, radius]^d.
+    """Measure the relative change of relevance under small uniform noise on the input.
 
-    relevance  a function (model, x, target) -> relevance
-    radius     in the units of x
-    target     None: what the model predicts of x; a class; a class for each sample. It stays the
-               same under noise
-    Noise is drawn for all samples at once: the size of batches changes no number.
-    Source: Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations"; divided by
-    |R(x)|, so that methods of different scale compare.
+    |R(x + u) - R(x)| / |R(x)|, Euclidean norms, u uniform in [-radius, radius]^d
+
+    Noise is drawn for all samples at once, so that `batch_size` does not change the result.
+
+    Args:
+        model: Maps a batch to scores (n, classes).
+        x: Samples of floating point numbers, (n, *features), or a mapping of keyword inputs, of
+            which the first gets the noise.
+        relevance: A function (model, x, target) -> relevance (n, *features), such as
+            `relprop.Method`.
+        radius: Largest absolute noise, in the units of x.
+        draws: Number of draws of noise, m.
+        target: None: the class predicted for x; one class; or one class per sample (n,). The noisy
+            samples are explained for the same class.
+        batch_size: Samples per call of `relevance`.
+        seed: Random seed of the noise.
+
+    Returns:
+        The relative change for each draw and sample.
+
+    Raises:
+        InputError: An argument does not fit, x is not floating point, or relevance is not finite
+            or changes its shape.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import sensitivity
+        >>> model, x = torch.nn.Linear(4, 3), torch.rand(5, 4)
+        >>> constant = sensitivity(model, x, lambda model, x, target: x * 0 + 1, radius=0.01)
+        >>> constant.maximum.tolist()
+        [0.0, 0.0, 0.0, 0.0, 0.0]
+
+    Source: Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations"; here divided by
+    |R(x)|, so that methods of different scale can be compared.
     """
     _check(radius, draws)
-    asked = question(model, x, relevance, target, batch_size)
-    if not asked.x.is_floating_point():
+    call = prepare_call(model, x, relevance, target, batch_size)
+    if not call.x.is_floating_point():
         raise InputError(
-            f"noise on an input of dtype {asked.x.dtype}",
+            f"noise on an input of dtype {call.x.dtype}",
             "floating point numbers",
             "explain the embeddings of token ids instead",
         )
-    before, generator = relevance_of(asked), torch.Generator().manual_seed(seed)
-    noisy = _noisy(asked, radius, draws, generator)
-    changes = torch.cat([_changes(before, relevance_of(part)) for part in noisy])
-    return Sensitivity(radius, changes.cpu(), asked.target.cpu())
+    before, generator = compute_relevance(call), torch.Generator().manual_seed(seed)
+    noisy_calls = _add_noise(call, radius, draws, generator)
+    changes = [_relative_changes(before, compute_relevance(noisy)) for noisy in noisy_calls]
+    return Sensitivity(radius, torch.cat(changes).cpu(), call.target.cpu())
 
 
-def _noisy(
-    asked: Question, radius: float, draws: int, generator: torch.Generator
-) -> Iterator[Question]:
-    """The question for all samples with noise; several draws at once where samples are few."""
-    x, name = asked.x, asked.inputs.explained[0]
-    together = max(1, asked.batch_size // len(x))
-    for first in range(0, draws, together):
-        k = min(together, draws - first)
+def _add_noise(
+    call: MethodCall, radius: float, draws: int, generator: torch.Generator
+) -> Iterator[MethodCall]:
+    """Yield calls with noisy samples, several draws in one call where a batch holds them."""
+    x, name = call.x, call.inputs.explained[0]
+    draws_per_call = max(1, call.batch_size // len(x))
+    for first in range(0, draws, draws_per_call):
+        k = min(draws_per_call, draws - first)
         noise = [torch.rand(x.shape, generator=generator, dtype=torch.float64) for _ in range(k)]
-        moved = torch.cat([x + (radius * (2 * u - 1)).to(x) for u in noise])  # (k * n, *features)
-        repeated = asked.inputs.per_sample(lambda t, k=k: torch.cat([t] * k))  # type: ignore[misc]
-        inputs = replace(repeated, values={**repeated.values, name: moved})
-        yield replace(asked, inputs=inputs, target=asked.target.repeat(k))
+        noisy = torch.cat([x + (radius * (2 * u - 1)).to(x) for u in noise])  # (k * n, *features)
+        repeated = call.inputs.per_sample(lambda t, k=k: torch.cat([t] * k))  # type: ignore[misc]
+        inputs = replace(repeated, values={**repeated.values, name: noisy})
+        yield replace(call, inputs=inputs, target=call.target.repeat(k))
 
 
-def _changes(before: Tensor, after: Tensor) -> Tensor:
-    """Relative changes, (k, n), from relevance (n, *features) to (k * n, *features)."""
+def _relative_changes(before: Tensor, after: Tensor) -> Tensor:
+    """Compare relevance (n, *features) with that of k draws, (k * n, *features): (k, n)."""
     if after.shape[1:] != before.shape[1:]:
         raise InputError(
             f"relevance of shape {tuple(after.shape)}, and {tuple(before.shape)} before",
             "the same shape for each sample",
             "return relevance of one shape at every call",
         )
-    start, moved = before.flatten(1).double(), after.flatten(1).double()
-    change: Tensor = torch.linalg.vector_norm(moved.reshape(-1, *start.shape) - start, dim=2)
-    size: Tensor = torch.linalg.vector_norm(start, dim=1)
-    return (change / size).masked_fill(size == 0, math.nan)
+    reference, noisy = before.flatten(1).double(), after.flatten(1).double()
+    distance: Tensor = torch.linalg.vector_norm(
+        noisy.reshape(-1, *reference.shape) - reference, dim=2
+    )
+    size: Tensor = torch.linalg.vector_norm(reference, dim=1)
+    return (distance / size).masked_fill(size == 0, math.nan)
 
 
 def _check(radius: object, draws: object) -> None:

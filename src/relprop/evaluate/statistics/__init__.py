@@ -1,1 +1,1 @@
-"""Estimates with confidence intervals, paired tests, and rates of classification."""
+"""Estimates with confidence intervals, a paired test, and error rates of predictions."""

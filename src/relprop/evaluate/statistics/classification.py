@@ -1,7 +1,7 @@
-"""What a batch of readings says in a few numbers, each with a 95 % confidence interval.
+"""Error rate and margins of a batch of predictions, each with a 95 % confidence interval.
 
-Takes readings and labels. Gives frozen records of plain Python numbers; a group without members
-has None for its numbers, never NaN. Must not know how the readings came about.
+Takes predictions and labels. Gives frozen records of plain Python numbers; a number of an empty
+group is None, never NaN. Must not know which model predicted, nor what was removed from its input.
 """
 
 from dataclasses import dataclass
@@ -11,99 +11,110 @@ from torch import Tensor
 
 from ...support.extras import needs
 from .estimates import CONFIDENCE, Interval
-from .predictions import Reading
+from .predictions import Predictions
 
 
 @dataclass(frozen=True)
-class Share:
-    """`count` of `n`, with a Wilson interval."""
+class Proportion:
+    """A proportion with its confidence interval.
+
+    Attributes:
+        count: Samples that have the property.
+        n: All samples.
+        value: count / n.
+        interval: 95 % Wilson score interval.
+    """
 
     count: int
     n: int
-    share: float
+    value: float
     interval: Interval
 
 
 @dataclass(frozen=True)
-class Margins:
-    """The margins of a group of n samples: the largest, and the mean with a t interval.
+class MarginStatistics:
+    """The margins of a group of samples.
 
-    The largest and the mean are None for an empty group, the interval where n < 2.
+    Attributes:
+        n: Number of samples in the group.
+        largest: Largest margin; None for an empty group.
+        mean: Mean margin; None for an empty group.
+        interval: 95 % Student t interval of the mean; None where n < 2.
     """
 
     n: int
-    strongest: float | None
+    largest: float | None
     mean: float | None
     interval: Interval | None
 
 
 @dataclass(frozen=True)
-class Cell:
-    """Readings against labels: those still read correctly, those misread, and the share misread."""
+class ClassificationSummary:
+    """How well predictions match the labels, and how confident they are.
 
-    correct: Margins
-    wrong: Margins
-    misread: Share
+    Attributes:
+        correct: Margins of the samples that are classified correctly.
+        wrong: Margins of the samples that are classified wrongly.
+        error_rate: Proportion of samples that are classified wrongly.
+    """
 
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """Share misread under one treatment minus under another, on the same samples."""
-
-    difference: float
-    interval: Interval
-    only_first: int  # samples misread under the first treatment alone
-    only_second: int  # samples misread under the second alone
-    p_value: float  # exact McNemar test, two-sided
+    correct: MarginStatistics
+    wrong: MarginStatistics
+    error_rate: Proportion
 
 
-def cell(reading: Reading, labels: Tensor) -> Cell:
-    """Summary of readings (n,) against the true classes (n,)."""
-    right = reading.prediction == labels
-    return Cell(
-        correct=margins(reading.margin[right]),
-        wrong=margins(reading.margin[~right]),
-        misread=share(int((~right).sum()), len(labels)),
+def classification_summary(predictions: Predictions, labels: Tensor) -> ClassificationSummary:
+    """Summarise predictions: error rate, and margins of correct and wrong predictions.
+
+    Args:
+        predictions: Predicted classes and margins of n >= 1 samples, from `predict` or
+            `RemovalCurve.at`.
+        labels: True classes, (n,), on the device of the predictions.
+
+    Returns:
+        The error rate and the margins, with 95 % intervals.
+
+    Raises:
+        MissingExtraError: scipy is not installed.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import Predictions, classification_summary
+        >>> predictions = Predictions(torch.tensor([0, 1, 1]), torch.tensor([0.5, 0.75, 0.25]))
+        >>> summary = classification_summary(predictions, torch.tensor([0, 1, 0]))
+        >>> summary.error_rate.count, summary.error_rate.n
+        (1, 3)
+        >>> summary.correct.largest, summary.wrong.largest
+        (0.75, 0.25)
+    """
+    right = predictions.prediction == labels
+    return ClassificationSummary(
+        correct=margin_statistics(predictions.margin[right]),
+        wrong=margin_statistics(predictions.margin[~right]),
+        error_rate=proportion(int((~right).sum()), len(labels)),
     )
 
 
-def share(count: int, n: int) -> Share:
-    """The share count / n with the Wilson score interval (Wilson 1927); n >= 1."""
+def proportion(count: int, n: int) -> Proportion:
+    """Estimate the proportion count / n, n >= 1, with the Wilson score interval (Wilson 1927)."""
     stats = _scipy_stats()
     low, high = stats.binomtest(count, n).proportion_ci(CONFIDENCE, method="wilson")
-    return Share(count, n, count / n, Interval(float(low), float(high)))
+    return Proportion(count, n, count / n, Interval(float(low), float(high)))
 
 
-def margins(values: Tensor) -> Margins:
-    """Largest and mean of margins (n,), the mean with Student's t interval, cut to [0, 1]."""
-    n = len(values)
+def margin_statistics(margins: Tensor) -> MarginStatistics:
+    """Summarise margins (n,) by the largest and the mean, whose interval is cut to [0, 1]."""
+    n = len(margins)
     if n == 0:
-        return Margins(0, None, None, None)
-    values = values.double()
-    mean, strongest = float(values.mean()), float(values.max())
+        return MarginStatistics(0, None, None, None)
+    margins = margins.double()
+    mean, largest = float(margins.mean()), float(margins.max())
     if n == 1:
-        return Margins(1, strongest, mean, None)
+        return MarginStatistics(1, largest, mean, None)
     t = float(_scipy_stats().t.ppf((1 + CONFIDENCE) / 2, n - 1))
-    half = t * float(values.std()) / n**0.5
-    return Margins(n, strongest, mean, Interval(max(0.0, mean - half), min(1.0, mean + half)))
-
-
-def paired_difference(first: Tensor, second: Tensor) -> PairedDifference:
-    """Compare two (n,) boolean tensors, True where the same sample was misread.
-
-    Interval: Wald with 0.5 added to each of the four cells (Agresti and Min 2005, "Wald+2").
-    Test: McNemar's in its exact form, binomial on the samples where the two disagree.
-    """
-    stats = _scipy_stats()
-    b, c, n = int((first & ~second).sum()), int((second & ~first).sum()), len(first)
-    centre = (b - c) / (n + 2)
-    half = (
-        float(stats.norm.ppf((1 + CONFIDENCE) / 2))
-        * (((b + c + 1) / (n + 2) - centre**2) / (n + 2)) ** 0.5
-    )
-    p_value = float(stats.binomtest(b, b + c).pvalue) if b + c else 1.0
-    interval = Interval(max(-1.0, centre - half), min(1.0, centre + half))
-    return PairedDifference((b - c) / n, interval, b, c, p_value)
+    half = t * float(margins.std()) / n**0.5
+    interval = Interval(max(0.0, mean - half), min(1.0, mean + half))
+    return MarginStatistics(n, largest, mean, interval)
 
 
 def _scipy_stats() -> Any:

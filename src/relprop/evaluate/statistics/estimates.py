@@ -1,6 +1,6 @@
-"""Estimates: a mean over samples with its interval, and whether two methods differ on them.
+"""Means over samples with bootstrap confidence intervals.
 
-Takes one number for each sample. Gives plain Python numbers. Must not know what they measure.
+Takes one number per sample. Gives plain Python numbers. Must not know what they measure.
 
 n  samples
 """
@@ -14,14 +14,18 @@ from torch import Tensor
 from ...errors import InputError
 
 CONFIDENCE = 0.95
-RESAMPLES = 1_999  # of the bootstrap: an end of an interval is off by some 2 % of its width
-PATTERNS = 9_999  # of signs; with that which was observed: 10,000
-AT_ONCE = 2**22  # random numbers in memory
+RESAMPLES = 1_999  # of the bootstrap: an interval's end is off by about 2 % of its width
+MAX_RANDOM_NUMBERS = 2**22  # held in memory at once
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval."""
+    """A confidence interval.
+
+    Attributes:
+        low: Lower end.
+        high: Upper end.
+    """
 
     low: float
     high: float
@@ -29,7 +33,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The mean of n samples, with a bootstrap interval; None where n < 2."""
+    """A mean over samples with its confidence interval.
+
+    Attributes:
+        mean: Mean of the n samples.
+        interval: 95 % bootstrap interval of the mean; None where n < 2.
+        n: Number of samples.
+    """
 
     mean: float
     interval: Interval | None
@@ -41,135 +51,109 @@ class Estimate:
         return f"{self.mean:.4f} [{self.interval.low:.4f}, {self.interval.high:.4f}]"
 
 
-@dataclass(frozen=True)
-class Paired:
-    """The mean difference of two methods on the same samples, and the p-value of a test of it."""
+def bootstrap_mean(values: Tensor, *, seed: int = 0) -> Estimate:
+    """Estimate the mean of one measure, with the percentile bootstrap's 95 % interval.
 
-    difference: Estimate
-    p_value: float
+    Args:
+        values: One finite number per sample, (n,), n >= 1.
+        seed: Random seed of the resamples.
 
-    def __str__(self) -> str:
-        return f"{self.difference}, p = {self.p_value:.4f}"
+    Returns:
+        Mean, interval and n.
+
+    Raises:
+        InputError: `values` is not (n,), is empty or has NaN or infinite values.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import bootstrap_mean
+        >>> print(bootstrap_mean(torch.full((4,), 0.5)))
+        0.5000 [0.5000, 0.5000]
+
+    Source: Efron 1979, "Bootstrap methods: another look at the jackknife".
+    """
+    return bootstrap_means([values], seed=seed)[0]
 
 
-def estimate(values: Tensor, *, seed: int = 0) -> Estimate:
-    """The mean of values (n,), n >= 1, with the percentile bootstrap's interval (Efron 1979)."""
-    return estimates([values], seed=seed)[0]
+def bootstrap_means(measures: Sequence[Tensor], *, seed: int = 0) -> list[Estimate]:
+    """Estimate the means of several measures of the same samples.
 
+    Samples are drawn once for all measures, which is faster than calling `bootstrap_mean` for each
+    and gives the same numbers.
 
-def estimates(columns: Sequence[Tensor], *, seed: int = 0) -> list[Estimate]:
-    """The same for several measures (n,) of the same samples, which are resampled once for all."""
-    ready = [_checked(values) for values in columns]
-    n = len(ready[0])
-    if any(len(values) != n for values in ready):
+    Args:
+        measures: Tensors (n,), one finite number per sample each.
+        seed: Random seed of the resamples.
+
+    Returns:
+        One estimate per measure.
+
+    Raises:
+        InputError: A measure is not finite or not (n,), or their lengths differ.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import bootstrap_means
+        >>> accuracy, margin = torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0.5, 0.25, 0.75])
+        >>> [estimate.mean for estimate in bootstrap_means([accuracy, margin])][1]
+        0.5
+    """
+    checked = [check_values(values) for values in measures]
+    n = len(checked[0])
+    if any(len(values) != n for values in checked):
         raise InputError(
-            f"measures of {', '.join(str(len(values)) for values in ready)} samples",
+            f"measures of {', '.join(str(len(values)) for values in checked)} samples",
             "one number for each of the same samples",
-            "measure all on the same batch",
+            "compute all measures on the same batch",
         )
-    means = [float(values.mean()) for values in ready]
+    means = [float(values.mean()) for values in checked]
     if n < 2:
         return [Estimate(mean, None, n) for mean in means]
     generator = torch.Generator().manual_seed(seed)
 
-    def resampled(count: int) -> Tensor:
+    def resample(count: int) -> Tensor:
         drawn = torch.randint(n, (count, n), generator=generator)
-        times = torch.zeros(count, n, dtype=torch.float64)  # how often each sample is drawn
-        times.scatter_add_(1, drawn, times.new_ones(1, 1).expand(count, n))
-        return torch.stack([times @ values / n for values in ready], 1)
+        # A resample's mean needs only how often each sample was drawn. Counting once and
+        # multiplying serves all measures without gathering their values.
+        counts = torch.zeros(count, n, dtype=torch.float64)
+        counts.scatter_add_(1, drawn, counts.new_ones(1, 1).expand(count, n))
+        return torch.stack([counts @ values / n for values in checked], 1)
 
     tail = (1 - CONFIDENCE) / 2
-    ends = torch.tensor([tail, 1 - tail], dtype=torch.float64)
-    lows, highs = _in_parts(resampled, RESAMPLES, n).quantile(ends, dim=0).tolist()
+    levels = torch.tensor([tail, 1 - tail], dtype=torch.float64)
+    lows, highs = concatenate_chunks(resample, RESAMPLES, n).quantile(levels, dim=0).tolist()
     intervals = map(Interval, lows, highs)
-    return [Estimate(mean, each, n) for mean, each in zip(means, intervals, strict=True)]
+    return [Estimate(mean, interval, n) for mean, interval in zip(means, intervals, strict=True)]
 
 
-def defined(first: Tensor, *others: Tensor) -> Tensor:
-    """Which samples have a value, that is no NaN, in all of these, (n,) each: boolean (n,)."""
+def finite_in_all(first: Tensor, *others: Tensor) -> Tensor:
+    """Mark the samples whose values are finite in all of these tensors (n,): boolean (n,)."""
     return torch.stack([values.isfinite() for values in (first, *others)]).all(0)
 
 
-def told(values: Tensor) -> str:
-    """The estimate over the samples of values (n,) that have one, and how many those are."""
-    there = values[defined(values)]
-    if not len(there):
+def format_mean(values: Tensor) -> str:
+    """Format the estimate over the finite values of (n,), with their number if some are not."""
+    finite = values[finite_in_all(values)]
+    if not len(finite):
         return "undefined"
-    return f"{estimate(there)}" + (f" of {len(there)}" if len(there) < len(values) else "")
+    return f"{bootstrap_mean(finite)}" + (f" of {len(finite)}" if len(finite) < len(values) else "")
 
 
-def paired(first: Tensor, second: Tensor, *, seed: int = 0) -> Paired:
-    """Compare two methods' values (n,) on the same samples: first minus second.
+def concatenate_chunks(make: Callable[[int], Tensor], rows: int, width: int) -> Tensor:
+    """Concatenate `make(k)` until it has `rows` rows, limiting the random numbers in memory.
 
-    Test: two-sided permutation test of the mean difference, in which the sign of each sample's
-    difference is random; exact where there are at most 13 that are not 0. Of values that are 0 or 1
-    it is McNemar's test.
+    `width` is the number of random numbers that `make` draws per row.
     """
-    return paired_each([(first, second)], seed=seed)[0]
+    size = max(1, MAX_RANDOM_NUMBERS // width)
+    return torch.cat([make(min(size, rows - done)) for done in range(0, rows, size)])
 
 
-def paired_each(pairs: Sequence[tuple[Tensor, Tensor]], *, seed: int = 0) -> list[Paired]:
-    """The same for several pairs of the same samples, whose random numbers are drawn once."""
-    differences = []
-    for first, second in pairs:
-        if first.shape != second.shape:
-            raise InputError(
-                f"values of shape {tuple(first.shape)} and {tuple(second.shape)}",
-                "one number for each of the same samples",
-                "measure both methods on the same batch",
-            )
-        differences.append(_checked(first) - _checked(second))
-    found = zip(estimates(differences, seed=seed), _sign_flips(differences, seed), strict=True)
-    return [Paired(difference, p_value) for difference, p_value in found]
-
-
-def _sign_flips(differences: Sequence[Tensor], seed: int) -> list[float]:
-    """The p-value of each difference (n,)."""
-    few = [2 ** int((one != 0).sum()) <= PATTERNS + 1 for one in differences]
-    many = [one for one, exact in zip(differences, few, strict=True) if not exact]
-    n, generator = len(differences[0]), torch.Generator().manual_seed(seed)
-
-    def beyond(count: int) -> Tensor:
-        flips = torch.randint(2, (count, n), generator=generator, dtype=torch.int8)
-        return torch.stack([_beyond(flips, one) for one in many], 1)
-
-    # what was observed is one of the patterns
-    counted = (_in_parts(beyond, PATTERNS, n).sum(0) + 1).tolist() if many else []
-    drawn = iter(counted)
-    return [
-        _exact(one) if exact else next(drawn) / (PATTERNS + 1)
-        for one, exact in zip(differences, few, strict=True)
-    ]
-
-
-def _exact(difference: Tensor) -> float:
-    changing = difference[difference != 0]
-    m = len(changing)
-    flips = torch.arange(2**m)[:, None] >> torch.arange(m) & 1  # every pattern of signs
-    return float(_beyond(flips, changing).double().mean())
-
-
-def _beyond(flips: Tensor, values: Tensor) -> Tensor:
-    """Whether the sum with each pattern of signs (p, n) is as far from 0 as the observed one."""
-    observed = values.sum().abs() * (1 - 1e-12)  # a sum in another order is equal, too
-    return _signed(flips, values).abs() >= observed
-
-
-def _signed(flips: Tensor, values: Tensor) -> Tensor:
-    return (1 - 2 * flips).double() @ values
-
-
-def _in_parts(make: Callable[[int], Tensor], total: int, width: int) -> Tensor:
-    """`total` numbers by rows of random ones, as many rows at a time as memory should hold."""
-    size = max(1, AT_ONCE // width)
-    return torch.cat([make(min(size, total - done)) for done in range(0, total, size)])
-
-
-def _checked(values: Tensor) -> Tensor:
+def check_values(values: Tensor) -> Tensor:
+    """Return values (n,) in float64 on the CPU; raise InputError unless all are finite."""
     if values.ndim != 1 or len(values) == 0 or not bool(values.isfinite().all()):
         raise InputError(
             f"values of shape {tuple(values.shape)}, or not finite",
-            "one finite number for each sample, (n,), n >= 1",
-            "give for example curve.auc",
+            "one finite number per sample, (n,), n >= 1",
+            "pass for example curve.auc",
         )
     return values.detach().cpu().double()

@@ -17,30 +17,30 @@ Model = Callable[[Tensor], Tensor]  # (n, *features) -> (n, c)
 
 
 @dataclass(frozen=True)
-class Reading:
+class Predictions:
     """What a classifier makes of each sample of a batch."""
 
     prediction: Tensor  # (n,) the class with the largest output
     margin: Tensor  # (n,) (max - second max) / max of the probabilities, in [0, 1]
 
 
-def read(model: Model, x: Tensor, *, batch: int = 250) -> Reading:
-    """Class and margin of every sample, `batch` samples per forward pass.
+def predict(model: Model, x: Tensor, *, batch_size: int = 256) -> Predictions:
+    """Class and margin of every sample, at most `batch_size` samples per forward pass.
 
     x  (n, *features), n >= 1
     """
     with torch.inference_mode():
-        parts = [reading_of(model(part)) for part in torch.split(x, batch)]
-    return Reading(
+        parts = [predictions_of(model(part)) for part in torch.split(x, batch_size)]
+    return Predictions(
         torch.cat([part.prediction for part in parts]), torch.cat([part.margin for part in parts])
     )
 
 
-def reading_of(output: Tensor) -> Reading:
+def predictions_of(output: Tensor) -> Predictions:
     """The reading of an output (n, c). Raises InputError for another shape, and for NaN."""
     lead = margin(output)  # first, because it checks the shape
     check_output(output)
-    return Reading(output.argmax(1), lead)
+    return Predictions(output.argmax(1), lead)
 
 
 def check_output(output: Tensor) -> None:

@@ -14,7 +14,7 @@ MODEL, X = perceptron(6, 5, 3, seed=1)
 
 
 class Recorder:
-    """Gradient times input, and the samples and classes it was asked for."""
+    """Gradient times input, and the samples and classes it was call for."""
 
     def __init__(self):
         self.x, self.target = [], []

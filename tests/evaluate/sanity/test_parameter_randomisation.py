@@ -1,4 +1,4 @@
-"""Parameters and targets drawn anew, against slow twins that copy, draw and compare one by one."""
+"""Parameter randomisation, against loops that copy, reset and compare layer by layer."""
 
 import copy
 import math
@@ -13,7 +13,7 @@ from torch import nn
 
 import relprop
 from relprop.errors import InputError
-from relprop.evaluate import parameter_randomisation, target_randomisation
+from relprop.evaluate import parameter_randomisation
 
 MODEL, X = perceptron(6, 5, 4, 3)
 
@@ -27,7 +27,7 @@ def rank_correlations(first, second):
 
 
 @pytest.mark.parametrize("mode", ["cascading", "independent"])
-def test_parameter_randomisation_is_that_of_its_twin(mode):
+def test_it_equals_a_loop_over_layers(mode):
     got = parameter_randomisation(MODEL, X, gradient_times_input, mode=mode, seed=5)
     target = MODEL(X).argmax(1)
     before = gradient_times_input(MODEL, X, target)
@@ -56,14 +56,14 @@ def test_the_model_is_not_written(mode):
         return gradient_times_input(model, x, target)
 
     got = parameter_randomisation(model, x, method, mode=mode)
-    assert got.by == ("reset_parameters",) * 3
+    assert got.initialisers == ("reset_parameters",) * 3
     assert {id(one) for one in seen} == {id(seen[0])} != {id(model)}
     assert torch.get_rng_state().equal(random)
     assert_unchanged(model, before)
 
 
-def test_independent_puts_everything_back_running_statistics_too():
-    """The last layer to be drawn comes first, so that what it left would be seen in the others."""
+def test_independent_restores_everything_running_statistics_too():
+    """The output layer comes first: if it were not restored, the calls for the others would see it."""
     model = randomise(Net())
     states = []
 
@@ -105,7 +105,7 @@ def test_layers_are_in_the_order_in_which_they_run():
     x = torch.randn(5, 3, 2)
     got = parameter_randomisation(HeadFirst().eval(), x, gradient_times_input)
     assert got.layers == ("head", "attention.out_proj", "attention", "stem", "")
-    assert got.by == ("reset_parameters",) * 2 + ("normal", "reset_parameters", "normal")
+    assert got.initialisers == ("reset_parameters",) * 2 + ("normal", "reset_parameters", "normal")
     some = parameter_randomisation(
         HeadFirst().eval(), x, gradient_times_input, layers=["head", "att*"]
     )
@@ -138,56 +138,24 @@ def test_batches_change_no_number(mode):
 def test_a_method_follows_the_copy_as_a_new_explainer_would():
     model, x = randomise(dense(6, 9, 3)).double(), torch.rand(3, 6).double()
     method = relprop.Method(relprop.Explainer(model, "epsilon-plus"))
-    kept = parameter_randomisation(model, x, method)
-    anew = parameter_randomisation(
+    cached = parameter_randomisation(model, x, method)
+    expected = parameter_randomisation(
         *(model, x), lambda m, x, t: relprop.explain(m, x, "epsilon-plus", t).relevance
     )
-    torch.testing.assert_close(kept.cosine, anew.cosine)
-    torch.testing.assert_close(kept.spearman, anew.spearman)
-    assert (kept.cosine < 0.999).all()
+    torch.testing.assert_close(cached.cosine, expected.cosine)
+    torch.testing.assert_close(cached.spearman, expected.spearman)
+    assert (cached.cosine < 0.999).all()
     assert method.of(model) is method.explainer
 
 
 def test_its_table_has_a_line_for_each_layer():
     lines = repr(parameter_randomisation(MODEL, X, looks_at_the_input_alone)).splitlines()
     assert lines[0] == "cascading, 7 samples"
-    assert lines[1].split() == ["layer", "drawn", "by", "Spearman", "cosine"]
+    assert lines[1].split() == ["layer", "initialiser", "Spearman", "cosine"]
     one = ["1.0000", "[1.0000,", "1.0000]"]
     assert lines[4].split() == ["0", "reset_parameters", *one, *one]
     constant = parameter_randomisation(MODEL, X, lambda model, x, target: torch.ones_like(x))
     assert "undefined" in repr(constant).splitlines()[2]
-
-
-# ---- targets ---------------------------------------------------------------------------
-
-
-def test_target_randomisation_is_that_of_its_twin():
-    got = target_randomisation(MODEL, X, gradient_times_input, target=1, seed=3)
-    assert got.target.tolist() == [1] * 7
-    first, second = (gradient_times_input(MODEL, X, t) for t in (got.target, got.other))
-    torch.testing.assert_close(got.spearman, rank_correlations(first, second))
-    torch.testing.assert_close(got.cosine, torch.cosine_similarity(first, second))
-
-
-def test_the_other_class_is_any_but_the_target():
-    x, target = torch.randn(3000, 6).double(), torch.arange(3000) % 3
-    got = target_randomisation(MODEL, x, looks_at_the_input_alone, target=target)
-    found = torch.zeros(3, 3).index_put((got.target, got.other), torch.ones(3000), accumulate=True)
-    assert found.diagonal().tolist() == [0, 0, 0]
-    for row in range(3):
-        counts = [int(found[row, other]) for other in range(3) if other != row]
-        assert stats.chisquare(counts).pvalue > 0.01
-    again = target_randomisation(MODEL, x, looks_at_the_input_alone, target=target)
-    assert got.other.equal(again.other)
-
-
-def test_of_two_opposite_classes_relevance_is_opposite():
-    model = nn.Linear(6, 2, bias=False).double().eval()
-    with torch.no_grad():
-        model.weight[1] = -model.weight[0]
-    got = target_randomisation(model, X, gradient_times_input)
-    torch.testing.assert_close(got.spearman, -torch.ones(7).double())
-    assert "cosine    -1.0000 [-1.0000, -1.0000]" in repr(got)
 
 
 # ---- bad input -------------------------------------------------------------------------
@@ -202,7 +170,7 @@ def test_of_two_opposite_classes_relevance_is_opposite():
         ("layers=\\['no'\\]", {"layers": ["no"]}),
         ("layers='\\*'", {"layers": "*"}),
         ("relevance of type Tensor", {"relevance": X}),
-        ("gave of type list", {"relevance": lambda model, x, target: x.tolist()}),
+        ("result of type list", {"relevance": lambda model, x, target: x.tolist()}),
         ("or not finite", {"relevance": lambda model, x, target: x / 0}),
         ("relevance of 1 samples, of 7", {"relevance": lambda model, x, target: x[:1]}),
         ("class 3 of a model with 3 classes", {"target": 3}),
@@ -222,9 +190,3 @@ def test_a_model_that_cannot_be_copied_is_refused():
     model.history = (model[0].weight * 2).sum()
     with pytest.raises(InputError, match="Sequential cannot be copied"):
         parameter_randomisation(model, x, gradient_times_input)
-
-
-def test_one_class_has_no_other():
-    model, x = perceptron(6, 1)
-    with pytest.raises(InputError, match="a model of one class"):
-        target_randomisation(model, x, gradient_times_input)
