@@ -81,7 +81,7 @@ def test_loading_draws_no_random_numbers():
 
 @pytest.mark.parametrize("call", [load_model, model_card])
 def test_an_unknown_name_offers_the_closest(call):
-    with pytest.raises(InputError, match=r"'mnist-cmn'\n.*mnist-dnn-500(.|\n)*mean 'mnist-cnn'\?"):
+    with pytest.raises(InputError, match=r"'mnist-cmn'\n.*mnist-dnn-500(.|\n)*write .mnist-cnn"):
         call("mnist-cmn")
 
 

@@ -83,7 +83,7 @@ def test_the_cnn_trains_too(tmp_path):
 
 
 def test_bad_arguments_stop_before_any_work(tmp_path):
-    with pytest.raises(InputError, match=r"'mnist-cmn'\n(.|\n)*mean 'mnist-cnn'\?"):
+    with pytest.raises(InputError, match=r"'mnist-cmn'\n(.|\n)*write .mnist-cnn"):
         tiny_run(tmp_path / "out", name="mnist-cmn")
     with pytest.raises(InputError, match="epochs is 0"):
         tiny_run(tmp_path / "out", epochs=0)

@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..errors import FileError, InputError
+from ..support.arguments import suggest
 from ..support.files import write_atomically
 from .architecture import ARCHITECTURES, Layer, build, describe
 
@@ -170,11 +170,10 @@ def _path_of(name_or_path: str | Path) -> Path:
 
 def _shipped_path(name: str) -> Path:
     if name not in shipped_models():
-        closest = get_close_matches(name, shipped_models(), n=1, cutoff=0.0)
         raise InputError(
             f"there is no model named {name!r}",
             f"{', '.join(shipped_models())}, or the path of a .safetensors file",
-            f"did you mean {closest[0]!r}?" if closest else "give a path",
+            suggest(name, shipped_models(), otherwise="give a path"),
         )
     return SHIPPED / f"{name}.safetensors"
 

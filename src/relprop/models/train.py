@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorData
 from ..data import Digits
 from ..data.digits import TITLES, Family
 from ..errors import InputError, MissingExtraError
+from ..support.arguments import suggest
 from ..support.extras import needs
 from ..support.progress import QUIET, Advance, Progress
 from .architecture import ARCHITECTURES, build
@@ -152,12 +152,8 @@ def _amount(digits: Digits) -> str:
 def training_of(name: str, epochs: int | None = None) -> Training:
     """How the model of this name is trained. Raises InputError for an unknown name."""
     if name not in TRAININGS:
-        closest = get_close_matches(name, TRAININGS, n=1, cutoff=0.0)[0]
-        raise InputError(
-            f"there is no training for a model named {name!r}",
-            ", ".join(TRAININGS),
-            f"did you mean {closest!r}?",
-        )
+        given = f"there is no training for a model named {name!r}"
+        raise InputError(given, ", ".join(TRAININGS), suggest(name, TRAININGS))
     if epochs is not None and epochs < 1:
         raise InputError(f"epochs is {epochs}", "a whole number from 1 up", "train for 1 or more")
     return replace(TRAININGS[name], epochs=epochs or TRAININGS[name].epochs)

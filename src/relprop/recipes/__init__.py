@@ -1,1 +1,1 @@
-"""Which rule each operation gets: recipes, selectors, presets, and their text form."""
+"""Recipes assign rules to operations: recipe, selectors, presets, and the text form."""

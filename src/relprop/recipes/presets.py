@@ -1,10 +1,12 @@
-"""The preset recipes: functions from parameters to the rows of a recipe.
+"""Preset recipes: functions from parameters to the rows of a recipe.
 
-The uniform ones give one rule to every layer. The epsilon-... ones give each depth its own, and are
-defined as in the Zennit library (Anders et al. 2021), with its defaults. attnlrp and cp-lrp are
-those of Achtibat et al. 2024 and Ali et al. 2022, by default without an epsilon at layers, as in
-the efficient rules of the authors' own library: relevance per unit of a sum is not divided by it.
-Between layers all but cp-lrp agree.
+Takes rule parameters. Gives rows. Must not know any model: depth and kind select the operations.
+
+Uniform presets give one rule to every layer. The epsilon-... presets choose by depth and layer type
+as the Zennit library does, with its defaults (Anders et al. 2021). attnlrp and cp-lrp are the
+recipes of Achtibat et al. 2024 and Ali et al. 2022. Their layers have no epsilon by default, as in
+the efficient rules of the authors' own library, where relevance per unit of activation passes a
+layer without a division. Between layers all presets agree, except cp-lrp.
 """
 
 from collections.abc import Callable, Container, Mapping
@@ -22,8 +24,8 @@ FLAT = Rule("flat", {})
 POOLING = RecipeRow(Selector(kinds=("average-pool",)), Rule("epsilon", {}))
 
 
-def _between(softmax: str, attention: str) -> list[RecipeRow]:
-    """The rows for what stands between layers, as AttnLRP has it where it defines it."""
+def _rows_between_layers(softmax: str, attention: str) -> list[RecipeRow]:
+    """Return the rows for all that is no layer: AttnLRP's rules wherever AttnLRP defines one."""
     rules: list[tuple[tuple[Kind, ...], str]] = [
         (("softmax",), softmax),
         (("attention",), attention),
@@ -35,24 +37,25 @@ def _between(softmax: str, attention: str) -> list[RecipeRow]:
     return [POOLING, *(RecipeRow(Selector(kinds=kinds), Rule(name, {})) for kinds, name in rules)]
 
 
-BETWEEN = _between("taylor", "attnlrp")
+BETWEEN_LAYERS = _rows_between_layers("taylor", "attnlrp")
 
 
 def _uniform(rule: Rule) -> list[RecipeRow]:
-    return [RecipeRow(Selector(kinds=LAYERS), rule), *BETWEEN]
+    return [RecipeRow(Selector(kinds=LAYERS), rule), *BETWEEN_LAYERS]
 
 
 def _by_kind(convolution: Rule, linear: Rule) -> list[RecipeRow]:
-    rows = [(("convolution",), convolution), (("linear",), linear)]
-    return [*(RecipeRow(Selector(kinds=kinds), rule) for kinds, rule in rows), *BETWEEN]  # type: ignore[arg-type]
+    rules: dict[Kind, Rule] = {"convolution": convolution, "linear": linear}
+    layers = [RecipeRow(Selector(kinds=(kind,)), rule) for kind, rule in rules.items()]
+    return [*layers, *BETWEEN_LAYERS]
 
 
 def _epsilon(epsilon: float, relative: bool) -> Rule:
     return Rule("epsilon", {"epsilon": epsilon, "relative": relative})
 
 
-def _zero() -> list[RecipeRow]:
-    return [RecipeRow(Selector(kinds=WEIGHTED_SUMS), ZERO), *BETWEEN[1:]]
+def _uniform_zero() -> list[RecipeRow]:
+    return [RecipeRow(Selector(kinds=WEIGHTED_SUMS), ZERO), *BETWEEN_LAYERS[1:]]
 
 
 def _uniform_epsilon(*, epsilon: float = 1e-6, relative: bool = False) -> list[RecipeRow]:
@@ -106,15 +109,15 @@ def _attnlrp(*, epsilon: float = 0.0) -> list[RecipeRow]:
 def _cp_lrp(*, epsilon: float = 0.0) -> list[RecipeRow]:
     layers = RecipeRow(Selector(kinds=LAYERS), _epsilon(epsilon, relative=False))
     gates = RecipeRow(Selector(kinds=("product",)), Rule("constant-gate", {}))
-    return [layers, gates, *_between("constant", "cp-lrp")]
+    return [layers, gates, *_rows_between_layers("constant", "cp-lrp")]
 
 
 def _auto() -> list[RecipeRow]:
     return []
 
 
-def automatic(kinds: Container[Kind]) -> tuple[str, str]:
-    """The preset for a model that has operations of these kinds, and why."""
+def choose_preset(kinds: Container[Kind]) -> tuple[str, str]:
+    """Return the preset that "auto" stands for in a model with these kinds, and the reason."""
     if "attention" in kinds or ("softmax" in kinds and "matmul" in kinds):
         return "attnlrp", "the model has attention"
     if "recurrent" in kinds:
@@ -124,10 +127,16 @@ def automatic(kinds: Container[Kind]) -> tuple[str, str]:
     return "epsilon", "the model has neither attention nor convolutions"
 
 
+def usual_rule(kind: Kind) -> str:
+    """Return the name of the rule that the preset "epsilon" gives to operations of a kind."""
+    rows = _uniform_epsilon()
+    return next(row.rule.name for row in rows if row.selector.kinds and kind in row.selector.kinds)
+
+
 PRESETS: Mapping[str, Callable[..., list[RecipeRow]]] = MappingProxyType(
     {
         "auto": _auto,
-        "zero": _zero,
+        "zero": _uniform_zero,
         "epsilon": _uniform_epsilon,
         "gamma": _uniform_gamma,
         "alpha-beta": _uniform_alpha_beta,

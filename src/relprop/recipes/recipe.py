@@ -1,7 +1,7 @@
-"""Recipes: which rule each operation of a model gets, as an ordered, printable table.
+"""Recipes: which rule each operation of a model gets, as an ordered table that can be printed.
 
-A recipe is the whole answer: the first row whose selector fits an operation gives its rule.
-Knows the rules' names and parameters, and nothing of any model.
+Takes names of presets, selectors and rules. Gives rows, of which the first that matches an
+operation decides its rule. Must not know any model.
 """
 
 from collections.abc import Container
@@ -14,16 +14,40 @@ from ..errors import InputError
 from ..graph.ops import Kind
 from ..rules.registry import Rule, RuleDefinition, brief
 from ..support.arguments import complete_parameters, keyword_parameters, suggest
-from . import serialize as documents
-from .presets import PRESETS, automatic
+from . import serialize
+from .presets import PRESETS, choose_preset
 from .selectors import RecipeRow, Selector
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """An ordered table of rows; the first that fits an operation gives its rule.
+    """Assign a rule to each operation of a model: the first row that matches decides.
 
-    Print it to read it. Make one with `Recipe.preset`, change it with `using`.
+    Make a recipe with `Recipe.preset`, extend it with `using`, print it to read it. Recipes do
+    not change: `using` returns another.
+
+    Attributes:
+        name: The preset and those of its parameters that are not the defaults.
+        rows: The rows, first match first.
+        automatic: The rows of a preset follow, chosen by what operations the model has.
+
+    Example:
+        >>> import relprop
+        >>> recipe = relprop.Recipe.preset("cp-lrp").using("head", "gamma", gamma=0.1)
+        >>> print(recipe)
+        recipe cp-lrp
+          "head"                               gamma(gamma=0.1)
+          any convolution or linear            epsilon(epsilon=0, relative=False)
+          any product                          constant-gate
+          any average-pool                     epsilon(epsilon=1e-06, relative=False)
+          any softmax                          constant
+          any attention                        cp-lrp
+          any product or matmul                uniform
+          any gate                             constant-gate
+          any normalisation                    constant-statistics
+          any recurrent                        signal-takes-all(epsilon=0.001)
+        >>> relprop.Recipe.from_toml(recipe.to_toml()) == recipe
+        True
     """
 
     name: str
@@ -32,69 +56,113 @@ class Recipe:
 
     @classmethod
     def preset(cls, name: str, **parameters: Any) -> "Recipe":
-        """A recipe by name: `Recipe.preset("gamma", gamma=0.1)`.
+        """Return a recipe by name.
 
-        auto: one of these, by what the model has; the plan says which.
-        Uniform: zero, epsilon, gamma, alpha-beta. By depth, as the Zennit library defines them:
-        epsilon-plus, epsilon-plus-flat, epsilon-gamma-box (low and high must be given),
-        epsilon-alpha2-beta1, epsilon-alpha2-beta1-flat. For attention: attnlrp, cp-lrp.
-        Raises InputError for an unknown name or parameter, and for a parameter out of range.
+        Args:
+            name: "auto" chooses one of the others by what operations the model has; the plan
+                says which. Uniform: "zero", "epsilon", "gamma", "alpha-beta". By depth and layer
+                type, as the Zennit library defines them: "epsilon-plus", "epsilon-plus-flat",
+                "epsilon-gamma-box", "epsilon-alpha2-beta1", "epsilon-alpha2-beta1-flat". For
+                attention: "attnlrp", "cp-lrp".
+            **parameters: Parameters of the preset's rules, such as `gamma`. "epsilon-gamma-box"
+                needs `low` and `high`, the bounds of the input: numbers, or tensors that
+                broadcast to a sample.
+
+        Raises:
+            InputError: An unknown name or parameter, or a parameter out of range.
+
+        Example:
+            >>> Recipe.preset("gamma", gamma=0.1).name
+            'gamma(gamma=0.1)'
         """
         if not isinstance(name, str) or name not in PRESETS:
             raise InputError(f"unknown preset {name!r}", ", ".join(PRESETS), suggest(name, PRESETS))
-        known = keyword_parameters(PRESETS[name])
-        given = complete_parameters(f'preset "{name}"', known, parameters)
+        signature = keyword_parameters(PRESETS[name])
+        values = complete_parameters(f'preset "{name}"', signature, parameters)
         changed = [
             f"{key}={brief(value)}"
-            for key, value in given.items()
-            if isinstance(value, Tensor) or value != known[key].default
+            for key, value in values.items()
+            if isinstance(value, Tensor) or value != signature[key].default
         ]
         label = f"{name}({', '.join(changed)})" if changed else name
-        return cls(label, tuple(PRESETS[name](**given)), automatic=name == "auto")
+        return cls(label, tuple(PRESETS[name](**values)), automatic=name == "auto")
 
     def using(
         self, selector: str | Selector, rule: str | RuleDefinition, **parameters: Any
     ) -> "Recipe":
-        """The same recipe, but with `rule` for the operations that `selector` fits.
+        """Return a recipe with another rule for the operations that `selector` selects.
 
-        selector  a glob on dotted names of modules, or a `Selector`
-        rule      a rule's name, or one of one's own, made by `relprop.rule`
-        It goes before all other rows. One that fits no operation is an error when planning.
-        Raises InputError for an unknown rule or parameter, and for a parameter out of range.
+        The new row comes before all others. Planning fails if it applies to no operation.
+
+        Args:
+            selector: A glob on dotted names of modules, or a `Selector`.
+            rule: Name of a rule, or a rule made by `relprop.rule`.
+            **parameters: Parameters of the rule.
+
+        Raises:
+            InputError: An unknown rule or parameter, or a parameter out of range.
+
+        Example:
+            >>> print(Recipe.preset("epsilon").using("features.*", "gamma").rows[0])
+            "features.*"                         gamma(gamma=0.25)
         """
         chosen = selector if isinstance(selector, Selector) else Selector(name=selector)
         row = RecipeRow(chosen, Rule.of(rule, parameters), required=True)
         return replace(self, rows=(row, *self.rows))
 
     def to_toml(self) -> str:
-        """The recipe as TOML. Raises InputError for a rule of one's own."""
-        return documents.to_toml(self._document)
+        """Write the recipe as TOML, without loss.
+
+        Raises:
+            InputError: The recipe has a rule made by `relprop.rule`, which is code.
+        """
+        return serialize.to_toml(self._fields)
 
     def to_json(self) -> str:
-        """The recipe as JSON. Raises InputError for a rule of one's own."""
-        return documents.to_json(self._document)
+        """Write the recipe as JSON, without loss.
+
+        Raises:
+            InputError: The recipe has a rule made by `relprop.rule`, which is code.
+        """
+        return serialize.to_json(self._fields)
 
     @classmethod
     def from_toml(cls, text: str) -> "Recipe":
-        """The recipe of TOML text. Raises InputError where it is none."""
-        found = documents.from_toml(text)
-        return cls(found.name, found.rows, found.automatic)
+        """Read a recipe from TOML, written by `to_toml` or by hand.
+
+        Raises:
+            InputError: The text is not a recipe.
+
+        Example:
+            >>> recipe = Recipe.from_toml('''
+            ... [[rows]]
+            ... kinds = ["convolution", "linear"]
+            ... rule = "gamma"
+            ... ''')
+            >>> print(recipe)
+            recipe recipe
+              any convolution or linear            gamma(gamma=0.25)
+        """
+        return cls(*serialize.from_toml(text))
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
-        """The recipe of JSON text. Raises InputError where it is none."""
-        found = documents.from_json(text)
-        return cls(found.name, found.rows, found.automatic)
+        """Read a recipe from JSON, written by `to_json` or by hand.
+
+        Raises:
+            InputError: The text is not a recipe.
+        """
+        return cls(*serialize.from_json(text))
 
     @property
-    def _document(self) -> documents.Document:
-        return documents.Document(self.name, self.rows, self.automatic)
+    def _fields(self) -> serialize.RecipeFields:
+        return serialize.RecipeFields(self.name, self.rows, self.automatic)
 
     def resolved(self, kinds: Container[Kind]) -> "Recipe":
-        """The recipe for a model that has operations of these kinds: "auto" chooses its rows."""
+        """Return the recipe for a model that has these kinds of operations: "auto" chooses."""
         if not self.automatic:
             return self
-        name, why = automatic(kinds)
+        name, why = choose_preset(kinds)
         label = f"{self.name}: {name}, as {why}"
         return Recipe(label, (*self.rows, *Recipe.preset(name).rows))
 

@@ -1,6 +1,12 @@
-"""The rows of a recipe: a selector of operations, and the rule that they get."""
+"""Selectors of operations, and the rows of a recipe, which pair a selector with a rule.
 
+Takes globs, kinds and depths, and the location of an operation. Gives whether it is selected.
+Must not know graphs or models.
+"""
+
+import operator
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -10,19 +16,29 @@ from ..rules.registry import Rule
 from ..support.arguments import suggest
 
 _COMPARISON = re.compile(r"(<=|>=|<|>)\s*(\d*\.?\d+)")
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 _EXAMPLES = {"name": "features.3", "type": "Conv2d", "operation": "detach"}
 _DEPTHS = '"first", "last", or a comparison with a fraction such as "< 0.3"'
 
 
 @dataclass(frozen=True)
 class Location:
-    """Where an operation stands in a model: what selectors look at.
+    """Where an operation is in a model: all that selectors look at.
 
-    module     dotted name of the module that ran it      type  that module's class
-    operation  its own name, as the plan prints it
-    depth   how many of all layers come before it, as a fraction
-    first   no other layer comes before it                last  none comes after it
-    gated   of a product: one factor is the other's gate
+    Attributes:
+        module: Dotted name of the module that runs the operation; "" for the model itself.
+        type: Class name of that module.
+        operation: The operation's name, as the plan prints it.
+        kind: Kind of rule that the operation takes; None if it needs none.
+        depth: Number of layers before it, as a fraction of all layers.
+        first: It is a layer, and no other layer comes before it.
+        last: It is a layer, and no other layer comes after it.
+        gated: It is a product, and one factor can be told to be the gate of the other.
     """
 
     module: str
@@ -37,15 +53,29 @@ class Location:
 
 @dataclass(frozen=True)
 class Selector:
-    """Which operations a row is for: all conditions must hold, None is no condition.
+    """Select operations of a model by name, type, kind and depth.
 
-    name   glob on the dotted name of the module that ran the operation
-    type   glob on that module's class, such as "Conv2d"
-    kinds  of operations
-    operation  glob on the operation's own name, such as "detach", as the plan prints it
-    depth  "first", "last": layers that no other layer comes before, or after; "< 0.3", "<=", ">",
-           ">=": how many of all layers come before it, as a fraction. Pooling does not count.
-    Raises InputError for a kind or a depth that does not exist.
+    An operation is selected if it meets all conditions that are not None. Globs are those of
+    `fnmatch`: `*` matches dots, too.
+
+    Attributes:
+        name: Glob on the dotted name of the module that runs the operation.
+        type: Glob on the class name of that module, such as "Conv2d".
+        kinds: Kinds of operations, such as ("convolution", "linear").
+        depth: "first" or "last" for layers that no other layer comes before or after; or a
+            comparison such as "< 0.3" with the number of layers before the operation, as a
+            fraction of all layers. Layers are convolutions and linear layers, not pooling.
+        operation: Glob on the name of the operation itself, such as "detach", as the plan
+            prints it.
+
+    Raises:
+        InputError: A condition of the wrong type, or a kind or depth that does not exist.
+
+    Example:
+        >>> import relprop
+        >>> early = relprop.Selector(kinds=("convolution",), depth="< 0.3")
+        >>> print(relprop.Recipe.preset("epsilon").using(early, "gamma").rows[0])
+        any convolution at depth < 0.3       gamma(gamma=0.25)
     """
 
     name: str | None = None
@@ -55,84 +85,91 @@ class Selector:
     operation: str | None = None
 
     def __post_init__(self) -> None:
-        for label in ("name", "type", "operation"):
+        """Check the conditions."""
+        for label, example in _EXAMPLES.items():
             glob = getattr(self, label)
             if glob is not None and not isinstance(glob, str):
-                example = f'write {label}="{_EXAMPLES[label]}"'
-                raise InputError(f"a selector's {label} of {glob!r}", "a string", example)
+                todo = f'write {label}="{example}"'
+                raise InputError(f"a selector with {label}={glob!r}", "a string, a glob", todo)
         if isinstance(self.kinds, str):
             todo = f'write kinds=("{self.kinds}",)'
-            raise InputError(f"kinds is {self.kinds!r}", "a tuple of kinds", todo)
+            raise InputError(f"a selector with kinds={self.kinds!r}", "a tuple of kinds", todo)
+        if isinstance(self.kinds, list):  # frozen records are hashed, which lists cannot be
+            object.__setattr__(self, "kinds", tuple(self.kinds))
         for kind in self.kinds or ():
             if kind not in KINDS:
                 raise InputError(f"the kind {kind!r}", ", ".join(KINDS), suggest(kind, KINDS))
-        simple = self.depth in (None, "first", "last")
-        if not simple and not _COMPARISON.fullmatch(str(self.depth)):
+        if self.depth not in (None, "first", "last") and not _COMPARISON.fullmatch(str(self.depth)):
             raise InputError(f"the depth {self.depth!r}", _DEPTHS, 'write depth="< 0.3"')
 
     @property
     def is_explicit(self) -> bool:
-        """Whether it says which modules or operations it is for."""
+        """Whether it names modules, their types or operations, and not only kinds or depths."""
         return any(glob is not None for glob in (self.name, self.type, self.operation))
 
-    def matches(self, place: Location) -> bool:
-        """Whether an operation at this place is selected."""
+    def matches(self, location: Location) -> bool:
+        """Tell whether an operation at this location is selected."""
         return (
-            (self.name is None or fnmatchcase(place.module, self.name))
-            and (self.type is None or fnmatchcase(place.type, self.type))
-            and (self.operation is None or fnmatchcase(place.operation, self.operation))
-            and (self.kinds is None or place.kind in self.kinds)
-            and self._is_so_deep(place)
+            (self.name is None or fnmatchcase(location.module, self.name))
+            and (self.type is None or fnmatchcase(location.type, self.type))
+            and (self.operation is None or fnmatchcase(location.operation, self.operation))
+            and (self.kinds is None or location.kind in self.kinds)
+            and self._matches_depth(location)
         )
 
-    def _is_so_deep(self, place: Location) -> bool:
+    def _matches_depth(self, location: Location) -> bool:
         if self.depth is None:
             return True
         if self.depth in ("first", "last"):
-            return place.first if self.depth == "first" else place.last
-        match = _COMPARISON.fullmatch(self.depth)
-        assert match is not None
-        bound, depth = float(match[2]), place.depth
-        return {"<": depth < bound, "<=": depth <= bound, ">": depth > bound, ">=": depth >= bound}[
-            match[1]
-        ]
+            return location.first if self.depth == "first" else location.last
+        comparison = _COMPARISON.fullmatch(self.depth)
+        assert comparison is not None
+        return _COMPARE[comparison[1]](location.depth, float(comparison[2]))
 
     def __str__(self) -> str:
-        simple = self.depth in ("first", "last")
-        parts = [f'"{self.name}"'] if self.name is not None else []
-        parts += [self.type] if self.type is not None else []
-        if not parts or self.kinds:
-            parts.append(f"any {self.depth} " if simple else "any ")
-            parts[-1] += " or ".join(self.kinds) if self.kinds else "operation"
-        elif simple:
-            parts.append(str(self.depth))
-        parts += [f"({self.operation})"] if self.operation is not None else []
-        if self.depth is not None and not simple:
-            parts.append(f"at depth {self.depth}")
-        return " ".join(parts)
+        compared = self.depth is not None and self.depth not in ("first", "last")
+        end = self.depth if self.depth and not compared else ""
+        words = [f'"{self.name}"'] if self.name is not None else []
+        words += [self.type] if self.type is not None else []
+        if not words or self.kinds:
+            kinds = " or ".join(self.kinds) if self.kinds else "operation"
+            words.append(f"any {end} {kinds}" if end else f"any {kinds}")
+        elif end:
+            words.append(end)
+        words += [f"({self.operation})"] if self.operation is not None else []
+        words += [f"at depth {self.depth}"] if compared else []
+        return " ".join(words)
 
 
 @dataclass(frozen=True)
 class RecipeRow:
-    """One line of a recipe. `required`: it must fit something, or planning fails."""
+    """One row of a recipe.
+
+    Attributes:
+        selector: Selects the operations.
+        rule: The rule that they get.
+        required: The row must apply to some operation, or planning fails: the user wrote it.
+    """
 
     selector: Selector
     rule: Rule
     required: bool = False
 
-    def matches(self, place: Location) -> bool:
-        """Whether an operation at this place gets the row's rule.
+    def matches(self, location: Location) -> bool:
+        """Tell whether the rule applies to an operation at this location.
 
-        An operation that needs no rule gets one only where a row names its module, or itself.
+        An operation that needs no rule gets one only from a row that names its module, its
+        module's type or the operation itself, and no kind.
         """
         definition = self.rule.definition
-        if place.kind is None:
-            explicit = (
-                definition.any_named and self.selector.is_explicit and not self.selector.kinds
-            )
-            return explicit and self.selector.matches(place)
-        clear = place.kind != "product" or place.gated or definition.receives != "signal"
-        return clear and place.kind in definition.kinds and self.selector.matches(place)
+        if location.kind is None:
+            explicit = self.selector.is_explicit and not self.selector.kinds
+            return definition.any_named and explicit and self.selector.matches(location)
+        # A rule that gives all relevance to the signal needs to know which factor that is.
+        unclear = location.kind == "product" and not location.gated
+        if unclear and definition.receives == "signal":
+            return False
+        return location.kind in definition.kinds and self.selector.matches(location)
 
     def __str__(self) -> str:
         return f"{self.selector!s:<36} {self.rule}"

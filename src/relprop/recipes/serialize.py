@@ -1,4 +1,4 @@
-"""Recipes as text: rows to and from TOML and JSON.
+"""Text form of recipes: TOML and JSON.
 
     name = "my recipe"
 
@@ -9,14 +9,17 @@
     low = 0.0
     high = 1.0
 
-A row's keys are those of its selector, `rule`, and the rule's parameters.
+The keys of a row are those of its selector, `rule`, `required`, and the parameters of the rule. A
+tensor is a table, `{ dtype = "float64", values = [[[0.1]], [[0.2]]] }`, which restores it exactly;
+a plain list is also read, as `torch.tensor` reads it.
+Takes the fields of a recipe, gives text, and back. Must not know what the rules do.
 """
 
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from numbers import Real
+from typing import Any, NamedTuple
 
 import tomli_w
 import torch
@@ -28,99 +31,128 @@ from ..support.arguments import suggest
 from .selectors import RecipeRow, Selector
 
 _SELECTOR = ("name", "type", "operation", "kinds", "depth")
-_TOP = dict.fromkeys(("name", "automatic", "rows"))
+_TOP = ("name", "automatic", "rows")
+_NO_ROWS = ("text without rows", "name, rows", 'write [[rows]] and rule = "epsilon"')
+_TENSOR = '{ dtype = "float32", values = [[[0.0]]] }'
 
 
-@dataclass(frozen=True)
-class Document:
-    """What the text of a recipe says; see `Recipe`."""
+class RecipeFields(NamedTuple):
+    """The fields of a `Recipe`, in their order."""
 
     name: str
     rows: tuple[RecipeRow, ...]
     automatic: bool
 
 
-def to_toml(document: Document) -> str:
-    """TOML that `from_toml` reads. Raises InputError for a rule of one's own."""
-    return tomli_w.dumps(_fields(document))
+def to_toml(fields: RecipeFields) -> str:
+    """Write a recipe as TOML. Raises InputError for a rule made by `relprop.rule`."""
+    return tomli_w.dumps(_as_table(fields))
 
 
-def to_json(document: Document) -> str:
-    """JSON that `from_json` reads. Raises InputError for a rule of one's own."""
-    return json.dumps(_fields(document), indent=2) + "\n"
+def to_json(fields: RecipeFields) -> str:
+    """Write a recipe as JSON. Raises InputError for a rule made by `relprop.rule`."""
+    return json.dumps(_as_table(fields), indent=2) + "\n"
 
 
-def from_toml(text: str) -> Document:
-    """What TOML says. Raises InputError for text that is no recipe, and says where."""
+def from_toml(text: str) -> RecipeFields:
+    """Parse a recipe written as TOML. Raises InputError where the text is none."""
     try:
-        return _document(tomllib.loads(text))
+        return _parse(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"text that is no TOML: {error}", "TOML", "mend it there") from error
+        raise InputError(f"text that is not TOML: {error}", "TOML", "correct it there") from error
 
 
-def from_json(text: str) -> Document:
-    """What JSON says. Raises InputError for text that is no recipe, and says where."""
+def from_json(text: str) -> RecipeFields:
+    """Parse a recipe written as JSON. Raises InputError where the text is none."""
     try:
-        return _document(json.loads(text))
+        return _parse(json.loads(text))
     except json.JSONDecodeError as error:
-        raise InputError(f"text that is no JSON: {error}", "JSON", "mend it there") from error
+        raise InputError(f"text that is not JSON: {error}", "JSON", "correct it there") from error
 
 
-def _fields(document: Document) -> dict[str, Any]:
-    rows = [_row(row) for row in document.rows]
-    return {"name": document.name, "automatic": document.automatic, "rows": rows}
+def _as_table(fields: RecipeFields) -> dict[str, Any]:
+    rows = [_row_as_table(row) for row in fields.rows]
+    return {"name": fields.name, "automatic": fields.automatic, "rows": rows}
 
 
-def _row(row: RecipeRow) -> dict[str, Any]:
+def _row_as_table(row: RecipeRow) -> dict[str, Any]:
     if row.rule.own is not None:
         raise InputError(
             f'the rule "{row.rule.name}", made by relprop.rule',
             "the rules that relprop has",
             "keep the recipe as code",
         )
-    selector = {key: getattr(row.selector, key) for key in _SELECTOR}
-    fields = {key: _plain(value) for key, value in selector.items() if value is not None}
-    fields |= {"required": True} if row.required else {}
-    parameters = {key: _plain(value) for key, value in row.rule.parameters.items()}
-    return {**fields, "rule": row.rule.name, **parameters}
+    conditions = {key: getattr(row.selector, key) for key in _SELECTOR}
+    selector = {key: _as_plain(value) for key, value in conditions.items() if value is not None}
+    required = {"required": True} if row.required else {}
+    parameters = {key: _as_plain(value) for key, value in row.rule.parameters.items()}
+    return {**selector, **required, "rule": row.rule.name, **parameters}
 
 
-def _plain(value: Any) -> Any:
+def _as_plain(value: Any) -> Any:
+    """Convert a value to what TOML and JSON can hold, without loss."""
     if isinstance(value, Tensor):
-        return value.tolist()
-    return list(value) if isinstance(value, tuple) else value
+        return {"dtype": str(value.dtype).removeprefix("torch."), "values": value.tolist()}
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, Real) and not isinstance(value, int | float):
+        return float(value)  # a number of NumPy's, say
+    return value
 
 
-def _document(found: Any) -> Document:
-    rows = found.get("rows", []) if isinstance(found, dict) else None
+def _parse(table: Any) -> RecipeFields:
+    rows = table.get("rows", []) if isinstance(table, dict) else None
     if not isinstance(rows, list):
-        raise InputError("text without rows", "name, rows", 'write [[rows]] and rule = "epsilon"')
-    for key in found:
+        raise InputError(*_NO_ROWS)
+    for key in table:
         if key not in _TOP:
             raise InputError(f"the key {key!r} in a recipe", ", ".join(_TOP), suggest(key, _TOP))
-    automatic = found.get("automatic", False)
+    automatic = table.get("automatic", False)
     if not isinstance(automatic, bool):
-        raise InputError(f"automatic = {automatic!r}", "true, false", "automatic = true")
+        raise InputError(f"automatic = {automatic!r}", "true, false", "write automatic = true")
     if not rows and not automatic:
-        raise InputError("text without rows", "name, rows", 'write [[rows]] and rule = "epsilon"')
-    name = str(found.get("name", "recipe"))
-    return Document(name, _parsed_rows(rows), automatic)
+        raise InputError(*_NO_ROWS)
+    name = str(table.get("name", "recipe"))
+    return RecipeFields(name, _parse_rows(rows), automatic)
 
 
-def _parsed_rows(rows: Sequence[Any]) -> tuple[RecipeRow, ...]:
-    return tuple(_parsed(row, number) for number, row in enumerate(rows, 1))
+def _parse_rows(rows: Sequence[Any]) -> tuple[RecipeRow, ...]:
+    return tuple(_parse_row(row, number) for number, row in enumerate(rows, 1))
 
 
-def _parsed(row: Any, number: int) -> RecipeRow:
+def _parse_row(row: Any, number: int) -> RecipeRow:
     if not isinstance(row, Mapping) or "rule" not in row:
         given = f"row {number} without a rule"
         raise InputError(given, "a table with a rule", 'write rule = "epsilon"')
     fields = dict(row)
-    chosen = {key: fields.pop(key) for key in _SELECTOR if key in fields}
-    if "kinds" in chosen:
-        kinds = chosen["kinds"]
-        chosen["kinds"] = tuple(kinds) if isinstance(kinds, list) else (kinds,)
+    selector = {key: fields.pop(key) for key in _SELECTOR if key in fields}
+    if "kinds" in selector:
+        kinds = selector["kinds"]
+        selector["kinds"] = tuple(kinds) if isinstance(kinds, list) else (kinds,)
     required = fields.pop("required", False) is True
     rule = fields.pop("rule")
-    parameters = {k: torch.tensor(v) if isinstance(v, list) else v for k, v in fields.items()}
-    return RecipeRow(Selector(**chosen), Rule(rule, parameters), required)
+    parameters = {key: _parse_value(key, value) for key, value in fields.items()}
+    return RecipeRow(Selector(**selector), Rule(rule, parameters), required)
+
+
+def _parse_value(key: str, value: Any) -> Any:
+    """Convert a parameter: a table or a list is a tensor, anything else stays as it is."""
+    if isinstance(value, list):
+        return _parse_tensor(key, value, None)
+    if not isinstance(value, Mapping):
+        return value
+    if set(value) != {"dtype", "values"}:
+        raise InputError(f"{key} = {dict(value)}", "dtype, values", f"write {key} = {_TENSOR}")
+    dtype = getattr(torch, str(value["dtype"]), None)
+    if not isinstance(dtype, torch.dtype):
+        given = f"the dtype {value['dtype']!r} of {key}"
+        raise InputError(given, "a dtype of torch's, such as float64", f"write {key} = {_TENSOR}")
+    return _parse_tensor(key, value["values"], dtype)
+
+
+def _parse_tensor(key: str, values: Any, dtype: torch.dtype | None) -> Tensor:
+    try:
+        return torch.tensor(values, dtype=dtype)
+    except (TypeError, ValueError, RuntimeError) as error:
+        allowed = "numbers, in nested lists of equal lengths"
+        raise InputError(f"{key} with {values!r}", allowed, f"write {key} = {_TENSOR}") from error

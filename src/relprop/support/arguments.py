@@ -1,4 +1,8 @@
-"""Keyword arguments of functions that are looked up by name, and names that were misspelt."""
+"""Names and keyword arguments as users write them: checked, completed, corrected.
+
+Takes what the user wrote and what is allowed. Gives complete arguments, or an error that suggests
+the nearest allowed name. Must not know what the names stand for.
+"""
 
 import difflib
 import inspect
@@ -7,29 +11,51 @@ from typing import Any
 
 from ..errors import InputError
 
+# difflib's similarity, 0 to 1: below it two names have so little in common that one is hardly a
+# misspelling of the other, and the suggestion would mislead.
+SIMILAR = 0.5
+
 
 def keyword_parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The keyword-only parameters of a function, by name."""
+    """Return the keyword-only parameters of a function, by name."""
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def suggest(name: object, names: Iterable[str]) -> str:
-    """The end of a sentence that offers the name nearest to a misspelt one."""
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    return f'write "{near[0]}"' if near else "choose one of these"
+def suggest(name: object, names: Iterable[str], otherwise: str = "choose one of these") -> str:
+    """Say which of `names` to write in place of a misspelt one; `otherwise` if none is near.
+
+    It is the "to do" of an error whose "allowed" lists the names.
+
+    Example:
+        >>> suggest("epsilom", ["zero", "epsilon"])
+        'write "epsilon"'
+        >>> suggest("alpha", ["zero", "epsilon"])
+        'choose one of these'
+    """
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=SIMILAR)
+    return f'write "{near[0]}"' if near else otherwise
 
 
 def complete_parameters(
-    what: str, known: Mapping[str, inspect.Parameter], given: Mapping[str, Any]
+    owner: str, parameters: Mapping[str, inspect.Parameter], values: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """All parameters in order, defaults filled in; unknown and missing ones are errors."""
-    allowed = ", ".join(known) or "no parameters"
-    for name in given:
-        if name not in known:
-            todo = suggest(name, known) if known else "leave it out"
-            raise InputError(f"{what} was given the parameter {name!r}", allowed, todo)
-    for name, parameter in known.items():
-        if name not in given and parameter.default is inspect.Parameter.empty:
-            raise InputError(f"{what} was not given {name!r}", allowed, f"write {name}=...")
-    return {name: given.get(name, parameter.default) for name, parameter in known.items()}
+    """Return a value for each parameter, in their order: the caller's, or else the default.
+
+    Args:
+        owner: What takes the parameters, as errors name it, such as 'rule "gamma"'.
+        parameters: The parameters by name, as `keyword_parameters` returns them.
+        values: What the caller passed, by name.
+
+    Raises:
+        InputError: A name that is no parameter, or a parameter without default that has no value.
+    """
+    allowed = ", ".join(parameters) or "no parameters"
+    for name in values:
+        if name not in parameters:
+            todo = suggest(name, parameters) if parameters else "leave it out"
+            raise InputError(f"{owner} was given the parameter {name!r}", allowed, todo)
+    for name, parameter in parameters.items():
+        if name not in values and parameter.default is inspect.Parameter.empty:
+            raise InputError(f"{owner} was not given {name!r}", allowed, f"write {name}=...")
+    return {name: values.get(name, parameter.default) for name, parameter in parameters.items()}
