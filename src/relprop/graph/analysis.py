@@ -1,6 +1,6 @@
-"""What can be known of a graph's values before it runs, found in one walk forward.
+"""Static analysis of a graph: what is known of its values before it runs.
 
-Takes a Graph. Knows operations, and nothing of recipes.
+Takes a graph; gives a GraphAnalysis. Knows operations; must not know recipes or rules.
 """
 
 from collections import Counter
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from .ir import Graph, Node, Ref
 from .ops import (
-    AS_ANOTHER,
     FACTORS,
+    FIRST_BY_VALUE,
     LAYERS,
     OPERATIONS,
     SHAPES_ONLY,
@@ -19,22 +19,27 @@ from .ops import (
     Principle,
     operation_of,
 )
+from .scales import Scales
 
 
 @dataclass
 class GraphAnalysis:
     """What is known of a graph's values, by their names.
 
-    sources      where relevance is taken: the explained inputs that hold floating numbers, and
-                 the embeddings of those that hold tokens -> the input's name
-    dependent    they depend on a source
-    nonnegative  they are >= 0 for every input
-    kinds        which kind of rule an operation takes; what is in no kind needs none
-    constant     product -> the position of the factor that is a gate or a statistic; also of a
-                 gate that may grow, such as that of a gated MLP, where a recipe may hold it
-    depth        how many of all layers come before, as a fraction; pooling does not count
-    first, last  layers that come before, after all others
-    folds        weighted sum -> the batch norm that folds into it
+    Attributes:
+        sources: Values at which the backward pass ends -> the input that they stand for: an
+            explained input of floating point numbers itself, or the embedding of token ids.
+        dependent: Values that depend on a source.
+        nonnegative: Values that are >= 0 for every input.
+        kinds: Operation -> the kind of rule that it takes; an operation that is not here takes no
+            rule.
+        constant_factor: Product -> index of the argument that the rule may hold constant: a gate,
+            a statistic, or the activated factor of a gated MLP.
+        depth: Fraction of the layers that run earlier; pooling is no layer here.
+        first_layers: Layers that no other layer comes before.
+        last_layers: Layers that no other layer comes after on the way to the output.
+        folds: Layer -> the batch norm that can be folded into its weights.
+        folded: Names of these batch norms.
     """
 
     sources: dict[str, str] = field(default_factory=dict)
@@ -50,41 +55,68 @@ class GraphAnalysis:
 
 
 def analyse_graph(graph: Graph, held: frozenset[str] = frozenset()) -> GraphAnalysis:
-    """Walk the graph once. `held` names values that count as constant."""
+    """Analyse all values in one pass forward, and layers' places in one pass back.
+
+    Args:
+        graph: The graph.
+        held: Names of values that a recipe holds constant: they count as independent of the input.
+    """
     analysis = GraphAnalysis(sources=find_sources(graph))
     analysis.dependent.update(name for name in analysis.sources if name not in held)
     scales = Scales()
     for node in graph.nodes:
-        inside = set(dependent_inputs(node, analysis.dependent))
-        if not node.floating or not inside or node.name in held or node.operation in SHAPES_ONLY:
-            continue  # a mask or an index that depends on the input is held as it is
+        inputs = set(dependent_inputs(node, analysis.dependent))
+        # A mask or an index that depends on the input is no floating point number: it is constant.
+        if not node.floating or not inputs or node.name in held or node.operation in SHAPES_ONLY:
+            continue
         analysis.dependent.add(node.name)
         operation = operation_of(node)
         if operation is None:
-            continue
+            continue  # the planner refuses it, unless nothing propagates through it
         if _is_nonnegative(node, operation, analysis.nonnegative):
             analysis.nonnegative.add(node.name)
         _find_kind(node, operation, analysis, scales)
-        scales.note(node, operation, inside, analysis)
+        scales.add(node, operation, inputs, analysis.nonnegative)
     _find_depths(graph, analysis)
-    analysis.folds = _folds(graph, analysis)
+    _find_last_layers(graph, analysis)
+    analysis.folds = _find_folds(graph, analysis)
     analysis.folded = frozenset(norm.name for norm in analysis.folds.values())
     return analysis
 
 
 def find_sources(graph: Graph) -> dict[str, str]:
-    """Value at which relevance is taken -> the input that it stands for."""
-    direct = {name: name for name in graph.tokens}
+    """Find the values at which the backward pass ends.
+
+    An input of token ids has no gradient. Its source is the embedding's result, also where the
+    model moves the ids (slices, shifts, concatenates) before it looks them up.
+
+    Returns:
+        Source -> name of the explained input that it stands for.
+    """
+    ids = {name: name for name in graph.tokens}
     sources = {name: name for name in graph.explained if name not in graph.tokens}
     for node in graph.nodes:
         index = node.args[1] if node.operation == "embedding" else None
-        if isinstance(index, Ref) and index.name in direct:
-            sources[node.name] = direct[index.name]
+        if isinstance(index, Ref) and index.name in ids:
+            sources[node.name] = ids[index.name]
         operation = OPERATIONS.get(node.operation)
         moves = not node.floating and operation and operation.principle is Principle.SELECTION
-        if moves and isinstance(node.args[0], Ref) and node.args[0].name in direct:
-            direct[node.name] = direct[node.args[0].name]
+        if moves and isinstance(node.args[0], Ref) and node.args[0].name in ids:
+            ids[node.name] = ids[node.args[0].name]
     return sources
+
+
+def dependent_inputs(node: Node, dependent: set[str]) -> tuple[str, ...]:
+    """List the inputs of a node that depend on the model's input and count by their values."""
+    names = node.inputs[:1] if node.operation in FIRST_BY_VALUE else node.inputs
+    return tuple(name for name in names if name in dependent)
+
+
+def dependent_args(node: Node, dependent: set[str]) -> tuple[int, ...]:
+    """List the indices of the positional arguments that depend on the model's input."""
+    return tuple(
+        i for i, arg in enumerate(node.args) if isinstance(arg, Ref) and arg.name in dependent
+    )
 
 
 def _is_nonnegative(node: Node, operation: Operation, nonnegative: set[str]) -> bool:
@@ -93,157 +125,88 @@ def _is_nonnegative(node: Node, operation: Operation, nonnegative: set[str]) -> 
     return operation.nonnegative == "always"
 
 
-@dataclass
-class Scales:
-    """Values by which others are scaled: found by where they come from.
-
-    statistics  computed from many entries of a value without weights: means, norms, variances
-    gates       name -> 2: between 0 and 1, of a sigmoid or a softmax; 1: of a shifted tanh or erf;
-                0: of a tanh or an erf, which is a signal too
-    activated   of an activation, such as the gate of a gated MLP
-    origins     what a value comes of by operations on each entry, selections and reductions alone
-    """
-
-    statistics: set[str] = field(default_factory=set)
-    gates: dict[str, int] = field(default_factory=dict)
-    activated: set[str] = field(default_factory=set)
-    origins: dict[str, frozenset[str]] = field(default_factory=dict)
-
-    def note(
-        self, node: Node, operation: Operation, inside: set[str], analysis: GraphAnalysis
-    ) -> None:
-        """Whether a value is one of them, from what its inputs are."""
-        entrywise = operation.elementwise or operation.principle in (
-            *(Principle.ACTIVATION, Principle.SELECTION, Principle.CHOICE),
-        )
-        if operation.reduces or (entrywise and self.statistics.issuperset(inside)):
-            self.statistics.add(node.name)
-        if operation.reduces or entrywise:
-            self.origins[node.name] = frozenset().union(*map(self.origin, inside))
-        moved = operation.principle is Principle.SELECTION and inside <= self.activated
-        if operation.principle is Principle.ACTIVATION or moved:
-            self.activated.add(node.name)
-        if operation.gate:
-            bounded = node.operation in ("tanh", "erf") and analysis.nonnegative.issuperset(inside)
-            self.gates[node.name] = 2 if operation.gate == "open" or bounded else 0
-        elif entrywise and inside <= set(self.gates):
-            shifted = node.operation in ("add", "sub", "rsub") and len(inside) == 1
-            scaled = node.operation in ("mul", "div") and isinstance(node.args[1], (int, float))
-            clipped = scaled and analysis.nonnegative.issuperset(inside)  # relu6(x + 3) / 6
-            lowest = min(self.gates[name] for name in inside)
-            self.gates[node.name] = 2 if clipped else max(lowest, 1) if shifted else lowest
-
-    def origin(self, name: str) -> frozenset[str]:
-        """The values that a value comes of without a layer between: itself, if there are none."""
-        return self.origins.get(name, frozenset({name}))
-
-    def normalise(self, statistic: str, value: str) -> bool:
-        """Whether a statistic is one of what it scales; if not, it is a value like another."""
-        only = statistic in self.statistics and value not in self.statistics
-        return only and not self.origin(statistic).isdisjoint(self.origin(value))
-
-
 def _find_kind(node: Node, operation: Operation, analysis: GraphAnalysis, scales: Scales) -> None:
-    places = dependent_args(node, analysis.dependent)
+    indices = dependent_args(node, analysis.dependent)
     kind = operation.kind
     if kind in ("product", "matmul") or kind in LAYERS:
-        kind = _kind_of_product(node, kind, places)
-    elif kind == "attention" and places == (2,):
-        kind = None  # linear in its values
+        kind = _kind_of_product(node, kind, indices)
+    elif kind == "attention" and indices == (2,):
+        kind = None  # only its values depend on the input: it is linear in them
     if kind == "product":
-        kind, constant = _constant_factor(node, scales)
-        analysis.constant_factor.update({node.name: constant} if constant is not None else {})
+        kind, constant = scales.constant_factor(node)
+        if constant is not None:
+            analysis.constant_factor[node.name] = constant
     if kind is not None:
         analysis.kinds[node.name] = kind
 
 
-def dependent_inputs(node: Node, dependent: set[str]) -> tuple[str, ...]:
-    """Names of the values that it takes which depend on the input, by their values."""
-    names = node.inputs[:1] if node.operation in AS_ANOTHER else node.inputs
-    return tuple(name for name in names if name in dependent)
+def _kind_of_product(node: Node, kind: Kind, indices: tuple[int, ...]) -> Kind | None:
+    """Tell products by the number of factors that depend on the input.
 
-
-def dependent_args(node: Node, dependent: set[str]) -> tuple[int, ...]:
-    """Positions of the arguments that depend on the input."""
-    return tuple(
-        i for i, arg in enumerate(node.args) if isinstance(arg, Ref) and arg.name in dependent
-    )
-
-
-def _kind_of_product(node: Node, kind: Kind, places: tuple[int, ...]) -> Kind | None:
-    """A product of two dependent factors is none of a layer; with one factor, it is linear."""
-    if kind in LAYERS and places == (0,):
+    With two, even F.linear is no layer: its weight is computed, and takes relevance as well. With
+    one, a product is linear, and needs no rule unless it is x W.
+    """
+    if kind in LAYERS and indices == (0,):
         return kind
     factors = FACTORS.get(node.operation, (0, 1))
-    if node.operation in ("addmm", "mm") and places == factors[:1] and not node.kwargs:
+    if node.operation in ("addmm", "mm") and indices == factors[:1] and not node.kwargs:
         return "linear"  # x W, with W constant
-    both = set(factors) <= set(places)
-    return ("product" if kind == "product" else "matmul") if both else None
-
-
-def _constant_factor(node: Node, scales: Scales) -> tuple[Kind, int | None]:
-    places = FACTORS.get(node.operation, (0, 1))
-    names = [node.args[i].name for i in places]
-    if node.operation == "div":
-        return "normalisation", 1
-    for i in (1, 0):
-        if scales.normalise(names[i], names[1 - i]):
-            return "normalisation", places[i]
-    rank = [scales.gates.get(name) or 0 for name in names]
-    if rank[0] != rank[1]:
-        return "gate", places[int(rank[1] > rank[0])]
-    activated = [place for place, n in zip(places, names, strict=True) if n in scales.activated]
-    return "product", activated[0] if len(activated) == 1 else None
+    if set(factors) <= set(indices):
+        return "product" if kind == "product" else "matmul"
+    return None
 
 
 def _find_depths(graph: Graph, analysis: GraphAnalysis) -> None:
-    layers = [node for node in graph.nodes if analysis.kinds.get(node.name) in LAYERS]
-    before = dict.fromkeys((layer.name for layer in layers), 0)
-    seen, passed = 0, set[str]()
+    layers = {node.name for node in graph.nodes if analysis.kinds.get(node.name) in LAYERS}
+    layers_before, after_layer = 0, set[str]()
     for node in graph.nodes:
-        analysis.depth[node.name] = min(1.0, seen / max(1, len(layers) - 1))
-        seen += node.name in before
-        reached = bool(passed.intersection(node.inputs))
-        if node.name in before and not reached:
+        analysis.depth[node.name] = min(1.0, layers_before / max(1, len(layers) - 1))
+        layers_before += node.name in layers
+        follows = not after_layer.isdisjoint(node.inputs)
+        if node.name in layers and not follows:
             analysis.first_layers.add(node.name)
-        if node.name in before or reached:
-            passed.add(node.name)
-    needed = {graph.output}
-    passed = set()
+        if node.name in layers or follows:
+            after_layer.add(node.name)
+
+
+def _find_last_layers(graph: Graph, analysis: GraphAnalysis) -> None:
+    reaches_output, before_layer = {graph.output}, set[str]()
     for node in reversed(graph.nodes):
-        if node.name not in needed:
+        if node.name not in reaches_output:
             continue
-        if node.name in before and node.name not in passed:
+        reaches_output.update(node.inputs)
+        is_layer = analysis.kinds.get(node.name) in LAYERS
+        if is_layer and node.name not in before_layer:
             analysis.last_layers.add(node.name)
-        if node.name in before or node.name in passed:
-            passed.update(node.inputs)
-        needed.update(node.inputs)
+        if is_layer or node.name in before_layer:
+            before_layer.update(node.inputs)
 
 
-def _folds(graph: Graph, analysis: GraphAnalysis) -> dict[str, Node]:
-    """Batch norms whose input is a weighted sum that nothing else uses."""
+def _find_folds(graph: Graph, analysis: GraphAnalysis) -> dict[str, Node]:
+    """Find the batch norms whose input is a layer that nothing else reads."""
     nodes = {node.name: node for node in graph.nodes}
     uses = Counter(name for node in graph.nodes for name in node.inputs)
     uses[graph.output] += 1
     folds: dict[str, Node] = {}
     for norm in graph.nodes:
-        before = _batch_normalised(norm, nodes, analysis)
-        if before is not None and uses[before.name] == 1:
-            folds[before.name] = norm
+        layer = _normalised_layer(norm, nodes, analysis)
+        if layer is not None and uses[layer.name] == 1:
+            folds[layer.name] = norm
     return folds
 
 
-def _batch_normalised(
+def _normalised_layer(
     norm: Node, nodes: Mapping[str, Node], analysis: GraphAnalysis
 ) -> Node | None:
-    """The weighted sum that feeds a batch norm, if its output channels are the normalised ones."""
+    """Find the layer that feeds a batch norm, if it has one scale for each output channel."""
     if norm.operation != "batch_norm" or not isinstance(norm.args[0], Ref):
         return None
     if any(name in nodes for name in norm.inputs[1:]):
         return None  # its weight is computed, perhaps after the layer that it would fold into
-    before = nodes.get(norm.args[0].name)
-    if before is None or before.name not in analysis.dependent:
+    layer = nodes.get(norm.args[0].name)
+    if layer is None or layer.name not in analysis.dependent:
         return None
-    kind = analysis.kinds.get(before.name)
-    fits = kind == "convolution" or (kind == "linear" and len(before.shape) == 2)
-    return before if fits else None
+    kind = analysis.kinds.get(layer.name)
+    # After a linear layer over sequences, batch norm scales dimension 1, which is no channel.
+    fits = kind == "convolution" or (kind == "linear" and len(layer.shape) == 2)
+    return layer if fits else None

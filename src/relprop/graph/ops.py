@@ -165,7 +165,7 @@ SHAPES_ONLY = frozenset(
 )
 
 # Of their arguments only the first counts by its values; the others by their shape or dtype.
-AS_ANOTHER = frozenset({"expand_as", "view_as", "type_as"})
+FIRST_BY_VALUE = frozenset({"expand_as", "view_as", "type_as"})
 
 # The two factors of a product, by position; 0 and 1 elsewhere. What comes before is added.
 FACTORS = MappingProxyType(
