@@ -18,7 +18,6 @@ from relprop.demo.output import FIGURES, NUMBERS, PAGE
 from relprop.errors import MissingExtraError
 from relprop.evaluate.statistics.classification import proportion
 from relprop.models import checkpoint as models
-from relprop.support.progress import NestedProgress, Progress
 
 HOME = str(Path(relprop.__file__).parents[1])  # of the package that is tested
 COUNT = 30
@@ -190,37 +189,3 @@ def test_version_and_help():
     help_text = relprop_command("demo", "--help").stdout
     for option in ("--model", "--digits", "--q", "--data-dir", "--out", "--seed", "--json"):
         assert option in help_text
-
-
-# ---- progress --------------------------------------------------------------------------
-
-
-def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(monkeypatch, capsys):
-    for terminal, expected in ((True, "bar"), (False, "lines")):
-        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
-        progress = Progress.detect()
-        assert progress.style == expected
-        with progress.stage("Reading", 4, "digits") as advance:
-            advance(4)
-        shown = capsys.readouterr()
-        assert shown.out == ""
-        assert "Reading" in shown.err
-        assert ("4/4" in shown.err) == terminal
-    assert Progress.detect(quiet=True).style == "quiet"
-
-
-def test_lines_say_every_half_minute_how_far_it_is(monkeypatch, capsys):
-    now = iter((0.0, 29.9, 30.1, 40.0, 61.0, 62.0))
-    monkeypatch.setattr("relprop.support.progress.time.perf_counter", lambda: next(now))
-    with Progress("lines").stage("Reading", 4, "digits") as advance:
-        for _ in range(4):
-            advance(1)
-    said = ["4 digits ...", "50% after 30 s", "100% after 61 s", "done in 62.0 s"]
-    assert capsys.readouterr().err.splitlines() == [f"Reading: {end}" for end in said]
-
-
-def test_a_part_counts_towards_the_stage_around_it():
-    done = []
-    with NestedProgress(done.append).stage("Within", 4, "digits") as advance:
-        advance(3)
-    assert done == [3]

@@ -165,7 +165,7 @@ def test_a_save_that_fails_leaves_the_old_files(saved, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_made(saved):
-    with pytest.raises(FileError, match=r"small\.json cannot be made"):
+    with pytest.raises(FileError, match=r"cannot create the folder .*small\.json"):
         save_model(small_model(), saved.with_suffix(".json") / "m.safetensors", CARD)
 
 

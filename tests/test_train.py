@@ -94,7 +94,7 @@ def test_bad_arguments_stop_before_any_work(tmp_path):
 
 def test_a_folder_that_cannot_be_made_stops_before_any_work(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileError, match="cannot be made"):
+    with pytest.raises(FileError, match="cannot create the folder"):
         tiny_run(tmp_path / "file" / "out", epochs=10**9)
 
 

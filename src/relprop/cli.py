@@ -107,9 +107,9 @@ def demo(
     from .demo.run import Settings, run_demo
 
     check_folder(out)
-    progress = Progress.fitting(quiet=quiet)
+    progress = Progress.detect(quiet=quiet)
     found = run_demo(Settings(model, digits, q, seed, data_dir), progress)
-    progress.say("Drawing figures and the page ...")
+    progress.log("Drawing figures and the page ...")
     publish(out, contents(found))
     click.echo(to_json(found) if as_json else short_table(found), nl=not as_json)
     if not as_json:
@@ -162,7 +162,7 @@ def compare(
     settings = Settings(
         *(models, methods or METHODS, fills, data, digits, steps, score, q, seed, data_dir)
     )
-    found = compare_into(settings, out, Progress.fitting(quiet=quiet))
+    found = compare_into(settings, out, Progress.detect(quiet=quiet))
     click.echo(to_json(found) if as_json else tables(found), nl=not as_json)
     if not as_json:
         click.echo(f"\nAll numbers and the curves: {out}")
@@ -183,7 +183,7 @@ def train(
     from .models.train import train as train_model
     from .models.train import training_of
 
-    progress, family = Progress.fitting(quiet=quiet), training_of(name).family
+    progress, family = Progress.detect(quiet=quiet), training_of(name).family
     digits = load_digits("train", data_dir, family, progress=progress)
     test = load_digits("test", data_dir, family, progress=progress)
     card = train_model(
@@ -203,7 +203,7 @@ def accuracy(name: str, data_dir: Path | None, quiet: bool) -> None:
     from .models.train import accuracy as measure
 
     model, family = load_model(name), known_family(model_card(name).family or "mnist")
-    digits = find_digits(data_dir, family, progress=Progress.fitting(quiet=quiet))
+    digits = find_digits(data_dir, family, progress=Progress.detect(quiet=quiet))
     share = measure(model, digits)
     click.echo(
         f"{name}: {share:.2%} of {len(digits.labels):,} images read correctly: {digits.source}"

@@ -15,8 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import FileError
-from ..models.checkpoint import make_folder
-from ..support.files import write_atomically
+from ..support.files import make_folder, write_file
 
 SETTINGS = "settings.json"
 
@@ -63,12 +62,6 @@ def open_folder(path: Path, record: Mapping[str, Any]) -> Folder:
         write_file(path / SETTINGS, json.dumps(record, indent=2).encode() + b"\n")
     make_folder(path / "blocks")
     return Folder(path)
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """A file, whole or not at all."""
-    with write_atomically(path) as file:
-        file.write(content)
 
 
 def _visible(path: Path) -> list[Path]:

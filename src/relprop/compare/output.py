@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..demo.plot import to_bytes
 from ..support.extras import needs
+from ..support.files import write_file
 from ..support.progress import QUIET, Progress
-from .blocks import write_file
 from .figure import curves_figure
 from .lines import to_csv
 from .results import Comparison, to_json

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..graph.inputs import Inputs
 from ..plan.plan import Plan
 from ..recipes.recipe import Recipe
-from ..support.files import path_of
+from ..support.files import as_path
 from ..support.progress import Progress
 from .batching import fitting, joined, parts
 from .check_inputs import Given, check_inputs
@@ -212,7 +212,7 @@ class Explainer:
     ) -> Iterator[Explanation]:
         device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
         count = len(batches) if isinstance(batches, Sized) else None
-        with Progress.fitting(quiet=not progress).stage("explain", count, "batches") as advance:
+        with Progress.detect(quiet=not progress).stage("explain", count, "batches") as advance:
             for x, target in ahead(batches, partial(_pair, prepare), device):
                 yield self._explain(x, target, request, explain)
                 advance(1)
@@ -241,7 +241,7 @@ class Explainer:
                 "one that was called, or that made a plan",
                 "call explainer.plan(x) first, for each shape of x",
             )
-        write_plans(path_of(path), Saved(self.recipe, self.output, read))
+        write_plans(as_path(path), Saved(self.recipe, self.output, read))
 
     @classmethod
     def load(cls, path: str | Path, model: nn.Module) -> "Explainer":
@@ -251,7 +251,7 @@ class Explainer:
         call raises CaptureError or PlanError if they differ.
         Raises FileError for a file that `save` did not write.
         """
-        saved = read_plans(path_of(path))
+        saved = read_plans(as_path(path))
         explainer = cls(model, saved.recipe, output=saved.output)
         explainer._programs = replace(explainer._programs, saved=saved.read)
         return explainer

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import FileError, InputError
 from ..support.arguments import suggest
-from ..support.files import write_atomically
+from ..support.files import make_folder, write_atomically
 from .architecture import ARCHITECTURES, Layer, build, describe
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -220,18 +220,6 @@ def _damaged(path: Path, what: str) -> FileError:
 def _wrong_card(what: str) -> InputError:
     names = ", ".join(field.name for field in fields(ModelCard))
     return InputError(f"not a model card: {what}", f"the fields {names}", "use ModelCard.to_json")
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder if it is missing. Raises FileError where that is not possible."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            f"the folder {folder} cannot be made: {error.strerror}",
-            "a path in a folder that may be written to",
-            "give another path",
-        ) from error
 
 
 def _write(path: Path, content: bytes, card: ModelCard) -> None:

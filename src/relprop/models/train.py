@@ -25,9 +25,10 @@ from ..data.digits import TITLES, Family
 from ..errors import InputError, MissingExtraError
 from ..support.arguments import suggest
 from ..support.extras import needs
+from ..support.files import make_folder
 from ..support.progress import QUIET, Advance, Progress
 from .architecture import ARCHITECTURES, build
-from .checkpoint import ModelCard, make_folder, save_model, shipped_models
+from .checkpoint import ModelCard, save_model, shipped_models
 
 if TYPE_CHECKING:
     from lightning import LightningModule

@@ -1,16 +1,24 @@
-"""Optional dependencies: an import that fails names the pip line that mends it."""
+"""Optional dependencies: an import that fails becomes an error with the pip line that mends it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from ..errors import MissingExtraError
 
 
 @contextmanager
 def needs(extra: str, purpose: str) -> Iterator[None]:
-    """Around imports: a missing package becomes a MissingExtraError that names the extra."""
+    """Turn an ImportError inside the block into a MissingExtraError.
+
+    Args:
+        extra: Name of the extra that installs the package.
+        purpose: What the package is needed for, as the error says it.
+    """
     try:
         yield
+    except MissingExtraError:  # is an ImportError, and says more precisely what is missing
+        raise
     except ImportError as error:
         package = (error.name or "a package").split(".")[0]
         raise MissingExtraError(
@@ -18,3 +26,10 @@ def needs(extra: str, purpose: str) -> Iterator[None]:
             f'the packages of the "{extra}" extra',
             f'pip install "relprop[{extra}]"',
         ) from error
+
+
+def require(extra: str, purpose: str, packages: Iterable[str]) -> None:
+    """Import packages before long work starts. Raises MissingExtraError for the first missing."""
+    with needs(extra, purpose):
+        for package in packages:
+            import_module(package)

@@ -1,6 +1,7 @@
-"""Colours and PNGs of inputs and of relevance.
+"""Colours and PNG images of inputs and of relevance.
 
-Takes tensors of one sample. Knows nothing of explanations, files or figures.
+Takes tensors of one sample. Gives RGBA arrays and PNG bytes. Must not know explanations, files or
+figures.
 """
 
 from io import BytesIO
@@ -12,43 +13,43 @@ from torch import Tensor
 
 from .extras import needs
 
-# Red speaks for the target, blue against it, white says nothing: told apart in every common form
-# of colour blindness, and by lightness from the middle outwards.
+# Red is relevance for the target, blue against it, white none: distinguishable under every common
+# form of colour blindness, and by lightness from the middle outwards.
 HEATMAP_COLOURS = "RdBu_r"
 
-Colours = NDArray[np.uint8]  # (height, width, 4)
+Colours = NDArray[np.uint8]  # RGBA, (height, width, 4)
 
 
 def relevance_colours(relevance: Tensor) -> Colours:
-    """Relevance (height, width) as colours: white is 0, full colour the largest |relevance|."""
+    """Colour relevance (height, width): white is 0, full colour the largest |relevance|."""
     values = relevance.detach().cpu().double()
     scale = float(values.abs().max()) or 1.0  # a map of zeros is all white
-    return _mapped((values / scale / 2 + 0.5).numpy(), HEATMAP_COLOURS)
+    return _apply_colour_map((values / scale / 2 + 0.5).numpy(), HEATMAP_COLOURS)
 
 
 def input_colours(sample: Tensor) -> Colours:
-    """A sample (height, width), or (3, height, width), black at its smallest value."""
+    """Colour a sample, (height, width) or (3, height, width), black at its smallest value."""
     values = sample.detach().cpu().double()
     low, high = float(values.min()), float(values.max())
     scaled = ((values - low) / ((high - low) or 1.0)).numpy()
     if scaled.ndim == 2:
-        return _mapped(scaled, "gray")
-    pixels = (scaled.transpose(1, 2, 0) * 255).round().astype(np.uint8)
-    return np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], axis=2)
-
-
-def _mapped(values: NDArray[Any], name: str) -> Colours:
-    with needs("demo", "pictures"):
-        from matplotlib import colormaps
-    colours: Colours = colormaps[name](values, bytes=True)
-    return colours
+        return _apply_colour_map(scaled, "gray")
+    rgb = (scaled.transpose(1, 2, 0) * 255).round().astype(np.uint8)
+    return np.concatenate([rgb, np.full_like(rgb[..., :1], 255)], axis=2)
 
 
 def png(colours: Colours) -> bytes:
-    """The colours as a PNG, one pixel each."""
-    with needs("demo", "pictures"):
+    """Encode colours as a PNG image, one image pixel per entry."""
+    with needs("demo", "images"):
         from matplotlib.image import imsave
     buffer = BytesIO()
-    nothing = {"Software": None}  # or the file names the version of matplotlib
-    imsave(buffer, colours, format="png", metadata=nothing)  # type: ignore[arg-type]
+    no_stamp = {"Software": None}  # else the file names the version of matplotlib
+    imsave(buffer, colours, format="png", metadata=no_stamp)  # type: ignore[arg-type]
     return buffer.getvalue()
+
+
+def _apply_colour_map(values: NDArray[Any], name: str) -> Colours:
+    with needs("demo", "images"):
+        from matplotlib import colormaps
+    colours: Colours = colormaps[name](values, bytes=True)
+    return colours

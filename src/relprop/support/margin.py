@@ -1,4 +1,4 @@
-"""The margin: how far the strongest class leads the second strongest."""
+"""The margin: by how much a classifier prefers the strongest class to the second strongest."""
 
 from typing import Literal
 
@@ -8,12 +8,27 @@ from ..errors import InputError
 
 
 def margin(scores: Tensor, on: Literal["probabilities", "scores"] = "probabilities") -> Tensor:
-    """(max - second max) / max of each row: the seed's measure of confidence.
+    """Measure a classifier's confidence by (max - second max) / max of each row.
 
-    scores  (n, classes), the raw output of a classifier, at least two classes
-    on      "probabilities": of softmax(scores), in [0, 1]; "scores": of the scores as they are,
-            which has no bounds and no meaning where the largest score is not positive
-    Returns (n,).
+    Args:
+        scores: Raw output of a classifier, (n, classes) with at least two classes.
+        on: "probabilities" takes the softmax of the scores first, so that the margin lies in
+            [0, 1]. "scores" takes them as they are: the margin then has no bounds, and no meaning
+            where the largest score is not positive.
+
+    Returns:
+        One margin per sample, (n,).
+
+    Raises:
+        InputError: `scores` is not (n, classes), or `on` has another value.
+
+    Example:
+        >>> import torch
+        >>> scores = torch.tensor([[4.0, 3.0, 0.0], [2.0, 2.0, 1.0]])
+        >>> margin(scores, on="scores").tolist()
+        [0.25, 0.0]
+        >>> round(margin(scores)[0].item(), 3)
+        0.632
     """
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise InputError(
