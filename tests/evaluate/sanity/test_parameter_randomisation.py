@@ -63,7 +63,7 @@ def test_the_model_is_not_written(mode):
 
 
 def test_independent_restores_everything_running_statistics_too():
-    """The output layer comes first: if it were not restored, the calls for the others would see it."""
+    """The output layer comes first: left as it is, it would be seen in all other calls."""
     model = randomise(Net())
     states = []
 

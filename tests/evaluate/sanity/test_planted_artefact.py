@@ -113,7 +113,7 @@ def linear(weight):
 
 
 def test_of_a_linear_model_shares_are_sums():
-    """Weights 1 inside and 1/2 outside: 9 and 45.5 of white pictures with it, 0 and 45.5 without."""
+    """Weights 1 inside, 1/2 outside: white pictures have 9 and 45.5, clean ones 0 and 45.5."""
     model = linear(torch.where(MASK, 1.0, 0.5))
     white = torch.ones(3, 1, SIDE, SIDE).double()
     black_there = white.masked_fill(MASK, 0.0)

@@ -118,7 +118,8 @@ def _p_values(differences: Sequence[Tensor], seed: int) -> list[float]:
 def _exact_p_value(difference: Tensor) -> float | None:
     """Compute the p-value over all sign patterns; None where there are too many to enumerate."""
     nonzero = difference[difference != 0]
-    if len(nonzero.abs().unique()) == 1:
+    sizes = nonzero.abs()
+    if bool((sizes == sizes[:1]).all()):
         return _binomial_p_value(int((nonzero > 0).sum()), len(nonzero))
     if 2 ** len(nonzero) > PATTERNS + 1:
         return None
@@ -135,7 +136,8 @@ def _binomial_p_value(positive: int, m: int) -> float:
     for k in range(min(positive, m - positive) + 1):
         tail += coefficient
         coefficient = coefficient * (m - k) // (k + 1)
-    return min(1.0, 2 * tail / 2**m)
+    p_value: float = 2 * tail / 2**m
+    return min(1.0, p_value)
 
 
 def _estimate_p_values(differences: Sequence[Tensor], seed: int) -> list[float]:
