@@ -1,6 +1,6 @@
-"""Similarity of two relevances of the same samples.
+"""Similarity of two relevance maps of the same samples.
 
-Takes two tensors of one shape. Must not know where they came from.
+Takes two tensors of one shape. Must not know where they come from.
 
 n  samples      d  features of one sample
 """
@@ -15,10 +15,11 @@ from ...errors import InputError
 
 @dataclass(frozen=True)
 class Similarity:
-    """How alike two relevances of each sample are, in [-1, 1]; 1 for the same, 0 for unrelated.
+    """How similar two relevance maps of each sample are, in [-1, 1]: 1 equal, 0 unrelated.
 
-    spearman  (n,) of the order of features; NaN where one of the two is constant
-    cosine    (n,) of the direction; NaN where one of the two is zero everywhere
+    Attributes:
+        spearman: Rank correlation of the features, (n,); NaN where a map is constant.
+        cosine: Cosine similarity, (n,); NaN where a map is zero everywhere.
     """
 
     spearman: Tensor
@@ -26,7 +27,27 @@ class Similarity:
 
 
 def similarity(first: Tensor, second: Tensor) -> Similarity:
-    """Compare relevances (n, *features), signed as they are. On the CPU, in float64."""
+    """Compare two relevance maps of each sample by rank and by direction.
+
+    Args:
+        first: Relevance, (n, *features); its sign counts.
+        second: Relevance of the same shape.
+
+    Returns:
+        Both similarities, (n,), in float64 on the CPU.
+
+    Raises:
+        InputError: The shapes differ.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import similarity
+        >>> first = torch.tensor([[1.0, 2.0, 3.0]])
+        >>> round(similarity(first, first**3).spearman.item(), 6)  # the same order
+        1.0
+
+    Sources: Spearman 1904; Adebayo et al. 2018, "Sanity checks for saliency maps", for its use.
+    """
     if first.shape != second.shape:
         raise InputError(
             f"relevances of shape {tuple(first.shape)} and {tuple(second.shape)}",
@@ -37,18 +58,17 @@ def similarity(first: Tensor, second: Tensor) -> Similarity:
 
 
 def spearman(first: Tensor, second: Tensor) -> Tensor:
-    """Spearman's rank correlation of each sample, (n,): rho = cos(r - mean r, s - mean s).
+    """Compute Spearman's rank correlation of each sample, (n,).
 
-    r and s are the ranks of the d features in each relevance, equal ones sharing their mean rank.
-    Source: Spearman 1904.
+    rho = cos(r - mean r, s - mean s), r and s the ranks of the d features, ties at their mean rank
     """
     r, s = (average_ranks(relevance) for relevance in (first, second))
-    middle = (r.shape[1] + 1) / 2
-    return cosine(r - middle, s - middle)
+    mean_rank = (r.shape[1] + 1) / 2
+    return cosine(r - mean_rank, s - mean_rank)
 
 
 def cosine(first: Tensor, second: Tensor) -> Tensor:
-    """cos(a, b) = a.b / (|a| |b|) of each sample, (n,)."""
+    """Compute cos(a, b) = a.b / (|a| |b|) of each sample, (n,)."""
     return (_unit(first) * _unit(second)).sum(1)
 
 
@@ -59,13 +79,15 @@ def _unit(values: Tensor) -> Tensor:
 
 
 def average_ranks(values: Tensor) -> Tensor:
-    """Ranks 1 to d of each sample's features, smallest first, ties at their mean rank: (n, d)."""
-    ordered, order = values.flatten(1).sort(1)
-    places = torch.arange(order.shape[1], device=order.device)
-    opens = torch.ones_like(order, dtype=torch.bool)  # whether a place is the first of equal ones
-    opens[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    closes = opens.roll(-1, 1)
-    first = places.where(opens, 0).cummax(1).values
-    last = places.where(closes, len(places)).flip(1).cummin(1).values.flip(1)
+    """Rank each sample's features from 1 to d, smallest first, ties at their mean rank: (n, d)."""
+    ascending, order = values.flatten(1).sort(1)
+    positions = torch.arange(order.shape[1], device=order.device)
+    # Equal values stand next to each other after sorting. Each run of them has a first and a last
+    # position; the mean rank of the run is the mean of the two, counted from 1.
+    starts_run = torch.ones_like(order, dtype=torch.bool)
+    starts_run[:, 1:] = ascending[:, 1:] != ascending[:, :-1]
+    ends_run = starts_run.roll(-1, 1)
+    first = positions.where(starts_run, 0).cummax(1).values
+    last = positions.where(ends_run, len(positions)).flip(1).cummin(1).values.flip(1)
     ranks = (first + last).double() / 2 + 1
     return torch.empty_like(ranks).scatter_(1, order, ranks)

@@ -94,7 +94,7 @@ def planted_artefact(
     Example:
         >>> import torch
         >>> from relprop.evaluate import planted_artefact
-        >>> model = torch.nn.Linear(4, 2, bias=False)
+        >>> model = torch.nn.Linear(4, 2, bias=False).eval()
         >>> weight = torch.tensor([[4.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
         >>> model.weight = torch.nn.Parameter(weight)
         >>> clean = torch.tensor([[0.0, 1.0, 1.0, 0.5], [0.0, 2.0, 1.0, 0.5]])

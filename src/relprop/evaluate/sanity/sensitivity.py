@@ -89,7 +89,7 @@ def sensitivity(
     Example:
         >>> import torch
         >>> from relprop.evaluate import sensitivity
-        >>> model, x = torch.nn.Linear(4, 3), torch.rand(5, 4)
+        >>> model, x = torch.nn.Linear(4, 3).eval(), torch.rand(5, 4)
         >>> constant = sensitivity(model, x, lambda model, x, target: x * 0 + 1, radius=0.01)
         >>> constant.maximum.tolist()
         [0.0, 0.0, 0.0, 0.0, 0.0]

@@ -73,7 +73,7 @@ def target_randomisation(
     Example:
         >>> import torch
         >>> from relprop.evaluate import target_randomisation
-        >>> model, x = torch.nn.Linear(4, 3), torch.rand(5, 4)
+        >>> model, x = torch.nn.Linear(4, 3).eval(), torch.rand(5, 4)
         >>> result = target_randomisation(model, x, lambda model, x, target: x)
         >>> result.cosine.min().item() > 0.999  # x itself does not depend on the class
         True
