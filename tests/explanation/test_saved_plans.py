@@ -1,4 +1,4 @@
-"""What was read of a model, saved and loaded: the same explanations, and nothing that runs code."""
+"""Captured models saved and loaded: the same explanations, and nothing that runs code."""
 
 import json
 
@@ -21,7 +21,7 @@ SAMPLE = (
 
 
 class Constants(nn.Module):
-    """Tensors in its code, an einsum, a gated unit, and sizes that are computed."""
+    """Constant tensors in its code, an einsum, a gated unit, and computed sizes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,16 +36,16 @@ class Constants(nn.Module):
 
 
 @pytest.fixture
-def unread(monkeypatch):
-    """A call that makes torch.export refuse from then on."""
+def no_capture(monkeypatch):
+    """A function that disables torch.export from then on."""
 
     def refuse(*args, **kwargs):
-        raise AssertionError("the model was read again")
+        raise AssertionError("the model was captured again")
 
     return lambda: monkeypatch.setattr(torch.export, "export", refuse)
 
 
-def same(model, x, path, recipe="auto"):
+def save(model, x, path, recipe="auto"):
     explainer = relprop.Explainer(model, recipe)
     expected = explainer(x, ledger=True)
     explainer.save(path)
@@ -53,10 +53,10 @@ def same(model, x, path, recipe="auto"):
 
 
 @pytest.mark.parametrize("name", SAMPLE)
-def test_a_saved_explainer_gives_the_same(name, tmp_path, unread):
+def test_a_saved_explainer_gives_the_same(name, tmp_path, no_capture):
     model, x = ZOO[name].build()
-    explainer, expected = same(model, x, tmp_path / "plans.safetensors")
-    unread()
+    explainer, expected = save(model, x, tmp_path / "plans.safetensors")
+    no_capture()
     loaded = relprop.Explainer.load(tmp_path / "plans.safetensors", model)
     got = loaded(x, ledger=True)
     assert str(loaded.plan(x)) == str(explainer.plan(x))
@@ -65,7 +65,7 @@ def test_a_saved_explainer_gives_the_same(name, tmp_path, unread):
     assert got.ledger.error == expected.ledger.error
 
 
-def test_several_shapes_and_what_the_code_holds(tmp_path, unread):
+def test_several_shapes_and_constants_of_the_code(tmp_path, no_capture):
     model, recipe = randomise(Constants()), relprop.Recipe.preset("epsilon", epsilon=0.1)
     small, large = signed(3, 4).float(), signed(3, 1, 4).float()[:, 0]
     explainer = relprop.Explainer(model, recipe)
@@ -73,14 +73,14 @@ def test_several_shapes_and_what_the_code_holds(tmp_path, unread):
     other = randomise(Constants())
     other.head = nn.Sequential(other.head)
     explainer.save(str(tmp_path / "plans"))
-    unread()
+    no_capture()
     loaded = relprop.Explainer.load(str(tmp_path / "plans"), model)
     assert loaded.recipe == recipe
     assert loaded(large).relevance.equal(expected)
     assert loaded.with_recipe("zero")(small).relevance.shape == small.shape
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "plans").read_bytes()
-    with pytest.raises(relprop.RelpropError, match="read again"):
+    with pytest.raises(relprop.RelpropError, match="captured again"):
         loaded(signed(3, 5).float())  # of a shape that was not saved
     with pytest.raises(relprop.RelpropError, match="no longer has"):
         relprop.Explainer.load(tmp_path / "plans", other)(small)
@@ -90,7 +90,7 @@ def test_other_weights_are_followed_and_another_model_is_refused(tmp_path):
     x = signed(2, 4).float()
     model = randomise(nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3)))
     relprop.Explainer(model, "zero").plan(x)
-    same(model, x, tmp_path / "plans", "zero")
+    save(model, x, tmp_path / "plans", "zero")
     other = randomise(nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3)), seed=1)
     got = relprop.Explainer.load(tmp_path / "plans", other)(x)
     assert got.relevance.equal(relprop.explain(other, x, "zero").relevance)
@@ -102,7 +102,7 @@ def test_other_weights_are_followed_and_another_model_is_refused(tmp_path):
 @pytest.fixture
 def saved(tmp_path):
     model, x = randomise(nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))), signed(2, 4)
-    same(model.double(), x, tmp_path / "plans", "zero")
+    save(model.double(), x, tmp_path / "plans", "zero")
     return model, x, tmp_path / "plans"
 
 
@@ -125,7 +125,7 @@ def rewrite(path, change):
         ("relu", "the operation 'relu'"),
     ],
 )
-def test_a_file_can_name_nothing_but_what_computes(saved, target, words):
+def test_a_file_can_name_only_operations_that_compute(saved, target, words):
     model, _, path = saved
     rewrite(path, lambda d: d["read"][0]["graph"]["nodes"][1].update(target=target))
     with pytest.raises(relprop.RelpropError, match=words):

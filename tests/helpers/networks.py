@@ -1,7 +1,7 @@
-"""Small networks that the tests share: real layer lists, narrow, weights drawn from a seed.
+"""Small networks that the tests share: narrow, with the layers of real ones and random weights.
 
-Biases are as large as what they are added to: with the near-zero biases of a fresh network, a rule
-that mistreats the bias would pass.
+Biases are as large as the sums that they are added to: the near-zero biases of a fresh network
+would hide a rule that mistreats the bias.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Draw every parameter and every BatchNorm statistic of model anew; returns it in eval mode."""
+    """Draw every parameter and BatchNorm statistic of model at random; return it in eval mode."""
     gen = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in (*model.named_parameters(), *model.named_buffers()):
@@ -32,17 +32,17 @@ def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def signed(*shape: int, seed: int = 1) -> Tensor:
-    """A float64 input of shape, both signs."""
+    """Draw a float64 input of either sign."""
     return drawn(torch.randn, shape, seed)
 
 
 def pixels(*shape: int, seed: int = 1) -> Tensor:
-    """A float64 input of shape in [0, 1], a third of it exactly 0, like the ground of a digit."""
+    """Draw a float64 input in [0, 1], a third of it exactly 0, like the background of a digit."""
     return (1.5 * drawn(torch.rand, shape, seed) - 0.5).clamp(min=0)
 
 
 def drawn(draw: Callable[..., Tensor], shape: tuple[int, ...], seed: int) -> Tensor:
-    """Float64 numbers, the same on every device."""
+    """Draw float64 numbers that are the same on every device."""
     gen = torch.Generator().manual_seed(seed)
     x = draw(shape, generator=gen, dtype=torch.float64, device="cpu")
     return x.to(torch.get_default_device())
@@ -61,7 +61,7 @@ class Residual(nn.Module):
 
 
 class Concat(nn.Module):
-    """What each branch gives, one after the other in dimension 1."""
+    """The outputs of several branches, concatenated in dimension 1."""
 
     def __init__(self, *branches: nn.Module) -> None:
         super().__init__()
@@ -133,3 +133,18 @@ def mnist_cnn() -> nn.Module:
         *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Flatten(), nn.Linear(3136, 128), nn.ReLU(), nn.Dropout(), nn.Linear(128, 10)),
     )
+
+
+class Deep(nn.Module):
+    """`depth` convolutions with ReLU, and a head, for (n, 1, 8, 8)."""
+
+    def __init__(self, depth: int = 3, width: int = 8) -> None:
+        super().__init__()
+        sizes = [1] + [width] * depth
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(sizes))
+        self.head = nn.Linear(width * 64, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x).relu()
+        return self.head(x.flatten(1))

@@ -1,9 +1,9 @@
-"""LRP through attention as its papers write it: dense, one sample, relevance itself carried back.
+"""Reference implementation of LRP through attention: dense, one sample, as the papers write it.
 
-Slow on purpose, numpy in float64, and apart from the package: nothing here imports it. The rules
-are those of Achtibat et al. 2024 (AttnLRP) and Ali et al. 2022 (CP-LRP). A model is written once
-more with these functions; each takes values that depend on the input (`Value`) or that do not
-(arrays), and notes how its relevance R goes back.
+Slow on purpose, numpy in float64, and independent of the package: nothing here imports it. The
+rules are those of Achtibat et al. 2024 (AttnLRP) and Ali et al. 2022 (CP-LRP). A test writes its
+model with these functions; each takes values that depend on the input (`Value`) or that do not
+(arrays), and records how relevance R is propagated to its operands.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ _NUMBERS = count()
 
 @dataclass(eq=False)
 class Value:
-    """What depends on the input, for one sample, and how its relevance goes back to its parents."""
+    """A value that depends on the input, for one sample, and the backward pass to its parents."""
 
     data: Array
     parents: Sequence["Value"] = ()
@@ -28,23 +28,23 @@ class Value:
     number: int = field(default_factory=lambda: next(_NUMBERS))
 
 
-Given = Value | Array
+Operand = Value | Array
 
 
-def data(value: Given | Tensor) -> Array:
-    """The numbers, in float64."""
+def data(value: Operand | Tensor) -> Array:
+    """Return the numbers, in float64."""
     if isinstance(value, Tensor):
         return value.detach().double().numpy()
     return value.data if isinstance(value, Value) else value
 
 
 def explain(x: Value, output: Value, k: int) -> Array:
-    """Relevance of x for output k, seeded with that output."""
-    seed = np.zeros_like(output.data)
-    seed[k] = output.data[k]
-    waiting = {output: seed}
+    """Propagate output k, whose relevance is its own value, to x."""
+    initial = np.zeros_like(output.data)
+    initial[k] = output.data[k]
+    waiting = {output: initial}
     while waiting:
-        value = max(waiting, key=lambda v: v.number)  # the last made: all that it gets has come
+        value = max(waiting, key=lambda v: v.number)  # the latest: all its relevance has arrived
         relevance = waiting.pop(value)
         if value is x:
             return relevance
@@ -58,8 +58,8 @@ def over(relevance: Array, z: Array) -> Array:
     return np.where(z == 0, 0.0, relevance / np.where(z == 0, 1.0, z))
 
 
-def _of(terms: Sequence[tuple[Given, Back | Callable[[Array], Array]]], result: Array) -> Given:
-    """A value whose parents are those of `terms` that depend on the input."""
+def _of(terms: Sequence[tuple[Operand, Back | Callable[[Array], Array]]], result: Array) -> Operand:
+    """Build a value whose parents are those of `terms` that depend on the input."""
     inside = [(v, back) for v, back in terms if isinstance(v, Value)]
     if not inside:
         return result
@@ -69,7 +69,7 @@ def _of(terms: Sequence[tuple[Given, Back | Callable[[Array], Array]]], result: 
 # ---- linear: weights, sums, copies ---------------------------------------------------------------
 
 
-def linear(x: Given, weight: Tensor, bias: Tensor | None, eps: float = 0.0) -> Given:
+def linear(x: Operand, weight: Tensor, bias: Tensor | None, eps: float = 0.0) -> Operand:
     """R_i = sum_j x_i w_ij / (z_j + eps sign z_j) R_j on each row of x (rows, inputs)."""
     a, w = data(x), data(weight)
     z = a @ w.T + (0.0 if bias is None else data(bias))
@@ -86,25 +86,25 @@ def linear(x: Given, weight: Tensor, bias: Tensor | None, eps: float = 0.0) -> G
     return _of([(x, back)], z)
 
 
-def add(a: Given, b: Given) -> Given:
+def add(a: Operand, b: Operand) -> Operand:
     """Each summand of one shape gets its share of the sum."""
     z = data(a) + data(b)
     return _of([(v, lambda r, v=v: data(v) * over(r, z)) for v in (a, b)], z)
 
 
-def masked(x: Given, mask: Array) -> Given:
+def masked(x: Operand, mask: Array) -> Operand:
     """X + mask, where mask may be -inf and has a share like any constant."""
     z = data(x) + mask
     return _of([(x, lambda r: np.where(np.isinf(z), 0.0, data(x) * over(r, z)))], z)
 
 
-def scale(x: Given, factor: Array | float) -> Given:
+def scale(x: Operand, factor: Array | float) -> Operand:
     """X times a constant."""
     return _of([(x, lambda r: r)], data(x) * factor)
 
 
-def move(x: Given, how: Callable[[Array], Array]) -> Given:
-    """Entries of x at other places, or several times: `how` works on their numbers too."""
+def move(x: Operand, how: Callable[[Array], Array]) -> Operand:
+    """Move or repeat entries of x; `how` is applied to their positions, too."""
     a = data(x)
     places = how(np.arange(a.size).reshape(a.shape))
 
@@ -117,8 +117,8 @@ def move(x: Given, how: Callable[[Array], Array]) -> Given:
     return _of([(x, back)], a.reshape(-1)[places])
 
 
-def join(values: Sequence[Given], axis: int) -> Given:
-    """Values one after the other."""
+def join(values: Sequence[Operand], axis: int) -> Operand:
+    """Concatenate values."""
     ends = np.cumsum([data(v).shape[axis] for v in values])
     begins = [0, *ends[:-1]]
 
@@ -130,22 +130,22 @@ def join(values: Sequence[Given], axis: int) -> Given:
     return _of(list(zip(values, backs, strict=True)), joined)
 
 
-def mean(x: Given, axis: int | tuple[int, ...]) -> Given:
+def mean(x: Operand, axis: int | tuple[int, ...]) -> Operand:
     """Each entry gets its share of the sum."""
     a = data(x)
     z = a.sum(axis, keepdims=True)
     return _of([(x, lambda r: a * over(r.reshape(z.shape), z))], a.mean(axis))
 
 
-# ---- what is not linear --------------------------------------------------------------------------
+# ---- nonlinear functions -------------------------------------------------------------------------
 
 
-def activation(x: Given, function: Callable[[Array], Array]) -> Given:
-    """Relevance passes as it is."""
+def activation(x: Operand, function: Callable[[Array], Array]) -> Operand:
+    """Pass relevance on unchanged."""
     return _of([(x, lambda r: r)], function(data(x)))
 
 
-def softmax(x: Given, constant: bool = False) -> Given:
+def softmax(x: Operand, constant: bool = False) -> Operand:
     """R_i = x_i (R_i - s_i sum_j R_j) on each row; constant: nothing."""
     a = data(x)
     s = np.exp(a - a.max(-1, keepdims=True))
@@ -165,7 +165,7 @@ def softmax(x: Given, constant: bool = False) -> Given:
     return _of([(x, back)], s)
 
 
-def matmul(a: Given, b: Given) -> Given:
+def matmul(a: Operand, b: Operand) -> Operand:
     """z_ij = sum_k a_ik b_kj: of each term's share half to each factor, or all to the only one."""
     left, right = data(a), data(b)
     z = left @ right
@@ -183,7 +183,7 @@ def matmul(a: Given, b: Given) -> Given:
     return _of([(a, lambda r: back(r)[0]), (b, lambda r: back(r)[1])], z)
 
 
-def product(a: Given, b: Given, rule: str = "uniform") -> Given:
+def product(a: Operand, b: Operand, rule: str = "uniform") -> Operand:
     """The product a * b, entry by entry.
 
     uniform: half each; proportional: by size; first: all to a, as b is a gate or a statistic
@@ -198,14 +198,14 @@ def product(a: Given, b: Given, rule: str = "uniform") -> Given:
 
 
 def normalise(
-    x: Given,
+    x: Operand,
     groups: Sequence[Array],
     weight: Array | float = 1.0,
     bias: Array | float = 0.0,
     *,
     centred: bool,
     eps: float,
-) -> Given:
+) -> Operand:
     """Gives y = (x - mean) / std w + b over each group of x's entries, std held constant.
 
     groups   places in x.reshape(-1)   weight, bias  of the shape of x
@@ -230,13 +230,13 @@ def normalise(
 
 
 def attention(
-    q: Given,
-    k: Given,
-    v: Given,
+    q: Operand,
+    k: Operand,
+    v: Operand,
     mask: Array | None = None,
     factor: float | None = None,
     constant: bool = False,
-) -> Given:
+) -> Operand:
     """softmax(q k^T factor + mask) v of one head, (length, width); constant: the weights are."""
     factor = data(q).shape[1] ** -0.5 if factor is None else factor
     scores = scale(matmul(q, move(k, np.transpose)), factor)
@@ -244,11 +244,13 @@ def attention(
     return matmul(softmax(scores, constant), v)
 
 
-def heads(q: Given, k: Given, v: Given, of_q: int, of_k: int | None = None, **how: object) -> Given:
+def heads(
+    q: Operand, k: Operand, v: Operand, of_q: int, of_k: int | None = None, **how: object
+) -> Operand:
     """Attention by heads, each some columns; several of q's may share one of k and v."""
     of_k = of_k or of_q
 
-    def head(x: Given, number: int, of: int) -> Given:
+    def head(x: Operand, number: int, of: int) -> Operand:
         return move(x, lambda n: np.split(n, of, 1)[number])
 
     results = []

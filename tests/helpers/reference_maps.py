@@ -1,4 +1,4 @@
-"""Small nets, written once more with reference_attention.py, and the comparison of their maps."""
+"""Small networks, written with torch and with reference_attention.py, and their comparison."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import relprop
-from helpers import reference_attention as slow
+from helpers import reference_attention as ref
 from helpers.networks import randomise, signed
 from relprop import Recipe
 
@@ -18,11 +18,11 @@ ROWS = [np.arange(WIDTH) + row * WIDTH for row in range(LENGTH)]
 ATTN = {"attnlrp": "attnlrp"}
 CONSTANT = {"attnlrp": False, "cp-lrp": True}  # whether the weights of attention are
 
-Twin = Callable[["Net", slow.Value, bool], slow.Given]
+Reference = Callable[["Net", ref.Value, bool], ref.Operand]
 
 
 class Net(nn.Module):
-    """Layers, a body that the test writes and a linear head over all that it returns.
+    """Layers, a body that the test writes, and a linear head over all that the body returns.
 
     body  (net, x, ...)   layers  by name
     """
@@ -39,20 +39,22 @@ class Net(nn.Module):
         return self.head(self.body(self, x).flatten(1))
 
 
-def linear(x: slow.Given, layer: nn.Linear) -> slow.Given:
-    """A layer in the twin."""
-    return slow.linear(x, layer.weight, layer.bias)
+def linear(x: ref.Operand, layer: nn.Linear) -> ref.Operand:
+    """A layer of torch in the reference implementation."""
+    return ref.linear(x, layer.weight, layer.bias)
 
 
-def twin_map(net: Net, twin: Twin, x: Tensor, k: int, constant: bool = False) -> Tensor:
-    """Relevance of a batch by the twin of net's body, and that the twin computes what net does."""
+def reference_relevance(
+    net: Net, reference: Reference, x: Tensor, k: int, constant: bool = False
+) -> Tensor:
+    """Compute the reference relevance of a batch, after a check that scores are those of net."""
     maps = []
     for sample, scores in zip(x, net(x), strict=True):
-        value = slow.Value(slow.data(sample))
-        flat = slow.move(twin(net, value, constant), np.ravel)
-        out = slow.linear(flat, net.head.weight, net.head.bias)
-        np.testing.assert_allclose(out.data, slow.data(scores), rtol=1e-9)
-        maps.append(torch.from_numpy(slow.explain(value, out, k)))
+        value = ref.Value(ref.data(sample))
+        flat = ref.move(reference(net, value, constant), np.ravel)
+        out = ref.linear(flat, net.head.weight, net.head.bias)
+        np.testing.assert_allclose(out.data, ref.data(scores), rtol=1e-9)
+        maps.append(torch.from_numpy(ref.explain(value, out, k)))
     return torch.stack(maps)
 
 
@@ -62,17 +64,21 @@ def assert_same(got: Tensor, want: Tensor, close: float = CLOSE) -> None:
     assert ((got - want).norm() / want.norm()).item() < close
 
 
-def check(net: Net, twin: Twin, x: Tensor, recipes: dict[str, Recipe | str] | None = None) -> None:
-    """By each recipe, for each class: the twin's map, and a ledger that closes.
+def check(
+    net: Net, reference: Reference, x: Tensor, recipes: dict[str, Recipe | str] | None = None
+) -> None:
+    """Compare the relevance of each class by each recipe with the reference; the ledger balances.
 
-    recipes  name -> recipe; the twin holds attention constant for "cp-lrp"
+    recipes  name -> recipe; the reference holds attention constant for "cp-lrp"
     """
     recipes = recipes or {name: name for name in CONSTANT}
     explainer = relprop.Explainer(net)
     for name, recipe in recipes.items():
         for k in range(CLASSES):
             e = explainer.with_recipe(recipe)(x, target=k, ledger=True)
-            assert_same(e.relevance, twin_map(net, twin, x, k, CONSTANT.get(name, False)))
+            assert_same(
+                e.relevance, reference_relevance(net, reference, x, k, CONSTANT.get(name, False))
+            )
             assert e.ledger.error < 1e-9
 
 
@@ -80,8 +86,10 @@ def tokens(*shape: int) -> Tensor:
     return signed(BATCH, *(shape or (LENGTH, WIDTH)))
 
 
-def built(body: Callable[..., Tensor], outputs: int = LENGTH * WIDTH, **more: nn.Module) -> Net:
-    """A net with layers a and b of WIDTH before the body's operation."""
+def two_layer_net(
+    body: Callable[..., Tensor], outputs: int = LENGTH * WIDTH, **more: nn.Module
+) -> Net:
+    """Build a network with linear layers a and b before the body's operation."""
     layers = {"a": nn.Linear(WIDTH, WIDTH), "b": nn.Linear(WIDTH, WIDTH), **more}
     return randomise(Net(body, outputs, **layers).double())
 

@@ -1,7 +1,8 @@
-"""LRP through LSTM, GRU and RNN as Arras et al. 2017 and 2019 write it: one sample, unit by unit.
+"""Reference implementation of LRP through LSTM, GRU and RNN: one sample, unit by unit.
 
-Slow on purpose, numpy in float64, and apart from the package: nothing here imports it. All shares
-are those of one sum, its terms apart and its bias left out of them:
+Written from Arras et al. 2017 and 2019. Slow on purpose, numpy in float64, and independent of the
+package: nothing here imports it. Every share is a term of a sum; a bias is part of the sum, but
+takes no share:
 
     R_i = a_i / (z + eps sign z) R      z = sum_i a_i + bias, sign 0 = +1
 
@@ -24,7 +25,7 @@ def sigmoid(z: Array) -> Array:
 
 
 def share(term: float, total: float, relevance: float, eps: float) -> float:
-    """What one term of a sum gets; a denominator of exactly zero has no shares to give."""
+    """Compute the share of a term of a sum; a denominator of exactly zero has no shares to give."""
     denominator = total - eps if total < 0 else total + eps
     return 0.0 if denominator == 0 else term / denominator * relevance
 
@@ -33,23 +34,23 @@ def share(term: float, total: float, relevance: float, eps: float) -> float:
 class Shares:
     """How relevance is shared: eps of every sum, and how much of a product its signal gets.
 
-    signal  1.0 is the rule. Less is wrong, to see that a comparison notices.
+    signal  1.0 is the rule; a smaller one is wrong, and tests that the comparison notices
     """
 
     eps: float
     signal: float = 1.0
 
     def of_sum(self, term: Array, total: Array, relevance: Array) -> Array:
-        """What a term of sums (units,) gets."""
+        """Compute the share of a term of sums (units,)."""
         units = zip(term, total, relevance, strict=True)
         return np.array([share(a, z, r, self.eps) for a, z, r in units])
 
     def of_product(self, relevance: Array) -> Array:
-        """What the signal of gate * signal gets."""
+        """Compute the share of the signal in gate * signal."""
         return self.signal * relevance
 
     def of_weights(self, x: Array, w: Array, total: Array, relevance: Array) -> Array:
-        """What x (inputs,) gets of sums (units,) of terms x_i w_ji, w (units, inputs)."""
+        """Compute shares of x (inputs,) in sums (units,) of terms x_i w_ji, w (units, inputs)."""
         below = np.zeros(len(x))
         for j in range(len(w)):
             for i in range(len(x)):
@@ -71,13 +72,13 @@ class Cell:
 
     @classmethod
     def of(cls, layer: nn.RNNBase, at: int, backward: bool) -> "Cell":
-        """The weights that torch keeps one below the other."""
+        """Split the weights that torch stacks."""
         suffix = f"_l{at}" + "_reverse" * backward
         gates = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1}[type(layer)]
 
         def parts(name: str) -> list[Array]:
             value = getattr(layer, name + suffix, None)
-            whole = np.zeros(gates * layer.hidden_size) if value is None else number(value)
+            whole = np.zeros(gates * layer.hidden_size) if value is None else to_numpy(value)
             return np.split(whole, gates)
 
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -88,14 +89,14 @@ class Cell:
         return self.w_x[k] @ x + self.b_x[k] + self.w_h[k] @ h + self.b_h[k]
 
 
-def number(value: Tensor) -> Array:
-    """As numpy, in float64."""
+def to_numpy(value: Tensor) -> Array:
+    """Convert to numpy, in float64."""
     return value.detach().double().numpy()
 
 
-# ---- one step: forward, and relevance back ------------------------------------------------------
-# forward (cell, x, h, c) -> Step with the new h and c
-# back    (cell, step, R of h, R of c, shares) -> R of x, of the old h, of the old c
+# ---- one time step: forward and backward --------------------------------------------------------
+# forward  (cell, x, h, c) -> Step with the new h and c
+# back     (cell, step, R of h, R of c, shares) -> R of x, of the old h, of the old c
 
 
 def lstm(cell: Cell, x: Array, h: Array, c: Array) -> Step:
@@ -169,7 +170,7 @@ def rnn_back(cell: Cell, s: Step, r_h: Array, r_c: Array, how: Shares) -> tuple[
 
 
 def step_of(layer: nn.RNNBase) -> tuple[Callable[..., Step], Callable[..., tuple[Array, ...]]]:
-    """Forward and back of a layer's cell."""
+    """Return the forward and backward functions of a layer's cell."""
     if isinstance(layer, nn.LSTM):
         return lstm, lstm_back
     if isinstance(layer, nn.GRU):
@@ -182,11 +183,11 @@ def step_of(layer: nn.RNNBase) -> tuple[Callable[..., Step], Callable[..., tuple
 
 
 @dataclass(frozen=True)
-class Passed:
-    """What a recurrent layer computed for one sample, and what relevance needs to go back.
+class ForwardPass:
+    """What a recurrent layer computed for one sample, and what its backward pass needs.
 
     output (length, directions * units)   h, c (layers * directions, units), as torch gives them
-    steps  for each layer and direction its steps in the order of time's arrow there
+    steps  for each layer and direction its time steps, in the order in which they run
     """
 
     layer: nn.RNNBase
@@ -198,7 +199,7 @@ class Passed:
     @classmethod
     def forward(
         cls, layer: nn.RNNBase, x: Array, h: Array | None = None, c: Array | None = None
-    ) -> "Passed":
+    ) -> "ForwardPass":
         """Take x (length, inputs); h and c are the initial states, zero if left out."""
         step, _ = step_of(layer)
         directions = 1 + layer.bidirectional
@@ -230,7 +231,7 @@ class Passed:
         h: Array | None = None,
         c: Array | None = None,
     ) -> Array:
-        """Relevance of the input (length, inputs), from that of the output and of h and c."""
+        """Propagate relevance of the output, of h and of c to the input (length, inputs)."""
         layer, units = self.layer, self.layer.hidden_size
         directions = 1 + layer.bidirectional
         relevance = np.zeros_like(self.output) if output is None else output

@@ -1,7 +1,7 @@
-"""LRP as its papers write it: relevance R carried layer by layer with dense matrices, one sample.
+"""Reference implementation of LRP rules: dense matrices, one sample, as the papers write them.
 
-Slow on purpose, float64, and apart from the package: nothing here imports it. Every rule is a
-matrix of shares s (inputs, outputs) with R_i = sum_j s_ij R_j, written from
+Slow on purpose, in float64, and independent of the package: nothing here imports it. Every rule
+is a matrix of shares s (inputs, outputs) with R_i = sum_j s_ij R_j, written from
 
     c   c_ij = x_i w_ij, the contribution of input i to output j     (inputs, outputs)
     b   the bias, the contribution of an input that is always 1      (outputs,)
@@ -56,7 +56,7 @@ def minus(t: Tensor) -> Tensor:
 
 
 def stab(z: Tensor, eps: float | Tensor = STABILISER) -> Tensor:
-    """Z moved away from zero by eps; zero counts as positive."""
+    """Move z away from zero by eps; zero counts as positive."""
     return torch.where(z < 0, z - eps, z + eps)
 
 
@@ -167,7 +167,7 @@ def affine(layers: list[nn.Module], x: Tensor) -> Affine:
 
 
 def winners(pool: nn.Module, x: Tensor, relevance: Tensor) -> Tensor:
-    """What max pooling passes down: all of each output's relevance to the input it took."""
+    """Pass all of each output's relevance of a max pool to the input that it took."""
     pool = copy.deepcopy(pool)
     pool.return_indices = True
     index = pool(x[None])[1][0].flatten(1)  # (channels, outputs): positions within a channel
@@ -225,11 +225,11 @@ def below(net: nn.Module, x: Tensor, relevance: Tensor, how: Definition, at: str
 
 
 def _sequence(net: nn.Sequential, x: Tensor, relevance: Tensor, how: Definition, at: str) -> Tensor:
-    passed = []
+    forward = []
     for name, layers in merged(net):
-        passed.append((name, layers, x))
+        forward.append((name, layers, x))
         x = nn.Sequential(*layers)(x[None])[0]
-    for name, layers, x in reversed(passed):
+    for name, layers, x in reversed(forward):
         name = f"{at}.{name}" if at else name
         if len(layers) == 1 and isinstance(layers[0], nn.Sequential | Residual | Concat):
             relevance = below(layers[0], x, relevance, how, name)
@@ -276,19 +276,19 @@ def explain(
     net: nn.Module,
     x: Tensor,
     rule_of: RuleOf,
-    seed: Tensor | None = None,
+    initial: Tensor | None = None,
     *,
     pool: str = "epsilon",
     sums: float = 0.0,
 ) -> Tensor:
     """Relevance of a batch, one sample at a time.
 
-    x (n, *features)   seed (n, classes), the relevance of the output; left out, each sample's
-    strongest class is seeded with its own score. Returns the shape of x.
+    x (n, *features)   initial (n, classes), the relevance of the output; left out, each sample's
+    strongest class starts with its own score. Returns the shape of x.
     """
-    if seed is None:
+    if initial is None:
         z = net(x).detach()
-        seed = torch.where(z == z.amax(1, keepdim=True), z, 0.0)
+        initial = torch.where(z == z.amax(1, keepdim=True), z, 0.0)
     how = Definition(rule_of, pool, sums)
-    maps = [below(net, sample, r, how) for sample, r in zip(x, seed, strict=True)]
+    maps = [below(net, sample, r, how) for sample, r in zip(x, initial, strict=True)]
     return torch.stack(maps).reshape(x.shape)

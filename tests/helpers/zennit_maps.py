@@ -1,4 +1,4 @@
-"""Relevance by Zennit (https://github.com/chr5tphr/zennit), for nets that it handles right."""
+"""Relevance by Zennit (https://github.com/chr5tphr/zennit), for networks that it supports."""
 
 import torch
 from torch import Tensor, nn
@@ -26,14 +26,14 @@ def relative(epsilon: float) -> Stabilizer:
     return Stabilizer(epsilon, norm_scale=True)
 
 
-def relevance(model: nn.Module, composite: Composite, x: Tensor, seed: Tensor) -> Tensor:
-    """Relevance of x (n, *features) for seed (n, classes), the relevance of the output.
+def relevance(model: nn.Module, composite: Composite, x: Tensor, initial: Tensor) -> Tensor:
+    """Compute the relevance of x (n, *features) from that of the output (n, classes).
 
-    In float32 pictures lie in memory as relprop lays them: in another layout torch's convolutions
-    round otherwise, which some nets magnify to 2e-5.
+    In float32, images have the memory format that relprop uses: in another one torch's convolutions
+    round differently, which some networks magnify to 2e-5.
     """
     composite.canonizers = [SequentialMergeBatchNorm()]
     planar = x.ndim == 4 and x.dtype is torch.float32
     layout = torch.channels_last if planar else torch.preserve_format
     with Gradient(model, composite) as attributor:
-        return attributor(x.clone(memory_format=layout), seed)[1].detach()
+        return attributor(x.clone(memory_format=layout), initial)[1].detach()

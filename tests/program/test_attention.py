@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from helpers import reference_attention as slow
+from helpers import reference_attention as ref
 from helpers.networks import randomise, signed
 from helpers.reference_maps import (
     ATTN,
@@ -35,7 +35,7 @@ CAUSAL = np.where(np.tri(LENGTH) > 0, 0.0, -np.inf)
 
 @dataclass(frozen=True)
 class Attention:
-    """What torch's function is called with, and the same for the twin."""
+    """Arguments of torch's function, and the same for the reference."""
 
     called: dict[str, object]
     mask: np.ndarray | None = None
@@ -89,15 +89,15 @@ def attending(how: Attention, fused: bool) -> Net:
 @pytest.mark.parametrize("fused", [True, False], ids=["fused", "by hand"])
 @pytest.mark.parametrize("name", ATTENTIONS)
 def test_attention(name, fused):
-    """Fused or written out: the twin's map either way, so each other's too."""
+    """Fused or written out, both give the relevance of the reference."""
     how = ATTENTIONS[name]
 
-    def twin(m: Net, x: slow.Value, constant: bool) -> slow.Given:
+    def reference(m: Net, x: ref.Value, constant: bool) -> ref.Operand:
         q, k, v = linear(x, m.q), linear(x, m.k), linear(x, m.v)
         given = {"mask": how.mask, "factor": how.factor, "constant": constant}
-        return slow.heads(q, k, v, 2, how.of_k, **given)
+        return ref.heads(q, k, v, 2, how.of_k, **given)
 
-    check(attending(how, fused), twin, tokens())
+    check(attending(how, fused), reference, tokens())
 
 
 SUBSETS = ["q", "k", "v", "qk", "qv", "kv"]
@@ -106,7 +106,7 @@ SUBSETS = ["q", "k", "v", "qk", "qv", "kv"]
 @pytest.mark.parametrize("fused", [True, False], ids=["fused", "by hand"])
 @pytest.mark.parametrize("inside", SUBSETS)
 def test_attention_with_constants(inside, fused):
-    """What does not depend on the input gets nothing, and the other factor of its product all."""
+    """A factor that does not depend on the input gets nothing, the other factor all."""
 
     def body(m: Net, x: Tensor) -> Tensor:
         given = [
@@ -118,26 +118,26 @@ def test_attention_with_constants(inside, fused):
             return F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
         return by_hand(q, k, v, ATTENTIONS["plain"]).transpose(1, 2)
 
-    def twin(m: Net, x: slow.Value, constant: bool) -> slow.Given:
-        memory = slow.data(m.memory[0])
+    def reference(m: Net, x: ref.Value, constant: bool) -> ref.Operand:
+        memory = ref.data(m.memory[0])
         q, k, v = (linear(x if n in inside else memory, getattr(m, n)) for n in "qkv")
-        return slow.heads(q, k, v, 2, constant=constant)
+        return ref.heads(q, k, v, 2, constant=constant)
 
     net = Net(body, LENGTH * WIDTH, **{n: nn.Linear(WIDTH, WIDTH) for n in "qkv"})
     net.memory = nn.Parameter(torch.empty(1, LENGTH, WIDTH))
-    check(randomise(net.double()), twin, tokens(), None if "v" in inside else ATTN)
+    check(randomise(net.double()), reference, tokens(), None if "v" in inside else ATTN)
 
 
 # ---- torch's layers ------------------------------------------------------------------------------
 
 
 def multihead(
-    layer: nn.MultiheadAttention, q: slow.Given, kv: slow.Given, constant: bool
-) -> slow.Given:
-    """The layer of torch in the twin."""
+    layer: nn.MultiheadAttention, q: ref.Operand, kv: ref.Operand, constant: bool
+) -> ref.Operand:
+    """Compute nn.MultiheadAttention in the reference implementation."""
     w, b = layer.in_proj_weight.chunk(3), layer.in_proj_bias.chunk(3)
-    parts = [slow.linear(x, w[i], b[i]) for i, x in enumerate((q, kv, kv))]
-    return linear(slow.heads(*parts, layer.num_heads, constant=constant), layer.out_proj)
+    parts = [ref.linear(x, w[i], b[i]) for i, x in enumerate((q, kv, kv))]
+    return linear(ref.heads(*parts, layer.num_heads, constant=constant), layer.out_proj)
 
 
 @pytest.mark.parametrize("weights", [False, True])
@@ -149,14 +149,14 @@ def test_multihead_attention(query, weights):
         q = x if query == "itself" else m.query.expand(x.shape[0], -1, -1)
         return m.attention(q, x, x, need_weights=weights)[0]
 
-    def twin(m: Net, x: slow.Value, constant: bool) -> slow.Given:
-        q = x if query == "itself" else slow.data(m.query[0])
+    def reference(m: Net, x: ref.Value, constant: bool) -> ref.Operand:
+        q = x if query == "itself" else ref.data(m.query[0])
         return multihead(m.attention, q, x, constant)
 
     attention = nn.MultiheadAttention(WIDTH, 2, batch_first=True)
     net = Net(body, LENGTH * WIDTH, attention=attention)
     net.query = nn.Parameter(torch.empty(1, LENGTH, WIDTH))
-    check(randomise(net.double()), twin, tokens())
+    check(randomise(net.double()), reference, tokens())
 
 
 ACTIVATIONS = {"relu": lambda z: np.maximum(z, 0), "gelu": erf_gelu}
@@ -164,30 +164,30 @@ ACTIVATIONS = {"relu": lambda z: np.maximum(z, 0), "gelu": erf_gelu}
 
 @pytest.mark.parametrize(("first", "name"), list(product([False, True], ACTIVATIONS)))
 def test_transformer_encoder_layer(first, name):
-    """Norm before or after, both presets; two residual sums."""
+    """With the norm before or after each block, by both presets."""
     layer = nn.TransformerEncoderLayer(
         WIDTH, 2, 8, activation=name, batch_first=True, norm_first=first
     )
 
-    def twin(m: Net, x: slow.Value, constant: bool) -> slow.Given:
+    def reference(m: Net, x: ref.Value, constant: bool) -> ref.Operand:
         e = m.encoder
 
-        def norm(layer: nn.LayerNorm, x: slow.Given) -> slow.Given:
-            weight, bias = slow.data(layer.weight), slow.data(layer.bias)
-            return slow.normalise(x, ROWS, weight, bias, centred=True, eps=layer.eps)
+        def norm(layer: nn.LayerNorm, x: ref.Operand) -> ref.Operand:
+            weight, bias = ref.data(layer.weight), ref.data(layer.bias)
+            return ref.normalise(x, ROWS, weight, bias, centred=True, eps=layer.eps)
 
-        def forward(x: slow.Given) -> slow.Given:
-            return linear(slow.activation(linear(x, e.linear1), ACTIVATIONS[name]), e.linear2)
+        def forward(x: ref.Operand) -> ref.Operand:
+            return linear(ref.activation(linear(x, e.linear1), ACTIVATIONS[name]), e.linear2)
 
         if first:
             n = norm(e.norm1, x)
-            x = slow.add(x, multihead(e.self_attn, n, n, constant))
-            return slow.add(x, forward(norm(e.norm2, x)))
-        x = norm(e.norm1, slow.add(x, multihead(e.self_attn, x, x, constant)))
-        return norm(e.norm2, slow.add(x, forward(x)))
+            x = ref.add(x, multihead(e.self_attn, n, n, constant))
+            return ref.add(x, forward(norm(e.norm2, x)))
+        x = norm(e.norm1, ref.add(x, multihead(e.self_attn, x, x, constant)))
+        return norm(e.norm2, ref.add(x, forward(x)))
 
     net = randomise(Net(lambda m, x: m.encoder(x), LENGTH * WIDTH, encoder=layer).double())
-    check(net, twin, tokens())
+    check(net, reference, tokens())
 
 
 def test_each_sample_is_explained_by_itself():
@@ -197,13 +197,13 @@ def test_each_sample_is_explained_by_itself():
     assert_same(explainer(x, target=1).relevance, torch.cat(alone), 1e-12)
 
 
-# ---- the way back to values alone ----------------------------------------------------------------
+# ---- backward pass to values alone ---------------------------------------------------------------
 
 FUSED = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward.default
 
 
 class Called(TorchDispatchMode):
-    """Notes the operations that run."""
+    """Records the operations that run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -215,7 +215,7 @@ class Called(TorchDispatchMode):
 
 
 def values_alone(called: dict[str, object], *shapes: tuple[int, ...], dtype=torch.float64):
-    """Queries, keys, values and c of these shapes, and the way back as autograd has it."""
+    """Draw queries, keys, values and a cotangent c of these shapes; autograd's derivative."""
     q, k, v, c = (signed(*s, seed=i).to(dtype).requires_grad_() for i, s in enumerate(shapes))
     z = F.scaled_dot_product_attention(q, k, v, **called)
     return q, k, v, c, torch.autograd.grad(z, v, c)[0]
@@ -267,12 +267,12 @@ def test_values_alone_get_their_derivative(name, at_once, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ALONE)
-def test_attention_out_of_its_parts_is_torchs(name):
+def test_attention_from_its_parts_is_that_of_torch(name):
     called, shapes = ALONE[name]
     q, k, v, c, want = values_alone(called, *shapes)
-    found = attention.plain_attention(q, k, v, **called)
-    assert_same(found, F.scaled_dot_product_attention(q, k, v, **called), 1e-12)
-    assert_same(torch.autograd.grad(found, v, c)[0], want, 1e-12)
+    result = attention.plain_attention(q, k, v, **called)
+    assert_same(result, F.scaled_dot_product_attention(q, k, v, **called), 1e-12)
+    assert_same(torch.autograd.grad(result, v, c)[0], want, 1e-12)
 
 
 @pytest.mark.parametrize("name", ATTENTIONS)
@@ -290,6 +290,6 @@ def test_autocast_leaves_attention_to_torch():
         explainer = relprop.Explainer(model, "cp-lrp")
         explainer(x)
         with Called() as called:
-            found = explainer(x, 0).relevance
+            result = explainer(x, 0).relevance
     assert FUSED in called.functions
-    assert_same(found, relprop.explain(model, x, "cp-lrp", 0).relevance, 0.1)
+    assert_same(result, relprop.explain(model, x, "cp-lrp", 0).relevance, 0.1)

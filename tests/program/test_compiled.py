@@ -1,4 +1,4 @@
-"""compile=True: one compiled function gives what the steps give one by one."""
+"""compile=True: the compiled program gives what the uncompiled one gives."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from torch import nn
 import relprop
 from relprop.errors import InputError, NumberError
 
-# What torch.compile imports is not all up to date.
+# torch.compile imports modules that raise DeprecationWarning.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
@@ -55,7 +55,7 @@ def test_the_first_call_in_parts_that_fit_in_memory():
     same(explainer(x, memory=20_000), relprop.Explainer(model)(x))
 
 
-def test_pictures_of_another_layout_than_those_before():
+def test_images_of_another_memory_format_than_before():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3)).eval()
     eager, compiled = (relprop.Explainer(net, compile=c) for c in (False, True))
@@ -75,7 +75,7 @@ class Words(nn.Module):
         return self.head(self.encoder(self.embedding(ids)).mean(1))
 
 
-def test_a_model_of_words():
+def test_a_model_of_token_ids():
     torch.manual_seed(0)
     model, x = Words().eval(), torch.randint(20, (3, 5))
     same(relprop.Explainer(model, compile=True)(x), relprop.Explainer(model)(x))
@@ -92,7 +92,7 @@ class Reader(nn.Module):
         return self.head(self.layer(self.embedding(ids))[0][:, -1])
 
 
-def test_a_model_that_makes_its_own_first_state():
+def test_a_model_that_creates_its_own_initial_state():
     torch.manual_seed(0)
     model, x = Reader().eval(), torch.randint(20, (4, 2))
     eager, compiled = (relprop.Explainer(model, compile=c) for c in (False, True))
@@ -100,7 +100,7 @@ def test_a_model_that_makes_its_own_first_state():
         same(compiled(some), eager(some))
 
 
-def test_where_numbers_are_no_longer_finite_is_told():
+def test_the_operation_that_overflows_is_named():
     model, x = small(), pixels(2, 1, 10, 10).float()
     compiled = relprop.Explainer(model, compile=True)
     compiled(x)
@@ -109,7 +109,7 @@ def test_where_numbers_are_no_longer_finite_is_told():
         compiled(100 * x)
 
 
-def test_what_cannot_be_compiled_is_told():
+def test_what_cannot_be_compiled_is_refused():
     model, x = small(), pixels(2, 1, 10, 10).float()
     compiled = relprop.Explainer(model, compile=True)
     for options in ({"ledger": True}, {"layers": ["0"]}, {"recompute": True}):

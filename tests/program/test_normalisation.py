@@ -5,18 +5,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from helpers import reference_attention as slow
+from helpers import reference_attention as ref
 from helpers.reference_maps import (
     ATTN,
     LENGTH,
     ROWS,
     WIDTH,
     Net,
-    Twin,
-    built,
+    Reference,
     check,
     linear,
     tokens,
+    two_layer_net,
 )
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,22 +24,24 @@ from torch.nn import functional as F
 import relprop
 
 
-def normed(centred: bool, eps: float, over: list[np.ndarray] = ROWS, factor: float = 1.0) -> Twin:
+def normed(
+    centred: bool, eps: float, over: list[np.ndarray] = ROWS, factor: float = 1.0
+) -> Reference:
     """a(x) normalised over groups, with weight and bias of the layer `norm` if there is one."""
 
-    def twin(net: Net, x: slow.Value, constant: bool) -> slow.Given:
+    def reference(net: Net, x: ref.Value, constant: bool) -> ref.Operand:
         layer = getattr(net, "norm", None)
         channels = isinstance(layer, (nn.GroupNorm, nn.InstanceNorm1d))
         parts = []
         for name, default in (("weight", 1.0), ("bias", 0.0)):
             given = getattr(layer, name, None)
-            part = np.asarray(default) if given is None else slow.data(given)
+            part = np.asarray(default) if given is None else ref.data(given)
             parts.append(part[:, None] if channels and given is not None else part)
         weight, bias = parts
         a = linear(x, net.a)
-        return slow.normalise(a, over, weight * factor, bias, centred=centred, eps=eps)
+        return ref.normalise(a, over, weight * factor, bias, centred=centred, eps=eps)
 
-    return twin
+    return reference
 
 
 def through(m: Net, x: Tensor) -> Tensor:
@@ -72,7 +74,7 @@ INSTANCE = nn.InstanceNorm1d(LENGTH, affine=True)
 NO_BIAS = nn.LayerNorm(WIDTH, bias=False)
 PLAIN = nn.LayerNorm(WIDTH, elementwise_affine=False)
 LENGTHS = WIDTH**-0.5  # x / |x| is x / (root mean square), times this
-NORMS: dict[str, tuple[Callable[..., Tensor], nn.Module | None, Twin]] = {
+NORMS: dict[str, tuple[Callable[..., Tensor], nn.Module | None, Reference]] = {
     "LayerNorm": (through, LAYER, normed(True, 1e-5)),
     "LayerNorm, no bias": (through, NO_BIAS, normed(True, 1e-5)),
     "LayerNorm, not affine": (through, PLAIN, normed(True, 1e-5)),
@@ -88,27 +90,27 @@ NORMS: dict[str, tuple[Callable[..., Tensor], nn.Module | None, Twin]] = {
 
 @pytest.mark.parametrize("name", NORMS)
 def test_normalisation(name):
-    body, layer, twin = NORMS[name]
-    check(built(body, **({"norm": layer} if layer else {})), twin, tokens(), ATTN)
+    body, layer, reference = NORMS[name]
+    check(two_layer_net(body, **({"norm": layer} if layer else {})), reference, tokens(), ATTN)
 
 
 def test_instance_norm_by_running_statistics():
-    """As that map of each channel which it is in eval mode."""
+    """In eval mode it is an affine map of each channel."""
     norm = nn.InstanceNorm1d(LENGTH, affine=True, track_running_stats=True)
-    net = built(through, norm=norm)
+    net = two_layer_net(through, norm=norm)
 
-    def twin(m: Net, x: slow.Value, constant: bool) -> slow.Given:
-        scale = slow.data(m.norm.weight) / np.sqrt(slow.data(m.norm.running_var) + 1e-5)
-        shift = slow.data(m.norm.bias) - slow.data(m.norm.running_mean) * scale
-        return slow.add(
-            slow.scale(linear(x, m.a), scale[:, None]), np.repeat(shift[:, None], WIDTH, 1)
+    def reference(m: Net, x: ref.Value, constant: bool) -> ref.Operand:
+        scale = ref.data(m.norm.weight) / np.sqrt(ref.data(m.norm.running_var) + 1e-5)
+        shift = ref.data(m.norm.bias) - ref.data(m.norm.running_mean) * scale
+        return ref.add(
+            ref.scale(linear(x, m.a), scale[:, None]), np.repeat(shift[:, None], WIDTH, 1)
         )
 
-    check(net, twin, tokens(), ATTN)
+    check(net, reference, tokens(), ATTN)
 
 
 class BesideItsNorm(nn.Module):
-    """A value and its LayerNorm: what arrives at their sum goes to both."""
+    """The sum of a value and its LayerNorm: relevance of the sum goes to both."""
 
     def __init__(self, affine: bool) -> None:
         super().__init__()
@@ -120,11 +122,11 @@ class BesideItsNorm(nn.Module):
         return self.last(h + self.norm(h))
 
 
-def test_a_norm_without_weights_leaves_what_arrives_to_others():
-    """Its map is that of a norm whose weights are 1, which makes a tensor of its own first."""
+def test_a_norm_without_weights_does_not_overwrite_what_arrives():
+    """It gives the relevance of a norm whose weights are 1, which allocates a tensor of its own."""
     torch.manual_seed(0)
     with_weights, without = (BesideItsNorm(affine).double().eval() for affine in (True, False))
     without.load_state_dict(with_weights.state_dict(), strict=False)
     x = torch.randn(4, 6).double()
-    found, expected = (relprop.explain(m, x, "attnlrp", 1) for m in (without, with_weights))
-    torch.testing.assert_close(found.relevance, expected.relevance)
+    result, expected = (relprop.explain(m, x, "attnlrp", 1) for m in (without, with_weights))
+    torch.testing.assert_close(result.relevance, expected.relevance)

@@ -1,4 +1,4 @@
-"""Adjoints that are written down give what autograd gives, whatever was broadcast or cast."""
+"""Hand-written VJPs give what autograd gives, with broadcasting and casts."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ import relprop
 
 
 class Function(nn.Module):
-    """A function of x (batch, 3, 4) between nothing and a sum over what it gives."""
+    """A function of x (batch, 3, 4), and a weighted sum of its output."""
 
     def __init__(self, function) -> None:
         super().__init__()
@@ -41,15 +41,15 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_way_back_is_that_of_autograd(name):
-    """Gradient x input, by the rule that is it."""
+def test_the_backward_pass_is_that_of_autograd(name):
+    """The rule zero is gradient x input here."""
     torch.manual_seed(0)
     model = Function(FUNCTIONS[name]).eval()
     x = torch.randn(3, 3, 4, dtype=torch.float64)
-    found = relprop.Explainer(model, "zero")(x, target=1, ledger=True)
+    explanation = relprop.Explainer(model, "zero")(x, target=1, ledger=True)
     leaf = x.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(model(leaf)[:, 1].sum(), leaf)
     tolerance = 1e-5 if name == "cast" else 1e-10
-    torch.testing.assert_close(found.relevance, x * gradient, rtol=tolerance, atol=tolerance)
-    assert found.relevance.dtype is torch.float64
-    assert abs(found.ledger.error) < tolerance
+    torch.testing.assert_close(explanation.relevance, x * gradient, rtol=tolerance, atol=tolerance)
+    assert explanation.relevance.dtype is torch.float64
+    assert abs(explanation.ledger.error) < tolerance

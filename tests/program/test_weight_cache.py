@@ -1,4 +1,4 @@
-"""Weights that rules derive are kept from call to call, and made anew when the model changes."""
+"""Derived weights are cached from call to call, and invalidated when the model's weights change."""
 
 import copy
 
@@ -14,7 +14,7 @@ import relprop
 @pytest.mark.parametrize(
     "change",
     [
-        lambda w: w.data.mul_(1.5),  # leaves no version behind
+        lambda w: w.data.mul_(1.5),  # does not raise torch's version counter
         lambda w: w.data.copy_(w.data.flip(0)),
         lambda w: w.data.view(-1)[-1].add_(1.0),
         lambda w: w.add_(1.0),
@@ -22,7 +22,7 @@ import relprop
     ],
     ids=["data", "order", "one entry", "in place", "storage"],
 )
-def test_weights_that_change_are_derived_anew(recipe, change):
+def test_derived_weights_follow_the_model(recipe, change):
     torch.manual_seed(0)
     model = nn.Sequential(
         *(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU()),
@@ -51,7 +51,7 @@ def test_a_change_beside_a_far_larger_number_is_followed(dtype):
 
 
 class Rearranged(nn.Module):
-    """Layers whose weights are copies of entries of parameters."""
+    """Linear functions whose weights are computed from parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,18 +64,18 @@ class Rearranged(nn.Module):
 
 
 @pytest.mark.parametrize("recipe", ["zero", "epsilon", "gamma"])
-def test_weights_that_are_copies_are_made_anew(recipe):
-    """Nothing is derived of them under epsilon, and yet they do not follow by themselves."""
+def test_weights_that_are_computed_from_parameters_follow_them(recipe):
+    """The epsilon rule derives no weight, but these are computed from parameters."""
     torch.manual_seed(0)
     model, x = Rearranged().eval(), torch.randn(2, 6)
     explainer = relprop.Explainer(model, recipe)
     explainer(x)
     for parameter in (model.square, model.halves[1]):
-        parameter.data.mul_(1.5)  # leaves no version behind
+        parameter.data.mul_(1.5)  # does not raise torch's version counter
         fresh = relprop.explain(copy.deepcopy(model), x, recipe)
-        found = explainer(x)
-        assert torch.equal(found.relevance, fresh.relevance)
-        assert torch.equal(found.output, model(x).detach())
+        explanation = explainer(x)
+        assert torch.equal(explanation.relevance, fresh.relevance)
+        assert torch.equal(explanation.output, model(x).detach())
 
 
 @pytest.mark.parametrize("recipe", ["epsilon", "epsilon-plus"])

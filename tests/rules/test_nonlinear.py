@@ -6,20 +6,20 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from helpers import reference_attention as slow
+from helpers import reference_attention as ref
 from helpers.networks import randomise
 from helpers.reference_maps import (
     ATTN,
     LENGTH,
     WIDTH,
     Net,
-    Twin,
+    Reference,
     assert_same,
-    built,
     check,
     erf_gelu,
     linear,
     tokens,
+    two_layer_net,
 )
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,24 +40,24 @@ def tanh_gelu(z: np.ndarray) -> np.ndarray:
     return 0.5 * z * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)))
 
 
-def two(net: Net, x: slow.Value) -> tuple[slow.Given, slow.Given]:
+def two(net: Net, x: ref.Value) -> tuple[ref.Operand, ref.Operand]:
     """The layers a and b."""
     return linear(x, net.a), linear(x, net.b)
 
 
-def of_two(rule: str, function: Callable = lambda z: z) -> Twin:
+def of_two(rule: str, function: Callable = lambda z: z) -> Reference:
     """a(x) times function of b(x)."""
 
-    def twin(net: Net, x: slow.Value, constant: bool) -> slow.Given:
+    def reference(net: Net, x: ref.Value, constant: bool) -> ref.Operand:
         a, b = two(net, x)
-        return slow.product(a, slow.activation(b, function), rule)
+        return ref.product(a, ref.activation(b, function), rule)
 
-    return twin
+    return reference
 
 
-def of_one(function: Callable) -> Twin:
+def of_one(function: Callable) -> Reference:
     """An activation of a(x)."""
-    return lambda net, x, constant: slow.activation(linear(x, net.a), function)
+    return lambda net, x, constant: ref.activation(linear(x, net.a), function)
 
 
 def by_hand_swish(net: Net, x: Tensor) -> Tensor:
@@ -70,21 +70,21 @@ def by_hand_gelu(net: Net, x: Tensor) -> Tensor:
     return 0.5 * a * (1 + torch.tanh(math.sqrt(2 / math.pi) * (a + 0.044715 * a**3)))
 
 
-def twin_softmax(net: Net, x: slow.Value, constant: bool) -> slow.Given:
-    return slow.softmax(linear(x, net.a))
+def reference_softmax(net: Net, x: ref.Value, constant: bool) -> ref.Operand:
+    return ref.softmax(linear(x, net.a))
 
 
-def twin_matmul(net: Net, x: slow.Value, constant: bool) -> slow.Given:
+def reference_matmul(net: Net, x: ref.Value, constant: bool) -> ref.Operand:
     a, b = two(net, x)
-    return slow.matmul(a, slow.move(b, np.transpose))
+    return ref.matmul(a, ref.move(b, np.transpose))
 
 
-OPERATIONS: dict[str, tuple[Callable[..., Tensor], Twin, int]] = {
-    "softmax": (lambda m, x: m.a(x).softmax(-1), twin_softmax, LENGTH * WIDTH),
-    "matmul": (lambda m, x: m.a(x) @ m.b(x).mT, twin_matmul, LENGTH * LENGTH),
+OPERATIONS: dict[str, tuple[Callable[..., Tensor], Reference, int]] = {
+    "softmax": (lambda m, x: m.a(x).softmax(-1), reference_softmax, LENGTH * WIDTH),
+    "matmul": (lambda m, x: m.a(x) @ m.b(x).mT, reference_matmul, LENGTH * LENGTH),
     "einsum": (
         lambda m, x: torch.einsum("nid,njd->nij", m.a(x), m.b(x)),
-        *(twin_matmul, LENGTH * LENGTH),
+        *(reference_matmul, LENGTH * LENGTH),
     ),
     "product": (lambda m, x: m.a(x) * m.b(x), of_two("uniform"), LENGTH * WIDTH),
     "SwiGLU": (lambda m, x: m.a(x) * F.silu(m.b(x)), of_two("uniform", silu), LENGTH * WIDTH),
@@ -102,8 +102,8 @@ OPERATIONS: dict[str, tuple[Callable[..., Tensor], Twin, int]] = {
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_one_operation(name):
-    body, twin, outputs = OPERATIONS[name]
-    check(built(body, outputs), twin, tokens(), ATTN)
+    body, reference, outputs = OPERATIONS[name]
+    check(two_layer_net(body, outputs), reference, tokens(), ATTN)
 
 
 @pytest.mark.parametrize("function", [None, "sigmoid"])
@@ -113,13 +113,18 @@ def test_proportional(function):
     recipe = Recipe.preset("attnlrp")
     kinds = ("gate",) if function else ("product",)
     recipe = recipe.using(Selector(kinds=kinds), "proportional")
-    twin = of_two("proportional", sigmoid if function else (lambda z: z))
-    check(built(lambda m, x: m.a(x) * gate(m.b(x))), twin, tokens(), {"proportional": recipe})
+    reference = of_two("proportional", sigmoid if function else (lambda z: z))
+    check(
+        two_layer_net(lambda m, x: m.a(x) * gate(m.b(x))),
+        reference,
+        tokens(),
+        {"proportional": recipe},
+    )
 
 
 def test_a_gate_may_share():
     recipe = Recipe.preset("attnlrp").using(Selector(kinds=("gate",)), "uniform")
-    net = built(lambda m, x: m.a(x) * m.b(x).sigmoid())
+    net = two_layer_net(lambda m, x: m.a(x) * m.b(x).sigmoid())
     check(net, of_two("uniform", sigmoid), tokens(), {"uniform": recipe})
     with pytest.raises(AssertionError):  # and the comparison notices
         check(net, of_two("uniform", sigmoid), tokens(), ATTN)
@@ -133,17 +138,17 @@ def test_squeeze_and_excitation():
         gate = m.up(F.relu(m.down(h.mean((2, 3))))).sigmoid()
         return h * gate[:, :, None, None]
 
-    def twin(m: Net, x: slow.Value, constant: bool) -> slow.Given:
-        rows = slow.move(x, lambda n: n.reshape(2, 9).T)
-        h = slow.move(slow.linear(rows, m.conv.weight[:, :, 0, 0], m.conv.bias), np.transpose)
-        hidden = linear(slow.mean(h, 1), m.down)
-        gate = slow.activation(
-            linear(slow.activation(hidden, lambda z: np.maximum(z, 0)), m.up), sigmoid
+    def reference(m: Net, x: ref.Value, constant: bool) -> ref.Operand:
+        rows = ref.move(x, lambda n: n.reshape(2, 9).T)
+        h = ref.move(ref.linear(rows, m.conv.weight[:, :, 0, 0], m.conv.bias), np.transpose)
+        hidden = linear(ref.mean(h, 1), m.down)
+        gate = ref.activation(
+            linear(ref.activation(hidden, lambda z: np.maximum(z, 0)), m.up), sigmoid
         )
-        return slow.product(h, slow.move(gate, lambda n: np.repeat(n[:, None], 9, 1)), "first")
+        return ref.product(h, ref.move(gate, lambda n: np.repeat(n[:, None], 9, 1)), "first")
 
     layers = {"conv": nn.Conv2d(2, 3, 1), "down": nn.Linear(3, 2), "up": nn.Linear(2, 3)}
-    check(randomise(Net(body, 27, **layers).double()), twin, tokens(2, 3, 3), ATTN)
+    check(randomise(Net(body, 27, **layers).double()), reference, tokens(2, 3, 3), ATTN)
 
 
 def test_a_final_softmax_is_refused_unless_named():
@@ -155,7 +160,7 @@ def test_a_final_softmax_is_refused_unless_named():
     recipe = Recipe.preset("attnlrp").using("2", "taylor")
     e = relprop.Explainer(net, recipe)(x, target=0, ledger=True)
     for sample, got in zip(x, e.relevance, strict=True):
-        value = slow.Value(slow.data(sample[None]))
-        out = slow.move(slow.softmax(linear(value, layer)), np.ravel)
-        assert_same(got, torch.from_numpy(slow.explain(value, out, 0)[0]))
+        value = ref.Value(ref.data(sample[None]))
+        out = ref.move(ref.softmax(linear(value, layer)), np.ravel)
+        assert_same(got, torch.from_numpy(ref.explain(value, out, 0)[0]))
     assert e.ledger.error < 1e-9

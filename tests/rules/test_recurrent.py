@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers import reference_rules as reference
 from helpers.networks import randomise, signed
-from helpers.reference_recurrent import Passed, Shares, number
+from helpers.reference_recurrent import ForwardPass, Shares, to_numpy
 from torch import Tensor, nn
 
 import relprop
@@ -31,7 +31,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "two layers both ways": {"batch_first": True, "num_layers": 2, "bidirectional": True},
     "time first": {"num_layers": 2, "bidirectional": True},
 }
-# What the head sees. An RNN and a GRU have no c.
+# What a head may take as its input. An RNN and a GRU have no c.
 TAKEN = ("sequence", "last output", "h_n", "c_n")
 
 
@@ -64,7 +64,7 @@ class Reader(nn.Module):
 
 
 class Readers(nn.Module):
-    """One reader after another, each with scores of its own, all of the same input."""
+    """Several readers of the same input, with their scores concatenated."""
 
     def __init__(self, readers: list[Reader]) -> None:
         super().__init__()
@@ -75,11 +75,13 @@ class Readers(nn.Module):
         return torch.cat([reader(x) for reader in self.readers], 1)
 
 
-def slow(reader: Reader, x: Tensor, k: int, how: Shares, head: str = "epsilon") -> Tensor:
-    """Relevance of a batch x for score k of a reader, seeded with that score."""
+def expected_relevance(
+    reader: Reader, x: Tensor, k: int, how: Shares, head: str = "epsilon"
+) -> Tensor:
+    """Compute the reference relevance of a batch x for score k of a reader."""
     maps = []
     for sample in x:
-        passed = Passed.forward(reader.layer, number(sample))
+        passed = ForwardPass.forward(reader.layer, to_numpy(sample))
         what = reader.taken[k]
         values = {"sequence": passed.output, "last output": passed.output[-1:]}
         values |= {"h_n": passed.h, "c_n": passed.c}
@@ -88,7 +90,7 @@ def slow(reader: Reader, x: Tensor, k: int, how: Shares, head: str = "epsilon") 
         weights = reference.Affine(at, linear.weight.detach(), linear.bias.detach(), None)
         score = linear(at).detach()
         shares = reference.RULES[head](weights) @ score
-        relevance = number(shares).reshape(value.shape)
+        relevance = to_numpy(shares).reshape(value.shape)
         if what == "last output":
             above = np.zeros((LENGTH - 1, passed.output.shape[1]))
             relevance = np.concatenate([above, relevance])
@@ -105,21 +107,21 @@ def difference(got: Tensor, want: Tensor) -> float:
 
 
 def recurrent(epsilon: float, head: str = "epsilon") -> relprop.Recipe:
-    """The preset `head`, and an epsilon for what is recurrent."""
+    """Return the preset `head` with an epsilon for recurrent layers."""
     chosen = relprop.Selector(kinds=("recurrent",))
     return relprop.Recipe.preset(head).using(chosen, "signal-takes-all", epsilon=epsilon)
 
 
 @dataclass(frozen=True)
 class Case:
-    """All settings of one kind in one network: to read one takes longer than to explain it."""
+    """All settings of one kind in one network: capturing it takes longer than explaining it."""
 
     net: Readers
     x: Tensor
     explainer: relprop.Explainer
 
     def scores(self, setting: str) -> tuple[Reader, int]:
-        """The reader of a setting, and where its scores begin."""
+        """Return the reader of a setting, and where its scores begin."""
         place = list(SETTINGS).index(setting)
         readers = list(self.net.readers)
         return readers[place], sum(len(r.taken) for r in readers[:place])
@@ -127,7 +129,7 @@ class Case:
 
 @cache
 def case(kind: str) -> Case:
-    """The network of a kind, with weights and an input drawn from a seed."""
+    """Build the network of a kind, with random weights and input."""
     layers = [KINDS[kind](INPUTS, UNITS, **how) for how in SETTINGS.values()]
     net = randomise(Readers([Reader(layer) for layer in layers]).double())
     x = signed(BATCH, LENGTH, INPUTS)
@@ -140,41 +142,46 @@ EACH_SETTING = pytest.mark.parametrize("setting", SETTINGS)
 
 @EACH_KIND
 @EACH_SETTING
-def test_the_twin_computes_what_torch_computes(kind, setting):
+def test_the_reference_computes_what_torch_computes(kind, setting):
     reader, _ = case(kind).scores(setting)
     x = case(kind).x
     output, states = reader.layer(x if reader.layer.batch_first else x.transpose(0, 1))
     output = output if reader.layer.batch_first else output.transpose(0, 1)
     h, c = states if isinstance(states, tuple) else (states, None)
     for i, sample in enumerate(x):
-        passed = Passed.forward(reader.layer, number(sample))
-        np.testing.assert_allclose(passed.output, number(output[i]), rtol=1e-12, atol=1e-14)
-        np.testing.assert_allclose(passed.h, number(h[:, i]), rtol=1e-12, atol=1e-14)
+        passed = ForwardPass.forward(reader.layer, to_numpy(sample))
+        np.testing.assert_allclose(passed.output, to_numpy(output[i]), rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(passed.h, to_numpy(h[:, i]), rtol=1e-12, atol=1e-14)
         if c is not None:
-            np.testing.assert_allclose(passed.c, number(c[:, i]), rtol=1e-12, atol=1e-14)
+            np.testing.assert_allclose(passed.c, to_numpy(c[:, i]), rtol=1e-12, atol=1e-14)
 
 
 @EACH_KIND
 @EACH_SETTING
 def test_signal_takes_all(kind, setting):
-    """Whatever of the layer's results is explained; epsilon is 1e-3 where none is given."""
-    this = case(kind)
-    reader, first = this.scores(setting)
+    """Whichever of the layer's outputs is explained; epsilon is 1e-3 by default."""
+    network = case(kind)
+    reader, first = network.scores(setting)
     for k in range(len(reader.taken)):
-        e = this.explainer(this.x, target=first + k, ledger=True)
-        assert difference(e.relevance, slow(reader, this.x, k, Shares(1e-3))) < CLOSE
+        e = network.explainer(network.x, target=first + k, ledger=True)
+        assert (
+            difference(e.relevance, expected_relevance(reader, network.x, k, Shares(1e-3))) < CLOSE
+        )
         assert e.ledger.error < 1e-9
 
 
 @EACH_KIND
 @pytest.mark.parametrize("epsilon", [0.0, 0.1])
 def test_epsilon_can_be_chosen(kind, epsilon):
-    this = case(kind)
-    reader, first = this.scores("two layers both ways")
-    explainer = this.explainer.with_recipe(recurrent(epsilon))
+    network = case(kind)
+    reader, first = network.scores("two layers both ways")
+    explainer = network.explainer.with_recipe(recurrent(epsilon))
     for k in range(len(reader.taken)):
-        e = explainer(this.x, target=first + k, ledger=True)
-        assert difference(e.relevance, slow(reader, this.x, k, Shares(epsilon))) < CLOSE
+        e = explainer(network.x, target=first + k, ledger=True)
+        assert (
+            difference(e.relevance, expected_relevance(reader, network.x, k, Shares(epsilon)))
+            < CLOSE
+        )
         assert e.ledger.error < 1e-9
 
 
@@ -182,48 +189,51 @@ def test_epsilon_can_be_chosen(kind, epsilon):
 @pytest.mark.parametrize("preset", ["zero", "epsilon", "auto"])
 def test_presets_have_the_rule(kind, preset):
     """With epsilon = 1e-3, and their own rule for the head."""
-    this = case(kind)
-    reader, first = this.scores("both ways")
+    network = case(kind)
+    reader, first = network.scores("both ways")
     head = "zero" if preset == "zero" else "epsilon"
-    got = this.explainer.with_recipe(preset)(this.x, target=first).relevance
-    assert difference(got, slow(reader, this.x, 0, Shares(1e-3), head)) < CLOSE
+    got = network.explainer.with_recipe(preset)(network.x, target=first).relevance
+    assert difference(got, expected_relevance(reader, network.x, 0, Shares(1e-3), head)) < CLOSE
 
 
 @EACH_KIND
 def test_each_sample_is_explained_by_itself(kind):
-    this = case(kind)
+    network = case(kind)
     for setting in ("two layers both ways", "time first"):
-        _, first = this.scores(setting)
-        together = this.explainer(this.x, target=first).relevance
-        alone = [this.explainer(sample[None], target=first).relevance for sample in this.x]
+        _, first = network.scores(setting)
+        together = network.explainer(network.x, target=first).relevance
+        alone = [network.explainer(sample[None], target=first).relevance for sample in network.x]
         assert difference(together, torch.cat(alone)) < 1e-12
 
 
 @EACH_KIND
 def test_zero_without_biases_loses_nothing(kind):
-    """Nothing to absorb it: all relevance of the recurrent layer reaches the input."""
-    this = case(kind)
-    reader, first = this.scores("no bias")
-    e = this.explainer.with_recipe(recurrent(0.0, "zero"))(this.x, target=first)
+    """Nothing absorbs relevance: all that the recurrent layer receives reaches the input."""
+    network = case(kind)
+    reader, first = network.scores("no bias")
+    e = network.explainer.with_recipe(recurrent(0.0, "zero"))(network.x, target=first)
     (head, *_), output = reader.heads, e.output[:, first]
     torch.testing.assert_close(e.relevance.sum((1, 2)), output - head.bias)
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
-def test_a_twin_whose_gates_share_half_differs(kind):
-    """So the comparison notices what a product does; a RNN has none."""
-    this = case(kind)
+def test_a_reference_whose_gates_share_half_differs(kind):
+    """The comparison notices the rule of a product; an RNN has no product."""
+    network = case(kind)
     for setting in SETTINGS:
-        reader, first = this.scores(setting)
-        got = this.explainer(this.x, target=first).relevance
-        assert difference(got, slow(reader, this.x, 0, Shares(1e-3, signal=0.5))) > 0.1
+        reader, first = network.scores(setting)
+        got = network.explainer(network.x, target=first).relevance
+        assert (
+            difference(got, expected_relevance(reader, network.x, 0, Shares(1e-3, signal=0.5)))
+            > 0.1
+        )
 
 
 # ---- around the layer ---------------------------------------------------------------------------
 
 
 class Sentences(nn.Module):
-    """Token ids, embedded, to a reader."""
+    """A reader of embedded token ids."""
 
     def __init__(self, layer: nn.RNNBase) -> None:
         super().__init__()
@@ -244,13 +254,13 @@ def test_tokens_get_the_relevance_of_their_embedding(kind):
     explainer = relprop.Explainer(net, "epsilon")
     for k in range(2):
         e = explainer(ids, target=k, ledger=True)
-        want = slow(net.reader, net.embedding(ids).detach(), k, Shares(1e-3)).sum(2)
+        want = expected_relevance(net.reader, net.embedding(ids).detach(), k, Shares(1e-3)).sum(2)
         assert e.relevance.shape == ids.shape
         assert difference(e.relevance, want) < CLOSE
         assert e.ledger.error < 1e-9
 
 
-class Given(nn.Module):
+class WithStates(nn.Module):
     """A recurrent layer with initial states of its own."""
 
     def __init__(self, layer: nn.RNNBase) -> None:
@@ -267,17 +277,17 @@ class Given(nn.Module):
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_constant_initial_states_take_their_share(kind):
-    """What they get is not given to the input."""
-    net = randomise(Given(KINDS[kind](INPUTS, UNITS, batch_first=True)).double())
+    """Their share does not reach the input."""
+    net = randomise(WithStates(KINDS[kind](INPUTS, UNITS, batch_first=True)).double())
     x, how = signed(BATCH, LENGTH, INPUTS), Shares(1e-3)
     e = relprop.Explainer(net, "epsilon")(x, target=1, ledger=True)
-    states = number(net.states)
+    states = to_numpy(net.states)
     for sample, got in zip(x, e.relevance, strict=True):
-        passed = Passed.forward(net.layer, number(sample), states[:1], states[1:])
+        passed = ForwardPass.forward(net.layer, to_numpy(sample), states[:1], states[1:])
         last = torch.from_numpy(passed.output[-1])
         at = reference.Affine(last, net.head.weight.detach(), net.head.bias.detach(), None)
         arriving = np.zeros_like(passed.output)
-        arriving[-1] = number(reference.epsilon(at)[:, 1] * net.head(last).detach()[1])
+        arriving[-1] = to_numpy(reference.epsilon(at)[:, 1] * net.head(last).detach()[1])
         assert difference(got, torch.from_numpy(passed.back(how, arriving))) < CLOSE
     assert e.ledger.error < 1e-9
 

@@ -1,0 +1,73 @@
+"""What an explanation holds, copies and saves."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from helpers.networks import mnist_cnn, pixels, randomise
+from torch import nn
+
+import relprop
+
+
+@pytest.fixture(scope="module")
+def explained() -> tuple[nn.Module, torch.Tensor, relprop.Explanation]:
+    net, x = randomise(mnist_cnn()), pixels(3, 1, 28, 28).float()
+    return net, x, relprop.Explainer(net, "epsilon")(x)
+
+
+def test_an_explanation_holds_the_models_own_classification(explained):
+    net, x, e = explained
+    output = net(x).detach()
+    torch.testing.assert_close(e.output, output)
+    assert e.prediction.tolist() == output.argmax(1).tolist() == e.target.tolist()
+    torch.testing.assert_close(e.probabilities, output.softmax(1))
+    top = output.softmax(1).sort(1, descending=True).values
+    torch.testing.assert_close(e.margin, (top[:, 0] - top[:, 1]) / top[:, 0])
+    assert e.input.equal(x)
+    assert e.relevance.shape == x.shape
+
+
+def test_margin_on_scores_is_its_formula():
+    scores = torch.tensor([[2.0, 8.0, 6.0], [-1.0, -2.0, -4.0]])
+    assert relprop.margin(scores, on="scores").tolist() == [0.25, -1.0]
+    top = scores.softmax(1).sort(1, descending=True).values
+    torch.testing.assert_close(relprop.margin(scores), 1 - top[:, 1] / top[:, 0])
+
+
+def test_a_copy_of_an_explanation_has_inputs_of_its_own(explained):
+    net, x, e = explained
+    given = x.clone()
+    e = relprop.Explainer(net)(given)
+    copies = [copy.deepcopy(e), pickle.loads(pickle.dumps(e))]
+    with torch.inference_mode():
+        copies.append(copy.deepcopy(e))
+    given.zero_()
+    assert all(one.input.equal(x) for one in copies)
+
+
+def test_an_explanation_has_a_copy_of_its_classes(explained):
+    net, x, _ = explained
+    for labels, expected in ((torch.tensor([1, 2, 3]), [1, 2, 3]), (torch.tensor(2), [2, 2, 2])):
+        e = relprop.Explainer(net)(x, labels)
+        labels.zero_()
+        assert e.target.tolist() == expected
+
+
+def test_a_saved_explanation_is_read_by_numpy(explained, tmp_path):
+    *_, e = explained
+    e.save(tmp_path / "e.npz")
+    with np.load(tmp_path / "e.npz") as file:
+        assert set(file.files) == {
+            *("input", "output", "prediction", "probabilities", "margin", "target", "relevance")
+        }
+        np.testing.assert_array_equal(file["relevance"], e.relevance.numpy())
+        np.testing.assert_array_equal(file["target"], e.target.numpy())
+    assert [path.name for path in tmp_path.iterdir()] == ["e.npz"]
+
+
+def test_saving_where_there_is_no_folder_says_so(explained, tmp_path):
+    with pytest.raises(relprop.RelpropError, match="a folder that exists"):
+        explained[2].save(tmp_path / "missing" / "e.npz")
