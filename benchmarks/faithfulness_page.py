@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from relprop.compare import Case, Comparison, MethodResult
 from relprop.compare.results import DataSet
-from relprop.data.digits import TITLES
+from relprop.data.families import TITLES
 from relprop.evaluate.statistics.classification import ClassificationSummary
 from relprop.models.checkpoint import ModelCard
 

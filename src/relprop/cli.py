@@ -198,11 +198,12 @@ def train(
 @QUIET
 def accuracy(name: str, data_dir: Path | None, quiet: bool) -> None:
     """Measure a model, shipped or a file, on the 10,000 test images of its data set."""
-    from .data.digits import find_digits, known_family
+    from .data import find_digits
+    from .data.families import parse_family
     from .models.checkpoint import load_model, model_card
     from .models.train import accuracy as measure
 
-    model, family = load_model(name), known_family(model_card(name).family or "mnist")
+    model, family = load_model(name), parse_family(model_card(name).family or "mnist")
     digits = find_digits(data_dir, family, progress=Progress.detect(quiet=quiet))
     share = measure(model, digits)
     click.echo(

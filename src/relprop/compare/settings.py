@@ -17,7 +17,7 @@ from torch import nn
 
 from .. import __version__
 from ..data import Digits, find_digits, first_digits
-from ..data.digits import TITLES, Family, known_family
+from ..data.families import TITLES, Family, parse_family
 from ..errors import InputError
 from ..evaluate import FILLS, SCORES, feature_count
 from ..evaluate.removal.steps import counts
@@ -152,7 +152,7 @@ def _family(name: str, settings: Settings) -> Family:
             "a model of which that is known, or the same data for all models",
             "write --data mnist or --data fashion-mnist",
         )
-    return known_family(family)
+    return parse_family(family)
 
 
 def _source(family: Family, settings: Settings, progress: Progress) -> Source:

@@ -1,6 +1,6 @@
-"""One file from the web: whole and with the right checksum, or not at all, and no endless wait.
+"""Downloads one file: complete and with the right checksum, or not at all, and without hanging.
 
-Takes an address and where to put the file. Must not know what is in it.
+Takes an address and a path. Must not know what the file holds.
 """
 
 import hashlib
@@ -14,18 +14,24 @@ from ..errors import FileError
 from ..support.files import write_atomically
 from ..support.progress import QUIET, Advance, Progress
 
-PATIENCE = 4.0  # seconds without a single byte after which a connection counts as dead
+TIMEOUT = 4.0  # seconds without a single byte after which a connection counts as dead
 
 
 class DownloadError(FileError):
-    """A file cannot be had: no connection, no such file, or not the right content."""
+    """A file cannot be downloaded: no connection, no such file, or wrong content."""
 
 
-class Meter:
-    """Counts bytes and remembers when the last came; pooch takes it for a progress bar."""
+class ByteCounter:
+    """Counts bytes and remembers when the last arrived; pooch uses it as a progress bar.
+
+    Attributes:
+        total: Expected bytes, set by pooch when the server answers.
+        done: Bytes that have arrived.
+        last: Time of the last arrival, as `time.monotonic` tells it.
+    """
 
     def __init__(self) -> None:
-        self.total = 0  # set by pooch when the server answers
+        self.total = 0
         self.done = 0
         self.last = time.monotonic()
 
@@ -42,9 +48,9 @@ class Meter:
 
 
 class _Background(threading.Thread):
-    """Runs `job`, because nothing else bounds how long a name look-up or a connection takes.
+    """Runs a job in a thread, as nothing else bounds the time of a name look-up or a connection.
 
-    A daemon: a job that hangs does not keep the program from ending.
+    It is a daemon, so that a hanging job does not keep the program from ending.
     """
 
     def __init__(self, job: Callable[[], object]) -> None:
@@ -53,7 +59,7 @@ class _Background(threading.Thread):
         self.failure: Exception | None = None
 
     def run(self) -> None:
-        """Run the job, and keep what went wrong for the thread that waits."""
+        """Run the job, and store its exception for the waiting thread."""
         try:
             self.job()
         except Exception as error:
@@ -61,58 +67,65 @@ class _Background(threading.Thread):
 
 
 def fetch(url: str, path: Path, *, md5: str, size: int, progress: Progress = QUIET) -> None:
-    """Fetch `url` to `path`, in place only when it is whole and its MD5 is `md5`.
+    """Download a file, and move it to `path` only when it is complete and its MD5 fits.
 
-    size  in bytes, for the progress bar
-    Raises DownloadError, at most five seconds after the last byte came.
+    Args:
+        url: Address of the file.
+        path: Where the file goes; its folder is created.
+        md5: Expected MD5, in hexadecimal.
+        size: Expected bytes, for the progress bar.
+        progress: Shows the download.
+
+    Raises:
+        DownloadError: At most five seconds after the last byte arrived.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        part = Path(folder) / path.name
-        with progress.stage(f"downloading {path.name}", size, "bytes") as advance:
-            _transfer(url, part, advance)
-        content = part.read_bytes()
+        partial = Path(folder) / path.name
+        with progress.stage(f"Downloading {path.name}", size, "bytes") as advance:
+            _transfer(url, partial, advance)
+        content = partial.read_bytes()
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-        raise _failed(url, f"the {len(content):,} bytes that came do not have the MD5 {md5}")
+        raise _failure(url, f"the {len(content):,} bytes received do not have the MD5 {md5}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with write_atomically(path) as file:
             file.write(content)
     except OSError as error:
-        raise _failed(url, f"{path} cannot be written") from error
+        raise _failure(url, f"{path} cannot be written") from error
 
 
-def _transfer(url: str, part: Path, advance: Advance) -> None:
+def _transfer(url: str, path: Path, advance: Advance) -> None:
     import pooch
 
-    meter = Meter()
-    get = pooch.HTTPDownloader(progressbar=meter, timeout=PATIENCE)
-    transfer = _Background(lambda: get(url, str(part), None))
+    counter = ByteCounter()
+    get = pooch.HTTPDownloader(progressbar=counter, timeout=TIMEOUT)
+    transfer = _Background(lambda: get(url, str(path), None))
     transfer.start()
     shown = 0
-    while transfer.is_alive() or shown < meter.done:
+    while transfer.is_alive() or shown < counter.done:
         transfer.join(0.05)
-        done = meter.done
+        done = counter.done
         advance(done - shown)
         shown = done
-        if transfer.is_alive() and time.monotonic() - meter.last > PATIENCE:
-            raise _failed(url, f"nothing came for {PATIENCE:g} seconds")
+        if transfer.is_alive() and time.monotonic() - counter.last > TIMEOUT:
+            raise _failure(url, f"no data for {TIMEOUT:g} seconds")
     if transfer.failure is not None:
         response = getattr(transfer.failure, "response", None)
         if response is not None:  # pooch leaves the connection open after a 404
             response.close()
-        raise _failed(url, _reason(transfer.failure)) from transfer.failure
+        raise _failure(url, _root_cause(transfer.failure)) from transfer.failure
 
 
-def _reason(error: BaseException) -> str:
-    """What lies at the bottom of an error from the network, where the plain words are."""
+def _root_cause(error: BaseException) -> str:
+    """Describe the innermost exception, whose text is the plainest."""
     while error.__context__ is not None:
         error = error.__context__
     return f"{type(error).__name__}: {error}"
 
 
-def _failed(url: str, why: str) -> DownloadError:
+def _failure(url: str, why: str) -> DownloadError:
     return DownloadError(
-        f"{url} cannot be downloaded: {why}",
-        "a connection that answers within five seconds, and the published file",
-        "check the connection and try again, or fetch the file by other means",
+        f"cannot download {url}: {why}",
+        "a server that answers within five seconds, and the published file",
+        "check the connection and try again, or download the file by other means",
     )

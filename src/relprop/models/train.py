@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from ..data import Digits
-from ..data.digits import TITLES, Family
+from ..data.families import TITLES, Family
 from ..errors import InputError, MissingExtraError
 from ..support.arguments import suggest
 from ..support.extras import needs
