@@ -39,6 +39,8 @@ class Node:
         floating: Whether the result is a tensor of floating point or complex numbers.
         merged: Whether one dimension of the result runs over samples and something else together.
         item: Index of the result, for an operation that returns several.
+        base: Name of the torch.nn class that the module is an instance of: that of a subclass of
+            nn.Linear is "Linear". "" for other modules.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Node:
     floating: bool
     merged: bool = False
     item: int | None = None
+    base: str = ""
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
