@@ -58,9 +58,9 @@ def detached(step) -> Back:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (silent, "not all told"),
-        (curved, "proportion|not all told"),
-        (mixing, "by itself"),
+        (silent, "report all it absorbs"),
+        (curved, "proportional|report all it absorbs"),
+        (mixing, "a sample alone"),
         (writing, "weights"),
         (detached, "differentiated"),
     ],
@@ -130,7 +130,7 @@ def test_parameters_of_an_own_rule_are_checked():
 def test_an_own_rule_fits_only_its_kinds():
     model = nn.Sequential(nn.Conv1d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2)).eval()
     recipe = Recipe.preset("zero").using("0", EXAMPLE["winner"])
-    with pytest.raises(relprop.RelpropError, match=r'"0" fits no module(.|\n)*allowed: "2"'):
+    with pytest.raises(relprop.RelpropError, match=r'"0" matches no module(.|\n)*allowed: "2"'):
         relprop.Explainer(model, recipe).plan(signed(2, 1, 6).float())
 
 

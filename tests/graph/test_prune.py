@@ -229,7 +229,7 @@ def test_rows_for_an_operation_are_for_those_of_the_model(operation):
     explainer = relprop.Explainer(model, relprop.Recipe.preset("auto").using(row, "gradient"))
     given = x, torch.tensor([0, -1, 2])
     if operation != "index":
-        with pytest.raises(PlanError, match="fits no module"):
+        with pytest.raises(PlanError, match="matches no module"):
             explainer(given)
         return
     torch.testing.assert_close(explainer(given).relevance, relprop.explain(model, given).relevance)

@@ -1,1 +1,1 @@
-"""One rule for each operation, decided and validated before anything runs."""
+"""A graph and a recipe become a plan: what happens to relevance at every operation."""

@@ -1,6 +1,7 @@
-"""The plan: what happens to the relevance at every operation, decided before anything runs.
+"""The plan: what happens to relevance at every operation, decided before anything runs.
 
-Two frozen records that can be printed. `planner` makes them, `program` runs them.
+Two frozen records that can be printed. The planner makes them, a program runs them.
+Must not hold tensors of the model.
 """
 
 from collections.abc import Mapping
@@ -16,23 +17,38 @@ from ..rules.registry import Rule
 
 @dataclass(frozen=True)
 class Step:
-    """One operation and what was decided for it.
+    """One operation, and what was decided for its backward pass.
 
-    principle    what it does to relevance; None where none passes
-    operation    what is known of it
-    kind         of rule that it takes; None if it needs none
-    rule         that it got
-    why          the row of the recipe, or the principle, that decided
-    routes       names of the values that it gives relevance to
-    places       their positions among its arguments; empty where one may stand at several
-    batch_norm   the batch norm that is folded into it
-    activation   the one that runs with it
-    name         of its value: that of the activation or of the batch norm, if there is one
-    elementwise  each entry of its value depends on one entry of one input
-    nonnegative  its input is known to be >= 0
-    rectified    relevance arrives only where its output is > 0
-    arriving     form of the relevance that arrives at its output, None where none does
-    leaving      form of the relevance that it gives to its inputs
+    A BatchNorm that folds into the operation and an activation that runs with it belong to the
+    same step.
+
+    Attributes:
+        node: The operation.
+        principle: What it does to relevance; None if no relevance passes.
+        operation: What is known of the operation; None if it is unknown.
+        rule: The rule that it got; None if it needs none.
+        why: The selector, or the principle, that decided.
+        kind: Kind of rule that it takes; None if it needs none.
+        routes: Names of the values that it passes relevance to.
+        places: Positions of these values among its arguments; empty where one value may fill
+            several.
+        batch_norm: The BatchNorm that is folded into it.
+        activation: The activation that runs with it.
+        elementwise: Each entry of its result depends on one entry of one input.
+        nonnegative: Its inputs are known to be >= 0.
+        rectified: Relevance arrives only where its result is > 0, as before a ReLU.
+        arriving: Form of the relevance that arrives at its result; None if none does.
+        leaving: Form of the relevance that it passes to its inputs.
+
+    Example:
+        >>> import relprop
+        >>> from torch import nn, ones
+        >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
+        >>> step = relprop.Explainer(model, "epsilon").plan(ones(1, 3)).steps[0]
+        >>> step.label, step.rule.name, step.kind, step.why
+        ('linear + relu', 'epsilon', 'linear', 'any convolution or linear')
+        >>> step.nonnegative, step.rectified, step.leaving.value
+        (False, True, 'gradient')
     """
 
     node: Node
@@ -58,37 +74,52 @@ class Step:
 
     @cached_property
     def name(self) -> str:
-        """Name of the value that it makes."""
+        """Name of the value that it computes."""
         return self.nodes[-1].name
 
     @cached_property
     def reads(self) -> tuple[str, ...]:
         """Names of all values that it takes."""
-        made = {node.name for node in self.nodes}
-        found = dict.fromkeys(name for node in self.nodes for name in node.inputs)
-        return tuple(name for name in found if name not in made)
+        internal = {node.name for node in self.nodes}
+        inputs = dict.fromkeys(name for node in self.nodes for name in node.inputs)
+        return tuple(name for name in inputs if name not in internal)
 
     @property
     def rectifies_in_place(self) -> bool:
-        """Whether its activation is a ReLU below which no number of the sum is needed."""
+        """Whether its activation is a ReLU that may overwrite the weighted sum."""
         if self.activation is None or self.activation.operation != "relu" or not self.rectified:
             return False
-        # a relative epsilon takes its measure from all of the sum
+        # A relative epsilon is measured on the whole sum, with the entries that ReLU sets to zero.
         return not (self.rule and self.rule.parameters.get("relative", False))
 
     @property
     def label(self) -> str:
-        """Its operations, as plans and ledgers show them."""
+        """Its operations, as plans and ledgers print them."""
         return " + ".join(node.operation for node in self.nodes)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every operation of a model, its rule, and why. Print it to read it.
+    """Every operation of a model, its rule, and the reason. Print it to read it.
 
-    recipe   as it was fitted to the model: "auto" has chosen
-    sources  value at which relevance is taken -> name of the input that it stands for
-    forms    value -> form in which relevance arrives there
+    Attributes:
+        graph: The model's operations.
+        recipe: The recipe; "auto" has been replaced by the preset it chose.
+        steps: One step for each operation, or for several that run together.
+        sources: Value at which relevance is read off -> name of the explained input. The value
+            is the input itself, or for token ids their embedding.
+        forms: Value -> form of the relevance that arrives there.
+
+    Example:
+        >>> import relprop
+        >>> from torch import nn, ones
+        >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
+        >>> recipe = relprop.Recipe.preset("epsilon").using("*", "gamma")
+        >>> print(relprop.Explainer(model, recipe).plan(ones(1, 3)))
+        plan of recipe epsilon
+        module  operation      rule               why  notes
+        0       linear + relu  gamma(gamma=0.25)  "*"  relevance only where output > 0
+        2       linear         gamma(gamma=0.25)  "*"  input >= 0
     """
 
     graph: Graph
@@ -98,7 +129,7 @@ class Plan:
     forms: Mapping[str, Form]
 
     def __str__(self) -> str:
-        rows = [_describe(step, self.sources) for step in self.steps if step.node.shape]
+        rows = [_columns(step, self.sources) for step in self.steps if step.node.shape]
         table = [("module", "operation", "rule", "why", "notes"), *rows]
         widths = [max(len(row[i]) for row in table) for i in range(4)]
         lines = [
@@ -108,13 +139,13 @@ class Plan:
         return "\n".join([f"plan of recipe {self.recipe.name}", *(line.rstrip() for line in lines)])
 
 
-def _describe(step: Step, sources: Mapping[str, str]) -> tuple[str, str, str, str, str]:
-    facts = [
+def _columns(step: Step, sources: Mapping[str, str]) -> tuple[str, str, str, str, str]:
+    notes = [
         "constant" if step.principle is None and step.name not in sources else "",
         "input >= 0" if step.rule and step.nonnegative else "",
-        "only output > 0" if step.rule and step.rectified else "",
-        "carries relevance itself" if step.arriving is Form.RELEVANCE else "",
-        f'folded "{step.batch_norm.module}"' if step.batch_norm else "",
+        "relevance only where output > 0" if step.rule and step.rectified else "",
+        "arrives as relevance, not per unit" if step.arriving is Form.RELEVANCE else "",
+        f'BatchNorm "{step.batch_norm.module}" folded' if step.batch_norm else "",
     ]
     rule = str(step.rule) if step.rule else "-"
-    return step.node.module, step.label, rule, step.why, "; ".join(f for f in facts if f)
+    return step.node.module, step.label, rule, step.why, "; ".join(note for note in notes if note)

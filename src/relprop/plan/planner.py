@@ -1,7 +1,8 @@
-"""Planning: a Graph and a Recipe -> a Plan, or an error that names what has no rule.
+"""The planner: a graph and a recipe -> a plan, or an error that names what has no rule.
 
-Decides everything that can be decided without a tensor: walks the graph forward for what is known
-of each value, and back from the output for what relevance reaches, in which form and by which rule.
+Takes no tensor: all is decided before anything runs. Analyses the graph forward for what is known
+of each value, then goes through it backward from the output, for where relevance arrives, in which
+form, and by which rule it passes. Must not know how a step is computed.
 """
 
 from collections.abc import Iterable
@@ -10,36 +11,42 @@ from dataclasses import dataclass, replace
 from ..errors import PlanError
 from ..graph.analysis import GraphAnalysis, analyse_graph, dependent_args, dependent_inputs
 from ..graph.ir import Graph, Node
-from ..graph.ops import LAYERS, WEIGHTED_SUMS, Principle, operation_of
+from ..graph.ops import LAYERS, WEIGHTED_SUMS, Operation, Principle, operation_of
 from ..recipes.recipe import Recipe
 from ..recipes.selectors import Location, RecipeRow
 from ..rules.backward import Form
-from . import validation as refusals
+from . import validation
 from .plan import Plan, Step
 
 
 def make_plan(graph: Graph, recipe: Recipe) -> Plan:
-    """Decide for every operation of `graph` what happens to relevance there.
+    """Decide what happens to relevance at every operation of a graph.
 
-    Raises PlanError for an operation without a rule, a rule that does not fit, a row that fits
-    nothing, a softmax at the end, and a result that does not depend on the input.
+    Args:
+        graph: The model's operations.
+        recipe: Gives the rules; "auto" chooses its preset by the kinds of operations in the graph.
+
+    Raises:
+        PlanError: An operation without a rule, a rule that does not fit its operation, a row of
+            the recipe that applies to nothing, a softmax at the end, or an output or input that
+            no relevance can connect.
     """
     analysis = analyse_graph(graph)
     recipe = recipe.resolved(set(analysis.kinds.values()))
-    places = {node.name: _place(node, analysis) for node in graph.nodes}
-    open_ = [
-        n for n in graph.nodes if n.name in analysis.dependent and n.name not in analysis.folded
-    ]
-    refusals.refuse_unfit_rows(open_, recipe, places)
-    refusals.refuse_constant_output(graph, analysis)
-    refusals.refuse_final_softmax(graph, recipe, analysis, places)
-    held = _held(open_, recipe, places)
-    analysis = analyse_graph(graph, held) if held else analysis
-    steps, forms = _walk_back(graph, recipe, analysis, held)
-    return Plan(graph, recipe, tuple(_with_activations(steps)), analysis.sources, forms)
+    locations = {node.name: _locate(node, analysis) for node in graph.nodes}
+    folded = analysis.folded
+    dependent = [n for n in graph.nodes if n.name in analysis.dependent and n.name not in folded]
+    validation.refuse_unmatched_rows(dependent, recipe, locations)
+    validation.refuse_constant_output(graph, analysis)
+    validation.refuse_final_softmax(graph, recipe, analysis, locations)
+    held = _held_constant(dependent, recipe, locations)
+    if held:  # what is computed from constants alone is constant, too, and may need no rule
+        analysis = analyse_graph(graph, held)
+    steps, forms = _plan_backward(graph, recipe, analysis, held)
+    return Plan(graph, recipe, tuple(_merge_activations(steps)), analysis.sources, forms)
 
 
-def _place(node: Node, analysis: GraphAnalysis) -> Location:
+def _locate(node: Node, analysis: GraphAnalysis) -> Location:
     return Location(
         module=node.module,
         type=node.type,
@@ -52,54 +59,67 @@ def _place(node: Node, analysis: GraphAnalysis) -> Location:
     )
 
 
-def _row(place: Location, recipe: Recipe) -> RecipeRow | None:
-    return next((row for row in recipe.rows if row.matches(place)), None)
+def _first_match(location: Location, recipe: Recipe) -> RecipeRow | None:
+    return next((row for row in recipe.rows if row.matches(location)), None)
 
 
-def _held(nodes: Iterable[Node], recipe: Recipe, places: dict[str, Location]) -> frozenset[str]:
-    rows = {node.name: _row(places[node.name], recipe) for node in nodes}
+def _held_constant(
+    nodes: Iterable[Node], recipe: Recipe, locations: dict[str, Location]
+) -> frozenset[str]:
+    """Name the values that the recipe holds constant."""
+    rows = {node.name: _first_match(locations[node.name], recipe) for node in nodes}
     return frozenset(n for n, row in rows.items() if row and row.rule.definition.receives == "none")
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """How relevance arrives at a value: its form, and whether only where the value is > 0."""
+    """How relevance arrives at a value.
+
+    Attributes:
+        form: Its form.
+        only_positive: It is zero wherever the value is not > 0.
+    """
 
     form: Form
     only_positive: bool
 
 
-def _meet(arrivals: list[Arrival]) -> Arrival:
+def _merge(arrivals: list[Arrival]) -> Arrival:
+    """Find the form in which relevance from several consumers can be summed up.
+
+    Relevance per unit becomes relevance by a product with the value; the other direction would
+    divide by it, and it may be zero.
+    """
     if any(arrival.form is Form.RELEVANCE for arrival in arrivals):
         return Arrival(Form.RELEVANCE, False)
     return Arrival(Form.GRADIENT, all(arrival.only_positive for arrival in arrivals))
 
 
-def _walk_back(
+def _plan_backward(
     graph: Graph, recipe: Recipe, analysis: GraphAnalysis, held: frozenset[str]
 ) -> tuple[list[Step], dict[str, Form]]:
-    """From the output: what relevance reaches, and the form in which it arrives and leaves."""
+    """Plan from the output to the inputs: the steps, and the form that arrives at each value."""
     arrivals: dict[str, list[Arrival]] = {graph.output: [Arrival(Form.GRADIENT, False)]}
     steps: list[Step] = []
     for node in reversed(graph.nodes):
         if node.name in analysis.folded:
             continue
         name = analysis.folds.get(node.name, node).name
-        if name not in analysis.dependent or name not in arrivals or node.name in analysis.sources:
-            steps.append(_unreached(node, analysis, held))
+        reached = name in analysis.dependent and name in arrivals
+        if not reached or node.name in analysis.sources:
+            steps.append(_step_without_relevance(node, analysis, held))
             continue
-        step = _with_arrival(
-            _decide(node, recipe, analysis, graph.any_batch), _meet(arrivals[name])
-        )
+        step = _plan_step(node, recipe, analysis, graph.any_batch)
+        step = _with_arrival(step, _merge(arrivals[name]))
         for route in step.routes:
-            arrivals.setdefault(route, []).append(_leaving(step))
+            arrivals.setdefault(route, []).append(_passed_on(step))
         steps.append(step)
-    _refuse_unreached(graph, analysis, arrivals)
-    return steps[::-1], {name: _meet(found).form for name, found in arrivals.items()}
+    _refuse_unreached_inputs(graph, analysis, arrivals)
+    return steps[::-1], {name: _merge(several).form for name, several in arrivals.items()}
 
 
-def _unreached(node: Node, analysis: GraphAnalysis, held: frozenset[str]) -> Step:
-    """A step that no relevance passes; a layer is still run as a layer."""
+def _step_without_relevance(node: Node, analysis: GraphAnalysis, held: frozenset[str]) -> Step:
+    """Plan a step that only runs forward; a layer runs as one, with its BatchNorm folded in."""
     alone = len(dependent_inputs(node, analysis.dependent)) == 1 and not node.kwargs
     kind = analysis.kinds.get(node.name) if alone else None
     return Step(
@@ -107,16 +127,16 @@ def _unreached(node: Node, analysis: GraphAnalysis, held: frozenset[str]) -> Ste
         principle=None,
         operation=None,
         rule=None,
-        why=_why_not(node, analysis, held),
+        why=_why_no_relevance(node, analysis, held),
         kind=kind if kind in LAYERS else None,
         places=dependent_args(node, analysis.dependent),
         batch_norm=analysis.folds.get(node.name),
     )
 
 
-def _why_not(node: Node, analysis: GraphAnalysis, held: frozenset[str]) -> str:
+def _why_no_relevance(node: Node, analysis: GraphAnalysis, held: frozenset[str]) -> str:
     if node.name in analysis.sources:
-        return "relevance is taken here"
+        return "explained: relevance is read off here"
     if node.name in held:
         return "held constant by the recipe"
     if node.name in analysis.dependent:
@@ -124,31 +144,24 @@ def _why_not(node: Node, analysis: GraphAnalysis, held: frozenset[str]) -> str:
     return "does not depend on the input"
 
 
-def _refuse_unreached(
+def _refuse_unreached_inputs(
     graph: Graph, analysis: GraphAnalysis, arrivals: dict[str, list[Arrival]]
 ) -> None:
     for name in graph.explained:
-        if not any(source in arrivals for source, at in analysis.sources.items() if at == name):
+        if not any(value in arrivals for value, at in analysis.sources.items() if at == name):
             labels = {value: label for label, value in graph.inputs.items()}
             raise PlanError(
                 f'no relevance would reach the input "{labels[name]}"',
                 "an input that the output is computed from, by operations that pass relevance",
-                "print the plan for another input, or of a recipe that holds less constant",
+                "print the plan for another input, or for a recipe that holds less constant",
             )
 
 
-def _decide(node: Node, recipe: Recipe, analysis: GraphAnalysis, any_batch: bool) -> Step:
-    if any_batch:
-        refusals.refuse_mixed_samples(node)
+def _plan_step(node: Node, recipe: Recipe, analysis: GraphAnalysis, any_batch: bool) -> Step:
     operation, kind = operation_of(node), analysis.kinds.get(node.name)
-    row = _row(_place(node, analysis), recipe)
-    inside = dependent_inputs(node, analysis.dependent)
-    if row is None:
-        refusals.refuse_unruled(node, operation, analysis, recipe)
-    if operation is not None and (row is None or kind is not None):
-        refusals.refuse_unfit_arguments(node, operation, analysis) if kind else None
-        refusals.refuse_projection(node)
-        refusals.refuse_relative(node, row.rule if row else None)
+    row = _first_match(_locate(node, analysis), recipe)
+    _validate(node, operation, row, recipe, analysis, any_batch)
+    inputs = dependent_inputs(node, analysis.dependent)
     step = Step(
         node=node,
         principle=operation.principle if operation and row is None else Principle.RULE,
@@ -156,26 +169,47 @@ def _decide(node: Node, recipe: Recipe, analysis: GraphAnalysis, any_batch: bool
         rule=row.rule if row else None,
         why=str(row.selector) if row else "",
         kind=kind,
-        routes=inside,
+        routes=inputs,
         batch_norm=analysis.folds.get(node.name),
-        elementwise=operation is not None and operation.elementwise and len(inside) == 1,
-        nonnegative=analysis.nonnegative.issuperset(inside),
+        elementwise=operation is not None and operation.elementwise and len(inputs) == 1,
+        nonnegative=analysis.nonnegative.issuperset(inputs),
     )
-    return _with_places(step, analysis) if row and kind else _without_rule(step)
+    if row is None:
+        return _with_principle(step)
+    return _with_receivers(step, analysis) if kind else step
 
 
-def _without_rule(step: Step) -> Step:
-    """A product with one factor that depends on the input is a combination."""
-    if step.rule is not None:
-        return step
-    principle = step.principle
-    principle = Principle.LINEAR if principle is Principle.RULE else principle
+def _validate(
+    node: Node,
+    operation: Operation | None,
+    row: RecipeRow | None,
+    recipe: Recipe,
+    analysis: GraphAnalysis,
+    any_batch: bool,
+) -> None:
+    """Refuse an operation that relevance cannot pass by what the recipe says."""
+    if any_batch:
+        validation.refuse_mixed_samples(node)
+    if row is None:
+        validation.refuse_without_rule(node, operation, analysis, recipe)
+    kind = analysis.kinds.get(node.name)
+    if operation is None or (row is not None and kind is None):
+        return  # a row that names the operation itself: the gradient, or a constant
+    if kind is not None:
+        validation.refuse_dependent_parameters(node, operation, analysis)
+    validation.refuse_lstm_projection(node)
+    validation.refuse_relative_epsilon(node, row.rule if row else None)
+
+
+def _with_principle(step: Step) -> Step:
+    """Note the principle as the reason; a product with one dependent factor is linear in it."""
+    principle = Principle.LINEAR if step.principle is Principle.RULE else step.principle
     assert principle is not None
     return replace(step, principle=principle, why=principle.value)
 
 
-def _with_places(step: Step, analysis: GraphAnalysis) -> Step:
-    """Which arguments receive relevance: all, or the signal alone."""
+def _with_receivers(step: Step, analysis: GraphAnalysis) -> Step:
+    """Choose the arguments that receive relevance: all that depend on the input, or the signal."""
     assert step.rule is not None
     places = dependent_args(step.node, analysis.dependent)
     if step.rule.definition.receives == "signal":
@@ -196,12 +230,14 @@ def _with_arrival(step: Step, arrival: Arrival) -> Step:
 
 
 def _leaving_form(step: Step, arriving: Form) -> Form:
+    """Find the form of what a step passes on, for the form that arrives."""
     if step.kind in WEIGHTED_SUMS and step.rule:
         return step.rule.definition.gives
     if step.rule is not None:
         passes = step.elementwise and step.rule.definition.receives == "signal"
         return arriving if passes else Form.GRADIENT
     if step.principle is Principle.ACTIVATION:
+        # Where f(0) is not 0, an input of zero has relevance, which per unit of it is infinite.
         keeps_zero = step.operation is not None and step.operation.keeps_zero
         return arriving if keeps_zero else Form.RELEVANCE
     if step.principle is Principle.LINEAR:
@@ -209,31 +245,34 @@ def _leaving_form(step: Step, arriving: Form) -> Form:
     return arriving
 
 
-def _leaving(step: Step) -> Arrival:
+def _passed_on(step: Step) -> Arrival:
+    """Describe the relevance that a step passes to its inputs."""
     gradient = step.arriving is Form.GRADIENT
     rectifies = step.operation is not None and step.operation.rectifies and gradient
     copies = step.principle in (Principle.SELECTION, Principle.CHOICE) and step.rectified
     return Arrival(step.leaving or Form.GRADIENT, bool(rectifies or copies))
 
 
-def _with_activations(steps: list[Step]) -> list[Step]:
-    """Run a weighted sum and the activation after it as one step: one factor serves for both."""
+def _merge_activations(steps: list[Step]) -> list[Step]:
+    """Merge a weighted sum and the activation after it: one scaling then serves for both."""
     readers: dict[str, list[Step]] = {}
     for step in steps:
         for name in step.reads:
             readers.setdefault(name, []).append(step)
-    joined = {step.name: _activation_after(step, readers.get(step.name, [])) for step in steps}
-    gone = {after.name for after in joined.values() if after}
-    return [_join(step, joined[step.name]) for step in steps if step.name not in gone]
+    after = {step.name: _activation_after(step, readers.get(step.name, [])) for step in steps}
+    merged = {activation.name for activation in after.values() if activation}
+    return [_with_activation(s, after[s.name]) for s in steps if s.name not in merged]
 
 
-def _join(step: Step, after: Step | None) -> Step:
+def _with_activation(step: Step, after: Step | None) -> Step:
     return replace(step, activation=after.node, arriving=after.arriving) if after else step
 
 
 def _activation_after(step: Step, readers: list[Step]) -> Step | None:
-    weighs = step.kind in WEIGHTED_SUMS and step.rule is not None and step.rule.own is None
-    if not weighs or len(readers) != 1:
+    """Return the activation that can run with a weighted sum: its only reader, with f(0) = 0."""
+    # A rule made by relprop.rule is promised the weighted sum by itself.
+    weighted = step.kind in WEIGHTED_SUMS and step.rule is not None and step.rule.own is None
+    if not weighted or len(readers) != 1:
         return None
     after = readers[0]
     passes = after.principle is Principle.ACTIVATION and after.routes == (step.name,)

@@ -1,21 +1,22 @@
-"""What planning refuses, before anything runs: each with the layer, the operation and what to do.
+"""Validation of a plan before anything runs: each error names the layer and what to do.
 
-Takes nodes and what is known of them. Decides nothing.
+Takes nodes, what is known of them, and the recipe. Gives nothing, or raises a PlanError.
+Must not decide what a step does.
 """
-
-import difflib
 
 from ..errors import PlanError
 from ..graph.analysis import GraphAnalysis, dependent_args
 from ..graph.ir import Graph, Node, Ref
 from ..graph.ops import FIRST_ONLY, WEIGHTED_SUMS, Operation, Principle, operation_of
+from ..recipes.presets import usual_rule
 from ..recipes.recipe import Recipe
 from ..recipes.selectors import Location
 from ..rules.registry import Rule
+from ..support.arguments import suggest
 
 
 def refuse_constant_output(graph: Graph, analysis: GraphAnalysis) -> None:
-    """The output must depend on the input."""
+    """Refuse a model whose output does not depend on its input."""
     if graph.tokens and not any(analysis.sources[s] in graph.tokens for s in analysis.sources):
         raise PlanError(
             "an input of integers that no embedding looks up",
@@ -31,29 +32,33 @@ def refuse_constant_output(graph: Graph, analysis: GraphAnalysis) -> None:
 
 
 def refuse_final_softmax(
-    graph: Graph, recipe: Recipe, analysis: GraphAnalysis, places: dict[str, Location]
+    graph: Graph, recipe: Recipe, analysis: GraphAnalysis, locations: dict[str, Location]
 ) -> None:
-    """Probabilities at the output: each class's relevance would be that against all others."""
+    """Refuse probabilities as output, unless a row of the recipe names the softmax.
+
+    Relevance of a probability is relevance of one class against all others, which is another
+    question than the one asked with a score.
+    """
     node = graph.node(graph.output)
     while (
         node is not None and getattr(operation_of(node), "principle", None) is Principle.SELECTION
     ):
-        inside = analysis.dependent.intersection(node.inputs)
-        node = graph.node(inside.pop()) if len(inside) == 1 else None
+        inputs = analysis.dependent.intersection(node.inputs)
+        node = graph.node(inputs.pop()) if len(inputs) == 1 else None
     if node is None or analysis.kinds.get(node.name) != "softmax":
         return
     named = (row for row in recipe.rows if row.selector.is_explicit)
-    if not any(row.matches(places[node.name]) for row in named):
+    if not any(row.matches(locations[node.name]) for row in named):
         raise PlanError(
-            f"{node.where} ends the model: a softmax over the classes",
-            "a model whose output are the scores before the softmax",
-            "leave the softmax out, or to explain probabilities write "
+            f"the model ends with {node.where}, a softmax over the classes",
+            "a model that returns the scores before the softmax",
+            "remove the softmax, or to explain probabilities write "
             f'recipe.using("{node.module}", "taylor")',
         )
 
 
 def refuse_mixed_samples(node: Node) -> None:
-    """A result without a dimension for samples."""
+    """Refuse a result without a batch dimension."""
     if None not in node.shape:
         raise PlanError(
             f"{node.where} mixes the samples of a batch: its result has shape {node.shape}",
@@ -62,53 +67,58 @@ def refuse_mixed_samples(node: Node) -> None:
         )
 
 
-def refuse_unfit_rows(nodes: list[Node], recipe: Recipe, places: dict[str, Location]) -> None:
-    """A row that the user wrote must fit an operation that takes its rule."""
+def refuse_unmatched_rows(
+    nodes: list[Node], recipe: Recipe, locations: dict[str, Location]
+) -> None:
+    """Refuse a row that the user wrote and that applies to no operation: a typo, most likely."""
     for row in recipe.rows:
-        if not row.required or any(row.matches(places[node.name]) for node in nodes):
+        if not row.required or any(row.matches(locations[node.name]) for node in nodes):
             continue
-        kinds = row.rule.definition.kinds
-        fitting = [
-            n for n in nodes if row.rule.definition.any_named or places[n.name].kind in kinds
+        definition, by_operation = row.rule.definition, row.selector.operation is not None
+        takers = [
+            node
+            for node in nodes
+            if definition.any_named or locations[node.name].kind in definition.kinds
         ]
-        operation, pattern = row.selector.operation, row.selector.name or "*"
-        of = [node.module if operation is None else node.operation for node in fitting]
-        names, pattern = list(dict.fromkeys(of)), operation or pattern
-        near = difflib.get_close_matches(pattern, names, n=1, cutoff=0.3)
+        names = dict.fromkeys(node.operation if by_operation else node.module for node in takers)
+        pattern = row.selector.operation or row.selector.name or "*"
         raise PlanError(
-            f'{row.selector} fits no module that takes the rule "{row.rule.name}"',
+            f'{row.selector} matches no module that takes the rule "{row.rule.name}"',
             ", ".join(f'"{name}"' for name in names) or "no module of this model",
-            f'write "{near[0]}"' if near else "name one of these, or a glob that fits some",
+            suggest(pattern, names, otherwise="name one of these, or a glob that matches some"),
         )
 
 
-def refuse_unruled(
+def refuse_without_rule(
     node: Node, operation: Operation | None, analysis: GraphAnalysis, recipe: Recipe
 ) -> None:
-    """An operation that no row fits must need none."""
+    """Refuse an operation that no row matches, if relevance cannot pass it without a rule."""
     kind = analysis.kinds.get(node.name)
     if operation is None:
-        raise no_rule(node, "no rule for")
+        raise _no_rule(node, "no rule for")
     if operation.principle is Principle.STATISTIC:
-        raise no_rule(node, "relevance has no way through the statistic")
+        raise _no_rule(node, "relevance cannot pass the statistic")
     if kind is not None:
         raise PlanError(
             f"recipe {recipe.name} has no row for {node.where}, a {kind}",
             f"a recipe with a row for every {'weighted sum' if kind in WEIGHTED_SUMS else kind}",
-            f'recipe.using("{node.module or "*"}", "{_usual(kind)}")',
+            f'recipe.using("{node.module or "*"}", "{usual_rule(kind)}")',
         )
     places = dependent_args(node, analysis.dependent)
     if node.operation == "div" and places == (1,):
-        raise no_rule(node, "a constant is divided by what depends on the input in")
-    others = places != (0,)
-    narrow = operation.principle is Principle.ACTIVATION or node.operation in FIRST_ONLY
-    weighed = node.operation == "lerp" and 2 in places
-    if weighed or (narrow and others and node.operation != "where"):
-        raise no_rule(node, "a parameter depends on the input in")
+        raise _no_rule(node, "a constant is divided by a value that depends on the input in")
+    others = places != (0,) and node.operation != "where"
+    first_only = operation.principle is Principle.ACTIVATION or node.operation in FIRST_ONLY
+    weighted = node.operation == "lerp" and 2 in places
+    if weighted or (first_only and others):
+        raise _no_rule(node, "a parameter depends on the input in")
 
 
-def refuse_unfit_arguments(node: Node, operation: Operation, analysis: GraphAnalysis) -> None:
-    """What has a rule for some of its arguments may have none where others depend on the input."""
+def refuse_dependent_parameters(node: Node, operation: Operation, analysis: GraphAnalysis) -> None:
+    """Refuse what depends on the input beside the arguments that the rule shares relevance among.
+
+    The bounds of a clamp, the weight of a normalisation or the mask of attention may be such.
+    """
     kind = analysis.kinds.get(node.name)
     places = dependent_args(node, analysis.dependent)
     hidden = analysis.dependent.intersection(node.inputs) - {
@@ -116,13 +126,13 @@ def refuse_unfit_arguments(node: Node, operation: Operation, analysis: GraphAnal
     }
     single = kind in ("softmax", "normalisation", "recurrent") and operation.kind == kind
     if hidden or (single and places != (0,)) or (kind == "attention" and max(places) > 2):
-        raise no_rule(node, "a parameter depends on the input in")
+        raise _no_rule(node, "a parameter depends on the input in")
     if kind in ("matmul", "product", "gate") and len(places) != 2:
-        raise no_rule(node, "an added value depends on the input, as both factors do, in")
+        raise _no_rule(node, "an added value depends on the input, as both factors do, in")
 
 
-def refuse_relative(node: Node, rule: Rule | None) -> None:
-    """Where samples share a dimension with positions, a sample's own mean is not at hand."""
+def refuse_relative_epsilon(node: Node, rule: Rule | None) -> None:
+    """Refuse a mean over each sample where samples share a dimension with positions."""
     if node.merged and rule and rule.parameters.get("relative"):
         raise PlanError(
             f"relative epsilon at {node.where}, where samples and positions are one dimension",
@@ -131,34 +141,25 @@ def refuse_relative(node: Node, rule: Rule | None) -> None:
         )
 
 
-def refuse_projection(node: Node) -> None:
-    """torch.nn.LSTM(proj_size=...) has one more weight."""
+def refuse_lstm_projection(node: Node) -> None:
+    """Refuse torch.nn.LSTM(proj_size=...), which shows by one more weight in each layer."""
     if node.operation != "lstm":
         return
     layers = node.args[4] * (2 if node.args[7] else 1)
     if len(node.args[2]) != layers * (4 if node.args[3] else 2):
-        raise no_rule(node, "no rule for the projection (proj_size) in")
+        raise _no_rule(node, "no rule for the projection (proj_size) in")
 
 
-def no_rule(node: Node, problem: str) -> PlanError:
-    """The error for an operation that relevance cannot pass."""
+def _no_rule(node: Node, problem: str) -> PlanError:
+    """Return the error for an operation that relevance cannot pass."""
     return PlanError(
         f"{problem} {node.where}",
         "an operation that relprop knows, or a row of the recipe that names a rule for it",
         f'recipe.using({_selector(node)}, "gradient") takes the gradient there instead, '
-        '"constant" takes none',
+        '"constant" holds its value constant',
     )
 
 
 def _selector(node: Node) -> str:
-    """What names a node in a recipe: its module, or itself among all that the model itself runs."""
+    """Write a selector of the node: its module, or its operation if the model itself runs it."""
     return f'"{node.module}"' if node.module else f'relprop.Selector(operation="{node.operation}")'
-
-
-def _usual(kind: str) -> str:
-    usual = {
-        **{"softmax": "taylor", "attention": "attnlrp", "matmul": "uniform", "product": "uniform"},
-        **{"gate": "constant-gate", "normalisation": "constant-statistics"},
-        "recurrent": "signal-takes-all",
-    }
-    return usual.get(kind, "epsilon")

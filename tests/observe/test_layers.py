@@ -267,8 +267,8 @@ def test_selectors_that_make_no_sense(arguments, given):
 
 def test_a_selector_that_fits_nothing(explainer):
     recipe = Recipe.preset("zero").using(relprop.Selector(type="Conv3d"), "gamma")
-    with pytest.raises(relprop.RelpropError, match="Conv3d fits no module that takes"):
+    with pytest.raises(relprop.RelpropError, match="Conv3d matches no module that takes"):
         explainer.with_recipe(recipe).plan(X)
     recipe = Recipe.preset("zero").using(relprop.Selector(operation="conv3d"), "gamma")
-    with pytest.raises(relprop.RelpropError, match=r'\(conv3d\) fits(.|\n)*write "conv2d"'):
+    with pytest.raises(relprop.RelpropError, match=r'\(conv3d\) matches(.|\n)*write "conv2d"'):
         explainer.with_recipe(recipe).plan(X)
