@@ -1,7 +1,8 @@
-"""The operations that relprop knows, by torch's name, and what each does to relevance.
+"""The operations that relprop knows, by torch's name, and what is true of each.
 
-A few principles cover them all. What is linear in its inputs needs no rule: relevance per unit of
-activation goes back through its adjoint. What is not linear, or has weights, takes a rule.
+A few principles cover them all. A linear operation needs no rule: relevance per unit of activation
+propagates back through its VJP. An operation that is not linear, or that has weights, takes a rule.
+Takes nodes; must not know recipes or rules.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,16 +13,36 @@ from typing import Literal, get_args
 
 from .ir import Node, Ref
 
+# How to add an operation. A graph names operations as torch.ops.aten does, without the overload;
+# an operation that stands in no table here is refused before anything is computed.
+#
+# 1. Put its name into `_BY_OPERATION`, under the record that is true of it. That alone makes
+#    explanations right. If what is true depends on the arguments, put it under the record that is
+#    true whatever they are, and add a function to `_BY_ARGUMENTS` that gives the exact record.
+# 2. If one of these applies, add it there as well:
+#    - SHAPES_ONLY, FIRST_BY_VALUE, FACTORS, FIRST_ONLY below: which arguments count;
+#    - capture/batch_axes.py: it may change the order of samples in a batch;
+#    - capture/eval_mode.py: it draws random numbers.
+# 3. These tables save time or memory, or let more options apply. Leaving it out is never wrong:
+#    - prune_rules.py: skip positions that the output does not depend on;
+#    - program/vjps.py: a VJP by hand, cheaper than autograd's; program/normalisation.py: a
+#      normalisation with its statistics held constant;
+#    - capture/functionalize.py: in-place forms that are renamed without a second trace;
+#    - observe/channels.py: where channels are, for `only=` by index.
+#
+# The tables stay where their code is, since VJPs and rules belong to later stages than the graph.
+# tests/graph/test_operation_tables.py holds all of them to each other and to torch.
+
 Kind = Literal[
     "convolution",
     "linear",
     "average-pool",
-    "product",  # of two values that depend on the input, entry by entry
-    "gate",  # such a product in which one value is the other's gate, between 0 and 1
+    "product",  # elementwise, of two values that depend on the input
+    "gate",  # such a product of which one factor is a gate, between 0 and 1
     "matmul",  # a matrix product of two values that depend on the input
     "softmax",
     "attention",  # scaled dot-product attention as one operation
-    "normalisation",  # LayerNorm and its like; a quotient; a product with a norm or a mean
+    "normalisation",  # LayerNorm and the like; a quotient; a product with a norm or a mean
     "recurrent",  # LSTM, GRU, RNN
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -30,14 +51,16 @@ LAYERS: tuple[Kind, ...] = ("convolution", "linear")
 
 
 class Principle(Enum):
-    """What an operation does to relevance.
+    """How relevance propagates back through an operation.
 
-    RULE         a rule of the recipe decides
-    ACTIVATION   each entry of the result comes of one entry of the input, whose relevance it is
-    SELECTION    copies entries of its inputs: relevance goes back the way the value came
-    CHOICE       the same, and which entries it copies depends on their values
-    LINEAR  linear in its inputs: back through the adjoint
-    STATISTIC    relevance cannot pass; a value to normalise by, which is held constant
+    Attributes:
+        RULE: By a rule of the recipe.
+        ACTIVATION: Unchanged: each entry of the result depends on one entry of the input.
+        SELECTION: To the entries that were copied; which ones does not depend on their values.
+        CHOICE: To the entries that were copied; which ones depends on their values (max pooling).
+        LINEAR: By the VJP: the operation is linear, or homogeneous of degree one, so that its
+            input times its gradient sums to its output.
+        STATISTIC: Not at all: it is a statistic to normalise by, and is held constant.
     """
 
     RULE = "rule"
@@ -52,16 +75,19 @@ class Principle(Enum):
 class Operation:
     """What is known of an operation.
 
-    kind         of a rule: which rows of a recipe it fits; of a product, where it has two factors
-                 that depend on the input (with one, it is linear)
-    keeps_zero   of an activation: f(0) = 0
-    keeps_sign   of an activation: f(x) is never of the other sign than x
-    nonnegative  of the result: "always"; "if-inputs", where all of them are >= 0; "never" known
-    rectifies    of an activation: it is zero wherever its input is <= 0
-    elementwise  of a combination: with one argument that depends on the input, each entry of the
-                 result depends on one entry of it
-    gate         the result lies between 0 and 1 ("open"), or between -1 and 1 ("signed")
-    reduces      the result says something of many entries together
+    Attributes:
+        principle: How relevance propagates back through it.
+        kind: The kind of rule that it takes. A product takes one only where both factors depend on
+            the input; with one it is linear.
+        keeps_zero: Of an activation: f(0) = 0.
+        keeps_sign: Of an activation: f(x) never has the other sign than x.
+        nonnegative: Whether the result is >= 0: "always"; "if-inputs", where all inputs are;
+            "never", where that is not known.
+        rectifies: Of an activation: f(x) = 0 for all x <= 0.
+        elementwise: Of a linear operation or a product: with one argument that depends on the
+            input, each entry of the result depends on one entry of it.
+        gate: Whether the result lies between 0 and 1 ("open"), or -1 and 1 or the like ("signed").
+        reduces: Whether each entry of the result summarises many entries of the input.
     """
 
     principle: Principle
@@ -80,8 +106,8 @@ class Operation:
         return self.kind in WEIGHTED_SUMS
 
 
-def _rule(kind: Kind, **known: object) -> Operation:
-    return replace(Operation(Principle.RULE, kind), **known)  # type: ignore[arg-type]
+def _rule(kind: Kind, **properties: object) -> Operation:
+    return replace(Operation(Principle.RULE, kind), **properties)  # type: ignore[arg-type]
 
 
 _ACTIVATION = Operation(Principle.ACTIVATION)
@@ -110,13 +136,14 @@ _BY_OPERATION: Mapping[Operation, str] = {
     replace(_EVEN, rectifies=True): "relu",
     _ACTIVATION: "leaky_relu prelu elu celu hardshrink softshrink sin asinh atan expm1 log1p "
     "nan_to_num rrelu",
-    replace(_ACTIVATION, keeps_sign=True): "gelu silu mish hardswish selu softsign",
+    replace(_ACTIVATION, keeps_sign=True): "gelu silu mish hardswish selu",
     replace(_ACTIVATION, keeps_sign=True, gate="signed"): "tanh erf",
     replace(_ACTIVATION, nonnegative="if-inputs"): "sqrt",
     _EVEN: "abs square",
     replace(_POSITIVE, gate="open"): "sigmoid hardsigmoid",
     _POSITIVE: "softplus exp rsqrt",
-    _SHIFTED: "log_sigmoid threshold log cos reciprocal",
+    _SHIFTED: "log_sigmoid threshold log cos reciprocal "
+    "hardtanh relu6 clamp clamp_min clamp_max pow",
     _SELECTION: "view reshape _unsafe_view view_as flatten unflatten squeeze unsqueeze permute "
     "transpose t movedim swapaxes contiguous clone alias to _to_copy type_as "
     "slice select narrow cat stack expand expand_as repeat tile repeat_interleave flip roll rot90 "
@@ -138,7 +165,7 @@ _BY_OPERATION: Mapping[Operation, str] = {
     replace(_SIGNED, elementwise=False): "upsample_bicubic2d _upsample_bicubic2d_aa grid_sampler "
     "scatter_reduce grouped_mm_fallback _grouped_mm diff",
     _SIGNED: "sub rsub neg batch_norm lerp",
-    # f(t x) = t f(x) for t > 0: x times the gradient is f(x), as where they are written out
+    # Homogeneous of degree one: x times the gradient is f(x), as where a norm is written out.
     replace(_SUM, nonnegative="always", reduces=True): "std norm linalg_vector_norm",
     Operation(Principle.STATISTIC, reduces=True): "var_mean logsumexp prod",
 }
@@ -147,50 +174,34 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {name: operation for operation, names in _BY_OPERATION.items() for name in names.split()}
 )
 
-# Their result depends on the shape of their first argument, and not on its values.
-SHAPES_ONLY = frozenset(
-    [
-        "zeros_like",
-        "ones_like",
-        "full_like",
-        "empty_like",
-        "new_zeros",
-        "new_ones",
-        "new_full",
-        "new_empty",
-        "zero",
-        "fill",
-        "sym_size",
-    ]
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# The result depends on the shape of the first argument, and not on its values.
+SHAPES_ONLY = _names(
+    "zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty zero fill "
+    "sym_size"
 )
 
-# Of their arguments only the first counts by its values; the others by their shape or dtype.
-FIRST_BY_VALUE = frozenset({"expand_as", "view_as", "type_as"})
+# Only the first argument counts by its values; the others give a shape or a dtype.
+FIRST_BY_VALUE = _names("expand_as view_as type_as")
 
-# The two factors of a product, by position; 0 and 1 elsewhere. What comes before is added.
+# Indices of a product's two factors, where they are not 0 and 1. An argument before them is added.
 FACTORS = MappingProxyType(
     {"baddbmm": (1, 2), "addmm": (1, 2), "addcmul": (1, 2), "einsum": (1, 2)}
 )
 
-# Operations whose first argument alone may depend on the input.
-FIRST_ONLY = frozenset(
-    {
-        "batch_norm",
-        "grid_sampler",
-        "grouped_mm_fallback",
-        "_grouped_mm",
-        "prelu",
-        "pow",
-        "clamp",
-        "clamp_min",
-        "clamp_max",
-        "threshold",
-    }
+# Only the first argument may depend on the model's input: the others are parameters.
+FIRST_ONLY = _names(
+    "batch_norm grid_sampler grouped_mm_fallback _grouped_mm prelu pow clamp clamp_min clamp_max "
+    "threshold"
 )
 
 
 def operation_of(node: Node) -> Operation | None:
-    """What is known of a node's operation, given its arguments; None if nothing is."""
+    """Look up what is known of a node's operation with its arguments; None if it is unknown."""
     operation = OPERATIONS.get(node.operation)
     if node.operation in _BY_ARGUMENTS:
         return _BY_ARGUMENTS[node.operation](node)
@@ -202,7 +213,7 @@ def operation_of(node: Node) -> Operation | None:
 def _division(node: Node) -> Operation | None:
     if node.kwargs.get("rounding_mode"):
         return None  # a step function, with a derivative of zero
-    return replace(OPERATIONS["mul"], nonnegative="never" if _negative(node) else "if-inputs")
+    return replace(OPERATIONS["div"], nonnegative="never" if _negative(node) else "if-inputs")
 
 
 def _hardtanh(node: Node) -> Operation:
@@ -210,24 +221,22 @@ def _hardtanh(node: Node) -> Operation:
 
 
 def _clamp(node: Node) -> Operation:
-    given = {"min": None, "max": None, **node.kwargs}
-    given.update(zip(("min", "max"), node.args[1:], strict=False))
     if node.operation in ("clamp_min", "clamp_max"):
-        given = {"min": None, "max": None, node.operation[6:]: node.args[1]}
-    return _clipping(given["min"], given["max"])
+        return _clipping(**{node.operation.replace("clamp_", ""): node.args[1]})
+    return _clipping(*node.args[1:], **node.kwargs)
 
 
-def _clipping(low: object = None, high: object = None) -> Operation:
-    if isinstance(low, Ref) or isinstance(high, Ref):
+def _clipping(min: object = None, max: object = None) -> Operation:
+    if isinstance(min, Ref) or isinstance(max, Ref):
         return _SHIFTED
-    bottom = low if isinstance(low, (int, float)) else float("-inf")
-    top = high if isinstance(high, (int, float)) else float("inf")
+    low = min if isinstance(min, (int, float)) else float("-inf")
+    high = max if isinstance(max, (int, float)) else float("inf")
     return replace(
         _ACTIVATION,
-        keeps_zero=bottom <= 0 <= top,
-        nonnegative="always" if bottom >= 0 else "never",
-        rectifies=bottom == 0 <= top,
-        gate="signed" if max(abs(bottom), abs(top)) < float("inf") else None,
+        keeps_zero=low <= 0 <= high,
+        nonnegative="always" if low >= 0 else "never",
+        rectifies=low == 0 <= high,
+        gate="signed" if abs(low) < float("inf") and abs(high) < float("inf") else None,
     )
 
 
@@ -250,7 +259,8 @@ def _scatter_reduce(node: Node) -> Operation | None:
 
 def _norm(node: Node) -> Operation:
     operation = OPERATIONS[node.operation]
-    counts = node.args[1:2] == (0,)  # how many are not 0, whatever their scale
+    # The norm of order 0 counts the entries that are not 0, whatever their scale.
+    counts = node.args[1:2] == (0,)
     return replace(operation, principle=Principle.STATISTIC) if counts else operation
 
 
@@ -269,7 +279,8 @@ _BY_ARGUMENTS: Mapping[str, Callable[[Node], Operation | None]] = {
 
 
 def _may_turn_negative(node: Node) -> bool:
-    """Whether a constant among the arguments of a sum or a selection may be negative."""
+    """Whether a constant argument of a sum or a selection may make its result negative."""
+    # With alpha=, add may subtract; the sign of a constant scale or fill value is looked at.
     subtracts = node.operation == "add" and bool(node.kwargs)
     fills = node.operation in ("add", "mul", "pad", "constant_pad_nd", "masked_fill", "where")
     return subtracts or (fills and _negative(node))

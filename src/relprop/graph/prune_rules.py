@@ -163,7 +163,7 @@ _OPTIONS = frozenset(_BY_NAME.split())
 
 _ENTRYWISE = """
 add sub rsub mul div neg pow abs square sqrt rsqrt reciprocal exp log sin cos tanh erf sigmoid
-softplus softsign relu relu6 leaky_relu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh
+softplus relu relu6 leaky_relu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh
 clamp clamp_min clamp_max maximum minimum where masked_fill eq ne lt le gt ge logical_and logical_or
 logical_not bitwise_and bitwise_or bitwise_not alias clone contiguous to _to_copy type_as
 """
