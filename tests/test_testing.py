@@ -1,4 +1,4 @@
-"""Every rule is enrolled here; and what a rule must not do is noticed."""
+"""check_rule passes every rule of relprop, and catches each defect that it looks for."""
 
 import runpy
 from pathlib import Path
@@ -17,7 +17,7 @@ PARAMETERS = {"z-box": {"low": -4.0, "high": 4.0}}
 
 
 @pytest.mark.parametrize("rule", [*RULES, EXAMPLE["winner"]], ids=[*RULES, "own"])
-def test_every_rule_does_what_the_engine_expects(rule):
+def test_every_rule_passes(rule):
     relprop.check_rule(rule, **PARAMETERS.get(rule, {}))
 
 
@@ -55,6 +55,12 @@ def detached(step) -> Back:
     return Back(lambda v: step.transpose(share(v), step.weights), absorbed)
 
 
+def formless(layer) -> Back:
+    """Takes all that it receives for relevance per unit of activation."""
+    bias = layer.bias(layer.weights)
+    return Back(lambda c: layer.transpose(c, layer.weights), lambda c: {"bias": c * bias})
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
@@ -63,6 +69,7 @@ def detached(step) -> Back:
         (mixing, "a sample alone"),
         (writing, "weights"),
         (detached, "differentiated"),
+        (formless, "conserve"),
     ],
 )
 def test_a_rule_that_does_not_is_told_why(function, message):

@@ -1,6 +1,7 @@
-"""Conformance: whether a rule does what the engine expects of one, shown on small models.
+"""Checks for custom rules: does a rule do what the backward pass relies on?
 
-Takes a rule, by name or one of one's own, and runs it through the public interface.
+Takes a rule, by name or as a function, and runs it on small models through the public interface.
+Must not know the formula that a rule is meant to compute.
 """
 
 from collections.abc import Callable
@@ -16,11 +17,63 @@ from .recipes.recipe import Recipe
 from .recipes.selectors import Selector
 from .rules.registry import Rule, RuleDefinition
 
-TOLERANCE = 1e-9  # in float64, as a fraction of what is compared
+__all__ = ["check_rule"]
+
+TOLERANCE = 1e-9  # in float64, relative to the largest of the compared numbers
+DERIVATIVE_TOLERANCE = 1e-4  # relative, of central differences
+DIFFERENCE_STEP = 1e-6  # in the units of the input, which is standard normal
 
 
-class Probe(nn.Module):
-    """A model of two layers with an operation of one kind between them."""
+def check_rule(rule: str | RuleDefinition, **parameters: Any) -> None:
+    """Check that a rule does what the backward pass relies on; raise RuleError if it does not.
+
+    The rule is run in float64, on inputs of both signs, between two linear layers, once for each
+    kind of operation that it supports. It must
+
+    - give each sample the relevance that the sample has when it is explained alone,
+    - be proportional to the relevance that it receives,
+    - conserve relevance: what comes in is passed on or reported as absorbed, to 1e-9, both where it
+      receives relevance and where it receives relevance per unit of activation,
+    - leave the model's weights and the inputs as they are, and
+    - be differentiable.
+
+    The check does not know the rule's formula: compare the rule with a slow implementation of it,
+    too.
+
+    Args:
+        rule: A rule's name, or a function decorated with `relprop.rule`.
+        parameters: The rule's parameters.
+
+    Raises:
+        RuleError: The rule does not do one of these; the message says which, and for which kind of
+            operation.
+
+    Example:
+        >>> import relprop
+        >>> @relprop.rule(kinds=("linear",), gives="relevance")
+        ... def equal_shares(layer):
+        ...     def pull(v):
+        ...         total = layer.relevance(v).sum(-1, keepdim=True)
+        ...         return (total / layer.x.shape[-1]).expand_as(layer.x)
+        ...
+        ...     return relprop.Back(pull, absorbed=lambda v: {})
+        >>> relprop.check_rule(equal_shares)  # silent: the rule passes
+    """
+    chosen = Rule.of(rule, parameters)
+    # There is nothing to check of a rule that gives relevance to no input.
+    kinds = chosen.definition.kinds if chosen.definition.receives != "none" else ()
+    for kind in (kind for kind in KINDS if kind in kinds):
+        model, x = _model_and_input(kind)
+        explainer = Explainer(model)
+        alone = Recipe.preset("zero").using(Selector(name="*", kinds=(kind,)), rule, **parameters)
+        # "w-squared" in the last layer hands on relevance itself, "zero" relevance per unit of
+        # activation: a rule has to take both.
+        for recipe in (alone, alone.using("last", "w-squared")):
+            _check(chosen.name, kind, explainer.with_recipe(recipe), x)
+
+
+class OneKindModel(nn.Module):
+    """Two linear layers with one operation of the given kind between them."""
 
     def __init__(self, kind: Kind) -> None:
         super().__init__()
@@ -31,20 +84,20 @@ class Probe(nn.Module):
         self.lstm = nn.LSTM(8, 8, batch_first=True)
         self.last = nn.Linear(8, 3)
 
-    def forward(self, x: Tensor) -> Tensor:  # x (batch, 2, 6)
-        """Scores (batch, 3)."""
-        h = _BETWEEN[self.kind](self, self.first(x))  # (batch, 2, 8)
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute scores (batch, 3) of x (batch, 2, 6)."""
+        h = _OPERATION[self.kind](self, self.first(x))  # (batch, 2, 8)
         score: Tensor = self.last(h.relu()).sum(1)
         return score
 
 
-def _attention(model: Probe, h: Tensor) -> Tensor:
+def _attention(model: OneKindModel, h: Tensor) -> Tensor:
     return nn.functional.scaled_dot_product_attention(h, h.flip(1), h + 1)
 
 
-_BETWEEN: dict[Kind, Callable[[Probe, Tensor], Tensor]] = {
+_OPERATION: dict[Kind, Callable[[OneKindModel, Tensor], Tensor]] = {
     "convolution": lambda model, h: model.conv(h),
-    "linear": lambda model, h: h,
+    "linear": lambda model, h: h,  # the two linear layers themselves
     "average-pool": lambda model, h: nn.functional.avg_pool1d(h, 3, 1, 1),
     "product": lambda model, h: h * h.flip(1).relu(),
     "gate": lambda model, h: h * h.flip(1).sigmoid(),
@@ -56,74 +109,65 @@ _BETWEEN: dict[Kind, Callable[[Probe, Tensor], Tensor]] = {
 }
 
 
-def check_rule(rule: str | RuleDefinition, **parameters: Any) -> None:
-    """Raise RuleError unless a rule does what the engine expects of every rule.
-
-    For each kind of operation that it can be given, on signed inputs in float64: each sample is
-    explained as it is by itself; relevance is in proportion to what arrives; what it takes is what
-    it gives and absorbs (1e-9), whether relevance arrives as it is or per unit of activation; the
-    model's weights and the inputs stay as they are; relevance can be differentiated.
-    It does not show that the rule is the one of its formula: compare it with a slow twin.
-    """
-    chosen = Rule.of(rule, parameters)
-    kinds = [kind for kind in KINDS if kind in chosen.definition.kinds]
-    for kind in kinds if chosen.definition.receives != "none" else ():
-        model, x = _probe(kind)
-        explainer = Explainer(model)
-        for base in (Recipe.preset("zero"), Recipe.preset("zero").using("last", "w-squared")):
-            recipe = base.using(Selector(name="*", kinds=(kind,)), rule, **parameters)
-            _check(chosen.name, kind, explainer.with_recipe(recipe), x)
-
-
-def _probe(kind: Kind) -> tuple[Probe, Tensor]:
+def _model_and_input(kind: Kind) -> tuple[OneKindModel, Tensor]:
+    # The models and inputs are the same in every run; the caller's random numbers go on as if
+    # nothing had been drawn.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = Probe(kind).double().eval()
+        model = OneKindModel(kind).double().eval()
         return model, torch.randn(3, 2, 6, dtype=torch.float64)
 
 
 def _check(name: str, kind: Kind, explainer: Explainer, x: Tensor) -> None:
-    def require(condition: bool, what: str) -> None:
+    def require(condition: bool, defect: str) -> None:
         if not condition:
             raise RuleError(
-                f'the rule "{name}" on a {kind}: {what}',
-                "pull is linear in what arrives, sample by sample; absorbed says what it keeps",
-                "see the rules in relprop.engine.rules for the shape of one",
+                f'the rule "{name}" on a {kind}: {defect}',
+                "pull is linear in what it receives, sample by sample; absorbed reports the rest",
+                "compare it with the rules in relprop/rules/linear.py",
             )
 
     weights = list(explainer.model.parameters())
-    before, given = [p.detach().clone() for p in weights], x.clone()
+    original_weights, original_x = [p.detach().clone() for p in weights], x.clone()
     try:
-        e = explainer(x, target=0, ledger=True)
+        explanation = explainer(x, target=0, ledger=True)
     finally:
-        unchanged = all(p.equal(q) for p, q in zip(weights, before, strict=True))
+        # Also after an error: a rule that writes into weights may well cause one further on.
+        unchanged = all(p.equal(q) for p, q in zip(weights, original_weights, strict=True))
         require(unchanged, "it changes the model's weights")
-    require(x.equal(given), "it changes its input")
-    relevance = e.relevance
-    require(relevance.shape == x.shape, f"it gives the shape {tuple(relevance.shape)}")
-    alone = torch.cat([explainer(row[None], target=0).relevance for row in x])
-    require(_near(alone, relevance), "a sample by itself is explained otherwise")
-    double = explainer(x, target=lambda output: 2 * output[:, 0]).relevance
-    require(_near(double, 2 * relevance), "it is not in proportion to what arrives")
-    for entry in e.ledger.entries:  # type: ignore[union-attr]
+    require(x.equal(original_x), "it changes its input")
+    relevance = explanation.relevance
+    shape = tuple(relevance.shape)
+    require(relevance.shape == x.shape, f"it returns the shape {shape}, not {tuple(x.shape)}")
+    alone = torch.cat([explainer(sample[None], target=0).relevance for sample in x])
+    require(_close(alone, relevance), "a sample alone has another relevance than in a batch")
+    doubled = explainer(x, target=lambda output: 2 * output[:, 0]).relevance
+    require(_close(doubled, 2 * relevance), "it is not proportional to the relevance it receives")
+    for entry in explanation.ledger.entries:  # type: ignore[union-attr]
         amounts = [entry.relevance_in, entry.relevance_out, *entry.absorbed.values()]
-        scale = torch.stack(amounts).abs().max()
-        require(bool(entry.error.abs().max() <= TOLERANCE * scale), "what it takes is not all told")
+        limit = TOLERANCE * torch.stack(amounts).abs().max()
+        conserved = bool(entry.error.abs().max() <= limit)
+        require(conserved, "it does not conserve relevance, or does not report all it absorbs")
     require(_differentiable(explainer, x), "its relevance cannot be differentiated")
 
 
 def _differentiable(explainer: Explainer, x: Tensor) -> bool:
-    """Whether its derivative along one direction is that of two explanations close by."""
-    along, step = torch.linspace(-1, 1, x.numel(), dtype=x.dtype).reshape(x.shape), 1e-6
+    """Compare autograd's derivative of relevance along one direction with central differences."""
+    direction = torch.linspace(-1, 1, x.numel(), dtype=x.dtype).reshape(x.shape)
+    weights = direction.cos()  # of a weighted sum of relevance, one number to differentiate
     leaf = x.clone().requires_grad_()
     relevance = explainer(leaf, target=0, create_graph=True).relevance
     if not relevance.requires_grad:
         return False
-    (gradient,) = torch.autograd.grad((relevance * along.cos()).sum(), leaf)
-    ends = [explainer(x + s * along, target=0).relevance for s in (step, -step)]
-    expected = ((ends[0] - ends[1]) * along.cos()).sum() / (2 * step)
-    return bool(((gradient * along).sum() - expected).abs() <= 1e-4 * relevance.abs().max())
+    (gradient,) = torch.autograd.grad((relevance * weights).sum(), leaf)
+    above, below = (
+        explainer(x + step * direction, target=0).relevance
+        for step in (DIFFERENCE_STEP, -DIFFERENCE_STEP)
+    )
+    expected = ((above - below) * weights).sum() / (2 * DIFFERENCE_STEP)
+    limit = DERIVATIVE_TOLERANCE * relevance.abs().max()
+    return bool(((gradient * direction).sum() - expected).abs() <= limit)
 
 
-def _near(a: Tensor, b: Tensor) -> bool:
+def _close(a: Tensor, b: Tensor) -> bool:
     return bool((a - b).abs().max() <= TOLERANCE * b.abs().max())

@@ -37,7 +37,7 @@ def test_it_is_called_as_quantus_calls(explain):
 
 
 def test_it_explains_the_model_that_it_is_called_with(explain):
-    """Quantus draws the layers of a copy anew, one after the other, and asks again each time."""
+    """Quantus reinitialises the layers of a copy one after the other, and explains it each time."""
     changed, maps = copy.deepcopy(MODEL), []
     for layer in (changed[10], changed[7]):
         layer.reset_parameters()
@@ -78,7 +78,7 @@ def test_sparseness_of_quantus_is_that_of_relprop(call):
 
 @pytest.mark.filterwarnings("ignore")
 def test_parameter_randomisation_of_quantus_is_that_of_relprop(call):
-    """Both draw each layer by reset_parameters; with seeds of their own, but for the first one."""
+    """Both call reset_parameters; only the first layer has the same seed in both."""
     quantus = pytest.importorskip("quantus")
     metric = quantus.MPRT(
         similarity_func=quantus.similarity_func.correlation_spearman,
