@@ -69,5 +69,5 @@ def test_a_saved_explanation_is_read_by_numpy(explained, tmp_path):
 
 
 def test_saving_where_there_is_no_folder_says_so(explained, tmp_path):
-    with pytest.raises(relprop.RelpropError, match="a folder that exists"):
+    with pytest.raises(relprop.RelpropError, match="existing, writable folder"):
         explained[2].save(tmp_path / "missing" / "e.npz")
