@@ -1,4 +1,4 @@
-"""The benchmark runs through on its smallest workload, and says what it found."""
+"""The benchmark runs on its smallest workload, and writes a page and a record."""
 
 import json
 from dataclasses import asdict, replace
@@ -29,9 +29,9 @@ def test_one_round_gives_a_page_and_numbers(tmp_path, monkeypatch):
     options = ["--quick", "--rounds", "1", "--out", str(out), "--json", str(record)]
     result = CliRunner().invoke(bench.main, options, catch_exceptions=False)
     assert result.exit_code == 0
-    found = json.loads(record.read_text())["cpu"]
-    rows = {row["method"]: row for row in found["rows"]}
-    assert found["machine"]["torch"]
+    results = json.loads(record.read_text())["cpu"]
+    rows = {row["method"]: row for row in results["rows"]}
+    assert results["machine"]["torch"]
     assert rows["gradient x input"]["ratio"] == 1
     assert rows["Zennit epsilon"]["differs"] < 1e-4
     assert rows["relprop epsilon-plus-flat, all 10 classes"]["ones"] > 0
@@ -41,7 +41,7 @@ def test_one_round_gives_a_page_and_numbers(tmp_path, monkeypatch):
     assert "| mnist-dnn-500, batch 8 | epsilon, saved plan | " in out.read_text()
 
 
-def test_what_was_measured_on_another_device_is_kept(tmp_path, monkeypatch):
+def test_results_of_another_device_are_kept(tmp_path, monkeypatch):
     few = replace(SMALL, limits={"epsilon": 1.15}, peers=(), all_classes=None)
     monkeypatch.setattr(bench_page, "WORKLOADS", [few])
     record, out = tmp_path / "numbers.json", tmp_path / "page.md"
@@ -56,7 +56,7 @@ def test_what_was_measured_on_another_device_is_kept(tmp_path, monkeypatch):
     assert f"### On a CPU: {SMALL.name}" in page
 
 
-def test_what_is_explained_in_parts_is_what_is_explained_at_once():
+def test_methods_that_run_in_parts_give_the_relevance_of_the_whole_batch():
     few = replace(SMALL, limits={"epsilon": None}, peers=("Zennit epsilon",), all_classes=None)
     parts = replace(few, sizes=(2, 8))
     settings = timing.Settings(1, 0, 0, True, False)
@@ -69,7 +69,7 @@ def test_what_is_explained_in_parts_is_what_is_explained_at_once():
     assert "relprop epsilon-plus-flat, by map" in ready
 
 
-def test_memory_in_parts_is_set_beside_the_floor_in_parts_of_the_same_size(monkeypatch):
+def test_memory_in_parts_is_compared_with_a_gradient_in_parts_of_the_same_size(monkeypatch):
     needed = {
         ("gradient x input", 2): 100,
         ("gradient x input", 8): 300,
@@ -85,7 +85,7 @@ def test_memory_in_parts_is_set_beside_the_floor_in_parts_of_the_same_size(monke
     assert got["relprop epsilon"].memory == got["relprop epsilon"].tensors == 1.1
 
 
-def test_only_a_right_peer_counts_and_only_what_is_below_its_limit_is_met():
+def test_the_fastest_peer_must_be_right_and_a_limit_must_be_met():
     common = {"seconds": 1.0, "lowest": 1.0, "highest": 1.0, "rounds": 1}
     name = SMALL.name
     rows = {
@@ -110,7 +110,7 @@ def rewrite(kind):
     return True
 
 
-def test_what_lxt_rewrites_is_rewritten_for_its_calls_alone():
+def test_classes_that_lxt_rewrites_are_rewritten_for_its_calls_alone():
     before, after = lxt_rules.rewritten({Layer: rewrite})
     layer = Layer()
     assert layer.forward() == "as it was"
@@ -120,13 +120,13 @@ def test_what_lxt_rewrites_is_rewritten_for_its_calls_alone():
     assert not hasattr(layer, "original_forward")
 
 
-def test_a_process_that_fails_leaves_no_numbers(monkeypatch):
+def test_a_process_that_fails_gives_no_numbers(monkeypatch):
     failed = SimpleNamespace(returncode=1, stdout="")
     monkeypatch.setattr(bench.subprocess, "run", lambda *_, **__: failed)
     assert bench.fresh(SMALL, "relprop epsilon", None, 1) == {}
 
 
-def test_methods_of_a_workload_with_fewer_bits_run_under_autocast():
+def test_a_workload_of_lower_precision_runs_under_autocast():
     def make(model, x):
         return lambda: model(x)
 

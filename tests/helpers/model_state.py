@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Net(nn.Module):
-    """Weights, statistics, a frozen layer, a hook and attributes of the user's own."""
+    """Weights, running statistics, a frozen layer, an in-place activation and an attribute."""
 
     def __init__(self, *, fails: bool = False, odd: bool = False) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Networks and recipes drawn at random, against the definitions: cases that no list thinks of."""
+"""Random networks and recipes against the reference implementation."""
 
 from random import Random
 
@@ -24,17 +24,20 @@ ACTIVATIONS = [
 
 
 class Drawing:
-    """Draws a network for inputs of (channels, side, side), layer by layer."""
+    """Draws a network layer by layer, for inputs (channels, height, width)."""
 
     def __init__(self, seed: int) -> None:
-        self.any, self.has_residual = Random(seed), False
-        self.shape = (self.any.choice([1, 2, 4]), *self.any.choice([(7, 8), (9, 7), (10, 10)]))
+        self.random, self.has_residual = Random(seed), False
+        self.shape = (
+            self.random.choice([1, 2, 4]),
+            *self.random.choice([(7, 8), (9, 7), (10, 10)]),
+        )
 
     def network(self) -> nn.Sequential:
-        """One to three blocks, then one or two linear layers into 3 classes."""
+        """Draw one to three blocks, then one or two linear layers into 3 classes."""
         net = nn.Sequential()
         channels = self.shape[0]
-        for _ in range(self.any.randint(1, 3)):
+        for _ in range(self.random.randint(1, 3)):
             for layer in self.block(channels):
                 if not self._fits(net, layer):
                     break
@@ -42,16 +45,16 @@ class Drawing:
             channels = net.eval()(torch.zeros(1, *self.shape)).shape[1]
         net.append(nn.Flatten())
         width = net(torch.zeros(1, *self.shape)).numel()
-        if self.any.random() < 0.5:
-            hidden = nn.Linear(width, 6, bias=self.any.random() < 0.7)
-            net.extend([hidden, *self.norm(nn.BatchNorm1d(6)), self.any.choice(ACTIVATIONS)()])
+        if self.random.random() < 0.5:
+            hidden = nn.Linear(width, 6, bias=self.random.random() < 0.7)
+            net.extend([hidden, *self.norm(nn.BatchNorm1d(6)), self.random.choice(ACTIVATIONS)()])
             width = 6
-        net.append(nn.Linear(width, 3, bias=self.any.random() < 0.7))
-        return randomise(net.double(), seed=self.any.randrange(1000))
+        net.append(nn.Linear(width, 3, bias=self.random.random() < 0.7))
+        return randomise(net.double(), seed=self.random.randrange(1000))
 
     @torch.no_grad()
     def _fits(self, net: nn.Sequential, layer: nn.Module) -> bool:
-        """Whether layer leaves something of at most 250 values, so that matrices stay small."""
+        """Tell whether layer has an output of at most 250 values, so that matrices stay small."""
         try:
             out = nn.Sequential(*net, layer).eval()(torch.zeros(1, *self.shape))
         except RuntimeError:
@@ -59,36 +62,36 @@ class Drawing:
         return 0 < out.numel() <= 250
 
     def norm(self, layer: nn.Module) -> list[nn.Module]:
-        return [layer] if self.any.random() < 0.3 else []
+        return [layer] if self.random.random() < 0.3 else []
 
     def block(self, channels: int) -> list[nn.Module]:
-        """A convolution or what is built of two, an activation, perhaps a pool."""
-        kind = self.any.choice(["conv"] * 5 + ["deconv", "residual", "concat"])
+        """Draw a convolution or a block of two, an activation, perhaps a pool."""
+        kind = self.random.choice(["conv"] * 5 + ["deconv", "residual", "concat"])
         if kind == "residual" and not self.has_residual:
             self.has_residual = True
             return [Residual(*self.same(channels)), *self.tail()]
         if kind == "concat":
             branches = [nn.Sequential(*self.same(channels)) for _ in range(2)]
-            return [Concat(*branches, self.any.choice([nn.Identity(), nn.ReLU()])), *self.tail()]
-        groups = self.any.choice([1, 1, channels])
-        out = groups * self.any.choice([1, 2] if groups > 1 else [2, 3])
+            return [Concat(*branches, self.random.choice([nn.Identity(), nn.ReLU()])), *self.tail()]
+        groups = self.random.choice([1, 1, channels])
+        out = groups * self.random.choice([1, 2] if groups > 1 else [2, 3])
         build = nn.ConvTranspose2d if kind == "deconv" else nn.Conv2d
         layer = build(
             channels,
             out,
-            (self.any.randint(1, 3), self.any.randint(1, 3)),
-            stride=self.any.choice([1, 1, 2]),
-            padding=self.any.randint(0, 1),
-            dilation=self.any.choice([1, 1, 2]),
+            (self.random.randint(1, 3), self.random.randint(1, 3)),
+            stride=self.random.choice([1, 1, 2]),
+            padding=self.random.randint(0, 1),
+            dilation=self.random.choice([1, 1, 2]),
             groups=groups,
-            bias=self.any.random() < 0.6,
+            bias=self.random.random() < 0.6,
         )
         return [layer, *self.norm(nn.BatchNorm2d(out)), *self.tail()]
 
     def same(self, channels: int) -> list[nn.Module]:
-        """A convolution that keeps the shape, and an activation."""
-        layer = nn.Conv2d(channels, channels, 3, padding="same", bias=self.any.random() < 0.6)
-        return [layer, *self.norm(nn.BatchNorm2d(channels)), self.any.choice(ACTIVATIONS)()]
+        """Draw a convolution that preserves the shape, and an activation."""
+        layer = nn.Conv2d(channels, channels, 3, padding="same", bias=self.random.random() < 0.6)
+        return [layer, *self.norm(nn.BatchNorm2d(channels)), self.random.choice(ACTIVATIONS)()]
 
     def tail(self) -> list[nn.Module]:
         pools = [
@@ -102,23 +105,23 @@ class Drawing:
             nn.AdaptiveAvgPool2d((3, 2)),
             nn.Dropout(),
         ]
-        chosen = self.any.choice([[], *([pool] for pool in pools)])
-        first = self.any.choice([[], [self.any.choice(ACTIVATIONS)()]])
+        chosen = self.random.choice([[], *([pool] for pool in pools)])
+        first = self.random.choice([[], [self.random.choice(ACTIVATIONS)()]])
         return [*first, *chosen]
 
     def rule(self) -> tuple[str, dict[str, float]]:
-        beta = self.any.choice([0.0, 0.5, 1.0])
-        return self.any.choice(
+        beta = self.random.choice([0.0, 0.5, 1.0])
+        return self.random.choice(
             [
                 ("zero", {}),
-                ("epsilon", {"epsilon": self.any.choice([1e-6, 0.01, 1.0])}),
+                ("epsilon", {"epsilon": self.random.choice([1e-6, 0.01, 1.0])}),
                 ("epsilon", {"epsilon": 0.1, "relative": True}),
-                ("gamma", {"gamma": self.any.choice([0.0, 0.1, 2.0])}),
+                ("gamma", {"gamma": self.random.choice([0.0, 0.1, 2.0])}),
                 ("alpha-beta", {"alpha": 1 + beta, "beta": beta}),
                 ("z-plus", {}),
                 ("flat", {}),
                 ("w-squared", {}),
-                ("z-box", {"low": -2.0, "high": self.any.choice([0.0, 3.0])}),
+                ("z-box", {"low": -2.0, "high": self.random.choice([0.0, 3.0])}),
             ]
         )
 
@@ -135,7 +138,10 @@ def test_a_random_recipe_on_a_random_network(seed):
     x = signed(2, *drawing.shape, seed=seed)
     got = relprop.Explainer(net, recipe)(x).relevance
     distances = []
-    for sums in (0.0, reference.STABILISER):  # of x + y: which one depends on what is above it
+    for sums in (
+        0.0,
+        reference.STABILISER,
+    ):  # the stabiliser of x + y depends on the rule of the layer above it
         want = reference.explain(net, x, lambda at, _: rules[at], sums=sums)
         distances.append(float((got - want).norm() / want.norm().clamp(min=1e-300)))
     assert min(distances) <= 1e-9, (distances, net, rules)

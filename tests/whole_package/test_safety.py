@@ -85,10 +85,10 @@ def test_relevance_is_differentiated_by_input_and_parameters(name, preset):
     parameters = list(model.parameters())
     e = explainer(leaf, target=1, create_graph=True)
     torch.testing.assert_close(e.relevance.detach(), explainer(x, target=1).relevance)
-    found = torch.autograd.grad(score(e), [leaf, *parameters], allow_unused=True)
+    gradients = torch.autograd.grad(score(e), [leaf, *parameters], allow_unused=True)
     gradients = [
         torch.zeros_like(p) if g is None else g
-        for p, g in zip([x, *parameters], found, strict=True)
+        for p, g in zip([x, *parameters], gradients, strict=True)
     ]
     for tensor, gradient in zip([x, *parameters], gradients, strict=True):
         if not bool(gradient.any()) and tensor is not x:
@@ -104,7 +104,7 @@ def test_relevance_is_differentiated_by_input_and_parameters(name, preset):
         torch.testing.assert_close((gradient * along).sum(), expected, rtol=2e-4, atol=1e-5)
 
 
-def test_without_asking_no_history_is_kept():
+def test_without_create_graph_there_is_no_autograd_graph():
     model, x = build("transformer")
     e = relprop.explain(model, x.requires_grad_())
     assert not e.relevance.requires_grad
@@ -123,7 +123,7 @@ def test_models_of_other_precisions(name, preset, dtype):
 
 
 def runs(model: nn.Module, x: Tensor, dtype: torch.dtype) -> bool:
-    """Whether torch itself can run the model under autocast."""
+    """Tell whether torch itself can run the model under autocast."""
     with torch.autocast("cpu", dtype=dtype):
         try:
             model(x)
@@ -135,7 +135,7 @@ def runs(model: nn.Module, x: Tensor, dtype: torch.dtype) -> bool:
 @pytest.mark.parametrize(("name", "preset"), CASES)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast(name, preset, dtype):
-    """The output is that of the model under autocast, and the map that of full precision nearly."""
+    """The output is that of the model under autocast; relevance nearly that of full precision."""
     model, x = build(name)
     model, x = model.float(), x.float()
     if name == "recurrent" and not runs(model, x, dtype):
@@ -155,7 +155,7 @@ def test_autocast(name, preset, dtype):
 @pytest.mark.parametrize("preset", ["epsilon", "epsilon-plus", "epsilon-plus-flat"])
 @pytest.mark.parametrize(("layer", "size"), [(nn.Conv2d, 4), (nn.ConvTranspose2d, 12)])
 def test_relevance_per_unit_of_a_sum_may_be_too_large_for_float16(preset, layer, size):
-    """As it is where sums are small and their weights onwards large."""
+    """It is, where sums are small and the weights of the next layer large."""
     torch.manual_seed(0)
     first, second = (layer(3, 8, 3, bias=False), layer(8, 8, 3, bias=False))
     model = nn.Sequential(
@@ -174,8 +174,8 @@ def test_relevance_per_unit_of_a_sum_may_be_too_large_for_float16(preset, layer,
 
 
 @pytest.mark.parametrize(("name", "preset"), CASES)
-def test_nothing_is_made_where_the_caller_makes_tensors(name, preset):
-    """All that a call makes is where x is: on another device it would have no numbers here."""
+def test_nothing_is_allocated_on_the_default_device(name, preset):
+    """A call allocates on the device of x: tensors on the default device, meta, have no numbers."""
     model, x = build(name)
     usual, elsewhere = (relprop.Explainer(model, recipe(preset)) for _ in range(2))
     for target in (None, 1, "all", "runner-up", (0, 1)):
@@ -187,7 +187,7 @@ def test_nothing_is_made_where_the_caller_makes_tensors(name, preset):
             assert got.target.equal(want.target)
 
 
-def test_channels_are_looked_up_where_the_value_is():
+def test_channels_are_selected_on_the_device_of_the_value():
     model, x = build("convolutional")
     want = relprop.Explainer(model)(x, only={"0": [0, 1]}, batch_size=2).relevance
     with torch.device("meta"):
@@ -203,10 +203,10 @@ def test_a_model_is_not_kept_alive_by_a_forward_of_its_own():
     model, x = build("convolutional")
     model.forward = types.MethodType(around(model.forward), model)
     relprop.explain(model, x)
-    gone = weakref.ref(model)
+    reference = weakref.ref(model)
     del model
     gc.collect()
-    assert gone() is None
+    assert reference() is None
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -229,12 +229,12 @@ def test_eight_threads_give_the_numbers_of_one(name):
     for thread in threads:
         thread.join()
     want[1:] = [explainer(batch).relevance for batch in batches[1:]]
-    for one, other in zip(got, want, strict=True):
-        assert one.equal(other)
+    for relevance, expected in zip(got, want, strict=True):
+        assert relevance.equal(expected)
 
 
 def test_the_model_may_be_frozen():
-    """Torch's transformer layers take another way where no parameter wants a gradient."""
+    """Torch's transformer layers have a fast path where no parameter requires a gradient."""
     model, x = build("transformer")
     want = relprop.explain(model, x).relevance
     assert relprop.explain(model.requires_grad_(False), x).relevance.equal(want)

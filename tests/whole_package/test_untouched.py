@@ -1,4 +1,4 @@
-"""The user's model is left exactly as it was, after success and after every kind of error."""
+"""The user's model stays exactly as it was, after success and after every kind of error."""
 
 import pytest
 import torch
@@ -64,7 +64,7 @@ class Shifts(nn.Module):
 
 IDS = torch.tensor([[1, 2, 3], [4, 5, 6]])
 WRITERS = {
-    "rows": (
+    "its embedding": (
         lambda: nn.Sequential(nn.Embedding(9, 4, max_norm=0.1), nn.Flatten(), nn.Linear(12, 3)),
         IDS,
     ),
@@ -80,14 +80,14 @@ WRITERS = {
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("capture", ["export", "per-input"])
 def test_a_forward_that_writes(name, capture):
-    make, kept = WRITERS[name]
-    model, x = make().eval(), kept.clone()
+    make, original = WRITERS[name]
+    model, x = make().eval(), original.clone()
     before = snapshot(model)
     explainer = relprop.Explainer(model, "zero", capture=capture)
     explainer.plan(x)
     output = explainer(x).output
     assert_unchanged(model, before)
-    assert x.equal(kept)
+    assert x.equal(original)
     torch.testing.assert_close(output, model(x.clone()).detach())
 
 

@@ -1,4 +1,4 @@
-"""The same maps as Zennit, rule by rule and preset by preset, on networks that Zennit handles."""
+"""Rules and presets give the relevance of Zennit, on networks that Zennit supports."""
 
 from collections.abc import Callable
 from functools import cache
@@ -41,7 +41,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], Callable[[], Tensor]]] = {
     "average pooling, GELU": (lambda: small_cnn(activation=nn.GELU), lambda: pixels(3, 2, 12, 12)),
 }
 
-# A rule of ours at every weighted sum, and Zennit's.
+# Parameters of a rule at every weighted sum, and the same rule of Zennit.
 RULES: dict[str, tuple[dict[str, float], Callable[[], Hook]]] = {
     "epsilon": ({}, rules.Epsilon),
     "gamma": ({}, rules.Gamma),
@@ -54,11 +54,11 @@ RULES: dict[str, tuple[dict[str, float], Callable[[], Hook]]] = {
 
 
 def zero(dtype: torch.dtype) -> Composite:
-    """Zennit's epsilon rule with none; the least number there is keeps its 0 / 0 from being NaN."""
+    """Build Zennit's epsilon rule with the smallest epsilon, which keeps 0 / 0 from being NaN."""
     return zennit_maps.uniform(rules.Epsilon(torch.finfo(dtype).tiny), torch.finfo(dtype).tiny)
 
 
-# A preset of ours by name, its parameters, and what it is in Zennit.
+# Name and parameters of a preset, and the same composite of Zennit.
 Preset = tuple[str, dict[str, object], Callable[[torch.dtype], Composite]]
 UNIFORM: dict[str, Preset] = {
     "zero": ("zero", {}, zero),
@@ -75,7 +75,7 @@ UNIFORM: dict[str, Preset] = {
 
 
 def composite(name: str, **parameters: float) -> Preset:
-    """The same name and parameters on both sides."""
+    """Describe a preset that has the same name and parameters in both."""
     return name, parameters, lambda _: zennit_maps.preset(name, **parameters)
 
 
@@ -88,7 +88,7 @@ COMPOSITES: dict[str, Preset] = {
     "epsilon-alpha2-beta1": composite("epsilon-alpha2-beta1"),
     "epsilon-alpha2-beta1-flat": composite("epsilon-alpha2-beta1-flat"),
 }
-# Pictures in [0, 1]: black touches the box, so that sums are exactly zero, and have to stay zero.
+# Images in [0, 1]: black touches the box, so that sums are exactly zero and have to stay zero.
 PIXELS = {"epsilon-gamma-box, pixels": composite("epsilon-gamma-box", low=0.0, high=1.0)}
 PRESETS = UNIFORM | COMPOSITES | PIXELS
 
@@ -115,11 +115,11 @@ def drawn(name: str, dtype: torch.dtype) -> tuple[nn.Module, Tensor]:
 def assert_same_as_zennit(
     net: nn.Module, x: Tensor, recipe: relprop.Recipe, composite: Composite
 ) -> None:
-    """Both seed the strongest class with its score."""
+    """Compare both; relevance starts at the strongest class with its score."""
     with torch.no_grad():
         z = net(x)
-    seed = torch.where(z == z.amax(1, keepdim=True), z, 0.0)
-    want = zennit_maps.relevance(net, composite, x, seed)
+    initial = torch.where(z == z.amax(1, keepdim=True), z, 0.0)
+    want = zennit_maps.relevance(net, composite, x, initial)
     got = relprop.Explainer(net, recipe)(x).relevance
     assert got.dtype == want.dtype
     assert ((got - want).norm() / want.norm()).item() <= CLOSE[x.dtype]
@@ -148,7 +148,7 @@ def test_preset(name, preset, dtype):
 
 @DTYPES
 def test_box_where_sums_are_zero(dtype):
-    """A filter without negative weights on black: what must cancel there is divided by 1e-6."""
+    """A filter without negative weights on black: terms that must cancel are divided by 1e-6."""
     net, x = randomise(mnist_cnn(), seed=3).to(dtype), pixels(2, 1, 28, 28).to(dtype)
     net[0].weight.data[0].abs_()
     x[..., :12] = 0
@@ -166,7 +166,7 @@ def test_preset_on_a_shipped_model(name, preset):
 
 
 def test_preset_on_the_full_width_of_vgg16():
-    """In float64: its sums near zero magnify what processors round differently."""
+    """In float64: sums near zero magnify the rounding, which differs between processors."""
     net, x = randomise(vgg16(size=96)).double(), signed(1, 3, 96, 96)
     recipe = relprop.Recipe.preset("epsilon-plus-flat")
     assert_same_as_zennit(net, x, recipe, zennit_maps.preset("epsilon-plus-flat"))

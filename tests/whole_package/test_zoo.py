@@ -1,4 +1,4 @@
-"""A sample of the architectures of benchmarks/coverage.py: explained, and accounted for."""
+"""Architectures of benchmarks/coverage.py: they are explained, and their ledgers balance."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ EXACT = (  # one of each kind
     "transformers/BertForSequenceClassification",
     "transformers/Wav2Vec2ForSequenceClassification",
 )
-SINGLE = (  # these compute in float32, whatever the model's type
+SINGLE = (  # these compute in float32, whatever the model's dtype
     "transformers/LlamaForCausalLM",
     "transformers/MixtralForSequenceClassification",
 )
@@ -38,7 +38,7 @@ def in_float64(inputs):
 
 
 def check(explanation: relprop.Explanation, limit: float) -> None:
-    """The ledger balances, and speaks of the score and the relevance that were given out."""
+    """Check that the ledger balances and adds up to the score and the relevance of the result."""
     relevance = torch.stack([r.flatten(1).sum(1) for r in explanation.relevances.values()])
     assert relevance.isfinite().all()
     assert relevance.any()
@@ -50,25 +50,25 @@ def check(explanation: relprop.Explanation, limit: float) -> None:
 
 
 @pytest.mark.parametrize("name", [*SAMPLE, *SINGLE])
-def test_an_architecture_is_explained_and_accounted_for(name):
+def test_the_ledger_of_an_architecture_balances(name):
     model, inputs = ZOO[name].build()
     check(relprop.Explainer(model)(inputs, ledger=True), 1e-4)
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_and_nearly_exactly_in_float64(name):
+def test_in_float64_it_balances_nearly_exactly(name):
     model, inputs = ZOO[name].build()
     explainer, inputs = relprop.Explainer(model.double()), in_float64(inputs)
     accounted = explainer(inputs, ledger=True)
     check(accounted, 1e-9)
-    alone = explainer(inputs)  # its memory is used again on the way, that of the ledger is not
+    alone = explainer(inputs)  # reuses buffers, which a ledger does not
     for label, expected in accounted.relevances.items():
         torch.testing.assert_close(alone.relevances[label], expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_epsilon_on_resnet50_is_gradient_times_input(dtype):
-    """Rules that carry relevance and divide by each activation gave sums of 1e12 and more here."""
+    """Rules that propagate relevance and divide by each activation give sums of 1e12 here."""
     model, x = ZOO["torchvision/resnet50"].build()
     model, x = model.to(dtype), x.to(dtype)
     relevance = relprop.explain(model, x, "epsilon").relevance
