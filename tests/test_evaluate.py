@@ -1,13 +1,12 @@
-"""Feature removal: orders, removal and readings against closed forms."""
+"""Feature removal: orders and removal against closed forms."""
 
 import math
 
 import pytest
 import torch
-from torch import nn
 
 from relprop.errors import InputError
-from relprop.evaluate import ORDERS, feature_count, predict, ranking, remove
+from relprop.evaluate import ORDERS, feature_count, ranking, remove
 
 RELEVANCE = torch.tensor([[0.1, -3.0, 2.0, 0.5], [4.0, 1.0, -1.0, -2.0]])
 
@@ -88,26 +87,6 @@ def test_a_share_out_of_range_says_what_is_allowed(q):
     assert "above 0, at most 1" in caught.value.allowed
 
 
-# ---- readings --------------------------------------------------------------------------
-
-
-def test_a_reading_is_the_largest_score_and_its_lead():
-    scores = torch.tensor([[1.0, 3.0, 2.0], [5.0, 0.0, 0.0]])
-    got = predict(nn.Identity(), scores)
-    assert got.prediction.tolist() == [1, 0]
-    expected = torch.tensor([1 - math.exp(-1), 1 - math.exp(-5)])  # p2 / p1 = exp(s2 - s1)
-    torch.testing.assert_close(got.margin, expected)
-
-
-def test_batches_change_nothing():
-    gen = torch.Generator().manual_seed(0)
-    x, model = torch.randn(7, 4, generator=gen), nn.Linear(4, 3)
-    whole, parts = predict(model, x, batch_size=7), predict(model, x, batch_size=2)
-    assert whole.prediction.equal(parts.prediction)
-    torch.testing.assert_close(whole.margin, parts.margin)
-    assert not whole.margin.requires_grad
-
-
 # ---- bad input -------------------------------------------------------------------------
 
 
@@ -131,8 +110,3 @@ def test_relevance_without_a_batch_is_refused():
 def test_an_order_that_does_not_fit_the_batch_is_refused(rows, count):
     with pytest.raises(InputError, match=rf"{count} features to remove by an order of shape"):
         remove(torch.zeros(2, 4), torch.zeros(rows, 4, dtype=torch.long), count)
-
-
-def test_a_model_that_gives_nonsense_is_named():
-    with pytest.raises(InputError, match="output has NaN or infinite values"):
-        predict(nn.Identity(), torch.tensor([[0.0, math.inf]]))

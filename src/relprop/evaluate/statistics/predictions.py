@@ -1,4 +1,6 @@
-"""Readings: the class that a classifier makes of each sample, and how far it leads.
+"""Predictions: the class that a classifier predicts for each sample, and its margin.
+
+Takes a model and samples, or outputs. Must not know the true classes.
 
 n  samples      c  classes
 """
@@ -18,16 +20,38 @@ Model = Callable[[Tensor], Tensor]  # (n, *features) -> (n, c)
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a classifier makes of each sample of a batch."""
+    """The predictions of a classifier for a batch.
 
-    prediction: Tensor  # (n,) the class with the largest output
-    margin: Tensor  # (n,) (max - second max) / max of the probabilities, in [0, 1]
+    Attributes:
+        prediction: The class with the largest output, (n,).
+        margin: (p1 - p2) / p1 of the largest and second largest probability, (n,), in [0, 1]; see
+            `relprop.margin`.
+    """
+
+    prediction: Tensor
+    margin: Tensor
 
 
 def predict(model: Model, x: Tensor, *, batch_size: int = 256) -> Predictions:
-    """Class and margin of every sample, at most `batch_size` samples per forward pass.
+    """Predict the class of every sample, with its margin.
 
-    x  (n, *features), n >= 1
+    Args:
+        model: Maps a batch to scores (n, c), c >= 2.
+        x: Samples, (n, *features), n >= 1.
+        batch_size: Samples per forward pass, at most.
+
+    Returns:
+        Predictions, on the model's device.
+
+    Raises:
+        InputError: The output is not (n, c), or has NaN or infinite values.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import predict
+        >>> scores = torch.tensor([[0.0, 2.0, 1.0], [5.0, 0.0, 0.0]])
+        >>> predict(torch.nn.Identity(), scores).prediction
+        tensor([1, 0])
     """
     with torch.inference_mode():
         parts = [predictions_of(model(part)) for part in torch.split(x, batch_size)]
@@ -37,14 +61,14 @@ def predict(model: Model, x: Tensor, *, batch_size: int = 256) -> Predictions:
 
 
 def predictions_of(output: Tensor) -> Predictions:
-    """The reading of an output (n, c). Raises InputError for another shape, and for NaN."""
-    lead = margin(output)  # first, because it checks the shape
+    """Read predictions off an output (n, c); InputError for another shape, or for NaN."""
+    margins = margin(output)  # first, because it checks the shape
     check_output(output)
-    return Predictions(output.argmax(1), lead)
+    return Predictions(output.argmax(1), margins)
 
 
 def check_output(output: Tensor) -> None:
-    """InputError if an output of any shape has NaN or infinite values."""
+    """Raise InputError if an output of any shape has NaN or infinite values."""
     if not is_finite(output):
         raise InputError(
             "the model's output has NaN or infinite values",
