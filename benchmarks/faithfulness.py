@@ -20,7 +20,8 @@ from relprop.compare import METHODS, Comparison, Settings, compare
 from relprop.compare.figure import curves_figure
 from relprop.data import load_digits
 from relprop.demo.plot import to_bytes
-from relprop.models.train import train, training_of
+from relprop.models.train import train
+from relprop.models.training import training_of
 from relprop.support.progress import Progress
 
 MNIST = ("mnist-dnn-500", "mnist-dnn-300-100", "mnist-cnn")

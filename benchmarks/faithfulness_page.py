@@ -12,7 +12,7 @@ from relprop.compare import Case, Comparison, MethodResult
 from relprop.compare.results import DataSet
 from relprop.data.families import TITLES
 from relprop.evaluate.statistics.classification import ClassificationSummary
-from relprop.models.checkpoint import ModelCard
+from relprop.models import ModelCard
 
 LEVEL = 0.05
 PIXELS, TIED = 784, 0.99  # so many tied pixels are no order

@@ -17,7 +17,7 @@ from relprop.data import first_digits, packaged_digits
 from relprop.demo.output import FIGURES, NUMBERS, PAGE
 from relprop.errors import MissingExtraError
 from relprop.evaluate.statistics.classification import proportion
-from relprop.models import checkpoint as models
+from relprop.models import ModelCard
 
 HOME = str(Path(relprop.__file__).parents[1])  # of the package that is tested
 COUNT = 30
@@ -172,7 +172,7 @@ def test_train_writes_where_it_is_told_and_prints_the_accuracy(data, tmp_path, m
 
     def train(name, digits, *, test, out, seed, epochs, progress):
         seen.update(name=name, split=digits.split, test=test.split, seed=seed, epochs=epochs)
-        return models.ModelCard(name=name, input_shape=(1, 28, 28), accuracy=0.5)
+        return ModelCard(name=name, input_shape=(1, 28, 28), accuracy=0.5)
 
     digits = packaged_digits()
     loaded = {"train": digits, "test": type(digits)(digits.images, digits.labels, "test", "")}

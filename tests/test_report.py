@@ -23,7 +23,7 @@ from relprop.demo.run import Demo, Run, Settings
 from relprop.errors import FileError
 from relprop.evaluate import Interval
 from relprop.evaluate.statistics.classification import MarginStatistics
-from relprop.models.checkpoint import ModelCard
+from relprop.models import ModelCard
 
 CARD = ModelCard(
     name="a<b",  # a name that would break the page if it were not escaped

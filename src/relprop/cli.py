@@ -181,7 +181,7 @@ def train(
     """Train a shipped model again, or fashion-dnn-500, fashion-dnn-300-100 or fashion-cnn."""
     from .data import load_digits
     from .models.train import train as train_model
-    from .models.train import training_of
+    from .models.training import training_of
 
     progress, family = Progress.detect(quiet=quiet), training_of(name).family
     digits = load_digits("train", data_dir, family, progress=progress)

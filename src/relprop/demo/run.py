@@ -18,7 +18,8 @@ import torch
 from .. import __version__
 from ..data import Digits, find_digits, first_digits
 from ..evaluate import feature_count
-from ..models.checkpoint import ModelCard, load_model, model_card, shipped_models
+from ..models.card import ModelCard
+from ..models.checkpoint import load_model, model_card, shipped_models
 from ..support.extras import needs
 from ..support.progress import QUIET, Progress
 from .examples import Example, examples

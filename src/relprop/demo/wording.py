@@ -10,7 +10,7 @@ from ..evaluate import Order
 from ..evaluate.statistics.classification import MarginStatistics, Proportion
 from ..evaluate.statistics.estimates import Interval
 from ..evaluate.statistics.paired_test import PairedTest
-from ..models.checkpoint import ModelCard
+from ..models.card import ModelCard
 
 NOTHING = "\N{EN DASH}"  # shown for a number of an empty group
 

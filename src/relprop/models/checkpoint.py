@@ -1,15 +1,13 @@
-"""The shipped classifiers, and how a classifier is saved and loaded without running code.
+"""The shipped classifiers, and saving and loading of classifiers without running code.
 
 A saved model is two files: NAME.safetensors (weights) and NAME.json (a ModelCard). The card lists
-the layers, of a few kinds that may be built from it: neither file can run anything.
+the layers, all of a few known types: neither file can run anything when it is loaded.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -19,82 +17,65 @@ from torch import Tensor, nn
 from ..errors import FileError, InputError
 from ..support.arguments import suggest
 from ..support.files import make_folder, write_atomically
-from .architecture import ARCHITECTURES, Layer, build, describe
+from .architecture import ARCHITECTURES, build, describe
+from .card import ModelCard
 
 SHIPPED = Path(__file__).parent / "shipped"
 
 
-@dataclass(frozen=True)
-class ModelCard:
-    """What is known about a saved model.
-
-    input_shape  of one sample, e.g. (1, 28, 28)
-    architecture, parameters, sha256   the layers, how many numbers they hold, and the hash of the
-                 weights file: filled in by `save_model`
-    family       data set that it is for, "mnist" or "fashion-mnist"; empty where that is not known
-    data, training, epochs, seed, command   how it was trained, and the line that does it again
-    accuracy     share of the test samples read correctly, in [0, 1]; accuracy_command measures it
-    """
-
-    name: str
-    input_shape: tuple[int, ...]
-    architecture: tuple[Layer, ...] = ()
-    parameters: int = 0
-    sha256: str = ""
-    family: str = ""
-    data: str = ""
-    training: str = ""
-    epochs: int | None = None
-    seed: int | None = None
-    command: str = ""
-    accuracy: float | None = None
-    accuracy_command: str = ""
-    licence: str = ""
-
-    def to_json(self) -> str:
-        """The card as JSON text, one field or layer a line."""
-        layers = ",\n".join(f"    {json.dumps(layer)}" for layer in self.architecture)
-        lines = [f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in asdict(self).items()]
-        names = [field.name for field in fields(self)]
-        lines[names.index("architecture")] = f'  "architecture": [\n{layers}\n  ]'
-        return "{\n" + ",\n".join(lines) + "\n}\n"
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "ModelCard":
-        """The card in `text`. Raises InputError for anything that `to_json` does not write."""
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise _wrong_card(f"the text is not JSON: {error}") from error
-        kinds: dict[str, Any] = {field.name: field.type for field in fields(cls)}
-        if not isinstance(record, dict) or record.keys() != kinds.keys():
-            raise _wrong_card("fields are missing or unknown")
-        for name in ("input_shape", "architecture"):
-            if isinstance(record[name], list):
-                record[name] = tuple(record[name])
-        for name, kind in kinds.items():
-            if not isinstance(record[name], getattr(kind, "__origin__", kind)):
-                raise _wrong_card(f"{name} is {record[name]!r}")
-        return cls(**record)
-
-
 def shipped_models() -> tuple[str, ...]:
-    """Names of the models that come with the package."""
+    """List the names of the models that come with the package.
+
+    Example:
+        >>> from relprop.models import shipped_models
+        >>> shipped_models()
+        ('mnist-dnn-500', 'mnist-dnn-300-100', 'mnist-cnn')
+    """
     return tuple(name for name in ARCHITECTURES if (SHIPPED / f"{name}.safetensors").exists())
 
 
 def model_card(name_or_path: str | Path) -> ModelCard:
-    """The card of a shipped model by its name, or of a saved one by the path of its weights."""
-    return _read_card(_path_of(name_or_path))
+    """Read the card of a model without loading its weights.
+
+    Args:
+        name_or_path: Name of a shipped model, or path of the .safetensors file of a saved one.
+
+    Returns:
+        The card beside the weights.
+
+    Raises:
+        InputError: Unknown name.
+        FileError: The card is missing or damaged.
+
+    Example:
+        >>> from relprop.models import model_card
+        >>> model_card("mnist-cnn").accuracy
+        0.9951
+    """
+    return _read_card(_locate(name_or_path))
 
 
 def load_model(name_or_path: str | Path) -> nn.Sequential:
-    """A shipped model by its name, or a saved one by the path of its .safetensors file; eval mode.
+    """Load a classifier, in eval mode, without running any code from its files.
 
-    Raises InputError for an unknown name; FileError for a file that is missing, damaged, not what
-    its card says, or of a kind that could run code.
+    Args:
+        name_or_path: Name of a shipped model, or path of the .safetensors file of a saved one.
+
+    Returns:
+        The model, which maps (n, *input_shape) to scores (n, classes).
+
+    Raises:
+        InputError: Unknown name.
+        FileError: A file is missing or damaged, differs from its card, or is of a type that could
+            run code.
+
+    Example:
+        >>> import torch
+        >>> from relprop import load_model
+        >>> load_model("mnist-cnn")(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
     """
-    path = _path_of(name_or_path)
+    path = _locate(name_or_path)
     content, card = _read(path), _read_card(path)
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise _damaged(path, "its SHA256 is not the one on its card")
@@ -105,14 +86,37 @@ def load_model(name_or_path: str | Path) -> nn.Sequential:
 
 
 def save_model(model: nn.Module, path: str | Path, card: ModelCard) -> ModelCard:
-    """Write weights to `path` (.safetensors) and the card beside it (.json); both or neither.
+    """Save a classifier as a weights file and a card that `load_model` reads; both or neither.
 
-    model  an nn.Sequential of the layers in LAYERS, in float32
-    Returns the card as written: with the architecture, number of parameters and SHA256 filled in.
-    Raises InputError for a model that could not be loaded again, FileError when writing fails.
+    Args:
+        model: An nn.Sequential of the layer types in `relprop.models.architecture.LAYERS`, in
+            float32.
+        path: Path of the weights file, ending in .safetensors; the card gets the same name with
+            .json. Missing folders are created.
+        card: What is known about the model. Architecture, number of parameters and SHA256 are
+            filled in.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        InputError: The model could not be loaded again.
+        FileError: A file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from torch import nn
+        >>> from relprop.models import ModelCard, load_model, save_model
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = f"{folder}/small.safetensors"
+        ...     card = save_model(model, path, ModelCard("small", input_shape=(1, 2, 2)))
+        ...     loaded = load_model(path)
+        >>> card.parameters, loaded[1]
+        (10, Linear(in_features=4, out_features=2, bias=True))
     """
     path = Path(path)
-    _refuse_other_kinds(path)
+    _refuse_other_types(path)
     state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
     card = replace(
         card,
@@ -127,44 +131,45 @@ def save_model(model: nn.Module, path: str | Path, card: ModelCard) -> ModelCard
 
 
 def _assemble(card: ModelCard, state: dict[str, Tensor]) -> nn.Sequential:
-    """The model of `card` with the weights of `state`, tried on one input of zeros."""
+    """Build the model of `card` with the weights of `state`, and try it on one input of zeros."""
     model = build(card.architecture, device="meta")
-    expected, given = _signature(model.state_dict()), _signature(state)
-    if expected != given:
-        different = sorted(f"{name} {kind}" for name, kind in given.items() ^ expected.items())
+    expected, found = _signature(model.state_dict()), _signature(state)
+    if expected != found:
+        different = sorted(f"{name} {kind}" for name, kind in found.items() ^ expected.items())
         raise InputError(
             f"weights and architecture differ in {', '.join(different)}",
             "one float32 tensor of the right shape for each parameter",
             "use the weights that the architecture was trained with",
         )
     model.load_state_dict(state, assign=True)
-    _try(model.eval(), card.input_shape)
+    _check_input_shape(model.eval(), card.input_shape)
     return model
 
 
-def _try(model: nn.Module, input_shape: tuple[int, ...]) -> None:
-    """Raise InputError if the model does not take an input of this shape."""
+def _check_input_shape(model: nn.Module, input_shape: tuple[int, ...]) -> None:
+    """Raise InputError if the model does not run on an input of this shape."""
     try:
         with torch.no_grad():
             model(torch.zeros(1, *input_shape))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"the layers do not fit each other or the input shape {input_shape}: {error}",
-            "layers that take what the layer before gives",
+            "layers that accept the output of the layer before",
             "correct the architecture or the input_shape",
         ) from error
 
 
 def _signature(state: Mapping[str, Tensor]) -> dict[str, str]:
-    """Shape and type of each tensor, as text."""
+    """Describe shape and dtype of each tensor as text."""
     return {name: f"{tuple(value.shape)} {value.dtype}" for name, value in state.items()}
 
 
-def _path_of(name_or_path: str | Path) -> Path:
+def _locate(name_or_path: str | Path) -> Path:
+    """Return the path of a model's weights."""
     path = Path(name_or_path)
     if isinstance(name_or_path, str) and not path.suffix and path.name == name_or_path:
         path = _shipped_path(name_or_path)
-    _refuse_other_kinds(path)
+    _refuse_other_types(path)
     return path
 
 
@@ -178,7 +183,7 @@ def _shipped_path(name: str) -> Path:
     return SHIPPED / f"{name}.safetensors"
 
 
-def _refuse_other_kinds(path: Path) -> None:
+def _refuse_other_types(path: Path) -> None:
     if path.suffix != ".safetensors":
         raise FileError(
             f"{path} is not a .safetensors file",
@@ -200,30 +205,25 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _read_card(path: Path) -> ModelCard:
-    """The card beside the weights file `path`."""
-    path = path.with_suffix(".json")
+def _read_card(weights: Path) -> ModelCard:
+    """Read the card beside a weights file."""
+    path = weights.with_suffix(".json")
     try:
         return ModelCard.from_json(_read(path))
     except InputError as error:
         raise _damaged(path, error.given) from error
 
 
-def _damaged(path: Path, what: str) -> FileError:
+def _damaged(path: Path, problem: str) -> FileError:
     return FileError(
-        f"{path} is damaged or was changed: {what}",
+        f"{path} is damaged or was changed: {problem}",
         "a file as relprop.models.save_model wrote it, with its card",
         "fetch both files again, or save the model again",
     )
 
 
-def _wrong_card(what: str) -> InputError:
-    names = ", ".join(field.name for field in fields(ModelCard))
-    return InputError(f"not a model card: {what}", f"the fields {names}", "use ModelCard.to_json")
-
-
 def _write(path: Path, content: bytes, card: ModelCard) -> None:
-    """Both files in place only when both are written."""
+    """Write both files, and put them in place only when both are written."""
     make_folder(path.parent)
     try:
         with (
@@ -237,6 +237,6 @@ def _write(path: Path, content: bytes, card: ModelCard) -> None:
     except OSError as error:
         raise FileError(
             f"{path} cannot be written: {error.strerror}",
-            "a file on a disk with room",
-            "give another path, or make room",
+            "a path on a disk with free space",
+            "choose another path, or free space",
         ) from error

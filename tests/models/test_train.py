@@ -1,4 +1,4 @@
-"""Training and accuracy: same seed, same file; how digits are moved; what a count must give."""
+"""Training and accuracy: same seed, same file; how images are moved; what a count must give."""
 
 import logging
 import sys
@@ -11,9 +11,10 @@ from torch import nn
 from relprop.data import Digits
 from relprop.errors import FileError, InputError, MissingExtraError
 from relprop.models.checkpoint import load_model
-from relprop.models.train import TRAININGS, Training, accuracy, move, train
+from relprop.models.train import accuracy, train, transform
+from relprop.models.training import TRAININGS, Training
 
-STILL = Training(epochs=1, turn=0, zoom=0, shift=0)
+STILL = Training(epochs=1, rotation=0, scale=0, shift=0)
 
 
 def made_up_digits(n=200):
@@ -73,7 +74,7 @@ def test_a_run_leaves_weights_card_and_nothing_else(tmp_path, monkeypatch, capfd
 
 
 def test_training_learns(tmp_path, monkeypatch):
-    still = replace(TRAININGS["mnist-dnn-300-100"], turn=0, zoom=0, shift=0)
+    still = replace(TRAININGS["mnist-dnn-300-100"], rotation=0, scale=0, shift=0)
     monkeypatch.setitem(TRAININGS, "mnist-dnn-300-100", still)
     assert tiny_run(tmp_path, epochs=20).accuracy == 1
 
@@ -113,39 +114,39 @@ def images():
     return torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-def draw(**parts):
-    """A draw of zeros but for the named parts."""
-    order = ("turn", "zoom", "left", "up")
+def amounts(**parts):
+    """Amounts that are zero but for the named parts."""
+    order = ("rotation", "scale", "left", "up")
     return torch.tensor([[parts.get(part, 0.0)] * 2 for part in order])
 
 
 def test_no_move_gives_the_images_back(images):
-    torch.testing.assert_close(move(images, draw(), Training(epochs=1)), images)
-    torch.testing.assert_close(move(images, torch.ones(4, 2), STILL), images)
+    torch.testing.assert_close(transform(images, amounts(), Training(epochs=1)), images)
+    torch.testing.assert_close(transform(images, torch.ones(4, 2), STILL), images)
 
 
 def test_a_quarter_turn(images):
-    turned = move(images, draw(turn=1.0), replace(STILL, turn=90))
+    turned = transform(images, amounts(rotation=1.0), replace(STILL, rotation=90))
     torch.testing.assert_close(turned, images.rot90(1, (2, 3)))
 
 
 def test_a_shift_by_whole_pixels_lets_zeros_in(images):
-    moved = move(images, draw(left=0.5, up=-1.0), replace(STILL, shift=2))
+    moved = transform(images, amounts(left=0.5, up=-1.0), replace(STILL, shift=2))
     expected = torch.zeros_like(images)
     expected[:, :, 2:, :-1] = images[:, :, :-2, 1:]  # one to the left, two down
     torch.testing.assert_close(moved, expected)
 
 
-def test_zoom_scales_about_the_middle():
+def test_scaling_is_about_the_middle():
     """At twice the step, the four middle samples of a ramp lie twice as far apart."""
     ramp = torch.arange(8.0).expand(1, 1, 8, 8)
-    out = move(ramp, torch.tensor([[0.0], [1.0], [0.0], [0.0]]), replace(STILL, zoom=1.0))
+    out = transform(ramp, torch.tensor([[0.0], [1.0], [0.0], [0.0]]), replace(STILL, scale=1.0))
     torch.testing.assert_close(out[0, 0, 3, 2:6], 3.5 + 2 * (torch.arange(2.0, 6.0) - 3.5))
 
 
-def test_each_image_moves_by_its_own_draw(images):
+def test_each_image_moves_by_its_own_amounts(images):
     own = torch.tensor([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
-    out = move(images, own, replace(STILL, turn=90))
+    out = transform(images, own, replace(STILL, rotation=90))
     torch.testing.assert_close(out[0], images[0])
     torch.testing.assert_close(out[1], images[1].rot90(1, (1, 2)))
 
@@ -154,14 +155,14 @@ def test_each_image_moves_by_its_own_draw(images):
 
 
 class LastPixelIsTheClass(nn.Module):
-    """Reads as class k what has k / 10 in its last pixel."""
+    """Predicts class k where the last pixel is k / 10."""
 
     def forward(self, x):
         return -(x[:, 0, -1, -1:] * 10 - torch.arange(10.0)).abs()
 
 
 @pytest.mark.parametrize("batch_size", [3, 10, 500])
-def test_accuracy_is_the_share_read_correctly(batch_size):
+def test_accuracy_is_the_fraction_classified_correctly(batch_size):
     digits = made_up_digits(10)
     digits.images[:, 0, -1, -1] = torch.tensor([0, 1, 2, 3, 4, 5, 6, 0, 0, 0]) / 10
     assert accuracy(LastPixelIsTheClass().eval(), digits, batch_size) == 0.7
