@@ -1,0 +1,148 @@
+"""Tables that name torch's operations, held to torch and to each other.
+
+graph/ops.py says what each table is for. A name that is misspelt, that torch no longer has, or that
+contradicts another table would go unnoticed otherwise: nothing would ever match it.
+"""
+
+from collections import Counter
+
+import pytest
+import torch
+
+from relprop.capture import batch_axes, eval_mode, functionalize
+from relprop.graph import ops, prune, prune_rules
+from relprop.graph.ops import OPERATIONS, Principle
+from relprop.observe import channels
+from relprop.program import lower_layers, normalisation, vjps
+from relprop.rules import recurrent
+
+# Operations of extensions, which register them on import: of transformers.
+OF_EXTENSIONS = {"grouped_mm_fallback"}
+# Their results are masks or indices, through which no relevance propagates.
+MASKS = {
+    *("eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not"),
+    *("bitwise_and", "bitwise_or", "bitwise_not", "argsort"),
+}
+# They copy or compute entry by entry, whatever their principle.
+COPIES = {
+    *("where", "masked_fill", "alias", "clone", "contiguous", "to", "_to_copy", "type_as"),
+}
+
+TABLES = {
+    "graph/ops.OPERATIONS": set(OPERATIONS),
+    "graph/ops.SHAPES_ONLY": ops.SHAPES_ONLY,
+    "graph/ops.FIRST_BY_VALUE": ops.FIRST_BY_VALUE,
+    "graph/ops.FACTORS": set(ops.FACTORS),
+    "graph/ops.FIRST_ONLY": ops.FIRST_ONLY,
+    "graph/ops, by arguments": set(ops._BY_ARGUMENTS),
+    "graph/prune_rules": set(prune_rules._RULES),
+    "graph/prune_rules.SIZED": prune_rules.SIZED,
+    "graph/prune, taking positions": set(prune._TAKES),
+    "graph/prune, worth it": prune._WORTH_IT,
+    "capture/batch_axes, reordering": batch_axes._REORDERS,
+    "capture/functionalize, own memory": functionalize._OWN,
+    "capture/functionalize, shared memory": functionalize._SHARED,
+    "observe/channels, second": channels.CHANNELS_SECOND,
+    "observe/channels, last": channels.CHANNELS_LAST,
+    "observe/channels, of the input": channels.CHANNELS_OF_INPUT,
+    "program/vjps": set(vjps._ADJOINTS),
+    "program/normalisation": set(normalisation._HELD),
+    "rules/recurrent": set(recurrent._CELLS),
+}
+
+
+def principles(names) -> set[Principle]:
+    return {OPERATIONS[name].principle for name in names}
+
+
+def of_kind(*kinds: str) -> set[str]:
+    return {name for name, operation in OPERATIONS.items() if operation.kind in kinds}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_name_is_an_operation_of_torch(table):
+    for name in TABLES[table] - OF_EXTENSIONS:
+        base, _, overload = name.partition(".")
+        assert hasattr(torch.ops.aten, base), name
+        assert not overload or hasattr(getattr(torch.ops.aten, base), overload), name
+
+
+def test_operations_of_extensions_exist_where_these_are_installed():
+    pytest.importorskip("transformers.integrations.moe")
+    assert all(hasattr(torch.ops.transformers, name) for name in OF_EXTENSIONS)
+
+
+def test_no_operation_has_two_records():
+    count = Counter(name for names in ops._BY_OPERATION.values() for name in names.split())
+    assert [name for name in count if count[name] > 1] == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_name_is_an_operation_that_relprop_knows(table):
+    others = {  # operations that need no record, since no relevance propagates through them
+        "graph/ops.SHAPES_ONLY": ops.SHAPES_ONLY,
+        "graph/prune_rules": MASKS,
+        "capture/batch_axes, reordering": {*MASKS, "take"},
+        "capture/functionalize, shared memory": {"dropout"},  # it is off in eval mode
+        "observe/channels, last": {"embedding"},  # a source
+    }
+    bases = {name.partition(".")[0] for name in TABLES[table]}
+    assert bases - set(OPERATIONS) <= others.get(table, set())
+
+
+def test_tables_of_arguments_agree_with_the_records():
+    assert not ops.SHAPES_ONLY & set(OPERATIONS)
+    assert principles(ops.FIRST_BY_VALUE) == {Principle.SELECTION}
+    assert set(ops.FACTORS) <= of_kind("product", "matmul")
+
+
+def test_a_rule_of_pruning_that_is_entrywise_is_of_an_elementwise_operation():
+    rules = prune_rules._RULES
+    entrywise = {name for name, rule in rules.items() if rule is prune_rules._entrywise}
+    for name in entrywise - MASKS - COPIES:
+        operation = OPERATIONS[name]
+        assert operation.elementwise or operation.principle is Principle.ACTIVATION, name
+    assert set(rules) >= prune_rules.SIZED
+    assert set(prune._TAKES) <= set(OPERATIONS)
+    assert set(of_kind("normalisation")) >= {n for n in rules if n.endswith("_norm")}
+
+
+def test_options_that_pruning_allows_are_options_of_its_operations():
+    """All of these are keyword arguments of some overload; a misspelt one would block pruning."""
+    packets = [getattr(torch.ops.aten, name) for name in prune_rules._RULES]
+    overloads = [getattr(packet, name) for packet in packets for name in packet.overloads()]
+    options = {argument.name for overload in overloads for argument in overload._schema.arguments}
+    assert options >= prune_rules._OPTIONS
+
+
+def test_a_vjp_by_hand_is_of_a_linear_operation_or_a_product():
+    linear = set(vjps._ADJOINTS) - of_kind("product")
+    assert principles(linear) <= {Principle.SELECTION, Principle.LINEAR}
+
+
+def test_every_operation_of_a_kind_is_implemented():
+    assert set(normalisation._HELD) == of_kind("normalisation")
+    assert set(recurrent._CELLS) == of_kind("recurrent")
+    assert set(lower_layers._READERS) == set(ops.WEIGHTED_SUMS)
+
+
+def test_channels_stay_only_where_entries_are_copied():
+    assert principles(channels.CHANNELS_OF_INPUT) == {Principle.SELECTION}
+    tables = channels.CHANNELS_SECOND, channels.CHANNELS_LAST, channels.CHANNELS_OF_INPUT
+    assert sum(map(len, tables)) == len(set().union(*tables))
+
+
+def test_what_may_reorder_samples_computes_no_activation():
+    known = batch_axes._REORDERS & set(OPERATIONS)
+    assert principles(known) <= {Principle.SELECTION, Principle.CHOICE, Principle.LINEAR}
+
+
+def test_memory_is_an_operations_own_or_shared():
+    assert not functionalize._OWN & functionalize._SHARED
+
+
+def test_words_for_random_numbers_are_in_names_of_torch_but_in_none_that_is_known():
+    names = {schema.name.removeprefix("aten::") for schema in torch._C._jit_get_all_schemas()}
+    for word in eval_mode.RANDOM:
+        assert any(word in name for name in names), word
+        assert not any(word in name for name in OPERATIONS), word
