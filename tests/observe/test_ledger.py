@@ -164,7 +164,9 @@ def test_samples_that_a_model_sorts_among_one_another():
     torch.testing.assert_close(e.ledger.relevance_out, e.relevance.sum((1, 2)))
     alone = [explainer(row[None], target=1, ledger=True).ledger for row in x]
     for i, entry in enumerate(e.ledger.entries):
-        torch.testing.assert_close(entry.relevance_in, torch.cat([led.entries[i].relevance_in for led in alone]))
+        torch.testing.assert_close(
+            entry.relevance_in, torch.cat([led.entries[i].relevance_in for led in alone])
+        )
 
 
 def test_samples_inside_a_merged_dimension():

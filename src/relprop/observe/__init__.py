@@ -1,1 +1,1 @@
-"""Looks at relevance during the backward pass: the ledger, layers, channels."""
+"""Observers of the backward pass: the ledger, relevance at layers, conditions on channels."""

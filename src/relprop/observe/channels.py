@@ -1,6 +1,9 @@
-"""Channels: which dimension of a value they are, and masks that let some of them pass.
+"""Conditions on channels, as in Concept Relevance Propagation: the option, and its masks.
 
-Takes a graph, a value and what the user chose. Knows nothing of relevance.
+A condition names a module and the channels of its output that relevance may pass; see
+Achtibat et al. 2023, "From attribution maps to human-understandable explanations through Concept
+Relevance Propagation". Takes a graph, values and what the user wrote. Gives masks of 0 and 1.
+Must not know relevance.
 """
 
 from collections.abc import Mapping
@@ -10,68 +13,59 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..graph.ir import Graph, Node, Ref
+from ..graph.ir import Graph, Node, refs
 from ..graph.ops import OPERATIONS, Principle
 
-_SECOND = frozenset({"batch_norm", "group_norm", "instance_norm", "pixel_shuffle"})
-_LAST = frozenset({"embedding", "layer_norm", "rms_norm", "mm", "addmm"})
-_SAME_PLACES = frozenset(
+# Operations whose result has its channels in dimension 1, in the last dimension, or where its
+# input has them. Convolutions, linear layers and activations are told by their kind.
+CHANNELS_SECOND = frozenset({"batch_norm", "group_norm", "instance_norm", "pixel_shuffle"})
+CHANNELS_LAST = frozenset({"embedding", "layer_norm", "rms_norm", "mm", "addmm"})
+CHANNELS_OF_INPUT = frozenset(
     {
         *("clone", "contiguous", "alias", "to", "_to_copy", "type_as", "where", "masked_fill"),
-        *(
-            "cat",
-            "slice",
-            "narrow",
-            "flip",
-            "roll",
-            "index_select",
-            "chunk",
-            "pad",
-            "constant_pad_nd",
-        ),
+        *("cat", "slice", "narrow", "flip", "roll", "index_select", "chunk", "pad"),
+        *("constant_pad_nd", "permute", "transpose"),
     }
 )
 
 
 def channel_dimension(graph: Graph, name: str) -> int | None:
-    """The dimension of a value that its channels are; None where that is not known.
+    """Return the dimension of a value that indexes its channels; None if that is not known.
 
-    1 after convolutions and their like, the last one after linear layers and theirs.
+    It is 1 after convolutions, pooling and BatchNorm, and the last one after linear layers,
+    attention, embeddings and LayerNorm. Elementwise operations, and those that copy or permute,
+    keep the channels of their inputs.
     """
     node = graph.node(name)
     if node is None:
         return None
-    made = _made_at(node)
-    if made is None and _keeps_places(node):
-        found = {_seen_from(node, graph, ref.name) for ref in _read(node)} - {None}
-        made = found.pop() if len(found) == 1 else None
-    return 1 if made is None and len(node.shape) == 2 else made
+    dim = _own_channel_dimension(node)
+    if dim is None and _keeps_channels(node):
+        dims = {_inherited_dimension(node, graph, ref.name) for ref in refs(node.args)} - {None}
+        dim = dims.pop() if len(dims) == 1 else None
+    return 1 if dim is None and len(node.shape) == 2 else dim
 
 
-def _made_at(node: Node) -> int | None:
+def _own_channel_dimension(node: Node) -> int | None:
+    """Return the channel dimension that the operation itself decides."""
     operation = OPERATIONS.get(node.operation)
     kind = operation.kind if operation else None
     pooled = "_pool" in node.operation or node.operation.lstrip("_").startswith("upsample")
-    if kind == "convolution" or pooled or node.operation in _SECOND:
+    if kind == "convolution" or pooled or node.operation in CHANNELS_SECOND:
         return 1
-    if kind in ("linear", "attention", "recurrent") or node.operation in _LAST:
+    if kind in ("linear", "attention", "recurrent") or node.operation in CHANNELS_LAST:
         return len(node.shape) - 1
     return None
 
 
-def _keeps_places(node: Node) -> bool:
+def _keeps_channels(node: Node) -> bool:
     operation = OPERATIONS.get(node.operation)
     entrywise = operation and (operation.elementwise or operation.principle is Principle.ACTIVATION)
-    return bool(entrywise) or node.operation in (*_SAME_PLACES, "permute", "transpose")
+    return bool(entrywise) or node.operation in CHANNELS_OF_INPUT
 
 
-def _read(node: Node) -> list[Ref]:
-    items = (a for arg in node.args for a in (arg if isinstance(arg, (list, tuple)) else [arg]))
-    return [item for item in items if isinstance(item, Ref)]
-
-
-def _seen_from(node: Node, graph: Graph, name: str) -> int | None:
-    """The channel dimension of an input, as a dimension of the node's result."""
+def _inherited_dimension(node: Node, graph: Graph, name: str) -> int | None:
+    """Return the channel dimension of an input, as a dimension of the node's result."""
     before = graph.node(name)
     if before is None or len(before.shape) != len(node.shape):
         return None
@@ -87,67 +81,80 @@ def _seen_from(node: Node, graph: Graph, name: str) -> int | None:
     return order.index(dim)
 
 
-def check_conditions(only: Any) -> Mapping[str, Any]:
-    """What was given as `only`, if it is a mapping of globs; InputError if not."""
-    todo = 'write only={"layer1": [0, 3]}'
-    if only is not None and not isinstance(only, Mapping):
-        raise InputError(f"only is {only!r}", "a mapping from modules to channels", todo)
-    for key in only or ():
+def check_conditions(conditions: Any) -> Mapping[str, Any]:
+    """Return the conditions, glob on modules -> channels.
+
+    Raises:
+        InputError: They are not a mapping, or a key is not a string.
+    """
+    todo = 'write conditions={"layer1": [0, 3]}'
+    if conditions is not None and not isinstance(conditions, Mapping):
+        raise InputError(f"conditions={conditions!r}", "a mapping from modules to channels", todo)
+    for key in conditions or ():
         if not isinstance(key, str):
-            raise InputError(f"the module {key!r} in only", "a string, its dotted name", todo)
-    return dict(only or {})
+            raise InputError(f"the module {key!r} in conditions", "its dotted name, a string", todo)
+    return dict(conditions or {})
 
 
 def channel_mask(value: Tensor, channels: Any, module: str, dim: int | None) -> Tensor:
-    """1 at the chosen channels of a value, 0 elsewhere, of a shape that broadcasts to it.
+    """Return a mask that is 1 at some channels of a value and 0 elsewhere, and broadcasts to it.
 
-    channels  an index, a list of them, or a mask of 0 and 1 that broadcasts to a sample
-    dim       the dimension of the channels
+    Args:
+        value: The value, (batch, ...).
+        channels: An index, several, or a mask of 0 and 1 that broadcasts to a sample.
+        module: The module whose output the value is, for errors.
+        dim: The channel dimension of the value; None if it is not known.
+
+    Raises:
+        InputError: Channels that the value does not have, indices without a known channel
+            dimension, or a mask of another shape or with other numbers.
     """
     if isinstance(channels, Tensor) and (
         channels.dtype is torch.bool or channels.is_floating_point()
     ):
-        return _checked_mask(value, channels, module)
+        return _expand_mask(value, channels, module)
     if dim is None:
         raise InputError(
             f'channels of "{module}", whose output has shape {tuple(value.shape)}',
-            "indices where it is known which dimension the channels are; a mask anywhere",
-            f'write only={{"{module}": mask}}, a boolean tensor {tuple(value.shape[1:])}',
+            "indices if the channel dimension is known; a mask in any case",
+            f'write conditions={{"{module}": mask}}, a boolean tensor {tuple(value.shape[1:])}',
         )
-    indices = _indices(channels, value.shape[dim], module)
+    indices = _check_indices(channels, value.shape[dim], module)
     mask = torch.zeros(value.shape[dim], device=value.device)
     mask[indices.to(value.device)] = 1
     return mask.reshape(-1, *[1] * (value.ndim - 1 - dim))
 
 
-def _indices(channels: Any, number: int, module: str) -> Tensor:
+def _check_indices(channels: Any, count: int, module: str) -> Tensor:
+    """Return channel indices as a tensor (n,), each from 0 to count - 1."""
     try:
-        given = isinstance(channels, Tensor)
-        found = channels if given else torch.as_tensor(channels, device="cpu")
+        is_tensor = isinstance(channels, Tensor)
+        indices = channels if is_tensor else torch.as_tensor(channels, device="cpu")
     except (TypeError, ValueError, RuntimeError):
-        found = torch.tensor([], device="cpu")
-    wrong = found.is_floating_point() or found.dtype is torch.bool or found.ndim > 1
-    if wrong or not found.numel() or bool(((found < 0) | (found >= number)).any()):
+        indices = torch.tensor([], device="cpu")
+    wrong = indices.is_floating_point() or indices.dtype is torch.bool or indices.ndim > 1
+    if wrong or not indices.numel() or bool(((indices < 0) | (indices >= count)).any()):
         raise InputError(
             f'the channels {channels!r} of "{module}"',
-            f"indices from 0 to {number - 1}, or a mask of a sample's shape",
-            f'write only={{"{module}": [0]}}',
+            f"indices from 0 to {count - 1}, or a mask of a sample's shape",
+            f'write conditions={{"{module}": [0]}}',
         )
-    return found.reshape(-1)
+    return indices.reshape(-1)
 
 
-def _checked_mask(value: Tensor, mask: Tensor, module: str) -> Tensor:
-    """The mask; one of fewer dimensions would broadcast along the wrong ones."""
+def _expand_mask(value: Tensor, mask: Tensor, module: str) -> Tensor:
+    """Return the mask in the shape of the value."""
     mask = mask.to(value.device)
     try:
+        # A mask with fewer dimensions than a sample would broadcast along the wrong ones.
         fits = mask.ndim >= value.ndim - 1 and bool(((mask == 0) | (mask == 1)).all())
-        shown = mask.expand_as(value) if fits else None
+        expanded = mask.expand_as(value) if fits else None
     except RuntimeError:
-        shown = None
-    if shown is None:
+        expanded = None
+    if expanded is None:
         raise InputError(
             f'a mask of shape {tuple(mask.shape)} for the output of "{module}"',
             f"0 and 1, or booleans, of the shape of one sample: {tuple(value.shape[1:])}",
-            "give the indices of channels",
+            "write the indices of channels",
         )
-    return shown
+    return expanded

@@ -1,6 +1,6 @@
-"""Watchers: look at relevance on its way back at named modules, or let only some of it pass.
+"""Observers at layers: record the relevance of modules, or let only some channels of it pass.
 
-Each takes the names of values, and is called by `Program.backward`.
+Takes names of values. Is called by `Program.backward`. Must not know rules.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,78 +10,96 @@ from torch import Tensor
 
 from ..errors import InputError, PlanError
 from ..graph.ir import Graph
-from ..plan.plan import Plan, Step
-from ..rules.backward import Absorbs, Form, relevance
+from ..plan.plan import Plan
+from ..program.observer import Observer
+from ..rules.backward import Form, relevance
+from ..support.arguments import suggest
 
 
 def module_outputs(plan: Plan, pattern: str) -> dict[str, tuple[str, ...]]:
-    """Module -> names of the values that it gives to others, for the modules that a glob fits.
+    """Find the outputs of modules that relevance reaches.
 
-    Values that run as one step, such as a layer, its batch norm and its ReLU, have one name.
-    Raises InputError if it fits no module; PlanError if relevance reaches none that it fits.
+    Values that run as one step, such as those of a layer, its BatchNorm and its ReLU, share one
+    name: that of the last.
+
+    Args:
+        plan: The plan of the model.
+        pattern: Glob on dotted names of modules.
+
+    Returns:
+        Module -> names of the values that it returns to operations outside of it.
+
+    Raises:
+        InputError: The glob matches no module.
+        PlanError: Relevance reaches none of the modules.
     """
-    modules = [name for name in _modules(plan.graph) if fnmatchcase(name, str(pattern))]
+    names = _module_names(plan.graph)
+    modules = [name for name in names if fnmatchcase(name, str(pattern))]
     if not modules:
-        names = ", ".join(f'"{name}"' for name in _modules(plan.graph)[:12])
-        raise InputError(
-            f"the layer {pattern!r}", f"a glob that fits some of {names}", "print the plan"
-        )
-    joined = {node.name: step.name for step in plan.steps for node in step.nodes}
-    found = {name: tuple(joined.get(n, n) for n in _outputs(plan.graph, name)) for name in modules}
-    reached = {m: tuple(dict.fromkeys(n for n in v if n in plan.forms)) for m, v in found.items()}
+        allowed = ", ".join(f'"{name}"' for name in names[:12])
+        todo = suggest(pattern, names, otherwise="print the plan, which names all")
+        raise InputError(f"the layer {pattern!r}", f"a glob that matches some of {allowed}", todo)
+    step_names = {node.name: step.name for step in plan.steps for node in step.nodes}
+    outputs = {name: [step_names.get(n, n) for n in _outputs(plan.graph, name)] for name in modules}
+    reached = {
+        module: tuple(dict.fromkeys(name for name in values if name in plan.forms))
+        for module, values in outputs.items()
+    }
     if not any(reached.values()):
         raise PlanError(
             f'no relevance reaches the output of "{modules[0]}"',
             "a module that the target is computed from",
             "print the plan to see which operations receive relevance",
         )
-    return {module: names for module, names in reached.items() if names}
+    return {module: values for module, values in reached.items() if values}
 
 
-def _modules(graph: Graph) -> list[str]:
-    """Dotted names of all modules that ran something, outer ones before inner ones."""
+def _module_names(graph: Graph) -> list[str]:
+    """List the dotted names of all modules that run an operation, outer ones before inner ones."""
     names: dict[str, None] = {}
     for node in graph.nodes:
-        parts = node.module.split(".") if node.module else []
-        names.update(dict.fromkeys(".".join(parts[: i + 1]) for i in range(len(parts))))
+        parents = node.module.split(".") if node.module else []
+        names.update(dict.fromkeys(".".join(parents[: i + 1]) for i in range(len(parents))))
     return list(names)
 
 
 def _outputs(graph: Graph, module: str) -> list[str]:
+    """List the floating-point values of a module that operations outside of it read."""
     inside = {n.name for n in graph.nodes if f"{n.module}.".startswith(f"{module}.")}
-    read = {name for n in graph.nodes if n.name not in inside for name in n.inputs} | {graph.output}
+    outside = (name for n in graph.nodes if n.name not in inside for name in n.inputs)
+    read = {graph.output, *outside}
     return [n.name for n in graph.nodes if n.name in inside & read and n.floating]
 
 
-class LayerObserver:
-    """Notes the relevance of values, as it arrives there."""
+class LayerObserver(Observer):
+    """Record the relevance that arrives at values.
+
+    Attributes:
+        names: The values, by name.
+        relevance: Name -> relevance, of the value's shape.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = frozenset(names)
         self.relevance: dict[str, Tensor] = {}
 
     def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> Tensor:
-        """Note the relevance of a value."""
+        """Record the relevance, and let it pass unchanged."""
         if name in self.names:
             self.relevance[name] = relevance(v, form, value).contiguous()
         return v
 
-    def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
-        """Nothing to note."""
 
+class ConditionObserver(Observer):
+    """Let relevance pass only where the conditions of an explanation allow it.
 
-class ConditionObserver:
-    """Lets relevance pass through some channels of a value alone.
-
-    masks  value name -> what is let through: 1 or 0 for each entry, of a shape that broadcasts
+    Attributes:
+        masks: Value name -> 1 where relevance passes and 0 where not; broadcasts to the value.
     """
 
     def __init__(self, masks: Mapping[str, Tensor]) -> None:
         self.masks = masks
 
     def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> Tensor:
-        """What is let through."""
+        """Set what arrives to zero outside the mask."""
         return v * self.masks[name].to(v) if name in self.masks else v
-
-    def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
-        """Nothing to note."""

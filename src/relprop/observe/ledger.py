@@ -1,7 +1,8 @@
-"""The ledger: where all relevance of an explanation went, by operation and by sample.
+"""The ledger: where the relevance of an explanation goes, by operation and by sample.
 
-Conservation is bookkeeping: what a step takes is what it gives and what it absorbs. What is
-absorbed is computed by a formula for each cause, never as what is missing.
+Conservation is bookkeeping: relevance into a step is relevance out of it plus what it absorbs. What
+is absorbed is computed by a formula for each cause, never as the difference that remains.
+Takes what an observer sees. Gives records in float64. Must not know rules.
 """
 
 import html
@@ -15,6 +16,7 @@ from torch import Tensor
 from ..capture.batch_axes import BatchAxis
 from ..errors import InputError
 from ..plan.plan import Plan, Step
+from ..program.observer import Observer
 from ..rules.backward import CAUSES, Absorbs, Cause, Form, relevance
 from ..support.extras import needs
 
@@ -24,11 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class LedgerEntry:
-    """What one operation did with relevance; tensors (batch,) in float64.
+    """Account for the relevance at one operation. Tensors are (batch,) in float64.
 
-    module, operation, rule   as in the plan
-    taken, given              what arrived at its result, what it gave to its inputs
-    absorbed                  cause -> what it did not give on
+    Attributes:
+        module: Dotted name of the module, as in the plan.
+        operation: The operation, as in the plan.
+        rule: The rule, as in the plan.
+        relevance_in: Relevance that arrived at its result.
+        relevance_out: Relevance that it passed to its inputs.
+        absorbed: Cause -> relevance that it did not pass on.
     """
 
     module: str
@@ -40,21 +46,35 @@ class LedgerEntry:
 
     @property
     def error(self) -> Tensor:
-        """What is not accounted for (batch,)."""
-        return (
-            self.relevance_in
-            - self.relevance_out
-            - sum(self.absorbed.values(), torch.zeros_like(self.relevance_in))
-        )
+        """Relevance that is not accounted for, (batch,): in - out - absorbed."""
+        return _remainder(self.relevance_in, self.relevance_out, self.absorbed)
 
 
 @dataclass(frozen=True, eq=False)
 class Ledger:
-    """Where the relevance of an explanation went. Print it to read it.
+    """Account for all relevance of an explanation. Print it to read it. Tensors are in float64.
 
-    seed     what was given to the output (batch,)
-    reached  what reached the explained input (batch,)
-    entries  one for each operation that relevance passed, from the output to the input
+    Attributes:
+        relevance_in: Initial relevance at the output, (batch,).
+        relevance_out: Relevance that reached the explained inputs, (batch,).
+        entries: One for each operation that relevance passed, from the output to the input.
+
+    Example:
+        >>> import torch, relprop
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 2))
+        >>> model[0].weight.data = torch.tensor([[2.0, -1.0], [0.0, 1.0]])
+        >>> model[0].bias.data = torch.tensor([1.0, 0.0])
+        >>> explainer = relprop.Explainer(model.eval(), "zero")
+        >>> ledger = explainer(torch.tensor([[3.0, 1.0]]), target=0, ledger=True).ledger
+        >>> float(ledger.relevance_in), float(ledger.relevance_out)
+        (6.0, 5.0)
+        >>> float(ledger.absorbed["bias"])
+        1.0
+        >>> print(ledger)
+        ledger: mean of 1 sample, largest imbalance 0.0e+00 of the initial relevance
+        module  operation  rule  in  out  bias  stabiliser  constants  linearisation  error
+        0       linear     zero   6    5     1                                        0e+00
+                all               6    5     1           0          0              0  0e+00
     """
 
     relevance_in: Tensor
@@ -63,156 +83,162 @@ class Ledger:
 
     @property
     def absorbed(self) -> dict[Cause, Tensor]:
-        """Cause -> all that was absorbed by it (batch,)."""
-        nothing = torch.zeros_like(self.relevance_in)
-        return {c: sum((e.absorbed.get(c, nothing) for e in self.entries), nothing) for c in CAUSES}
+        """Cause -> all relevance that it absorbed, (batch,)."""
+        zero = torch.zeros_like(self.relevance_in)
+        return {c: sum((e.absorbed.get(c, zero) for e in self.entries), zero) for c in CAUSES}
 
     @property
     def imbalance(self) -> Tensor:
-        """Seed - reached - absorbed, as a fraction of the seed (batch,); 0 where it is nothing."""
-        missing = self.relevance_in - self.relevance_out - sum(self.absorbed.values())
+        """What is not accounted for, (batch,), as a fraction of the initial relevance."""
+        missing = _remainder(self.relevance_in, self.relevance_out, self.absorbed)
         return torch.where(missing == 0, missing, missing / self.relevance_in).abs()
 
     @property
     def error(self) -> float:
-        """The largest imbalance of a sample, as a fraction of its seed."""
+        """The largest imbalance of a sample."""
         return float(self.imbalance.max())
 
     def plot(self) -> "Figure":
-        """A bar for each operation, from the output to the input: what it gave and absorbed.
+        """Draw a bar for each operation, from the output to the input.
 
-        Mean of the samples, as shares of the seed. Raises MissingExtraError without matplotlib.
+        A bar shows what the operation passed on and what it absorbed, by cause: means over the
+        batch, as shares of the initial relevance.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
         """
         with needs("demo", "the plot of a ledger"):
-            from .ledger_plot import Bar, bars
+            from .ledger_plot import Bar, draw_bars
 
         scale = self.relevance_in.abs().mean()
-        rows = [
+        bars = [
             Bar(
                 f"{entry.module} {entry.operation}".strip(),
                 float(entry.relevance_out.mean() / scale),
-                {c: float(v.mean() / scale) for c, v in entry.absorbed.items()},
+                {cause: float(value.mean() / scale) for cause, value in entry.absorbed.items()},
             )
             for entry in self.entries
         ]
-        return bars(rows, float(self.relevance_in.mean() / scale), CAUSES)
+        return draw_bars(bars, float(self.relevance_in.mean() / scale), CAUSES)
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
 
     def __str__(self) -> str:
-        head = ("module", "operation", "rule", "taken", "given", *CAUSES, "error")
-        rows = [head, *(_row(entry) for entry in self.entries), _total(self)]
+        head = ("module", "operation", "rule", "in", "out", *CAUSES, "error")
+        rows = [head, *(_columns(entry) for entry in self.entries), _total(self)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
         lines = [
             "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(cells))
             for cells in (list(zip(row, widths, strict=True)) for row in rows)
         ]
-        title = (
-            f"ledger, mean of {len(self.relevance_in)} samples; largest imbalance {self.error:.1e}"
-        )
-        return "\n".join([f"{title} of the seed", *(line.rstrip() for line in lines)])
+        batch = len(self.relevance_in)
+        title = f"ledger: mean of {batch} sample{'' if batch == 1 else 's'}, largest imbalance"
+        title = f"{title} {self.error:.1e} of the initial relevance"
+        return "\n".join([title, *(line.rstrip() for line in lines)])
 
 
-def _row(entry: LedgerEntry) -> tuple[str, ...]:
-    absorbed = [_mean(entry.absorbed.get(cause)) for cause in CAUSES]
-    numbers = (
-        _mean(entry.relevance_in),
-        _mean(entry.relevance_out),
-        *absorbed,
-        _mean(entry.error, brief=True),
-    )
-    return entry.module, entry.operation, entry.rule, *numbers
+def _remainder(
+    relevance_in: Tensor, relevance_out: Tensor, absorbed: Mapping[Cause, Tensor]
+) -> Tensor:
+    return relevance_in - relevance_out - sum(absorbed.values(), torch.zeros_like(relevance_in))
+
+
+def _columns(entry: LedgerEntry) -> tuple[str, ...]:
+    absorbed = [entry.absorbed.get(cause) for cause in CAUSES]
+    means = [_mean(value) for value in (entry.relevance_in, entry.relevance_out, *absorbed)]
+    return entry.module, entry.operation, entry.rule, *means, _mean(entry.error, "{:.0e}")
 
 
 def _total(ledger: Ledger) -> tuple[str, ...]:
-    absorbed = [_mean(value) for value in ledger.absorbed.values()]
-    missing = ledger.relevance_in - ledger.relevance_out - sum(ledger.absorbed.values())
-    return (
-        *("", "all", "", _mean(ledger.relevance_in), _mean(ledger.relevance_out)),
-        *(*absorbed, _mean(missing, brief=True)),
-    )
+    totals = (ledger.relevance_in, ledger.relevance_out, *ledger.absorbed.values())
+    missing = _remainder(ledger.relevance_in, ledger.relevance_out, ledger.absorbed)
+    return "", "all", "", *(_mean(value) for value in totals), _mean(missing, "{:.0e}")
 
 
-def _mean(value: Tensor | None, brief: bool = False) -> str:
-    if value is None:
-        return ""
-    mean = float(value.mean())
-    return f"{mean:.0e}" if brief else f"{mean:.4g}"
+def _mean(value: Tensor | None, form: str = "{:.4g}") -> str:
+    return "" if value is None else form.format(float(value.mean()))
 
 
-class LedgerObserver:
-    """A watcher that writes the ledger while relevance goes back. Needs the value of every step."""
+class LedgerObserver(Observer):
+    """Write the ledger during the backward pass.
+
+    Attributes:
+        plan: The plan of the program that runs.
+        batch_axes: Value name -> where the value holds its samples.
+        values: Value name -> value, for all values of the forward pass.
+        entries: What has been written so far.
+    """
 
     def __init__(
-        self, plan: Plan, layouts: Mapping[str, BatchAxis], values: Mapping[str, Any]
+        self, plan: Plan, batch_axes: Mapping[str, BatchAxis], values: Mapping[str, Any]
     ) -> None:
         self.plan = plan
-        self.layouts = layouts
+        self.batch_axes = batch_axes
         self.values = dict(values)
         self.entries: list[LedgerEntry] = []
 
-    def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> Tensor:
-        """Nothing to write down: `passed` does."""
-        return v
-
     def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
-        """Write down what the step took, gave and absorbed."""
-        batch = self._batch
+        """Write an entry: relevance in, out and absorbed."""
         assert step.arriving is not None
         assert step.leaving is not None
-        given = torch.zeros(batch, dtype=torch.float64, device=v.device)
+        relevance_out = torch.zeros(self._batch, dtype=torch.float64, device=v.device)
         for name, part in zip(step.routes, parts, strict=True):
-            given = given + self._sum(name, part, step.leaving)
+            relevance_out = relevance_out + self._relevance(name, part, step.leaving)
         amounts = {
-            cause: self._absorbed(step.name, amount)
+            cause: self._per_sample(step.name, amount.double().expand_as(self.values[step.name]))
             for cause, amount in absorbed(v).items()
             if isinstance(amount, Tensor)
         }
         rule = str(step.rule) if step.rule else "-"
-        taken = self._sum(step.name, v, step.arriving)
-        self.entries.append(LedgerEntry(step.node.module, step.label, rule, taken, given, amounts))
+        relevance_in = self._relevance(step.name, v, step.arriving)
+        entry = LedgerEntry(
+            step.node.module, step.label, rule, relevance_in, relevance_out, amounts
+        )
+        self.entries.append(entry)
 
     @property
     def _batch(self) -> int:
         return len(self.values[self.plan.graph.output])
 
-    def _sum(self, name: str, v: Tensor, form: Form) -> Tensor:
+    def _relevance(self, name: str, v: Tensor, form: Form) -> Tensor:
+        """Sum up the relevance at a value, (batch,)."""
         value = self.values[name]
         if value.is_complex():
             raise InputError(
                 f"a ledger of relevance that passes complex numbers: {name}",
-                "real numbers alone",
+                "real numbers only",
                 "leave out ledger=True, or hold this operation constant",
             )
-        return self.layouts[name].sum_per_sample(
-            relevance(v.double(), form, value.double()), self._batch
-        )
+        return self._per_sample(name, relevance(v.double(), form, value.double()))
 
-    def _absorbed(self, name: str, amount: Tensor) -> Tensor:
-        full = amount.double().expand_as(self.values[name])
-        return self.layouts[name].sum_per_sample(full, self._batch)
+    def _per_sample(self, name: str, amount: Tensor) -> Tensor:
+        return self.batch_axes[name].sum_per_sample(amount, self._batch)
 
-    def ledger(self, c: Tensor, found: Mapping[str, Tensor]) -> Ledger:
-        """The whole, for the seed c per unit of output and what reached each source."""
-        output = self.plan.graph.output
-        reached = [
-            self.layouts[n].sum_per_sample(r.double(), self._batch) for n, r in found.items()
-        ]
-        seed = self._sum(output, c, Form.GRADIENT)
-        return Ledger(seed, torch.stack(reached).sum(0), tuple(self.entries))
+    def ledger(self, c: Tensor, relevances: Mapping[str, Tensor]) -> Ledger:
+        """Return the ledger, once the backward pass has ended.
+
+        Args:
+            c: Initial relevance per unit of output, of the output's shape.
+            relevances: Relevance that reached each source, by value name.
+        """
+        reached = [self._per_sample(name, r.double()) for name, r in relevances.items()]
+        initial = self._relevance(self.plan.graph.output, c, Form.GRADIENT)
+        return Ledger(initial, torch.stack(reached).sum(0), tuple(self.entries))
 
 
 def concatenate_ledgers(ledgers: Sequence[Ledger]) -> Ledger:
-    """The ledgers of several samples as one."""
+    """Concatenate the ledgers of several parts of a batch."""
     entries = [
         replace(
-            rows[0],
-            relevance_in=torch.cat([row.relevance_in for row in rows]),
-            relevance_out=torch.cat([row.relevance_out for row in rows]),
-            absorbed={c: torch.cat([row.absorbed[c] for row in rows]) for c in rows[0].absorbed},
+            same[0],
+            relevance_in=torch.cat([entry.relevance_in for entry in same]),
+            relevance_out=torch.cat([entry.relevance_out for entry in same]),
+            absorbed={
+                c: torch.cat([entry.absorbed[c] for entry in same]) for c in same[0].absorbed
+            },
         )
-        for rows in zip(*(ledger.entries for ledger in ledgers), strict=True)
+        for same in zip(*(ledger.entries for ledger in ledgers), strict=True)
     ]
     return Ledger(
         torch.cat([ledger.relevance_in for ledger in ledgers]),
