@@ -1,6 +1,12 @@
-"""Tests of whether an explanation is true, for relevance of any source."""
+"""Measures of explanations, for relevance of any source: feature removal, sanity checks, maps.
+
+Takes models, batches, and relevance: tensors, or functions (model, x, target) that return them.
+Must not know how relevance is computed.
+"""
 
 from .fills.base import Fill
+from .fills.before_normalisation import before_normalisation
+from .fills.blur import blur
 from .fills.from_data import (
     baseline,
     constant,
@@ -12,17 +18,18 @@ from .fills.from_data import (
     uniform,
 )
 from .fills.imputation import neighbours
-from .fills.registry import FILLS, before_normalisation, blur
+from .fills.registry import FILLS
 from .fills.token_deletion import Deletion, delete, hide
 from .maps.concentration import complexity, sparseness
 from .maps.localisation import Localisation, localisation
 from .maps.similarity import Similarity, similarity
 from .removal.curves import MethodCurves, removal_curve, removal_curves
-from .removal.faithfulness import Faithfulness, faithfulness, faithfulness_each
+from .removal.faithfulness import Faithfulness, faithfulness, faithfulness_by_method
 from .removal.measures import abpc, aopc, error_rate, margin_drop, srg
 from .removal.ranking import ORDERS, Order, ranking
 from .removal.removal_curve import RemovalCurve
 from .removal.remove import feature_count, remove
+from .removal.remove_units import remove_units
 from .removal.scores import SCORES
 from .removal.superpixels import superpixels
 from .removal.units import Units, columns, entries, grouped, patches, pixels, tokens
@@ -80,7 +87,7 @@ __all__ = [
     "entries",
     "error_rate",
     "faithfulness",
-    "faithfulness_each",
+    "faithfulness_by_method",
     "feature_count",
     "gaussian",
     "grouped",
@@ -102,6 +109,7 @@ __all__ = [
     "removal_curve",
     "removal_curves",
     "remove",
+    "remove_units",
     "sample_mean",
     "sensitivity",
     "similarity",

@@ -1,6 +1,8 @@
-"""Filling: the record of a way to fill what is removed, and the check of what it gives.
+"""The record of a fill, which replaces removed entries, and the check of the values it returns.
 
-n  samples      features  of one sample; (c, h, w) for pictures
+Takes a batch and what is removed of it. Gives values. Must not know the model.
+
+n  samples      features  of one sample; (c, h, w) for images
 """
 
 from collections.abc import Callable
@@ -12,50 +14,60 @@ from torch import Generator, Tensor
 from ...errors import InputError
 from ...support.numerics import is_finite
 
-Values = Callable[[Tensor, Tensor, Generator], Tensor]
+FillFunction = Callable[[Tensor, Tensor, Generator], Tensor]
 
 
 @dataclass(frozen=True)
 class Fill:
-    """A way to fill what is removed.
+    """A way to replace removed entries.
 
-    values     (x (n, *features), gone (n, *features) boolean, a generator of the CPU's)
-               -> (n, *features), looked at where something is gone. Always called with all samples,
-               so that the size of batches changes nothing
-    each_step  whether the values depend on what is gone: then it is called for every step, each
-               time with the generator as it was at first; else once, with everything gone
+    Attributes:
+        name: Name of the fill, which curves carry.
+        values: Function (x, removed, generator) -> values. x is the whole batch (n, *features),
+            whatever the batch size; removed is boolean, of the same shape; generator is a
+            torch.Generator on the CPU. Values, (n, *features), are used where removed is True.
+        each_step: Whether values depend on what is removed. Then they are computed at every step,
+            each time with the generator in its first state; else once, with everything removed.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import Fill, remove_units
+        >>> ones = Fill("ones", lambda x, removed, generator: torch.ones_like(x))
+        >>> x = torch.tensor([[3.0, 5.0]])
+        >>> remove_units(x, x, 0.5, fill=ones).tolist()
+        [[3.0, 1.0]]
     """
 
     name: str
-    values: Values
+    values: FillFunction
     each_step: bool = False
 
 
-def filled(fill: Fill, x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
-    """The values of a fill, of the shape and the dtype of x. Raises InputError for others."""
-    values = fill.values(x, gone, generator)
+def fill_values(fill: Fill, x: Tensor, removed: Tensor, generator: Generator) -> Tensor:
+    """Return the values of a fill, in x's shape and dtype. Raises InputError for unfit values."""
+    values = fill.values(x, removed, generator)
     if not isinstance(values, Tensor) or values.shape != x.shape:
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise InputError(
-            f'the fill "{fill.name}" gives {got} for x of shape {tuple(x.shape)}',
+            f'the fill "{fill.name}" returned {got} for x of shape {tuple(x.shape)}',
             "a tensor of the shape of x",
             "return one value for each entry: values.expand_as(x)",
         )
     if values.is_floating_point() and not x.is_floating_point():
         raise InputError(
-            f'the fill "{fill.name}" gives {values.dtype} for x of {x.dtype}',
+            f'the fill "{fill.name}" returned {values.dtype} for x of {x.dtype}',
             "whole numbers, as token ids and categories are",
-            'give the id of a mask token, or fill="mode", or fill="marginal"',
+            'pass the id of a mask token, or fill="mode", or fill="marginal"',
         )
     if not is_finite(values):
         raise InputError(
-            f'the fill "{fill.name}" gives NaN or infinite values',
+            f'the fill "{fill.name}" returned NaN or infinite values',
             "finite values",
             "look at its formula and its data",
         )
     return values.to(x.dtype)
 
 
-def seeded(seed: int) -> Generator:
-    """A generator on the CPU, so that a seed means the same on every device."""
+def cpu_generator(seed: int) -> Generator:
+    """Create a generator on the CPU, so that a seed means the same on every device."""
     return torch.Generator().manual_seed(seed)

@@ -1,6 +1,8 @@
-"""Fills from data: constants, means, modes, noise, other samples. `filling.py` says what a fill is.
+"""Fills by a constant, or by statistics and samples of data.
 
-n  samples      m  samples of the data      features  of one sample; (c, h, w) for pictures
+Takes the batch, or other data. Gives fills; `base.py` says what a fill is. Must not know the model.
+
+n  samples      m  samples of the data      features  of one sample; (c, h, w) for images
 """
 
 import torch
@@ -11,119 +13,229 @@ from .base import Fill
 
 
 def constant(value: float, name: str | None = None) -> Fill:
-    """One number: 0, or the id of a mask token."""
+    """Replace by one number: 0, or the id of a mask token.
 
-    def values(x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
-        fits = x.is_floating_point() or float(value).is_integer()  # 0.5 is no token id, and not 0
+    Args:
+        value: The number. An input of whole numbers takes only whole numbers.
+        name: Name of the fill; None: the number.
+
+    Returns:
+        The fill.
+
+    Example:
+        >>> from relprop.evaluate import remove_units
+        >>> x = torch.tensor([[3.0, 5.0]])
+        >>> remove_units(x, x, 0.5, fill=constant(-1)).tolist()
+        [[3.0, -1.0]]
+    """
+
+    def values(x: Tensor, removed: Tensor, generator: Generator) -> Tensor:
+        # float64 for 0.5 of token ids: an error follows, instead of a silent 0
+        fits = x.is_floating_point() or float(value).is_integer()
         return torch.full_like(x, value, dtype=x.dtype if fits else torch.float64)
 
     return Fill(name or f"{value:g}", values)
 
 
 def baseline(values: Tensor) -> Fill:
-    """Values for the whole batch, (n, *features), or for every sample, (*features)."""
+    """Replace by the entries of a reference input, as Captum and Quantus call a baseline.
 
-    def expanded(x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
-        here = values.to(x.device)
-        return here.expand_as(x) if here.shape == x.shape[1:] else here
+    Args:
+        values: One baseline for all samples, (*features), or one for each, (n, *features).
+
+    Returns:
+        The fill.
+
+    Example:
+        >>> from relprop.evaluate import remove_units
+        >>> x = torch.tensor([[3.0, 5.0], [4.0, 2.0]])
+        >>> remove_units(x, x, 0.5, fill=baseline(torch.tensor([0.5, 0.25]))).tolist()
+        [[3.0, 0.25], [0.5, 2.0]]
+    """
+
+    def expanded(x: Tensor, removed: Tensor, generator: Generator) -> Tensor:
+        on_device = values.to(x.device)
+        return on_device.expand_as(x) if on_device.shape == x.shape[1:] else on_device
 
     return Fill("baseline", expanded)
 
 
 def mean(data: Tensor | None = None) -> Fill:
-    """The mean of each channel of pictures, of each column of anything else, over the data.
+    """Replace by the mean of each channel of images, of each column of anything else.
 
-    data  (m, *features) samples; None: the batch itself
-    The mean picture would be `data.mean(0)`, as a fill of its own.
+    The mean image instead is `baseline(data.mean(0))`.
+
+    Args:
+        data: Samples to take the mean over, (m, *features); None: the batch itself.
+
+    Returns:
+        The fill.
+
+    Example:
+        >>> from relprop.evaluate import remove_units
+        >>> x = torch.tensor([[3.0, 5.0], [4.0, 2.0]])
+        >>> remove_units(x, x, 0.5, fill=mean()).tolist()
+        [[3.0, 3.5], [3.5, 2.0]]
     """
-    return Fill("mean", lambda x, g, r: _real(x, data).mean(_over(x), keepdim=True).expand_as(x))
+
+    def values(x: Tensor, removed: Tensor, generator: Generator) -> Tensor:
+        return _floating(x, data).mean(_statistic_dims(x), keepdim=True).expand_as(x)
+
+    return Fill("mean", values)
 
 
 def sample_mean() -> Fill:
-    """Each sample's own mean: of each channel of a picture, of all entries of anything else."""
+    """Replace by each sample's own mean: of each channel of an image, of all entries otherwise.
 
-    def values(x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
+    Returns:
+        The fill.
+
+    Example:
+        >>> from relprop.evaluate import remove_units
+        >>> x = torch.tensor([[3.0, 5.0]])
+        >>> remove_units(x, x, 0.5, fill=sample_mean()).tolist()
+        [[3.0, 4.0]]
+    """
+
+    def values(x: Tensor, removed: Tensor, generator: Generator) -> Tensor:
         dims = (2, 3) if x.ndim == 4 else tuple(range(1, x.ndim))
-        return _real(x).mean(dims, keepdim=True).expand_as(x)
+        return _floating(x).mean(dims, keepdim=True).expand_as(x)
 
     return Fill("sample-mean", values)
 
 
 def mode(data: Tensor | None = None) -> Fill:
-    """The most frequent value of each column over the data, of whole numbers, too.
+    """Replace by the most frequent value of each column, also of whole numbers.
 
-    For tables with categories and measurements, give their values themselves as fill:
-    torch.where(categorical, data.mode(0).values, data.mean(0)).
+    For tables with both categories and measurements use
+    `baseline(torch.where(categorical, data.mode(0).values, data.mean(0)))`.
+
+    Args:
+        data: Samples to take the mode over, (m, *features); None: the batch itself.
+
+    Returns:
+        The fill.
+
+    Example:
+        >>> from relprop.evaluate import remove_units
+        >>> x = torch.tensor([[1, 9], [1, 7], [4, 7]])
+        >>> remove_units(x, x.float(), 0.5, fill=mode()).tolist()
+        [[1, 7], [1, 7], [4, 7]]
     """
 
-    def values(x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
-        return _seen(x, data).mode(0).values.expand_as(x)
+    def values(x: Tensor, removed: Tensor, generator: Generator) -> Tensor:
+        return _data_or_batch(x, data).mode(0).values.expand_as(x)
 
     return Fill("mode", values)
 
 
 def uniform(data: Tensor | None = None) -> Fill:
-    """Uniform noise between least and greatest value of each channel (of pictures) or column."""
+    """Replace by uniform noise between least and greatest value of each channel or column.
 
-    def values(x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
-        seen = _real(x, data)
-        low, high = (f(seen, _over(x), keepdim=True) for f in (torch.amin, torch.amax))
-        noise = torch.rand(x.shape, generator=generator, dtype=seen.dtype).to(x.device)
+    Args:
+        data: Samples to take the range over, (m, *features); None: the batch itself.
+
+    Returns:
+        The fill.
+
+    Example:
+        >>> from relprop.evaluate import remove_units
+        >>> x = torch.tensor([[3.0, 5.0], [4.0, 2.0]])
+        >>> filled = remove_units(x, x, 1.0, fill=uniform())
+        >>> bool((filled >= x.amin(0)).all() and (filled <= x.amax(0)).all())
+        True
+    """
+
+    def values(x: Tensor, removed: Tensor, generator: Generator) -> Tensor:
+        samples, dims = _floating(x, data), _statistic_dims(x)
+        low, high = samples.amin(dims, keepdim=True), samples.amax(dims, keepdim=True)
+        noise = torch.rand(x.shape, generator=generator, dtype=samples.dtype).to(x.device)
         return low + (high - low) * noise
 
     return Fill("uniform", values)
 
 
 def gaussian(data: Tensor | None = None) -> Fill:
-    """Gaussian noise with the mean and the deviation of each channel (of pictures) or column."""
+    """Replace by Gaussian noise with mean and standard deviation of each channel or column.
 
-    def values(x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
-        seen = _real(x, data)
-        centre = seen.mean(_over(x), keepdim=True)
-        spread = seen.std(_over(x), correction=0, keepdim=True)
-        noise = torch.randn(x.shape, generator=generator, dtype=seen.dtype).to(x.device)
-        return centre + spread * noise
+    Args:
+        data: Samples to take both over, (m, *features); None: the batch itself.
+
+    Returns:
+        The fill.
+
+    Example:
+        >>> from relprop.evaluate import remove_units
+        >>> x = torch.tensor([[3.0, 5.0], [3.0, 2.0]])
+        >>> remove_units(x, x, 1.0, fill=gaussian())[:, 0].tolist()  # a column without deviation
+        [3.0, 3.0]
+    """
+
+    def values(x: Tensor, removed: Tensor, generator: Generator) -> Tensor:
+        samples, dims = _floating(x, data), _statistic_dims(x)
+        centre = samples.mean(dims, keepdim=True)
+        deviation = samples.std(dims, correction=0, keepdim=True)
+        noise = torch.randn(x.shape, generator=generator, dtype=samples.dtype).to(x.device)
+        return centre + deviation * noise
 
     return Fill("gaussian", values)
 
 
 def marginal(data: Tensor | None = None) -> Fill:
-    """The values of another sample, drawn for each: one of the data, or another of the batch."""
+    """Replace by the entries of another sample, drawn at random for each sample.
 
-    def values(x: Tensor, gone: Tensor, generator: Generator) -> Tensor:
+    Removed entries then follow their marginal distribution, as SHAP's and SAGE's marginal imputers
+    have it: they are realistic together, but not given what is left.
+
+    Args:
+        data: Samples to draw from, (m, *features); None: the other samples of the batch.
+
+    Returns:
+        The fill.
+
+    Raises:
+        InputError: When the fill is used, a single sample without data.
+
+    Example:
+        >>> from relprop.evaluate import remove_units
+        >>> x = torch.tensor([[3.0, 5.0], [4.0, 2.0]])
+        >>> remove_units(x, x, 0.5, fill=marginal()).tolist()
+        [[3.0, 2.0], [3.0, 2.0]]
+    """
+
+    def values(x: Tensor, removed: Tensor, generator: Generator) -> Tensor:
         n = len(x)
-        others = _seen(x, data)
+        samples = _data_or_batch(x, data)
         if data is not None:
             drawn = torch.randint(len(data), (n,), generator=generator)
-            return others[drawn.to(x.device)]
+            return samples[drawn.to(x.device)]
         if n < 2:
-            todo = "give others: fill=relprop.evaluate.marginal(data)"
+            todo = "pass others: fill=relprop.evaluate.marginal(data)"
             raise InputError('fill="marginal" for a single sample', "two samples or more", todo)
-        away = torch.randint(1, n, (n,), generator=generator)  # so that none is drawn for itself
-        return x[((torch.arange(n) + away) % n).to(x.device)]
+        offset = torch.randint(1, n, (n,), generator=generator)  # so that none is drawn for itself
+        return x[((torch.arange(n) + offset) % n).to(x.device)]
 
     return Fill("marginal", values)
 
 
-def _over(x: Tensor) -> tuple[int, ...]:
-    """The dimensions that a channel of pictures, or a column of anything else, extends over."""
+def _statistic_dims(x: Tensor) -> tuple[int, ...]:
+    """Return the dimensions that a channel of images, or a column of all else, extends over."""
     return (0, 2, 3) if x.ndim == 4 else (0,)
 
 
-def _seen(x: Tensor, data: Tensor | None) -> Tensor:
-    """The data, or the batch where none is given."""
+def _data_or_batch(x: Tensor, data: Tensor | None) -> Tensor:
     if data is None:
         return x
     if data.shape[1:] != x.shape[1:] or len(data) == 0:
         raise InputError(
             f"data of shape {tuple(data.shape)} for a fill of x of shape {tuple(x.shape)}",
             f"samples like those of x: (m, {', '.join(map(str, x.shape[1:]))})",
-            "give other samples of the same data set",
+            "pass other samples of the same data set",
         )
     return data.to(x.device)
 
 
-def _real(x: Tensor, data: Tensor | None = None) -> Tensor:
-    """The same, of a kind that has a mean."""
-    seen = _seen(x, data)
-    return seen if seen.is_floating_point() else seen.double()
+def _floating(x: Tensor, data: Tensor | None = None) -> Tensor:
+    """Return the data, or the batch, in a dtype that has a mean."""
+    samples = _data_or_batch(x, data)
+    return samples if samples.is_floating_point() else samples.double()

@@ -1,5 +1,7 @@
 """Removal of tokens by the attention mask, instead of by other values.
 
+Takes the model's inputs by name. Gives inputs without the removed tokens. Must not know the model.
+
 n  sequences      l  their length
 """
 
@@ -14,11 +16,13 @@ from ...errors import InputError
 
 @dataclass(frozen=True)
 class Deletion:
-    """Tokens leave the sequence; given as a fill.
+    """A way to take tokens out of a sequence; passed as a fill.
 
-    mask  the name of the input that is 0 where the model must not look
-    pad   the id of padding: kept tokens move to the left and padding follows. None: tokens stay
-          where they are and are masked alone
+    Attributes:
+        name: "delete" or "hide", which curves carry.
+        mask: Name of the input that is 0 where the model must not look.
+        pad: Id of padding: tokens that are left move to the left and padding follows. None: tokens
+            stay where they are and are only masked.
     """
 
     name: str
@@ -27,39 +31,76 @@ class Deletion:
 
 
 def delete(mask: str = "attention_mask", *, pad: int = 0) -> Deletion:
-    """Removed tokens are taken out: the rest moves together, as if they had not been written.
+    """Take removed tokens out, and move the rest together, as if they had not been written.
 
     Inputs beside the ids and the mask, such as token types, stay as they are.
+
+    Args:
+        mask: Name of the attention mask among the inputs, (n, length).
+        pad: Id of the padding token, which fills the end.
+
+    Returns:
+        The fill.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import remove_units
+        >>> ids = torch.tensor([[11, 12, 13]])
+        >>> x = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        >>> removed = remove_units(x, torch.tensor([[2.0, 1.0, 3.0]]), 1 / 3, fill=delete())
+        >>> removed["input_ids"].tolist(), removed["attention_mask"].tolist()
+        ([[11, 12, 0]], [[1, 1, 0]])
     """
     return Deletion("delete", mask, pad)
 
 
 def hide(mask: str = "attention_mask") -> Deletion:
-    """Removed tokens are masked, so that the rest keeps its places."""
+    """Mask removed tokens, so that the rest keep their positions.
+
+    Args:
+        mask: Name of the attention mask among the inputs, (n, length).
+
+    Returns:
+        The fill.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import remove_units
+        >>> ids = torch.tensor([[11, 12, 13]])
+        >>> x = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        >>> removed = remove_units(x, torch.tensor([[3.0, 1.0, 2.0]]), 1 / 3, fill=hide())
+        >>> removed["input_ids"].tolist(), removed["attention_mask"].tolist()
+        ([[11, 12, 13]], [[0, 1, 1]])
+    """
     return Deletion("hide", mask, None)
 
 
-def deleted(how: Deletion, values: Mapping[str, Any], ids: str, gone: Tensor) -> dict[str, Any]:
-    """The inputs of a model without some tokens.
+def delete_tokens(
+    deletion: Deletion, values: Mapping[str, Any], ids: str, removed: Tensor
+) -> dict[str, Any]:
+    """Return the inputs of a model without some tokens.
 
-    values  the inputs by name, those of ids and mask (n, l)
-    gone    (n, l) boolean
+    Args:
+        deletion: How tokens are taken out.
+        values: Inputs by name; ids and mask are (n, l).
+        ids: Name of the token ids.
+        removed: Which tokens are removed, boolean (n, l).
     """
-    mask: Tensor = values[how.mask].masked_fill(gone, 0)
-    if how.pad is None:
-        return {**values, how.mask: mask}
-    kept_first = (mask == 0).byte().argsort(dim=1, stable=True)
-    moved = mask.gather(1, kept_first)
-    tokens = values[ids].gather(1, kept_first).masked_fill(moved == 0, how.pad)
-    return {**values, ids: tokens, how.mask: moved}
+    mask: Tensor = values[deletion.mask].masked_fill(removed, 0)
+    if deletion.pad is None:
+        return {**values, deletion.mask: mask}
+    present_first = (mask == 0).byte().argsort(dim=1, stable=True)
+    moved = mask.gather(1, present_first)
+    tokens = values[ids].gather(1, present_first).masked_fill(moved == 0, deletion.pad)
+    return {**values, ids: tokens, deletion.mask: moved}
 
 
-def check_deletion(how: Deletion, values: Mapping[str, Any], ids: str) -> None:
-    """InputError unless the model is given a mask beside ids of the same shape."""
-    mask, tokens = values.get(how.mask), values[ids]
+def check_deletion(deletion: Deletion, values: Mapping[str, Any], ids: str) -> None:
+    """Raise InputError unless the inputs have a mask beside ids of the same shape."""
+    mask, tokens = values.get(deletion.mask), values[ids]
     if not isinstance(mask, Tensor) or mask.shape != tokens.shape or tokens.ndim != 2:
         raise InputError(
-            f'fill="{how.name}" for the inputs {", ".join(values)}',
-            f'token ids and "{how.mask}", both (n, length)',
-            f"give x as a mapping with both, or name the mask: {how.name}(mask=...)",
+            f'fill="{deletion.name}" for the inputs {", ".join(values)}',
+            f'token ids and "{deletion.mask}", both (n, length)',
+            f"pass x as a mapping with both, or name the mask: {deletion.name}(mask=...)",
         )

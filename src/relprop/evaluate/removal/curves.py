@@ -1,11 +1,13 @@
-"""Removal curves: how the score of each sample falls as more and more of it is removed.
+"""Removal curves: how the score of each sample changes as more and more of it is removed.
 
-Takes a model, a batch, and relevance of any source. Must not know where that came from.
+Takes a model, a batch, and relevance of any source. Gives curves. Must not know where relevance
+came from.
 
-    n  samples      d  units of one sample      s  steps      c  classes
+    n  samples      d  units of a sample      s  steps      c  classes
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -13,35 +15,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import InputError
-from ...support.progress import QUIET, Advance, Progress
-from ..fills.base import Fill, Values
-from ..fills.token_deletion import Deletion
-from .forward_passes import Subject
+from ...support.progress import Advance, ProgressOption, progress_of
 from .measures import srg
-from .ranking import (
-    Order,
-    check_order,
-    check_permutation,
-    existing_first,
-    ranking,
-    tie_count,
-)
-from .relevance import Relevance, early, late
+from .ranking import Order
 from .removal_curve import RemovalCurve
-from .score_curve import Start, follow, start
+from .score_curve import score_curve, score_originals
 from .scores import as_score
+from .setup import Filling, RemovalSetup, prepare_removal
 from .steps import Spacing, Steps
-from .subject import prepare
-from .units import Maker, Units
+from .unit_order import check_unit_order, order_units
+from .unit_relevance import Relevance, compute_unit_relevance, prepare_relevance
+from .units import UnitMaker, Units
 
-Filling = str | float | Tensor | Values | Fill | Deletion
 Scoring = str | Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class MethodCurves:
-    """The three curves of one relevance. The random one is the same for all methods of a run."""
+    """The three curves of one method.
+
+    Attributes:
+        morf: Most relevant units removed first.
+        lerf: Least relevant units removed first.
+        random: Units removed in random order, the same for all methods of a call.
+    """
 
     morf: RemovalCurve
     lerf: RemovalCurve
@@ -49,7 +46,7 @@ class MethodCurves:
 
     @property
     def srg(self) -> Tensor:
-        """Symmetric relevance gain of each sample, (n,)."""
+        """Symmetric relevance gain of each sample, (n,): the area of `lerf` minus `morf`."""
         return srg(self.morf, self.lerf)
 
 
@@ -58,51 +55,88 @@ def removal_curve(
     x: Tensor | Mapping[str, Any],
     relevance: Relevance | None,
     *,
-    target: int | Tensor | None = None,
     order: Order | Tensor = "morf",
+    target: int | Tensor | None = None,
     fill: Filling = "zero",
     steps: Steps = 20,
     spacing: Spacing = "linear",
     score: Scoring = "probability",
-    units: Units | Maker | None = None,
-    removed: str | None = None,
+    units: Units | UnitMaker | None = None,
+    remove_from: str | None = None,
     batch_size: int = 256,
     seed: int = 0,
+    progress: ProgressOption = False,
 ) -> RemovalCurve:
     """Remove units of each sample in one order, and score what is left after each step.
 
-    model       from a batch to scores (n, c), logits rather than probabilities; in eval mode
-    x           (n, *features), or a mapping of keyword inputs such as input_ids, attention_mask
-    relevance   of any source: like x, or one number for each unit; of pictures also without
-                channels. Or a function (model, x, target) -> that, called with at most batch_size
-                samples. None: for orders that do not need it
-    target      the class that is followed. None: what the model predicts of the untouched sample;
-                a class; a class for each sample (n,)
-    order       "morf": most relevant first; "lerf": least relevant first; "random"; or a
-                permutation of the units for each sample, (n, d)
-    fill        what removed entries become: a name of `relprop.evaluate.FILLS`, a number, a tensor,
-                a function (x, gone, generator) -> values, or a Fill; of text also `delete()`,
-                `hide()`
-    steps       how many, up to everything; or rising shares (floats) or counts (ints) of units
-    spacing     "linear" or "log": of a number of steps
-    score       "probability" of the target, by softmax; "logit"; "margin" of the class that leads,
-                as `relprop.margin`; "signed_margin" of the target over all others; "accuracy"; or
-                a function from the output to one number for each sample
-    units       what is removed together: `pixels` (default for pictures), `entries` (default for
-                the rest), `patches(4)`, `superpixels(50)`, `columns(groups)`, `tokens(present)`
-    removed     the name of the input that is removed from, if x is a mapping. None: the first
-    batch_size  samples in a forward pass; changes nothing but time and memory
-    seed        of random orders, of ties, and of fills that are drawn
-    Raises InputError before the model runs if an argument is wrong, and while it runs if what a
-    function gives is.
+    This is also called pixel flipping, region perturbation, or deletion.
+
+    Args:
+        model: Maps a batch to scores (n, c), logits rather than probabilities; in eval mode. A
+            mapping with "logits", as transformers return it, is taken, too.
+        x: Samples, (n, *features), or a mapping of keyword inputs such as `input_ids` and
+            `attention_mask`.
+        relevance: Relevance of any source, shaped like `x`, or one number per unit (n, d), or of
+            images also without channels. Or a function (model, x, target) that returns it, called
+            with at most `batch_size` samples. None for orders that do not need it.
+        order: "morf", most relevant first; "lerf", least relevant first; "random"; or a
+            permutation of the units for each sample, (n, d).
+        target: The class whose score is followed: None for the class predicted of the original
+            sample; one class; or one class per sample, (n,).
+        fill: What replaces removed entries: a name of `relprop.evaluate.FILLS`, a number, a
+            tensor, a function (x, removed, generator) -> values, or a `Fill`; of text also
+            `delete()` and `hide()`.
+        steps: Number of steps up to everything removed; or rising shares (floats) or counts (ints)
+            of units.
+        spacing: Of a number of steps: "linear" or "log".
+        score: "probability" of the target, by softmax; "logit"; "margin" of the predicted class,
+            as `relprop.margin`; "signed_margin" of the target over all other classes; "accuracy";
+            or a function from the output to one number per sample.
+        units: What is removed together: `pixels` (default for images), `entries` (default for all
+            else), `patches(4)`, `superpixels(50)`, `columns(groups)`, `tokens(mask)`, or `grouped`
+            of your own map.
+        remove_from: Name of the input to remove from, if `x` is a mapping; None: the first tensor.
+        batch_size: Most samples in a forward pass; changes nothing but time and memory.
+        seed: Random seed of random orders, of ties, and of random fills.
+        progress: True shows on stderr how far it is.
+
+    Returns:
+        Scores of every sample after each step, with predictions and areas.
+
+    Raises:
+        InputError: An argument is wrong, which is raised before the model runs; or a function that
+            was passed returns something else than it should.
+
+    Example:
+        >>> x = torch.tensor([[3.0, 1.0, 2.0]])
+        >>> total = lambda x: x.sum(1)
+        >>> curve = removal_curve(total, x, relevance=x, score=lambda output: output, steps=3)
+        >>> curve.scores.tolist()
+        [[6.0, 3.0, 1.0, 0.0]]
+        >>> removal_curve(total, x, x, order="lerf", score=lambda out: out, steps=3).scores.tolist()
+        [[6.0, 5.0, 3.0, 0.0]]
+
+    Source: Samek et al. 2017, "Evaluating the visualization of what a deep neural network has
+    learned".
     """
-    subject = prepare(model, x, fill, steps, spacing, units, removed, batch_size, seed)
-    _check_order(subject, relevance, order)
-    ready = None if relevance is None else early(subject, relevance)
-    with torch.no_grad():
-        begun = start(subject, target, *as_score(score))
-        found = None if ready is None else late(subject, ready, begun.target)
-        return _curve(subject, begun, found, order, lambda done: None)
+    setup = prepare_removal(
+        *(model, x),
+        fill=fill,
+        steps=steps,
+        spacing=spacing,
+        units=units,
+        remove_from=remove_from,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    check_unit_order(setup, relevance, order)
+    per_unit = None if relevance is None else prepare_relevance(setup, relevance)
+    with torch.no_grad(), _stage(progress, setup, curves=1) as advance:
+        originals = score_originals(model, setup, target, as_score(score))
+        if per_unit is not None:
+            per_unit = compute_unit_relevance(model, setup, per_unit, originals.target)
+        units_in_order = order_units(setup, per_unit, order)
+        return score_curve(model, setup, originals, units_in_order, advance)
 
 
 def removal_curves(
@@ -115,55 +149,64 @@ def removal_curves(
     steps: Steps = 20,
     spacing: Spacing = "linear",
     score: Scoring = "probability",
-    units: Units | Maker | None = None,
-    removed: str | None = None,
+    units: Units | UnitMaker | None = None,
+    remove_from: str | None = None,
     batch_size: int = 256,
     seed: int = 0,
-    progress: Progress = QUIET,
+    progress: ProgressOption = False,
 ) -> Mapping[str, MethodCurves]:
-    """All three orders for several methods on the same samples, the same random order for all.
+    """Remove units in all three orders, for several methods on the same samples.
 
-    methods  name -> relevance
-    The rest is as for `removal_curve`. The model sees untouched and randomly removed samples once.
+    `methods` maps the name of each method to its relevance, a tensor or a function. All other
+    arguments are those of `removal_curve`. The random order is the same for all methods, and the
+    model runs on original and on randomly removed samples only once.
+
+    Returns:
+        Name of a method -> its curves.
+
+    Raises:
+        InputError: As `removal_curve` does.
+
+    Example:
+        >>> x = torch.tensor([[3.0, 1.0, 2.0]])
+        >>> total = lambda x: x.sum(1)
+        >>> methods = {"x": x, "all alike": torch.ones(1, 3)}
+        >>> curves = removal_curves(total, x, methods, score=lambda output: output, steps=3)
+        >>> curves["x"].morf.scores.tolist()
+        [[6.0, 3.0, 1.0, 0.0]]
+        >>> curves["x"].lerf.auc.tolist()
+        [3.6666667461395264]
+        >>> curves["all alike"].morf.ties.tolist()
+        [3]
     """
-    subject = prepare(model, x, fill, steps, spacing, units, removed, batch_size, seed)
-    ready = {name: early(subject, relevance) for name, relevance in methods.items()}
-    total = len(subject.x) * (subject.counts.shape[1] - 1) * (1 + 2 * len(methods))
-    with torch.no_grad(), progress.stage("Removal", total, "inputs") as advance:
-        begun = start(subject, target, *as_score(score))
-        random = _curve(subject, begun, None, "random", advance)
-        curves = {}
-        for name, relevance in ready.items():
-            found = late(subject, relevance, begun.target)
-            morf, lerf = (_curve(subject, begun, found, o, advance) for o in ("morf", "lerf"))
-            curves[name] = MethodCurves(morf, lerf, random)
+    setup = prepare_removal(
+        *(model, x),
+        fill=fill,
+        steps=steps,
+        spacing=spacing,
+        units=units,
+        remove_from=remove_from,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    tensors = {name: prepare_relevance(setup, relevance) for name, relevance in methods.items()}
+    with torch.no_grad(), _stage(progress, setup, curves=1 + 2 * len(methods)) as advance:
+        originals = score_originals(model, setup, target, as_score(score))
+
+        def curve(order: Order, per_unit: Tensor | None = None) -> RemovalCurve:
+            units_in_order = order_units(setup, per_unit, order)
+            return score_curve(model, setup, originals, units_in_order, advance)
+
+        random, curves = curve("random"), {}
+        for name, relevance in tensors.items():
+            per_unit = compute_unit_relevance(model, setup, relevance, originals.target)
+            curves[name] = MethodCurves(curve("morf", per_unit), curve("lerf", per_unit), random)
     return MappingProxyType(curves)
 
 
-def _curve(
-    subject: Subject, begun: Start, found: Tensor | None, order: Any, advance: Advance
-) -> RemovalCurve:
-    """The curve of a named order of relevance (n, d), or of a given permutation."""
-    n, count = len(subject.x), subject.units.count
-    no_ties = count.new_zeros(n)
-    if isinstance(order, Tensor):
-        ranked = existing_first(order.to(count.device), count)
-        return follow(subject, begun, ranked, "custom", no_ties, advance)
-    if found is None:  # "random" looks at its shape alone
-        found = torch.zeros(n, int(count.max()), device=count.device)
-    ranked = existing_first(ranking(found, order, seed=subject.seed), count)
-    ties = no_ties if order == "random" else tie_count(found, ranked, count)
-    return follow(subject, begun, ranked, order, ties, advance)
-
-
-def _check_order(subject: Subject, relevance: Relevance | None, order: Order | Tensor) -> None:
-    if isinstance(order, Tensor):
-        check_permutation(order, len(subject.x), subject.units.count)
-        return
-    check_order(order)
-    if relevance is None and order != "random":
-        raise InputError(
-            f'no relevance for order="{order}"',
-            'relevance, or order="random", or a permutation (n, d)',
-            "give a tensor like x",
-        )
+def _stage(
+    progress: ProgressOption, setup: RemovalSetup, curves: int
+) -> AbstractContextManager[Advance]:
+    """Open a stage for so many curves of all samples."""
+    total = len(setup.x) * (setup.counts.shape[1] - 1) * curves
+    return progress_of(progress).stage("Removal", total, "inputs")

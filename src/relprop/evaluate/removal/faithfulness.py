@@ -1,4 +1,7 @@
-"""Faithfulness: what the three curves of a method say in a few numbers, with intervals."""
+"""Faithfulness: the three curves of a method in a few numbers, with confidence intervals.
+
+Takes curves. Gives frozen records. Must not know how the curves were made.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,19 +14,34 @@ from ..statistics.paired_test import PairedTest, paired_tests
 from .curves import MethodCurves
 from .measures import abpc, aopc, error_rate, margin_drop
 
+MEASURES_AT_Q = ("error_rate", "margin_drop")
+
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """Means over samples; `relprop.evaluate.measures` has the formulas."""
+    """Means over samples, with bootstrap intervals; the functions of these names have the formulas.
 
-    morf: Estimate  # area under the curve, most relevant first
-    lerf: Estimate  # the same, least relevant first
-    random: Estimate  # the same, in random order
+    Attributes:
+        morf: Area under the curve, most relevant first; lower is better.
+        lerf: Area under the curve, least relevant first; higher is better.
+        random: Area under the curve in random order.
+        srg: Symmetric relevance gain: `lerf` minus `morf`.
+        abpc: Area between the perturbation curves.
+        aopc: Area over the perturbation curve, most relevant first.
+        against_random: Area in random order minus that of `morf`, with a paired test.
+        error_rate: Share of samples classified wrongly once the share q is removed, most relevant
+            first; None without a q.
+        margin_drop: Fall of the margin there; None without a q.
+    """
+
+    morf: Estimate
+    lerf: Estimate
+    random: Estimate
     srg: Estimate
     abpc: Estimate
-    aopc: Estimate  # most relevant first
-    against_random: PairedTest  # area under "random" minus that under "morf"
-    error_rate: Estimate | None  # share, most relevant first; None without a q
+    aopc: Estimate
+    against_random: PairedTest
+    error_rate: Estimate | None
     margin_drop: Estimate | None
 
     def __str__(self) -> str:
@@ -34,41 +52,86 @@ class Faithfulness:
 def faithfulness(
     curves: MethodCurves, *, q: float | None = None, labels: Tensor | None = None, seed: int = 0
 ) -> Faithfulness:
-    """The numbers of a method's curves.
+    """Summarise the curves of a method: areas, gains and a test against random order.
 
-    q       a share removed, one of the steps, at which to count what is misread
-    labels  (n,) true classes; None: what the model predicts of the untouched samples
-    seed    of the bootstrap and the permutation test
+    Args:
+        curves: The three curves of a method, from `removal_curves`.
+        q: Share removed at which to measure error rate and margin, one of the steps; None: neither.
+        labels: True classes, (n,); None: the classes that were predicted of the original samples.
+        seed: Random seed of the bootstrap and the permutation test.
+
+    Returns:
+        Means over samples, with 95 % intervals.
+
+    Raises:
+        InputError: No step removes the share q, or the model has no classes.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import removal_curves
+        >>> x = torch.tensor([[3.0, 1.0], [4.0, 2.0]])
+        >>> total = lambda x: x.sum(1)
+        >>> curves = removal_curves(total, x, {"x": x}, score=lambda output: output, steps=2)
+        >>> print(faithfulness(curves["x"]).srg)
+        1.0000 [1.0000, 1.0000]
     """
-    return faithfulness_each({"": curves}, q=q, labels=labels, seed=seed)[""]
+    return faithfulness_by_method({"": curves}, q=q, labels=labels, seed=seed)[""]
 
 
-def faithfulness_each(
+def faithfulness_by_method(
     methods: Mapping[str, MethodCurves],
     *,
     q: float | None = None,
     labels: Tensor | None = None,
     seed: int = 0,
 ) -> dict[str, Faithfulness]:
-    """The same for several methods on the same samples, whose random numbers are drawn once."""
-    measured = {name: _measured(curves, q, labels) for name, curves in methods.items()}
-    columns = [values for one in measured.values() for values in one.values()]
-    found = iter(bootstrap_means(columns, seed=seed))
+    """Summarise the curves of several methods on the same samples.
+
+    The numbers are those of `faithfulness` for each method; random numbers are drawn only once.
+
+    Args:
+        methods: Name of a method -> its curves, as `removal_curves` returns them.
+        q: Share removed at which to measure error rate and margin, one of the steps; None: neither.
+        labels: True classes, (n,); None: the classes that were predicted of the original samples.
+        seed: Random seed of the bootstrap and the permutation test.
+
+    Returns:
+        Name of a method -> its summary.
+
+    Raises:
+        InputError: No step removes the share q, or the model has no classes.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import removal_curves
+        >>> x = torch.tensor([[3.0, 1.0], [4.0, 2.0]])
+        >>> total = lambda x: x.sum(1)
+        >>> methods = {"x": x, "minus x": -x}
+        >>> curves = removal_curves(total, x, methods, score=lambda output: output, steps=2)
+        >>> for name, summary in faithfulness_by_method(curves).items():
+        ...     print(name, summary.srg.mean)
+        x 1.0
+        minus x -1.0
+    """
+    measured = {name: _measure(curves, q, labels) for name, curves in methods.items()}
+    columns = [values for measures in measured.values() for values in measures.values()]
+    means = iter(bootstrap_means(columns, seed=seed))
     pairs = [(curves.random.auc, curves.morf.auc) for curves in methods.values()]
     tests = iter(paired_tests(pairs, seed=seed))
-    without_q: dict[str, Any] = {"error_rate": None, "margin_drop": None}
+    without_q: dict[str, Any] = dict.fromkeys(MEASURES_AT_Q)
     return {
         name: Faithfulness(
-            **without_q | {measure: next(found) for measure in one}, against_random=next(tests)
+            **without_q | {measure: next(means) for measure in measures},
+            against_random=next(tests),
         )
-        for name, one in measured.items()
+        for name, measures in measured.items()
     }
 
 
-def _measured(curves: MethodCurves, q: float | None, labels: Tensor | None) -> dict[str, Tensor]:
-    """Each measure of each sample, (n,)."""
+def _measure(curves: MethodCurves, q: float | None, labels: Tensor | None) -> dict[str, Tensor]:
+    """Return each measure of each sample, (n,), by name."""
     morf, lerf, random = curves.morf, curves.lerf, curves.random
-    found = {
+    areas = {
         "morf": morf.auc,
         "lerf": lerf.auc,
         "random": random.auc,
@@ -77,5 +140,5 @@ def _measured(curves: MethodCurves, q: float | None, labels: Tensor | None) -> d
         "aopc": aopc(morf),
     }
     if q is None:
-        return found
-    return {**found, "error_rate": error_rate(morf, q, labels), "margin_drop": margin_drop(morf, q)}
+        return areas
+    return {**areas, "error_rate": error_rate(morf, q, labels), "margin_drop": margin_drop(morf, q)}

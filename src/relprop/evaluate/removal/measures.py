@@ -1,9 +1,11 @@
-"""Measures: one number for each sample, from its removal curves.
+"""Measures of faithfulness: one number per sample, from its removal curves.
 
-n  samples      s  steps; f(k) the score in column k of a curve, k = 0 ... s
+Takes curves. Must not know how they were made.
 
-Higher is better for aopc (of "morf"), abpc, srg, error_rate and margin_drop; lower for the area
-under "morf".
+n  samples      s  steps      f(k)  the score in column k of a curve, k = 0 ... s
+
+Higher is better for aopc (of "morf"), abpc, srg, error_rate and margin_drop; lower is better for
+the area under "morf".
 """
 
 from torch import Tensor
@@ -13,40 +15,137 @@ from .removal_curve import RemovalCurve
 
 
 def aopc(curve: RemovalCurve) -> Tensor:
-    """Area over the perturbation curve, (n,): the mean of f(0) - f(k) over all columns k.
+    """Compute the area over the perturbation curve: the mean of f(0) - f(k) over all columns k.
 
-    Source: Samek et al. 2017.
+    Args:
+        curve: Usually of the order "morf".
+
+    Returns:
+        One value per sample, (n,), in units of the score.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import removal_curve
+        >>> x = torch.tensor([[3.0, 1.0]])
+        >>> total = lambda x: x.sum(1)
+        >>> curve = removal_curve(total, x, x, score=lambda output: output, steps=2)
+        >>> round(aopc(curve).item(), 4)  # scores 4, 1, 0: (0 + 3 + 4) / 3
+        2.3333
+
+    Source: Samek et al. 2017, "Evaluating the visualization of what a deep neural network has
+    learned".
     """
     return (curve.scores[:, :1] - curve.scores).mean(1)
 
 
 def abpc(morf: RemovalCurve, lerf: RemovalCurve) -> Tensor:
-    """Area between the perturbation curves, (n,): the mean of f_lerf(k) - f_morf(k) over k."""
+    """Compute the area between the perturbation curves: the mean of f_lerf(k) - f_morf(k).
+
+    Args:
+        morf: Curve with the most relevant units removed first.
+        lerf: Curve of the same samples with the least relevant units removed first.
+
+    Returns:
+        One value per sample, (n,), in units of the score.
+
+    Raises:
+        InputError: The curves differ in samples, steps, score or fill.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import removal_curves
+        >>> x = torch.tensor([[3.0, 1.0]])
+        >>> total = lambda x: x.sum(1)
+        >>> curves = removal_curves(total, x, {"x": x}, score=lambda output: output, steps=2)
+        >>> round(abpc(curves["x"].morf, curves["x"].lerf).item(), 4)  # (0 + 2 + 0) / 3
+        0.6667
+    """
     _check_pair(morf, lerf)
     return (lerf.scores - morf.scores).mean(1)
 
 
 def srg(morf: RemovalCurve, lerf: RemovalCurve) -> Tensor:
-    """Symmetric relevance gain, (n,): the area under "lerf" minus that under "morf".
+    """Compute the symmetric relevance gain: the area under "lerf" minus the area under "morf".
 
-    It is 0 in the mean for a random order, whatever the fill: what a fill does to a model is in
-    both areas. Source: Bluecher et al. 2024.
+    Its mean is 0 for a random order, whatever the fill: what a fill does to a model is in both
+    areas.
+
+    Args:
+        morf: Curve with the most relevant units removed first.
+        lerf: Curve of the same samples with the least relevant units removed first.
+
+    Returns:
+        One value per sample, (n,), in units of the score.
+
+    Raises:
+        InputError: The curves differ in samples, steps, score or fill.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import removal_curves
+        >>> x = torch.tensor([[3.0, 1.0]])
+        >>> total = lambda x: x.sum(1)
+        >>> curves = removal_curves(total, x, {"x": x}, score=lambda output: output, steps=2)
+        >>> srg(curves["x"].morf, curves["x"].lerf).tolist()  # 2.5 - 1.5
+        [1.0]
+
+    Source: Bluecher et al. 2024, "Decoupling pixel flipping and occlusion strategy for consistent
+    XAI benchmarks".
     """
     _check_pair(morf, lerf)
     return lerf.auc - morf.auc
 
 
 def error_rate(curve: RemovalCurve, q: float, labels: Tensor | None = None) -> Tensor:
-    """1 for each sample that is misread without the share q of its units, else 0: (n,).
+    """Return 1 for each sample that is classified wrongly without the share q of its units, else 0.
 
-    labels  (n,) the true classes; None: what was predicted of the untouched sample
+    The mean over samples is the error rate.
+
+    Args:
+        curve: A curve of a model with an output (n, classes).
+        q: Share removed, which must be one of the steps.
+        labels: True classes, (n,); None: the classes that were predicted of the original samples.
+
+    Returns:
+        0 or 1 per sample, (n,) float64.
+
+    Raises:
+        InputError: No step removes this share, or the model has no classes.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import removal_curve
+        >>> x = torch.tensor([[3.0, 1.0], [1.0, 0.0]])
+        >>> model = lambda x: torch.stack([x.sum(1), 2 - x.sum(1)], 1)
+        >>> error_rate(removal_curve(model, x, x, steps=(0.5, 1.0)), 0.5).tolist()
+        [0.0, 1.0]
     """
     predicted, before = curve.at(q).prediction, curve.at(0).prediction
     return (predicted != (before if labels is None else labels.cpu())).double()
 
 
 def margin_drop(curve: RemovalCurve, q: float) -> Tensor:
-    """The margin of each sample minus that without the share q of its units, (n,)."""
+    """Return how much each sample's margin falls when the share q of its units is removed.
+
+    Args:
+        curve: A curve of a model with an output (n, classes).
+        q: Share removed, which must be one of the steps.
+
+    Returns:
+        The margin of each original sample minus that without its units, (n,), in [-1, 1].
+
+    Raises:
+        InputError: No step removes this share, or the model has no classes.
+
+    Example:
+        >>> import torch
+        >>> from relprop.evaluate import removal_curve
+        >>> x = torch.tensor([[3.0, 1.0]])
+        >>> model = lambda x: torch.stack([x.sum(1), torch.zeros(len(x))], 1)
+        >>> curve = removal_curve(model, x, x, steps=(0.5, 1.0))
+        >>> round(margin_drop(curve, 0.5).item(), 4)  # e**-1 - e**-4
+        0.3496
+    """
     return curve.at(0).margin - curve.at(q).margin
 
 

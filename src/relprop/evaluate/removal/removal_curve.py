@@ -1,6 +1,6 @@
-"""The record of a removal curve: what a model made of each sample at each step.
+"""The record of a removal curve: scores and predictions of each sample at each step.
 
-n  samples      s  steps
+n  samples      s  steps, so that a curve has s + 1 columns
 """
 
 from dataclasses import dataclass
@@ -15,16 +15,22 @@ from .steps import column_of
 
 @dataclass(frozen=True, repr=False)
 class RemovalCurve:
-    """Scores as units are removed: column 0 is the untouched sample, the last one the last step.
+    """Scores as units are removed. Column 0 is the original sample, the last one the last step.
 
-    order    "morf", "lerf", "random" or "custom"
-    score    what of the output is followed; fill: what removed entries became
-    scores   (n, s + 1)
-    reading  prediction and margin, (n, s + 1) each; None for an output that is not of classes
-    counts   (1 or n, s + 1) units gone; units: (1 or n,) units of a sample
-    target   (n,) the class that is followed; None for a score of one's own without classes
-    ties     (n,) units whose relevance another one has, too: their order is the seed's
-    All are on the CPU.
+    Attributes:
+        order: "morf", "lerf", "random", or "custom" for an order that the user passed.
+        score: Name of the score.
+        fill: Name of the fill, which replaces removed entries.
+        scores: Scores, (n, s + 1).
+        predictions: Predicted classes and margins, (n, s + 1) each; None for a model whose output
+            is not (n, classes).
+        counts: Units removed in each column, (1 or n, s + 1).
+        units: Units per sample, (1 or n,).
+        target: The class whose score it is, (n,); None for a custom score of an output without
+            classes.
+        ties: Units that share their relevance with another, (n,): their order is random.
+
+    All tensors are on the CPU.
     """
 
     order: str
@@ -39,38 +45,53 @@ class RemovalCurve:
 
     @property
     def shares(self) -> Tensor:
-        """The share of the units that is gone, (1 or n, s + 1), from 0 up to 1."""
+        """The share of the units that is removed, (1 or n, s + 1), from 0 up to 1."""
         return self.counts / self.units[:, None]
 
     @cached_property
     def auc(self) -> Tensor:
-        """The area under each sample's curve, (n,): the mean height by the trapezoid rule.
+        """The area under each sample's curve, (n,): its mean height by the trapezoid rule.
 
-        The area over the share removed, divided by the largest such share, which usually is 1.
+        It is the integral over the share removed, divided by the largest such share, usually 1.
         """
         return mean_height(self.scores, self.shares)
 
     def at(self, q: float) -> Predictions:
-        """The reading where the share q of the units is gone, which must be one of the steps."""
+        """Return the predictions (n,) where the share q of the units is removed.
+
+        Args:
+            q: A share in [0, 1] that is one of the steps; 0 is the original sample.
+
+        Raises:
+            InputError: No step removes this share, or the model has no classes.
+
+        Example:
+            >>> import torch
+            >>> from relprop.evaluate import removal_curve
+            >>> x = torch.tensor([[3.0, 1.0, 2.0, 0.0]])
+            >>> model = lambda x: torch.stack([x.sum(1), 4 - x.sum(1)], 1)
+            >>> curve = removal_curve(model, x, x, steps=(0.25, 0.5))
+            >>> [curve.at(q).prediction.tolist() for q in (0, 0.25, 0.5)]
+            [[0], [0], [1]]
+        """
         if self.predictions is None:
             raise InputError(
-                "the reading of a model whose output is not of classes",
+                "predictions of a model whose output is not (n, classes)",
                 "(n, classes) with at least two classes",
                 "look at the scores instead",
             )
         column = column_of(q, self.counts, self.units)
-        return Predictions(
-            self.predictions.prediction[:, column], self.predictions.margin[:, column]
-        )
+        every = self.predictions
+        return Predictions(every.prediction[:, column], every.margin[:, column])
 
     def __repr__(self) -> str:
-        """The mean curve, because the tensors would fill pages."""
+        """Show the mean curve, because the tensors would fill pages."""
         heights = " ".join(f"{height:.3f}" for height in self.scores.mean(0).tolist())
         setting = f"{self.order}, {self.score}, fill {self.fill}, {len(self.scores)} samples"
         return f"<RemovalCurve {setting}: {heights}>"
 
 
 def mean_height(values: Tensor, shares: Tensor) -> Tensor:
-    """The mean height of curves (n, s + 1) over shares (1 or n, s + 1), by trapezoids: (n,)."""
+    """Return the mean height of curves (n, s + 1) over shares (1 or n, s + 1), by trapezoids."""
     middle, width = (values[:, 1:] + values[:, :-1]) / 2, shares.diff(dim=1)
     return (middle * width).sum(1) / width.sum(1)

@@ -1,92 +1,113 @@
-"""Following a score as units are removed: from a subject and an order to a curve.
+"""From an order of units to a curve: run the model on what is left after each step, and score it.
 
-n  samples      d  units of one sample      s  steps
+Takes a model, a setup and an order. Gives a curve. Must not know which relevance the order is by.
+
+n  samples      d  units of a sample      s  steps, so that a curve has s + 1 columns
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...support.classification import is_classification
 from ...support.margin import margin
 from ...support.progress import Advance
 from ..statistics.predictions import Predictions
-from .forward_passes import Subject, differing, passes, untouched
-from .ranking import departures
+from .forward_passes import batch_slices, forward_passes, original_output
 from .removal_curve import RemovalCurve
-from .scores import Score, resolve
+from .removed_inputs import changed_columns, entry_columns
+from .scores import NamedScore, resolve_target_classes
+from .setup import RemovalSetup
+from .unit_order import UnitOrder
 
 
 @dataclass(frozen=True)
-class Start:
-    """Column 0 of every curve of a subject: the untouched samples."""
+class OriginalScores:
+    """Column 0 of every curve: the scores of the original samples.
 
-    name: str  # of the score
-    score: Score
-    target: Tensor | None  # (n,)
-    scores: Tensor  # (n,)
-    predictions: Predictions | None  # (n,)
+    Attributes:
+        score: The score, with its name.
+        target: The class whose score it is, (n,); None for a custom score without classes.
+        scores: Scores, (n,).
+        predictions: Predicted classes and margins, (n,); None for an output without classes.
+    """
+
+    score: NamedScore
+    target: Tensor | None
+    scores: Tensor
+    predictions: Predictions | None
 
 
-def start(subject: Subject, target: Any, name: str, score: Score) -> Start:
-    """The untouched samples' target, score and reading."""
-    output = untouched(subject.model, subject.inputs, subject.batch_size)
-    classes = resolve(output, target, name)
-    return Start(name, score, classes, _scored(score, output, classes), _reading(output))
+def score_originals(
+    model: Callable[..., Any], setup: RemovalSetup, target: Any, score: NamedScore
+) -> OriginalScores:
+    """Run the model on the original samples; resolve the target, score and predict."""
+    output = original_output(model, setup.inputs, setup.batch_size)
+    classes = resolve_target_classes(output, target, score.name)
+    return OriginalScores(score, classes, _score(score, output, classes), _predictions(output))
 
 
-def follow(
-    subject: Subject, begun: Start, order: Tensor, name: str, ties: Tensor, advance: Advance
+def score_curve(
+    model: Callable[..., Any],
+    setup: RemovalSetup,
+    originals: OriginalScores,
+    order: UnitOrder,
+    advance: Advance,
 ) -> RemovalCurve:
-    """The curve of an order (n, d) of units, first gone first."""
-    departure = subject.units.scatter(departures(order, subject.counts), subject.counts.shape[1])
-    run = differing(subject, departure)
-    advance(int((~run).sum()))
-    scores, readings = [begun.scores], [begun.predictions]  # of the first column, then of each pass
-    for one in passes(subject, departure, run):
-        target = None if begun.target is None else begun.target[one.rows.to(begun.target.device)]
-        scores.append(_scored(begun.score, one.output, target))
-        readings.append(_reading(one.output))
+    """Remove units in one order, and score what is left after each step."""
+    removed_at = entry_columns(setup, order.units)
+    slices = batch_slices(len(removed_at), setup.batch_size)
+    needed = changed_columns(setup, removed_at, slices)
+    advance(int((~needed).sum()))
+    target = originals.target
+    # of the first column, then of each forward pass
+    scores, predictions = [originals.scores], [originals.predictions]
+    for one in forward_passes(model, setup, removed_at, needed):
+        classes = None if target is None else target[one.rows.to(target.device)]
+        scores.append(_score(originals.score, one.output, classes))
+        predictions.append(_predictions(one.output))
         advance(len(one.output))
-    last = _last(run).cpu()
+    latest = _latest_run(needed).cpu()
     return RemovalCurve(
-        order=name,
-        score=begun.name,
-        fill=subject.fill,
-        scores=torch.cat(scores).cpu()[last],
-        predictions=_joined(readings, last),
-        counts=subject.counts.cpu(),
-        units=subject.units.count.cpu(),
-        target=None if begun.target is None else begun.target.cpu(),
-        ties=ties.cpu(),
+        order=order.name,
+        score=originals.score.name,
+        fill=setup.fill_name,
+        scores=torch.cat(scores).cpu()[latest],
+        predictions=_arrange(predictions, latest),
+        counts=setup.counts.cpu(),
+        units=setup.units.count.cpu(),
+        target=None if target is None else target.cpu(),
+        ties=order.ties.cpu(),
     )
 
 
-def _last(run: Tensor) -> Tensor:
-    """The number of the last run of each sample up to each column, (n, s + 1).
+def _latest_run(needed: Tensor) -> Tensor:
+    """Return the index of each sample's most recent run up to each column, (n, s + 1).
 
-    run  (n, s + 1) boolean, True in the first column; runs are numbered column by column
+    The model runs on the samples that are `needed`, boolean (n, s + 1) and True in the first
+    column; runs are numbered column by column.
     """
-    numbers = (run.T.flatten().cumsum(0) - 1).reshape(run.T.shape)
-    return numbers.where(run.T, 0).cummax(0).values.T
+    numbers = (needed.T.flatten().cumsum(0) - 1).reshape(needed.T.shape)
+    return numbers.where(needed.T, 0).cummax(0).values.T
 
 
-def _joined(readings: Sequence[Predictions | None], last: Tensor) -> Predictions | None:
-    """The readings of all runs, where they are in the curves, (n, s + 1)."""
-    found = [one for one in readings if one]
-    if len(found) < len(readings):
+def _arrange(runs: Sequence[Predictions | None], latest: Tensor) -> Predictions | None:
+    """Arrange the predictions of all runs as columns of the curves, (n, s + 1)."""
+    known = [run for run in runs if run]
+    if len(known) < len(runs):
         return None
-    predictions, margins = [one.prediction for one in found], [one.margin for one in found]
-    return Predictions(torch.cat(predictions).cpu()[last], torch.cat(margins).cpu()[last])
+    prediction = torch.cat([run.prediction for run in known])
+    margins = torch.cat([run.margin for run in known])
+    return Predictions(prediction.cpu()[latest], margins.cpu()[latest])
 
 
-def _scored(score: Score, output: Tensor, target: Tensor | None) -> Tensor:
-    """A score of one's own looks at no target, and may have none."""
-    return score(output, torch.empty(0) if target is None else target)
+def _score(score: NamedScore, output: Tensor, target: Tensor | None) -> Tensor:
+    # a custom score takes no target, and there may be none
+    return score.function(output, torch.empty(0) if target is None else target)
 
 
-def _reading(output: Tensor) -> Predictions | None:
-    classes = output.ndim == 2 and output.shape[1] >= 2
-    return Predictions(output.argmax(1), margin(output)) if classes else None
+def _predictions(output: Tensor) -> Predictions | None:
+    return Predictions(output.argmax(1), margin(output)) if is_classification(output) else None

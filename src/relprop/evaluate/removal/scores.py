@@ -1,9 +1,12 @@
-"""Scores: what of the model's output a curve follows, one number for each sample.
+"""Scores: which quantity of the model's output a curve follows, one number per sample.
+
+Takes an output and the class of each sample. Must not know what was removed from the input.
 
 output  (n, c), not normalised      target  (n,) classes      score  (n,)
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -12,23 +15,40 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...explanation.targets import resolve_target
+from ...support.classification import is_classification
 from ...support.margin import margin
 
 Score = Callable[[Tensor, Tensor], Tensor]  # (output, target) -> (n,)
 
 
+@dataclass(frozen=True)
+class NamedScore:
+    """A score, with the name that curves carry.
+
+    Attributes:
+        name: Name of the score.
+        function: (output, target) -> (n,).
+    """
+
+    name: str
+    function: Score
+
+
 def probability(output: Tensor, target: Tensor) -> Tensor:
-    """The target's entry of softmax(output). For outputs that are probabilities, take "logit"."""
+    """Return the target's entry of softmax(output).
+
+    For a model that returns probabilities, "logit" is the target's probability.
+    """
     return logit(output.softmax(1), target)
 
 
 def logit(output: Tensor, target: Tensor) -> Tensor:
-    """The target's entry of the output, as it is."""
+    """Return the target's entry of the output."""
     return output.gather(1, target[:, None]).squeeze(1)
 
 
 def signed_margin(output: Tensor, target: Tensor) -> Tensor:
-    """(p_target - the largest other p) / the larger of the two: the margin with a sign.
+    """Return (p_target - the largest other p) / the larger of the two.
 
     It equals "margin" where the target is predicted, and is negative where it is not.
     """
@@ -39,7 +59,7 @@ def signed_margin(output: Tensor, target: Tensor) -> Tensor:
 
 
 def accuracy(output: Tensor, target: Tensor) -> Tensor:
-    """1 where the target is predicted, else 0."""
+    """Return 1 where the target is predicted, else 0."""
     return (output.argmax(1) == target).to(output.dtype)
 
 
@@ -47,7 +67,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
     {
         "probability": probability,
         "logit": logit,
-        # of the class that leads, whichever it is: it rises again once another leads
+        # of the predicted class, whichever it is: it rises again once another is predicted
         "margin": lambda output, target: margin(output),
         "signed_margin": signed_margin,
         "accuracy": accuracy,
@@ -55,28 +75,36 @@ SCORES: Mapping[str, Score] = MappingProxyType(
 )
 
 
-def as_score(score: Any) -> tuple[str, Score]:
-    """What the user gave as a score: a name, or a function of the output alone."""
+def as_score(score: Any) -> NamedScore:
+    """Return what the user passed as a score: a name, or a function of the output alone."""
     if callable(score):
-        return getattr(score, "__name__", "custom"), lambda output, target: _own(score, output)
+        name = getattr(score, "__name__", "custom")
+        return NamedScore(name, lambda output, target: _custom_score(score, output))
     if not isinstance(score, str) or score not in SCORES:
         raise InputError(
             f"score={score!r}",
             f"one of {', '.join(SCORES)}; or a function from the output to (n,)",
             'write score="probability"',
         )
-    return score, SCORES[score]
+    return NamedScore(score, SCORES[score])
 
 
-def resolve(output: Tensor, target: Any, score: str) -> Tensor | None:
-    """The classes (n,) that a curve follows, by the output for untouched samples.
+def resolve_target_classes(output: Tensor, target: Any, score: str) -> Tensor | None:
+    """Return the class that is scored for each sample, (n,), from the original samples' output.
 
-    target  None: what is predicted; a class; a class for each sample
-    None for a score of one's own and an output that has no classes.
-    Raises InputError where the score needs classes that the output does not have.
+    Args:
+        output: Output for the original samples.
+        target: None for the predicted class; one class; or one class per sample.
+        score: Name of the score.
+
+    Returns:
+        Classes, (n,); None for a custom score of an output without classes.
+
+    Raises:
+        InputError: The score needs classes that the output does not have.
     """
-    if output.ndim == 2 and output.shape[1] >= 2:
-        return _classes(output, target)
+    if is_classification(output):
+        return _target_classes(output, target)
     if score not in SCORES:
         return None
     single = output.ndim == 2 and (target is None or (isinstance(target, int) and target == 0))
@@ -85,28 +113,28 @@ def resolve(output: Tensor, target: Any, score: str) -> Tensor | None:
     raise InputError(
         f'score="{score}" of a model whose output has shape {tuple(output.shape)}',
         '(n, classes) with at least two classes; of a single score (n, 1), score="logit"',
-        "give a function from the output to one number for each sample as score",
+        "pass a function from the output to one number per sample as score",
     )
 
 
-def _classes(output: Tensor, target: Any) -> Tensor:
-    found = None if isinstance(target, list) else resolve_target(output, target)[1]
-    if found is None or found.ndim != 1:
+def _target_classes(output: Tensor, target: Any) -> Tensor:
+    classes = None if isinstance(target, list) else resolve_target(output, target)[1]
+    if classes is None or classes.ndim != 1:
         raise InputError(
             f"target={target!r} of a curve",
-            "None for what is predicted, a class, a tensor with a class for each sample",
-            "for anything else give a function of the output as score",
+            "None for the predicted class, one class, or a tensor with one class per sample",
+            "for anything else pass a function of the output as score",
         )
-    return found
+    return classes
 
 
-def _own(score: Callable[[Tensor], Tensor], output: Tensor) -> Tensor:
-    found = score(output)
-    if not isinstance(found, Tensor) or found.shape != output.shape[:1]:
-        got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+def _custom_score(score: Callable[[Tensor], Tensor], output: Tensor) -> Tensor:
+    scores = score(output)
+    if not isinstance(scores, Tensor) or scores.shape != output.shape[:1]:
+        got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise InputError(
             f"a score that returned {got} for a batch of {len(output)}",
-            "a tensor with one number for each sample",
+            "a tensor with one number per sample",
             "write for example score=lambda output: output[:, 3] - output[:, 5]",
         )
-    return found
+    return scores

@@ -1,8 +1,9 @@
 """Units: which entries of a sample are removed together.
 
-Takes a batch, gives a map from entries to units. Must not know relevance's source nor fills.
+Takes a batch, gives a map from entries to units. Must not know where relevance comes from, nor what
+replaces removed entries.
 
-n  samples      d  units of a sample, the most that one has      c, h, w  of a picture
+n  samples      d  units of a sample, the most that one has      c, h, w  of an image
 """
 
 from collections.abc import Callable, Sequence
@@ -12,112 +13,209 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
+from ..images import require_images
 
 
 @dataclass(frozen=True)
 class Units:
-    """The unit of every entry. Samples may have units of their own, and different numbers of them.
+    """The unit of every entry. Samples may have different units, and different numbers of them.
 
-    index  (1 or n, *sizes), sizes that broadcast to a sample's: 0 to count - 1; -1: in no unit,
-           which is never removed
-    count  (1 or n,) units of a sample
+    Attributes:
+        index: Unit of each entry, (1 or n, *sizes), with sizes that broadcast to a sample's: 0 to
+            count - 1, or -1 for entries that are never removed.
+        count: Units per sample, (1 or n,).
     """
 
     index: Tensor
     count: Tensor
 
-    def gather(self, relevance: Tensor, x: Tensor) -> Tensor:
-        """Relevance of each unit, (n, d): the sum over its entries.
+    def aggregate(self, relevance: Tensor, x: Tensor) -> Tensor:
+        """Sum relevance over the entries of each unit.
 
-        relevance  like x; or (n, d), which is of units already; or of a picture without its
-                   channels, (n, h, w) or (n, 1, h, w), or a sequence without its dimensions, (n, l)
+        Args:
+            relevance: Shaped like `x`; or (n, d), which is per unit already; or of images without
+                channels, (n, h, w) or (n, 1, h, w); or of embeddings without dimensions, (n, l).
+            x: The batch, (n, *features).
+
+        Returns:
+            Relevance per unit, (n, d).
+
+        Raises:
+            InputError: Relevance of another shape.
+
+        Example:
+            >>> x = torch.tensor([[1.0, 2.0, 4.0]])
+            >>> columns([0, 1, 1])(x).aggregate(x, x).tolist()
+            [[1.0, 6.0]]
         """
         d = int(self.count.max())
         if relevance.shape != x.shape:
             if relevance.shape == (len(x), d):
                 return relevance.detach()
-            relevance = _spread(relevance, x)
-        entries = relevance.detach().flatten(1)  # (n, features)
+            relevance = _spread_over_channels(relevance, x)
+        values = relevance.detach().flatten(1)  # (n, features)
         index = self.index.expand(len(self.index), *x.shape[1:]).flatten(1).expand(len(x), -1)
-        sums = entries.new_zeros(len(x), d + 1)  # the last one takes what is in no unit
-        return sums.scatter_add_(1, index.where(index >= 0, d), entries)[:, :d]
+        sums = values.new_zeros(len(x), d + 1)  # the last one is for entries in no unit
+        return sums.scatter_add_(1, index.where(index >= 0, d), values)[:, :d]
 
-    def scatter(self, values: Tensor, nothing: int) -> Tensor:
-        """From a number for each unit, (n, d), to one for each entry, (n, *sizes).
+    def expand(self, values: Tensor, outside: int) -> Tensor:
+        """Give each entry the value of its unit: from (n, d) to (n, *sizes).
 
-        nothing  what entries get that are in no unit
+        Entries in no unit get `outside`.
+
+        Example:
+            >>> units = grouped(torch.tensor([[0, 1, 1, -1]]))
+            >>> units.expand(torch.tensor([[5, 7]]), outside=0).tolist()
+            [[5, 7, 7, 0]]
         """
         index = self.index.flatten(1).expand(len(values), -1)
-        found = values.gather(1, index.clamp(min=0)).where(index >= 0, nothing)
-        return found.reshape(len(values), *self.index.shape[1:])
+        expanded = values.gather(1, index.clamp(min=0)).where(index >= 0, outside)
+        return expanded.reshape(len(values), *self.index.shape[1:])
 
 
-Maker = Callable[[Tensor], Units]  # a batch (n, *features) -> its units
+UnitMaker = Callable[[Tensor], Units]  # a batch (n, *features) -> its units
 
 
-def default(x: Tensor) -> Units:
-    """Pixels of pictures (n, c, h, w), single entries of anything else."""
+def default_units(x: Tensor) -> Units:
+    """Return the pixels of images (n, c, h, w), the single entries of anything else."""
     return pixels(x) if x.ndim == 4 else entries(x)
 
 
 def entries(x: Tensor) -> Units:
-    """Each entry by itself: a column of a table, a token of (n, length) ids, a pixel's channel."""
+    """Make each entry a unit: a column of a table, a token of (n, length) ids, a pixel's channel.
+
+    Args:
+        x: Samples, (n, *features).
+
+    Returns:
+        As many units as a sample has entries.
+
+    Example:
+        >>> entries(torch.zeros(2, 3)).index.tolist()
+        [[0, 1, 2]]
+    """
     return grouped(torch.arange(x[0].numel(), device=x.device).reshape(1, *x.shape[1:]))
 
 
 def pixels(x: Tensor) -> Units:
-    """The pixels of pictures (n, c, h, w), each with all of its channels."""
+    """Make each pixel of an image a unit, with all of its channels.
+
+    Args:
+        x: Images, (n, c, h, w).
+
+    Returns:
+        h * w units.
+
+    Raises:
+        InputError: `x` is not a batch of images.
+
+    Example:
+        >>> pixels(torch.zeros(5, 3, 2, 2)).index.tolist()
+        [[[[0, 1], [2, 3]]]]
+    """
     return patches(1)(x)
 
 
-def patches(size: int) -> Maker:
-    """Squares of size x size pixels; the last of a row or column may be smaller."""
+def patches(size: int) -> UnitMaker:
+    """Make squares of size x size pixels the units, with all channels.
+
+    Args:
+        size: Side of a square, in pixels. The last ones of a row or column may be smaller.
+
+    Returns:
+        A function from images (n, c, h, w) to their units.
+
+    Raises:
+        InputError: A size that is no whole number >= 1; or, when the function is called, a batch
+            that is not of images.
+
+    Example:
+        >>> patches(2)(torch.zeros(1, 1, 2, 4)).index.tolist()
+        [[[[0, 0, 1, 1], [0, 0, 1, 1]]]]
+    """
     if not isinstance(size, int) or size < 1:
         raise InputError(f"patches of size {size!r}", "a whole number >= 1", "write patches(4)")
 
     def make(x: Tensor) -> Units:
-        check_pictures(x, "patches")
+        require_images(x, "patches")
         h, w = x.shape[2:]
-        across = -(-w // size)
+        per_row = -(-w // size)
         rows, columns = (torch.arange(length, device=x.device) // size for length in (h, w))
-        return grouped((rows[:, None] * across + columns).reshape(1, 1, h, w))
+        return grouped((rows[:, None] * per_row + columns).reshape(1, 1, h, w))
 
     return make
 
 
-def columns(groups: Sequence[int]) -> Maker:
-    """Columns of a table (n, columns) in groups: what is one-hot encoded is removed as one.
+def columns(groups: Sequence[int]) -> UnitMaker:
+    """Make groups of a table's columns the units, such as the columns of a one-hot encoding.
 
-    groups  the group of each column, such as (0, 1, 1, 1, 2), or -1 for one that is never removed
+    Args:
+        groups: Group of each column, such as (0, 1, 1, 1, 2), or -1 for one that is never removed.
+
+    Returns:
+        A function from a table (n, columns) to its units.
+
+    Raises:
+        InputError: When the function is called, groups that are not numbered 0, 1, 2, ...
+
+    Example:
+        >>> units = columns([0, 1, 1])(torch.zeros(4, 3))
+        >>> units.index.tolist(), units.count.tolist()
+        ([[0, 1, 1]], [2])
     """
     return lambda x: grouped(torch.tensor(groups, device=x.device)[None])
 
 
-def tokens(present: Tensor) -> Maker:
-    """Tokens of a sequence, (n, length) ids or (n, length, dimensions) embeddings.
+def tokens(mask: Tensor) -> UnitMaker:
+    """Make each token of a sequence a unit.
 
-    present  (n, length), nonzero where a token may be removed: an attention mask, so that padding
-             is no token, without what the model always needs, such as a first [CLS]
+    Args:
+        mask: Nonzero where a token may be removed, (n, length): an attention mask, so that padding
+            is never removed, without tokens that the model always needs, such as a first [CLS].
+
+    Returns:
+        A function from (n, length) ids, or (n, length, dimensions) embeddings, to their units.
+
+    Raises:
+        InputError: When the function is called, a mask of another batch's shape.
+
+    Example:
+        >>> units = tokens(torch.tensor([[0, 1, 1], [0, 1, 0]]))(torch.zeros(2, 3))
+        >>> units.index.tolist(), units.count.tolist()
+        ([[-1, 0, 1], [-1, 0, -1]], [2, 1])
     """
 
     def make(x: Tensor) -> Units:
-        there = present.to(x.device) != 0
-        if there.shape != x.shape[:2]:
+        removable = mask.to(x.device) != 0
+        if removable.shape != x.shape[:2]:
             raise InputError(
-                f"present of shape {tuple(there.shape)} for tokens of shape {tuple(x.shape)}",
+                f"a mask of shape {tuple(removable.shape)} for tokens of shape {tuple(x.shape)}",
                 f"one entry for each token, {tuple(x.shape[:2])}",
-                "give the attention mask of this batch",
+                "pass the attention mask of this batch",
             )
-        index = (there.cumsum(1) - 1).masked_fill(~there, -1)
+        index = (removable.cumsum(1) - 1).masked_fill(~removable, -1)
         return grouped(index.reshape(*index.shape, *[1] * (x.ndim - 2)))
 
     return make
 
 
 def grouped(index: Tensor) -> Units:
-    """Units by a map of one's own; see `Units` for its shape.
+    """Make units by a map of your own.
 
-    Raises InputError unless every sample's units are numbered 0, 1, 2, ... without a gap.
+    Args:
+        index: Unit of each entry, (1 or n, *sizes), with sizes that broadcast to a sample's. In
+            every sample units are numbered 0, 1, 2, ... without a gap; -1 is never removed.
+
+    Returns:
+        The units.
+
+    Raises:
+        InputError: Units of a sample that are numbered otherwise.
+
+    Example:
+        >>> halves = torch.tensor([[[[0, 0, 1, 1]]]])  # of images (n, c, h, 4)
+        >>> grouped(halves).count.tolist()
+        [2]
     """
     flat = index.flatten(1).long()
     count = flat.amax(1) + 1
@@ -135,7 +233,7 @@ def grouped(index: Tensor) -> Units:
 
 
 def check_units(units: Units, x: Tensor) -> None:
-    """InputError unless a map of units fits a batch."""
+    """Raise InputError unless units fit a batch."""
     fits = len(units.index) in (1, len(x)) and units.index.ndim == x.ndim
     if not fits or any(
         size not in (1, full) for size, full in zip(units.index.shape[1:], x.shape[1:], strict=True)
@@ -147,23 +245,16 @@ def check_units(units: Units, x: Tensor) -> None:
         )
 
 
-def check_pictures(x: Tensor, what: str) -> None:
-    """InputError unless x is a batch of pictures."""
-    if x.ndim != 4:
-        raise InputError(
-            f"{what} of x of shape {tuple(x.shape)}", "(n, channels, h, w)", "give pictures"
-        )
-
-
-def _spread(relevance: Tensor, x: Tensor) -> Tensor:
-    """Relevance of a pixel or a token, in equal parts on its channels or dimensions."""
-    lacking = 1 if x.ndim == 4 else 2
+def _spread_over_channels(relevance: Tensor, x: Tensor) -> Tensor:
+    """Divide the relevance of a pixel, or a token, equally among its channels, or dimensions."""
+    channel_dim = 1 if x.ndim == 4 else 2
     if relevance.ndim == x.ndim - 1:
-        relevance = relevance.unsqueeze(lacking)
-    if x.ndim < 3 or relevance.shape != (*x.shape[:lacking], 1, *x.shape[lacking + 1 :]):
+        relevance = relevance.unsqueeze(channel_dim)
+    per_pixel = (*x.shape[:channel_dim], 1, *x.shape[channel_dim + 1 :])
+    if x.ndim < 3 or relevance.shape != per_pixel:
         raise InputError(
             f"relevance of shape {tuple(relevance.shape)} for x of shape {tuple(x.shape)}",
             "the shape of x, or one number for each unit, pixel or token",
-            "give relevance of this very batch",
+            "pass relevance of this very batch",
         )
-    return (relevance / x.shape[lacking]).expand_as(x)
+    return (relevance / x.shape[channel_dim]).expand_as(x)

@@ -15,9 +15,9 @@ from torch import Tensor
 from ...errors import InputError
 from ...graph.inputs import Inputs
 from ..maps.concentration import check_finite_relevance
-from ..removal.forward_passes import blocks, untouched
-from ..removal.scores import resolve
-from ..removal.subject import check_settings, inputs_of
+from ..removal.forward_passes import batch_slices, original_output
+from ..removal.scores import resolve_target_classes
+from ..removal.setup import check_batch_size, check_model, model_inputs
 
 RelevanceFunction = Callable[[Any, Any, Tensor], Tensor]  # (model, x, target) -> (n, *features)
 
@@ -59,17 +59,18 @@ def prepare_call(
 
     The target is None for the predicted class, one class, or one class per sample (n,).
     """
-    check_settings(model, batch_size)
+    check_model(model)
+    check_batch_size(batch_size)
     if not callable(method) or isinstance(method, Tensor):
         raise InputError(
             f"relevance of type {type(method).__name__}",
             "a function (model, x, target) -> tensor, because it is called several times",
             "write relprop.Method(explainer), or a function of your own",
         )
-    inputs = inputs_of(model, x, None)
+    inputs = model_inputs(model, x)
     with torch.no_grad():
-        output = untouched(model, inputs, batch_size)
-    resolved = resolve(output, target, "logit")
+        output = original_output(model, inputs, batch_size)
+    resolved = resolve_target_classes(output, target, "logit")
     assert resolved is not None  # "logit" is a score that needs classes
     return MethodCall(model, inputs, resolved, output.shape[1], method, batch_size)
 
@@ -96,7 +97,7 @@ def call_in_batches(
 ) -> Tensor:
     """Call a method with at most batch_size samples at a time; return its detached results."""
     batches = []
-    for rows in blocks(inputs.batch, batch_size):
+    for rows in batch_slices(inputs.batch, batch_size):
         part = inputs.per_sample(lambda t, rows=rows: t[rows])  # type: ignore[misc]
         x = part.first if part.positional else dict(part.values)
         with torch.enable_grad():  # gradient-based methods need it, wherever they are called

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ...support.progress import QUIET, Progress
 from ..maps.similarity import Similarity, similarity
-from ..removal.forward_passes import output_of
+from ..removal.forward_passes import model_output
 from ..statistics.estimates import format_mean
 from .call_method import MethodCall, RelevanceFunction, compute_relevance, prepare_call
 from .reinitialise import ParameterisedLayer, layers_from_output, reinitialise, restore
@@ -169,7 +169,7 @@ def _first_sample_run(call: MethodCall) -> Callable[[], object]:
 
     def run() -> object:
         with torch.no_grad():
-            return output_of(call.model, sample)
+            return model_output(call.model, sample)
 
     return run
 

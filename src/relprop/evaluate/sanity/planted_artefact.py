@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ..maps.localisation import Localisation, localisation
-from ..removal.subject import inputs_of
+from ..removal.setup import model_inputs
 from ..statistics.estimates import finite_in_all
 from ..statistics.paired_test import PairedTest, paired_test
 from .call_method import MethodCall, RelevanceFunction, compute_relevance, prepare_call
@@ -118,7 +118,7 @@ def planted_artefact(
 
 def _replace_samples(call: MethodCall, clean: Tensor | Mapping[str, Any]) -> MethodCall:
     """Make the same call for the samples without the artefact."""
-    inputs = inputs_of(call.model, clean, None)
+    inputs = model_inputs(call.model, clean)
     if inputs.first.shape != call.x.shape:
         raise InputError(
             f"clean samples of shape {tuple(inputs.first.shape)}, x {tuple(call.x.shape)}",

@@ -32,7 +32,8 @@ class PairedTest:
     p_value: float
 
     def __str__(self) -> str:
-        return f"{self.difference}, p = {self.p_value:.4f}"
+        p_value = f"p = {self.p_value:.4f}" if self.p_value >= 0.0001 else "p < 0.0001"
+        return f"{self.difference}, {p_value}"
 
 
 def paired_test(first: Tensor, second: Tensor, *, seed: int = 0) -> PairedTest:

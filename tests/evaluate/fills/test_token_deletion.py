@@ -1,4 +1,4 @@
-"""Removal from text and from tables, on models whose reason is known."""
+"""Removal of tokens, on a model whose reason is known."""
 
 import pytest
 import torch
@@ -8,11 +8,8 @@ from torch import nn
 import relprop
 from relprop.errors import InputError
 from relprop.evaluate import (
-    columns,
     delete,
     hide,
-    marginal,
-    ranking,
     removal_curve,
     removal_curves,
     tokens,
@@ -128,58 +125,6 @@ def test_text_is_explained_and_tested_by_the_package_s_own_explainer():
     assert curves["epsilon"].morf.target.equal(e.prediction)
     alone = removal_curve(model, text, e.relevance, fill=delete(), steps=3)
     torch.testing.assert_close(curves["epsilon"].morf.scores, alone.scores)
-
-
-# ---- which input -----------------------------------------------------------------------
-
-
-class TwoInputs(nn.Module):
-    def forward(self, left, right, scale):
-        score = (left.sum(1) - right.sum(1)) * scale
-        return torch.stack([score, torch.zeros_like(score)], 1)
-
-
-def test_the_input_that_is_removed_from_is_named():
-    left, right = torch.rand(2, 3, 4, generator=torch.Generator().manual_seed(0))
-    x = {"left": left, "right": right, "scale": 2.0}
-    settings = {"score": "logit", "target": 0, "steps": (4,)}
-    by_default = removal_curve(TwoInputs().eval(), x, left, **settings)
-    torch.testing.assert_close(by_default.scores[:, 1], -2 * right.sum(1))
-    other = removal_curve(TwoInputs().eval(), x, right, removed="right", **settings)
-    torch.testing.assert_close(other.scores[:, 1], 2 * left.sum(1))
-    with pytest.raises(InputError, match="without scale to work on"):
-        removal_curve(TwoInputs().eval(), x, left, removed="scale", **settings)
-
-
-# ---- tables ----------------------------------------------------------------------------
-
-
-def test_a_table_s_groups_of_columns_become_another_row_s():
-    """One-hot columns are removed as one, so that no row has two categories or none."""
-    model, _ = weighted(5)
-    gen = torch.Generator().manual_seed(0)
-    categories = torch.randint(3, (40,), generator=gen)
-    table = torch.cat([torch.rand(40, 2, generator=gen), torch.eye(3)[categories]], 1).double()
-    seen = []
-    model.register_forward_hook(lambda m, args, out: seen.append(args[0]))
-    settings = {"units": columns([0, 1, 2, 2, 2]), "fill": marginal(table), "steps": 3}
-    got = removal_curve(model, table[:10], table[:10] * model.w, batch_size=10, **settings)
-    assert got.units.tolist() == [3]
-    for rows in seen:
-        assert (rows[:, 2:].sum(1) == 1).all()
-    assert not seen[3][:, 2:].equal(table[:10, 2:])
-
-
-def test_a_table_s_columns_become_their_mean():
-    """A linear score then falls to that of the mean row, by what each column stands above it."""
-    model, x = weighted(6, samples=8)
-    above = (x - x.mean(0)) * model.w
-    got = removal_curve(model, x, above, fill="mean", steps=6, score="logit", target=0)
-    order = ranking(above)
-    left = above.gather(1, order).flip(1).cumsum(1).flip(1)
-    mean_row = (x.mean(0) * model.w).sum()
-    torch.testing.assert_close(got.scores[:, :6], left + mean_row)
-    torch.testing.assert_close(got.scores[:, 6], mean_row.expand(8).detach())
 
 
 # ---- bad input -------------------------------------------------------------------------

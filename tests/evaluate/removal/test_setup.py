@@ -1,4 +1,4 @@
-"""Bad input to removal curves: an error in three parts, before the model runs."""
+"""Arguments of removal curves: an error in three parts for bad ones, before the model runs."""
 
 import math
 
@@ -27,8 +27,8 @@ def refused(match, relevance=X, x=X, model=MODEL, **settings):
 def test_relevance_with_nan_names_the_sample():
     relevance = X.clone()
     relevance[3, 2] = math.nan
-    refused("relevance has NaN values, first for sample 3", relevance)
-    with pytest.raises(InputError, match="relevance has NaN values, first for sample 3"):
+    refused("relevance has NaN values, first in sample 3", relevance)
+    with pytest.raises(InputError, match="relevance has NaN values, first in sample 3"):
         removal_curves(MODEL, X, {"good": X, "bad": relevance}, steps=3)
     assert MODEL.rows == []
 
@@ -66,7 +66,7 @@ def test_relevance_is_missing():
 def test_an_order_that_is_no_permutation_names_the_sample():
     order = torch.arange(6).repeat(5, 1)
     order[2, :3] = 1  # in place of 0, 1, 2: the sum is the same
-    refused("an order that is no permutation, first for sample 2", None, order=order)
+    refused("an order that is not a permutation, first in sample 2", None, order=order)
 
 
 @pytest.mark.parametrize("order", [torch.arange(6), torch.arange(5).repeat(5, 1), torch.rand(5, 6)])
@@ -122,3 +122,24 @@ def test_a_plain_function_is_a_model():
     got = removal_curve(lambda x: (x @ weights)[:, None], X, X, steps=3, score="logit")
     expected = removal_curve(MODEL, X, X, steps=3, score="logit", target=0)
     torch.testing.assert_close(got.scores, expected.scores)
+
+
+# ---- which input -----------------------------------------------------------------------
+
+
+class TwoInputs(nn.Module):
+    def forward(self, left, right, scale):
+        score = (left.sum(1) - right.sum(1)) * scale
+        return torch.stack([score, torch.zeros_like(score)], 1)
+
+
+def test_the_input_that_is_removed_from_is_named():
+    left, right = torch.rand(2, 3, 4, generator=torch.Generator().manual_seed(0))
+    x = {"left": left, "right": right, "scale": 2.0}
+    settings = {"score": "logit", "target": 0, "steps": (4,)}
+    by_default = removal_curve(TwoInputs().eval(), x, left, **settings)
+    torch.testing.assert_close(by_default.scores[:, 1], -2 * right.sum(1))
+    other = removal_curve(TwoInputs().eval(), x, right, remove_from="right", **settings)
+    torch.testing.assert_close(other.scores[:, 1], 2 * left.sum(1))
+    with pytest.raises(InputError, match="without scale to remove from"):
+        removal_curve(TwoInputs().eval(), x, left, remove_from="scale", **settings)

@@ -8,11 +8,11 @@ from helpers.removal_models import weighted
 
 from relprop.errors import InputError
 from relprop.evaluate import grouped, removal_curve
-from relprop.evaluate.removal.steps import column_of, counts
+from relprop.evaluate.removal.steps import column_of, removal_counts, share_counts
 
 
 def of(steps, *units, **spacing):
-    return counts(steps, torch.tensor(units), **spacing).tolist()
+    return removal_counts(steps, torch.tensor(units), **spacing).tolist()
 
 
 def test_even_steps_go_up_to_everything():
@@ -47,11 +47,24 @@ def test_shares_are_rounded_and_counts_taken_as_they_are():
 
 def test_a_share_is_found_again():
     units = torch.tensor([4, 6])
-    found = counts((0.5, 1.0), units)
+    found = removal_counts((0.5, 1.0), units)
     assert [column_of(q, found, units) for q in (0, 0.5, 1.0)] == [0, 1, 2]
     for q in (0.25, 0.4, -1.0, float("nan")):
         with pytest.raises(InputError, match="of a curve that has no such step"):
             column_of(q, found, units)
+
+
+def test_a_share_is_a_rounded_number_of_units():
+    assert share_counts(0.1, torch.tensor([784])).tolist() == [78]
+    assert share_counts(1.0, torch.tensor([784, 9])).tolist() == [784, 9]
+    assert share_counts(0.25, torch.tensor([9, 11])).tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("q", [0.0, -0.1, 1.1, float("nan"), 1e-4])
+def test_a_share_of_no_unit_says_what_is_allowed(q):
+    with pytest.raises(InputError, match="share to remove of samples with 784 units") as caught:
+        share_counts(q, torch.tensor([800, 784]))
+    assert caught.value.allowed.startswith("above 0, at most 1")
 
 
 @pytest.mark.parametrize("steps", [0, -1, 9, True])

@@ -70,7 +70,7 @@ def test_a_pixel_changes_with_any_of_its_channels():
         assert changed.tolist() == [order[0][0] == 1, order[0][0] == 0]
 
 
-@pytest.mark.parametrize("fill", [delete(), hide(), lambda x, gone, generator: x])
+@pytest.mark.parametrize("fill", [delete(), hide(), lambda x, removed, generator: x])
 def test_what_may_differ_at_every_step_is_run_at_every_step(fill):
     model, runs = Reader().eval(), []
     model.register_forward_hook(lambda m, args, kw, out: runs.append(len(out)), with_kwargs=True)

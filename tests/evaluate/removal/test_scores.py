@@ -110,7 +110,7 @@ def test_an_output_of_any_shape_needs_a_score_of_ones_own():
     assert scores(lambda output: output[:, 0, 0, 0], output=boxes) == [2.0, 0.0, 1.0]
     got = removal_curve(Fixed(boxes), X, X, score=lambda out: out.flatten(1).sum(1), steps=(4,))
     assert (got.target, got.predictions) == (None, None)
-    with pytest.raises(InputError, match="output is not of classes"):
+    with pytest.raises(InputError, match="predictions of a model whose output is not"):
         got.at(1.0)
     with pytest.raises(InputError, match=r"has shape \(3, 3, 1, 1\)"):
         scores("probability", output=boxes)

@@ -1,16 +1,15 @@
 """Units against maps written by hand, and what a curve removes of them."""
 
-import sys
-
 import pytest
 import torch
 from helpers.removal_models import weighted
 
-from relprop.errors import InputError, MissingExtraError
+from relprop.errors import InputError
 from relprop.evaluate import (
     columns,
     entries,
     grouped,
+    marginal,
     patches,
     pixels,
     ranking,
@@ -53,59 +52,41 @@ def test_padding_is_no_token():
     assert got.count.tolist() == [3, 2]
 
 
-def corners():
-    """Two pictures with a bright square in one corner, which SLIC finds."""
-    x = torch.zeros(2, 1, 8, 8)
-    x[0, :, 2:, 3:] = 1.0
-    x[1, :, :5, :5] = 1.0
-    return x
-
-
-def test_superpixels_follow_what_each_picture_shows():
-    """No unit crosses the square's edge, and the pictures differ in how many they have."""
-    x = corners()
-    got = superpixels(4)(x)
-    assert got.count.tolist() == [2, 4]
-    for index, picture in zip(got.index, x, strict=True):
-        for unit in range(int(index.max()) + 1):
-            assert len(picture[index == unit].unique()) == 1
-
-
 # ---- relevance of units ----------------------------------------------------------------
 
 
 def test_relevance_of_a_unit_is_the_sum_over_its_entries():
     relevance = torch.arange(2 * 3 * 2 * 2.0).reshape(2, 3, 2, 2)
-    got = pixels(relevance).gather(relevance, relevance)
+    got = pixels(relevance).aggregate(relevance, relevance)
     assert got.tolist() == [[12, 15, 18, 21], [48, 51, 54, 57]]  # 0 + 4 + 8, ...
     index = torch.tensor([[[[0, 0], [-1, 1]]]])
-    assert grouped(index).gather(relevance, relevance).tolist() == [[27, 21], [99, 57]]
+    assert grouped(index).aggregate(relevance, relevance).tolist() == [[27, 21], [99, 57]]
 
 
 def test_samples_may_have_units_of_their_own():
     units = grouped(torch.tensor([[0, 0, 1], [1, 0, 2]]))
     relevance = torch.tensor([[1.0, 2, 4], [1, 2, 4]])
-    assert units.gather(relevance, relevance).tolist() == [[3, 4, 0], [2, 1, 4]]
+    assert units.aggregate(relevance, relevance).tolist() == [[3, 4, 0], [2, 1, 4]]
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4), (2, 1, 3, 4), (2, 12)])
 def test_relevance_may_come_without_channels_or_for_each_unit(shape):
     relevance = torch.randn(2, 12, generator=torch.Generator().manual_seed(0)).double()
-    got = pixels(PICTURES).gather(relevance.reshape(shape), PICTURES)
+    got = pixels(PICTURES).aggregate(relevance.reshape(shape), PICTURES)
     torch.testing.assert_close(got, relevance)
 
 
 def test_relevance_of_a_token_is_the_sum_over_its_dimensions():
     x = torch.tensor([[[1.0, 2], [3, 4]]])
     got = tokens(torch.ones(1, 2))(x)
-    assert got.gather(x, x).tolist() == [[3, 7]]
-    torch.testing.assert_close(got.gather(torch.tensor([[5.0, 6]]), x), torch.tensor([[5.0, 6]]))
+    assert got.aggregate(x, x).tolist() == [[3, 7]]
+    torch.testing.assert_close(got.aggregate(torch.tensor([[5.0, 6]]), x), torch.tensor([[5.0, 6]]))
 
 
 def test_relevance_of_tokens_is_enough_for_units_of_several():
     x = torch.zeros(1, 3, 2)
     pairs = grouped(torch.tensor([[[0], [0], [1]]]))
-    assert pairs.gather(torch.tensor([[1.0, 2, 4]]), x).tolist() == [[3, 4]]
+    assert pairs.aggregate(torch.tensor([[1.0, 2, 4]]), x).tolist() == [[3, 4]]
 
 
 # ---- what a curve removes --------------------------------------------------------------
@@ -165,17 +146,6 @@ def test_a_given_order_may_name_units_that_a_sample_lacks():
     torch.testing.assert_close(got.scores[1, 1], second[:2].sum())
 
 
-def test_a_superpixel_is_removed_as_one():
-    """Least relevant first, the blank ones go and change nothing, and the square goes at last."""
-    model, _ = weighted(1, 8, 8, samples=2)
-    x = corners().double()
-    got = removal_curve(
-        model, x, x, units=superpixels(4), order="lerf", steps=2, score="logit", target=0
-    )
-    torch.testing.assert_close(got.scores[:, 1], got.scores[:, 0])
-    torch.testing.assert_close(got.scores[:, 2], torch.zeros(2).double())
-
-
 def test_ties_are_those_of_units():
     model, x = weighted(1, 2, 4, samples=2)
     relevance = torch.tensor([[1.0, 1, 0, 2], [0, 0, 2, 0]]).expand(2, 1, 2, 4)
@@ -185,6 +155,25 @@ def test_ties_are_those_of_units():
     few = grouped(index.reshape(2, 1, 2, 4))
     got = removal_curve(model, x, relevance, units=few, steps=2)
     assert got.ties.tolist() == [8, 0]  # the second sample has 4, 0 and 2, and nothing beyond
+
+
+# ---- tables ----------------------------------------------------------------------------
+
+
+def test_a_table_s_groups_of_columns_become_another_row_s():
+    """One-hot columns are removed as one, so that no row has two categories or none."""
+    model, _ = weighted(5)
+    gen = torch.Generator().manual_seed(0)
+    categories = torch.randint(3, (40,), generator=gen)
+    table = torch.cat([torch.rand(40, 2, generator=gen), torch.eye(3)[categories]], 1).double()
+    seen = []
+    model.register_forward_hook(lambda m, args, out: seen.append(args[0]))
+    settings = {"units": columns([0, 1, 2, 2, 2]), "fill": marginal(table), "steps": 3}
+    got = removal_curve(model, table[:10], table[:10] * model.w, batch_size=10, **settings)
+    assert got.units.tolist() == [3]
+    for rows in seen:
+        assert (rows[:, 2:].sum(1) == 1).all()
+    assert not seen[3][:, 2:].equal(table[:10, 2:])
 
 
 # ---- bad input -------------------------------------------------------------------------
@@ -216,15 +205,8 @@ def test_a_patch_has_a_size():
         patches(0)
 
 
-def test_without_scikit_image_superpixels_say_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "skimage.segmentation", None)
-    with pytest.raises(MissingExtraError) as caught:
-        superpixels(4)(corners())
-    assert caught.value.todo == 'pip install "relprop[evaluate]"'
-
-
 def test_tokens_need_a_mask_of_their_shape():
-    with pytest.raises(InputError, match=r"present of shape \(2, 3\) for tokens of shape \(2, 4\)"):
+    with pytest.raises(InputError, match=r"a mask of shape \(2, 3\) for tokens of shape \(2, 4\)"):
         tokens(torch.ones(2, 3))(torch.zeros(2, 4))
 
 

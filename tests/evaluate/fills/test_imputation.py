@@ -7,7 +7,7 @@ from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import spsolve
 
 from relprop.evaluate import neighbours, removal_curve
-from relprop.evaluate.fills.imputation import imputed
+from relprop.evaluate.fills.imputation import impute
 
 WEIGHTS = {(i, j): 1 / 6 if 0 in (i, j) else 1 / 12 for i in (-1, 0, 1) for j in (-1, 0, 1)}
 del WEIGHTS[0, 0]
@@ -45,7 +45,7 @@ def test_all_pictures_and_channels_are_solved_as_one_at_a_time(pictures, share):
     gone = torch.rand(6, 1, 9, 7, generator=torch.Generator().manual_seed(1)) < share
     gone[0] = True
     gone[0, :, 4, 3] = False  # a single pixel is left: all become what it is
-    got = imputed(pictures, gone.expand_as(pictures), torch.zeros_like(pictures), tolerance=1e-12)
+    got = impute(pictures, gone.expand_as(pictures), torch.zeros_like(pictures), tolerance=1e-12)
     for sample in range(6):
         for channel in range(2):
             expected = slow(pictures[sample, channel].numpy(), gone[sample, 0].numpy())
@@ -64,9 +64,9 @@ def test_it_is_solved_well_enough_as_it_is_called(pictures):
 
 def test_what_is_left_stays(pictures):
     gone = torch.rand(pictures.shape, generator=torch.Generator().manual_seed(1)) < 0.5
-    got = imputed(pictures, gone, torch.zeros_like(pictures))
+    got = impute(pictures, gone, torch.zeros_like(pictures))
     assert got[~gone].equal(pictures[~gone])
-    assert imputed(pictures, gone & False, pictures * 0).equal(pictures)
+    assert impute(pictures, gone & False, pictures * 0).equal(pictures)
 
 
 def test_where_nothing_is_left_it_is_the_mean_of_the_channel(pictures):

@@ -1,5 +1,6 @@
 """Removal curves against closed forms, and against every possible order."""
 
+import inspect
 from itertools import pairwise, permutations
 
 import pytest
@@ -145,6 +146,32 @@ def test_progress_counts_what_is_run_and_what_need_not_be():
     assert seen[0] == sum(seen[1:]) == 10 * 3 * 3 > sum(model.rows)
 
 
+@pytest.mark.parametrize("progress", [None, 1, "yes"])
+def test_progress_is_a_bool_or_a_progress(progress):
+    model, x = weighted(6)
+    with pytest.raises(InputError, match=f"progress is {progress!r}"):
+        removal_curves(model, x, {"a": x}, steps=3, progress=progress)
+
+
+def test_progress_is_shown_on_stderr_only_if_asked(capsys):
+    model, x = weighted(6)
+    removal_curves(model, x, {"a": x}, steps=3)
+    assert capsys.readouterr() == ("", "")
+    removal_curve(model, x, x, steps=3, progress=True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("Removal: 15 inputs")
+
+
+def test_one_order_and_all_three_take_the_same_options():
+    """Options that both functions have are written twice: they have the same default and type."""
+    one, several = (inspect.signature(f).parameters for f in (removal_curve, removal_curves))
+    options = [name for name, p in several.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    assert set(options) == {n for n, p in one.items() if p.kind is p.KEYWORD_ONLY} - {"order"}
+    for name in options:
+        assert one[name] == several[name]
+
+
 class _Stage:
     def __init__(self, seen, total):
         self.seen = seen
@@ -252,18 +279,3 @@ def test_ties_are_counted_and_broken_by_the_seed():
     assert not got.scores[1].equal(other.scores[1])
     assert got.scores[2].equal(other.scores[2])
     assert removal_curve(model, x, relevance, order="random", steps=6).ties.tolist() == [0, 0, 0]
-
-
-# ---- readings --------------------------------------------------------------------------
-
-
-def test_readings_are_kept_for_every_step_and_found_by_share():
-    model, x = weighted(10, samples=20)
-    got = removal_curve(model, x, x * model.w, steps=(0.2, 0.5))
-    halved = x.scatter(1, ranking(x * model.w)[:, :5], 0.0)
-    at = got.at(0.5)
-    assert at.prediction.equal(model(halved).argmax(1))
-    torch.testing.assert_close(at.margin, relprop.margin(model(halved)).detach())
-    with pytest.raises(InputError, match=r"q=0.3, of a curve that has no such step") as caught:
-        got.at(0.3)
-    assert caught.value.allowed == "0, 0.2, 0.5"
