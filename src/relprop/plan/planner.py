@@ -270,7 +270,7 @@ def _with_activation(step: Step, after: Step | None) -> Step:
 
 def _activation_after(step: Step, readers: list[Step]) -> Step | None:
     """Return the activation that can run with a weighted sum: its only reader, with f(0) = 0."""
-    # A rule made by relprop.rule is promised the weighted sum by itself.
+    # A custom rule, made by relprop.rule, takes the weighted sum without its activation.
     weighted = step.kind in WEIGHTED_SUMS and step.rule is not None and step.rule.own is None
     if not weighted or len(readers) != 1:
         return None
