@@ -38,7 +38,7 @@ TABLES = {
     "graph/prune_rules": set(prune_rules._RULES),
     "graph/prune_rules.SIZED": prune_rules.SIZED,
     "graph/prune, taking positions": set(prune._TAKES),
-    "graph/prune, worth it": prune._WORTH_IT,
+    "graph/prune, costly": prune._COSTLY,
     "capture/batch_axes, reordering": batch_axes._REORDERS,
     "capture/functionalize, own memory": functionalize._OWN,
     "capture/functionalize, shared memory": functionalize._SHARED,

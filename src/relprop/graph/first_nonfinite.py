@@ -1,4 +1,4 @@
-"""Which operation of a model made the first number that is not finite."""
+"""Finds the operation of a model that computed the first number that is not finite."""
 
 from collections.abc import Mapping
 
@@ -11,13 +11,16 @@ from .ir import Graph
 def describe_first_nonfinite(
     graph: Graph, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor]
 ) -> str:
-    """Words that name the operation whose result was the first with NaN or infinity.
+    """Run the graph up to the first NaN or infinity, and name the operation for an error message.
 
-    Minus infinity does not count: masks of attention hold it on purpose.
+    Minus infinity does not count: attention masks hold it on purpose.
+
+    Returns:
+        The end of a sentence; "" if no operation computes such a number.
     """
     values = graph.initial_values(inputs, state)
     for node in graph.nodes:
         value = values[node.name] = node.run(values)
         if isinstance(value, Tensor) and bool((value.isnan() | (value == torch.inf)).any()):
-            return f"; the first such number came of {node.where}"
+            return f"; the first such number came from {node.where}"
     return ""

@@ -1,8 +1,7 @@
-"""Narrowing: a model computed at those positions alone that its output needs.
+"""Dead-position elimination: compute only the positions (such as tokens) the output depends on.
 
-A classifier that reads one token of its last layer needs no other there but as keys and values. A
-value is narrowed where all that read it read the same positions; others are cut on the way into
-what is narrowed. Positions keep their dimension, so that operations stay as they are.
+Takes a graph and the values that it starts from; gives a graph with the same output. Knows
+operations and shapes; must not know rules or recipes.
 """
 
 from collections import defaultdict
@@ -16,16 +15,43 @@ from torch import Tensor
 from .ir import Graph, Node, Ref
 from .prune_rules import SIZED, Shape, Shapes, pointwise_dims
 
-_END = 2**63 - 1
-# Without one of these among what is narrowed, it would save nothing.
-_WORTH_IT = frozenset(["linear", "matmul", "bmm", "scaled_dot_product_attention"])
+# An example. A text classifier reads the first of 512 tokens; sizes are (batch, tokens, channels):
+#
+#     before                                    after
+#                                               x'     = slice(x, 1, 0, 1)     (n, 1, 768)
+#     h      = linear(x, w)      (n, 512, 768)  h      = linear(x', w)         (n, 1, 768)
+#     y      = gelu(h)           (n, 512, 768)  y      = gelu(h)               (n, 1, 768)
+#     token  = select(y, 1, 0)   (n, 768)       token  = select(y, 1, 0)       (n, 768)
+#     scores = linear(token, v)  (n, 10)        scores = linear(token, v)      (n, 10)
+#
+# From the output back: `select` reads position 0 of dimension 1 of y. `gelu` is pointwise along
+# that dimension, so position 0 of h is enough, and `linear` likewise. Nothing computes x, so it is
+# sliced. In attention, queries are pruned like h; keys and values are read at all positions, by
+# every query. So of a transformer's last layer keys and values alone remain whole.
+#
+# The result is exact: each operation that runs at fewer positions computes these from the same
+# numbers as before. The positions that are left out have no path to the output, so their gradient
+# and their relevance are zero. (A rule that mixes positions, such as an epsilon relative to their
+# mean, is not pruned: explanation/build.py sees to that.)
+#
+# Values keep the pruned dimension, with fewer entries, so that every operation keeps its arguments.
+# A value is pruned only if all its consumers read the same positions. Where one reads others, the
+# value stays whole, and a slice of it is inserted for each pruned consumer.
+
+_TO_THE_END = 2**63 - 1  # what torch.export writes for x[start:]
+# Only these cost enough that leaving out positions pays for the operations that are inserted.
+_COSTLY = frozenset(["linear", "matmul", "bmm", "scaled_dot_product_attention"])
 
 
 @dataclass(frozen=True)
 class Positions:
-    """Positions along a dimension: the same ones of all samples, or one of each.
+    """Some positions along one dimension of a value.
 
-    index  name of the value that says which of each, (batch,); None: `positions` does of all
+    Attributes:
+        dim: The dimension.
+        positions: The positions, the same for all samples; a range of length 1 if there is an
+            `index`.
+        index: Name of the value (batch,) that holds one position for each sample; None for none.
     """
 
     dim: int
@@ -33,25 +59,30 @@ class Positions:
     index: str | None = None
 
 
-def prune(graph: Graph, given: Mapping[str, Any], batched: frozenset[str]) -> Graph:
-    """The graph at the positions that its output needs; the same where there is nothing to save.
+def prune(graph: Graph, initial_values: Mapping[str, Any], batched: frozenset[str]) -> Graph:
+    """Remove the positions that the output does not depend on.
 
-    given    all values that no operation makes, by name
-    batched  names of those whose first dimension runs over the samples
+    Args:
+        graph: A graph.
+        initial_values: All values that no node computes, by name; only shapes and dtypes count.
+        batched: Names of those whose first dimension runs over the samples.
+
+    Returns:
+        A graph with the same output; `graph` itself where there is nothing to save.
     """
     if not graph.any_batch:
-        return graph
-    shapes = {name: _shape(value, name in batched) for name, value in given.items()}
+        return graph  # sizes of the one input could not be told from the batch size
+    shapes = {name: _shape(value, name in batched) for name, value in initial_values.items()}
     shapes |= {node.name: node.shape for node in graph.nodes}
-    wanted = _wanted(graph, shapes)
-    if not any(wanted.get(n.name) and n.operation in _WORTH_IT for n in graph.nodes):
+    needed = _needed_positions(graph, shapes)
+    if not any(needed.get(n.name) and n.operation in _COSTLY for n in graph.nodes):
         return graph
-    return _Narrowing(graph, given, shapes, wanted).run()
+    return _Pruning(graph, initial_values, shapes, needed).run()
 
 
 def gathers_per_sample(graph: Graph) -> bool:
-    """Whether a narrowed graph takes another position of each sample."""
-    return any(node.target is _of_each for node in graph.nodes)
+    """Whether a pruned graph takes a position of its own for each sample."""
+    return any(node.target is _take_one_per_sample for node in graph.nodes)
 
 
 def _shape(value: Any, batched: bool) -> Shape:
@@ -59,64 +90,81 @@ def _shape(value: Any, batched: bool) -> Shape:
     return (None, *shape[1:]) if batched else shape
 
 
-# ---- what is needed ------------------------------------------------------------------------------
+# ---- which positions are needed ------------------------------------------------------------------
 
 
-def _wanted(graph: Graph, shapes: Shapes) -> dict[str, Positions | None]:
-    """Where each value is needed, from the output back; None: everywhere."""
+def _needed_positions(graph: Graph, shapes: Shapes) -> dict[str, Positions | None]:
+    """Find where each value is needed, from the output back.
+
+    Returns:
+        Name of a node that the output depends on -> positions; None for all of them.
+    """
     nodes = {node.name: node for node in graph.nodes}
-    asked: dict[str, set[Positions | None]] = defaultdict(set, {graph.output: {None}})
-    wanted: dict[str, Positions | None] = {}
+    # All that consumers read of a value. Nodes run after those they read, so that in reverse order
+    # a node's consumers have been visited before it.
+    reads: dict[str, set[Positions | None]] = defaultdict(set, {graph.output: {None}})
+    needed: dict[str, Positions | None] = {}
     for node in reversed(graph.nodes):
-        if node.name not in asked:
-            continue
-        (at,) = asked[node.name] if len(asked[node.name]) == 1 else (None,)
-        reads = _reads(node, at, nodes, shapes) if at else None
-        wanted[node.name] = at if reads is not None else None
-        reads = _start(node, nodes, shapes) if reads is None else reads
+        if node.name not in reads:
+            continue  # the output does not depend on it
+        (at,) = reads[node.name] if len(reads[node.name]) == 1 else (None,)
+        inputs = _input_positions(node, at, nodes, shapes) if at else None
+        needed[node.name] = at if inputs is not None else None
+        if inputs is None:
+            inputs = _positions_taken(node, nodes, shapes)
         for name in node.inputs:
-            asked[name].add(reads.get(name))
-    return wanted
+            reads[name].add(inputs.get(name))
+    return needed
 
 
-def _reads(
+def _input_positions(
     node: Node, at: Positions, nodes: Mapping[str, Node], shapes: Shapes
 ) -> dict[str, Positions | None] | None:
-    """Where the inputs are read for a result at some positions; None if it must be whole."""
+    """Find what a node reads of its inputs to compute its result at some positions.
+
+    Returns:
+        Input -> positions; None for all, as for inputs that are left out. None if the node needs
+        to compute all positions.
+    """
     dims = pointwise_dims(node, at.dim, shapes)
     if dims is None:
         return None
-    reads: dict[str, Positions | None] = {name: replace(at, dim=dim) for name, dim in dims.items()}
+    inputs: dict[str, Positions | None] = {name: replace(at, dim=dim) for name, dim in dims.items()}
     if at.index is None:
-        return reads
-    serve_all = {name for name in dims if _serves_all(shapes[name], node.shape)}
-    by_sample = [name for name in (node.name, *dims) if name not in serve_all]
-    if not all(_holds_samples_first(name, nodes, shapes) for name in by_sample):
+        return inputs
+    # One position for each sample can be gathered only along a dimension after the batch's.
+    shared = {name for name in dims if _is_shared(shapes[name], node.shape)}
+    per_sample = [name for name in (node.name, *dims) if name not in shared]
+    if not all(_is_batch_first(name, nodes, shapes) for name in per_sample):
         return None
-    return {name: None if name in serve_all else read for name, read in reads.items()}
+    return {name: None if name in shared else positions for name, positions in inputs.items()}
 
 
-def _serves_all(shape: Shape, result: Shape) -> bool:
-    """Whether a value is the same for all samples of a result: each takes its own position."""
+def _is_shared(shape: Shape, result: Shape) -> bool:
+    """Whether all samples of a result read one value: each reads its own position of it.
+
+    Such a value stays whole, since two samples may need different positions of it.
+    """
     return len(shape) == len(result) and shape[0] == 1 and None not in shape
 
 
-def _holds_samples_first(name: str, nodes: Mapping[str, Node], shapes: Shapes) -> bool:
+def _is_batch_first(name: str, nodes: Mapping[str, Node], shapes: Shapes) -> bool:
     """Whether the first dimension runs over samples, and over nothing else."""
     shape, merged = shapes[name], name in nodes and nodes[name].merged
     return shape[:1] == (None,) and None not in shape[1:] and not merged
 
 
-def _start(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> dict[str, Positions | None]:
-    """Where an operation reads its first argument, if it takes few positions of it."""
+def _positions_taken(
+    node: Node, nodes: Mapping[str, Node], shapes: Shapes
+) -> dict[str, Positions | None]:
+    """Find the positions that a node takes of its first argument, if it takes few of them."""
     if node.operation not in _TAKES or not isinstance(node.args[0], Ref) or node.kwargs:
         return {}
-    x = node.args[0].name
     at = _TAKES[node.operation](node, nodes, shapes)
-    return {x: at} if at else {}
+    return {node.args[0].name: at} if at else {}
 
 
-def _of_select(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:
+def _taken_by_select(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:
     x, dim, index = node.args
     shape = shapes[x.name]
     size = shape[dim]
@@ -125,134 +173,137 @@ def _of_select(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positio
     return Positions(dim % len(shape), range(size)[index % size :][:1])
 
 
-def _of_slice(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:
-    (x, *given), defaults = node.args, [0, None, None, 1]
-    dim, start, end, step = given + defaults[len(given) :]
+def _taken_by_slice(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:
+    (x, *args), defaults = node.args, [0, None, None, 1]
+    dim, start, end, step = args + defaults[len(args) :]
     shape = shapes[x.name]
     size = shape[dim]
     if size is None or any(isinstance(bound, Ref) for bound in (start, end)):
         return None
-    some = range(size)[start:end:step]
-    return Positions(dim % len(shape), some) if 0 < 2 * len(some) <= size else None
+    positions = range(size)[start:end:step]
+    # More than half of the positions would hardly be worth the slices that are inserted.
+    return Positions(dim % len(shape), positions) if 0 < 2 * len(positions) <= size else None
 
 
-def _of_index(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:
-    """Of x[arange(batch), index]."""
-    x, places = node.args
-    if len(places) != 2 or None in places or shapes[x.name][1] in (None, 1):
+def _taken_by_index(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:
+    """Recognise x[torch.arange(batch), index], with which models read each text's last token."""
+    x, indices = node.args
+    if len(indices) != 2 or None in indices or shapes[x.name][1] in (None, 1):
         return None
-    each, index = (place.name for place in places)
-    one_of_each = all(_holds_samples_first(name, nodes, shapes) for name in (x.name, each, index))
-    counted = _counts(nodes.get(each)) and len(shapes[index]) == 1
-    return Positions(1, index=index) if one_of_each and counted else None
+    samples, index = (ref.name for ref in indices)
+    per_sample = all(_is_batch_first(name, nodes, shapes) for name in (x.name, samples, index))
+    counts = _is_arange(nodes.get(samples)) and len(shapes[index]) == 1
+    return Positions(1, index=index) if per_sample and counts else None
 
 
-def _counts(node: Node | None) -> bool:
-    """Whether it is an arange from 0 in steps of 1."""
+def _is_arange(node: Node | None) -> bool:
+    """Whether a node is torch.arange(n)."""
     return node is not None and node.operation == "arange" and node.args[:-1] in ((), (0,))
 
 
-_TAKES = {"select": _of_select, "slice": _of_slice, "index": _of_index}
+_TAKES = {"select": _taken_by_select, "slice": _taken_by_slice, "index": _taken_by_index}
 
 
-# ---- the graph of that ---------------------------------------------------------------------------
+# ---- the pruned graph ----------------------------------------------------------------------------
 
 
-class _Narrowing:
-    """Puts the nodes of the narrowed graph in order: each after all that it reads."""
+class _Pruning:
+    """Builds the pruned graph node by node, each after all that it reads."""
 
     def __init__(
         self,
         graph: Graph,
-        given: Mapping[str, Any],
+        initial_values: Mapping[str, Any],
         shapes: Shapes,
-        wanted: Mapping[str, Positions | None],
+        needed: Mapping[str, Positions | None],
     ) -> None:
         self._graph = graph
-        self._given = given
+        self._initial_values = initial_values
         self._shapes = shapes
-        self._wanted = wanted
+        self._needed = needed
         self._nodes = {node.name: node for node in graph.nodes}
-        self._placed: dict[str, Node] = {}
+        self._placed: dict[str, Node] = {}  # the pruned graph so far, in the order of running
 
     def run(self) -> Graph:
-        """The narrowed graph."""
+        """Return the pruned graph."""
         for node in self._graph.nodes:
-            if node.name in self._wanted:
+            if node.name in self._needed:
                 self._place(node.name)
-        found = replace(self._graph, nodes=tuple(self._placed.values()))
-        return replace(found, nodes=tuple(found.nodes_to_compute(found.output, self._given)))
+        pruned = replace(self._graph, nodes=tuple(self._placed.values()))
+        # What only computed positions that are gone, such as an arange, is left out.
+        return replace(
+            pruned, nodes=tuple(pruned.nodes_to_compute(pruned.output, self._initial_values))
+        )
 
     def _place(self, name: str) -> None:
         if name not in self._placed:
-            self._placed[name] = self._rewritten(self._nodes[name], self._wanted[name])
+            self._placed[name] = self._rewritten(self._nodes[name], self._needed[name])
 
     def _rewritten(self, node: Node, at: Positions | None) -> Node:
         if at is None:
-            return self._of_narrowed(node)
+            return self._taking_what_is_left(node)
         dims = pointwise_dims(node, at.dim, self._shapes)
         assert dims is not None
         refs = {name: Ref(name) for name in node.inputs}
-        refs |= {name: Ref(self._at(name, replace(at, dim=dim))) for name, dim in dims.items()}
+        for name, dim in dims.items():
+            refs[name] = Ref(self._at(name, replace(at, dim=dim)))
         args, kwargs = node.resolve_args(refs), node.resolve_kwargs(refs)
         if node.operation in SIZED and args[1][at.dim] != -1:
-            args = (args[0], _with(args[1], at.dim, len(at.positions)), *args[2:])
-        shape = tuple(_with(node.shape, at.dim, len(at.positions)))
+            args = (args[0], _with_size(args[1], at.dim, len(at.positions)), *args[2:])
+        shape = tuple(_with_size(node.shape, at.dim, len(at.positions)))
         return replace(node, args=args, kwargs=kwargs, shape=shape)
 
-    def _of_narrowed(self, node: Node) -> Node:
-        """What takes positions of a value that holds no others takes all that there are."""
-        for name, at in _start(node, self._nodes, self._shapes).items():
-            if at is None or self._wanted.get(name) != at:
+    def _taking_what_is_left(self, node: Node) -> Node:
+        """Rewrite a node that takes positions of a pruned value: it takes all that are left."""
+        for name, at in _positions_taken(node, self._nodes, self._shapes).items():
+            if at is None or self._needed.get(name) != at:
                 continue
             if node.operation == "slice":
-                return replace(node, args=(Ref(name), at.dim, 0, _END))
+                return replace(node, args=(Ref(name), at.dim, 0, _TO_THE_END))
             target = torch.ops.aten.select.int
             return replace(node, operation="select", target=target, args=(Ref(name), at.dim, 0))
         return node
 
     def _at(self, name: str, at: Positions) -> str:
-        """The name of a value at these positions: narrowed, or cut."""
-        if self._wanted.get(name) == at:
+        """Name a value at these positions: itself if it is pruned to them, or a slice of it."""
+        if self._needed.get(name) == at:
             return name
-        where = f"of each {at.index}" if at.index else str(at.positions)
-        cut = f"{name} [{at.dim}, {where}]"
+        cut = f"{name} [{at.dim}, {f'of each {at.index}' if at.index else at.positions}]"
         if cut not in self._placed:
-            if at.index:  # which a model's code may compute after what is cut
-                for node in self._graph.nodes_to_compute(at.index, {**self._given, **self._placed}):
+            if at.index:  # the model may compute the index only after the value that is sliced
+                known = {**self._initial_values, **self._placed}
+                for node in self._graph.nodes_to_compute(at.index, known):
                     self._place(node.name)
             self._placed[cut] = self._cut(cut, name, at)
         return cut
 
     def _cut(self, cut: str, name: str, at: Positions) -> Node:
-        shape = _with(self._shapes[name], at.dim, len(at.positions))
+        shape = _with_size(self._shapes[name], at.dim, len(at.positions))
         bounds = at.positions.start, at.positions.stop, at.positions.step
-        like = self._nodes.get(name)
-        return Node(
-            name=cut,
-            operation="gather" if at.index else "slice",
-            target=_of_each if at.index else torch.ops.aten.slice.Tensor,
-            args=(Ref(name), at.dim, *([Ref(at.index)] if at.index else bounds)),
-            kwargs={},
-            module=like.module if like else "",
-            type=like.type if like else "",
-            call=like.call if like else 0,
-            shape=tuple(_with(shape, 0, None) if at.index else shape),
-            floating=like.floating if like else self._given[name].is_floating_point(),
-            merged=bool(like and like.merged),
-        )
+        changes: dict[str, Any] = {
+            "name": cut,
+            "operation": "gather" if at.index else "slice",
+            "target": _take_one_per_sample if at.index else torch.ops.aten.slice.Tensor,
+            "args": (Ref(name), at.dim, *([Ref(at.index)] if at.index else bounds)),
+            "kwargs": {},
+            "shape": tuple(_with_size(shape, 0, None) if at.index else shape),
+        }
+        if name in self._nodes:
+            return replace(self._nodes[name], item=None, **changes)
+        floating = self._initial_values[name].is_floating_point()
+        return Node(module="", type="", call=0, floating=floating, **changes)
 
 
-def _of_each(value: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Of each sample the one position that `index` (batch,) says, of a dimension that remains."""
+def _take_one_per_sample(value: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Take of each sample the position that `index` (batch,) says; `dim` stays, with size 1."""
     index = torch.where(index < 0, index + value.shape[dim], index).long()
     shape = [index.shape[0], *value.shape[1:]]
-    places = index.reshape(-1, *[1] * (value.ndim - 1)).expand(_with(shape, dim, 1))
-    return value.expand(shape).gather(dim, places)
+    indices = index.reshape(-1, *[1] * (value.ndim - 1)).expand(_with_size(shape, dim, 1))
+    return value.expand(shape).gather(dim, indices)
 
 
-def _with(sizes: Any, place: int, size: int | None) -> list[Any]:
-    """The same with one of them replaced."""
-    found = list(sizes)
-    found[place] = size
-    return found
+def _with_size(sizes: Any, dim: int, size: int | None) -> list[Any]:
+    """Return the sizes with one of them replaced."""
+    replaced = list(sizes)
+    replaced[dim] = size
+    return replaced

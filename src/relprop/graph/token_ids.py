@@ -1,8 +1,9 @@
-"""Tokens: which id each entry is that an embedding looks up, after the model moved the ids about.
+"""Token ids: where an embedding's relevance goes after the model moved the ids about.
 
-Ids may be moved, masked and padded before they are looked up. All of these are selections, linear
-in the ids, and run as well on other numbers in their place. Masks and orders, which may depend on
-the ids themselves, stay those of the real ids.
+A model may slice, mask, pad or reorder the ids before it looks them up. All of these are selections
+and linear in the ids, so that they run as well on other numbers in place of the ids: on zeros whose
+gradient is the relevance, or on the number of the sample that an id belongs to. Masks and orders,
+which may depend on the ids themselves, stay those of the real ids.
 """
 
 from collections.abc import Mapping
@@ -14,44 +15,58 @@ from torch import Tensor
 from .ir import Graph, Node, Ref
 from .ops import OPERATIONS, Principle
 
-# They change the type of numbers alone, and what stands for ids may have a type of its own.
+# These change only the dtype; the numbers that stand in for ids have a dtype of their own.
 _CASTS = ("to", "_to_copy", "type_as")
 
 
 def token_relevance(
     graph: Graph, source: str, ids: str, known: Mapping[str, Any], r: Tensor
 ) -> Tensor:
-    """Relevance of each token, of the shape of the ids: what r (..., features) gives to it.
+    """Sum an embedding's relevance over features, and assign it to the token ids.
 
-    source  name of the embedding's result, whose relevance r is      ids  name of their value
-    known   the model's inputs and state
-    What entries get that the model put in place of ids goes to no token.
+    Args:
+        graph: The graph.
+        source: Name of the embedding's result.
+        ids: Name of the input that holds the ids.
+        known: The model's inputs, state and constants, by value name.
+        r: Relevance of the embedding's result, (..., features).
+
+    Returns:
+        Relevance of each token, shaped like the ids. Relevance of entries that the model put in
+        place of ids, such as padding or a separator, belongs to no token and is left out.
     """
     lookup = graph.node(source)
     assert lookup is not None
+    # The relevance of an id is the sum of what all entries that are copies of it received: the VJP
+    # of the operations that moved it.
     with torch.enable_grad():
         leaf = torch.zeros(known[ids].shape, dtype=r.dtype, device=r.device, requires_grad=True)
-        looked_up = _in_place(graph, lookup, ids, known, leaf)
+        looked_up = _lookup_index(graph, lookup, ids, known, leaf)
     if not looked_up.requires_grad:
         return leaf.detach()
-    again = torch.is_grad_enabled()
-    (found,) = torch.autograd.grad(looked_up, leaf, r.sum(-1), create_graph=again)
-    return found
+    create_graph = torch.is_grad_enabled()
+    (relevance,) = torch.autograd.grad(looked_up, leaf, r.sum(-1), create_graph=create_graph)
+    return relevance
 
 
 def token_samples(graph: Graph, lookup: Node, ids: str, known: Mapping[str, Any]) -> Tensor:
-    """The sample of each entry that an embedding looks up; -1 for what is of no sample."""
+    """Find the sample that each entry which an embedding looks up belongs to.
+
+    Returns:
+        Index of the sample, shaped like the lookup's indices; -1 for entries of no sample.
+    """
     real = known[ids]
     numbers = torch.arange(1.0, len(real) + 1, dtype=torch.float64, device=real.device)
     numbers = numbers.reshape(-1, *[1] * (real.ndim - 1)).expand_as(real).contiguous()
-    moved, rest = (
-        _in_place(graph, lookup, ids, known, n) for n in (numbers, torch.zeros_like(numbers))
+    # What the model puts in place of ids, such as padding, is the same in both runs.
+    moved, filled = (
+        _lookup_index(graph, lookup, ids, known, n) for n in (numbers, torch.zeros_like(numbers))
     )
-    return _in_rows((moved - rest).long() - 1, len(real))
+    return _fill_rows((moved - filled).long() - 1, len(real))
 
 
-def _in_rows(samples: Tensor, batch: int) -> Tensor:
-    """Entries of no sample, such as padding, given to that in whose row they are, if any."""
+def _fill_rows(samples: Tensor, batch: int) -> Tensor:
+    """Assign entries of no sample, such as padding, to the sample whose row they are in, if any."""
     for axis in range(samples.ndim):
         if samples.shape[axis] == batch:
             rows = torch.arange(batch, device=samples.device)
@@ -61,32 +76,35 @@ def _in_rows(samples: Tensor, batch: int) -> Tensor:
     return samples
 
 
-def _in_place(
+def _lookup_index(
     graph: Graph, lookup: Node, ids: str, known: Mapping[str, Any], numbers: Tensor
 ) -> Tensor:
-    """What the embedding would look up, had the ids these numbers and all else its real values."""
-    wanted = lookup.args[1].name
-    real, moved = graph.compute(wanted, known), {ids: numbers}
-    for node in graph.nodes_to_compute(wanted, known):
-        places = [i for i in _places(node) if _names(node, i) in moved]
-        if places and node.operation in _CASTS:
+    """Compute what the embedding would look up, with `numbers` in place of the ids.
+
+    All other values, such as masks computed from the ids, stay as they are.
+    """
+    index = lookup.args[1].name
+    real, moved = graph.compute(index, known), {ids: numbers}
+    for node in graph.nodes_to_compute(index, known):
+        copied = [i for i in _copied_args(node) if _name_at(node, i) in moved]
+        if copied and node.operation in _CASTS:
             moved[node.name] = moved[node.args[0].name]
-        elif places:
+        elif copied:
             args = list(node.resolve_args(real))
-            for i in places:
+            for i in copied:
                 args[i] = moved[node.args[i].name]
             moved[node.name] = node.target(*args, **node.resolve_kwargs(real))
-    found: Tensor = moved.get(wanted, real[wanted])
-    return found
+    looked_up: Tensor = moved.get(index, real[index])
+    return looked_up
 
 
-def _names(node: Node, place: int) -> str | None:
-    arg = node.args[place] if place < len(node.args) else None
+def _name_at(node: Node, i: int) -> str | None:
+    arg = node.args[i] if i < len(node.args) else None
     return arg.name if isinstance(arg, Ref) else None
 
 
-def _places(node: Node) -> tuple[int, ...]:
-    """Positions of the arguments that a selection of integers takes its entries from."""
+def _copied_args(node: Node) -> tuple[int, ...]:
+    """List the arguments whose entries a selection of integers copies, by index."""
     operation = OPERATIONS.get(node.operation)
     if node.floating or operation is None or operation.principle is not Principle.SELECTION:
         return ()

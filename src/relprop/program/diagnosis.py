@@ -48,4 +48,4 @@ class FirstNotFinite:
         """Note the step if what it gave is not finite."""
         if not self.found and not all(bool(part.isfinite().all()) for part in parts):
             rule = f", by the rule {step.rule}" if step.rule else ""
-            self.found = f"; the first such number came of {step.node.where}{rule}"
+            self.found = f"; the first such number came from {step.node.where}{rule}"
