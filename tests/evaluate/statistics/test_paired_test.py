@@ -98,6 +98,11 @@ def test_methods_that_never_differ_have_a_p_value_of_1():
     assert paired_test(torch.ones(5), torch.ones(5)).p_value == 1.0
 
 
+def test_a_test_prints_no_p_value_of_zero():
+    assert str(paired_test(*errors(3, 0, 0, 3))) == "1.0000 [1.0000, 1.0000], p = 0.2500"
+    assert str(paired_test(*errors(20, 0, 0, 20))) == "1.0000 [1.0000, 1.0000], p < 0.0001"
+
+
 def test_several_pairs_have_the_results_that_each_has_alone():
     """One with few differences, whose test is exact, between two with random patterns."""
     a, b, c = torch.rand(3, 40, generator=torch.Generator().manual_seed(0))
