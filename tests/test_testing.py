@@ -21,38 +21,40 @@ def test_every_rule_passes(rule):
     relprop.check_rule(rule, **PARAMETERS.get(rule, {}))
 
 
-def silent(step) -> Back:
+def silent(layer) -> Back:
     """Tells nothing of what the bias takes."""
-    return Back(lambda v: step.transpose(v, step.weights), lambda v: {})
+    return Back(lambda v: layer.transpose(v, layer.weights), lambda v: {})
 
 
-def curved(step) -> Back:
+def curved(layer) -> Back:
     """Not in proportion to what arrives."""
-    return Back(lambda v: step.transpose(v.abs(), step.weights), lambda v: {})
+    return Back(lambda v: layer.transpose(v.abs(), layer.weights), lambda v: {})
 
 
-def mixing(step) -> Back:
+def mixing(layer) -> Back:
     """Samples share what arrives."""
-    return Back(lambda v: step.transpose(v.mean(0, keepdim=True), step.weights) + 0 * step.x, None)
+    return Back(
+        lambda v: layer.transpose(v.mean(0, keepdim=True), layer.weights) + 0 * layer.x, None
+    )
 
 
-def writing(step) -> Back:
+def writing(layer) -> Back:
     """Changes the model's weights."""
-    step.weights.raw.mul_(1.01)
-    return Back(lambda v: step.transpose(v, step.weights), lambda v: {})
+    layer.weights.raw.mul_(1.01)
+    return Back(lambda v: layer.transpose(v, layer.weights), lambda v: {})
 
 
-def detached(step) -> Back:
+def detached(layer) -> Back:
     """The epsilon rule, but it cannot be differentiated."""
-    sign = step.z.sign()
+    sign = layer.z.sign()
 
     def share(v):
-        return (step.relevance(v) / (step.z + sign)).detach()
+        return (layer.relevance(v) / (layer.z + sign)).detach()
 
     def absorbed(v):
-        return {"bias": share(v) * step.bias(step.weights), "stabiliser": share(v) * sign}
+        return {"bias": share(v) * layer.bias(layer.weights), "stabiliser": share(v) * sign}
 
-    return Back(lambda v: step.transpose(share(v), step.weights), absorbed)
+    return Back(lambda v: layer.transpose(share(v), layer.weights), absorbed)
 
 
 def formless(layer) -> Back:
@@ -75,18 +77,18 @@ def formless(layer) -> Back:
 def test_a_rule_that_does_not_is_told_why(function, message):
     rule = relprop.rule(kinds=("linear",))(function)
     if function is mixing:
-        rule = relprop.rule(kinds=("linear",))(lambda step: Back(mixing(step).pull, lambda v: {}))
+        rule = relprop.rule(kinds=("linear",))(lambda layer: Back(mixing(layer).pull, lambda v: {}))
     with pytest.raises(relprop.RelpropError, match=message):
         relprop.check_rule(rule)
 
 
-def no_result(step) -> None:
+def no_result(layer) -> None:
     """Returns nothing."""
 
 
-def narrow(step) -> Back:
+def narrow(layer) -> Back:
     """Pulls to less than the input."""
-    return Back(lambda v: step.transpose(v, step.weights)[..., 1:], lambda v: {})
+    return Back(lambda v: layer.transpose(v, layer.weights)[..., 1:], lambda v: {})
 
 
 @pytest.mark.parametrize(
@@ -151,11 +153,11 @@ def test_an_own_rule_fits_only_its_kinds():
 )
 def test_a_rule_of_ones_own_reads_the_weight_of_a_layer_with_its_batchnorm(layer, norm, shape):
     @relprop.rule(gives="relevance")
-    def by_hand(step) -> Back:
-        linear_map, weight, x = step.map, step.weights.raw, step.x
-        z = linear_map.forward(x, weight, step.weights.bias)
+    def by_hand(layer) -> Back:
+        linear_map, weight, x = layer.map, layer.weights.raw, layer.x
+        z = linear_map.forward(x, weight, layer.weights.bias)
         return Back(
-            lambda v: x * linear_map.transpose(step.relevance(v) / z, weight, x.shape),
+            lambda v: x * linear_map.transpose(layer.relevance(v) / z, weight, x.shape),
             lambda v: {},
         )
 
