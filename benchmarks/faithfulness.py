@@ -1,11 +1,11 @@
-"""Does relevance name what a network uses? Feature removal on MNIST and Fashion-MNIST, as a page.
+"""Compares rules, presets and gradients by feature removal on MNIST and Fashion-MNIST, as a page.
 
     python benchmarks/faithfulness.py [data folder] --out docs/faithfulness.md
 
-Two comparisons as `relprop compare` makes them: the rules and presets on all test images, fill
-zero; then more methods and more fills on the first 500. What is done is kept in the work
-folder, so that a run that was stopped goes on; the networks for Fashion-MNIST are trained there
-when they are missing. The page and two figures are written when all is there.
+Two comparisons as `relprop compare` runs them: rules and presets on all test images with fill zero;
+then more methods and more fills on the first 500. Finished blocks are stored in the work folder, so
+that a stopped run can be continued. Networks for Fashion-MNIST are trained there where they are
+missing. The page and two figures are written at the end.
 """
 
 import argparse
@@ -15,42 +15,54 @@ from pathlib import Path
 from architecture import declare_torchvision_operators
 from faithfulness_page import page
 
-import relprop
 from relprop.compare import METHODS, Comparison, Settings, compare
 from relprop.compare.figure import curves_figure
 from relprop.data import load_digits
-from relprop.demo.plot import to_bytes
+from relprop.models import model_card
 from relprop.models.train import train
 from relprop.models.training import training_of
+from relprop.support.figures import figure_bytes
 from relprop.support.progress import Progress
 
 MNIST = ("mnist-dnn-500", "mnist-dnn-300-100", "mnist-cnn")
 FASHION = ("fashion-dnn-500", "fashion-dnn-300-100", "fashion-cnn")
 RULES = tuple(method for method in METHODS if method != "gradient-x-input")
-MORE = (*METHODS, "integrated-gradients", "smoothgrad")
+ALL_METHODS = (*METHODS, "integrated-gradients", "smoothgrad")
 FILLS = ("zero", "mean", "blur", "neighbours", "marginal")
 Q = (0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 
 
 @dataclass(frozen=True)
 class Work:
-    """Where data is, where work goes on, and how many images are used; None: all."""
+    """Where the comparisons run.
+
+    Attributes:
+        data: Folder of the data; None searches for it.
+        folder: Folder of trained networks and finished blocks.
+        images_of_rules: Images of the first comparison; None takes all.
+        images_of_fills: Images of the second comparison.
+        progress: Shows the stages.
+    """
 
     data: Path | None
     folder: Path
-    all_images: int | None
-    some_images: int
+    images_of_rules: int | None
+    images_of_fills: int
     progress: Progress
 
     def settings(self, models: tuple[str, ...]) -> tuple[Settings, Settings]:
-        """The two comparisons."""
-        every = Settings(models, RULES, ("zero",), digits=self.all_images, q=Q, data_dir=self.data)
-        some = replace(every, methods=MORE, fills=FILLS, digits=self.some_images, q=(0.1,))
-        return every, some
+        """Describe both comparisons: of rules, and of all methods by fill."""
+        rules = Settings(
+            models, RULES, ("zero",), digits=self.images_of_rules, q=Q, data_dir=self.data
+        )
+        fills = replace(
+            rules, methods=ALL_METHODS, fills=FILLS, digits=self.images_of_fills, q=(0.1,)
+        )
+        return rules, fills
 
 
-def trained(name: str, work: Work) -> str:
-    """The path of a network for Fashion-MNIST, which is trained where it is missing."""
+def trained_network(name: str, work: Work) -> str:
+    """Return the path of a network for Fashion-MNIST, after training it where it is missing."""
     path = work.folder / "models" / f"{name}.safetensors"
     if not path.exists():
         declare_torchvision_operators()
@@ -61,28 +73,29 @@ def trained(name: str, work: Work) -> str:
     return str(path)
 
 
-def compared(work: Work) -> tuple[Comparison, Comparison]:
-    """Both comparisons, gone on with where they were."""
-    models = (*MNIST, *(trained(name, work) for name in FASHION))
-    every, some = work.settings(models)
+def run_comparisons(work: Work) -> tuple[Comparison, Comparison]:
+    """Run both comparisons, or continue them where they were stopped."""
+    models = (*MNIST, *(trained_network(name, work) for name in FASHION))
+    rules, fills = work.settings(models)
+    # the folders keep the names that stored runs have
     return (
-        compare(every, work.folder / "all", work.progress),
-        compare(some, work.folder / "some", work.progress),
+        compare(rules, work.folder / "all", work.progress),
+        compare(fills, work.folder / "some", work.progress),
     )
 
 
-def write(out: Path, every: Comparison, some: Comparison) -> None:
-    """The page, and the curves of each data set beside it."""
-    for one in every.data:
-        cases = tuple(case for case in every.cases if case.data == one.name)
-        figure = curves_figure(replace(every, cases=cases))
-        out.with_name(f"{out.stem}-{one.name}.png").write_bytes(to_bytes(figure, "png"))
-    cards = {case.model: relprop.models.model_card(case.model) for case in every.cases}
-    out.write_text(page(every, some, cards, out.stem))
+def write(out: Path, rules: Comparison, fills: Comparison) -> None:
+    """Write the page, and the curves of each data set beside it."""
+    for data in rules.data:
+        results = tuple(result for result in rules.results if result.data == data.name)
+        figure = curves_figure(replace(rules, results=results))
+        out.with_name(f"{out.stem}-{data.name}.png").write_bytes(figure_bytes(figure, "png"))
+    cards = {result.model: model_card(result.model) for result in rules.results}
+    out.write_text(page(rules, fills, cards, out.stem))
 
 
 def main() -> None:
-    """Compare and write."""
+    """Run both comparisons and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, help="holds mnist/ and fashion-mnist/")
     parser.add_argument("--out", type=Path, default=Path("docs/faithfulness.md"))
@@ -91,7 +104,7 @@ def main() -> None:
     parser.add_argument("--some", type=int, default=500, help="images of the second")
     options = parser.parse_args()
     work = Work(options.folder, options.work, options.all, options.some, Progress.detect())
-    write(options.out, *compared(work))
+    write(options.out, *run_comparisons(work))
 
 
 if __name__ == "__main__":

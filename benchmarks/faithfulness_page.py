@@ -1,4 +1,4 @@
-"""What two comparisons say about rules, fills and networks, as a page of tables.
+"""The page on faithfulness: two comparisons of rules, fills and networks as tables.
 
 Takes Comparisons and the cards of the models. Gives Markdown.
 """
@@ -8,242 +8,247 @@ from pathlib import Path
 
 from scipy.stats import rankdata
 
-from relprop.compare import Case, Comparison, MethodResult
+from relprop.compare import Comparison, MethodResult, ModelFillResult
 from relprop.compare.results import DataSet
 from relprop.data.families import TITLES
 from relprop.evaluate.statistics.classification import ClassificationSummary
 from relprop.models import ModelCard
 
 LEVEL = 0.05
-PIXELS, TIED = 784, 0.99  # so many tied pixels are no order
+PIXELS = 784
+FEW_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+TIED = 0.99  # share of tied pixels above which relevance gives no order
 
 DEFINITION = """\
 ## What is measured
 
 For each test image, whatever its label:
 
-1. The network reads the image; *c* is the class that it predicts. A method gives each of the 784
-   pixels its relevance for *c*.
+1. The network classifies the image; *c* is the class that it predicts. A method gives each of the
+   784 pixels its relevance for *c*.
 2. Pixels are removed in 20 equal steps, from none to all: most relevant first (MoRF), least
-   relevant first (LeRF), and in random order. Pixels of equal relevance go in random order. A
-   removed pixel gets the value of the **fill**; network and *c* stay as they are.
-3. After each step the probability of *c* (softmax) is read. The **area** of an order is that
-   under this curve, over the share removed, by trapezoids: between 0 and 1.
-4. **SRG = area(LeRF) - area(MoRF)**, the symmetric relevance gain (Blücher et al. 2024): 0 in
-   the mean for an order that knows nothing, whatever the fill does to the image by itself, and
-   larger where the method tells better what the network uses.
+   relevant first (LeRF), and in random order. Pixels of equal relevance are removed in random
+   order. A removed pixel gets the value of the **fill**; network and *c* stay as they are.
+3. After each step the probability of *c* (softmax) is measured. The **area** of an order is that
+   under this curve, over the share removed, by the trapezoidal rule: between 0 and 1.
+4. **SRG = area(LeRF) - area(MoRF)**, the symmetric relevance gain (Blücher et al. 2024). For a
+   random order it is 0 on average, whatever the fill itself does to the image; the better a method
+   tells which pixels the network uses, the larger it is.
 
 Tables give the mean over images and in brackets its 95 % interval (bootstrap over images, 1,999
-resamples). **Bold** is the largest SRG of a column, and every one that a paired sign-flip test on
-the same images cannot tell from it (p >= 0.05, not corrected for the number of tests). The
-interval is of the images: a network that is trained again is another network.
+resamples). **Bold** is the largest SRG of a column, and every one that is statistically tied with
+it (paired sign-flip test on the same images, p >= 0.05, not corrected for the number of tests). The
+interval covers the choice of images, not the training: a network that is trained again is another
+network.
 
 SRG is a property of a method *on a network under a fill*. It says nothing about how a map looks,
-and a high one is not proof that the map is right: what is removed leaves images that the network
-was not trained on, more so with some fills than with others, which is why there are several."""
+and a high SRG does not prove that the map is right: removal makes images that the network was not
+trained on, more so with some fills than with others, which is why there are several."""
 
 METHODS = """\
-Methods are named as `relprop compare` takes them, with parameters that were fixed before anything
-was measured. **No order**: the method gives all pixels of an image the same relevance, as the
-flat rule does in the first layer of a dense network. On a dense network epsilon-gamma-box, whose
-gamma and box are for convolutions, is epsilon with 1e-6; that is `zero` but for rounding, and
-`zero` is gradient x input where all activations are ReLU. `smoothgrad` is the mean gradient
-itself, with its sign and not multiplied by the image."""
+Methods are named as for `relprop compare`, with parameters that were fixed before anything was
+measured. **No order**: the method gives all pixels of an image the same relevance, as the flat rule
+does in the first layer of a dense network. On a dense network epsilon-gamma-box, whose gamma and
+box are for convolutions, is epsilon with 1e-6; that is `zero` up to rounding, and `zero` is
+gradient x input where all activations are ReLU. `smoothgrad` is the mean gradient itself, with its
+sign and not multiplied by the image."""
 
 FILLS = """\
-| fill | a removed pixel becomes |
+| fill | value of a removed pixel |
 |---|---|
 | zero | 0, the background of both data sets |
-| mean | the mean of all pixels of the images that are used: one grey |
-| blur | the image seen through a Gaussian of deviation 2.8 pixels |
-| neighbours | what its neighbours say, with noise (Rong et al. 2022, ROAD) |
-| marginal | what is there in one of these images, which is drawn for each |"""
+| mean | the mean of all pixels of the images in use: one grey |
+| blur | the image blurred by a Gaussian with a standard deviation of 2.8 pixels |
+| neighbours | a linear estimate from its neighbours, with noise (Rong et al. 2022, ROAD) |
+| marginal | the same pixel of another image in use, drawn at random for each image |"""
+
+ERROR_RATES = """\
+After a share q of the pixels of a digit is removed (fill zero), it is classified again. **Error
+rate** is the share of all test digits classified wrongly, with the most relevant pixels removed and
+with the least relevant ones. *Margin* is (largest - second largest) / largest probability; the
+**largest margin** is given of the correct and of the wrong predictions. A maximum over so many
+images is close to 1 for every method, so that the error rate says more. The last line of each table
+has random order, for comparison."""
 
 
-def page(every: Comparison, some: Comparison, cards: Mapping[str, ModelCard], figures: str) -> str:
-    """The whole page. `figures` is how the names of the figures begin."""
-    parts = [
-        "# What the network uses: rules and presets by feature removal",
-        _opening(every),
-        *_best(some),
+def page(rules: Comparison, fills: Comparison, cards: Mapping[str, ModelCard], figures: str) -> str:
+    """Write the whole page; `figures` is the beginning of the figures' file names."""
+    sections = [
+        "# Faithfulness: rules and presets compared by feature removal",
+        _opening(rules),
+        *_best(fills),
         DEFINITION,
         "## Networks",
-        _networks(every, cards),
+        _networks(rules, cards),
         METHODS,
-        f"## Fill zero, {_used(every.data)}",
-        _gains(every.cases),
-        *(f"![Mean curves on {TITLES[one.name]}]({figures}-{one.name}.png)" for one in every.data),
-        f"## By fill, {_used(some.data)}",
+        f"## Fill zero, {_images_used(rules.data)}",
+        _srg_table(rules.results),
+        *(f"![Mean curves on {TITLES[d.name]}]({figures}-{d.name}.png)" for d in rules.data),
+        f"## By fill, {_images_used(fills.data)}",
         FILLS,
-        *_by_fill(some),
-        "## Strongest correct and strongest incorrect classification",
-        READINGS,
-        *_readings(every),
+        *_by_fill(fills),
+        "## Error rates and largest margins",
+        ERROR_RATES,
+        *_error_rates(rules),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(sections) + "\n"
 
 
-def _opening(every: Comparison) -> str:
-    versions = ", ".join(f"{k} {v}" for k, v in every.settings["versions"].items())
+def _opening(rules: Comparison) -> str:
+    versions = ", ".join(f"{k} {v}" for k, v in rules.settings["versions"].items())
     return (
         "`make faithfulness` writes this page: "
-        f"{versions}, seed {every.settings['seed']}; the same seed gives the same numbers on the "
-        "same machine. We know of no published table of SRG on MNIST, so that its definition is "
-        "given in full."
+        f"{versions}, seed {rules.settings['seed']}; the same seed gives the same numbers on the "
+        "same machine. We know of no published table of SRG on MNIST; its full definition is below."
     )
 
 
-# ---- what is best --------------------------------------------------------------------------------
+# ---- which method is best ------------------------------------------------------------------------
 
 
-def _best(some: Comparison) -> Iterator[str]:
-    """The answer in a few lines: where each method is best, and its mean rank."""
-    yield "## What is best"
+def _best(fills: Comparison) -> Iterator[str]:
+    """Answer in a few lines: the best method of each network and fill, and mean ranks."""
+    yield "## Which method is best"
     yield _table(
-        ["network", *(f"fill {fill}" for fill in _fills(some))],
+        ["network", *(f"fill {fill}" for fill in _fills(fills))],
         (
-            [_name(model), *(_winner(case) for case in some.cases if case.model == model)]
-            for model in _models(some)
+            [_name(model), *(_winner(r) for r in fills.results if r.model == model)]
+            for model in _models(fills)
         ),
     )
-    count = len(some.cases)
+    count = len(fills.results)
     yield (
-        f"The method with the largest SRG, {_used(some.data)}, and in brackets how many others the "
-        f"test cannot tell from it. Over these {count} cases:"
+        f"The method with the largest SRG, {_images_used(fills.data)}, and in brackets how many "
+        f"others are statistically tied with it. Over these {count} cases:"
     )
-    winners = {case.best.method for case in some.cases}
-    ranks = _ranks(some.cases)
-    rows = sorted(ranks, key=lambda method: sum(ranks[method]) / len(ranks[method]))
+    ranks = _ranks(fills.results)
+    methods = sorted(ranks, key=lambda method: sum(ranks[method]) / len(ranks[method]))
     yield _table(
-        ["method", "mean rank", "best, or not to be told from it"],
+        ["method", "mean rank", "statistically tied for best (paired sign-flip test, p >= 0.05)"],
         (
             [
                 f"`{method}`",
                 f"{sum(ranks[method]) / len(ranks[method]):.1f}",
-                f"{sum(_is_top(_of(case, method)) for case in some.cases)} of {len(ranks[method])}",
+                f"{_times_tied(fills.results, method)} of {len(ranks[method])}",
             ]
-            for method in rows
+            for method in methods
         ),
     )
+    winners = {result.best.method for result in fills.results}
     yield (
-        f"{len(winners)} methods have the largest SRG somewhere: which is best depends on the "
-        f"network and on the fill. The best mean rank is that of `{rows[0]}`. Methods whose SRG is "
-        "the same to 1e-4, such as those that are one method on a network, share their rank; cases "
-        "in which a method gives no order do not count for it."
+        f"{_opinion(len(winners), len(methods))}: it depends on the network and on the fill. "
+        f"`{methods[0]}` has the best mean rank. Methods whose SRG agrees to 1e-4, such as those "
+        "that coincide on a network, share their rank; cases in which a method gives no order do "
+        "not count for it."
     )
 
 
-def _winner(case: Case) -> str:
-    others = sum(_is_top(one) for one in case.methods) - 1
-    return f"{_short(case.best.method)}" + (f" (+{others})" if others else "")
+def _opinion(winners: int, methods: int) -> str:
+    won, among = (FEW_NUMBERS[n] if n < len(FEW_NUMBERS) else str(n) for n in (winners, methods))
+    if winners == 1:
+        return "One method is best in every case"
+    return f"No single method wins everywhere: {won} of {among} are best in some case"
 
 
-def _is_top(one: MethodResult) -> bool:
-    """Whether it is the best, or cannot be told from it."""
-    return one.against_best is None or one.against_best.p_value >= LEVEL
+def _winner(result: ModelFillResult) -> str:
+    others = sum(_is_tied_for_best(method) for method in result.methods) - 1
+    return _short(result.best.method) + (f" (+{others})" if others else "")
 
 
-def _ranks(cases: Iterable[Case]) -> dict[str, list[float]]:
-    """The rank by SRG in each case, from 1, by method; those without an order are left out."""
+def _is_tied_for_best(method: MethodResult) -> bool:
+    return method.against_best is None or method.against_best.p_value >= LEVEL
+
+
+def _times_tied(results: Iterable[ModelFillResult], method: str) -> int:
+    return sum(_is_tied_for_best(_of_method(result, method)) for result in results)
+
+
+def _ranks(results: Iterable[ModelFillResult]) -> dict[str, list[float]]:
+    """List the ranks by SRG of each method, from 1, without the cases where it gives no order."""
     ranks: dict[str, list[float]] = {}
-    for case in cases:
-        methods = [one for one in case.methods if not _is_without_order(one)]
-        gains = [round(one.faithfulness.srg.mean, 4) for one in methods]
-        for one, rank in zip(methods, rankdata([-gain for gain in gains]), strict=True):
-            ranks.setdefault(one.method, []).append(float(rank))
+    for result in results:
+        methods = [method for method in result.methods if not _is_without_order(method)]
+        gains = [round(method.faithfulness.srg.mean, 4) for method in methods]
+        for method, rank in zip(methods, rankdata([-gain for gain in gains]), strict=True):
+            ranks.setdefault(method.method, []).append(float(rank))
     return ranks
 
 
-def _is_without_order(one: MethodResult) -> bool:
-    return one.tied > TIED * PIXELS
+def _is_without_order(method: MethodResult) -> bool:
+    return method.tied_pixels > TIED * PIXELS
 
 
 # ---- tables --------------------------------------------------------------------------------------
 
 
-def _networks(every: Comparison, cards: Mapping[str, ModelCard]) -> str:
+def _networks(rules: Comparison, cards: Mapping[str, ModelCard]) -> str:
     rows = (
         [
-            f"`{_name(case.model)}`",
-            f"{1 - case.untouched.error_rate.value:.2%}",
-            f"`{cards[case.model].command}`",
-            f"`{cards[case.model].sha256[:12]}`",
+            f"`{_name(result.model)}`",
+            f"{1 - result.untouched.error_rate.value:.2%}",
+            f"`{cards[result.model].command}`",
+            f"`{cards[result.model].sha256[:12]}`",
         ]
-        for case in every.cases
+        for result in rules.results
     )
-    return _table(["network", "read correctly", "trained by", "SHA256 begins"], rows)
+    return _table(["network", "accuracy", "trained by", "SHA256 begins"], rows)
 
 
-def _gains(cases: Sequence[Case]) -> str:
-    """SRG: a line for each method, a column for each network."""
-    methods = [one.method for one in cases[0].methods]
-    rows = (
-        [f"`{_short(method)}`", *(_gain(_of(case, method)) for case in cases)] for method in methods
-    )
-    areas = ["*area, random order*"]
-    areas += [f"*{case.methods[0].faithfulness.random.mean:.3f}*" for case in cases]
-    return _table(["SRG", *(_name(case.model) for case in cases)], [*rows, areas])
+def _srg_table(results: Sequence[ModelFillResult]) -> str:
+    """Tabulate SRG: a row for each method, a column for each network."""
+    rows = [
+        [
+            f"`{_short(method.method)}`",
+            *(_srg(_of_method(result, method.method)) for result in results),
+        ]
+        for method in results[0].methods
+    ]
+    areas = (f"*{result.methods[0].faithfulness.random.mean:.3f}*" for result in results)
+    heads = ["SRG", *(_name(result.model) for result in results)]
+    return _table(heads, [*rows, ["*area, random order*", *areas]])
 
 
-def _gain(one: MethodResult) -> str:
-    if _is_without_order(one):
+def _srg(method: MethodResult) -> str:
+    if _is_without_order(method):
         return "no order"
-    found = one.faithfulness.srg
-    mean = f"{found.mean:.3f}"
-    ends = f" [{found.interval.low:.3f}, {found.interval.high:.3f}]" if found.interval else ""
-    return (f"**{mean}**" if _is_top(one) else mean) + ends
+    srg = method.faithfulness.srg
+    mean = f"{srg.mean:.3f}"
+    ends = f" [{srg.interval.low:.3f}, {srg.interval.high:.3f}]" if srg.interval else ""
+    return (f"**{mean}**" if _is_tied_for_best(method) else mean) + ends
 
 
-def _by_fill(some: Comparison) -> Iterator[str]:
-    for fill in _fills(some):
+def _by_fill(fills: Comparison) -> Iterator[str]:
+    for fill in _fills(fills):
         yield f"### Fill {fill}"
-        yield _gains([case for case in some.cases if case.fill == fill])
+        yield _srg_table([result for result in fills.results if result.fill == fill])
 
 
-READINGS = """\
-After a share q of the pixels of a digit is removed (fill zero), images are read again. *Margin*
-is (largest - second largest) / largest probability. **Strongest correct** is the largest margin
-among the images still read correctly, **strongest incorrect** that among those misread; a maximum
-over so many images is close to 1 for every method, so that the share misread says more. Random
-order, for comparison, in the last line of each table."""
+def _error_rates(rules: Comparison) -> Iterator[str]:
+    """Tabulate error rates and largest margins at each q, for the networks on MNIST."""
+    shares = [f"q = {q:.0%}" for q in rules.q]
+    for result in (result for result in rules.results if result.data == "mnist"):
+        rates, margins = [], []
+        for method in result.methods:
+            name, morf, lerf = f"`{_short(method.method)}`", method.morf, method.lerf
+            rates.append([name, *map(_error_rate_pair, morf.summaries, lerf.summaries)])
+            margins.append([name, *map(_largest_margins, morf.summaries)])
+        rates.append(["random", *(f"{s.error_rate.value:.1%}" for s in result.random.summaries)])
+        margins.append(["random", *map(_largest_margins, result.random.summaries)])
+        yield f"### {_name(result.model)}"
+        yield _table(["error rate, most / least relevant removed", *shares], rates)
+        yield _table(["largest margin, correct / wrong", *shares], margins)
 
 
-def _readings(every: Comparison) -> Iterator[str]:
-    """The share misread at each q, and the margins, for the digits."""
-    for case in (one for one in every.cases if one.data == "mnist"):
-        yield f"### {_name(case.model)}"
-        yield _table(
-            ["misread, most / least relevant removed", *(f"q = {q:.0%}" for q in every.q)],
-            [
-                *(
-                    [f"`{_short(one.method)}`", *map(_both, one.morf.cells, one.lerf.cells)]
-                    for one in case.methods
-                ),
-                ["random", *(f"{cell.error_rate.value:.1%}" for cell in case.random.cells)],
-            ],
-        )
-        yield _table(
-            ["strongest correct / incorrect", *(f"q = {q:.0%}" for q in every.q)],
-            [
-                *(
-                    [f"`{_short(one.method)}`", *map(_strongest, one.morf.cells)]
-                    for one in case.methods
-                ),
-                ["random", *map(_strongest, case.random.cells)],
-            ],
-        )
-
-
-def _both(most: ClassificationSummary, least: ClassificationSummary) -> str:
+def _error_rate_pair(most: ClassificationSummary, least: ClassificationSummary) -> str:
     return f"{most.error_rate.value:.1%} / {least.error_rate.value:.1%}"
 
 
-def _strongest(cell: ClassificationSummary) -> str:
-    ends = (cell.correct.largest, cell.wrong.largest)
-    return " / ".join("-" if one is None else f"{one:.4f}" for one in ends)
+def _largest_margins(summary: ClassificationSummary) -> str:
+    margins = (summary.correct.largest, summary.wrong.largest)
+    return " / ".join("-" if margin is None else f"{margin:.4f}" for margin in margins)
 
 
-# ---- words ---------------------------------------------------------------------------------------
+# ---- text ----------------------------------------------------------------------------------------
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -251,16 +256,16 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _of(case: Case, method: str) -> MethodResult:
-    return next(one for one in case.methods if one.method == method)
+def _of_method(result: ModelFillResult, method: str) -> MethodResult:
+    return next(other for other in result.methods if other.method == method)
 
 
 def _fills(comparison: Comparison) -> list[str]:
-    return list(dict.fromkeys(case.fill for case in comparison.cases))
+    return list(dict.fromkeys(result.fill for result in comparison.results))
 
 
 def _models(comparison: Comparison) -> list[str]:
-    return list(dict.fromkeys(case.model for case in comparison.cases))
+    return list(dict.fromkeys(result.model for result in comparison.results))
 
 
 def _name(model: str) -> str:
@@ -268,12 +273,11 @@ def _name(model: str) -> str:
 
 
 def _short(method: str) -> str:
-    """The name without parameters; those are on the page once, with the ranks."""
+    """Drop the parameters of a method; the page has them once, with the ranks."""
     return method.partition(":")[0]
 
 
-def _used(data: Sequence[DataSet]) -> str:
-    """How many images."""
-    (used,) = {one.used for one in data}
-    everything = all(one.used == one.available for one in data)
+def _images_used(data: Sequence[DataSet]) -> str:
+    (used,) = {each.used for each in data}
+    everything = all(each.used == each.available for each in data)
     return f"all {used:,} test images" if everything else f"the first {used:,} test images"

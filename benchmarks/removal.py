@@ -18,14 +18,15 @@ from torch import Tensor, nn
 
 from relprop.compare import METHODS, Settings
 from relprop.compare.methods import Attribution
-from relprop.compare.running import BLOCK, Block, blocks, bound, tried
-from relprop.compare.settings import Task, prepare
+from relprop.compare.run import Block, bind_methods, compute_block, plan_blocks
+from relprop.compare.task import Task, prepare_task
+from relprop.models.defaults import BATCH_SIZE
 
 SIX = tuple(method for method in METHODS if method != "zero")
 
 
-def bare(model: nn.Module, x: Tensor, passes: int) -> float:
-    """Seconds for so many forward passes."""
+def forward_seconds(model: nn.Module, x: Tensor, passes: int) -> float:
+    """Measure the seconds of a number of forward passes."""
     begin = time.perf_counter()
     with torch.no_grad():
         for _ in range(passes):
@@ -33,32 +34,34 @@ def bare(model: nn.Module, x: Tensor, passes: int) -> float:
     return time.perf_counter() - begin
 
 
-def compared(task: Task, name: str, attributions: dict[str, Attribution], block: Block) -> float:
-    """Seconds for relevance by all methods and all curves of a block."""
+def comparison_seconds(
+    task: Task, name: str, attributions: dict[str, Attribution], block: Block
+) -> float:
+    """Measure the seconds of relevance by all methods and of all curves of a block."""
     begin = time.perf_counter()
-    tried(task, name, attributions, block)
+    compute_block(task, name, attributions, block)
     return time.perf_counter() - begin
 
 
 def measure(task: Task, name: str) -> tuple[float, float]:
-    """Seconds of the bare passes, and of the comparison."""
-    attributions = bound(task, name)
+    """Measure the seconds of the bare forward passes, and of the comparison."""
+    attributions = bind_methods(task, name)
     curves = 1 + 2 * len(task.methods)
     totals = [0.0, 0.0]
-    for block in blocks(task)[name]:
-        part = task.digits[name].digits.images[block.rows]
-        together = max(1, BLOCK // len(part))  # steps of a curve that share a pass
+    for block in plan_blocks(task)[name]:
+        part = task.data[name].digits.images[block.rows]
+        together = max(1, BATCH_SIZE // len(part))  # steps of a curve that share a pass
         x = part.repeat(together, 1, 1, 1)
-        passes = round((1 + curves * len(task.removed)) / together)
+        passes = round((1 + curves * len(task.removed_counts)) / together)
         half = passes // 2
-        totals[0] += bare(task.models[name], x, half)
-        totals[1] += compared(task, name, attributions, block)
-        totals[0] += bare(task.models[name], x, passes - half)
+        totals[0] += forward_seconds(task.models[name], x, half)
+        totals[1] += comparison_seconds(task, name, attributions, block)
+        totals[0] += forward_seconds(task.models[name], x, passes - half)
     return totals[0], totals[1]
 
 
 def main() -> None:
-    """Print a line."""
+    """Print the times of one model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--model", default="mnist-cnn")
@@ -67,7 +70,7 @@ def main() -> None:
     settings = Settings(
         (options.model,), methods=SIX, digits=options.digits, data_dir=options.folder
     )
-    passes, whole = measure(prepare(settings), options.model)
+    passes, whole = measure(prepare_task(settings), options.model)
     print(
         f"{options.model}, {options.digits} digits, {len(SIX)} methods: "
         f"bare passes {passes:.1f} s, comparison {whole:.1f} s, ratio {whole / passes:.2f}"

@@ -157,7 +157,7 @@ def compare(
     from .compare import METHODS, Settings
     from .compare.output import compare_into
     from .compare.results import to_json
-    from .compare.wording import tables
+    from .compare.tables import tables
 
     settings = Settings(
         *(models, methods or METHODS, fills, data, digits, steps, score, q, seed, data_dir)

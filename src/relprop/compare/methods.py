@@ -1,11 +1,11 @@
-"""Methods: ways to get relevance, each by a name that may carry parameters.
+"""Attribution methods by name, with parameters in the same text.
 
     epsilon                             a preset of `relprop.Recipe`
-    epsilon:epsilon=0.1,relative=true   the same with parameters
-    gradient-x-input                    and what else GRADIENTS names
+    epsilon:epsilon=0.1,relative=true   the preset with parameters
+    gradient-x-input                    or another name in GRADIENT_METHODS
 
-Takes such a text. Gives a function from model, pictures and classes to relevance, as
-`relprop.evaluate` takes it. Must not know what that is used for.
+Takes such a text. Gives a function from model, images and classes to relevance, as
+`relprop.evaluate` takes it. Must not know what the relevance is used for.
 
 n  samples
 """
@@ -28,44 +28,55 @@ from ..recipes.recipe import Recipe
 from ..support.arguments import complete_parameters, keyword_parameters, suggest
 from ..support.extras import needs
 
-# model, x (n, *features), classes (n,) -> like x
+# (model, x (n, *features), classes (n,)) -> relevance like x
 Attribution = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A method that was asked for, checked before there is a model.
+class NamedMethod:
+    """An attribution method, checked before a model is loaded.
 
-    text  as it was written, which names it in every result
-    of    from any explainer of a model to the function; one reading of the model serves them all
+    Attributes:
+        text: The method as it was written, which names it in every result.
+        bind: Makes the attribution function for the model of an explainer. All methods can share
+            one explainer, so that the model is captured once.
     """
 
     text: str
-    of: Callable[[Explainer], Attribution]
+    bind: Callable[[Explainer], Attribution]
 
 
-def choice(text: str) -> Choice:
-    """The method of a text. Raises InputError for an unknown name or parameter."""
+def parse_method(text: str) -> NamedMethod:
+    """Parse a method such as "gamma:gamma=0.25".
+
+    Raises:
+        InputError: Unknown name or parameter.
+    """
     name, _, rest = text.partition(":")
-    parameters = _parameters(text, rest)
-    if name in GRADIENTS:
-        function = GRADIENTS[name]
-        given = complete_parameters(f'method "{name}"', keyword_parameters(function), parameters)
-        for key, value in given.items():
-            whole = isinstance(keyword_parameters(function)[key].default, int)
-            if isinstance(value, bool) or value <= 0 or (whole and value != int(value)):
-                allowed = "a whole number > 0" if whole else "a number > 0"
-                raise InputError(f"{key}={value} in {text!r}", allowed, f"leave {key} out")
-        return Choice(text, lambda explainer: partial(function, **given))
+    parameters = _parse_parameters(text, rest)
+    if name in GRADIENT_METHODS:
+        return _gradient_method(text, name, parameters)
     if name not in PRESETS:
-        names = (*PRESETS, *GRADIENTS)
+        names = (*PRESETS, *GRADIENT_METHODS)
         raise InputError(f"unknown method {name!r}", ", ".join(names), suggest(name, names))
     recipe = Recipe.preset(name, **parameters)
-    return Choice(text, lambda explainer: Method(explainer.with_recipe(recipe)))
+    return NamedMethod(text, lambda explainer: Method(explainer.with_recipe(recipe)))
+
+
+def _gradient_method(text: str, name: str, parameters: Mapping[str, float | bool]) -> NamedMethod:
+    function = GRADIENT_METHODS[name]
+    known = keyword_parameters(function)
+    arguments = complete_parameters(f'method "{name}"', known, parameters)
+    for key, value in arguments.items():
+        whole = isinstance(known[key].default, int)
+        if isinstance(value, bool) or value <= 0 or (whole and value != int(value)):
+            allowed = "a whole number > 0" if whole else "a number > 0"
+            raise InputError(f"{key}={value} in {text!r}", allowed, f"leave {key} out")
+    return NamedMethod(text, lambda explainer: partial(function, **arguments))
 
 
 def gradient_x_input(model: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
-    """R_i = x_i * d score / d x_i, the score being the output of the class."""
+    """Compute R_i = x_i * d score / d x_i, where score is the output of the class."""
     x = x.detach().requires_grad_()
     with torch.enable_grad():
         score = model(x).gather(1, classes[:, None]).sum()
@@ -76,29 +87,30 @@ def gradient_x_input(model: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
 def integrated_gradients(
     model: nn.Module, x: Tensor, classes: Tensor, *, steps: int = 50
 ) -> Tensor:
-    """R_i = x_i * mean of d score / d x_i on the straight line from 0 to x, at `steps` points.
+    """Compute R_i = x_i * mean of d score / d x_i at `steps` points between 0 and x.
 
     Source: Sundararajan et al. 2017; computed by Captum.
     """
     with needs("evaluate", "integrated-gradients"):
         from captum.attr import IntegratedGradients
-    found: Tensor = IntegratedGradients(model).attribute(
+    relevance: Tensor = IntegratedGradients(model).attribute(
         x, target=classes, n_steps=int(steps), internal_batch_size=len(x)
     )
-    return found.detach().to(x.dtype)
+    return relevance.detach().to(x.dtype)
 
 
 def smoothgrad(
     model: nn.Module, x: Tensor, classes: Tensor, *, samples: int = 25, noise: float = 0.15
 ) -> Tensor:
-    """R_i = mean of d score / d x_i over copies of x with Gaussian noise; signed.
+    """Compute R_i = mean of d score / d x_i over copies of x with Gaussian noise; signed.
 
-    noise  its standard deviation, as a fraction of the range of all values in x
+    `noise` is its standard deviation, as a fraction of the range of all values in x.
+
     Source: Smilkov et al. 2017; computed by Captum.
     """
     with needs("evaluate", "smoothgrad"):
         from captum.attr import NoiseTunnel, Saliency
-    found: Tensor = NoiseTunnel(Saliency(model)).attribute(
+    relevance: Tensor = NoiseTunnel(Saliency(model)).attribute(
         x,
         nt_samples=int(samples),
         nt_samples_batch_size=1,
@@ -106,10 +118,10 @@ def smoothgrad(
         target=classes,
         abs=False,
     )
-    return found.detach()
+    return relevance.detach()
 
 
-GRADIENTS: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
+GRADIENT_METHODS: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
     {
         "gradient-x-input": gradient_x_input,
         "integrated-gradients": integrated_gradients,
@@ -118,28 +130,29 @@ GRADIENTS: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
 )
 
 
-def relevance(
+def attribute(
     attribution: Attribution, model: nn.Module, x: Tensor, classes: Tensor, *, seed: int
 ) -> Tensor:
-    """What a method gives, (n, *features); one that draws gives the same for the same seed."""
+    """Compute relevance (n, *features) with a fixed random seed, for methods that draw noise."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return attribution(model, x, classes)
 
 
-def _parameters(text: str, rest: str) -> dict[str, float | bool]:
-    """The parameters of `a=1,b=true`."""
-    found: dict[str, float | bool] = {}
-    for part in rest.split(",") if rest else []:
-        key, _, value = part.partition("=")
+def _parse_parameters(text: str, rest: str) -> dict[str, float | bool]:
+    """Parse the part after the colon, such as "a=1,b=true"."""
+    parameters: dict[str, float | bool] = {}
+    for assignment in rest.split(",") if rest else []:
+        key, _, value = assignment.partition("=")
         try:
-            found[key] = json.loads(value)
+            parsed = json.loads(value)
         except ValueError:
-            found[key] = math.nan
-        if not isinstance(found[key], (bool, int, float)) or not math.isfinite(found[key]):
+            parsed = math.nan
+        if not isinstance(parsed, (bool, int, float)) or not math.isfinite(parsed):
             raise InputError(
-                f"{part!r} in the method {text!r}",
+                f"{assignment!r} in the method {text!r}",
                 "parameters such as epsilon=0.1,relative=true",
                 f"write {text.partition(':')[0]}:name=number",
             )
-    return found
+        parameters[key] = parsed
+    return parameters

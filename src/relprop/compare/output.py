@@ -1,31 +1,39 @@
-"""What a comparison leaves in its folder: numbers as JSON and CSV, and the figure of the curves.
+"""The files of a comparison: numbers as JSON and CSV, and the figure of the curves.
 
-Beside settings.json and blocks/ there are results.json, results.csv and curves.png.
+Takes settings and a folder. Adds results.json, results.csv and curves.png to the folder's
+settings.json and blocks/.
 """
 
-from importlib import import_module
 from pathlib import Path
 
-from ..demo.plot import to_bytes
-from ..support.extras import needs
+from ..support.extras import require
+from ..support.figures import figure_bytes
 from ..support.files import write_file
 from ..support.progress import QUIET, Progress
+from .csv_rows import to_csv
 from .figure import curves_figure
-from .lines import to_csv
 from .results import Comparison, to_json
-from .running import compare
+from .run import compare
 from .settings import Settings
 
 EXTRAS = ("matplotlib", "scipy")
 
 
-def compare_into(settings: Settings, out: Path, progress: Progress = QUIET) -> Comparison:
-    """Run what is not done yet, and write what all of it says."""
-    with needs("demo", "relprop compare"):  # before the work, not after it
-        for package in EXTRAS:
-            import_module(package)
-    found = compare(settings, out, progress)
-    write_file(out / "results.json", to_json(found).encode())
-    write_file(out / "results.csv", to_csv(found).encode())
-    write_file(out / "curves.png", to_bytes(curves_figure(found), "png"))
-    return found
+def compare_into(settings: Settings, folder: Path, progress: Progress = QUIET) -> Comparison:
+    """Run a comparison or continue a stopped one, and write its results.
+
+    Args:
+        settings: What is compared.
+        folder: Folder of the comparison.
+        progress: Shows the stages.
+
+    Raises:
+        MissingExtraError: A package is missing; raised before the work starts.
+        RelpropError: As for `relprop.compare.compare`.
+    """
+    require("demo", "relprop compare", EXTRAS)
+    comparison = compare(settings, folder, progress)
+    write_file(folder / "results.json", to_json(comparison).encode())
+    write_file(folder / "results.csv", to_csv(comparison).encode())
+    write_file(folder / "curves.png", figure_bytes(curves_figure(comparison), "png"))
+    return comparison

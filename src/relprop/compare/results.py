@@ -1,7 +1,7 @@
-"""What a comparison says: records of plain numbers, and as they are as JSON.
+"""The results of a comparison: records of plain numbers, and the same as JSON.
 
-Takes the curves of every model, fill and method. Gives estimates with intervals, tests, and cells:
-what is read correctly and incorrectly once the share q is gone, and how strongly.
+Takes the curves of every model, fill and method. Gives areas with intervals, paired tests, and
+error rates and margins at each share q of pixels removed. Must not know files.
 """
 
 import json
@@ -11,29 +11,39 @@ from typing import Any
 
 from torch import Tensor
 
-from ..evaluate import Faithfulness, PairedTest, RemovalCurve, faithfulness_each, paired_tests
+from ..evaluate import Faithfulness, PairedTest, RemovalCurve, faithfulness_by_method, paired_tests
 from ..evaluate.statistics.classification import ClassificationSummary, classification_summary
 from ..evaluate.statistics.estimates import CONFIDENCE
-from .keeping import Curves, as_curves, thinned
-from .settings import Task
+from .curve_tensors import Curves, from_tensors, select_columns
+from .task import Task
 
 SCHEMA = "relprop-compare/1"
 
 
 @dataclass(frozen=True)
 class OrderResult:
-    """One order of removal: the mean score in each column, and the readings at each q."""
+    """One order of removal.
+
+    Attributes:
+        curve: Mean score at each of the comparison's `shares`.
+        summaries: Error rate and margins at each of the comparison's `q`.
+    """
 
     curve: tuple[float, ...]
-    cells: tuple[ClassificationSummary, ...]
+    summaries: tuple[ClassificationSummary, ...]
 
 
 @dataclass(frozen=True)
 class MethodResult:
-    """One method by one model and fill.
+    """One method, for one model and fill.
 
-    against_best  SRG of the case's best method minus this one's; None for the best itself
-    tied          pixels of a digit whose relevance another one has, too, in the mean
+    Attributes:
+        method: The method as it was written.
+        faithfulness: Areas, SRG and other measures.
+        against_best: Paired test of the best method's SRG minus this one's; None for the best.
+        morf: Most relevant pixels removed first.
+        lerf: Least relevant pixels removed first.
+        tied_pixels: Mean number of pixels that share their relevance with another one.
     """
 
     method: str
@@ -41,14 +51,20 @@ class MethodResult:
     against_best: PairedTest | None
     morf: OrderResult
     lerf: OrderResult
-    tied: float
+    tied_pixels: float
 
 
 @dataclass(frozen=True)
-class Case:
-    """All methods by one model and fill; the random order is the same for all.
+class ModelFillResult:
+    """All methods, for one model and fill.
 
-    data  the data set that the model is asked
+    Attributes:
+        model: Name or path of the model.
+        data: Data set that the model classifies.
+        fill: Value of removed pixels.
+        untouched: Error rate and margins on the unmodified images.
+        random: Pixels removed in random order, the same for all methods.
+        methods: Results by method.
     """
 
     model: str
@@ -61,12 +77,19 @@ class Case:
     @property
     def best(self) -> MethodResult:
         """The method with the largest SRG."""
-        return next(one for one in self.methods if one.against_best is None)
+        return next(result for result in self.methods if result.against_best is None)
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """The first `used` of so many images, and a sentence on where they are from."""
+    """A data set that was used.
+
+    Attributes:
+        name: Name of the data set.
+        used: Number of images, the first ones.
+        available: Number of images that there were to choose from.
+        source: Where the images come from, as a sentence.
+    """
 
     name: str
     used: int
@@ -76,12 +99,16 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A whole comparison.
+    """The results of a whole comparison.
 
-    settings  all that the numbers depend on, as plain values
-    data      what was asked: each data set once
-    shares    of the pixels that are gone in each column of a curve, 0 first
-    q         the shares at which there are cells
+    Attributes:
+        schema: Name and version of this format.
+        settings: Everything that the numbers depend on, as plain values.
+        data: The data sets, each once.
+        confidence: Level of all intervals.
+        shares: Share of pixels removed at each point of a curve, 0 first.
+        q: Shares of pixels removed at which error rate and margins are reported.
+        results: A result for each model and fill.
     """
 
     schema: str
@@ -90,72 +117,68 @@ class Comparison:
     confidence: float
     shares: tuple[float, ...]
     q: tuple[float, ...]
-    cases: tuple[Case, ...]
+    results: tuple[ModelFillResult, ...]
 
 
-def summarise(task: Task, models: Iterator[Mapping[str, Tensor]]) -> Comparison:
-    """The numbers of a task.
-
-    models  the tensors of each model in turn
-    """
-    shares = [count / task.pixels for count in (0, *task.removed)]
+def summarise(task: Task, tensors_by_model: Iterator[Mapping[str, Tensor]]) -> Comparison:
+    """Compute the results of a task from the tensors of each of its models in turn."""
+    shares = [count / task.pixels for count in (0, *task.removed_counts)]
     return Comparison(
         schema=SCHEMA,
         settings=task.record,
         data=tuple(_data_sets(task)),
         confidence=CONFIDENCE,
-        shares=tuple(shares[column] for column in task.on_curve),
+        shares=tuple(shares[column] for column in task.step_columns),
         q=task.settings.q,
-        cases=tuple(
-            _case(name, fill, as_curves(fill, tensors, task), task)
-            for name, tensors in zip(task.models, models, strict=True)
+        results=tuple(
+            _model_fill_result(model, fill, from_tensors(fill, tensors, task), task)
+            for model, tensors in zip(task.models, tensors_by_model, strict=True)
             for fill in task.settings.fills
         ),
     )
 
 
 def to_json(comparison: Comparison) -> str:
-    """The records as JSON text."""
+    """Write the records as JSON text."""
     text = json.dumps(asdict(comparison), indent=2, ensure_ascii=False, allow_nan=False)
     return text + "\n"
 
 
 def _data_sets(task: Task) -> Iterator[DataSet]:
-    for family, one in {one.family: one for one in task.digits.values()}.items():
-        yield DataSet(family, len(one.digits.labels), one.available, one.digits.source)
+    for family, images in {images.family: images for images in task.data.values()}.items():
+        digits = images.digits
+        yield DataSet(family, len(digits.labels), images.available, digits.source)
 
 
-def _case(model: str, fill: str, curves: Curves, task: Task) -> Case:
-    steps = {name: thinned(three, task.on_curve) for name, three in curves.items()}
-    gains = {name: three.srg for name, three in steps.items()}
+def _model_fill_result(model: str, fill: str, curves: Curves, task: Task) -> ModelFillResult:
+    steps = {name: select_columns(each, task.step_columns) for name, each in curves.items()}
+    gains = {name: method_curves.srg for name, method_curves in steps.items()}
     best = max(gains, key=lambda name: float(gains[name].double().mean()))
-    seed, labels = task.settings.seed, task.digits[model].digits.labels
+    seed, labels = task.settings.seed, task.data[model].digits.labels
 
-    def order(curve: RemovalCurve) -> OrderResult:
-        means = curve.scores[:, list(task.on_curve)].double().mean(0).tolist()
-        return OrderResult(
-            tuple(means),
-            tuple(classification_summary(curve.at(q), labels) for q in task.settings.q),
-        )
+    def order_result(curve: RemovalCurve) -> OrderResult:
+        means = curve.scores[:, list(task.step_columns)].double().mean(0).tolist()
+        summaries = (classification_summary(curve.at(q), labels) for q in task.settings.q)
+        return OrderResult(tuple(means), tuple(summaries))
 
     random = curves[best].random
-    faithful = faithfulness_each(steps, seed=seed)
+    faithfulness = faithfulness_by_method(steps, seed=seed)
     pairs = paired_tests([(gains[best], gain) for gain in gains.values()], seed=seed)
     tests = dict(zip(gains, pairs, strict=True))
-    return Case(
+    return ModelFillResult(
         model=model,
-        data=task.digits[model].family,
+        data=task.data[model].family,
         fill=fill,
         untouched=classification_summary(random.at(0), labels),
-        random=order(random),
+        random=order_result(random),
         methods=tuple(
             MethodResult(
                 method=name,
-                faithfulness=faithful[name],
+                faithfulness=faithfulness[name],
                 against_best=None if name == best else tests[name],
-                morf=order(curves[name].morf),
-                lerf=order(curves[name].lerf),
-                tied=float(curves[name].morf.ties.double().mean()),
+                morf=order_result(curves[name].morf),
+                lerf=order_result(curves[name].lerf),
+                tied_pixels=float(curves[name].morf.ties.double().mean()),
             )
             for name in curves
         ),

@@ -8,7 +8,7 @@ from torch import nn
 
 import relprop
 from relprop import Explainer, Recipe
-from relprop.compare.methods import GRADIENTS, choice, relevance
+from relprop.compare.methods import GRADIENT_METHODS, attribute, parse_method
 from relprop.errors import MissingExtraError
 
 
@@ -22,20 +22,20 @@ X = torch.rand(4, 6, generator=torch.Generator().manual_seed(1)).double()
 CLASSES = torch.tensor([0, 2, 1, 2])
 
 
-def found(text, model, seed=0):
-    return relevance(choice(text).of(Explainer(model)), model, X, CLASSES, seed=seed)
+def relevance(text, model, seed=0):
+    return attribute(parse_method(text).bind(Explainer(model)), model, X, CLASSES, seed=seed)
 
 
 @pytest.mark.parametrize("text", ["gradient-x-input", "integrated-gradients:steps=3"])
 def test_a_linear_model_gets_what_each_input_contributes(text, linear):
     if text.startswith("integrated"):
         pytest.importorskip("captum")
-    torch.testing.assert_close(found(text, linear), X * linear.weight[CLASSES].detach())
+    torch.testing.assert_close(relevance(text, linear), X * linear.weight[CLASSES].detach())
 
 
 def test_smoothgrad_of_a_linear_model_is_its_weights(linear):
     pytest.importorskip("captum")
-    torch.testing.assert_close(found("smoothgrad", linear), linear.weight[CLASSES].detach())
+    torch.testing.assert_close(relevance("smoothgrad", linear), linear.weight[CLASSES].detach())
 
 
 def test_smoothgrad_is_the_mean_gradient_around_a_sample():
@@ -48,12 +48,12 @@ def test_smoothgrad_is_the_mean_gradient_around_a_sample():
 
     classes = torch.zeros(4, dtype=torch.long)
     model = Square().eval()
-    smooth = choice("smoothgrad:samples=400,noise=0.2").of(Explainer(model))
-    got = relevance(smooth, model, X, classes, seed=3)
+    smooth = parse_method("smoothgrad:samples=400,noise=0.2").bind(Explainer(model))
+    got = attribute(smooth, model, X, classes, seed=3)
     spread = 0.2 * float(X.max() - X.min()) / 400**0.5  # of a mean of 400
     assert 0.5 * spread < float((got - X).std()) < 1.5 * spread
-    assert got.equal(relevance(smooth, model, X, classes, seed=3))
-    assert not got.equal(relevance(smooth, model, X, classes, seed=4))
+    assert got.equal(attribute(smooth, model, X, classes, seed=3))
+    assert not got.equal(attribute(smooth, model, X, classes, seed=4))
 
 
 def test_what_a_method_draws_leaves_the_users_generator_alone(linear):
@@ -61,7 +61,7 @@ def test_what_a_method_draws_leaves_the_users_generator_alone(linear):
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    found("smoothgrad", linear)
+    relevance("smoothgrad", linear)
     assert torch.rand(3).equal(expected)
 
 
@@ -71,13 +71,13 @@ def test_a_recipe_with_parameters_explains_the_class_that_is_given():
     classes = torch.tensor([1, 2, 3])
     text = "epsilon-gamma-box:low=0,high=1,relative=true,epsilon=0.1"
     recipe = Recipe.preset("epsilon-gamma-box", low=0, high=1, relative=True, epsilon=0.1)
-    got = relevance(choice(text).of(Explainer(model)), model, x, classes, seed=0)
+    got = attribute(parse_method(text).bind(Explainer(model)), model, x, classes, seed=0)
     assert got.equal(relprop.explain(model, x, recipe, classes).relevance)
 
 
-@pytest.mark.parametrize("name", [name for name in GRADIENTS if name != "gradient-x-input"])
+@pytest.mark.parametrize("name", [name for name in GRADIENT_METHODS if name != "gradient-x-input"])
 def test_a_missing_captum_is_named_with_its_extra(name, linear, monkeypatch):
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     with pytest.raises(MissingExtraError, match=name) as caught:
-        found(name, linear)
+        relevance(name, linear)
     assert caught.value.todo == 'pip install "relprop[evaluate]"'

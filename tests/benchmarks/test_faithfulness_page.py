@@ -34,9 +34,9 @@ def page(digits, tmp_path_factory):
     save_model(relprop.load_model(DENSE), work.folder / "models" / "coat.safetensors", card)
     with pytest.MonkeyPatch.context() as patch:
         names = {"MNIST": (DENSE,), "FASHION": ("coat",), "RULES": METHODS}
-        for name, value in {**names, "MORE": METHODS, "FILLS": ("zero", "mean")}.items():
+        for name, value in {**names, "ALL_METHODS": METHODS, "FILLS": ("zero", "mean")}.items():
             patch.setattr(faithfulness, name, value)
-        faithfulness.write(home / "page.md", *faithfulness.compared(work))
+        faithfulness.write(home / "page.md", *faithfulness.run_comparisons(work))
     return home / "page.md"
 
 
@@ -87,11 +87,11 @@ def test_each_fill_has_its_table_on_the_first_images(page, digits):
     assert float(got) == pytest.approx(expected, abs=0.01)  # tied pixels go in another order
 
 
-def test_the_readings_are_those_of_the_digits(page, digits):
+def test_error_rates_and_margins_are_those_of_the_digits(page, digits):
     found = tables(page)
     assert "coat" not in found
     rows = {row[0]: row for row in found[DENSE]}
-    assert rows["misread, most / least relevant removed"][1:4] == ["q = 1%", "q = 5%", "q = 10%"]
+    assert rows["error rate, most / least relevant removed"][1:4] == ["q = 1%", "q = 5%", "q = 10%"]
     removed = curves(digits.images)["zero"]
     most, least = (
         classification_summary(one.at(0.1), digits.labels).error_rate.value
@@ -105,7 +105,7 @@ def test_the_readings_are_those_of_the_digits(page, digits):
 
 
 def test_the_best_is_named_for_each_network_and_fill(page, digits):
-    rows = tables(page)["What is best"]
+    rows = tables(page)["Which method is best"]
     gains = {name: one.srg.mean() for name, one in curves(digits.images[:20]).items()}
     best = max(gains, key=gains.get)
     assert rows[0] == ["network", "fill zero", "fill mean"]
