@@ -53,10 +53,17 @@ class Split(nn.Module):
 def test_modules_with_several_outputs():
     model = randomise(Twice()).double()
     e = relprop.Explainer(model, "zero")(pixels(2, 4), target=0, layers=["layer", "split"])
-    first, second = e.layers["layer"]
-    assert first.shape == second.shape == (2, 4)
-    left, right = e.layers["split"]
-    torch.testing.assert_close(right, 3 * left)  # 2 x against 2 * 3 x, under one weight
+    x = pixels(2, 4)
+    first = model.layer(x)
+    second = model.layer(first.relu())
+    left, right = model.split(second.relu())
+    score = model.head(left + 2 * right)[:, 0].sum()
+    values = (first, second, left, right)
+    gradients = torch.autograd.grad(score, values)
+    for got, value, gradient in zip(
+        (*e.layers["layer"], *e.layers["split"]), values, gradients, strict=True
+    ):
+        torch.testing.assert_close(got, (value * gradient).detach())
 
 
 @pytest.mark.parametrize(

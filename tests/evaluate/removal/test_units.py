@@ -219,6 +219,12 @@ def test_relevance_of_another_shape_is_refused(shape):
 
 def test_the_order_of_units_is_a_permutation_of_them():
     model, x = weighted(2, 2, 4, samples=2)
-    order = ranking(torch.randn(2, 2))
-    got = removal_curve(model, x, None, order=order, units=patches(2), steps=2)
-    assert got.scores.shape == (2, 3)
+    order = ranking(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))  # the right patch first, then the left
+    got = removal_curve(
+        model, x, None, target=0, order=order, units=patches(2), steps=2, score="logit"
+    )
+    terms = (x * model.w).sum((1, 2)).detach()  # of each column of the image
+    left, right = terms[:, :2].sum(1), terms[:, 2:].sum(1)
+    rest = torch.stack([left[0], right[1]])
+    want = torch.stack([left + right, rest, torch.zeros(2).double()], 1)
+    torch.testing.assert_close(got.scores, want)
