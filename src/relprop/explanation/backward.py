@@ -19,7 +19,7 @@ from ..graph.token_ids import token_relevance
 from ..observe.layers import LayerObserver
 from ..observe.ledger import Ledger, LedgerObserver, concatenate_ledgers
 from ..program.diagnosis import FirstNotFinite
-from ..program.program import Program, Trace, Watcher
+from ..program.program import Observer, Program, Trace
 from ..support.numerics import check_finite, is_finite
 from .build import Made
 
@@ -48,7 +48,7 @@ class Walk:
 
 
 def ways_back(
-    ran: Ran, seeds: Sequence[Tensor], only: Sequence[Watcher], names: Sequence[str], ledger: bool
+    ran: Ran, seeds: Sequence[Tensor], only: Sequence[Observer], names: Sequence[str], ledger: bool
 ) -> list[Walk]:
     """A way back for each seed: the relevance per unit of output, of its shape.
 
@@ -56,7 +56,7 @@ def ways_back(
     Raises NumberError if relevance is not finite.
     """
     watched = only or names or ledger or torch.is_grad_enabled()
-    recomputes = len(ran.trace.parts) > 1  # which torch.func.vmap cannot look into
+    recomputes = len(ran.trace.segments) > 1  # which torch.func.vmap cannot look into
     count = min(len(seeds), _room(ran)) if len(seeds) > 1 else 1
     if count > 1 and not watched and not recomputes:
         found = _together(ran, torch.stack(list(seeds)), count)
@@ -94,23 +94,23 @@ def _together(ran: Ran, seeds: Tensor, count: int) -> dict[str, Tensor]:
         return torch.func.vmap(back, chunk_size=count)(seeds)
 
 
-def _walk(ran: Ran, c: Tensor, watchers: Sequence[Watcher], ledger: bool, again: bool) -> Walk:
+def _walk(ran: Ran, c: Tensor, observers: Sequence[Observer], ledger: bool, again: bool) -> Walk:
     """One way back; `again`: the trace is needed for another."""
     program, layouts = ran.program, ran.made.layouts
     if ledger and (ran.inputs.batch == 1 or None not in layouts.values()):
         plain = {name: layout or BatchAxis() for name, layout in layouts.items()}
-        watchers = [*watchers, LedgerObserver(program.plan, plain, ran.trace.values)]
-    found = program.backward(ran.trace, c, watchers, again)
+        observers = [*observers, LedgerObserver(program.plan, plain, ran.trace.values)]
+    found = program.backward(ran.trace, c, observers, again)
     if not all(map(is_finite, found.values())):
         finder = FirstNotFinite()
-        program.backward(ran.trace.anew(), c, [finder])
+        program.backward(ran.trace.rerun(), c, [finder])
         for r in found.values():
             check_finite(r, "relevance", finder.found, _STABLE)
-    last = watchers[-1] if watchers else None
+    last = observers[-1] if observers else None
     return Walk(
         relevance=by_input(ran.made, ran.inputs, ran.state, found),
         layers={
-            n: r for w in watchers if isinstance(w, LayerObserver) for n, r in w.relevance.items()
+            n: r for w in observers if isinstance(w, LayerObserver) for n, r in w.relevance.items()
         },
         ledger=last.ledger(c, found) if isinstance(last, LedgerObserver) else None,
     )

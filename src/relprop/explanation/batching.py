@@ -7,8 +7,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..graph.inputs import Inputs
-from ..observe.ledger import Ledger
-from ..observe.ledger import concatenate_ledgers
+from ..observe.ledger import Ledger, concatenate_ledgers
 from .input_guard import AsGiven
 from .memory import peak_bytes
 from .result import Explanation

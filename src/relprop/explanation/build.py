@@ -86,7 +86,7 @@ def _narrowed(
     if found is graph:
         return program
     narrow, (some, _) = (
-        Program(make_plan(found, recipe), kin=program),
+        Program(make_plan(found, recipe), shares_weights_with=program),
         first_and_last(graph, inputs),
     )
     if gathers_per_sample(found):

@@ -15,7 +15,7 @@ from ..graph.inputs import Inputs
 from ..observe.channels import channel_dimension, channel_mask
 from ..observe.layers import ConditionObserver, module_outputs
 from ..program.compiled import PREDICTED
-from ..program.program import Program, Trace, Watcher
+from ..program.program import Observer, Program, Trace
 from ..support.numerics import check_finite, is_finite
 from .backward import Ran, Walk, by_input, ways_back
 from .build import Made
@@ -92,7 +92,7 @@ def _only(
     modules: Mapping[str, tuple[str, ...]],
     program: Program,
     trace: Trace,
-) -> list[Watcher]:
+) -> list[Observer]:
     """What lets through the channels of all modules that a glob fits; all conditions must hold."""
     masks: dict[str, Tensor] = {}
     for pattern, chosen in channels.items():

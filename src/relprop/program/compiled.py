@@ -58,7 +58,7 @@ class CompiledProgram:
                 "a model that torch can compile here, and a C++ compiler where it runs",
                 "leave compile=True out",
             ) from error
-        relevance = dict(zip(self._program.taken, found, strict=True))
+        relevance = dict(zip(self._program.sources, found, strict=True))
         return bool(finite), output, found_classes, relevance
 
     def _compile(
@@ -100,7 +100,7 @@ class CompiledProgram:
             c = (each == chosen[:, None]).to(output.dtype)
             # torch plans the memory itself
             found = self._program.backward(trace, c, again=True, functional=True)
-            relevance = [found[name] for name in self._program.taken]
+            relevance = [found[name] for name in self._program.sources]
             finite = torch.stack([v.isfinite().all() for v in (output, *relevance)]).all()
             return (finite, output, chosen, *relevance)
 

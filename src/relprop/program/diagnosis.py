@@ -25,8 +25,8 @@ def first_apart(
     for node in graph.nodes:
         expected[node.name] = node.run(expected)
     values: dict[str, Any] = {}
-    for ready, _ in program.run(inputs, state, values):
-        step = ready.step
+    for scheduled, _ in program.run(inputs, state, values):
+        step = scheduled.step
         got, want = values[step.name], expected[step.name]
         compared = isinstance(got, Tensor) and got.is_floating_point() and got.numel()
         if compared and not bool((got - want).abs().amax() <= limit * want.abs().amax()):

@@ -1,9 +1,10 @@
-"""Lowering: a step of the plan -> a function that runs it and returns its way back.
+"""Lowering: a step of the plan -> a function that runs it and returns its backward pass.
 
-Plain torch operations on the values of a graph, by name.
+Takes values of a graph by name, gives plain torch operations on them. Weighted sums are lowered in
+`lower_layers`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,35 +15,32 @@ from torch import Tensor
 from ..graph.ir import Node, Ref, Values
 from ..graph.ops import WEIGHTED_SUMS, Principle
 from ..plan.plan import Step
-from ..rules import linear as rules
-from ..rules import nonlinear as shares
+from ..rules import nonlinear
 from ..rules.autodiff import Traced, trace
 from ..rules.backward import Absorbed, Back, Form
-from ..rules.layer import STABILISER
-from ..rules.recurrent import recurrent
-from ..rules.scaling import Factor, gate
+from ..rules.executor import Factor, gate
+from ..rules.recurrent import run_layers, select_result
+from ..rules.weights import STABILISER
 from ..support.numerics import divide, signed, stabilise
-from .attention import plain_attention, values_alone
-from .lower_layers import result, weighted_sum
+from .attention import plain_attention, values_vjp
+from .lower_layers import Run, lower_forward, lower_layer
 from .normalisation import hold
-from .vjps import Adjoint, adjoint
-from .weight_cache import KeptWeights, stands_in
-
-Run = Callable[[Values], tuple[Any, Back | None]]
+from .vjps import RunWithVjp, run_with_vjp
+from .weight_cache import WeightCache, is_stand_in
 
 
-def lower(step: Step, kept: KeptWeights) -> Run:
-    """The function that runs a step on values by name; its way back is None if none is needed."""
+def lower(step: Step, cache: WeightCache) -> Run:
+    """Build the function that runs a step on values by name, and gives its backward pass."""
     if step.arriving is None:
-        run = result(step, kept) if step.kind in WEIGHTED_SUMS else _plain(step)
+        run = lower_forward(step, cache) if step.kind in WEIGHTED_SUMS else _plain(step)
         return lambda values: (run(values), None)
     if step.kind in WEIGHTED_SUMS and step.rule:
-        return _weighted_sum(step, kept)
+        return lower_layer(step, cache)
     if step.kind == "recurrent" and step.rule and not step.rule.definition.any_named:
         return _recurrent(step)
     if step.principle is Principle.ACTIVATION:
         return _activation(step)
-    return _known(step) or _traced(step)
+    return _by_vjp(step) or _traced(step)
 
 
 def _plain(step: Step) -> Callable[[Values], Any]:
@@ -55,20 +53,7 @@ def _plain(step: Step) -> Callable[[Values], Any]:
 def _rule(step: Step) -> Callable[[Any], Back]:
     assert step.rule is not None
     function, parameters = step.rule.definition.function, dict(step.rule.parameters)
-    if function is shares.gradient and step.kind in WEIGHTED_SUMS:
-        function = rules.zero  # the same, and it knows a folded batch norm
-    return lambda traced: function(traced, **parameters)
-
-
-def _weighted_sum(step: Step, kept: KeptWeights) -> Run:
-    rule, read = _rule(step), weighted_sum(step, kept)
-
-    def run(values: Values) -> tuple[Tensor, Back]:
-        layer = read(values)
-        back = rule(layer)
-        return layer.result, back
-
-    return run
+    return lambda operation: function(operation, **parameters)
 
 
 def _recurrent(step: Step) -> Run:
@@ -76,15 +61,15 @@ def _recurrent(step: Step) -> Run:
 
     def run(values: Values) -> tuple[Tensor, Back]:
         x, *rest = node.resolve_args(values)
-        layer = recurrent(node, x, rest)
-        back = rule(layer)
-        return layer.z, per_unit(back, layer.z) if step.arriving is Form.RELEVANCE else back
+        op = select_result(run_layers(node.operation, x, rest), node.operation, node.item or 0)
+        back = rule(op)
+        return op.z, per_unit(back, op.z) if step.arriving is Form.RELEVANCE else back
 
     return run
 
 
 def _activation(step: Step) -> Run:
-    """Relevance passes unchanged; per unit of activation that is a factor f(x) / x."""
+    """Build an activation: relevance passes unchanged, per unit of activation times f(x) / x."""
     assert step.operation is not None
     passes = step.arriving is Form.RELEVANCE
     is_relu, keeps_zero = step.node.operation == "relu", step.operation.keeps_zero
@@ -100,44 +85,35 @@ def _activation(step: Step) -> Run:
     return run
 
 
-def _known(step: Step) -> Run | None:
-    """What goes back through an adjoint that is written down; None for others."""
+def _by_vjp(step: Step) -> Run | None:
+    """Build a step whose VJP is hand-written; None for any other."""
     share = _share_of_derivative(step)
 
     def absorbed(values: Values, v: Tensor) -> Absorbed:
         return _back(step, _reader(step)(values)).absorbed(v)
 
-    known = adjoint(step.node, step.routes, absorbed) if share else None
-    if known is None or _converts(step) or _passes(step):
+    run = run_with_vjp(step.node, step.routes, absorbed) if share else None
+    if run is None or _converts(step) or _passes(step):
         return None
-    return known if share == 1 else partial(_shared, known, share)
+    return run if share == 1 else partial(_scaled, run, share)
 
 
-def _shared(known: Adjoint, share: float, values: Values) -> tuple[Any, Back]:
-    """The same with a share of what it gives back."""
-    result, back = known(values)
+def _scaled(run: RunWithVjp, share: float, values: Values) -> tuple[Any, Back]:
+    """Run a step, and scale its backward pass."""
+    result, back = run(values)
     pull = back.pull
     return result, Back(lambda v: tuple(_times(share, part) for part in pull(v)), back.absorbed)
 
 
 def _share_of_derivative(step: Step) -> float:
-    """What part of the derivative a step gives to each input; 0 where it gives something else."""
+    """Return the share of the derivative that a step gives to each input; 0 if it is not one."""
     if step.rule is None:
         return 1.0
-    if step.node.operation != "mul":
-        return 0.0
-    return _OF_PRODUCTS.get(step.rule.definition.function, 0.0)
-
-
-_OF_PRODUCTS: Mapping[Callable[..., Back], float] = {
-    shares.constant_gate: 1.0,
-    shares.constant_statistics: 1.0,
-    shares.uniform: 0.5,
-}
+    return step.rule.definition.derivative_share if step.node.operation == "mul" else 0.0
 
 
 def _times(share: float, part: Tensor) -> Tensor:
-    """The part, which is our own, scaled."""
+    """Scale a tensor that no one else holds."""
     return part * share if torch.is_grad_enabled() else part.mul_(share)
 
 
@@ -146,17 +122,17 @@ def _back(step: Step, traced: Traced) -> Back:
 
 
 def _passes(step: Step) -> bool:
-    """Whether relevance itself passes from each entry of the result to one of the input."""
+    """Tell whether relevance itself passes from each result entry to one input entry."""
     return step.elementwise and step.leaving is Form.RELEVANCE
 
 
 def _converts(step: Step) -> bool:
-    """Whether relevance itself arrives, and relevance per unit leaves."""
+    """Tell whether relevance itself arrives, and relevance per unit leaves."""
     return step.arriving is Form.RELEVANCE and step.leaving is Form.GRADIENT
 
 
 def _traced(step: Step) -> Run:
-    """What goes back through the operation's own derivative, as a rule has it or as it is."""
+    """Build a step that is differentiated by autograd, as a rule has it or as it is."""
     read = _reader(step)
 
     def run(values: Values) -> tuple[Tensor, Back]:
@@ -170,7 +146,7 @@ def _traced(step: Step) -> Run:
 
 
 def _reader(step: Step) -> Callable[[Values], Traced]:
-    """The function from values by name to the operation, run on them."""
+    """Build the function from values by name to the operation, run on them."""
     node, routes, places = step.node, step.routes, step.places
     holds = step.kind == "normalisation" and step.rule and not step.rule.definition.any_named
     if holds and node.operation not in ("mul", "div"):
@@ -181,20 +157,20 @@ def _reader(step: Step) -> Callable[[Values], Traced]:
 
     def read(values: Values) -> Traced:
         x = tuple(values[name] for name in routes)
-        pull = _to_values(node, values) if attends and places == (2,) else None
+        pull = _values_vjp(node, values) if attends and places == (2,) else None
         return trace(function(values), x, places, smooth and smooth(values), pull)
 
     return read
 
 
-def _to_values(node: Node, values: Values) -> Callable[[Tensor], tuple[Tensor]] | None:
-    """The way back of attention to values alone, where it is written down."""
+def _values_vjp(node: Node, values: Values) -> Callable[[Tensor], tuple[Tensor]] | None:
+    """Return the hand-written VJP of attention by its values alone, where there is one."""
     args = node.resolve_args(values)
-    return None if stands_in(args[0]) else values_alone(*args, **node.resolve_kwargs(values))
+    return None if is_stand_in(args[0]) else values_vjp(*args, **node.resolve_kwargs(values))
 
 
 def _function(node: Node, step: Step) -> Callable[[Values], Callable[..., Tensor]]:
-    """From values to the operation as a function of the inputs that receive relevance."""
+    """Build the function from values to the operation, as a function of the routed inputs."""
     node = _with_slots(node, step.places) if step.places else node
     slots = [str(place) for place in step.places] if step.places else step.routes
     others = [name for name in node.inputs if name not in slots]
@@ -207,7 +183,7 @@ def _function(node: Node, step: Step) -> Callable[[Values], Callable[..., Tensor
 
 
 def _with_slots(node: Node, places: tuple[int, ...]) -> Node:
-    """The same with a name of its own for each of these arguments: one value may be several."""
+    """Give each argument slot a unique name: the same value may fill several."""
     args = tuple(Ref(str(i)) if i in places else arg for i, arg in enumerate(node.args))
     return replace(node, args=args)
 
@@ -215,25 +191,26 @@ def _with_slots(node: Node, places: tuple[int, ...]) -> Node:
 def _derivative(step: Step, traced: Traced) -> Back:
     relevance = step.leaving is Form.RELEVANCE
     if step.principle is Principle.CHOICE:
-        return shares.choice(traced) if relevance else shares.chosen(traced)
-    return shares.copied(traced) if relevance else shares.linear(traced)
+        return nonlinear.choice(traced) if relevance else nonlinear.chosen(traced)
+    return nonlinear.copied(traced) if relevance else nonlinear.linear(traced)
 
 
 def _unchanged(traced: Traced) -> Back:
-    """Relevance itself passes an operation on each entry as it passes an activation.
+    """Pass relevance itself through an elementwise operation, as through an activation.
 
-    Divided by the values there, it would be lost or without bound where these are near zero.
+    Divided by the values, it would be lost or unbounded where these are near zero.
     """
     shape = traced.x[0].shape
     return Back(lambda r: (r.sum_to_size(shape),), lambda r: {})
 
 
 def per_unit(back: Back, z: Tensor) -> Back:
-    """A way back for relevance per unit of z, made one for relevance itself."""
+    """Convert a backward pass of relevance per unit of z to one of relevance itself."""
 
     def absorbed(r: Tensor) -> Absorbed:
         c = r / stabilise(z, STABILISER)
-        found = dict(back.absorbed(c))
-        return {**found, "stabiliser": found.get("stabiliser", 0) + c * signed(z, STABILISER)}
+        amounts = dict(back.absorbed(c))
+        lost = c * signed(z, STABILISER)
+        return {**amounts, "stabiliser": amounts.get("stabiliser", 0) + lost}
 
     return Back(lambda r: back.pull(r / stabilise(z, STABILISER)), absorbed)

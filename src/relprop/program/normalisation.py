@@ -1,7 +1,7 @@
-"""Normalisations with their statistics held constant: the linear map that is left, and its adjoint.
+"""Normalisations with their statistics held constant: the linear map that is left, and its VJP.
 
-x  (batch, *features)   `parts` is its shape as the normalisation sees it, `dims` what it takes
-                        together; scale, weight and bias broadcast to `parts`
+x  (batch, *features)   `grouped` is its shape in which statistics are taken, over `dims`;
+                        scale, weight and bias broadcast to `grouped`
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from ..rules.autodiff import Traced
 
 
 def hold(operation: str, x: Tensor, rest: Sequence[Any]) -> Traced:
-    """A normalisation of x, run, as the map that is left when its statistics are those of x."""
+    """Run a normalisation of x, as the linear map that is left with the statistics of x held."""
     return _HELD[operation](x, *rest)
 
 
@@ -28,7 +28,7 @@ def _layer_norm(
 ) -> Traced:
     z, _, scale = torch.native_layer_norm(x, shape, weight, bias, eps)
     dims = tuple(range(-len(shape), 0))
-    if torch.is_grad_enabled():  # torch does not differentiate its own
+    if torch.is_grad_enabled():  # torch does not differentiate native_layer_norm's own scale
         scale = _scale(x, dims, eps)
     return _held(x, x.shape, scale, weight, bias, dims, z)
 
@@ -53,11 +53,11 @@ def _group_norm(
     eps: float = 1e-5,
     cudnn: bool = True,
 ) -> Traced:
-    parts = (len(x), groups, x.shape[1] // groups, *x.shape[2:])
-    dims = tuple(range(2, len(parts)))
-    scale = _scale(x.reshape(parts), dims, eps)
-    weight, bias = (_along(t, (groups, -1), len(parts)) for t in (weight, bias))
-    return _held(x, parts, scale, weight, bias, dims)
+    grouped = (len(x), groups, x.shape[1] // groups, *x.shape[2:])
+    dims = tuple(range(2, len(grouped)))
+    scale = _scale(x.reshape(grouped), dims, eps)
+    weight, bias = (_along(t, (groups, -1), len(grouped)) for t in (weight, bias))
+    return _held(x, grouped, scale, weight, bias, dims)
 
 
 def _instance_norm(
@@ -88,7 +88,7 @@ def _scale(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
 
 
 def _along(value: Tensor | None, channels: tuple[int, ...], ndim: int) -> Tensor | None:
-    """One value a channel, of a shape that broadcasts to (batch, *channels, ...)."""
+    """Reshape one value per channel so that it broadcasts to (batch, *channels, ...)."""
     return value if value is None else value.reshape(*channels, *[1] * (ndim - 1 - len(channels)))
 
 
@@ -99,36 +99,43 @@ def _affine(u: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
 
 def _held(
     x: Tensor,
-    parts: Sequence[int],
+    grouped: Sequence[int],
     scale: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
     centred: tuple[int, ...] = (),
     z: Tensor | None = None,
 ) -> Traced:
-    """Of z = (x - mean x) s w + b with s held: J^T c = s w c, less its mean.
+    """Build z = (x - mean x) s w + b with s held constant: J^T c = s w c, less its mean.
 
-    centred  the dimensions of the mean; none: z = x s w + b
+    Args:
+        x: Input (batch, *features).
+        grouped: Shape of x in which statistics are taken.
+        scale: s, of a shape that broadcasts to `grouped`.
+        weight: w, or None.
+        bias: b, or None.
+        centred: Dimensions of the mean; none: z = x s w + b.
+        z: The result, if it is known.
     """
     shape, dtype = x.shape, x.dtype
 
-    def even(u: Tensor, own: bool = False) -> Tensor:
+    def centre(u: Tensor, overwrite: bool = False) -> Tensor:
         if not centred:
             return u
         mean = u.mean(centred, keepdim=True)
-        return u.sub_(mean) if own else u - mean
+        return u.sub_(mean) if overwrite else u - mean
 
     def function(u: Tensor) -> Tensor:
-        return _affine(even(u.reshape(parts)) * scale, weight, bias).reshape(u.shape)
+        return _affine(centre(u.reshape(grouped)) * scale, weight, bias).reshape(u.shape)
 
-    def adjoint(c: Tensor) -> tuple[Tensor, ...]:
-        own = not torch.is_grad_enabled()
-        pulled = _affine(c.reshape(parts), weight, None)
-        in_place = own and weight is not None and pulled.dtype is scale.dtype
+    def vjp(c: Tensor) -> tuple[Tensor, ...]:
+        overwrite = not torch.is_grad_enabled()
+        pulled = _affine(c.reshape(grouped), weight, None)
+        in_place = overwrite and weight is not None and pulled.dtype is scale.dtype
         pulled = pulled.mul_(scale) if in_place else pulled * scale
-        return (even(pulled, own).reshape(shape).to(dtype),)
+        return (centre(pulled, overwrite).reshape(shape).to(dtype),)
 
-    return Traced(function, function, (x,), function(x) if z is None else z, (0,), adjoint)
+    return Traced(function, function, (x,), function(x) if z is None else z, (0,), vjp)
 
 
 _HELD: Mapping[str, Callable[..., Traced]] = {

@@ -1,6 +1,6 @@
-"""The program: a plan made ready to run: forward, then relevance back to where it is taken.
+"""The program: the executable form of a plan. Runs forward, then carries relevance backward.
 
-Each step runs its operation and returns its way back, which is dropped as soon as it was walked.
+Each step runs its operation and returns its backward pass, which is dropped as soon as it has run.
 Plain torch operations; the model is not touched.
 """
 
@@ -9,86 +9,106 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from ..plan.plan import Plan, Step
-from ..rules.backward import (
-    Absorbed,
-    Absorbs,
-    Back,
-    Form,
-    Pull,
-    Release,
-    nothing_to_release,
-    relevance,
-)
-from .accumulate import Part, added_up
-from .liveness import Ready, make_ready
-from .weight_cache import KeptWeights
+from ..rules.backward import Absorbed, Absorbs, Back, Form, Pull, Release, nothing_to_release
+from .liveness import ScheduledStep, schedule
+from .weight_cache import WeightCache
 
-# A step and its way back: the fields of `Back`.
-Way = tuple[Ready, Pull, Absorbs, Release, Pull | None]
+
+class BackwardStep(NamedTuple):
+    """A step that ran, and the fields of its `Back`."""
+
+    scheduled: ScheduledStep
+    pull: Pull
+    absorbed: Absorbs
+    release: Release
+    in_place: Pull | None
+
+
+class Contribution(NamedTuple):
+    """What one step gives to one of its inputs.
+
+    Attributes:
+        owned: Whether nobody else holds the tensor, so that it may be overwritten.
+    """
+
+    tensor: Tensor
+    form: Form
+    owned: bool
 
 
 @dataclass
 class Trace:
-    """One forward pass: its output, and the way back.
+    """One forward pass: its output, and what the backward pass needs.
 
-    parts    the steps in a few runs of them, in order: each gives their ways, in order, once
-    values   what the model holds, and those that the way back needs: where relevance is taken,
-             where two forms of it meet, and those that were asked for
-    anew     runs the same once more
+    Attributes:
+        output: The model's output.
+        segments: Functions that return the backward steps of a few runs of steps, in order. Each
+            is called once, unless the trace is needed again.
+        values: The model's parameters and inputs, and the values that the backward pass needs:
+            where relevance is taken, where two forms of it meet, and those that were asked for.
+        rerun: Runs the same forward pass once more.
     """
 
     output: Tensor
-    parts: list[Callable[[], list[Way]]]
+    segments: list[Callable[[], list[BackwardStep]]]
     values: dict[str, Any]
-    anew: Callable[[], "Trace"]
+    rerun: Callable[[], "Trace"]
 
 
-class Watcher(Protocol):
-    """Looks at relevance on its way back, and may change it."""
+class Observer(Protocol):
+    """Looks at relevance during the backward pass, and may change it."""
 
     def arrived(self, name: str, v: Tensor, form: Form, value: Any) -> Tensor:
-        """What arrived at a value whose number was asked for; what it returns goes on."""
+        """Look at what arrived at a value; what this returns goes on."""
 
     def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
-        """A step took v, gave these parts to its routes, and absorbed what that function says."""
+        """Look at a step that took v, gave these parts to its routes, and absorbed the rest."""
 
 
 class Program:
-    """A plan with everything looked up that does not change from run to run."""
+    """A plan whose steps are lowered, once for all runs."""
 
-    def __init__(self, plan: Plan, kin: "Program | None" = None) -> None:
-        """The program of a plan; `kin` has steps of the same names, and weights kept for both."""
+    def __init__(self, plan: Plan, shares_weights_with: "Program | None" = None) -> None:
+        """Lower a plan.
+
+        Args:
+            plan: The plan.
+            shares_weights_with: Another program with steps of the same names, whose cache of
+                derived weights serves both.
+        """
+        other = shares_weights_with
         self.plan = plan
-        self._weights: KeptWeights = kin._weights if kin else KeptWeights(plan)
-        self._steps = make_ready(plan, self._weights)
+        self.sources = [name for name in plan.sources if name in plan.forms]
+        self._weights: WeightCache = other._weights if other else WeightCache(plan)
+        self._steps = schedule(plan, self._weights)
 
     def run(
         self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], values: dict[str, Any]
-    ) -> Iterator[tuple[Ready, Back | None]]:
+    ) -> Iterator[tuple[ScheduledStep, Back | None]]:
         """Run the model step by step into `values`, which the caller may change between steps.
 
-        inputs  label -> tensor                 state  its parameters and buffers, by value name
+        Args:
+            inputs: Input tensors by label.
+            state: The model's parameters and buffers by value name.
+            values: Receives all values by name.
         """
-        fixed = self._given(inputs, state)
-        values.update(fixed)
-        self._weights.forget_stale(fixed)
-        for ready in self._steps:
-            values[ready.step.name], back = ready.run(values)
-            yield ready, back
-        self._weights.note(fixed)
-
-    def _given(
-        self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor]
-    ) -> Mapping[str, Any]:
         graph = self.plan.graph
-        named = {name: inputs[label] for label, name in graph.inputs.items()}
-        return {**state, **graph.constants, **named}
+        for label, name in graph.inputs.items():
+            values[name] = inputs[label]
+        values.update(state)
+        values.update(graph.constants)
+        initial = dict(values)
+        self._weights.invalidate_stale(initial)
+        for scheduled in self._steps:
+            values[scheduled.step.name], back = scheduled.run(values)
+            yield scheduled, back
+        self._weights.record_numbers(initial)
 
     def forward(
         self,
@@ -98,127 +118,159 @@ class Program:
         account: bool = False,
         recompute: bool = False,
     ) -> Trace:
-        """Run the model, and keep what the way back needs, and the values of the names in `keep`.
+        """Run the model, and keep what the backward pass needs.
 
-        account    keep what the ledger needs as well: every value, and all `absorbed` refers to
-        recompute  keep values at a few places alone, and run what is between them on the way back
+        Args:
+            inputs: Input tensors by label.
+            state: The model's parameters and buffers by value name.
+            keep: Names of further values to keep.
+            account: Keep what the ledger needs as well: every value, and what `absorbed` reads.
+            recompute: Keep values at a few places alone, and run the steps between them again in
+                the backward pass (gradient checkpointing).
         """
         values: dict[str, Any] = {}
         length = math.isqrt(len(self._steps)) if recompute else len(self._steps)
-        ways: list[Way] = []
-        parts: list[Callable[[], list[Way]]] = [lambda: ways]
-        if recompute:
-            parts = [partial(self._run_again, self._given(inputs, state), 0, 1)]
-        for i, (ready, back) in enumerate(self.run(inputs, state, values)):
+        steps: list[BackwardStep] = []
+        segments: list[Callable[[], list[BackwardStep]]] = [lambda: steps]
+        for i, (scheduled, back) in enumerate(self.run(inputs, state, values)):
+            if recompute and i == 0:
+                before = {n: v for n, v in values.items() if n != scheduled.step.name}
+                segments = [partial(self._run_again, before, 0, 1)]
             if back is not None and not recompute:
-                ways.append(_way(ready, back, account))
+                steps.append(_backward_step(scheduled, back, account))
             if not account:
-                _drop(ready.last_used, values, keep)
+                for name in scheduled.last_used:
+                    if name not in keep:
+                        del values[name]
             if recompute and i % length == 0:
-                parts.append(partial(self._run_again, dict(values), i + 1, i + 1 + length))
+                segments.append(partial(self._run_again, dict(values), i + 1, i + 1 + length))
         output = values[self.plan.graph.output].contiguous()  # as the model's own is
-        return Trace(output, parts, values, lambda: self.forward(inputs, state, keep, account))
+        return Trace(output, segments, values, lambda: self.forward(inputs, state, keep, account))
 
-    def _run_again(self, before: Mapping[str, Any], start: int, stop: int) -> list[Way]:
-        """The ways back of some steps, from the values before them."""
-        values, ways = dict(before), list[Way]()
-        for ready in self._steps[start:stop]:
-            values[ready.step.name], back = ready.run(values)
+    def _run_again(self, before: Mapping[str, Any], start: int, stop: int) -> list[BackwardStep]:
+        """Run some steps again, from the values before them."""
+        values, steps = dict(before), list[BackwardStep]()
+        for scheduled in self._steps[start:stop]:
+            values[scheduled.step.name], back = scheduled.run(values)
             if back is not None:
-                ways.append(_way(ready, back, account=False))
-            _drop(ready.last_used, values)
-        return ways
+                steps.append(_backward_step(scheduled, back, account=False))
+            for name in scheduled.last_used:
+                del values[name]
+        return steps
 
     def backward(
         self,
         trace: Trace,
         c: Tensor,
-        watchers: Sequence[Watcher] = (),
+        observers: Sequence[Observer] = (),
         again: bool = False,
         functional: bool = False,
     ) -> dict[str, Tensor]:
-        """Relevance at each source, for c, the relevance per unit of the output, of its shape.
+        """Carry relevance from the output to each source.
 
-        again       the trace will be walked once more; if not, it is freed on the way
-        functional  nothing that arrives is written into: for torch.func.vmap and torch.compile
+        Args:
+            trace: The forward pass.
+            c: Initial relevance per unit of output, of the output's shape.
+            observers: Look at relevance on its way.
+            again: The trace serves another backward pass; if not, it is freed on the way.
+            functional: Overwrite nothing: for torch.func.vmap and torch.compile.
+
+        Returns:
+            Relevance by source.
         """
-        last = not again and not torch.is_grad_enabled()
-        apart = not (watchers or functional or torch.is_grad_enabled())  # nobody sees a tensor
-        waiting, values = defaultdict[str, list[Part]](list), trace.values
-        waiting[self.plan.graph.output].append((c, Form.GRADIENT, False))
-        for ready, pull, absorbed, release, in_place in self._ways_back(trace, again):
-            step, leaving, own = ready.step, ready.step.leaving, apart and ready.own
-            v = self._arrived(step.name, waiting.pop(step.name), values, watchers, last)
-            if last and not ready.given_out:
+        tracked = torch.is_grad_enabled()
+        last, plan = not again and not tracked, self.plan
+        unseen = not (observers or functional or tracked)  # nobody else holds what is passed on
+        waiting = defaultdict[str, list[Contribution]](list)
+        waiting[plan.graph.output].append(Contribution(c, Form.GRADIENT, False))
+        for scheduled, pull, absorbed, release, in_place in _reversed_steps(trace, again):
+            step, owned = scheduled.step, unseen and scheduled.gives_own
+            v = self._arrived(step.name, waiting.pop(step.name), trace.values, observers, last)
+            if last and not scheduled.aliases_output:
                 release()
-            pulled = in_place(v) if in_place and apart and ready.overwrites else pull(v)
+            pulled = in_place(v) if in_place and unseen and scheduled.overwrites else pull(v)
             parts = pulled if isinstance(pulled, tuple) else (pulled,)
-            assert leaving is not None
+            assert step.leaving is not None
             for route, part in zip(step.routes, parts, strict=True):
-                waiting[route].append((part, leaving, own))
-            for watcher in watchers:
-                watcher.passed(step, absorbed, v, parts)
+                waiting[route].append(Contribution(part, step.leaving, owned))
+            for observer in observers:
+                observer.passed(step, absorbed, v, parts)
             del pull, absorbed, release, in_place, v, pulled, parts
-        return {
-            name: self._at_source(name, waiting[name], values, watchers, last)
-            for name in self.taken
-        }
-
-    def _ways_back(self, trace: Trace, again: bool) -> Iterator[Way]:
-        """Each step's, from the last to the first; it is freed with the step, unless `again`."""
-        parts = list(trace.parts) if again else trace.parts
-        while parts:
-            ways = parts.pop()()
-            ways = list(ways) if again else ways
-            while ways:
-                yield ways.pop()
-
-    @property
-    def taken(self) -> Sequence[str]:
-        """Names of the values at which relevance is taken."""
-        return [name for name in self.plan.sources if name in self.plan.forms]
-
-    def _at_source(
-        self,
-        name: str,
-        parts: list[Part],
-        values: Mapping[str, Any],
-        watchers: Sequence[Watcher],
-        in_place: bool,
-    ) -> Tensor:
-        v = self._arrived(name, parts, values, watchers, in_place)
-        found = relevance(v, self.plan.forms[name], values[name])
-        return found.to(values[name].dtype).contiguous()  # also under autocast
+        relevances = {}
+        for name in self.sources:
+            value = trace.values[name]
+            v = self._arrived(name, waiting[name], trace.values, observers, last)
+            v = value * v if plan.forms[name] is Form.GRADIENT else v
+            relevances[name] = v.to(value.dtype).contiguous()  # also under autocast
+        return relevances
 
     def _arrived(
         self,
         name: str,
-        parts: list[Part],
+        contributions: list[Contribution],
         values: Mapping[str, Any],
-        watchers: Sequence[Watcher],
+        observers: Sequence[Observer],
         in_place: bool,
     ) -> Tensor:
-        """The sum of what arrived at a value, in the one form that is expected there."""
-        form = self.plan.forms[name]
-        total = added_up(parts, form, values.get(name), in_place)
-        for watcher in watchers:
-            total = watcher.arrived(name, total, form, values.get(name))
+        """Add up what arrived at a value, in the one form that is expected there."""
+        form, (first, *others) = self.plan.forms[name], contributions
+        if not others and first.form is form:
+            total = first.tensor
+        else:
+            total = _accumulate(contributions, form, values.get(name), in_place)
+        for observer in observers:
+            total = observer.arrived(name, total, form, values.get(name))
         return total
 
 
-def _drop(names: Sequence[str], values: dict[str, Any], keep: Container[str] = ()) -> None:
-    """Free those of these values that are not to be kept."""
-    for name in names:
-        if name not in keep:
-            del values[name]
+def _reversed_steps(trace: Trace, again: bool) -> Iterator[BackwardStep]:
+    """Yield each step, from the last to the first; it is freed with the step, unless `again`."""
+    segments = list(trace.segments) if again else trace.segments
+    while segments:
+        steps = segments.pop()()
+        steps = list(steps) if again else steps
+        while steps:
+            yield steps.pop()
 
 
-def _way(ready: Ready, back: Back, account: bool) -> Way:
-    """A way back; without what it keeps for the ledger alone, or without what overwrites that."""
-    pull, absorbed, release, in_place = back
+def _accumulate(
+    contributions: Sequence[Contribution], form: Form, value: Tensor | None, in_place: bool
+) -> Tensor:
+    """Add up contributions in one form, if possible in the memory of one of them.
+
+    Args:
+        contributions: What the consumers of a value give to it.
+        form: The form of the sum.
+        value: The value; needed where forms are mixed.
+        in_place: Whether a sum of two, which is a new tensor, may be overwritten, too.
+    """
+    if form is Form.RELEVANCE:
+        contributions = [_as_relevance(one, value) for one in contributions]
+    first, *others = sorted(contributions, key=lambda one: not one.owned)
+    total, owned = first.tensor, first.owned
+    for tensor, _, _ in others:
+        fits = owned and tensor.shape == total.shape and tensor.dtype is total.dtype
+        total = total.add_(tensor) if fits else total + tensor
+        owned = owned or in_place
+    return total
+
+
+def _as_relevance(contribution: Contribution, value: Tensor | None) -> Contribution:
+    if contribution.form is Form.RELEVANCE:
+        return contribution
+    assert value is not None
+    return Contribution(value * contribution.tensor, Form.RELEVANCE, False)
+
+
+def _backward_step(scheduled: ScheduledStep, back: Back, account: bool) -> BackwardStep:
+    """Keep the backward pass of a step.
+
+    For the ledger nothing is overwritten, as `absorbed` reads it later. Without one, `absorbed` and
+    all it holds is dropped.
+    """
     if account:
-        return ready, pull, absorbed, nothing_to_release, None
-    return ready, pull, _not_accounted, release, in_place
+        return BackwardStep(scheduled, back.pull, back.absorbed, nothing_to_release, None)
+    return BackwardStep(scheduled, back.pull, _not_accounted, back.release, back.in_place)
 
 
 def _not_accounted(v: Tensor) -> Absorbed:

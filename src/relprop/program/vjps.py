@@ -1,7 +1,7 @@
-"""Adjoints of the operations that models are full of, written down: linear ones and a maximum.
+"""Hand-written VJPs of frequent operations: linear ones, and max pooling.
 
-autograd has them too; to record each operation by itself for it costs more than many of them do,
-and keeps what they do not need. What is not here goes through autograd: see `traced`.
+Autograd has them, too, but recording one operation at a time for it costs more than many of them
+take, and keeps tensors alive that they do not need. All others go through `rules.autodiff`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,29 +13,39 @@ from torch import Tensor
 
 from ..graph.ir import Node, Ref, Values
 from ..rules.backward import Absorbed, Absorbs, Back, Pull
+from .lower_layers import with_defaults
 
 Make = Callable[[Sequence[Any], Mapping[str, Any], Sequence[int]], Pull]
-Adjoint = Callable[[Values], tuple[Any, Back]]
+RunWithVjp = Callable[[Values], tuple[Any, Back]]
 
 
-def adjoint(
+def run_with_vjp(
     node: Node, routes: Sequence[str], absorbed: Callable[[Values, Tensor], Absorbed]
-) -> Adjoint | None:
-    """Runs an operation on values: its result, and its adjoint for these inputs as the way back.
+) -> RunWithVjp | None:
+    """Build the function that runs an operation, and gives its VJP as its backward pass.
 
-    absorbed  from values, and what arrives, to what is absorbed
-    None if the adjoint is not known.
+    Args:
+        node: The operation.
+        routes: Names of the inputs that receive relevance.
+        absorbed: Takes values and what arrives, and returns what is absorbed.
+
+    Returns:
+        None if there is no VJP here.
     """
     if node.operation == "max_pool2d" and not node.kwargs:
         return lambda values: _max_pool2d(partial(absorbed, values), *node.resolve_args(values))
-    make = _ADJOINTS.get(node.operation)
+    make = _VJPS.get(node.operation)
     args = node.args[0] if node.operation == "cat" else node.args
     names = [arg.name if isinstance(arg, Ref) else "" for arg in args]
     if make is None or any(names.count(name) != 1 for name in routes):
-        return None  # not known, or one value stands at several places
+        return None  # none is written, or one value fills several slots
     places = [names.index(name) for name in routes]
-    target, kwargs = node.target, node.kwargs
-    arguments, named = node.resolve_args, node.resolve_kwargs
+    target, arguments, named, kwargs = (
+        node.target,
+        node.resolve_args,
+        node.resolve_kwargs,
+        node.kwargs,
+    )
 
     def run(values: Values) -> tuple[Any, Back]:
         args = arguments(values)
@@ -46,35 +56,30 @@ def adjoint(
 
 
 def _max_pool2d(absorbed: Absorbs, x: Tensor, *args: Any) -> tuple[Tensor, Back]:
-    kernel, stride, padding, dilation, ceil = _filled(args, [None, [], 0, 1, False])
+    kernel, stride, padding, dilation, ceil = with_defaults(args, [None, [], 0, 1, False])
     options = (kernel, stride or kernel, padding, dilation, ceil)
     y, indices = torch.ops.aten.max_pool2d_with_indices(x, *options)
-    winners = indices.int()  # kept until the way back; torch takes none but long ones
+    winners = indices.int()  # half the memory; the backward pass converts them to long
     shape, strides = x.shape, x.stride()
     back = torch.ops.aten.max_pool2d_with_indices_backward
     channels_last = y.ndim == 4 and y.stride(1) == 1
-    room: list[Tensor] = []
+    buffers: list[Tensor] = []
 
     def laid_out(c: Tensor) -> Tensor:
-        """In the layout of y: torch would copy its own result, too. Not by memory_format: vmap."""
+        """Match y's memory format, else torch copies. vmap does not support `memory_format=`."""
         return c.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) if channels_last else c
 
     def pull(c: Tensor) -> tuple[Tensor]:
-        like = c.new_empty_strided(shape, strides)  # only its layout is read
+        like = c.new_empty_strided(shape, strides)  # only its strides are read
         return (back(laid_out(c), like, *options, winners.long()),)
 
     def in_place(c: Tensor) -> tuple[Tensor]:
-        if not room:
-            room.extend([c.new_empty_strided(shape, strides), winners.long()])
-        like, long = room
+        if not buffers:
+            buffers.extend([c.new_empty_strided(shape, strides), winners.long()])
+        like, long = buffers
         return (back.grad_input(laid_out(c), like, *options, long, grad_input=like),)
 
     return y, Back(pull, absorbed, in_place=in_place)
-
-
-def _filled(given: Sequence[Any], defaults: list[Any]) -> list[Any]:
-    """Positional arguments, with defaults for those that were left out."""
-    return [*given, *defaults[len(given) :]]
 
 
 def _reshaped(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
@@ -117,7 +122,7 @@ def _scaled(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int
 
 
 def _summed(c: Tensor, like: tuple[torch.Size, torch.dtype]) -> Tensor:
-    """Summed over what was broadcast, in that dtype. To ask costs less than to call torch."""
+    """Sum over broadcast dimensions, in that dtype. The checks cost less than calls of torch."""
     shape, dtype = like
     total = c if c.shape == shape else c.sum_to_size(shape)
     return total if total.dtype is dtype else total.to(dtype)
@@ -134,14 +139,14 @@ def _selected(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[i
 
 
 def _sliced(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    x, dim, start, end, step = _filled(args, [None, 0, None, None, 1])
+    x, dim, start, end, step = with_defaults(args, [None, 0, None, None, 1])
     start, end = 0 if start is None else start, x.shape[dim] if end is None else end
     shape = x.shape
     return lambda c: (torch.ops.aten.slice_backward(c, shape, dim, start, end, step),)
 
 
 def _mean(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    x, dims, keep = _filled(args, [None, None, False])
+    x, dims, keep = with_defaults(args, [None, None, False])
     found = range(x.ndim) if not dims and dims != 0 else [dims] if isinstance(dims, int) else dims
     shape, all_dims = x.shape, sorted(dim % x.ndim for dim in found)
     count = 1
@@ -157,7 +162,7 @@ def _mean(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int])
 
 
 def _cat(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    tensors, dim = _filled(args, [None, 0])
+    tensors, dim = with_defaults(args, [None, 0])
     sizes = [0 if tensor.shape == (0,) else tensor.shape[dim] for tensor in tensors]
 
     def pull(c: Tensor) -> tuple[Tensor, ...]:
@@ -167,7 +172,7 @@ def _cat(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) 
     return pull
 
 
-_ADJOINTS: Mapping[str, Make] = {
+_VJPS: Mapping[str, Make] = {
     **dict.fromkeys(
         ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "_unsafe_view"),
         _reshaped,

@@ -1,8 +1,9 @@
-"""Weights that rules derive, kept from run to run for as long as the model's do not change.
+"""Caches the weights that rules derive (W^+, folded BatchNorm) while the model's do not change.
 
-What they were made from is compared at the next run: identity, version and layout of each tensor.
-Since an edit through `.data` leaves no version behind, so are numbers: of a vector all of them, of
-a larger tensor a random projection of each row. That does not see an edit below a row's rounding.
+An entry is invalid when a tensor that it was made from differs in identity, version or memory
+format. An edit through `.data` leaves no version behind, so numbers are compared, too: all of a
+vector, and of a larger tensor one random projection of each row. Edits smaller than the rounding of
+a row's projection go unnoticed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,120 +17,133 @@ from torch import Tensor, nn
 from ..graph.ir import Graph, Values
 from ..graph.ops import Principle, operation_of
 from ..plan.plan import Plan
-from ..rules.layer import Weights
 from ..rules.linear_maps import LinearMap
+from ..rules.weights import Weights
 
 Layer = tuple[LinearMap, Weights]
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
-    """A layer, and what it was made from.
+class CachedLayer:
+    """A layer, and a fingerprint of what it was made from.
 
-    names       of the tensors, among the graph's values
-    identities  of each: where it is, its version, shape and type
-    numbers     projections of them; None as long as nothing was derived
+    Attributes:
+        layer: Its geometry and weights.
+        sources: Names of the parameters, buffers and constants that it was made from.
+        identities: The identity of each of them.
+        numbers: Projections of them; None as long as nothing was derived from them.
     """
 
     layer: Layer
-    names: tuple[str, ...]
+    sources: tuple[str, ...]
     identities: tuple[Any, ...]
     numbers: Tensor | None = None
 
 
-class KeptWeights:
-    """The layers of a plan, by step. Programs of the same steps may share it, and threads."""
+class WeightCache:
+    """The layers of a plan by step. Programs with the same steps and threads may share it."""
 
     def __init__(self, plan: Plan) -> None:
-        self._entries_of = _entries_of(plan.graph)
-        self._kept: dict[str, Kept] = {}
+        self._sources_of = _sources_of(plan.graph)
+        self._cached: dict[str, CachedLayer] = {}
 
     def layer(
         self, step: str, names: Sequence[str], values: Values, make: Callable[[], Layer]
     ) -> Layer:
-        """The layer of a step: the one that is kept, or a new one.
+        """Return the layer of a step, from the cache or made.
 
-        names  of the values that it is made from
+        Args:
+            step: The step's name.
+            names: The values that the layer is made from.
+            values: All values by name.
+            make: Makes the layer.
         """
-        if torch.is_grad_enabled() or any(stands_in(values[name]) for name in names):
+        if torch.is_grad_enabled() or _has_stand_ins(values, names):
             return make()  # its weights may have a history, or be part of what is compiled
-        kept = self._kept.get(step)
-        if kept is not None:
-            return kept.layer
+        cached = self._cached.get(step)
+        if cached is not None:
+            return cached.layer
         layer = make()
-        if all(name in self._entries_of for name in names):
-            wholes = tuple(dict.fromkeys(w for name in names for w in self._entries_of[name]))
-            identities = tuple(_identity(values[name]) for name in wholes)
-            if not _lies_within(names, wholes, values):  # else it follows them by itself
-                layer = layer[0], replace(layer[1], made=True)
-            self._kept[step] = Kept(layer, wholes, identities)
+        if all(name in self._sources_of for name in names):
+            sources = tuple(dict.fromkeys(s for name in names for s in self._sources_of[name]))
+            if not _share_memory(names, sources, values):  # else changes show by themselves
+                layer = layer[0], replace(layer[1], computed=True)
+            identities = tuple(_identity(values[name]) for name in sources)
+            self._cached[step] = CachedLayer(layer, sources, identities)
         return layer
 
-    def forget_stale(self, values: Values) -> None:
-        """Before a run: forget the layers whose weights are no longer what they were made from."""
-        if any(map(stands_in, values.values())):
+    def invalidate_stale(self, values: Values) -> None:
+        """Drop the layers whose sources changed. Called before each run."""
+        if _has_stand_ins(values, values):
             return
-        for key, kept in list(self._kept.items()):
-            if kept.identities != tuple(_identity(values[name]) for name in kept.names):
-                self._kept.pop(key, None)
-        known = {key: kept for key, kept in self._kept.items() if kept.numbers is not None}
-        if not known:
+        for step, cached in list(self._cached.items()):
+            for name, identity in zip(cached.sources, cached.identities, strict=True):
+                if _identity(values[name]) != identity:
+                    self._cached.pop(step, None)
+                    break
+        self._compare_numbers(values)
+
+    def _compare_numbers(self, values: Values) -> None:
+        derived = {step: c for step, c in self._cached.items() if c.numbers is not None}
+        if not derived:
             return
-        now = torch.cat([_numbers(kept, values) for kept in known.values()])
-        if not torch.equal(now, torch.cat([kept.numbers for kept in known.values()])):  # type: ignore[misc]
-            for key in known:
-                self._kept.pop(key, None)
+        now = torch.cat([_numbers(cached, values) for cached in derived.values()])
+        if not torch.equal(now, torch.cat([c.numbers for c in derived.values()])):  # type: ignore[misc]
+            for step in derived:
+                self._cached.pop(step, None)
 
-    def note(self, values: Values) -> None:
-        """After a run: note the numbers that weights were derived from."""
-        new = {
-            key: kept
-            for key, kept in list(self._kept.items())
-            if kept.numbers is None and kept.names and kept.layer[1].derived
-        }
-        if not new or any(map(stands_in, values.values())):
-            return
-        for key, kept in new.items():
-            self._kept[key] = replace(kept, numbers=_numbers(kept, values))
+    def record_numbers(self, values: Values) -> None:
+        """Record the numbers that weights were derived from. Called after each run."""
+        for step, cached in list(self._cached.items()):
+            new = cached.numbers is None and cached.sources and cached.layer[1].derived
+            if new and not _has_stand_ins(values, values):
+                self._cached[step] = replace(cached, numbers=_numbers(cached, values))
 
 
-def _entries_of(graph: Graph) -> Mapping[str, tuple[str, ...]]:
-    """Value -> the parameters, buffers and constants that it is, or whose entries it is."""
-    found: dict[str, tuple[str, ...]] = {n: (n,) for n in (*graph.state, *graph.constants)}
+def _sources_of(graph: Graph) -> Mapping[str, tuple[str, ...]]:
+    """Map each value to the parameters, buffers and constants that it consists of entries of."""
+    sources: dict[str, tuple[str, ...]] = {n: (n,) for n in (*graph.state, *graph.constants)}
     for node in graph.nodes:
         operation = operation_of(node)
-        takes = operation is not None and operation.principle is Principle.SELECTION
-        if takes and node.inputs and all(name in found for name in node.inputs):
-            found[node.name] = tuple(whole for name in node.inputs for whole in found[name])
-    return found
+        selects = operation is not None and operation.principle is Principle.SELECTION
+        if selects and node.inputs and all(name in sources for name in node.inputs):
+            sources[node.name] = tuple(s for name in node.inputs for s in sources[name])
+    return sources
 
 
-def _lies_within(names: Sequence[str], wholes: Sequence[str], values: Values) -> bool:
-    """Whether values lie in the memory of others, and are no copies of their entries."""
-    places = {values[name].untyped_storage().data_ptr() for name in wholes}
-    return all(values[name].untyped_storage().data_ptr() in places for name in names)
-
-
-def stands_in(value: Any) -> bool:
-    """Whether it is no plain tensor but a stand-in, that torch.compile follows a program by."""
-    return type(value) not in _PLAIN and isinstance(value, Tensor)
+def _share_memory(names: Sequence[str], sources: Sequence[str], values: Values) -> bool:
+    """Tell whether values are views of their sources, and no copies of their entries."""
+    storages = {values[name].untyped_storage().data_ptr() for name in sources}
+    return all(values[name].untyped_storage().data_ptr() in storages for name in names)
 
 
 _PLAIN = {Tensor, nn.Parameter}
 
 
+def is_stand_in(value: Any) -> bool:
+    """Tell whether a value is a fake or traced tensor, by which torch.compile follows a program."""
+    return type(value) not in _PLAIN and isinstance(value, Tensor)
+
+
+def _has_stand_ins(values: Values, names: Sequence[str] | Values) -> bool:
+    for name in names:
+        if type(values[name]) not in _PLAIN and isinstance(values[name], Tensor):
+            return True
+    return False
+
+
 def _identity(tensor: Tensor) -> tuple[Any, ...]:
     version = 0 if tensor.is_inference() else tensor._version
-    place = (tensor.data_ptr(), tensor.device, tensor.dtype)
-    return (*place, version, tensor.shape, tensor.stride())
+    address = (tensor.data_ptr(), tensor.device, tensor.dtype)
+    return (*address, version, tensor.shape, tensor.stride())
 
 
-def _numbers(kept: Kept, values: Mapping[str, Any]) -> Tensor:
-    return torch.cat([_projection(values[name]) for name in kept.names])
+def _numbers(cached: CachedLayer, values: Mapping[str, Any]) -> Tensor:
+    return torch.cat([_projection(values[name]) for name in cached.sources])
 
 
 def _projection(tensor: Tensor) -> Tensor:
-    """One number for each row of the tensor; a vector as it is."""
+    """Compute one number for each row of a tensor; return a vector as it is."""
     numbers = tensor.detach() if tensor.dtype is torch.float64 else tensor.detach().float()
     if numbers.ndim < 2:
         return numbers.reshape(-1).clone()
@@ -139,6 +153,6 @@ def _projection(tensor: Tensor) -> Tensor:
 
 @lru_cache(maxsize=256)
 def _direction(size: int, device: torch.device) -> Tensor:
-    """The same numbers for a size each time, between 1 and 2."""
+    """Draw the numbers to project on, between 1 and 2: the same for a size each time."""
     drawn = torch.rand(size, generator=torch.Generator("cpu").manual_seed(0), device="cpu")
     return (drawn + 1).to(device)

@@ -1,4 +1,4 @@
-"""The two forms in which relevance travels, and the way back through one operation."""
+"""The two forms in which relevance travels, and the backward pass of one operation."""
 
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -17,8 +17,9 @@ Release = Callable[[], None]
 class Form(Enum):
     """How a tensor holds the relevance R of an activation a.
 
-    GRADIENT   c with R = a * c: it passes through sums unchanged and divides by nothing
-    RELEVANCE  R itself: the only form that can give relevance to an activation of zero
+    GRADIENT: relevance per unit of activation, c with R = a c. It passes through sums unchanged,
+        and nothing is divided by activations.
+    RELEVANCE: R itself, the only form that can give relevance to an activation of zero.
     """
 
     GRADIENT = "gradient"
@@ -26,25 +27,30 @@ class Form(Enum):
 
 
 def nothing_to_release() -> None:
-    """What a way back does whose result takes the memory of nothing."""
+    """Do nothing: the default `release` of an operation that holds no buffer to reuse."""
 
 
 class Back(NamedTuple):
-    """The way back through one operation.
+    """The backward pass of relevance through one operation.
 
-    pull      from what arrives at the result to what leaves at the input: a tensor, or a tuple of
-              them where several inputs receive relevance
-    absorbed  from what arrives to the relevance that does not leave, by cause: tensors that
-              broadcast to the result's shape. Called for the ledger alone.
-    release   called before the last `pull`, where nobody else needs the result any more: its
-              memory, and that of all that was made of it, may take what `pull` makes
-    in_place  the same as `pull`, where nobody else needs what arrives, nor what leaves for longer
-              than until the next call: both may be memory that is written into again
+    Attributes:
+        pull: Takes the relevance of the result, in the form that arrives there, and returns that
+            of the input: a tensor of x's shape, or a tuple of them for several inputs.
+        absorbed: Takes the same, and returns the relevance that no input receives, by cause:
+            tensors that broadcast to the result's shape. Called for `ledger=True` alone.
+            Causes: "bias", the share of a bias; "stabiliser", that of epsilon or another
+            stabiliser of a denominator; "constants", that of values that do not depend on the
+            input; "linearisation", what a linear approximation leaves out.
+        release: Called before the last `pull`, once no one else needs the forward result; `pull`
+            may then overwrite it and anything derived from it.
+        in_place: `pull` for a caller who needs what it gives only until the next call, and not
+            what it takes: both may be overwritten.
 
-    bias           the share of a weighted sum's or a normalisation's bias
-    stabiliser     what epsilon, or a stabiliser of a denominator, takes
-    constants      the share of values that do not depend on the input
-    linearisation  what a linear approximation leaves out of a function that is not linear
+    Example:
+        >>> import torch, relprop
+        >>> back = relprop.Back(pull=lambda c: 2 * c, absorbed=lambda c: {})
+        >>> back.pull(torch.ones(3)).tolist()
+        [2.0, 2.0, 2.0]
     """
 
     pull: Pull
@@ -54,5 +60,5 @@ class Back(NamedTuple):
 
 
 def relevance(v: Tensor, form: Form, value: Tensor) -> Tensor:
-    """Relevance itself, of what arrived at a value in a form."""
+    """Convert what arrived at a value in one form to relevance itself."""
     return value * v if form is Form.GRADIENT else v

@@ -1,9 +1,9 @@
-"""Linear maps: which input reaches which output through which weight, there and back.
+"""Linear maps: which input reaches which output through which weight, forward and backward.
 
 One class for each geometry: dense layers, convolutions, average pooling.
 
-    x  (batch, *in)     the input                 z  (batch, *out)   W x + b
-    s  (batch, *out)    what is carried back      shape              that of x
+    x  (batch, *in)     the input                 z      (batch, *out)   W x + b
+    s  (batch, *out)    a cotangent of z          shape                  that of x
 """
 
 from collections.abc import Sequence
@@ -14,30 +14,74 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .weights import STABILISER, Weights
+
 
 class LinearMap(Protocol):
     """The geometry of a weighted sum: which input reaches which output through which weight."""
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """W x + b."""
+        """Compute W x + b."""
 
     def transpose(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        """W^T s, of the input's shape."""
+        """Compute W^T s, of the input's shape: the VJP of `forward`."""
 
     def spread(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        """`transpose` with every weight set to one."""
+        """Compute `transpose` with every weight set to one."""
 
-    def beside(self, one: Tensor, other: Tensor) -> Tensor:
-        """Two weights as one, for `transpose_both`."""
+    def concatenate(self, first: Tensor, second: Tensor) -> Tensor:
+        """Join two weights into one, for `transpose_both`."""
 
     def transpose_both(self, s: Tensor, both: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
-        """`transpose` with either of two weights, in one pass."""
+        """Compute `transpose` with each of two joined weights, in one pass."""
 
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        """Number of inputs that reach each output, of a shape that broadcasts to (1, *out)."""
+        """Count the inputs that reach each output; broadcasts to (1, *out)."""
 
-    def along_outputs(self, bias: Tensor) -> Tensor:
-        """A bias (out channels,) in a shape that broadcasts to the output."""
+    def along_outputs(self, values: Tensor) -> Tensor:
+        """Reshape one value per output channel so that it broadcasts to z."""
+
+
+class ChannelMap(LinearMap, Protocol):
+    """A linear map with weights of its own for each output channel."""
+
+    def along_weight(self, values: Tensor, weight: Tensor) -> Tensor:
+        """Reshape one value per output channel so that it broadcasts to the weight."""
+
+
+def weighted_sum(linear_map: LinearMap, x: Tensor, weights: Weights) -> Tensor:
+    """Compute z = W x + b, with the scale of a folded batch norm."""
+    if weights.scale is None:
+        return linear_map.forward(x, weights.raw, weights.bias)
+    assert weights.bias is not None  # it holds the batch norm's shift
+    z = linear_map.forward(x, weights.raw, None)
+    scale, shift = weights.scale.of_outputs, linear_map.along_outputs(weights.bias)
+    out = None if torch.is_grad_enabled() else z
+    return torch.addcmul(shift.to(z.dtype), z, scale.to(z.dtype), out=out)
+
+
+def stabilised_sum(linear_map: LinearMap, x: Tensor, weights: Weights) -> Tensor:
+    """Compute W x + b + STABILISER; a bias holds the stabiliser, which then costs nothing."""
+    z = weighted_sum(linear_map, x, weights.stabilised)
+    return z if weights.bias is not None else z.add_(STABILISER)
+
+
+def transposed(
+    linear_map: LinearMap, s: Tensor, weights: Weights, shape: Sequence[int], overwrite: bool
+) -> Tensor:
+    """Compute W^T s, with the scale of a folded batch norm.
+
+    Args:
+        linear_map: The geometry of the layer.
+        s: A cotangent of z, (batch, *out).
+        weights: W and its scale.
+        shape: That of x.
+        overwrite: Whether the scaled s may be written into the memory of s.
+    """
+    if weights.scale is not None:
+        scale = weights.scale.of_outputs.to(s.dtype)
+        s = s.mul_(scale) if overwrite and not torch.is_grad_enabled() else s * scale
+    return linear_map.transpose(s, weights.raw, shape)
 
 
 @dataclass(frozen=True)
@@ -45,7 +89,7 @@ class Dense:
     """`torch.nn.functional.linear`: the last dimension of x against the rows of the weight."""
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        # of others torch makes a product for each entry of the first dimension
+        # Of a non-contiguous x, torch would run one product per entry of the first dimension.
         return functional.linear(x.contiguous(), weight, bias)
 
     def transpose(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
@@ -54,8 +98,8 @@ class Dense:
     def spread(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return s.sum(-1, keepdim=True).expand(tuple(shape))
 
-    def beside(self, one: Tensor, other: Tensor) -> Tensor:
-        return torch.cat([one, other], 1)
+    def concatenate(self, first: Tensor, second: Tensor) -> Tensor:
+        return torch.cat([first, second], 1)
 
     def transpose_both(self, s: Tensor, both: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
         return self.transpose(s, both, shape).chunk(2, -1)
@@ -63,20 +107,21 @@ class Dense:
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return weight.new_full((1,) * len(shape), weight.shape[1])
 
-    def along_weight(self, factor: Tensor, weight: Tensor) -> Tensor:
-        """Numbers (out channels,) in a shape that broadcasts to the weight of those outputs."""
-        return factor[:, None]
+    def along_weight(self, values: Tensor, weight: Tensor) -> Tensor:
+        return values[:, None]
 
-    def along_outputs(self, bias: Tensor) -> Tensor:
-        return bias
+    def along_outputs(self, values: Tensor) -> Tensor:
+        return values
 
 
 @dataclass(frozen=True)
 class Convolution:
     """A convolution of any number of dimensions, transposed or not.
 
-    before, after  zeros put around each spatial dimension, first dimension first
-    layout         of the x that was met first: torch copies an s that is not of the same
+    Attributes:
+        before: Zeros put before each spatial dimension, first dimension first.
+        after: Zeros put after each spatial dimension.
+        layout: Memory format of the first x. Torch copies a cotangent of another format.
     """
 
     stride: tuple[int, ...]
@@ -90,7 +135,7 @@ class Convolution:
 
     @property
     def _extra(self) -> tuple[int, ...]:
-        """Zeros at the far end beyond those at the near end, in the order of functional.pad."""
+        """List the surplus of zeros at the far end, in the order of functional.pad."""
         pairs = zip(self.before, self.after, strict=True)
         return tuple(n for a, b in reversed(list(pairs)) for n in (0, b - a))
 
@@ -109,11 +154,13 @@ class Convolution:
         return torch.ops.aten.convolution(x, weight, bias, *options)  # type: ignore[no-any-return]
 
     def transpose(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        return self._back(s, weight, shape, self.groups)
+        return self._backward_data(s, weight, shape, self.groups)
 
-    def _back(self, s: Tensor, weight: Tensor, shape: Sequence[int], groups: int) -> Tensor:
+    def _backward_data(
+        self, s: Tensor, weight: Tensor, shape: Sequence[int], groups: int
+    ) -> Tensor:
         s, weight = _of_one_dtype(s, weight)
-        like = torch.empty(  # never read, but torch would copy an expanded one
+        like = torch.empty(  # only its shape is read; torch would copy an expanded tensor
             self._widen(shape), dtype=s.dtype, device=s.device, memory_format=self.layout
         )
         grad_input = torch.ops.aten.convolution_backward(
@@ -129,18 +176,20 @@ class Convolution:
             return self.transpose(s, torch.ones_like(weight), shape)
         groups, kernel = self.groups, weight.shape[2:]
         total = s.reshape(s.shape[0], groups, -1, *s.shape[2:]).sum(2)  # (batch, groups, *out)
-        each = [shape[0], groups, *shape[2:]]
+        group_shape = [shape[0], groups, *shape[2:]]
         if self._is_window(kernel):
-            back = _spread_window(total, each, kernel, self.stride, self.before)
+            back = _spread_window(total, group_shape, kernel, self.stride, self.before)
         else:
-            back = self._back(total, weight.new_ones((groups, 1, *kernel)), each, groups)
+            back = self._backward_data(
+                total, weight.new_ones((groups, 1, *kernel)), group_shape, groups
+            )
         return back.repeat_interleave(shape[1] // groups, 1)
 
-    def beside(self, one: Tensor, other: Tensor) -> Tensor:
+    def concatenate(self, first: Tensor, second: Tensor) -> Tensor:
         if not self.transposed:
-            return torch.cat([one, other], 1)
-        rows, *rest = one.shape
-        parts = [w.reshape(self.groups, rows // self.groups, *rest) for w in (one, other)]
+            return torch.cat([first, second], 1)
+        rows, *rest = first.shape
+        parts = [w.reshape(self.groups, rows // self.groups, *rest) for w in (first, second)]
         return torch.cat(parts, 1).flatten(0, 1)
 
     def transpose_both(self, s: Tensor, both: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
@@ -150,33 +199,32 @@ class Convolution:
         return tuple(part.reshape(tuple(shape)) for part in parts.unbind(2))
 
     def _is_window(self, kernel: Sequence[int]) -> bool:
-        """Whether an average pool has windows such as these."""
+        """Tell whether the windows are those of an average pool."""
         narrow = all(2 * pad <= size for pad, size in zip(self.before, kernel, strict=True))
         return len(kernel) == 2 and narrow and set(self.dilation) == {1} and not any(self._extra)
 
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        """The same for all channels, (1, 1, *out)."""
         inputs, kernel = shape[1] // self.groups, weight.shape[2:]
         ones = weight.new_ones((inputs, 1, *kernel) if self.transposed else (1, inputs, *kernel))
         x = weight.new_ones((1, inputs, *shape[2:]))
         return replace(self, groups=1).forward(x, ones, None)
 
-    def along_weight(self, factor: Tensor, weight: Tensor) -> Tensor:
-        """Numbers (out channels,) in a shape that broadcasts to the weight of those outputs."""
+    def along_weight(self, values: Tensor, weight: Tensor) -> Tensor:
         if not self.transposed:
-            return factor.reshape(-1, *[1] * (weight.ndim - 1))
+            return values.reshape(-1, *[1] * (weight.ndim - 1))
         # (in, out / groups, *kernel): which outputs a row holds depends on its group
-        rows = factor.reshape(self.groups, -1).repeat_interleave(weight.shape[0] // self.groups, 0)
+        rows = values.reshape(self.groups, -1).repeat_interleave(weight.shape[0] // self.groups, 0)
         return rows.reshape(*rows.shape, *[1] * (weight.ndim - 2))
 
-    def along_outputs(self, bias: Tensor) -> Tensor:
-        return bias.reshape(-1, *[1] * len(self.stride))
+    def along_outputs(self, values: Tensor) -> Tensor:
+        return values.reshape(-1, *[1] * len(self.stride))
 
 
 def _of_one_dtype(s: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Both as they can be convolved, where autocast, which does not see it, left s fewer bits.
+    """Convert s and the weight to one dtype: autocast does not see aten.convolution_backward.
 
-    bfloat16 is fast on tensor cores; for float16, relevance per unit of a sum may be too large.
+    bfloat16 stays, since it is fast on tensor cores. float16 becomes the weight's dtype: relevance
+    per unit of a sum may be too large for it.
     """
     if s.dtype is torch.bfloat16 and s.device.type == "cuda":
         return s, weight.to(s.dtype)
@@ -190,7 +238,7 @@ def _spread_window(
     stride: Sequence[int],
     pad: Sequence[int],
 ) -> Tensor:
-    """Each s to all of its window: a tenth of the time that a convolution by ones takes."""
+    """Add each s to all of its window: ten times faster than a convolution with ones."""
     back = torch.ops.aten.avg_pool2d_backward
     like = s.new_empty(shape)  # only its shape is read
     return back(s, like, kernel, stride, pad, False, True, 1)  # type: ignore[no-any-return]
@@ -212,8 +260,8 @@ class AveragePool:
     def spread(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return self.transpose(s, weight, shape)
 
-    def beside(self, one: Tensor, other: Tensor) -> Tensor:
-        return torch.stack([one, other])
+    def concatenate(self, first: Tensor, second: Tensor) -> Tensor:
+        return torch.stack([first, second])
 
     def transpose_both(self, s: Tensor, both: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
         back = self.transpose(s, torch.ones_like(both[0]), shape)
@@ -222,5 +270,5 @@ class AveragePool:
     def count(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return self.forward(weight.new_ones((1, *shape[1:])), weight, None)
 
-    def along_outputs(self, bias: Tensor) -> Tensor:
-        return bias
+    def along_outputs(self, values: Tensor) -> Tensor:
+        return values

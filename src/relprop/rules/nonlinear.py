@@ -1,8 +1,8 @@
-"""The rules for what is no weighted sum: products, attention, softmax, normalisation.
+"""The rules of operations that are not weighted sums: products, attention, softmax, norms.
 
-Every rule has one shape: rule(step, *, parameters) -> Back, where `step` is a `Traced` operation
+Every rule has one form: rule(op, *, parameters) -> Back, where `op` is a `Traced` operation
 z = f(x_1, x_2, ...). What arrives is c, relevance per unit of z; `pull` gives relevance per unit of
-each x. J is the derivative of f.
+each x. J is the derivative of f, and `op.vjp(c)` is J^T c.
 """
 
 import torch
@@ -13,125 +13,132 @@ from .autodiff import Traced
 from .backward import Absorbed, Back
 
 
-def linear(step: Traced) -> Back:
-    """J^T c for an f that is linear in x: R_i = x_i sum_j J_ji R_j / z_j.
+def linear(op: Traced) -> Back:
+    """Give J^T c, for an f that is linear in x: R_i = x_i sum_j J_ji R_j / z_j.
 
-    Needs no rule: a sum, a copy, a mean, a matrix product with constants.
-    Absorbs what f makes of x = 0.
+    For operations that need no rule: a sum, a copy, a mean, a matrix product with constants.
+    Absorbs the share of the constant f(0).
     """
-    return Back(step.adjoint, lambda c: {"constants": times(c, step.at(0))})
+    return Back(op.vjp, lambda c: {"constants": times(c, op.at(0))})
 
 
-def copied(step: Traced) -> Back:
-    """J^T R for an f whose results are copies of entries of x, or constants.
+def copied(op: Traced) -> Back:
+    """Give J^T R, for an f whose results are copies of entries of x, or constants.
 
     Carries relevance itself. Absorbs what arrives at constants.
     """
-    return Back(
-        step.adjoint, lambda r: {"constants": r * (1 - step.at(1).sub(step.at(0)).nan_to_num(0))}
-    )
+    return Back(op.vjp, lambda r: {"constants": r * (1 - op.at(1).sub(op.at(0)).nan_to_num(0))})
 
 
-def chosen(step: Traced) -> Back:
-    """J^T c for an f whose results are entries of x that it chooses by their values: maxima.
+def chosen(op: Traced) -> Back:
+    """Give J^T c, for an f that chooses entries of x by their values, as a maximum does.
 
-    The winner takes all. Absorbs what a constant won.
+    The chosen entry takes all. Absorbs what a chosen constant receives.
     """
-    return Back(step.adjoint, lambda c: {"constants": times(c, step.z - step.tangent(*step.x))})
+    return Back(op.vjp, lambda c: {"constants": times(c, op.z - op.tangent(*op.x))})
 
 
-def choice(step: Traced) -> Back:
-    """J^T R for an f that chooses, as `chosen`. Carries relevance itself."""
-    ones = [torch.ones_like(x) for x in step.x]
-    return Back(step.adjoint, lambda r: {"constants": r * (1 - step.tangent(*ones))})
+def choice(op: Traced) -> Back:
+    """Give J^T R, for an f that chooses entries as in `chosen`. Carries relevance itself."""
+    ones = [torch.ones_like(x) for x in op.x]
+    return Back(op.vjp, lambda r: {"constants": r * (1 - op.tangent(*ones))})
 
 
-def gradient(step: Traced) -> Back:
-    """R_i = x_i sum_j J_ji c_j: the gradient, of any operation.
+def gradient(op: Traced) -> Back:
+    """Give the gradient of any operation: R_i = x_i sum_j J_ji c_j.
 
-    Absorbs z - J x, what the linear approximation at 0 lacks.
+    Absorbs z - J x, what the linear approximation leaves out.
     """
-    return Back(step.adjoint, lambda c: {"linearisation": times(c, step.z - _tangent(step))})
+    return Back(op.vjp, lambda c: {"linearisation": times(c, op.z - _tangent(op))})
 
 
-def _tangent(step: Traced) -> Tensor:
-    return step.tangent(*(torch.where(x.isfinite(), x, 0) for x in step.x))
+def _tangent(op: Traced) -> Tensor:
+    return op.tangent(*(torch.where(x.isfinite(), x, 0) for x in op.x))
 
 
-def taylor(step: Traced) -> Back:
-    """R_i = x_i (R_i - s_i sum_j R_j) for a softmax s of x: its Taylor expansion at x.
+def taylor(op: Traced) -> Back:
+    """Expand a softmax s of x at x: R_i = x_i (R_i - s_i sum_j R_j).
 
     Absorbs the constant term of the expansion. Source: Achtibat et al. 2024 (AttnLRP), sec. 3.3.1.
     """
-    return gradient(step)
+    return gradient(op)
 
 
-def uniform(step: Traced) -> Back:
-    """R_ik = sum_j x_ik y_kj / (2 z_ij) R_ij: half the relevance of each product to either factor.
+def uniform(op: Traced) -> Back:
+    """Give half the relevance of each product to either factor.
 
-    For products entry by entry and for matrix products.
+    R_ik = sum_j x_ik y_kj / (2 z_ij) R_ij
+
+    For elementwise products and for matrix products.
+
     Source: Achtibat et al. 2024 (AttnLRP), sec. 3.3.2.
     """
-    adjoint = step.adjoint
-    return Back(lambda c: adjoint(c / 2), lambda c: {"constants": times(c, step.at(0))})
+    vjp = op.vjp
+    return Back(lambda c: vjp(c / 2), lambda c: {"constants": times(c, op.at(0))})
 
 
-def proportional(step: Traced) -> Back:
-    """R_x = |x| / (|x| + |y|) R and R_y = |y| / (|x| + |y|) R for z = x y, entry by entry."""
-    x, y = step.x
-    adjoint, share = step.adjoint, divide(x.abs(), x.abs() + y.abs())
+def proportional(op: Traced) -> Back:
+    """Share an elementwise product z = x y by magnitude.
+
+    R_x = |x| / (|x| + |y|) R and R_y = |y| / (|x| + |y|) R
+    """
+    x, y = op.x
+    vjp, share = op.vjp, divide(x.abs(), x.abs() + y.abs())
 
     def pull(c: Tensor) -> tuple[Tensor, ...]:
-        return adjoint(c * share)[0], adjoint(c * (1 - share))[1]
+        return vjp(c * share)[0], vjp(c * (1 - share))[1]
 
-    return Back(pull, lambda c: {"constants": times(c, step.at(0))})
+    return Back(pull, lambda c: {"constants": times(c, op.at(0))})
 
 
-def constant_gate(step: Traced) -> Back:
-    """The gate is held constant and the gated value takes all: R_x = R for z = x g.
+def constant_gate(op: Traced) -> Back:
+    """Hold the gate g of z = x g constant: the gated value takes all, R_x = R.
 
-    Of a product of which one factor comes of an activation, as in a gated MLP, that is the gate.
+    In a product with one factor from an activation, as in a gated MLP, that factor is the gate.
+
     Source: Arras et al. 2017 (signal-takes-all); Ali et al. 2022.
     """
-    return linear(step)
+    return linear(op)
 
 
-def constant_statistics(step: Traced) -> Back:
-    """What a value is divided by to normalise it is held constant; the linear map left takes J^T c.
+def constant_statistics(op: Traced) -> Back:
+    """Hold the statistic that a value is divided by constant; J is that of the linear map left.
 
     A mean that is subtracted remains part of the map. Absorbs the share of the bias.
+
     Source: Ali et al. 2022, sec. 3.2; Achtibat et al. 2024.
     """
-    return Back(step.adjoint, lambda c: {"bias": times(c, step.at(0))})
+    return Back(op.vjp, lambda c: {"bias": times(c, op.at(0))})
 
 
-def attnlrp(step: Traced) -> Back:
-    """Scaled dot-product attention of x = (query, key, value) as AttnLRP has it.
+def attnlrp(op: Traced) -> Back:
+    """Explain scaled dot-product attention of x = (query, key, value) as AttnLRP does.
 
     `uniform` at weights x values, `taylor` at the softmax, `uniform` at query x key: half of the
-    derivative to the values, a quarter to queries and to keys, or to those of them that are not
-    constant. Absorbs the constant term of the
-    softmax's expansion. Source: Achtibat et al. 2024.
+    derivative to the values, a quarter to queries and to keys, or half to one of them where the
+    other is constant. Absorbs the constant term of the softmax's expansion.
+
+    Source: Achtibat et al. 2024.
     """
-    scores = [place for place in step.places if place < 2]  # the others are constant
-    to_scores = 0.5 if 2 in step.places else 1.0
+    scores = [place for place in op.places if place < 2]  # those that are not here are constant
+    to_scores = 0.5 if 2 in op.places else 1.0
     shares = {place: to_scores / len(scores) for place in scores} | {2: 0.5}
-    adjoint, factors = step.adjoint, [shares[place] for place in step.places]
+    vjp, factors = op.vjp, [shares[place] for place in op.places]
 
     def pull(c: Tensor) -> tuple[Tensor, ...]:
-        multiply = torch.mul if torch.is_grad_enabled() else Tensor.mul_  # the parts are our own
-        return tuple(multiply(g, f) for g, f in zip(adjoint(c), factors, strict=True))
+        multiply = torch.mul if torch.is_grad_enabled() else Tensor.mul_  # no one else holds them
+        return tuple(multiply(g, f) for g, f in zip(vjp(c), factors, strict=True))
 
     def absorbed(c: Tensor) -> Absorbed:
-        scaled = [x if p == scores[0] else x * 0 for p, x in zip(step.places, step.x, strict=True)]
-        return {"linearisation": to_scores * times(c, step.z - step.tangent(*scaled))}
+        scaled = [x if p == scores[0] else x * 0 for p, x in zip(op.places, op.x, strict=True)]
+        return {"linearisation": to_scores * times(c, op.z - op.tangent(*scaled))}
 
     return Back(pull, absorbed)
 
 
-def cp_lrp(step: Traced) -> Back:
-    """Scaled dot-product attention with its weights held constant: the values take all.
+def cp_lrp(op: Traced) -> Back:
+    """Hold the weights of scaled dot-product attention constant: the values take all.
 
     Source: Ali et al. 2022 (CP-LRP).
     """
-    return linear(step)
+    return linear(op)

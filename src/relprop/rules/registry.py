@@ -17,51 +17,77 @@ from torch import Tensor
 from ..errors import InputError, RuleError
 from ..graph.ops import KINDS, LAYERS, WEIGHTED_SUMS, Kind
 from ..support.arguments import complete_parameters, keyword_parameters, suggest
-from . import linear as rules
-from . import nonlinear as shares
-from . import recurrent
+from . import linear, nonlinear, recurrent
 from .backward import Back, Form
 from .layer import WeightedSum
+from .shares import Shares
 
 Receives = Literal["all", "signal", "none"]
 
 
 @dataclass(frozen=True)
 class RuleDefinition:
-    """A rule: its function, what it is for, and the form of the relevance that it gives.
+    """A rule: its function, the operations it is for, and the form of the relevance that it gives.
 
-    function   (step, *, parameters) -> Back; the step is a WeightedSum, a Recurrent or a Traced
-    kinds      of operations that it can be given
-    receives   which inputs it gives relevance to: all that depend on the explained input, the
-               signal alone where another is a gate or a statistic, or none: the value is constant
-    any_named  any operation can be given it, whatever its kind, in a row that names its module
+    Attributes:
+        function: Of keyword parameters. Built-in rules of weighted sums take nothing else and
+            return `Shares`; all others take the operation that was run, a `WeightedSum`, a
+            `Recurrent` or a `Traced`, and return a `Back`.
+        kinds: The kinds of operations that can take it.
+        gives: The form of the relevance that it gives to its inputs.
+        receives: Which inputs it gives relevance to: all that depend on the explained input; the
+            signal alone, where another one is a gate or a statistic; or none.
+        any_named: Whether any operation can take it in a row that names its module.
+        shares: The function that returns its shares at weighted sums; None for custom rules.
+        derivative_share: At a product of two inputs, the share of the derivative that each input
+            receives, if it is just that.
     """
 
-    function: Callable[..., Back]
+    function: Callable[..., Any]
     kinds: tuple[Kind, ...]
     gives: Form = Form.GRADIENT
     receives: Receives = "all"
     any_named: bool = False
+    shares: Callable[..., Shares] | None = None
+    derivative_share: float = 0.0
 
     @property
     def name(self) -> str:
-        """How plans and messages call it."""
+        """Return its name in plans and messages."""
         return self.function.__name__.replace("_", "-")
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """Its parameters beside the step, by name."""
+        """Return its keyword parameters by name."""
         return MappingProxyType(keyword_parameters(self.function))
 
 
 def rule(
     kinds: Sequence[Kind] = LAYERS, gives: Literal["gradient", "relevance"] = "gradient"
 ) -> Callable[[Callable[..., Back]], RuleDefinition]:
-    """Make a rule of one's own of a function, to be given to `Recipe.using`.
+    """Make a custom rule of a function, to be given to `Recipe.using`.
 
-    The function has the shape rule(step, *, parameters) -> Back, as those in `engine.rules`.
-    kinds  of operations that it can be given
-    gives  "gradient": `pull` returns relevance per unit of x; "relevance": relevance itself
+    The function takes the layer that was run, and keyword parameters: `rule(layer, *, parameter)`.
+    The layer is a `WeightedSum` for the kinds "convolution", "linear" and "average-pool", else the
+    traced operation. The function returns a `relprop.Back`.
+
+    Args:
+        kinds: The kinds of operations that can take the rule.
+        gives: "gradient" if `pull` returns relevance per unit of x, "relevance" if it returns
+            relevance itself.
+
+    Returns:
+        A decorator that makes the function a rule.
+
+    Raises:
+        InputError: A kind or a form does not exist.
+
+    Example:
+        >>> import relprop
+        >>> @relprop.rule(kinds=("linear",))
+        ... def by_gradient(layer):
+        ...     return relprop.Back(lambda c: layer.transpose(c, layer.weights), lambda c: {})
+        >>> recipe = relprop.Recipe.preset("epsilon").using("*", by_gradient)
     """
     unknown = [kind for kind in kinds if kind not in KINDS]
     if isinstance(kinds, str) or unknown:
@@ -73,22 +99,23 @@ def rule(
 
 
 def _checked(function: Callable[..., Back]) -> Callable[..., Back]:
-    """A rule of one's own whose results are checked for what the engine relies on."""
+    """Wrap a custom rule so that its results are checked for what the engine relies on."""
 
     @functools.wraps(function)
-    def checked(step: Any, **parameters: Any) -> Back:
-        back = function(step.whole if isinstance(step, WeightedSum) else step, **parameters)
+    def checked(layer: Any, **parameters: Any) -> Back:
+        back = function(layer.whole if isinstance(layer, WeightedSum) else layer, **parameters)
         if not isinstance(back, Back):
             raise _not_a_rule(function, f"returned a {type(back).__name__}, which is no Back")
-        x = step.x if isinstance(step.x, tuple) else (step.x,)
-        return Back(lambda v: _checked_parts(function, back.pull(v), x), back.absorbed)
+        x = layer.x if isinstance(layer.x, tuple) else (layer.x,)
+        return Back(lambda v: _checked_shapes(function, back.pull(v), x), back.absorbed)
 
     return checked
 
 
-def _checked_parts(function: Callable[..., Back], pulled: Any, x: Sequence[Tensor]) -> Any:
-    parts = pulled if isinstance(pulled, tuple) else (pulled,)
-    got = [tuple(p.shape) if isinstance(p, Tensor) else type(p).__name__ for p in parts]
+def _checked_shapes(function: Callable[..., Back], pulled: Any, x: Sequence[Tensor]) -> Any:
+    """Return what `pull` gave, or raise RuleError if it has not the shapes of the inputs."""
+    tensors = pulled if isinstance(pulled, tuple) else (pulled,)
+    got = [tuple(t.shape) if isinstance(t, Tensor) else type(t).__name__ for t in tensors]
     wanted = [tuple(value.shape) for value in x]
     if got != wanted:
         raise _not_a_rule(function, f"pulled {got} to inputs of the shapes {wanted}")
@@ -103,35 +130,46 @@ def _not_a_rule(function: Callable[..., Back], problem: str) -> RuleError:
     )
 
 
-def _constant(step: Any) -> Back:
-    """The value is held constant: nothing is given to what it is computed from."""
+def _constant(operation: Any) -> Back:
+    """Hold the value constant: nothing is given to what it is computed from."""
     raise AssertionError("no relevance arrives at a constant")
 
 
-_Z = WEIGHTED_SUMS
+def _of_weighted_sums(
+    function: Callable[..., Shares], gives: Form = Form.GRADIENT
+) -> RuleDefinition:
+    return RuleDefinition(function, WEIGHTED_SUMS, gives, shares=function)
+
+
 RULES: Mapping[str, RuleDefinition] = MappingProxyType(
     {
-        "zero": RuleDefinition(rules.zero, _Z),
-        "epsilon": RuleDefinition(rules.epsilon, _Z),
-        "gamma": RuleDefinition(rules.gamma, _Z),
-        "alpha-beta": RuleDefinition(rules.alpha_beta, _Z),
-        "z-plus": RuleDefinition(rules.z_plus, _Z),
-        "flat": RuleDefinition(rules.flat, _Z, Form.RELEVANCE),
-        "w-squared": RuleDefinition(rules.w_squared, _Z, Form.RELEVANCE),
-        "z-box": RuleDefinition(rules.z_box, _Z, Form.RELEVANCE),
-        "uniform": RuleDefinition(shares.uniform, ("product", "gate", "matmul")),
-        "proportional": RuleDefinition(shares.proportional, ("product", "gate")),
+        "zero": _of_weighted_sums(linear.zero),
+        "epsilon": _of_weighted_sums(linear.epsilon),
+        "gamma": _of_weighted_sums(linear.gamma),
+        "alpha-beta": _of_weighted_sums(linear.alpha_beta),
+        "z-plus": _of_weighted_sums(linear.z_plus),
+        "flat": _of_weighted_sums(linear.flat, Form.RELEVANCE),
+        "w-squared": _of_weighted_sums(linear.w_squared, Form.RELEVANCE),
+        "z-box": _of_weighted_sums(linear.z_box, Form.RELEVANCE),
+        "uniform": RuleDefinition(
+            nonlinear.uniform, ("product", "gate", "matmul"), derivative_share=0.5
+        ),
+        "proportional": RuleDefinition(nonlinear.proportional, ("product", "gate")),
         "constant-gate": RuleDefinition(
-            shares.constant_gate, ("gate", "product"), receives="signal"
+            nonlinear.constant_gate, ("gate", "product"), receives="signal", derivative_share=1.0
         ),
         "constant-statistics": RuleDefinition(
-            shares.constant_statistics, ("normalisation",), receives="signal"
+            nonlinear.constant_statistics,
+            ("normalisation",),
+            receives="signal",
+            derivative_share=1.0,
         ),
-        "taylor": RuleDefinition(shares.taylor, ("softmax",)),
-        "attnlrp": RuleDefinition(shares.attnlrp, ("attention",)),
-        "cp-lrp": RuleDefinition(shares.cp_lrp, ("attention",), receives="signal"),
+        "taylor": RuleDefinition(nonlinear.taylor, ("softmax",)),
+        "attnlrp": RuleDefinition(nonlinear.attnlrp, ("attention",)),
+        "cp-lrp": RuleDefinition(nonlinear.cp_lrp, ("attention",), receives="signal"),
         "signal-takes-all": RuleDefinition(recurrent.signal_takes_all, ("recurrent",)),
-        "gradient": RuleDefinition(shares.gradient, KINDS, any_named=True),
+        # At a weighted sum, LRP-0 is the gradient, and it knows a folded batch norm.
+        "gradient": RuleDefinition(nonlinear.gradient, KINDS, any_named=True, shares=linear.zero),
         "constant": RuleDefinition(_constant, KINDS, receives="none", any_named=True),
     }
 )

@@ -1,0 +1,111 @@
+"""Runs gamma on layers of any sign: contributions of the output's own sign weigh more.
+
+    n_ij = (1 + h) x_i w_ij + h |x_i w_ij| sign z_j        h = gamma / 2
+
+Takes h and what is known of a layer, gives the function that runs it: two passes each way, where
+the positive and the negative part would need four.
+
+    s, t   (batch, *out)   R / denominator, and the same with the sign of z
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .backward import Absorbed, Back, Form
+from .executor import Activate, LayerFacts, RunLayer, add_to, along_outputs, divided, fits
+from .linear_maps import LinearMap, stabilised_sum, transposed, weighted_sum
+from .weights import STABILISER, Weights
+
+
+def run_signed(half: float, facts: LayerFacts) -> RunLayer:
+    """Build the function that runs a layer by gamma = 2 half."""
+
+    def run(
+        x: Tensor, linear_map: LinearMap, weights: Weights, activate: Activate | None
+    ) -> tuple[Tensor, Back]:
+        magnitude = weights.magnitude(half)
+        z = weighted_sum(linear_map, x, weights)
+        if facts.relu:
+            z.relu_()
+        result = z if activate is None else activate(z)
+        sign = None if facts.nonnegative else x.sign()
+        added = stabilised_sum(linear_map, x if facts.nonnegative else x.abs(), magnitude)
+        denominator = add_to(added.copysign_(z), z, alpha=1 + half)
+        factor = _signed_factor(z, result, denominator, facts)
+        shape = x.shape
+
+        def pull(v: Tensor) -> Tensor:
+            s, t = factor(v)
+            by_magnitude = linear_map.transpose(t, magnitude.raw, shape)
+            by_magnitude = by_magnitude if sign is None else by_magnitude * sign
+            by_weight = transposed(linear_map, s, weights, shape, overwrite=True)
+            return add_to(by_magnitude, by_weight, alpha=1 + half)
+
+        def absorbed(v: Tensor) -> Absorbed:
+            s, t = factor(v)
+            bias = s * along_outputs(linear_map, weights) * (1 + half)
+            # Relevance itself may arrive at a sum of exactly 0, which passes nothing on.
+            dropped = v * (s == 0) if facts.arriving is Form.RELEVANCE else 0
+            return {
+                "bias": bias + t * along_outputs(linear_map, magnitude),
+                "stabiliser": t * STABILISER + dropped,
+            }
+
+        return result, Back(pull, absorbed, factor.release)
+
+    return run
+
+
+def _signed_factor(
+    z: Tensor, result: Tensor, denominator: Tensor, facts: LayerFacts
+) -> "SignedFactor":
+    """Prepare the function from the relevance that arrives to s and t; 0 where z is 0.
+
+    The denominator has the sign of z, and is overwritten.
+    """
+    of_one_sign = not facts.activated or facts.relu or facts.keeps_sign
+    if facts.arriving is Form.GRADIENT and of_one_sign:
+        share = divided(result, denominator)  # it is >= 0, so that its sign bit can hold z's
+        return SignedFactor(share.copysign_(z), torch.mul, magnitude_first=True)
+    denominator = denominator.masked_fill_(z == 0, torch.inf)
+    return SignedFactor(
+        denominator, torch.div, None if facts.arriving is Form.RELEVANCE else result
+    )
+
+
+class SignedFactor:
+    """Combines what it is called with with a tensor and with its absolute value.
+
+    The tensor has the sign of z, so that one of the two results is s, and the other one t.
+
+    Attributes:
+        result: What arrives is multiplied by it first, if given.
+        magnitude_first: Whether s is the result of the absolute value.
+    """
+
+    def __init__(
+        self,
+        value: Tensor,
+        operation: Callable[..., Tensor],
+        result: Tensor | None = None,
+        magnitude_first: bool = False,
+    ) -> None:
+        self._value = value
+        self._operation = operation
+        self._result = result
+        self._magnitude_first = magnitude_first
+        self._released = False
+
+    def release(self) -> None:
+        """Allow the next call, the last one, to overwrite the tensor."""
+        self._released = True
+
+    def __call__(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute s and t for the relevance v that arrives, of its shape."""
+        r = v if self._result is None else v * self._result
+        by_value = self._operation(r, self._value)
+        out = self._value if self._released and fits(r, self._value) else None
+        by_magnitude = self._operation(r, torch.abs(self._value, out=out), out=out)
+        return (by_magnitude, by_value) if self._magnitude_first else (by_value, by_magnitude)
