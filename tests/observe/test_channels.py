@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from helpers.nested_cnn import PIXELS, nested_cnn
 from helpers.networks import pixels, randomise, signed
-from helpers.small_cnn import PIXELS, small_cnn
 from torch import nn
 
 import relprop
@@ -11,7 +11,7 @@ import relprop
 
 @pytest.fixture(scope="module")
 def explainer() -> relprop.Explainer:
-    return relprop.Explainer(randomise(small_cnn()).double(), "zero")
+    return relprop.Explainer(randomise(nested_cnn()).double(), "zero")
 
 
 @pytest.mark.parametrize("preset", ["zero", "epsilon-plus-flat"])
@@ -25,7 +25,7 @@ def test_the_parts_through_each_channel_add_up_to_the_whole(explainer, preset):
 
 
 def test_a_channel_alone_is_the_model_with_the_others_weights_zero(explainer):
-    model = randomise(small_cnn()).double()
+    model = randomise(nested_cnn()).double()
     model[4].weight.data.unflatten(1, (6, 9))[:, 1:] = 0.0
     want = relprop.explain(model, PIXELS, "zero", target=1).relevance
     got = explainer(PIXELS, target=1, only={"2": 0}).relevance

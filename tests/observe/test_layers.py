@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from helpers.nested_cnn import PIXELS, nested_cnn
 from helpers.networks import pixels, randomise
-from helpers.small_cnn import PIXELS, small_cnn
 from torch import nn
 
 import relprop
@@ -11,7 +11,7 @@ import relprop
 
 @pytest.fixture(scope="module")
 def explainer() -> relprop.Explainer:
-    return relprop.Explainer(randomise(small_cnn()).double(), "zero")
+    return relprop.Explainer(randomise(nested_cnn()).double(), "zero")
 
 
 def test_relevance_at_a_module_is_its_output_times_the_gradient_there(explainer):

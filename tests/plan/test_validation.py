@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from helpers.nested_cnn import PIXELS, nested_cnn
 from helpers.networks import signed
-from helpers.small_cnn import PIXELS, small_cnn
 from torch import nn
 
 import relprop
@@ -50,7 +50,7 @@ def test_an_operation_without_a_rule_is_named_with_the_line_to_write(function, m
 def test_a_row_that_matches_nothing_is_an_error(name, todo):
     recipe = Recipe.preset("zero").using(name, "gamma")
     with pytest.raises(relprop.RelpropError, match="matches no module") as error:
-        relprop.Explainer(small_cnn().eval(), recipe).plan(PIXELS.float())
+        relprop.Explainer(nested_cnn().eval(), recipe).plan(PIXELS.float())
     assert '"0.0", "2.0", "4"' in error.value.allowed
     assert todo in error.value.todo
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from helpers.nested_cnn import PIXELS, nested_cnn
 from helpers.networks import randomise
-from helpers.small_cnn import PIXELS, small_cnn
 from torch import nn
 
 import relprop
@@ -12,7 +12,7 @@ from relprop import Recipe
 
 @pytest.fixture(scope="module")
 def explainer() -> relprop.Explainer:
-    return relprop.Explainer(randomise(small_cnn()).double(), "zero")
+    return relprop.Explainer(randomise(nested_cnn()).double(), "zero")
 
 
 def test_selectors_by_type_kind_and_depth(explainer):

@@ -1,13 +1,13 @@
-"""A small convolutional network without biases, and pixels for it."""
+"""A small convolutional network of nested modules, without biases, and images for it."""
 
 from torch import nn
 
-from .networks import pixels
+from helpers.networks import pixels
 
 PIXELS = pixels(2, 1, 12, 12)
 
 
-def small_cnn() -> nn.Module:
+def nested_cnn() -> nn.Module:
     """Modules 0 (convolution, BatchNorm, ReLU), 1, 2 (convolution, ReLU), 3 and 4 (linear)."""
     return nn.Sequential(
         nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU()),
