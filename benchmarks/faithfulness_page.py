@@ -136,18 +136,18 @@ def _best(fills: Comparison) -> Iterator[str]:
     )
     winners = {result.best.method for result in fills.results}
     yield (
-        f"{_opinion(len(winners), len(methods))}: it depends on the network and on the fill. "
-        f"`{methods[0]}` has the best mean rank. Methods whose SRG agrees to 1e-4, such as those "
-        "that coincide on a network, share their rank; cases in which a method gives no order do "
-        "not count for it."
+        f"{_conclusion(len(winners), len(methods))} `{methods[0]}` has the best mean rank. Methods "
+        "whose SRG agrees to 1e-4, such as those that coincide on a network, share their rank; "
+        "cases in which a method gives no order do not count for it."
     )
 
 
-def _opinion(winners: int, methods: int) -> str:
+def _conclusion(winners: int, methods: int) -> str:
     won, among = (FEW_NUMBERS[n] if n < len(FEW_NUMBERS) else str(n) for n in (winners, methods))
     if winners == 1:
-        return "One method is best in every case"
-    return f"No single method wins everywhere: {won} of {among} are best in some case"
+        return "One method is best in every case."
+    where = "are best in some case, depending on network and fill"
+    return f"No single method wins everywhere: {won} of {among} {where}."
 
 
 def _winner(result: ModelFillResult) -> str:
