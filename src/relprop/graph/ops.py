@@ -102,7 +102,7 @@ class Operation:
 
     @property
     def weighs(self) -> bool:
-        """Whether it is a weighted sum."""
+        """Tell whether it is a weighted sum."""
         return self.kind in WEIGHTED_SUMS
 
 
@@ -279,7 +279,7 @@ _BY_ARGUMENTS: Mapping[str, Callable[[Node], Operation | None]] = {
 
 
 def _may_turn_negative(node: Node) -> bool:
-    """Whether a constant argument of a sum or a selection may make its result negative."""
+    """Tell whether a constant argument of a sum or a selection may make its result negative."""
     # With alpha=, add may subtract; the sign of a constant scale or fill value is looked at.
     subtracts = node.operation == "add" and bool(node.kwargs)
     fills = node.operation in ("add", "mul", "pad", "constant_pad_nd", "masked_fill", "where")

@@ -81,7 +81,7 @@ def prune(graph: Graph, initial_values: Mapping[str, Any], batched: frozenset[st
 
 
 def gathers_per_sample(graph: Graph) -> bool:
-    """Whether a pruned graph takes a position of its own for each sample."""
+    """Tell whether a pruned graph takes a position of its own for each sample."""
     return any(node.target is _take_one_per_sample for node in graph.nodes)
 
 
@@ -141,7 +141,7 @@ def _input_positions(
 
 
 def _is_shared(shape: Shape, result: Shape) -> bool:
-    """Whether all samples of a result read one value: each reads its own position of it.
+    """Tell whether all samples of a result read one value: each reads its own position of it.
 
     Such a value stays whole, since two samples may need different positions of it.
     """
@@ -149,7 +149,7 @@ def _is_shared(shape: Shape, result: Shape) -> bool:
 
 
 def _is_batch_first(name: str, nodes: Mapping[str, Node], shapes: Shapes) -> bool:
-    """Whether the first dimension runs over samples, and over nothing else."""
+    """Tell whether the first dimension runs over samples, and over nothing else."""
     shape, merged = shapes[name], name in nodes and nodes[name].merged
     return shape[:1] == (None,) and None not in shape[1:] and not merged
 
@@ -197,7 +197,7 @@ def _taken_by_index(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Po
 
 
 def _is_arange(node: Node | None) -> bool:
-    """Whether a node is torch.arange(n)."""
+    """Tell whether a node is torch.arange(n)."""
     return node is not None and node.operation == "arange" and node.args[:-1] in ((), (0,))
 
 

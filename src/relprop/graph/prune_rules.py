@@ -42,7 +42,7 @@ def _of_first(node: Node, dim: int | None) -> Dims | None:
 
 
 def _entrywise(node: Node, dim: int, shapes: Shapes) -> Dims | None:
-    """Broadcasting aligns shapes at their ends; an input of size 1 serves all positions."""
+    """Align shapes at their ends, as broadcasting does; an input of size 1 serves all positions."""
     dims = {name: dim - len(node.shape) + len(shapes[name]) for name in node.inputs}
     sizes = {name: shapes[name][at] for name, at in dims.items() if at >= 0}
     if any(size not in (1, node.shape[dim]) for size in sizes.values()):
@@ -74,7 +74,7 @@ def _mean(node: Node, dim: int, shapes: Shapes) -> Dims | None:
 
 
 def _matmul(node: Node, dim: int, shapes: Shapes) -> Dims | None:
-    """A row of the product needs that row of the first factor, and the whole second factor."""
+    """Pair a row of the product with that row of the first factor; the second is read whole."""
     first, second = node.args[:2]
     if first.name == second.name or len(shapes[first.name]) != len(node.shape):
         return None
@@ -83,7 +83,7 @@ def _matmul(node: Node, dim: int, shapes: Shapes) -> Dims | None:
 
 
 def _attention(node: Node, dim: int, shapes: Shapes) -> Dims | None:
-    """A row of the result needs that query and that row of the mask, and all keys and values.
+    """Pair a row of the result with that query and that row of the mask; all keys are read.
 
     With is_causal, a query's mask follows from its position, which pruning would change.
     """
@@ -134,7 +134,7 @@ def _same_dimension(before: Shape, after: Shape, dim: int) -> int | None:
 
 
 def _same_product(sizes: Sequence[int | None], others: Sequence[int | None]) -> bool:
-    """Whether sizes that are all known have the same product."""
+    """Tell whether sizes that are all known have the same product."""
     known, others_known = [s for s in sizes if s], [s for s in others if s]
     all_known = len(known) == len(sizes) and len(others_known) == len(others)
     return all_known and math.prod(known) == math.prod(others_known)
