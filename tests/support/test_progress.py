@@ -2,7 +2,10 @@
 
 import sys
 
-from relprop.support.progress import NestedProgress, Progress
+import pytest
+
+from relprop.errors import InputError
+from relprop.support.progress import NestedProgress, Progress, progress_of
 
 
 def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(monkeypatch, capsys):
@@ -34,3 +37,16 @@ def test_a_part_counts_towards_the_stage_around_it():
     with NestedProgress(done.append).stage("Within", 4, "digits") as advance:
         advance(3)
     assert done == [3]
+
+
+def test_an_option_is_a_bool_or_a_progress():
+    assert progress_of(False).style == "quiet"
+    assert progress_of(True).style == "lines"  # stderr is captured, and no terminal
+    own = Progress("bar")
+    assert progress_of(own) is own
+
+
+@pytest.mark.parametrize("option", [None, 1, "bar"])
+def test_any_other_option_is_refused(option):
+    with pytest.raises(InputError, match=f"progress is {option!r}"):
+        progress_of(option)

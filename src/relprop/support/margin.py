@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor
 
 from ..errors import InputError
+from .classification import require_classes
 
 
 def margin(scores: Tensor, on: Literal["probabilities", "scores"] = "probabilities") -> Tensor:
@@ -30,12 +31,7 @@ def margin(scores: Tensor, on: Literal["probabilities", "scores"] = "probabiliti
         >>> round(margin(scores)[0].item(), 3)
         0.632
     """
-    if scores.ndim != 2 or scores.shape[1] < 2:
-        raise InputError(
-            f"scores have shape {tuple(scores.shape)}",
-            "(n, classes) with at least two classes",
-            "give the classifier's output for a batch",
-        )
+    require_classes(scores, "scores", "pass the classifier's output for a batch")
     if on not in ("probabilities", "scores"):
         raise InputError(f"on={on!r}", '"probabilities" or "scores"', 'write on="probabilities"')
     if on == "probabilities":

@@ -98,10 +98,12 @@ def test_a_single_score_has_a_logit_and_nothing_else():
     single = OUTPUT[:, :1]
     assert scores("logit", output=single) == [2.0, 0.0, 1.0]
     for score in ("probability", "margin", "signed_margin", "accuracy"):
-        with pytest.raises(InputError, match=rf'score="{score}" .* has shape \(3, 1\)') as caught:
+        with pytest.raises(
+            InputError, match=rf'score="{score}" of an output of shape \(3, 1\)'
+        ) as caught:
             scores(score, output=single)
         assert 'of a single score (n, 1), score="logit"' in caught.value.allowed
-    with pytest.raises(InputError, match="has shape"):
+    with pytest.raises(InputError, match="of an output of shape"):
         scores("logit", 1, output=single)
 
 
@@ -112,7 +114,7 @@ def test_an_output_of_any_shape_needs_a_score_of_ones_own():
     assert (got.target, got.predictions) == (None, None)
     with pytest.raises(InputError, match="predictions of a model whose output is not"):
         got.at(1.0)
-    with pytest.raises(InputError, match=r"has shape \(3, 3, 1, 1\)"):
+    with pytest.raises(InputError, match=r"of an output of shape \(3, 3, 1, 1\)"):
         scores("probability", output=boxes)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...explanation.targets import resolve_target
-from ...support.classification import is_classification
+from ...support.classification import is_classification, require_classes
 from ...support.margin import margin
 
 Score = Callable[[Tensor, Tensor], Tensor]  # (output, target) -> (n,)
@@ -103,18 +103,21 @@ def resolve_target_classes(output: Tensor, target: Any, score: str) -> Tensor | 
     Raises:
         InputError: The score needs classes that the output does not have.
     """
-    if is_classification(output):
-        return _target_classes(output, target)
-    if score not in SCORES:
-        return None
-    single = output.ndim == 2 and (target is None or (isinstance(target, int) and target == 0))
-    if score == "logit" and single:
+    single = output.ndim == 2 and output.shape[1] == 1  # such as a regression's
+    if (
+        score == "logit"
+        and single
+        and (target is None or (isinstance(target, int) and target == 0))
+    ):
         return torch.zeros(len(output), dtype=torch.long, device=output.device)
-    raise InputError(
-        f'score="{score}" of a model whose output has shape {tuple(output.shape)}',
-        '(n, classes) with at least two classes; of a single score (n, 1), score="logit"',
-        "pass a function from the output to one number per sample as score",
-    )
+    if score in SCORES:
+        require_classes(
+            output,
+            f'score="{score}" of an output',
+            "pass a function from the output to one number per sample as score",
+            allowed='(n, classes), two or more classes; of a single score (n, 1), score="logit"',
+        )
+    return _target_classes(output, target) if is_classification(output) else None
 
 
 def _target_classes(output: Tensor, target: Any) -> Tensor:

@@ -1,0 +1,39 @@
+"""The shape of a classifier's output, decided in one place."""
+
+import pytest
+import torch
+
+import relprop
+from relprop.errors import InputError
+from relprop.evaluate import predict, removal_curve
+from relprop.support.classification import is_classification, require_classes
+
+NO_CLASSES = [(5,), (5, 1), (5, 0), (5, 3, 1), ()]
+
+
+@pytest.mark.parametrize("shape", NO_CLASSES)
+def test_an_output_without_two_classes_is_none(shape):
+    assert not is_classification(torch.zeros(shape))
+    with pytest.raises(InputError) as caught:
+        require_classes(torch.zeros(shape), "logits", "pass logits")
+    assert caught.value.given == f"logits of shape {shape}"
+    assert caught.value.allowed == "(batch, classes) with at least two classes"
+    assert caught.value.todo == "pass logits"
+
+
+def test_two_classes_are_enough():
+    assert is_classification(torch.zeros(5, 2))
+    require_classes(torch.zeros(5, 2), "logits", "pass logits")
+
+
+@pytest.mark.parametrize("shape", NO_CLASSES[:-1])
+def test_margin_prediction_and_curves_ask_the_same_question(shape):
+    x = torch.ones(5, 4)
+    for call in (
+        lambda: relprop.margin(torch.zeros(shape)),
+        lambda: predict(lambda x: torch.zeros(shape), x),
+        lambda: removal_curve(lambda x: torch.zeros(shape), x, x, steps=2),
+    ):
+        with pytest.raises(InputError, match="of shape") as caught:
+            call()
+        assert str(tuple(shape)) in caught.value.given
