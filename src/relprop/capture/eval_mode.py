@@ -1,24 +1,33 @@
-"""Refuses models in train mode: what they compute changes from call to call."""
+"""Refuses graphs that give another result from call to call, as those of models in train mode."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 
 from torch import nn
 
 from ..errors import PlanError
-from ..graph.ir import Node, Ref
+from ..graph.ir import Graph, Node, Ref
 
-# What the names of torch's operations that draw random numbers have in common.
-RANDOM = ("dropout", "bernoulli", "rand", "normal_", "multinomial", "uniform", "with_noise")
+# Parts of the names of torch's operations that draw random numbers.
+_RANDOM = ("dropout", "bernoulli", "rand", "normal_", "multinomial", "uniform", "with_noise")
 
 
-def refuse_train_mode(nodes: Iterable[Node], dependent: Container[str]) -> None:
-    """Random numbers and the batch's own statistics have no place in an explanation."""
-    for node in nodes:
+def refuse_train_mode(graph: Graph, dependent: Container[str], model: nn.Module) -> None:
+    """Refuse random numbers and the batch's own statistics.
+
+    Args:
+        graph: The operations of `model`.
+        dependent: Names of the values that depend on the input.
+        model: Says whether the module that runs an operation is in train mode.
+
+    Raises:
+        PlanError: For the first operation that uses one of them.
+    """
+    for node in graph.nodes:
         normalises = node.operation.startswith("_native_batch_norm_legit")
         batch_statistics = normalises and node.name in dependent
         if batch_statistics or _draws(node):
             what = "the batch's own statistics" if batch_statistics else "random numbers"
-            why, todo = _why_not_fixed(node, batch_statistics)
+            why, todo = _reason(node, batch_statistics, model)
             raise PlanError(
                 f"{node.where} uses {what}: {why}",
                 "a model in eval mode, whose output for a sample is always the same",
@@ -26,25 +35,25 @@ def refuse_train_mode(nodes: Iterable[Node], dependent: Container[str]) -> None:
             )
 
 
-def _why_not_fixed(node: Node, batch_statistics: bool) -> tuple[str, str]:
-    """Of torch's own layers it is the mode; what a forward calls may do so in eval mode too."""
+def _reason(node: Node, batch_statistics: bool, model: nn.Module) -> tuple[str, str]:
+    """Say why a node's result changes from call to call, and what to do about it."""
     if batch_statistics and not any(isinstance(arg, Ref) for arg in node.args[3:5]):
         return "it has no running ones, in eval mode either", "write track_running_stats=True"
-    if hasattr(nn, node.type):
+    modules = dict(model.named_modules(remove_duplicate=False))
+    if modules.get(node.module, model).training:
         return "the model is in train mode", "call model.eval() before"
     return (
-        "the model is in train mode, or this is written to do so in eval mode too",
-        "call model.eval() before; if it was, take this out of forward, "
-        "or write training=self.training",
+        "it is written to do so in eval mode too",
+        "take this out of forward, or write training=self.training",
     )
 
 
 def _draws(node: Node) -> bool:
-    """Whether an operation draws random numbers, as dropout inside it does."""
+    """Whether an operation draws random numbers, or has dropout inside that does."""
     if node.operation == "scaled_dot_product_attention":
         return any(node.args[4:5])
     if node.operation in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         return bool(node.args[6]) and node.args[5] > 0
     if node.operation == "rrelu":
         return any(node.args[3:4])
-    return node.operation == "normal" or any(word in node.operation for word in RANDOM)
+    return node.operation == "normal" or any(word in node.operation for word in _RANDOM)

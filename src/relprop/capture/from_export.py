@@ -1,36 +1,48 @@
-"""Reading: what torch.export returned -> Graph.
+"""Translates a program of torch.export's to a Graph.
 
-Takes an ExportedProgram of a `BoundModel` model, whose names all begin with "model.".
+Takes an ExportedProgram of a `BoundModel`, which holds the user's model as its attribute "model".
+Knows nothing of rules or relevance.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..graph.inputs import Inputs
 from ..graph.ir import Einsum, Graph, Item, Node, Ref
+from ..support import torch_private
 
-# They check or note sizes, and nothing reads what they return.
-_REMARKS = ("_assert", "sym_constrain", "_check")
+# Beginnings of the names of operations that only check sizes. Nothing reads their results.
+_CHECKS = ("_assert", "sym_constrain", "_check")
 
 
 def graph_from_export(
-    program: torch.export.ExportedProgram, inputs: Inputs, any_batch: bool
+    program: torch.export.ExportedProgram, model: nn.Module, inputs: Inputs, any_batch: bool
 ) -> Graph:
-    """The graph of a model that was called with `inputs`."""
+    """Translate an exported program to a graph.
+
+    Args:
+        program: What torch.export returned, without in-place operations.
+        model: The model inside the `BoundModel` that was exported.
+        inputs: What it was called with.
+        any_batch: Whether the program is right for any number of samples.
+    """
     interface = program.graph_signature
     state = {**interface.inputs_to_parameters, **interface.inputs_to_buffers}
     lifted = interface.inputs_to_lifted_tensor_constants
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
-    calls = [call for call in calls if not _operation(call.target).startswith(_REMARKS)]
+    calls = [call for call in calls if not _operation(call.target).startswith(_CHECKS)]
+    bases = _torch_classes(model)
+    nodes = [part for call in calls for part in _split(_node(call, bases))]
     names = dict(zip(inputs.tensors, map(str, interface.user_inputs), strict=True))
     return Graph(
-        nodes=_one_result_each([part for call in calls for part in _parts(_node(call))]),
+        nodes=_one_result_each(nodes),
         inputs=names,
         explained=tuple(names[label] for label in inputs.explained),
-        tokens=tuple(names[n] for n in inputs.explained if not _floating(inputs.values[n])),
+        tokens=tuple(names[n] for n in inputs.explained if not _is_floating(inputs.values[n])),
         output=str(interface.user_outputs[0]),
         state={name: path.removeprefix("model.") for name, path in state.items()},
         constants={name: program.constants[target] for name, target in lifted.items()},
@@ -38,23 +50,41 @@ def graph_from_export(
     )
 
 
-def _node(call: torch.fx.Node) -> Node:
-    module, kind, count = _place(call)
+def _torch_classes(model: nn.Module) -> dict[str, str]:
+    """Map the dotted name of each module to the torch.nn class that it is an instance of."""
+    return {
+        name: next((cls.__name__ for cls in type(module).__mro__ if _is_torch_layer(cls)), "")
+        for name, module in model.named_modules(remove_duplicate=False)
+    }
+
+
+def _is_torch_layer(cls: type) -> bool:
+    return cls is not nn.Module and getattr(nn, cls.__name__, None) is cls
+
+
+def _node(call: torch.fx.Node, bases: Mapping[str, str]) -> Node:
+    """Translate one call, and normalise operations that torch has several forms of."""
+    module, kind, count = _module(call)
     target: Any = call.target
     value = call.meta.get("val")
     args = _with_refs(call.args)
     operation = _operation(target)
     if operation == "einsum":
         target, args = Einsum(target), (args[0], *args[1])
-    if operation == "matmul" and _dimensions(call.args[0]) >= 2 == _dimensions(call.args[1]):
-        operation = "mm"  # with a matrix, in every leading dimension alike: a linear layer's
+    # A product with a matrix is the same linear layer in every leading dimension.
+    if operation == "matmul" and _ndim(call.args[0]) >= 2 == _ndim(call.args[1]):
+        operation = "mm"
+    # What is known of an operation, such as its sign, holds for real numbers alone.
     if any(map(_is_complex, call.all_input_nodes)):
-        operation = f"complex_{operation}"  # what is known of it holds for real numbers alone
-    if operation in ("view", "_unsafe_view"):  # strides need not be those of the model's run
+        operation = f"complex_{operation}"
+    # A view depends on strides, and those in a program need not be those of the model's run.
+    if operation in ("view", "_unsafe_view"):
         target = torch.ops.aten.reshape.default
-    if operation == "clone" and not call.kwargs:  # no step writes into a value: dropout that is off
+    # Dropout that is off is exported as a copy. No operation writes, so that no copy is needed.
+    if operation == "clone" and not call.kwargs:
         target = torch.ops.aten.alias.default
-    if operation == "copy":  # into a value of which only the shape counts
+    # The value that is copied into counts by its shape alone.
+    if operation == "copy":
         operation, target, args = "expand_as", torch.ops.aten.expand_as.default, (args[1], args[0])
     return Node(
         name=call.name,
@@ -66,21 +96,23 @@ def _node(call: torch.fx.Node) -> Node:
         type=kind,
         call=count,
         shape=_shape(value),
-        floating=_floating(value),
+        floating=_is_floating(value),
         merged=isinstance(value, Tensor) and any(map(_is_product, value.shape)),
+        base=bases.get(module, "") if kind else "",
     )
 
 
-def _parts(node: Node) -> tuple[Node, ...]:
-    """What an operation is made of, where that is more than itself: a variance, a square."""
-    known = {"glu": _gated, "var": _squared}
-    return known[node.operation](node) if node.operation in known else (node,)
+def _split(node: Node) -> tuple[Node, ...]:
+    """Split operations that consist of several: a variance, a gated linear unit."""
+    splits = {"glu": _gated, "var": _squared}
+    return splits[node.operation](node) if node.operation in splits else (node,)
 
 
 def _squared(node: Node) -> tuple[Node, ...]:
-    """A variance: of the deviation, which scales with its input, the square."""
+    """Write a variance as the square of a standard deviation, which scales with its input."""
     root, square = Ref(f"{node.name}_root"), torch.ops.aten.square.default
-    target = getattr(torch.ops.aten.std, getattr(node.target, "_overloadname", "default"))
+    name = torch_private.operation_name(node.target)
+    target = getattr(torch.ops.aten.std, name.overload if name else "default")
     return (
         replace(node, name=root.name, operation="std", target=target),
         replace(node, operation="square", target=square, args=(root,), kwargs={}),
@@ -88,7 +120,7 @@ def _squared(node: Node) -> tuple[Node, ...]:
 
 
 def _gated(node: Node) -> tuple[Node, ...]:
-    """A gated linear unit: the product of one half and a sigmoid of the other."""
+    """Write a gated linear unit as the product of one half and a sigmoid of the other."""
     value, half, gate = (Ref(f"{node.name}_{part}") for part in ("value", "half", "gate"))
     sigmoid, times = torch.ops.aten.sigmoid.default, torch.ops.aten.mul.Tensor
     return (
@@ -106,20 +138,16 @@ def _half(node: Node, name: str, which: int) -> Node:
     return replace(node, name=name, operation="chunk", target=target, args=args, item=which)
 
 
-def _dimensions(value: Any) -> int:
+def _ndim(value: Any) -> int:
     return value.meta["val"].ndim if isinstance(value, torch.fx.Node) else 0
 
 
-def _place(call: torch.fx.Node) -> tuple[str, str, int]:
-    """Dotted name and class of the module that ran it, and which call of the module it was."""
-    stack = [(k, v) for k, v in (call.meta.get("nn_module_stack") or {}).items() if v]
-    if not stack or stack[-1][1][0].startswith("_"):  # torch's own note that there is none
+def _module(call: torch.fx.Node) -> tuple[str, str, int]:
+    """Return dotted name and class name of the module that ran it, and its number of that call."""
+    caller = torch_private.calling_module(call)
+    if caller is None:
         return "", "", 0
-    key, (path, kind) = stack[-1]
-    count = str(key).rpartition("@")[2] if "@" in str(key) else "0"
-    name = path.removeprefix("model").removeprefix(".")
-    kind = kind if isinstance(kind, str) else kind.__name__
-    return "" if name.startswith("_") else name, kind.rpartition(".")[2], int(count)
+    return caller.path.removeprefix("model").removeprefix("."), caller.type, caller.call
 
 
 def _operation(target: Any) -> str:
@@ -134,10 +162,11 @@ def _shape(value: Any) -> tuple[int | None, ...]:
 
 
 def _is_product(size: Any) -> bool:
-    return not isinstance(size, int) and not size.node.expr.is_Symbol
+    """Whether a size is the batch size times something else."""
+    return not isinstance(size, int) and torch_private.symbol_of(size) is None
 
 
-def _floating(value: Any) -> bool:
+def _is_floating(value: Any) -> bool:
     return isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex())
 
 
@@ -157,31 +186,33 @@ def _with_refs(value: Any) -> Any:
 
 
 def _one_result_each(nodes: list[Node]) -> tuple[Node, ...]:
-    """Write each result that is used of an operation as an operation that gives this one alone."""
-    makers = {node.name: node for node in nodes}
+    """Replace an operation with several results by one operation for each result that is used."""
+    by_name = {node.name: node for node in nodes}
     several = {node.inputs[0] for node in nodes if node.operation == "getitem"}
     return tuple(
-        _item(makers[node.inputs[0]], node) if node.operation == "getitem" else node
+        _item(by_name[node.inputs[0]], node) if node.operation == "getitem" else node
         for node in nodes
         if node.name not in several
     )
 
 
-def _item(maker: Node, item: Node) -> Node:
+def _item(operation: Node, item: Node) -> Node:
+    """Write one result of an operation as an operation of its own."""
     index = item.args[1]
     changed = replace(
         item,
-        operation=maker.operation,
-        args=maker.args,
-        kwargs=maker.kwargs,
-        module=maker.module,
-        type=maker.type,
-        call=maker.call,
+        operation=operation.operation,
+        args=operation.args,
+        kwargs=operation.kwargs,
+        module=operation.module,
+        type=operation.type,
+        call=operation.call,
         item=index,
+        base=operation.base,
     )
-    if maker.operation != "_native_batch_norm_legit_no_training":
-        return replace(changed, target=Item(maker.target, index))
-    x, weight, bias, mean, variance, momentum, eps = maker.args
+    if operation.operation != "_native_batch_norm_legit_no_training":
+        return replace(changed, target=Item(operation.target, index))
+    x, weight, bias, mean, variance, momentum, eps = operation.args
     return replace(
         changed,
         operation="batch_norm",

@@ -1,11 +1,13 @@
-"""From a model to its graph, verified: copy, capture, compare with the model itself.
+"""Captures a model: exports its graph, verifies it against the model, and finds batch axes.
 
-Takes the user's model, which it reads and never writes.
+Takes the user's model, which it never writes, and the inputs of a call. Gives a CapturedModel, of
+which nothing has to be checked again. Knows nothing of rules or relevance.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,7 @@ from ..graph.first_nonfinite import describe_first_nonfinite
 from ..graph.inputs import Inputs
 from ..graph.ir import Graph
 from ..support.numerics import check_finite, is_finite
+from ..support.torch_private import own_buffers, own_modules, own_parameters
 from .batch_axes import (
     BatchAxis,
     find_batch_axes,
@@ -23,8 +26,10 @@ from .batch_axes import (
     probe_batch,
     run_with_nan_neighbours,
 )
+from .bound_model import BoundModel
 from .eval_mode import refuse_train_mode
-from .export import BoundModel, export_graph, isolated_copy
+from .export import export_graph
+from .isolated_copy import isolated_copy
 from .tolerance import equal_within_precision, equal_within_rounding
 
 
@@ -62,7 +67,8 @@ class CapturedModel:
     def output_alone(self, model: nn.Module, inputs: Inputs) -> Tensor:
         """Run the graph on the first sample alone.
 
-        Raises CaptureError if the output is not the same beside the last sample.
+        Raises:
+            CaptureError: If the output is not the same beside the last sample.
         """
         first, _ = first_and_last(self.graph, inputs)
         alone = self._run(model, first)
@@ -77,69 +83,122 @@ class CapturedModel:
         return output
 
 
+# ---- capture -------------------------------------------------------------------------------
+
+
 def capture_model(
     model: nn.Module, inputs: Inputs, output: str | int | None, per_input: bool
 ) -> CapturedModel:
     """Capture the operations that `model` runs on batches like these, and verify them.
 
-    output     which of several results is explained
-    per_input  the graph is for these very numbers, and its output is for the whole batch
-    Raises CaptureError if the model cannot be read, does not do what was read, or mixes samples;
-    PlanError if it is in train mode.
-    Not to be run by two threads at once.
+    Not to be called by two threads at once: torch.export keeps global state.
+
+    Args:
+        model: Of the user; it is not changed.
+        inputs: What it is called with.
+        output: Which of several results is explained: a key, an attribute or an index.
+        per_input: The graph is for these very numbers, and its output is for the whole batch.
+
+    Raises:
+        CaptureError: If the model cannot be exported, if the graph gives another output than the
+            model, or if one sample changes the output of another.
+        PlanError: If the model is in train mode.
+        NumberError: If an output is not finite.
     """
     copy = isolated_copy(model)
+    # The casts of autocast must not become part of the graph, which runs under the caller's own.
     with torch.autocast(inputs.first.device.type, enabled=False):
         graph = export_graph(copy, inputs, output, per_input)
-    refuse_train_mode(graph.nodes, analyse_graph(graph).dependent)
-    _refuse_other_tokens(graph)
-    state, (first, last) = current_state(model, graph), first_and_last(graph, inputs)
-    both = select_samples(inputs, [0, -1]) if graph.any_batch else inputs
-    beside, expected = _run(graph, BoundModel(copy, inputs, output), both, last, inputs)
-    _refuse_no_samples(model, beside, expected)
-    # A graph is read for two samples or more: on one it must still give the model's own output.
-    # What it gives for a sample beside another stands for that, unless it is not the model's.
-    end = beside[-len(expected) :]
-    if not equal_within_precision(end, expected) and not equal_within_precision(
-        graph.run(last.tensors, state), expected
-    ):
-        raise CaptureError(
-            f"{type(model).__name__} on one sample does not do what it does on several",
-            "a model that does the same for a batch of any size, and always the same",
-            "take conditions on x.shape[0], squeeze() and random numbers out of forward",
-        )
-    got = beside[: len(expected)]
-    for one, found in ((first, got), (last, expected)):  # what is not finite is like anything
-        where = "" if is_finite(found) else describe_first_nonfinite(graph, one.tensors, state)
-        start = 0 if one is first else inputs.batch - one.batch
-        todo = "check the model's weights and the scale of x"
-        check_finite(found, "model's output", where, todo, start)
-    if not equal_within_rounding(end, expected):
-        raise mixed_samples_error("the model")
-    return CapturedModel(graph, _layouts(graph, model, inputs, state, expected), got)
+    refuse_train_mode(graph, analyse_graph(graph).dependent, copy)
+    _refuse_unembedded_integers(graph)
+    state = current_state(model, graph)
+    outputs = _verified_outputs(graph, BoundModel(copy, inputs, output), inputs, state)
+    axes = _verified_batch_axes(graph, model, inputs, state, outputs.last)
+    return CapturedModel(graph, axes, outputs.first)
 
 
 def verify_saved(
-    read: CapturedModel, model: nn.Module, inputs: Inputs, output: str | int | None
+    saved: CapturedModel, model: nn.Module, inputs: Inputs, output: str | int | None
 ) -> CapturedModel:
     """Check that a graph captured in another session gives the output of this model.
 
-    Raises CaptureError if it does not.
+    Raises:
+        CaptureError: If it does not.
     """
-    first, _ = first_and_last(read.graph, inputs)
+    first, _ = first_and_last(saved.graph, inputs)
     bound = BoundModel(isolated_copy(model), inputs, output)
-    got, expected = _run(read.graph, bound, first, first, inputs)
+    with as_capture_error(model, inputs):
+        got = saved.graph.run(first.tensors, current_state(bound.model, saved.graph))
+        expected = _run_model(bound, first)
     if not equal_within_precision(got, expected):
         raise CaptureError(
             f"{type(model).__name__} does not do what the model did that the plan was saved of",
             "a model of the same architecture, in eval mode",
-            "read the model anew: relprop.Explainer(model)",
+            "capture this model instead: relprop.Explainer(model)",
         )
-    return replace(read, output=got)
+    return replace(saved, output=got)
 
 
-def _refuse_no_samples(model: nn.Module, *outputs: Tensor) -> None:
-    """CaptureError for an output that is a single number."""
+# ---- verification --------------------------------------------------------------------------
+
+
+class _Outputs(NamedTuple):
+    """The graph's output for the first sample, beside the last; the model's for the last, alone."""
+
+    first: Tensor
+    last: Tensor
+
+
+def _verified_outputs(
+    graph: Graph, bound: BoundModel, inputs: Inputs, state: Mapping[str, Tensor]
+) -> _Outputs:
+    """Compare the graph on two samples with the model on one.
+
+    One run of each is enough: it shows that the graph gives the model's numbers, that samples do
+    not change each other, and what the graph gives for the first sample, which programs are
+    compared with.
+    """
+    first, last = first_and_last(graph, inputs)
+    both = select_samples(inputs, [0, -1]) if graph.any_batch else inputs
+    with as_capture_error(bound.model, inputs):
+        beside = graph.run(both.tensors, state)
+        expected = _run_model(bound, last)
+    _refuse_scalar_output(bound.model, beside, expected)
+    got_first, got_last = beside[: len(expected)], beside[-len(expected) :]
+    # The graph was exported for two samples or more. If its output for the last one beside another
+    # is not the model's, either samples change each other or the model treats one sample
+    # differently. The graph on one sample tells which.
+    if not equal_within_precision(got_last, expected) and not equal_within_precision(
+        graph.run(last.tensors, state), expected
+    ):
+        raise CaptureError(
+            f"{type(bound.model).__name__} on one sample does not do what it does on several",
+            "a model that does the same for a batch of any size, and always the same",
+            "take conditions on x.shape[0], squeeze() and random numbers out of forward",
+        )
+    # Before the last comparison: an output that is not finite would pass it, whatever it is.
+    _refuse_nonfinite(graph, first, got_first, state, start=0)
+    _refuse_nonfinite(graph, last, expected, state, start=inputs.batch - last.batch)
+    if not equal_within_rounding(got_last, expected):
+        raise mixed_samples_error("the model")
+    return _Outputs(got_first, expected)
+
+
+def _run_model(bound: BoundModel, inputs: Inputs) -> Tensor:
+    """Run the model on copies of the inputs, which it may write."""
+    output: Tensor = bound(*(tensor.clone() for tensor in inputs.tensors.values()))
+    return output
+
+
+def _refuse_nonfinite(
+    graph: Graph, inputs: Inputs, output: Tensor, state: Mapping[str, Tensor], start: int
+) -> None:
+    first = "" if is_finite(output) else describe_first_nonfinite(graph, inputs.tensors, state)
+    todo = "check the model's weights and the scale of x"
+    check_finite(output, "model's output", first, todo, start)
+
+
+def _refuse_scalar_output(model: nn.Module, *outputs: Tensor) -> None:
     if any(output.ndim == 0 for output in outputs):
         raise CaptureError(
             f"the output of {type(model).__name__} is a single number for one sample",
@@ -148,48 +207,46 @@ def _refuse_no_samples(model: nn.Module, *outputs: Tensor) -> None:
         )
 
 
-def _refuse_other_tokens(graph: Graph) -> None:
-    """Integers that no embedding looks up, such as a mask, where others are looked up."""
-    ids = [label for label, name in graph.inputs.items() if find_sources(_of(graph, name))]
+def _refuse_unembedded_integers(graph: Graph) -> None:
+    """Refuse relevance of integers that no embedding looks up, such as a mask beside token ids."""
+    explained_alone = {
+        label: replace(graph, explained=(name,), tokens=(name,))
+        for label, name in graph.inputs.items()
+    }
+    ids = [label for label, alone in explained_alone.items() if find_sources(alone)]
     unused = set(graph.tokens) - set(find_sources(graph).values())
     for label, name in graph.inputs.items():
         if name in unused and ids:
             raise PlanError(
                 f'relevance of the input "{label}", integers that no embedding looks up',
-                f"floating point numbers, or token ids: {_listed(ids)}",
+                f"floating point numbers, or token ids: {_quoted(ids)}",
                 f'write explain="{ids[0]}"',
             )
 
 
-def _of(graph: Graph, name: str) -> Graph:
-    """The graph with one input alone explained, as token ids."""
-    return replace(graph, explained=(name,), tokens=(name,))
+def _verified_batch_axes(
+    graph: Graph, model: nn.Module, inputs: Inputs, state: Mapping[str, Tensor], expected: Tensor
+) -> Mapping[str, BatchAxis | None]:
+    """Find batch axes, and refuse a model in which NaN of other samples changes an output.
 
-
-def first_and_last(graph: Graph, inputs: Inputs) -> tuple[Inputs, Inputs]:
-    """The first sample and the last; for a graph of one batch, that batch."""
-    if not graph.any_batch:
-        return inputs, inputs
-    return select_samples(inputs, [0]), select_samples(inputs, [-1])
-
-
-def select_samples(inputs: Inputs, samples: list[int]) -> Inputs:
-    """These samples as one batch."""
-    return inputs.per_sample(lambda t: t[samples])
-
-
-def _run(
-    graph: Graph, called: BoundModel, some: Inputs, one: Inputs, inputs: Inputs
-) -> tuple[Tensor, Tensor]:
-    """What a graph gives for some samples, and its model, which may write its inputs, for one."""
-    with as_capture_error(called.model, inputs):
-        got = graph.run(some.tensors, current_state(called.model, graph))
-        return got, called(*(tensor.clone() for tensor in one.tensors.values()))
+    expected  the model's output for the last sample; for a graph of one batch, for all samples
+    """
+    if graph.any_batch:
+        batch, outputs = select_samples(inputs, probe_batch(graph)), {1: expected}
+    else:
+        batch, outputs = inputs, {k: expected[k : k + 1] for k in (0, inputs.batch - 1)}
+    with as_capture_error(model, inputs):
+        probes = {k: run_with_nan_neighbours(graph, batch.tensors, state, k) for k in outputs}
+    axes = find_batch_axes(graph, probes, batch.batch)
+    for k, output in outputs.items():
+        if not equal_within_rounding(probes[k][graph.output][k : k + 1], output):
+            raise mixed_samples_error("the model")
+    return axes
 
 
 @contextmanager
 def as_capture_error(model: nn.Module, inputs: Inputs) -> Iterator[None]:
-    """CaptureError for what torch raises where a model is run on more or fewer samples."""
+    """Turn any error of a run on more or fewer samples than the user's into a CaptureError."""
     try:
         yield
     except RelpropError:
@@ -197,57 +254,61 @@ def as_capture_error(model: nn.Module, inputs: Inputs) -> Iterator[None]:
     except Exception as error:
         raise CaptureError(
             f"{type(model).__name__} fails on other numbers of samples than {inputs.batch}: "
-            f"{first_line(error)}; {_listed(inputs.batched)} are taken to hold samples",
+            f"{first_line(error)}; {_quoted(inputs.batched)} are taken to hold samples",
             "a model that takes any number of samples, and shared inputs whose first size "
             f"is not {inputs.batch}",
             "give a batch of another size if one of these inputs holds no samples",
         ) from error
 
 
-def _listed(names: Iterable[str]) -> str:
+def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _layouts(
-    graph: Graph, model: nn.Module, inputs: Inputs, state: Mapping[str, Tensor], expected: Tensor
-) -> Mapping[str, BatchAxis | None]:
-    """Layouts, and CaptureError if NaN in other samples changes what the model makes of one.
+# ---- samples and weights -------------------------------------------------------------------
 
-    expected  what it makes of the last sample; in a graph of one batch, of all
-    """
-    some, alone = inputs, {k: expected[k : k + 1] for k in (0, inputs.batch - 1)}
-    if graph.any_batch:
-        some, alone = select_samples(inputs, probe_batch(graph)), {1: expected}
-    with as_capture_error(model, inputs):
-        probes = {k: run_with_nan_neighbours(graph, some.tensors, state, k) for k in alone}
-    layouts = find_batch_axes(graph, probes, some.batch)
-    if not all(equal_within_rounding(probes[k][graph.output][k : k + 1], alone[k]) for k in alone):
-        raise mixed_samples_error("the model")
-    return layouts
+
+def first_and_last(graph: Graph, inputs: Inputs) -> tuple[Inputs, Inputs]:
+    """Select the first sample and the last; for a graph of one batch, all samples twice."""
+    if not graph.any_batch:
+        return inputs, inputs
+    return select_samples(inputs, [0]), select_samples(inputs, [-1])
+
+
+def select_samples(inputs: Inputs, samples: list[int]) -> Inputs:
+    """Select samples by index, as one batch."""
+    return inputs.per_sample(lambda t: t[samples])
 
 
 def current_state(model: nn.Module, graph: Graph, detached: bool = True) -> Mapping[str, Tensor]:
-    """The model's parameters and buffers as they are now, by the names of the graph."""
-    found = dict[str, Tensor]()
+    """Look up the model's parameters and buffers as they are now.
+
+    Returns:
+        Value name of the graph -> tensor; with its autograd history unless `detached`.
+
+    Raises:
+        CaptureError: If the model no longer has one of them.
+    """
+    state = dict[str, Tensor]()
     for name, path in graph.state.items():
         tensor = _registered(model, path)
         if tensor is None:
             raise CaptureError(
-                f'the model no longer has "{path}", which it had when it was read',
+                f'the model no longer has "{path}", which it had when it was captured',
                 "a model whose parameters and buffers change their values alone",
                 "make a new Explainer after a change of the model",
             )
-        found[name] = tensor.detach() if detached else tensor
-    return found
+        state[name] = tensor.detach() if detached else tensor
+    return state
 
 
 def _registered(model: nn.Module, path: str) -> Tensor | None:
-    """The parameter or buffer of that name; `get_parameter` would take longer than small layers."""
+    """Find a parameter or buffer. `get_parameter` would take longer than small layers do."""
     *modules, last = path.split(".")
     owner: nn.Module | None = model
     for name in modules:
-        owner = owner._modules.get(name) if owner is not None else None
+        owner = own_modules(owner).get(name) if owner is not None else None
     if owner is None:
         return None
-    found = owner._parameters.get(last)
-    return owner._buffers.get(last) if found is None else found
+    parameter = own_parameters(owner).get(last)
+    return own_buffers(owner).get(last) if parameter is None else parameter

@@ -1,34 +1,46 @@
-"""Whether an output is that which is expected: of the same operations, or but for rounding."""
+"""Compares outputs at two tolerances: one for the same operations, one for other operations.
+
+Takes the output and the one it should equal. Knows nothing of models.
+"""
 
 import torch
 from torch import Tensor
 
 from ..support.numerics import is_finite
 
-_ROUNDING = 1e-2  # what rounding may change an output by, as a fraction: deep nets magnify it
+# A fraction of the largest value. Operations in another order round otherwise, and deep networks
+# magnify that.
+_ROUNDING = 1e-2
 
 
 def equal_within_precision(got: Tensor, expected: Tensor) -> bool:
-    """Of the same operations on the same numbers."""
-    return got.shape == expected.shape and relative_difference(got, expected) <= _precision(
-        expected
-    )
+    """Whether two outputs agree as the same operations on the same numbers do."""
+    if got.shape != expected.shape:
+        return False
+    return relative_difference(got, expected) <= _precision(expected)
 
 
 def equal_within_rounding(got: Tensor, expected: Tensor) -> bool:
-    """But for rounding."""
-    return got.shape == expected.shape and relative_difference(got, expected) <= rounding_tolerance(
-        expected
-    )
+    """Whether two outputs agree up to rounding, as the same function by other operations does."""
+    if got.shape != expected.shape:
+        return False
+    return relative_difference(got, expected) <= rounding_tolerance(expected)
 
 
 def rounding_tolerance(expected: Tensor) -> float:
-    """The largest difference that rounding accounts for."""
+    """Return the largest relative difference that rounding accounts for."""
     return max(_ROUNDING, _precision(expected))
 
 
 def relative_difference(got: Tensor, expected: Tensor) -> float:
-    """The largest difference, as a fraction of the largest value expected; 0 if that is none."""
+    """Return the largest difference, as a fraction of the largest value expected.
+
+    0 if an expected value is not finite: no comparison is possible then.
+
+    Example:
+        >>> relative_difference(torch.tensor([1.0, 4.0]), torch.tensor([2.0, 4.0]))
+        0.25
+    """
     if expected.numel() == 0 or not is_finite(expected):
         return 0.0
     scale = expected.abs().max() + torch.finfo(expected.dtype).tiny
@@ -36,6 +48,7 @@ def relative_difference(got: Tensor, expected: Tensor) -> float:
 
 
 def _precision(expected: Tensor) -> float:
+    """Return the root of the machine precision that a model of this output computes in."""
     device = expected.device.type
     lowered = torch.is_autocast_enabled(device)
     dtype = torch.get_autocast_dtype(device) if lowered else expected.dtype

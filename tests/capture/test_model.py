@@ -109,7 +109,7 @@ def test_the_operation_that_made_the_first_infinity_is_named(after, what):
     model = Overflows(after).eval()
     model.first.weight.data = torch.eye(4)
     with pytest.raises(
-        relprop.RelpropError, match=rf"{what} for sample 0 is not finite; .* of pow"
+        relprop.RelpropError, match=rf"{what} for sample 0 is not finite; .* from pow"
     ):
         relprop.explain(model, 20 + signed(2, 4).float(), "zero")
 

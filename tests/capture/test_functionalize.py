@@ -11,12 +11,16 @@ from torch.utils._pytree import tree_leaves
 from zoo import ZOO
 
 from relprop.capture import functionalize as functional_file
-from relprop.capture.export import BoundModel, _export, _quiet_export, isolated_copy
+from relprop.capture.bound_model import BoundModel
+from relprop.capture.export import export_any_batch
 from relprop.capture.from_export import graph_from_export
 from relprop.capture.functionalize import can_rename, functionalize
+from relprop.capture.isolated_copy import isolated_copy
 from relprop.capture.model import current_state
 from relprop.explanation.check_inputs import check_inputs
 from relprop.graph.ir import Graph, Ref
+from relprop.support.quiet import silenced
+from relprop.support.torch_private import EXPORT_LOGGERS, EXPORT_WARNINGS
 
 
 class Applied(nn.Module):
@@ -59,8 +63,9 @@ class ScaledFlat(nn.Module):
 
 
 def exported(model, x) -> torch.export.ExportedProgram:
-    with _quiet_export(), torch.enable_grad():
-        return _export(BoundModel(isolated_copy(model), check_inputs(model, x, None), None))
+    bound = BoundModel(isolated_copy(model), check_inputs(model, x, None), None)
+    with silenced(EXPORT_WARNINGS, EXPORT_LOGGERS), torch.enable_grad():
+        return export_any_batch(bound)
 
 
 def with_names(value: Any, names) -> Any:
@@ -91,11 +96,11 @@ def assert_same(graph: Graph, expected: Graph) -> None:
 def compare(model, x) -> None:
     """What is read of both, and what both give."""
     program, inputs = exported(model, x), check_inputs(model, x, None)
-    expected = graph_from_export(program.run_decompositions({}), inputs, any_batch=True)
+    expected = graph_from_export(program.run_decompositions({}), model, inputs, any_batch=True)
     assert can_rename(program.graph)
     made = functionalize(program)
     assert made is program
-    graph = graph_from_export(made, inputs, any_batch=True)
+    graph = graph_from_export(made, model, inputs, any_batch=True)
     assert_same(graph, expected)
     state = current_state(model, graph)
     assert graph.run(inputs.tensors, state).equal(expected.run(inputs.tensors, state))
@@ -212,7 +217,7 @@ def shares_memory(name: str) -> bool:
     return places[-1] in places[:-1]
 
 
-@pytest.mark.parametrize("name", sorted(functional_file._OWN))
+@pytest.mark.parametrize("name", sorted(functional_file._NEW_MEMORY))
 def test_an_operation_of_its_own_memory_has_it(name):
     assert not shares_memory(name)
     assert shares_memory("dropout")
