@@ -184,8 +184,9 @@ def gaussian(data: Tensor | None = None) -> Fill:
 def marginal(data: Tensor | None = None) -> Fill:
     """Replace by the entries of another sample, drawn at random for each sample.
 
-    Removed entries then follow their marginal distribution, as SHAP's and SAGE's marginal imputers
-    have it: they are realistic together, but not given what is left.
+    Removed entries then follow their marginal distribution, as with SHAP's Independent masker or
+    SAGE's MarginalImputer, which average over many draws: they fit each other, but not what is
+    left of the sample.
 
     Args:
         data: Samples to draw from, (m, *features); None: the other samples of the batch.

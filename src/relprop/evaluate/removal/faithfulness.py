@@ -1,6 +1,6 @@
 """Faithfulness: the three curves of a method in a few numbers, with confidence intervals.
 
-Takes curves. Gives frozen records. Must not know how the curves were made.
+Takes curves. Gives frozen records. Must not know how the curves were computed.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Measures of faithfulness: one number per sample, from its removal curves.
 
-Takes curves. Must not know how they were made.
+Takes curves. Must not know how they were computed.
 
 n  samples      s  steps      f(k)  the score in column k of a curve, k = 0 ... s
 

@@ -65,11 +65,11 @@ def score_curve(
     target = originals.target
     # of the first column, then of each forward pass
     scores, predictions = [originals.scores], [originals.predictions]
-    for one in forward_passes(model, setup, removed_at, needed):
-        classes = None if target is None else target[one.rows.to(target.device)]
-        scores.append(_score(originals.score, one.output, classes))
-        predictions.append(_predictions(one.output))
-        advance(len(one.output))
+    for batch in forward_passes(model, setup, removed_at, needed):
+        classes = None if target is None else target[batch.rows.to(target.device)]
+        scores.append(_score(originals.score, batch.output, classes))
+        predictions.append(_predictions(batch.output))
+        advance(len(batch.output))
     latest = _latest_run(needed).cpu()
     return RemovalCurve(
         order=order.name,

@@ -50,7 +50,7 @@ def superpixels(segments: int, *, compactness: float | None = None) -> UnitMaker
             slic(image, segments, weight, start_label=0, channel_axis=-1) for image in images
         ]
         # SLIC may skip numbers
-        index = [numpy.unique(one, return_inverse=True)[1].reshape(one.shape) for one in labels]
+        index = [numpy.unique(each, return_inverse=True)[1].reshape(each.shape) for each in labels]
         return grouped(torch.from_numpy(numpy.stack(index))[:, None].to(x.device))
 
     return make
