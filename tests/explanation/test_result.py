@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from helpers.networks import mnist_cnn, pixels, randomise
+from helpers.networks import mnist_cnn, pixels, randomise, signed
 from torch import nn
 
 import relprop
@@ -71,3 +71,25 @@ def test_a_saved_explanation_is_read_by_numpy(explained, tmp_path):
 def test_saving_where_there_is_no_folder_says_so(explained, tmp_path):
     with pytest.raises(relprop.RelpropError, match="existing, writable folder"):
         explained[2].save(tmp_path / "missing" / "e.npz")
+
+
+def test_the_record_is_its_own():
+    model, x = randomise(nn.Sequential(nn.Linear(6, 3))).double(), signed(2, 6)
+    e = relprop.explain(model, x)
+    output, relevance = e.output.clone(), e.relevance.clone()
+    x.add_(1)
+    assert e.output.equal(output)
+    assert e.relevance.equal(relevance)
+    with pytest.raises(relprop.RelpropError, match="written into"):
+        _ = e.input  # which is the caller's, not copied, and no longer what was explained
+    later = relprop.explain(model, x)
+    later.relevance.mul_(2)
+    assert later.input.equal(signed(2, 6) + 1)
+
+
+def test_a_bfloat16_explanation_is_saved(tmp_path):
+    model = randomise(nn.Sequential(nn.Linear(6, 3))).bfloat16()
+    e = relprop.explain(model, signed(2, 6).bfloat16(), "zero")
+    e.save(tmp_path / "e.npz")
+    with pytest.raises(relprop.RelpropError, match="cannot write"):
+        e.save(tmp_path)
