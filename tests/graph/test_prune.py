@@ -1,6 +1,6 @@
-"""What the output reads at few positions is computed at these alone, and explained as ever.
+"""Values that the output reads at few positions are computed only there, with the same explanation.
 
-Read for one input, a model is run whole: with that everything here is compared.
+The reference is the same model without pruning: one captured per input, or a call with `layers=`.
 """
 
 from collections.abc import Callable
@@ -18,8 +18,8 @@ import relprop
 from relprop.errors import PlanError
 
 
-def products(run: Callable[[], object], *more: object) -> int:
-    """The operations of all layers."""
+def layer_flops(run: Callable[[], object], *more: object) -> int:
+    """Count the operations of linear layers, and of `more`."""
     with FlopCounterMode(display=False) as counter:
         run()
     counts = counter.get_flop_counts()["Global"]
@@ -27,24 +27,24 @@ def products(run: Callable[[], object], *more: object) -> int:
 
 
 def saved_by(explainer: relprop.Explainer, x: Tensor, layer: str, *more: object) -> int:
-    """The operations of all layers that are run for whoever looks inside alone."""
-    whole = products(lambda: explainer(x, layers=[layer]), *more)
-    return whole - products(lambda: explainer(x), *more)
+    """Count the operations of linear layers that pruning saves."""
+    whole = layer_flops(lambda: explainer(x, layers=[layer]), *more)
+    return whole - layer_flops(lambda: explainer(x), *more)
 
 
-def by_numbers(h: Tensor) -> Tensor:
+def by_values(h: Tensor) -> Tensor:
     return h[torch.arange(h.shape[0]), h.detach()[..., 0].argmax(1)]
 
 
-READS = {
+READS = {  # what the last layer reads -> how many positions are computed
     "the last": (lambda h: h[:, -1], 1),
     "two of them": (lambda h: h[:, 1:3].sum(1), 2),
     "every second": (lambda h: h[:, ::2].mean(1), 2),
-    "three of them": (lambda h: h[:, 1:].sum(1), SIZE),  # would hardly be less
+    "three of them": (lambda h: h[:, 1:].sum(1), SIZE),  # not worth a slice
     "the same twice": (lambda h: h[:, 1] + h[:, 1].tanh(), 1),
     "one and another": (lambda h: h[:, 1] + h[:, 2].tanh(), SIZE),
     "after another dimension": (lambda h: h.transpose(0, 1)[2], 1),
-    "one by the numbers": (by_numbers, SIZE),
+    "one chosen by its values": (by_values, SIZE),
 }
 
 
@@ -57,7 +57,7 @@ def test_positions_are_those_that_are_read(read, count):
 
 
 class Attending(nn.Module):
-    """A layer of a transformer over embedded tokens, and a head that reads one of them."""
+    """One transformer layer over embedded tokens, and a head that reads one token."""
 
     def __init__(self, attend: Callable[..., Tensor], read: Function | None) -> None:
         super().__init__()
@@ -101,14 +101,14 @@ def written_out(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
 
 
 def biased_for_all(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
-    """With one row a head's own, and as many heads as samples."""
+    """With a bias for each head, and as many heads as samples: its shape looks like a batch's."""
     distance = torch.arange(q.shape[2])[:, None] - torch.arange(k.shape[2])
     scores = q @ k.mT + (-0.5 * distance.abs().double())[None]
     return scores.softmax(-1) @ v
 
 
 def inside_another(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
-    """In a dimension of size 1 before that of samples."""
+    """With a dimension of size 1 before the batch dimension."""
     return torch.stack([fused(q, k, v, real)]).mean(0)
 
 
@@ -125,28 +125,28 @@ def test_a_layer_of_a_transformer_runs_at_the_token_that_is_read(attend, read):
     explainer = relprop.Explainer(model, "attnlrp")
     for recipe in ("attnlrp", "cp-lrp"):
         explainer = explainer.with_recipe(recipe)
-        found, whole = explainer(ids), explainer(ids, layers=["norm"])
-        torch.testing.assert_close(found.output, model(ids), rtol=1e-11, atol=1e-11)
-        torch.testing.assert_close(found.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
-        # Layers in units of width x width: o, up, down and head are 10. Queries are one more; but
-        # not where what comes before a token is told by its place.
+        pruned, whole = explainer(ids), explainer(ids, layers=["norm"])
+        torch.testing.assert_close(pruned.output, model(ids), rtol=1e-11, atol=1e-11)
+        torch.testing.assert_close(pruned.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
+        # Layers in units of width x width: o, up, down and head are 10, and queries one more.
+        # Queries stay whole under is_causal, where a query's position decides on its mask.
         units = 10 + queries + 10 + (queries if recipe == "attnlrp" else 0)
         assert saved_by(explainer, ids, "norm") == 2 * 8 * 8 * units * 3 * (6 - 1)
 
 
 @pytest.mark.parametrize("read", [None, last])
 @pytest.mark.parametrize("attend", [biased_for_all, inside_another])
-def test_what_holds_samples_elsewhere_or_not_at_all(attend, read):
+def test_values_without_a_batch_dimension_in_front_stay_whole(attend, read):
     model = randomise(Attending(attend, read)).double()
     ids = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 1, 1, 1]])
     explainer = relprop.Explainer(model, "attnlrp")
-    found, whole = explainer(ids), explainer(ids, layers=["norm"])
-    torch.testing.assert_close(found.output, model(ids), rtol=1e-11, atol=1e-11)
-    torch.testing.assert_close(found.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
+    pruned, whole = explainer(ids), explainer(ids, layers=["norm"])
+    torch.testing.assert_close(pruned.output, model(ids), rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(pruned.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
 
 
 class Pointing(nn.Module):
-    """Reads the position that a number says, given beside the text."""
+    """Reads one position of each sample, given as an index."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,12 +157,12 @@ class Pointing(nn.Module):
         return self.last(self.first(x).tanh()[torch.arange(x.shape[0]), where])
 
 
-def test_a_position_is_what_torch_takes_for_one():
+def test_an_index_may_be_negative_and_must_be_in_range():
     model, x = randomise(Pointing()).double(), signed(3, 5, 4)
     explainer = relprop.Explainer(model)
-    given = x, torch.tensor([1, 0, 2])
-    explainer(given)
-    assert flops(lambda: explainer(given)) < flops(lambda: explainer(given, layers=["first"]))
+    inputs = x, torch.tensor([1, 0, 2])
+    explainer(inputs)
+    assert flops(lambda: explainer(inputs)) < flops(lambda: explainer(inputs, layers=["first"]))
     for where in (torch.tensor([0, -1, 2]), torch.tensor([3, 4, -5], dtype=torch.int32)):
         whole = relprop.Explainer(model, capture="per-input")((x, where))
         torch.testing.assert_close(explainer((x, where)).relevance, whole.relevance)
@@ -173,7 +173,7 @@ def test_a_position_is_what_torch_takes_for_one():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what torch.compile imports is old
-def test_compiled_once_for_batches_of_any_size():
+def test_a_pruned_model_compiles_once_for_all_batch_sizes():
     model, x = randomise(Pointing()).double(), signed(5, 5, 4)
     where = torch.tensor([0, -1, 2, 3, 1])
     compiled, plain = (relprop.Explainer(model, compile=c) for c in (True, False))
@@ -183,7 +183,7 @@ def test_compiled_once_for_batches_of_any_size():
 
 
 class Encoding(nn.Module):
-    """A layer of torch's, and a head that reads the first token."""
+    """A transformer layer of torch.nn, and a head that reads the first token."""
 
     def __init__(self, batch_first: bool, norm_first: bool) -> None:
         super().__init__()
@@ -200,18 +200,18 @@ class Encoding(nn.Module):
 def test_a_layer_of_torch_runs_at_the_token_that_is_read(batch_first, norm_first):
     model, x = randomise(Encoding(batch_first, norm_first)).double(), signed(3, 6, 8)
     explainer = relprop.Explainer(model, "attnlrp")
-    found, whole = explainer(x), explainer(x, layers=["layer"])
-    torch.testing.assert_close(found.output, model(x), rtol=1e-11, atol=1e-11)
-    torch.testing.assert_close(found.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
-    bmm = torch.ops.aten.bmm  # as which torch multiplies what is not contiguous
-    of_12 = 10  # two are keys and values
-    assert saved_by(explainer, x, "layer", bmm) == 2 * 8 * 8 * (of_12 + of_12) * 3 * (6 - 1)
+    pruned, whole = explainer(x), explainer(x, layers=["layer"])
+    torch.testing.assert_close(pruned.output, model(x), rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(pruned.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
+    bmm = torch.ops.aten.bmm  # torch multiplies by it where values are not contiguous
+    units = 10  # of 12 in a layer; keys and values stay whole
+    assert saved_by(explainer, x, "layer", bmm) == 2 * 8 * 8 * (units + units) * 3 * (6 - 1)
 
 
-# ---- what else asks for all positions ------------------------------------------------------------
+# ---- rules, recipes and options ------------------------------------------------------------------
 
 
-def test_rules_that_look_at_all_positions_get_them():
+def test_rules_that_mix_positions_get_all_of_them():
     model, x = randomise(ReadsPart(torch.tanh, first_token)).double(), signed(SIZE, SIZE, SIZE)
     share = relprop.rule(("linear",))(by_the_largest)
     bounds = {"low": -4 - torch.rand(SIZE, SIZE).double(), "high": 4.0}
@@ -223,46 +223,48 @@ def test_rules_that_look_at_all_positions_get_them():
 
 
 @pytest.mark.parametrize("operation", ["index", "slice", "gather"])
-def test_rows_for_an_operation_are_for_those_of_the_model(operation):
+def test_a_row_for_an_operation_fits_no_operation_that_pruning_inserts(operation):
     model, x = randomise(Pointing()).double(), signed(3, 5, 4)
     row = relprop.Selector(operation=operation)
     explainer = relprop.Explainer(model, relprop.Recipe.preset("auto").using(row, "gradient"))
-    given = x, torch.tensor([0, -1, 2])
+    inputs = x, torch.tensor([0, -1, 2])
     if operation != "index":
         with pytest.raises(PlanError, match="matches no module"):
-            explainer(given)
+            explainer(inputs)
         return
-    torch.testing.assert_close(explainer(given).relevance, relprop.explain(model, given).relevance)
+    torch.testing.assert_close(
+        explainer(inputs).relevance, relprop.explain(model, inputs).relevance
+    )
 
 
 def by_the_largest(step) -> relprop.Back:
-    """Of each sample, scaled by its largest output."""
+    """Scale each sample by its largest output."""
     size = step.z.abs().amax((1, 2), keepdim=True)
     return relprop.Back(lambda c: (c / size) @ step.weights.raw, lambda c: {})
 
 
-def test_weights_that_a_rule_derives_are_the_same_for_both_and_follow_the_model():
+def test_both_programs_share_derived_weights_that_follow_the_model():
     model, x = randomise(ReadsPart(F.relu, first_token)).double(), signed(SIZE, SIZE, SIZE)
     explainer = relprop.Explainer(model, "epsilon-plus")
     for _ in range(2):
-        found, whole = explainer(x), explainer(x, layers=["first"])
-        torch.testing.assert_close(found.relevance, whole.relevance)
+        pruned, whole = explainer(x), explainer(x, layers=["first"])
+        torch.testing.assert_close(pruned.relevance, whole.relevance)
         torch.testing.assert_close(
-            relprop.explain(model, x, "epsilon-plus").relevance, found.relevance
+            relprop.explain(model, x, "epsilon-plus").relevance, pruned.relevance
         )
         with torch.no_grad():
             model.first.weight.mul_(-1.5)
 
 
-def test_positions_are_looked_up_where_they_are():
+def test_an_index_is_gathered_on_its_own_device():
     model, x = randomise(Pointing()).double(), signed(3, 5, 4)
-    explainer, given = relprop.Explainer(model), (x, torch.tensor([0, -1, 2]))
-    want = explainer(given).relevance
+    explainer, inputs = relprop.Explainer(model), (x, torch.tensor([0, -1, 2]))
+    want = explainer(inputs).relevance
     with torch.device("meta"):
-        assert explainer(given).relevance.equal(want)
+        assert explainer(inputs).relevance.equal(want)
 
 
-def test_in_every_way_of_calling():
+def test_every_option_of_a_call_works_on_a_pruned_model():
     model = randomise(Attending(masked, last)).double()
     ids = torch.randint(2, 20, (3, 6), generator=torch.Generator().manual_seed(0))
     explainer = relprop.Explainer(model, "attnlrp")
@@ -272,10 +274,10 @@ def test_in_every_way_of_calling():
         {"batch_size": 2, "seed": "one"},
         {"create_graph": True},
     ):
-        found, whole = explainer(ids, **call), explainer(ids, layers=["norm"], **call)
-        torch.testing.assert_close(found.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
-        torch.testing.assert_close(found.output, whole.output, rtol=1e-9, atol=1e-11)
-    one, other = (
-        torch.autograd.grad(e.relevance.square().sum(), model.up.weight)[0] for e in (found, whole)
-    )
-    torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+        pruned, whole = explainer(ids, **call), explainer(ids, layers=["norm"], **call)
+        torch.testing.assert_close(pruned.relevance, whole.relevance, rtol=1e-9, atol=1e-11)
+        torch.testing.assert_close(pruned.output, whole.output, rtol=1e-9, atol=1e-11)
+    gradients = [
+        torch.autograd.grad(e.relevance.square().sum(), model.up.weight)[0] for e in (pruned, whole)
+    ]
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-11)

@@ -28,7 +28,7 @@ ALONG = {
 
 
 @pytest.mark.parametrize("operation", ALONG.values(), ids=ALONG)
-def test_an_operation_along_positions_runs_where_it_is_read(operation):
+def test_an_operation_that_is_pointwise_along_positions_is_pruned(operation):
     assert positions_computed(ReadsPart(operation, first_token), signed(SIZE, SIZE, SIZE)) == 1
 
 
@@ -46,7 +46,7 @@ ACROSS = {
 
 
 @pytest.mark.parametrize("operation", ACROSS.values(), ids=ACROSS)
-def test_an_operation_across_positions_is_run_at_all(operation):
+def test_an_operation_across_positions_runs_at_all_of_them(operation):
     assert positions_computed(ReadsPart(operation, first_token), signed(SIZE, SIZE, SIZE)) == SIZE
 
 
