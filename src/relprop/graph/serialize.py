@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ..errors import FileError, InputError
+from ..support.torch_private import argument_names, operation_name, writes_memory
 from .ir import Einsum, Graph, Item, Node, Ref
 
 _ARITHMETIC = {"_operator": operator, "math": math, "torch": torch}
@@ -103,8 +104,9 @@ def _write_target(target: Any, node: Node) -> Any:
         return ["item", target.index, _write_target(target.target, node)]
     if isinstance(target, Einsum):
         return ["einsum", _write_target(target.target, node)]
-    if isinstance(target, torch._ops.OpOverload):
-        return ["torch", target.namespace, target._opname, target._overloadname]
+    operation = operation_name(target)
+    if operation is not None:
+        return ["torch", *operation]
     module, name = getattr(target, "__module__", ""), getattr(target, "__name__", "")
     if _is_arithmetic(module, name) and getattr(_ARITHMETIC[module], name, None) is target:
         return ["arithmetic", module, name]
@@ -141,8 +143,7 @@ def _operation(namespace: str, name: str, overload: str) -> Callable[..., Any]:
             "those of the torch, and of its extensions, that the plan was made with",
             "import the extension first, or capture the model again",
         ) from None
-    schema = operation._schema
-    if schema.is_mutable or any(argument.name == "filename" for argument in schema.arguments):
+    if writes_memory(operation) or "filename" in argument_names(operation):
         raise _invalid(f"the operation {namespace}.{name}.{overload}, which writes")
     return operation  # type: ignore[no-any-return]
 
