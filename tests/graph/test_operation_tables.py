@@ -39,13 +39,13 @@ TABLES = {
     "graph/prune_rules.SIZED": prune_rules.SIZED,
     "graph/prune, taking positions": set(prune._TAKES),
     "graph/prune, costly": prune._COSTLY,
-    "capture/batch_axes, reordering": batch_axes._REORDERS,
-    "capture/functionalize, own memory": functionalize._OWN,
-    "capture/functionalize, shared memory": functionalize._SHARED,
+    "capture/batch_axes, reordering": batch_axes._REORDERING,
+    "capture/functionalize, own memory": functionalize._NEW_MEMORY,
+    "capture/functionalize, shared memory": functionalize._VIEWS,
     "observe/channels, second": channels.CHANNELS_SECOND,
     "observe/channels, last": channels.CHANNELS_LAST,
     "observe/channels, of the input": channels.CHANNELS_OF_INPUT,
-    "program/vjps": set(vjps._ADJOINTS),
+    "program/vjps": set(vjps._VJPS),
     "program/normalisation": set(normalisation._HELD),
     "rules/recurrent": set(recurrent._CELLS),
 }
@@ -116,7 +116,7 @@ def test_options_that_pruning_allows_are_options_of_its_operations():
 
 
 def test_a_vjp_by_hand_is_of_a_linear_operation_or_a_product():
-    linear = set(vjps._ADJOINTS) - of_kind("product")
+    linear = set(vjps._VJPS) - of_kind("product")
     assert principles(linear) <= {Principle.SELECTION, Principle.LINEAR}
 
 
@@ -133,12 +133,12 @@ def test_channels_stay_only_where_entries_are_copied():
 
 
 def test_what_may_reorder_samples_computes_no_activation():
-    known = batch_axes._REORDERS & set(OPERATIONS)
+    known = batch_axes._REORDERING & set(OPERATIONS)
     assert principles(known) <= {Principle.SELECTION, Principle.CHOICE, Principle.LINEAR}
 
 
 def test_memory_is_an_operations_own_or_shared():
-    assert not functionalize._OWN & functionalize._SHARED
+    assert not functionalize._NEW_MEMORY & functionalize._VIEWS
 
 
 def test_words_for_random_numbers_are_in_names_of_torch_but_in_none_that_is_known():
