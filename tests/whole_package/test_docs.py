@@ -1,10 +1,13 @@
-"""The examples in docs/concepts.md print what they say, and the page's links exist."""
+"""The examples in docs/concepts.md print what they say, its links exist; CITATION.cff is current."""
 
 import doctest
 import re
 from pathlib import Path
 
-DOCS = Path(__file__).parents[2] / "docs"
+import relprop
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 CONCEPTS = (DOCS / "concepts.md").read_text()
 
 
@@ -25,3 +28,8 @@ def test_its_links_and_headings_exist():
         path, _, anchor = link.partition("#")
         assert (DOCS / path).exists(), link
         assert path or anchor in anchors, link
+
+
+def test_the_citation_has_the_version_of_the_package():
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.search(r"^version: (.*)$", citation, re.MULTILINE)[1] == relprop.__version__
