@@ -1,4 +1,4 @@
-"""The examples in docs/concepts.md print what they say, its links exist; CITATION.cff is current."""
+"""Examples in docs/concepts.md print what they say, its links exist; CITATION.cff is current."""
 
 import doctest
 import re
