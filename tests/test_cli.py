@@ -96,8 +96,8 @@ def test_a_real_process_gives_the_same_numbers_and_says_what_it_does(quiet_json,
         (("--digits", COUNT + 1), f"{COUNT + 1} digits to use"),
         (("--digits", 0), "0 digits to use"),
         (("--digits", "many"), "--digits many"),
-        (("--q", 0), "q = 0, the share of the 784 features to remove"),
-        (("--q", "nan"), "q = nan"),
+        (("--q", 0), "q=0, the share to remove of samples with 784 units"),
+        (("--q", "nan"), "q=nan"),
         (("--data-dir", "nowhere"), "nowhere"),
     ],
 )
@@ -164,7 +164,7 @@ def test_ctrl_c_ends_with_exit_code_1_and_leaves_nothing(tmp_path, monkeypatch):
 def test_accuracy_is_printed_with_the_digits_it_was_measured_on(data):
     result = relprop_command("accuracy", "mnist-cnn", "--data-dir", data)
     assert result.exit_code == 0
-    assert re.match(r"mnist-cnn: \d+\.\d\d% of 30 images read correctly: MNIST", result.stdout)
+    assert re.match(r"mnist-cnn: accuracy \d+\.\d\d% on 30 images: MNIST", result.stdout)
 
 
 def test_train_writes_where_it_is_told_and_prints_the_accuracy(data, tmp_path, monkeypatch):
@@ -181,7 +181,16 @@ def test_train_writes_where_it_is_told_and_prints_the_accuracy(data, tmp_path, m
     result = relprop_command("train", "mnist-cnn", "--out", tmp_path, "--seed", 5, "--epochs", 2)
     assert result.exit_code == 0, result.output
     assert seen == {"name": "mnist-cnn", "split": "train", "test": "test", "seed": 5, "epochs": 2}
-    assert f"{tmp_path / 'mnist-cnn'}.safetensors: 50.00% of the test digits" in result.stdout
+    assert (
+        f"{tmp_path / 'mnist-cnn'}.safetensors: accuracy 50.00% on the test split" in result.stdout
+    )
+
+
+def test_a_misspelt_command_is_told_the_nearest_name():
+    result = relprop_command("comare")
+    assert result.exit_code == 2
+    assert "there is no command 'comare'" in result.stderr
+    assert 'to do:   write "compare"' in result.stderr
 
 
 def test_version_and_help():

@@ -1,4 +1,4 @@
-"""`python -m relprop` is the `relprop` command."""
+"""Runs the `relprop` command as `python -m relprop`."""
 
 from .cli import main
 

@@ -1,7 +1,7 @@
-"""The command line: reads options, calls the library, prints what it gives. No arithmetic here.
+"""The command line: parses options, calls the library, prints the results. No arithmetic here.
 
-Exit codes: 0; 1 when something fails while running; 2 for bad input. Results go to stdout, progress
-and errors to stderr.
+Exit codes: 0 for success, 1 for a failure while running, 2 for bad input. Results go to stdout,
+progress and errors to stderr.
 """
 
 from collections.abc import Callable
@@ -12,14 +12,8 @@ import click
 
 from . import __version__
 from .errors import InputError, RelpropError
+from .support.arguments import suggest
 from .support.progress import Progress
-
-DATA_DIR = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    help="Folder that holds mnist/. Default: $RELPROP_DATA, the cache, a download.",
-)
-QUIET = click.option("--quiet", is_flag=True, help="Print nothing but the result.")
 
 
 class Failure(click.ClickException):
@@ -31,7 +25,7 @@ class Failure(click.ClickException):
 
 
 class Commands(click.Group):
-    """Turns the package's errors, and the system's, into a message and an exit code."""
+    """Turns errors of the package and of the system into a message and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -40,9 +34,19 @@ class Commands(click.Group):
         except RelpropError as error:
             raise Failure(str(error), 2) from error
         except BrokenPipeError:
-            raise  # click ends quietly when nobody reads on
+            raise  # click ends quietly when the reader of a pipe has gone
         except OSError as error:
             raise Failure(str(error), 1) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or suggest the nearest name."""
+        names = self.list_commands(ctx)
+        if args[0] not in names and not args[0].startswith("-"):
+            given = f"there is no command {args[0]!r}"
+            raise InputError(given, ", ".join(names), suggest(args[0], names))
+        return super().resolve_command(ctx, args)
 
 
 class Count(click.ParamType[int | None]):
@@ -51,7 +55,7 @@ class Count(click.ParamType[int | None]):
     name = "N|all"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int | None:
-        """Read the option's text."""
+        """Parse the option's text."""
         if value == "all":
             return None
         try:
@@ -61,33 +65,55 @@ class Count(click.ParamType[int | None]):
             raise InputError(f"--digits {value}", "a whole number, or all", todo) from None
 
 
+DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder with mnist/ and fashion-mnist/. Default: $RELPROP_DATA, then the cache, then a "
+    "download.",
+)
 DIGITS = click.option(
-    "--digits", type=Count(), default="1000", show_default=True, help="How many digits."
+    "--digits",
+    type=Count(),
+    default="1000",
+    show_default=True,
+    help="Number of test images, the first ones; or all.",
 )
 SEED = click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same numbers."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Random seed; the same seed gives the same numbers.",
 )
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
+QUIET = click.option("--quiet", is_flag=True, help="Print only the result: no progress.")
 
 
-def out_folder(folder: str, what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The option for the folder that a command writes to."""
+def out_option(folder: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make the option for a command's output folder."""
     kind = click.Path(path_type=Path)
-    return click.option("--out", type=kind, default=Path(folder), show_default=True, help=what)
+    return click.option("--out", type=kind, default=Path(folder), show_default=True, help=text)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="relprop")
 def main() -> None:
-    """Explain what a PyTorch classifier looked at, and test whether that is true."""
+    """Explain PyTorch models with LRP, and measure how faithful the explanations are."""
 
 
 @main.command()
-@click.option("--model", default="mnist-cnn", show_default=True, help="A shipped model, or a file.")
+@click.option(
+    "--model",
+    default="mnist-cnn",
+    show_default=True,
+    help="Name of a shipped model, or path of a .safetensors file.",
+)
 @DIGITS
-@click.option("--q", default=0.1, show_default=True, help="Share of the pixels to remove.")
+@click.option(
+    "--q", default=0.1, show_default=True, help="Fraction of each image's pixels to remove."
+)
 @DATA_DIR
-@out_folder("relprop-demo", "Folder for the results; one that an earlier demo wrote is replaced.")
+@out_option("relprop-demo", "Folder for the results; those of an earlier demo are replaced.")
 @SEED
 @AS_JSON
 @QUIET
@@ -101,34 +127,62 @@ def demo(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Classify digits, explain them, remove what mattered, and see what is read then."""
-    from .demo.output import PAGE, check_folder, contents, publish
-    from .demo.results import short_table, to_json
+    """Explain digits, remove their most relevant pixels, and classify them again.
+
+    Writes a page, its figures and all numbers to a folder, and prints the error rates after the
+    removal for each LRP rule.
+    """
+    from .demo.output import PAGE, check_folder, render_files, write_folder
+    from .demo.results import to_json
     from .demo.run import Settings, run_demo
+    from .demo.tables import short_table
 
     check_folder(out)
     progress = Progress.detect(quiet=quiet)
-    found = run_demo(Settings(model, digits, q, seed, data_dir), progress)
+    result = run_demo(Settings(model, digits, q, seed, data_dir), progress)
     progress.log("Drawing figures and the page ...")
-    publish(out, contents(found))
-    click.echo(to_json(found) if as_json else short_table(found), nl=not as_json)
+    write_folder(out, render_files(result))
+    click.echo(to_json(result) if as_json else short_table(result), nl=not as_json)
     if not as_json:
         click.echo(f"\nThe page: {out / PAGE}; the figures and all numbers are beside it.")
 
 
 @main.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
-@click.option("--method", "methods", multiple=True, help="A recipe's or method's name; repeat it.")
-@click.option("--fill", "fills", multiple=True, default=("zero",), help="What pixels become.")
-@click.option("--data", help="mnist or fashion-mnist. Default: what each model was made for.")
-@DIGITS
-@click.option("--steps", default=20, show_default=True, help="Of the curves, up to everything.")
-@click.option("--score", default="probability", show_default=True, help="What a curve follows.")
-@click.option("--q", multiple=True, type=float, default=(0.1,), help="Share to count what is read.")
-@DATA_DIR
-@out_folder(
-    "relprop-compare", "Folder for the results; a run that was stopped goes on where it was."
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    help="Attribution method; repeat for several. Default: the presets of the demo and "
+    "gradient-x-input.",
 )
+@click.option(
+    "--fill",
+    "fills",
+    multiple=True,
+    default=("zero",),
+    show_default=True,
+    help="Value of removed pixels: zero, mean, blur, ...; repeat for several.",
+)
+@click.option("--data", help="mnist or fashion-mnist. Default: what each model was trained on.")
+@DIGITS
+@click.option("--steps", default=20, show_default=True, help="Number of removal steps.")
+@click.option(
+    "--score",
+    default="probability",
+    show_default=True,
+    help="Quantity plotted: probability, logit, margin, ...",
+)
+@click.option(
+    "--q",
+    multiple=True,
+    type=float,
+    default=(0.1,),
+    show_default=True,
+    help="Fraction of pixels removed at which accuracy is reported; repeat for several.",
+)
+@DATA_DIR
+@out_option("relprop-compare", "Folder for the results; a stopped run is continued there.")
 @SEED
 @AS_JSON
 @QUIET
@@ -147,12 +201,11 @@ def compare(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Remove pixels by several methods from what several models read, and compare.
+    """Compare attribution methods on one or more models by pixel removal (MoRF/LeRF).
 
-    MODEL is a shipped model or a .safetensors file. A method is a preset, gradient-x-input,
-    integrated-gradients or smoothgrad, with parameters after a colon:
-    --method epsilon:epsilon=0.1,relative=true. Without --method: the rules and presets of the demo,
-    and gradient-x-input.
+    MODEL is the name of a shipped model, or the path of a .safetensors file. A method is a preset
+    of relprop.Recipe, gradient-x-input, integrated-gradients or smoothgrad, with parameters after a
+    colon: --method epsilon:epsilon=0.1,relative=true.
     """
     from .compare import METHODS, Settings
     from .compare.output import compare_into
@@ -162,8 +215,8 @@ def compare(
     settings = Settings(
         *(models, methods or METHODS, fills, data, digits, steps, score, q, seed, data_dir)
     )
-    found = compare_into(settings, out, Progress.detect(quiet=quiet))
-    click.echo(to_json(found) if as_json else tables(found), nl=not as_json)
+    comparison = compare_into(settings, out, Progress.detect(quiet=quiet))
+    click.echo(to_json(comparison) if as_json else tables(comparison), nl=not as_json)
     if not as_json:
         click.echo(f"\nAll numbers and the curves: {out}")
 
@@ -171,14 +224,18 @@ def compare(
 @main.command()
 @click.argument("name")
 @DATA_DIR
-@out_folder("relprop-models", "Folder for NAME.safetensors and NAME.json.")
+@out_option("relprop-models", "Folder for NAME.safetensors and NAME.json.")
 @SEED
-@click.option("--epochs", type=int, help="Default: as the shipped model was trained.")
+@click.option("--epochs", type=int, help="Number of epochs. Default: that of the shipped model.")
 @QUIET
 def train(
     name: str, data_dir: Path | None, out: Path, seed: int, epochs: int | None, quiet: bool
 ) -> None:
-    """Train a shipped model again, or fashion-dnn-500, fashion-dnn-300-100 or fashion-cnn."""
+    """Train a shipped model again, or one of the models for Fashion-MNIST.
+
+    NAME is mnist-cnn, mnist-dnn-500, mnist-dnn-300-100, fashion-cnn, fashion-dnn-500 or
+    fashion-dnn-300-100.
+    """
     from .data import load_digits
     from .models.train import train as train_model
     from .models.training import training_of
@@ -189,7 +246,7 @@ def train(
     card = train_model(
         name, digits, test=test, out=out, seed=seed, epochs=epochs, progress=progress
     )
-    click.echo(f"{out / name}.safetensors: {card.accuracy:.2%} of the test digits read correctly.")
+    click.echo(f"{out / name}.safetensors: accuracy {card.accuracy:.2%} on the test split")
 
 
 @main.command()
@@ -197,7 +254,10 @@ def train(
 @DATA_DIR
 @QUIET
 def accuracy(name: str, data_dir: Path | None, quiet: bool) -> None:
-    """Measure a model, shipped or a file, on the 10,000 test images of its data set."""
+    """Measure the accuracy of a model on the 10,000 test images of its data set.
+
+    NAME is the name of a shipped model, or the path of a .safetensors file.
+    """
     from .data import find_digits
     from .data.families import parse_family
     from .models.checkpoint import load_model, model_card
@@ -205,7 +265,5 @@ def accuracy(name: str, data_dir: Path | None, quiet: bool) -> None:
 
     model, family = load_model(name), parse_family(model_card(name).family or "mnist")
     digits = find_digits(data_dir, family, progress=Progress.detect(quiet=quiet))
-    share = measure(model, digits)
-    click.echo(
-        f"{name}: {share:.2%} of {len(digits.labels):,} images read correctly: {digits.source}"
-    )
+    images = f"{len(digits.labels):,} images: {digits.source}"
+    click.echo(f"{name}: accuracy {measure(model, digits):.2%} on {images}")

@@ -8,7 +8,9 @@ from torch import nn
 
 import relprop
 from relprop import Explainer, Recipe
+from relprop.compare import METHODS
 from relprop.compare.methods import GRADIENT_METHODS, attribute, parse_method
+from relprop.demo.rule_table import RECIPES
 from relprop.errors import MissingExtraError
 
 
@@ -81,3 +83,14 @@ def test_a_missing_captum_is_named_with_its_extra(name, linear, monkeypatch):
     with pytest.raises(MissingExtraError, match=name) as caught:
         relevance(name, linear)
     assert caught.value.todo == 'pip install "relprop[evaluate]"'
+
+
+def test_the_usual_methods_are_the_recipes_of_the_demo():
+    """Written as text and parsed again, so that both name the same parameters."""
+    model = nn.Sequential(nn.Linear(6, 3)).double().eval()
+    explainer = Explainer(model)
+    methods = {text.partition(":")[0]: parse_method(text).bind(explainer) for text in METHODS}
+    del methods["gradient-x-input"]
+    assert methods.keys() == RECIPES.keys()
+    for name, method in methods.items():
+        assert str(method.explainer.recipe) == str(RECIPES[name])

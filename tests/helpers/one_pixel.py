@@ -1,4 +1,4 @@
-"""A classifier whose reason is known: it reads a digit's class off one pixel and nothing else."""
+"""A classifier whose reason is known: a digit's class depends on one pixel and nothing else."""
 
 from types import SimpleNamespace
 
@@ -24,13 +24,13 @@ class OnePixel(nn.Module):
 
 
 class Oracle:
-    """Explains OnePixel with the truth: the pixel of the class that is read, and nothing else."""
+    """Explains OnePixel with the truth: the pixel of the predicted class, and nothing else."""
 
     def __init__(self, model=None, wrong=False):
-        self.model = model or OnePixel()
-        self.wrong = wrong  # names any pixel but the right one
+        self.model = (model or OnePixel()).eval()
+        self.wrong = wrong  # every pixel but the right one is relevant
 
-    def __call__(self, x):
+    def __call__(self, x, batch_size=None):
         classes = self.model(x).argmax(1)
         relevance = nn.functional.one_hot(classes, PIXELS).float()
         if self.wrong:

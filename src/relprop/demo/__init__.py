@@ -1,1 +1,1 @@
-"""The experiment: digits classified, explained and tested by feature removal, as a demo."""
+"""The demo: digits are classified, explained, and tested by removing their most relevant pixels."""

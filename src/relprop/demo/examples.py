@@ -1,7 +1,7 @@
-"""A handful of digits to look at, chosen from the rule table by a rule that is stated.
+"""A few digits to look at, chosen from the rule table by a stated rule.
 
-Takes the images and a rule table. Gives a record for each digit: the pictures that the model was
-given, what it read in them, and heatmaps by recipe and by network. Must not know how to draw.
+Takes the digits and a rule table. Gives a record for each chosen digit: its images before and after
+removal, the predictions for them, and heatmaps by recipe and by network. Must not know how to draw.
 """
 
 from collections.abc import Mapping
@@ -13,16 +13,22 @@ import torch
 from torch import Tensor
 
 from ..data import Digits
-from ..evaluate import Order, Predictions, predict, remove
+from ..evaluate import Order, Predictions, predict, remove_units
 from ..explanation.explainer import Explainer
-from .experiment import RuleTable, explain_all
+from .rule_table import RuleTable
 
 Key = TypeVar("Key", bound=str)
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture or a heatmap (h, w), and what a model reads in the picture."""
+class ImagePrediction:
+    """An image or a heatmap, and the prediction for the image.
+
+    Attributes:
+        pixels: Grey values or relevance, (h, w).
+        prediction: Predicted class.
+        margin: Margin of the prediction.
+    """
 
     pixels: Tensor
     prediction: int
@@ -31,48 +37,58 @@ class Picture:
 
 @dataclass(frozen=True)
 class Example:
-    """One digit, before and after each removal by the main recipe."""
+    """One digit, before and after each removal by the main recipe.
 
-    index: int  # among the digits of the run, from 0
+    Attributes:
+        index: Position among the digits of the run, from 0.
+        label: True class.
+        flips: Whether it is classified wrongly without its most relevant pixels, and only then.
+        original: The unmodified digit.
+        after: The digit after removal, by order.
+        by_recipe: Heatmaps of the rule table's model, by recipe.
+        by_network: Heatmaps by the main recipe, by network.
+    """
+
+    index: int
     label: int
-    flips: bool  # misread where its most relevant pixels went, and only there
-    original: Picture
-    after: Mapping[Order, Picture]
-    by_recipe: Mapping[str, Picture]  # heatmaps of the one model
-    by_network: Mapping[str, Picture]  # heatmaps of the main recipe
+    flips: bool
+    original: ImagePrediction
+    after: Mapping[Order, ImagePrediction]
+    by_recipe: Mapping[str, ImagePrediction]
+    by_network: Mapping[str, ImagePrediction]
 
 
 def choose_examples(table: RuleTable, labels: Tensor, count: int = 5) -> tuple[int, ...]:
-    """Indices of the digits to show, of different classes where there are enough.
+    """Choose the indices of digits to show, of different classes where there are enough.
 
-    First the first digit in the data's order that flips (see `flipped`), then the first that holds:
-    read correctly untouched and after each removal. Where there is none, its place is not filled.
-    Then the first correctly read digit of each class not shown yet, whatever becomes of it.
+    First the first digit in the data's order that flips (see `flips`), then the first that holds:
+    classified correctly unmodified and after each removal. Where there is none, none is chosen.
+    Then the first correctly classified digit of each remaining class.
     """
-    untouched = table.before.prediction == labels
-    holds = untouched & ~torch.stack(list(_misread(table, labels).values())).any(0)
-    shown: dict[int, int] = {}
-    for group, more in ((flipped(table, labels), 1), (holds, 1), (untouched, count)):
-        size = min(count, len(shown) + more)
-        for index in group.nonzero().flatten().tolist():
-            if len(shown) == size:
+    correct = table.before.prediction == labels
+    holds = correct & ~torch.stack(list(_wrong(table, labels).values())).any(0)
+    index_of_class: dict[int, int] = {}
+    for candidates, more in ((flips(table, labels), 1), (holds, 1), (correct, count)):
+        size = min(count, len(index_of_class) + more)
+        for index in candidates.nonzero().flatten().tolist():
+            if len(index_of_class) == size:
                 break
-            shown.setdefault(int(labels[index]), index)
-    return tuple(shown.values())
+            index_of_class.setdefault(int(labels[index]), index)
+    return tuple(index_of_class.values())
 
 
-def flipped(table: RuleTable, labels: Tensor) -> Tensor:
-    """(n,) True where only the removal of the most relevant pixels has the digit misread."""
-    misread = _misread(table, labels)
-    untouched = table.before.prediction == labels
-    return untouched & misread["morf"] & ~misread["lerf"] & ~misread["random"]
+def flips(table: RuleTable, labels: Tensor) -> Tensor:
+    """Tell for each digit (n,) if only removing its most relevant pixels makes it wrong."""
+    wrong = _wrong(table, labels)
+    correct = table.before.prediction == labels
+    return correct & wrong["morf"] & ~wrong["lerf"] & ~wrong["random"]
 
 
-def _misread(table: RuleTable, labels: Tensor) -> dict[Order, Tensor]:
-    return {order: trial.predictions.prediction != labels for order, trial in table.trials.items()}
+def _wrong(table: RuleTable, labels: Tensor) -> dict[Order, Tensor]:
+    return {order: after.prediction != labels for order, after in table.after.items()}
 
 
-def examples(
+def make_examples(
     digits: Digits,
     table: RuleTable,
     recipes: Mapping[str, Explainer],
@@ -80,51 +96,62 @@ def examples(
     *,
     count: int = 5,
 ) -> tuple[Example, ...]:
-    """The chosen digits with their pictures, readings and heatmaps; none if all are misread.
+    """Collect images, predictions and heatmaps of the chosen digits.
 
-    recipes   recipe -> explainer of the one model the table is about
-    networks  network -> its explainer
+    Args:
+        digits: Images and labels.
+        table: Rule table of the same digits.
+        recipes: Explainer of the rule table's model, by recipe.
+        networks: Explainer by the main recipe, by network.
+        count: Number of digits to choose.
+
+    Returns:
+        The examples; none if no digit is classified correctly.
     """
     chosen = list(choose_examples(table, digits.labels, count))
     if not chosen:
         return ()
-    images, flips = digits.images[chosen], flipped(table, digits.labels)
-    original = _pictures(images, table.before, chosen)
+    images, flipping = digits.images[chosen], flips(table, digits.labels)
+    original = _image_predictions(images, table.before, chosen)
     after = {
-        order: _pictures(
-            remove(images, trial.removed[chosen], table.count), trial.predictions, chosen
-        )
-        for order, trial in table.trials.items()
+        order: _image_predictions(_remove(digits.images, table, order)[chosen], predictions, chosen)
+        for order, predictions in table.after.items()
     }
-    by_recipe = {name: _heatmaps(each, images) for name, each in recipes.items()}
-    by_network = {name: _heatmaps(each, images) for name, each in networks.items()}
+    by_recipe = {name: _heatmaps(explainer, images) for name, explainer in recipes.items()}
+    by_network = {name: _heatmaps(explainer, images) for name, explainer in networks.items()}
     return tuple(
         Example(
             index=index,
             label=int(digits.labels[index]),
-            flips=bool(flips[index]),
+            flips=bool(flipping[index]),
             original=original[i],
-            after=_pick(after, i),
-            by_recipe=_pick(by_recipe, i),
-            by_network=_pick(by_network, i),
+            after=_select(after, i),
+            by_recipe=_select(by_recipe, i),
+            by_network=_select(by_network, i),
         )
         for i, index in enumerate(chosen)
     )
 
 
-def _pictures(images: Tensor, predictions: Predictions, chosen: list[int]) -> list[Picture]:
-    readings = zip(
-        predictions.prediction[chosen].tolist(),
-        predictions.margin[chosen].tolist(),
-        strict=True,
-    )
-    return [Picture(image[0], *found) for image, found in zip(images, readings, strict=True)]
+def _remove(images: Tensor, table: RuleTable, order: Order) -> Tensor:
+    """Remove pixels of all digits, as ties and random orders are drawn for the whole batch."""
+    removed: Tensor = remove_units(images, table.relevance, table.q, order=order, seed=table.seed)
+    return removed
 
 
-def _heatmaps(explainer: Explainer, images: Tensor) -> list[Picture]:
-    maps, readings = explain_all(explainer, images), predict(explainer.model, images)
-    return _pictures(maps, readings, list(range(len(images))))
+def _heatmaps(explainer: Explainer, images: Tensor) -> list[ImagePrediction]:
+    relevance, predictions = explainer(images).relevance, predict(explainer.model, images)
+    return _image_predictions(relevance, predictions, list(range(len(images))))
 
 
-def _pick(pictures: Mapping[Key, list[Picture]], i: int) -> Mapping[Key, Picture]:
-    return MappingProxyType({name: each[i] for name, each in pictures.items()})
+def _image_predictions(
+    images: Tensor, predictions: Predictions, chosen: list[int]
+) -> list[ImagePrediction]:
+    """Join images (k, 1, h, w) with the predictions at the k chosen indices."""
+    classes, margins = predictions.prediction[chosen], predictions.margin[chosen]
+    rows = zip(images, classes.tolist(), margins.tolist(), strict=True)
+    return [ImagePrediction(image[0], prediction, margin) for image, prediction, margin in rows]
+
+
+def _select(images: Mapping[Key, list[ImagePrediction]], i: int) -> Mapping[Key, ImagePrediction]:
+    return MappingProxyType({name: each[i] for name, each in images.items()})

@@ -1,47 +1,54 @@
-"""The network structures side by side: two dense networks and a convolutional one, same digits.
+"""The networks side by side: two dense ones and a convolutional one, on the same digits.
 
-Takes models by name and digits. Gives a record for each network: how well it reads the digits, and
-how that falls as pixels are removed in each order. Must not know files or figures.
+Takes models by name, and digits. Gives error rates and margins of each network as pixels are
+removed in each order. Must not know files or figures.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..data import Digits
-from ..evaluate import ORDERS, Order, feature_count, predict, ranking, remove
+from ..evaluate import ORDERS, Order, removal_curves
 from ..evaluate.statistics.classification import ClassificationSummary, classification_summary
 from ..explanation.explainer import Explainer
-from ..support.progress import QUIET, Advance, Progress
-from .experiment import BATCH, MAIN_RECIPE, RECIPES, explain_all
+from ..models.defaults import BATCH_SIZE
+from ..support.progress import QUIET, NestedProgress, Progress
+from .rule_table import MAIN_RECIPE, RECIPES, pixel_count
 
-STEPS = (0.025, 0.05, 0.1, 0.2, 0.3)
+SHARES = (0.025, 0.05, 0.1, 0.2, 0.3)  # of the pixels removed
 
-Curves = Mapping[Order, tuple[ClassificationSummary, ...]]  # a cell for each share removed
+SummaryCurves = Mapping[Order, tuple[ClassificationSummary, ...]]  # one for each share removed
 
 
 @dataclass(frozen=True)
-class Network:
-    """One network's readings of the digits, untouched and with more and more pixels removed."""
+class NetworkResult:
+    """Error rates and margins of one network as more and more pixels are removed.
+
+    Attributes:
+        name: Name of the network.
+        shares: Shares of the pixels removed, rising, 0 first.
+        curves: Error rate and margins at each share, by order of removal.
+    """
 
     name: str
-    steps: tuple[float, ...]  # shares removed, rising, 0 first
-    curves: Curves
+    shares: tuple[float, ...]
+    curves: SummaryCurves
 
     @property
     def untouched(self) -> ClassificationSummary:
-        """The cell before anything is removed."""
+        """Error rate and margins before anything is removed."""
         return self.curves["morf"][0]
 
     def at(self, order: Order, q: float) -> ClassificationSummary:
-        """The cell after the share q, one of `steps`, is removed."""
-        return self.curves[order][self.steps.index(q)]
+        """Return error rate and margins after the share q, one of `shares`, is removed."""
+        return self.curves[order][self.shares.index(q)]
 
 
-def network_explainers(models: Mapping[str, nn.Module]) -> dict[str, Explainer]:
-    """An explainer by the main recipe for each network."""
+def explainers_by_network(models: Mapping[str, nn.Module]) -> dict[str, Explainer]:
+    """Make an explainer by the main recipe for each network."""
     return {name: Explainer(model, RECIPES[MAIN_RECIPE]) for name, model in models.items()}
 
 
@@ -52,37 +59,39 @@ def compare_networks(
     q: float = 0.1,
     seed: int = 0,
     progress: Progress = QUIET,
-) -> tuple[Network, ...]:
-    """Each network on the same digits, explained for the class it predicts.
+) -> tuple[NetworkResult, ...]:
+    """Remove pixels from the same digits by each network's own relevance, and classify them.
 
-    explainers  network -> its explainer
-    Every network gets the same random pixels, because they depend on the seed alone.
+    Args:
+        explainers: Explainer of each network, by name.
+        digits: Images and labels.
+        q: A share of pixels to remove besides those in SHARES.
+        seed: Random seed; the random pixels depend on it alone, and are the same for all networks.
+        progress: Shows the removal.
     """
-    steps = (0.0, *sorted({*STEPS, q}))
-    total = len(explainers) * len(digits.images) * (1 + len(ORDERS) * (len(steps) - 1))
-    with progress.stage("Networks", total, "readings") as advance:
-        return tuple(
-            Network(name, steps, _curves(explainer, digits, steps, seed, advance))
-            for name, explainer in explainers.items()
-        )
-
-
-def _curves(
-    explainer: Explainer, digits: Digits, steps: tuple[float, ...], seed: int, advance: Advance
-) -> Curves:
-    images = digits.images
-    counts = [feature_count(q, images[0].numel()) for q in steps[1:]]
-    relevance = explain_all(explainer, images)
-
-    def read_all(x: Tensor) -> ClassificationSummary:
-        found = classification_summary(predict(explainer.model, x, batch_size=BATCH), digits.labels)
-        advance(len(x))
-        return found
-
-    untouched = read_all(images)
-    curves: dict[Order, tuple[ClassificationSummary, ...]] = {}
-    for order in ORDERS:
-        pixels = ranking(relevance, order, seed=seed)
-        after = (read_all(remove(images, pixels, count)) for count in counts)
-        curves[order] = (untouched, *after)
-    return MappingProxyType(curves)
+    shares = (0.0, *sorted({*SHARES, q}))
+    pixels = digits.images[0].numel()
+    counts = sorted({pixel_count(share, pixels) for share in shares[1:]})
+    total = len(explainers) * len(digits.images) * len(ORDERS) * len(counts)
+    results = []
+    with progress.stage("Networks", total, "inputs") as advance:
+        for name, explainer in explainers.items():
+            relevance = explainer(digits.images, batch_size=BATCH_SIZE).relevance
+            curves = removal_curves(
+                explainer.model,
+                digits.images,
+                {MAIN_RECIPE: relevance},
+                steps=counts,
+                batch_size=BATCH_SIZE,
+                seed=seed,
+                progress=NestedProgress(advance),
+            )[MAIN_RECIPE]
+            summaries = {
+                order: tuple(
+                    classification_summary(getattr(curves, order).at(share), digits.labels)
+                    for share in shares
+                )
+                for order in ORDERS
+            }
+            results.append(NetworkResult(name, shares, MappingProxyType(summaries)))
+    return tuple(results)

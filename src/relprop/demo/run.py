@@ -1,7 +1,7 @@
-"""The main job: a shipped model and real digits in, every number of the experiment out.
+"""The main job: from a shipped model and digits to every number of the demo.
 
-Takes the choices of a run. Gives one frozen record, from which the page, the figures, the JSON and
-the short table are all made. Must not know any of those.
+Takes the settings of a run. Gives one frozen record, from which the page, the figures, the JSON and
+the terminal's table are made. Must not know any of those.
 """
 
 import platform
@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,27 +16,33 @@ import torch
 
 from .. import __version__
 from ..data import Digits, find_digits, first_digits
-from ..evaluate import feature_count
 from ..models.card import ModelCard
 from ..models.checkpoint import load_model, model_card, shipped_models
-from ..support.extras import needs
+from ..support.extras import require
 from ..support.progress import QUIET, Progress
-from .examples import Example, examples
-from .experiment import MAIN_RECIPE, RuleTable, rule_explainers, rule_table
-from .networks import Network, compare_networks, network_explainers
+from .examples import Example, make_examples
+from .networks import NetworkResult, compare_networks, explainers_by_network
+from .rule_table import (
+    MAIN_RECIPE,
+    RuleTable,
+    compute_rule_table,
+    explainers_by_recipe,
+    pixel_count,
+)
 
 EXTRAS = ("scipy", "matplotlib", "jinja2")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The choices of a run; the same choices on the same machine give the same numbers.
+    """Describes a run; the same settings on the same machine give the same numbers.
 
-    model     a shipped model's name, or the path of a saved one
-    digits    how many, the first ones of the data; None takes all
-    q         share of each digit's pixels to remove
-    seed      draws the random pixels, and the order among pixels of equal relevance
-    data_dir  the folder that holds mnist/; None looks where relprop.data.find_digits looks
+    Attributes:
+        model: Name of a shipped model, or path of a saved one.
+        digits: Number of digits, the first ones of the data; None takes all.
+        q: Share of each digit's pixels to remove.
+        seed: Random seed of the random pixels, and of the order of pixels of equal relevance.
+        data_dir: Folder that holds mnist/; None searches where `relprop.data.find_digits` does.
     """
 
     model: str = "mnist-cnn"
@@ -48,8 +53,14 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Run:
-    """What differs from run to run and machine to machine, apart from all the numbers."""
+class RunInfo:
+    """What differs between runs and machines, apart from the numbers.
+
+    Attributes:
+        seconds: Duration of each stage.
+        versions: Version of each package.
+        threads: Threads that torch used.
+    """
 
     seconds: Mapping[str, float]
     versions: Mapping[str, str]
@@ -57,55 +68,66 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Demo:
-    """Everything a run found. `cards` are those of the shipped models."""
+class DemoResult:
+    """All results of a run.
+
+    Attributes:
+        settings: Settings of the run.
+        digits: The digits.
+        available: Number of digits that there were to choose from.
+        cards: Cards of the shipped models, by name.
+        table: The rule table.
+        networks: Results by network.
+        examples: Digits to look at.
+        run: What differs between runs.
+    """
 
     settings: Settings
     digits: Digits
-    available: int  # digits there were to choose from
+    available: int
     cards: Mapping[str, ModelCard]
     table: RuleTable
-    networks: tuple[Network, ...]
+    networks: tuple[NetworkResult, ...]
     examples: tuple[Example, ...]
-    run: Run
+    run: RunInfo
 
 
-def run_demo(settings: Settings, progress: Progress = QUIET) -> Demo:
-    """Find the digits, make the rule table, compare the networks, choose digits to look at."""
-    _check_extras()
+def run_demo(settings: Settings, progress: Progress = QUIET) -> DemoResult:
+    """Find digits, compute the rule table, compare the networks, and choose digits to look at.
+
+    Raises:
+        MissingExtraError: A package is missing; raised before the work starts.
+        RelpropError: A setting is wrong, or the model or the digits cannot be loaded.
+    """
+    require("demo", "relprop demo", EXTRAS)
     seconds: dict[str, float] = {}
-    recipes = rule_explainers(load_model(settings.model))
-    networks = network_explainers({name: load_model(name) for name in shipped_models()})
+    recipes = explainers_by_recipe(load_model(settings.model))
+    networks = explainers_by_network({name: load_model(name) for name in shipped_models()})
     if settings.model in networks:
-        networks[settings.model] = recipes[MAIN_RECIPE]  # the same, and captured once
+        networks[settings.model] = recipes[MAIN_RECIPE]  # equal, and captured only once
     with _timed(seconds, "digits"):
-        found = find_digits(data_dir=settings.data_dir, progress=progress)
-    digits = first_digits(found, settings.digits)
-    feature_count(settings.q, digits.images[0].numel())  # a wrong q ends here, not after the work
-    progress.log(f"Digits: {len(digits.labels):,} of {len(found.labels):,}: {digits.source}")
+        available = find_digits(data_dir=settings.data_dir, progress=progress)
+    digits = first_digits(available, settings.digits)
+    pixel_count(settings.q, digits.images[0].numel())  # a wrong q fails now, not after the work
+    progress.log(f"Digits: {len(digits.labels):,} of {len(available.labels):,}: {digits.source}")
     with _timed(seconds, "rule_table"):
-        table = rule_table(recipes, digits, q=settings.q, seed=settings.seed, progress=progress)
+        table = compute_rule_table(
+            recipes, digits, q=settings.q, seed=settings.seed, progress=progress
+        )
     with _timed(seconds, "networks"):
         compared = compare_networks(
             networks, digits, q=settings.q, seed=settings.seed, progress=progress
         )
-    return Demo(
+    return DemoResult(
         settings=settings,
         digits=digits,
-        available=len(found.labels),
+        available=len(available.labels),
         cards={name: model_card(name) for name in networks},
         table=table,
         networks=compared,
-        examples=examples(digits, table, recipes, networks),
-        run=Run(seconds, _versions(), torch.get_num_threads()),
+        examples=make_examples(digits, table, recipes, networks),
+        run=RunInfo(seconds, _versions(), torch.get_num_threads()),
     )
-
-
-def _check_extras() -> None:
-    """End before the work, not after it, where a package of the extra is missing."""
-    with needs("demo", "relprop demo"):
-        for package in EXTRAS:
-            import_module(package)
 
 
 def _versions() -> dict[str, str]:

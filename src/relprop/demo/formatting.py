@@ -1,4 +1,4 @@
-"""How numbers and names read: one wording for the page, the figures and the terminal.
+"""Numbers and names as text, in one way for the page, the figures and the terminal.
 
 Takes numbers and records. Gives short strings. Must not know HTML or figures.
 """
@@ -12,7 +12,7 @@ from ..evaluate.statistics.estimates import Interval
 from ..evaluate.statistics.paired_test import PairedTest
 from ..models.card import ModelCard
 
-NOTHING = "\N{EN DASH}"  # shown for a number of an empty group
+EMPTY_GROUP = "\N{EN DASH}"  # shown for a number of a group without members
 
 ORDER_NAMES: Mapping[Order, str] = MappingProxyType(
     {"morf": "most relevant", "lerf": "least relevant", "random": "random"}
@@ -20,30 +20,30 @@ ORDER_NAMES: Mapping[Order, str] = MappingProxyType(
 
 
 def percent(value: float) -> str:
-    """A share in percent, with one decimal."""
+    """Format a fraction in percent, with one decimal."""
     return f"{100 * value:.1f}%"
 
 
-def share(value: Proportion) -> str:
-    """A share in percent."""
+def rate(value: Proportion) -> str:
+    """Format a proportion in percent."""
     return percent(value.value)
 
 
-def share_interval(interval: Interval) -> str:
-    """The interval of a share, in percent."""
+def rate_interval(interval: Interval) -> str:
+    """Format the interval of a proportion, in percent."""
     return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
 
 
 def margin(value: float | None, decimals: int = 3) -> str:
-    """A margin; one that would round to 1 is shown as above the largest number below it."""
+    """Format a margin; one that would round to 1 is shown as above the largest number below 1."""
     if value is None:
-        return NOTHING
+        return EMPTY_GROUP
     text = f"{value:.{decimals}f}"
     return f">0.{'9' * decimals}" if float(text) >= 1 else text
 
 
 def margin_interval(margins: MarginStatistics) -> str:
-    """The interval of a mean margin."""
+    """Format the interval of a mean margin."""
     interval = margins.interval
     if interval is None:
         return "" if margins.n == 0 else "one digit"
@@ -51,20 +51,20 @@ def margin_interval(margins: MarginStatistics) -> str:
 
 
 def difference(value: PairedTest) -> str:
-    """A difference of shares in percentage points, with its interval."""
+    """Format a difference of error rates in percentage points, with its interval."""
     points = f"{100 * value.difference.mean:.1f} points"
     interval = value.difference.interval
-    return points if interval is None else f"{points} ({share_interval(interval)})"
+    return points if interval is None else f"{points} ({rate_interval(interval)})"
 
 
 def comparison(value: PairedTest) -> str:
-    """A difference in percentage points with its interval, and what McNemar's test says."""
+    """Format a difference in percentage points with its interval and McNemar's p-value."""
     p_value = "p<1e-15" if value.p_value < 1e-15 else f"p={value.p_value:.2g}"
     return f"{difference(value)}, McNemar {p_value}"
 
 
 def layers(card: ModelCard) -> str:
-    """The layers that have weights, with their sizes."""
+    """List the layers that have weights, with their sizes."""
     names = []
     for layer in card.architecture:
         if layer["layer"] == "linear":
