@@ -28,7 +28,6 @@ from .removal.faithfulness import Faithfulness, faithfulness, faithfulness_by_me
 from .removal.measures import abpc, aopc, error_rate, margin_drop, srg
 from .removal.ranking import ORDERS, Order, ranking
 from .removal.removal_curve import RemovalCurve
-from .removal.remove import feature_count, remove
 from .removal.remove_units import remove_units
 from .removal.scores import SCORES
 from .removal.superpixels import superpixels
@@ -88,7 +87,6 @@ __all__ = [
     "error_rate",
     "faithfulness",
     "faithfulness_by_method",
-    "feature_count",
     "gaussian",
     "grouped",
     "hide",
@@ -108,7 +106,6 @@ __all__ = [
     "ranking",
     "removal_curve",
     "removal_curves",
-    "remove",
     "remove_units",
     "sample_mean",
     "sensitivity",
