@@ -103,12 +103,9 @@ def resolve_target_classes(output: Tensor, target: Any, score: str) -> Tensor | 
     Raises:
         InputError: The score needs classes that the output does not have.
     """
-    single = output.ndim == 2 and output.shape[1] == 1  # such as a regression's
-    if (
-        score == "logit"
-        and single
-        and (target is None or (isinstance(target, int) and target == 0))
-    ):
+    single_score = output.ndim == 2 and output.shape[1] == 1  # such as a regression's
+    only_class = target is None or (isinstance(target, int) and target == 0)
+    if score == "logit" and single_score and only_class:
         return torch.zeros(len(output), dtype=torch.long, device=output.device)
     if score in SCORES:
         require_classes(
