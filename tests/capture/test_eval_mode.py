@@ -48,3 +48,37 @@ def test_going_back_to_train_mode_is_noticed():
     model.train()
     with pytest.raises(relprop.RelpropError, match="train mode"):
         explainer(signed(2, 4).float())
+
+
+class Dropout(nn.Module):
+    """A layer with the name of one of torch's, which is random in eval mode too."""
+
+    def forward(self, x):
+        return nn.functional.dropout(x, 0.5, training=True)
+
+
+class AlwaysRandom(nn.Dropout):
+    """A subclass of torch's layer, which is random in eval mode too."""
+
+    def forward(self, x):
+        return nn.functional.dropout(x, self.p, training=True)
+
+
+class OwnDropout(nn.Dropout):
+    """A subclass of torch's layer, which is random in train mode alone."""
+
+
+@pytest.mark.parametrize("layer", [Dropout(), AlwaysRandom()])
+def test_eval_mode_is_told_from_train_mode_whatever_a_class_is_called(layer):
+    model = nn.Sequential(nn.Linear(4, 4), layer, nn.Linear(4, 3))
+    with pytest.raises(relprop.RelpropError, match="the model is in train mode"):
+        relprop.explain(model.train(), signed(2, 4).float())
+    with pytest.raises(relprop.RelpropError, match="to do so in eval mode too"):
+        relprop.explain(model.eval(), signed(2, 4).float())
+
+
+def test_a_subclass_in_train_mode_is_told_to_be_in_train_mode():
+    model = nn.Sequential(nn.Linear(4, 4), OwnDropout(), nn.Linear(4, 3)).train()
+    with pytest.raises(relprop.RelpropError, match="the model is in train mode") as error:
+        relprop.explain(model, signed(2, 4).float())
+    assert error.value.todo == "call model.eval() before"

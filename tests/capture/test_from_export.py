@@ -1,8 +1,5 @@
 """Models written as functions: on ReLU networks `zero` is gradient x input, whatever they do."""
 
-import copy
-import pickle
-
 import pytest
 import torch
 from helpers.networks import randomise, signed
@@ -227,120 +224,37 @@ def test_what_is_computed_on_the_whole_batch_is_refused():
         relprop.explain(net(lambda m, x: m.o(m.a(x) - m.a(x).mean())), signed(3, 6), "zero")
 
 
-def test_a_scaled_input_of_zero_keeps_the_relevance_that_flat_gives_it():
-    weights = torch.randn(3, 6, generator=torch.Generator().manual_seed(0)).double()
-    plain, doubled = nn.Linear(6, 3, bias=False).double(), nn.Linear(6, 3, bias=False).double()
-    plain.weight.data, doubled.weight.data = weights, 2 * weights
-
-    class Scaled(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = plain
-
-        def forward(self, x):
-            return self.layer(x * 2)
-
-    x = signed(2, 6).clamp(min=0)
-    recipe = Recipe.preset("zero").using("*", "flat")
-    got = relprop.explain(Scaled().eval(), x, recipe).relevance
-    torch.testing.assert_close(got, relprop.explain(doubled, x, recipe).relevance)
-
-
-@pytest.mark.parametrize("rule", ["flat", "w-squared"])
-def test_normalisation_inside_the_model_passes_relevance_on(rule):
-    """A pixel next to the mean becomes almost zero: what a rule gives it must not be divided by."""
-    layer = randomise(nn.Linear(6, 3)).double()
-
-    class Normalised(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = layer
-            self.register_buffer("mean", torch.full((6,), 0.5))
-
-        def forward(self, x):
-            return self.layer((x - self.mean) / 0.2)
-
-    x = torch.tensor([[0.5 + 1e-9, 0.0, 0.5, 1.0, 0.2, 0.7]], dtype=torch.float64)
-    recipe = Recipe.preset("zero").using("*", rule)
-    got = relprop.explain(Normalised().double().eval(), x, recipe, target=1)
-    outside = relprop.explain(layer, (x - 0.5) / 0.2, recipe, target=1)
-    torch.testing.assert_close(got.relevance, outside.relevance)
-
-
-@pytest.mark.parametrize("epsilon", [1e-3, 1.0, 1e4])
-def test_a_large_epsilon_in_float32(epsilon):
-    model, x = net(lambda m, x: m.o(m.b(m.a(x).relu()).relu())), signed(2, 6)
-    recipe = Recipe.preset("epsilon", epsilon=epsilon)
-    double = relprop.explain(model, x, recipe, target=0).relevance
-    single = relprop.explain(model.float(), x.float(), recipe, target=0).relevance
-    torch.testing.assert_close(
-        single.double(), double, rtol=1e-4, atol=1e-6 * float(double.abs().max())
-    )
-
-
-def test_alpha_beta_in_float32_keeps_small_negative_parts():
-    layer = nn.Linear(3, 2, bias=False)
-    layer.weight.data = torch.tensor([[1000.0, 1.0, -1e-5], [1.0, 1.0, 1.0]])
-    x = torch.tensor([[1.0, 0.3333, 1.0]])
-    single = relprop.explain(layer.eval(), x, "alpha-beta", target=0).relevance
-    double = relprop.explain(layer.double(), x.double(), "alpha-beta", target=0).relevance
-    torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=0)
-
-
-def test_changes_of_the_model_that_an_explainer_cannot_follow_are_noticed():
-    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
-    explainer, x = relprop.Explainer(model, "zero"), signed(2, 6).float()
-    for activation in (nn.Tanh, nn.ReLU, nn.ELU, nn.Tanh, nn.ReLU6, nn.ELU):
-        model[1] = activation().eval()
-        torch.testing.assert_close(explainer(x).output, model(x).detach())
-    model[0].bias = None
-    with pytest.raises(relprop.RelpropError, match=r'no longer has "0\.bias"'):
-        explainer(x)
-
-
-def test_the_record_is_its_own():
-    model, x = net(chunked), signed(2, 6)
-    e = relprop.explain(model, x)
-    output, relevance = e.output.clone(), e.relevance.clone()
-    x.add_(1)
-    assert e.output.equal(output)
-    assert e.relevance.equal(relevance)
-    with pytest.raises(relprop.RelpropError, match="written into"):
-        _ = e.input  # which is the caller's, not copied, and no longer what was explained
-    later = relprop.explain(model, x)
-    later.relevance.mul_(2)
-    assert later.input.equal(signed(2, 6) + 1)
-
-
-def test_a_bfloat16_explanation_is_saved(tmp_path):
-    e = relprop.explain(net(chunked, torch.bfloat16), signed(2, 6).bfloat16(), "zero")
-    e.save(tmp_path / "e.npz")
-    with pytest.raises(relprop.RelpropError, match="cannot write"):
-        e.save(tmp_path)
-
-
-def test_recipes_are_compared_copied_and_pickled():
-    recipe = Recipe.preset("gamma", gamma=0.1).using("a", "flat")
-    for other in (copy.deepcopy(recipe), pickle.loads(pickle.dumps(recipe))):
-        assert other == recipe
-        assert hash(other) == hash(recipe)
-
-
-def test_recipes_with_bounds_for_each_channel_are_compared():
-    def box(low):
-        return Recipe.preset(
-            "epsilon-gamma-box", low=torch.tensor(low), high=torch.tensor([2.0, 3])
-        )
-
-    assert box([0.0, -1.0]) == box([0.0, -1.0])
-    assert hash(box([0.0, -1.0])) == hash(box([0.0, -1.0]))
-    assert box([0.0, -1.0]) != box([0.0, -2.0])
-    assert box([0.0, -1.0]) != box(0.0)
-    assert Recipe.preset("zero").using("*", "z-box", low=0.0, high=1.0) != Recipe.preset("zero")
-
-
 def test_functional_layers_are_named_by_the_module_that_ran_them():
     model = net(lambda m, x: F.linear(F.relu(m.a(x)), m.o.weight))
     plan = str(relprop.Explainer(model, Recipe.preset("zero").using("", "flat")).plan(signed(2, 6)))
     line = next(line for line in plan.splitlines() if " flat " in line)
     assert line.strip().startswith("linear")
+
+
+def test_modules_whose_names_begin_with_an_underscore_are_named():
+    class Underscored(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self._stem, self._head = nn.Linear(6, 8), nn.Sequential(nn.Linear(8, 3))
+
+        def forward(self, x):
+            return self._head(self._stem(x).relu())
+
+    for capture in ("export", "per-input"):
+        plan = relprop.Explainer(Underscored().double().eval(), "zero", capture=capture).plan(
+            signed(2, 6)
+        )
+        linear = [node.module for node in plan.graph.nodes if node.operation == "linear"]
+        assert linear == ["_stem", "_head.0"]
+
+
+def test_a_node_names_the_class_of_torch_that_its_module_derives_from():
+    class Narrow(nn.Linear):
+        pass
+
+    model = nn.Sequential(Narrow(6, 8), nn.ReLU(), nn.Linear(8, 3)).double().eval()
+    nodes = relprop.Explainer(model, "zero").plan(signed(2, 6)).graph.nodes
+    bases = [(node.type, node.base) for node in nodes]
+    assert bases == [("Narrow", "Linear"), ("ReLU", "ReLU"), ("Linear", "Linear")]
+    nodes = relprop.Explainer(net(lambda m, x: m.o(m.a(x).relu())), "zero").plan(signed(2, 6)).graph
+    assert [(node.type, node.base) for node in nodes.nodes][1] == ("Net", "")

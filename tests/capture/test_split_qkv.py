@@ -68,6 +68,18 @@ class Apart(nn.Module):
         return self.head(self.out(found.transpose(1, 2).flatten(2)).flatten(1))
 
 
+class Renamed(nn.MultiheadAttention):
+    """A class of one's own that changes nothing."""
+
+
+class Extended(nn.MultiheadAttention):
+    """A class of one's own with a forward of its own, around torch's."""
+
+    def forward(self, *args: Tensor, **options: object) -> tuple[Tensor, Tensor | None]:
+        """Attend as the class that it derives from."""
+        return super().forward(*args, **options)
+
+
 def packed(kind: type[Attending] = Attending, **options: object) -> Attending:
     return randomise(kind(**{"batch_first": True, **options}).double())
 
@@ -116,3 +128,18 @@ def test_what_is_derived_of_a_part_follows_the_whole(change):
     after = explainer(x).relevance
     assert torch.equal(after, relprop.explain(model, x, recipe).relevance)
     assert not torch.allclose(after, before)
+
+
+@pytest.mark.parametrize("kind", [Renamed, Extended])
+def test_a_subclass_is_split_as_the_class_itself(kind):
+    """By a rule that must tell samples from positions, which are one dimension in torch's code."""
+    model, x = packed(), signed(2, LENGTH, WIDTH)
+    recipe = relprop.Recipe.preset("attnlrp").using("*", "epsilon", epsilon=0.1, relative=True)
+    want = relprop.explain(model, x, recipe)
+    own = kind(WIDTH, HEADS, batch_first=True).double().eval()
+    own.load_state_dict(model.attention.state_dict())
+    model.attention = own
+    explainer = relprop.Explainer(model, recipe)
+    rows = str(explainer.plan(x)).splitlines()
+    assert sum(row.split()[:2] == ["attention", "linear"] for row in rows) == 3 + 1
+    torch.testing.assert_close(explainer(x).relevance, want.relevance)

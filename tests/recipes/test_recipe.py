@@ -1,4 +1,9 @@
-"""Recipes: the printed table."""
+"""Recipes: the printed table, comparison and copies."""
+
+import copy
+import pickle
+
+import torch
 
 from relprop import Recipe
 
@@ -19,3 +24,23 @@ def test_a_recipe_prints_as_its_table():
         ("any normalisation", "constant-statistics"),
         ("any recurrent", "signal-takes-all(epsilon=0.001)"),
     ]
+
+
+def test_recipes_are_compared_copied_and_pickled():
+    recipe = Recipe.preset("gamma", gamma=0.1).using("a", "flat")
+    for other in (copy.deepcopy(recipe), pickle.loads(pickle.dumps(recipe))):
+        assert other == recipe
+        assert hash(other) == hash(recipe)
+
+
+def test_recipes_with_bounds_for_each_channel_are_compared():
+    def box(low):
+        return Recipe.preset(
+            "epsilon-gamma-box", low=torch.tensor(low), high=torch.tensor([2.0, 3])
+        )
+
+    assert box([0.0, -1.0]) == box([0.0, -1.0])
+    assert hash(box([0.0, -1.0])) == hash(box([0.0, -1.0]))
+    assert box([0.0, -1.0]) != box([0.0, -2.0])
+    assert box([0.0, -1.0]) != box(0.0)
+    assert Recipe.preset("zero").using("*", "z-box", low=0.0, high=1.0) != Recipe.preset("zero")
