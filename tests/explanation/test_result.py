@@ -30,13 +30,6 @@ def test_an_explanation_holds_the_models_own_classification(explained):
     assert e.relevance.shape == x.shape
 
 
-def test_margin_on_scores_is_its_formula():
-    scores = torch.tensor([[2.0, 8.0, 6.0], [-1.0, -2.0, -4.0]])
-    assert relprop.margin(scores, on="scores").tolist() == [0.25, -1.0]
-    top = scores.softmax(1).sort(1, descending=True).values
-    torch.testing.assert_close(relprop.margin(scores), 1 - top[:, 1] / top[:, 0])
-
-
 def test_a_copy_of_an_explanation_has_inputs_of_its_own(explained):
     net, x, e = explained
     given = x.clone()
