@@ -1,4 +1,7 @@
-"""The report of the benchmark: records of methods on workloads, and the page made of them."""
+"""The report of the benchmark: a record for each method and workload, and the page.
+
+Takes what was measured. Gives Markdown. Must not know how it was measured.
+"""
 
 import os
 import platform
@@ -16,60 +19,68 @@ PACKAGES = (
     *("relprop", "torch", "torchvision", "transformers"),
     *("zennit", "captum", "autolrp", "lxt"),
 )
-RIGHT = 1e-2  # of a map's norm: rules that agree differ by rounding, and by stabilisers of peers
+SAME_MAP = 1e-2  # of a map's norm: equal rules differ by rounding, and by stabilisers of peers
 
 SUMMARY = """\
-Times are in units of gradient x input, peaks of memory too; the first call is in seconds. A peer is
-right if its map is within 1% of relprop's of that recipe."""
+Time and peak memory are in units of gradient x input; the first call is in seconds. A **target** is
+what this project means to stay below. A peer's map is the same if it is within 1% of relprop's by
+that recipe."""
 
 ON = {"cpu": "On a CPU", "cuda": "On a GPU"}
 
 LEGEND = f"""\
 - **ratio**: time in units of gradient x input (one forward pass, and one backward pass to the input
-  alone: parameters are frozen), median of the rounds, with the lowest and the highest. All methods
-  explain the same batch in turn, round after round, each in an order of its own, and are called
-  before anything counts.
-- **memory**: how much the resident memory of a fresh process rises over what it holds with
-  libraries, model and batch, in units of what it rises for gradient x input. What a method keeps
-  from call to call, such as weights that a rule derives, counts; what it freed does not (glibc's
-  malloc is told to give it back). Of samples that are explained in parts, gradient x input has as
-  many at a time for this as the method. Empty where all is too small. On a GPU: how much the most
-  that torch holds on it rises over what it held before a method was made; of what is compiled, all
-  that stays reserved for it, which is where it computes.
-- **tensors**: the most bytes of tensors that one call makes and holds at once, in the same units.
-  What is kept from an earlier call does not count. Torch cannot tell it of compiled functions.
-- **ready**: seconds until a method can be called: for relprop, to capture the model and plan, in a
-  fresh process that has imported what torch imports for it; if compiled, to compile as well, which
-  for a network that was compiled in an earlier table takes less. Rounds come after that.
-- **differs**: relative L2 distance over the batch to relprop's map of the recipe that is named: the
-  same recipe, uncompiled, or where there is none the one whose map is nearest.
-- **{CHANNELS_LAST}**: the floor for whoever lays weights and pictures out by hand for torch's
-  convolutions on CPUs to be faster. relprop does so by itself: its own rows are of the default.
-- **{FORWARD}**: the model without anything else. A method that needs a forward pass and a backward
-  pass of the same cost cannot take less than gradient x input does, unless it leaves out what the
-  output does not need: where a head reads one token, relprop computes the last layer's other tokens
-  as keys and values alone, and gradient x input all of them.
-- **compiled**: with `compile=True`, which on a GPU also records what is launched as a CUDA graph.
-- **saved plan**: what was read of the model, and the recipe, come from a file that another process
-  wrote. What torch.export leaves in a process that reads a model, some 20 MB, is not there.
+  with frozen parameters): the median over the rounds, with the lowest and the highest. All methods
+  explain the same batch in turn, in a new random order each round, after warm-up calls.
+- **memory**: by how much the peak of a fresh process's resident memory exceeds what it holds with
+  libraries, model and batch, in units of the same for gradient x input. Caches that live from call
+  to call, such as derived weights, count; freed memory does not (glibc's malloc is set to return
+  it). A method that explains samples in parts is compared with gradient x input in parts of the
+  same size. Empty where the amounts are too small. On a GPU: the peak of torch's allocated memory
+  over what was allocated before the method was built; for compiled methods the memory that stays
+  reserved for them, which is where they compute.
+- **tensors**: the peak bytes of the tensors that one call creates, in the same units. Caches from
+  earlier calls do not count. Unknown for compiled functions.
+- **ready**: seconds until a method can be called. relprop captures the model and plans, in a fresh
+  process in which the modules that torch imports for this are loaded; compiled, it also compiles,
+  which is faster for a network that was compiled in an earlier table. Rounds start after that.
+- **differs**: relative L2 distance over the batch to relprop's map by the recipe that is named: the
+  same recipe, uncompiled, or if there is none, the recipe with the nearest map.
+- **{CHANNELS_LAST}**: the same with weights and pictures converted by hand to the
+  memory format in which torch's convolutions are faster on CPUs. relprop converts by itself: its
+  own rows start from the default format.
+- **{FORWARD}**: the model's forward pass. A method that needs a forward pass and a backward pass of
+  the same cost cannot be faster than gradient x input, unless it skips what the output does not
+  need: for classifiers that read one token, relprop computes the last layer for that token only,
+  and for the others only keys and values; gradient x input computes all of them.
+- **compiled**: with `compile=True`, which on a GPU also records a CUDA graph.
+- **saved plan**: the captured graph and the recipe are loaded from a file that another process
+  wrote. This process has not run torch.export, which leaves some 20 MB behind.
 - **bfloat16**: all methods under autocast.
-- **all 10 classes**: in one call, on a CPU of convolutional nets with `batch_size={CACHED}`: values
-  that fit into its cache take less time.
-- **by map**: by `explainer.map`, from a loader that puts batches together sample by sample.
-- A number in brackets is that of the samples explained at a time: of the sizes tried the best, or
-  a smaller one that takes at most 5 % longer."""
+- **all 10 classes**: in one call; convolutional nets on a CPU with `batch_size={CACHED}`, so that
+  activations fit into its cache.
+- **by map**: by `explainer.map`, from a DataLoader that collates single samples.
+- A number in brackets is the number of samples explained at a time: the fastest of the sizes tried,
+  or a smaller one that takes at most 5 % longer."""
 
 
 @dataclass(frozen=True)
 class Row:
     """One method on one workload.
 
-    seconds   of the median round               ratio, lowest, highest   to the floor, of `rounds`
-    size      samples at a time, None if all    ones      ratio to the time of one class
-    memory    resident peak, and tensors: peak of tensors, in units of the floor's
-    first     seconds until it can be called
-    recipe    of relprop's with which its map is compared, and how it differs
-    problem   why there are no figures, in a line
+    Attributes:
+        workload: Name of the workload.
+        method: Name of the method.
+        seconds: Time of the median round.
+        ratio: Median time in units of gradient x input; with `lowest` and `highest` of `rounds`.
+        size: Samples explained at a time; None if all.
+        ones: Time in units of that for one class.
+        memory: Peak of resident memory, in units of gradient x input.
+        tensors: Peak of tensors, in units of gradient x input.
+        first: Seconds until it can be called.
+        recipe: The recipe of relprop with which its map is compared.
+        differs: Relative L2 distance to that map.
+        problem: Why there are no numbers, in a line.
     """
 
     workload: str
@@ -91,9 +102,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Run:
-    """All that was measured on one device: on which machine, how, and what was found.
+    """All that was measured on one device.
 
-    note  what a reader must know of this run beside; written into the JSON file by hand
+    Attributes:
+        machine: Device, processor, system and versions.
+        settings: Rounds, seconds and threads.
+        rows: One for each method and workload.
+        note: What else a reader must know of this run; written into the JSON file by hand.
     """
 
     machine: Mapping[str, object]
@@ -102,11 +117,11 @@ class Run:
     note: str = ""
 
 
-# ---- what the figures depend on ------------------------------------------------------------------
+# ---- what the numbers depend on ------------------------------------------------------------------
 
 
 def machine(device: str) -> dict[str, object]:
-    """Device, processor, system and versions."""
+    """Describe the device, the processor, the system and versions."""
     card = dict[str, object]()
     if device == "cuda":
         card = {"card": torch.cuda.get_device_name(), "CUDA": torch.version.cuda}
@@ -122,7 +137,7 @@ def machine(device: str) -> dict[str, object]:
 
 
 def processor() -> str:
-    """The processor's name, as exactly as the system tells it."""
+    """Return the processor's name."""
     info = Path("/proc/cpuinfo")
     names = re.findall("model name.*: (.*)", info.read_text()) if info.exists() else []
     return names[0] if names else platform.processor()
@@ -132,7 +147,7 @@ def processor() -> str:
 
 
 def page(runs: Mapping[str, Run]) -> str:
-    """The report in Markdown, of a run on each kind of device."""
+    """Write the report in Markdown, from one run per kind of device."""
     blocks = ["# Benchmarks", "`make bench` writes this page.", SUMMARY]
     for device, run in runs.items():
         about = ", ".join(f"{name} {value}" for name, value in run.machine.items())
@@ -149,7 +164,7 @@ def page(runs: Mapping[str, Run]) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """All methods of a workload."""
+    """Format all methods of a workload."""
     head = (
         "| method | milliseconds | ratio | lowest | highest | memory | tensors | ready | differs |"
     )
@@ -157,7 +172,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def line(row: Row) -> str:
-    """A row of the table."""
+    """Format a row of the table."""
     if row.ratio is None:
         return f"| {row.method} | {plain(row.problem)} | | | | | | | |"
     size = "" if row.size is None else f" ({row.size})"
@@ -168,12 +183,12 @@ def line(row: Row) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that does not end a cell of a table, nor open an HTML element."""
+    """Escape what would end a table's cell, or open an HTML element."""
     return text.replace("|", "/").replace("<", "&lt;")
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Nothing for None."""
+    """Format a number; nothing for None."""
     return "" if value is None else f"{value:.{digits}f}"
 
 
@@ -181,10 +196,10 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def summary(rows: Sequence[Row], device: str) -> str:
-    """What was measured beside what it is meant to stay below, recipe by recipe."""
+    """Format what was measured beside its targets, recipe by recipe."""
     head = (
-        "| workload | recipe | milliseconds | time | limit | memory | limit | tensors |"
-        " first call | limit | compiled | fastest right peer |\n"
+        "| workload | recipe | milliseconds | time | target | memory | target | tensors |"
+        " first call | target | compiled | fastest peer with the same map |\n"
         "|---|---|--:|--:|---|--:|---|--:|--:|---|--:|---|"
     )
     lines = [head]
@@ -194,7 +209,7 @@ def summary(rows: Sequence[Row], device: str) -> str:
         lines += [recipe_line(workload, name, mine) for name in (*workload.recipes, *saved) if mine]
         if (every := mine.get(ALL)) and every.ones:
             measured = (
-                f"{every.ones:.2f} times one class | {verdict(every.ones, workload.all_classes)}"
+                f"{every.ones:.2f} times one class | {target(every.ones, workload.all_classes)}"
             )
             time = 1000 * every.seconds
             lines.append(
@@ -204,7 +219,7 @@ def summary(rows: Sequence[Row], device: str) -> str:
 
 
 def recipe_line(workload: Workload, name: str, rows: Mapping[str, Row]) -> str:
-    """One recipe on one workload; or with its plan from a file, which takes the same time."""
+    """Format one recipe on one workload; or the same with a saved plan."""
     row = rows[f"relprop {name}"]
     if row.ratio is None:
         return f"| {workload.name} | {name} | {plain(row.problem)} |{' |' * 9}"
@@ -212,29 +227,29 @@ def recipe_line(workload: Workload, name: str, rows: Mapping[str, Row]) -> str:
     cells = [
         *(workload.name, name, f"{1000 * row.seconds:.2f}"),
         f"{row.ratio:.2f} ({row.lowest:.2f}-{row.highest:.2f})",
-        *(verdict(row.ratio, workload.limits.get(name)), number(row.memory)),
-        *(verdict(row.memory, workload.memory), number(row.tensors), number(row.first, 1)),
-        *(verdict(row.first, workload.first), number(compiled.ratio) if compiled else ""),
-        "" if name.endswith(SAVED) else fastest_right(name, rows),
+        *(target(row.ratio, workload.targets.get(name)), number(row.memory)),
+        *(target(row.memory, workload.memory), number(row.tensors), number(row.first, 1)),
+        *(target(row.first, workload.first), number(compiled.ratio) if compiled else ""),
+        "" if name.endswith(SAVED) else fastest_peer(name, rows),
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def verdict(measured: float | None, limit: float | None) -> str:
-    """The limit, and whether it is met."""
-    if measured is None or limit is None:
-        return number(limit)
-    return f"{limit:.2f} {'met' if measured <= limit else '**missed**'}"
+def target(measured: float | None, most: float | None) -> str:
+    """Format a target, and whether it is met."""
+    if measured is None or most is None:
+        return number(most)
+    return f"{most:.2f} {'met' if measured <= most else '**missed**'}"
 
 
-def fastest_right(name: str, rows: Mapping[str, Row]) -> str:
-    """Of the peers whose map is that of the recipe, the one that takes least time."""
-    right = [
+def fastest_peer(name: str, rows: Mapping[str, Row]) -> str:
+    """Format the fastest of the peers whose map is that of the recipe."""
+    equal = [
         (row.ratio, row.method)
         for row in rows.values()
         if row.method.startswith(("Zennit", "Captum", "autoLRP", "LXT"))
         and row.ratio is not None
         and row.differs is not None
-        and (row.recipe, row.differs <= RIGHT) == (name, True)
+        and (row.recipe, row.differs <= SAME_MAP) == (name, True)
     ]
-    return "{1} {0:.2f}".format(*min(right)) if right else "none"
+    return "{1} {0:.2f}".format(*min(equal)) if equal else "none"

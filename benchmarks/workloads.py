@@ -1,7 +1,7 @@
-"""What is explained in the benchmark: models with random weights, and a batch for each.
+"""The workloads of the benchmark: models, and a batch for each.
 
-The networks of pictures have random weights, their BatchNorm random statistics; so have those of
-texts. The MNIST networks are the ones that ship.
+Image and text models have random weights, and BatchNorm random statistics. The MNIST networks are
+the shipped ones.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,29 +17,34 @@ import relprop
 BOX = {"low": -3.0, "high": 3.0}
 RULES = ("epsilon", "epsilon-plus-flat", "epsilon-gamma-box")
 WORDS = 1000
-CACHED = 128  # pictures at a time, whose values on many ways back fit into a CPU's cache
+CACHED = 128  # pictures at a time whose activations, for many targets, fit into a CPU's cache
 DEVICES = ("cpu", "cuda")
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A model and a batch, recipes that explain it, and what they are meant to stay below.
+    """A model and a batch, the recipes that explain it, and the targets of the project.
 
-    limits       recipe -> ratio, None for none      memory  peak, in units of the floor's
-    first        seconds until the first explanation can be made
-    all_classes  time of all classes in units of that of one
-    cached       of all classes, so many samples at a time: their values fit into a CPU's cache
-    compiled     the recipe that is compiled, too    slow    devices on which that takes minutes
-    sizes        of batches, for data that is explained in parts: each method at its best
-    peers        globs on names of the other libraries' methods
-    convolves    the floor is measured in the other layout of pictures, too
-    lowered      the dtype of the autocast that all methods run under
-    devices      that it is meant for
+    Attributes:
+        name: Name in the tables.
+        make: Builds the model and the batch.
+        targets: Recipe -> time to stay below, in units of gradient x input; None for no target.
+        memory: Peak memory to stay below, in the same units.
+        first: Seconds to stay below until the first call.
+        all_classes: Time for all classes to stay below, in units of that for one.
+        cached: Samples at a time when all classes are explained.
+        compiled: The recipe that is compiled, too.
+        slow: Devices on which compiling takes minutes.
+        sizes: Batch sizes to try, for data that is explained in parts.
+        peers: Globs on the names of other libraries' methods.
+        convolves: Whether gradient x input is measured in channels-last, too.
+        lowered: Dtype of the autocast under which all methods run.
+        devices: Devices that it is measured on.
     """
 
     name: str
     make: Callable[[], tuple[nn.Module, Inputs]]
-    limits: Mapping[str, float | None]
+    targets: Mapping[str, float | None]
     memory: float | None = None
     first: float | None = None
     all_classes: float | None = None
@@ -54,15 +59,15 @@ class Workload:
 
     @property
     def recipes(self) -> tuple[str, ...]:
-        """Names of presets."""
-        return tuple(self.limits)
+        """Return the names of the presets."""
+        return tuple(self.targets)
 
     def has(self, peer: str) -> bool:
-        """Whether a method of another library takes part."""
+        """Tell whether a method of another library takes part."""
         return any(fnmatch(peer, glob) for glob in self.peers)
 
     def build(self, device: str) -> tuple[nn.Module, Inputs]:
-        """The model, in eval mode and frozen, and its batch."""
+        """Build the model, in eval mode with frozen parameters, and its batch."""
         declare_torchvision_operators()
         torch.manual_seed(0)
         model, x = self.make()
@@ -73,12 +78,12 @@ class Workload:
         return model.eval().requires_grad_(False).to(device), x
 
     def on(self, device: str) -> "Workload":
-        """The same as it is measured there: limits are those of two cores of a CPU."""
+        """Adapt to a device: targets are for two cores of a CPU."""
         if device == "cpu":
             return self
         return replace(
             self,
-            limits=dict.fromkeys(self.limits),
+            targets=dict.fromkeys(self.targets),
             memory=None,
             first=None,
             cached=None,
@@ -87,12 +92,12 @@ class Workload:
 
 
 def recipe(name: str) -> relprop.Recipe:
-    """The preset, with the bounds of normalised pictures where it takes some."""
+    """Return a preset, with the bounds of normalised pictures if it takes bounds."""
     return relprop.Recipe.preset(name, **(BOX if name.endswith("-box") else {}))
 
 
-def limits(*ratios: float | None) -> dict[str, float | None]:
-    """Of the three recipes for convolutional and dense networks."""
+def targets(*ratios: float | None) -> dict[str, float | None]:
+    """Assign targets to the three recipes for convolutional and dense networks."""
     return dict(zip(RULES, ratios, strict=True))
 
 
@@ -100,7 +105,7 @@ def limits(*ratios: float | None) -> dict[str, float | None]:
 
 
 def pictures(name: str, batch: int) -> Callable[[], tuple[nn.Module, Inputs]]:
-    """A classifier of torchvision as published, and pictures of noise."""
+    """Return the maker of a torchvision classifier, and pictures of noise."""
 
     def make() -> tuple[nn.Module, Inputs]:
         from torchvision import models
@@ -115,7 +120,7 @@ def pictures(name: str, batch: int) -> Callable[[], tuple[nn.Module, Inputs]]:
 
 
 def digits(name: str, batch: int) -> Callable[[], tuple[nn.Module, Inputs]]:
-    """A shipped network, and noise on a dark ground in the place of digits."""
+    """Return the maker of a shipped network, and noise on a dark ground in place of digits."""
 
     def make() -> tuple[nn.Module, Inputs]:
         ink = 2 * torch.rand(batch, 1, 28, 28) - 1
@@ -127,7 +132,7 @@ def digits(name: str, batch: int) -> Callable[[], tuple[nn.Module, Inputs]]:
 def language(
     name: str, batch: int = 8, length: int = 128
 ) -> Callable[[], tuple[nn.Module, Inputs]]:
-    """Four layers of a language model of transformers, 256 wide, and texts without padding."""
+    """Return the maker of a language model of four layers, 256 wide, and unpadded texts."""
 
     def make() -> tuple[nn.Module, Inputs]:
         import transformers
@@ -150,8 +155,8 @@ def language(
     return make
 
 
-class Reader(nn.Module):
-    """An LSTM of two layers over texts."""
+class TextClassifier(nn.Module):
+    """An LSTM of two layers over token ids."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,11 +165,11 @@ class Reader(nn.Module):
         self.head = nn.Linear(128, 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Texts (batch, length) -> scores (batch, classes)."""
+        """Map token ids (batch, length) to scores (batch, classes)."""
         return self.head(self.layer(self.embedding(x))[0][:, -1])
 
 
-FREE = limits(None, None, None)
+FREE = targets(None, None, None)
 WORKLOADS = [
     Workload(
         *("mnist-cnn, batch 256", digits("mnist-cnn", 256), FREE),
@@ -175,7 +180,7 @@ WORKLOADS = [
     Workload(
         "mnist-dnn-500, batch 256",
         digits("mnist-dnn-500", 256),
-        limits(1.15, 1.30, 1.30),
+        targets(1.15, 1.30, 1.30),
         all_classes=4,
     ),
     Workload(
@@ -187,18 +192,18 @@ WORKLOADS = [
     Workload(
         "mnist-cnn, 10,000 digits",
         digits("mnist-cnn", 10_000),
-        limits(1.15, 1.40, 1.45),
+        targets(1.15, 1.40, 1.45),
         1.2,
         sizes=(50, 100, 250, 500, 1000),
         peers=("Zennit epsilon-plus-flat", "autoLRP"),  # the others are in the first table
         convolves=True,
     ),
     Workload(
-        *("VGG16, batch 4", pictures("vgg16", 4), limits(1.10, 1.50, 1.55), 1.2, 3),
+        *("VGG16, batch 4", pictures("vgg16", 4), targets(1.10, 1.50, 1.55), 1.2, 3),
         convolves=True,
     ),
     Workload(
-        *("ResNet50, batch 4", pictures("resnet50", 4), limits(1.00, 1.50, 1.60), 1.2, 6),
+        *("ResNet50, batch 4", pictures("resnet50", 4), targets(1.00, 1.50, 1.60), 1.2, 6),
         slow=("cpu",),
         convolves=True,
     ),
@@ -213,7 +218,7 @@ WORKLOADS = [
         slow=DEVICES,
         convolves=True,
     ),
-    Workload(  # at two pictures, its limits are
+    Workload(  # its targets are for two pictures
         "ViT-B/16, batch 2",
         pictures("vit_b_16", 2),
         {"attnlrp": 1.0, "cp-lrp": 0.6},
@@ -237,7 +242,7 @@ WORKLOADS = [
     ),
     Workload(
         "LSTM",
-        lambda: (Reader(), torch.randint(0, WORDS, (32, 32))),
+        lambda: (TextClassifier(), torch.randint(0, WORDS, (32, 32))),
         {"auto": None},
         compiled="auto",
         slow=DEVICES,

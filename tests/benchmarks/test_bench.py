@@ -42,7 +42,7 @@ def test_one_round_gives_a_page_and_numbers(tmp_path, monkeypatch):
 
 
 def test_results_of_another_device_are_kept(tmp_path, monkeypatch):
-    few = replace(SMALL, limits={"epsilon": 1.15}, peers=(), all_classes=None)
+    few = replace(SMALL, targets={"epsilon": 1.15}, peers=(), all_classes=None)
     monkeypatch.setattr(bench_page, "WORKLOADS", [few])
     record, out = tmp_path / "numbers.json", tmp_path / "page.md"
     row = Row(SMALL.name, "relprop epsilon", 0.001, 0.5, 0.4, 0.6, rounds=9)
@@ -52,12 +52,12 @@ def test_results_of_another_device_are_kept(tmp_path, monkeypatch):
     assert list(json.loads(record.read_text())) == ["cpu", "cuda"]
     page = out.read_text()
     assert "## On a GPU\n\nCard of some kind.\n\nIt was warm." in page
-    assert f"| {SMALL.name} | epsilon | 1.00 | 0.50 (0.40-0.60) |  |" in page  # no limit there
+    assert f"| {SMALL.name} | epsilon | 1.00 | 0.50 (0.40-0.60) |  |" in page  # no target there
     assert f"### On a CPU: {SMALL.name}" in page
 
 
 def test_methods_that_run_in_parts_give_the_relevance_of_the_whole_batch():
-    few = replace(SMALL, limits={"epsilon": None}, peers=("Zennit epsilon",), all_classes=None)
+    few = replace(SMALL, targets={"epsilon": None}, peers=("Zennit epsilon",), all_classes=None)
     parts = replace(few, sizes=(2, 8))
     settings = timing.Settings(1, 0, 0, True, False)
     ready, problems = timing.made(parts, settings)
@@ -85,7 +85,7 @@ def test_memory_in_parts_is_compared_with_a_gradient_in_parts_of_the_same_size(m
     assert got["relprop epsilon"].memory == got["relprop epsilon"].tensors == 1.1
 
 
-def test_the_fastest_peer_must_be_right_and_a_limit_must_be_met():
+def test_the_fastest_peer_has_the_same_map_and_a_target_must_be_met():
     common = {"seconds": 1.0, "lowest": 1.0, "highest": 1.0, "rounds": 1}
     name = SMALL.name
     rows = {
@@ -94,10 +94,10 @@ def test_the_fastest_peer_must_be_right_and_a_limit_must_be_met():
         "autoLRP": Row(name, "autoLRP", ratio=2.0, recipe="epsilon", differs=0.5, **common),
         "Captum": Row(name, "Captum", problem="none"),
     }
-    assert bench_page.fastest_right("epsilon", rows) == "Zennit 3.00"
-    assert bench_page.fastest_right("epsilon-plus-flat", rows) == "none"
+    assert bench_page.fastest_peer("epsilon", rows) == "Zennit 3.00"
+    assert bench_page.fastest_peer("epsilon-plus-flat", rows) == "none"
     assert "1.15 **missed**" in bench_page.recipe_line(SMALL, "epsilon", rows)
-    assert bench_page.verdict(1.15, 1.15) == "1.15 met"
+    assert bench_page.target(1.15, 1.15) == "1.15 met"
 
 
 class Layer:
