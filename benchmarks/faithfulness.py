@@ -79,8 +79,8 @@ def run_comparisons(work: Work) -> tuple[Comparison, Comparison]:
     rules, fills = work.settings(models)
     # the folders keep the names that stored runs have
     return (
-        compare(rules, work.folder / "all", work.progress),
-        compare(fills, work.folder / "some", work.progress),
+        compare(rules, work.folder / "all", progress=work.progress),
+        compare(fills, work.folder / "some", progress=work.progress),
     )
 
 

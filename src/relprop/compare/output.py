@@ -32,7 +32,7 @@ def compare_into(settings: Settings, folder: Path, progress: Progress = QUIET) -
         RelpropError: As for `relprop.compare.compare`.
     """
     require("demo", "relprop compare", EXTRAS)
-    comparison = compare(settings, folder, progress)
+    comparison = compare(settings, folder, progress=progress)
     write_file(folder / "results.json", to_json(comparison).encode())
     write_file(folder / "results.csv", to_csv(comparison).encode())
     write_file(folder / "curves.png", figure_bytes(curves_figure(comparison), "png"))

@@ -19,7 +19,15 @@ from ..evaluate import predict, removal_curves
 from ..evaluate.fills.registry import as_fill
 from ..explanation.explainer import Explainer
 from ..models.defaults import BATCH_SIZE
-from ..support.progress import QUIET, Advance, NestedProgress, Progress
+from ..support.files import as_path
+from ..support.progress import (
+    QUIET,
+    Advance,
+    NestedProgress,
+    Progress,
+    ProgressOption,
+    progress_of,
+)
 from .block_store import BlockStore, open_store
 from .curve_tensors import concatenate, to_tensors
 from .methods import Attribution, attribute
@@ -43,14 +51,16 @@ class Block:
     seed: int
 
 
-def compare(settings: Settings, folder: str | Path, progress: Progress = QUIET) -> Comparison:
+def compare(
+    settings: Settings, folder: str | Path, *, progress: ProgressOption = False
+) -> Comparison:
     """Compare attribution methods by feature removal, on one or more models.
 
     Args:
         settings: What is compared.
         folder: Folder for intermediate results. If a run with the same settings was stopped there,
             only the missing part is computed.
-        progress: Shows the stages.
+        progress: True shows the stages on stderr.
 
     Returns:
         Areas, tests, error rates and margins, with 95 % intervals.
@@ -67,11 +77,12 @@ def compare(settings: Settings, folder: str | Path, progress: Progress = QUIET) 
         >>> comparison.results[0].best.method  # doctest: +SKIP
         'zero'
     """
-    task = prepare_task(settings, progress)
-    store = open_store(Path(folder), task.record)
-    compute_missing_blocks(task, store, progress)
+    shown = progress_of(progress)
+    task = prepare_task(settings, shown)
+    store = open_store(as_path(folder), task.record)
+    compute_missing_blocks(task, store, shown)
     blocks = plan_blocks(task)
-    with progress.stage("Intervals and tests", len(blocks), "models") as advance:
+    with shown.stage("Intervals and tests", len(blocks), "models") as advance:
         return summarise(task, _stored_tensors(store, blocks, advance))
 
 

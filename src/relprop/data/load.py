@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import FileError, MissingExtraError
-from ..support.progress import QUIET, Progress
+from ..support.progress import Progress, ProgressOption, progress_of
 from .digits import Digits, scale_pixels
 from .download import DownloadError, fetch
 from .families import PUBLISHED, SPLITS, TITLES, URLS, Family, Split, check_choice, file_names
@@ -26,7 +26,7 @@ def load_digits(
     family: Family = "mnist",
     *,
     download: bool = True,
-    progress: Progress = QUIET,
+    progress: ProgressOption = False,
 ) -> Digits:
     """Load all images of a split from a folder, the cache, or a download.
 
@@ -40,7 +40,7 @@ def load_digits(
             named like `family`.
         family: "mnist" or "fashion-mnist".
         download: Whether missing files may be downloaded into the cache.
-        progress: Shows the download.
+        progress: True shows the download on stderr.
 
     Returns:
         The images, their labels and where they come from.
@@ -70,7 +70,7 @@ def load_digits(
     folder = _cache_folder() / family
     for name in file_names(split):
         if not _is_published(folder / name, family):
-            _download(family, folder / name, allowed=download, progress=progress)
+            _download(family, folder / name, allowed=download, progress=progress_of(progress))
     origin = f"downloaded from {URLS[family]}, MD5 checked, cached in {folder}"
     return _read(folder, split, family, origin)
 
@@ -80,7 +80,7 @@ def find_digits(
     family: Family = "mnist",
     *,
     download: bool = True,
-    progress: Progress = QUIET,
+    progress: ProgressOption = False,
 ) -> Digits:
     """Load test images; where MNIST can be neither found nor downloaded, use packaged digits.
 
@@ -88,7 +88,7 @@ def find_digits(
         data_dir: As for `load_digits`.
         family: "mnist" or "fashion-mnist"; only MNIST has packaged digits.
         download: Whether missing files may be downloaded into the cache.
-        progress: Shows the download, and why packaged digits are used.
+        progress: True shows on stderr the download, and why packaged digits are used.
 
     Returns:
         The test split, or the training digits of `packaged_digits`; `split` and `source` tell.
@@ -108,7 +108,7 @@ def find_digits(
     except DownloadError as error:
         if family != "mnist":
             raise
-        progress.log(error.given)
+        progress_of(progress).log(error.given)
         try:
             return packaged_digits(reason="MNIST was not found and could not be downloaded")
         except MissingExtraError as missing:
