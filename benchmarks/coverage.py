@@ -34,16 +34,16 @@ BALANCED = 1e-4  # largest imbalance of a sample, as a fraction of its seed
 LONGEST = 90  # characters of a reason in the table
 
 LEGEND = f"""\
-- **relprop**: `yes`, or the step that failed and why. Recipe "auto".
-- **balance**: what the ledger cannot account for in the worst sample, as a fraction of the score
-  that is explained. Up to {BALANCED:g} counts as balanced.
+- **relprop**: `yes`, or the stage that failed and why. Recipe "auto".
+- **balance**: relevance that the ledger does not account for, as a fraction of the explained score,
+  in the sample where it is largest. Up to {BALANCED:g} counts as balanced.
 - **time**: in units of gradient x input, median, one thread.
-- **Zennit** (EpsilonPlusFlat, BatchNorm merged), **Captum** (LRP) and **autoLRP** (as it comes):
-  the sum of the relevance over the score that is explained, in the sample where it is farthest
-  from 1, or why there is none. Finite is not yet right: operations without a rule may have had the
-  plain gradient. Biases may absorb a part, so that 1 is no must.
+- **Zennit** (EpsilonPlusFlat, BatchNorm merged), **Captum** (LRP) and **autoLRP** (its defaults):
+  the sum of the relevance divided by the explained score, in the sample where it is farthest from
+  1, or the error. A finite result is not yet a right one: operations without a rule may have
+  received the plain gradient. A ratio other than 1 is not yet wrong: biases may absorb a part.
 
-Weights are random: this shows what works, not what looks good."""
+Weights are random: the table shows which models can be explained, not how good the maps are."""
 
 
 @dataclass(frozen=True)

@@ -99,16 +99,16 @@ def measure_all(chosen: list[Case]) -> list[Row]:
 
 INTRODUCTION = """# Parity with other libraries
 
-Relative L2 distance between relprop's map and a peer's, of the sample where it is largest. Pass: at
-most 1e-4 in float32 and 1e-8 in float64. Networks have random weights; both libraries are seeded
-with the score of the predicted class.
+Relative L2 distance between relprop's map and a peer's, for the sample in which it is largest.
+Pass: at most 1e-4 in float32 and 1e-8 in float64. Networks have random weights; both libraries
+start from the score of the predicted class.
 
-In float32 pictures are given in the layout in which relprop convolves them, channels-last: in the
-other torch's convolutions round otherwise, and for VGG16 without biases that alone moves the map of
-the epsilon rule by 2e-2."""
-ALIGNED = """Stabilisers are made equal here, where a peer's default is another: Zennit's at
-residual sums is the least number there is, Captum's 1e-6, LXT's and relprop's beside it 0.
-BatchNorm's eps is 0. With each peer's own defaults: below."""
+In float32, pictures are in channels-last, the memory format in which relprop convolves them. In
+the other one torch's convolutions round differently, and for VGG16 without biases that alone
+changes the map of the epsilon rule by 2e-2."""
+ALIGNED = """Where a peer has another default stabiliser, both are set to the same value: Zennit's at
+residual sums is the smallest positive number, Captum's 1e-6, LXT's and relprop's beside it 0.
+BatchNorm's eps is 0. Results with each peer's own defaults are below."""
 HEAD = (
     "| peer | its rule | network | relprop | float32 | float64 | |\n|---|---|---|---|--:|--:|---|"
 )
@@ -138,10 +138,10 @@ def page(rows: list[Row]) -> str:
     rounded = [row for row in rows if row.why in ARITHMETIC]
     defined = [row for row in rows if row.why and row.why not in ARITHMETIC]
     passed = sum(row.same for row in alike)
-    parts = [INTRODUCTION, f"`python benchmarks/parity.py` makes this page. {versions()}."]
+    parts = [INTRODUCTION, f"`python benchmarks/parity.py` writes this page. {versions()}."]
     parts += [f"## The same definitions: {passed} of {len(alike)} pass", ALIGNED, table(alike)]
     parts += ["## Where definitions differ on purpose", *sections(defined)]
-    parts += ["## Where only the arithmetic differs", *sections(rounded)]
+    parts += ["## Where only rounding differs", *sections(rounded)]
     return "\n\n".join(parts) + "\n"
 
 

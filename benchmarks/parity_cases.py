@@ -19,52 +19,56 @@ BOX = {"low": -3.0, "high": 3.0}
 NETWORKS = {**networks.BUILDERS, **units.BUILDERS, **language.BUILDERS}
 
 SUMS = (
-    "Zennit stabilises a residual sum by 1e-6, each summand getting a / (z + 1e-6 sign z) of the "
-    "relevance. In relprop relevance per unit of activation passes through a sum unchanged: the "
-    "same with a stabiliser of 0. (Below flat, w-squared and z-box relevance itself arrives at a "
-    "sum, and relprop stabilises by 1e-6 too.) The rows that pass have Zennit's at the least "
-    "number there is."
+    "At a residual sum z = a + b, Zennit stabilises by 1e-6: a receives a / (z + 1e-6 sign z) of "
+    "the relevance. In relprop relevance per unit of activation passes through a sum unchanged, "
+    "which is the same with a stabiliser of 0. (Below flat, w-squared and z-box relevance itself "
+    "arrives at a sum, and relprop stabilises by 1e-6, too.) In the rows that pass, Zennit's "
+    "stabiliser of sums is the smallest positive number."
 )
 UNSTABLE = (
-    "Rules that give relevance to inputs of zero, at every layer, meet residual sums close to "
-    "zero, and a / (z + 1e-6) magnifies the last digit of z: in float32 relprop's own map changes "
-    "by about as much when each input is moved by its last digit. In float64 the maps agree. "
-    "Zennit's sums have relprop's stabilisers: none behind the average pool, 1e-6 elsewhere. "
-    "Presets have such rules in the first layer only."
+    "With a rule at every layer that gives relevance to inputs of zero, relevance itself arrives "
+    "at residual sums close to zero, and a / (z + 1e-6) magnifies the last digit of z: in float32 "
+    "relprop's own map changes by about as much when the last digit of each input changes. In "
+    "float64 the maps agree. Zennit's stabilisers of sums are set to relprop's: none after the "
+    "average pool, 1e-6 elsewhere. Presets use such rules in the first layer only."
 )
 NORMS = "Zennit before 1.0 counts BatchNorm's eps twice when it merges the BatchNorm into a layer."
 DEFAULTS = (
-    "Captum's stabiliser is 1e-9 for every rule, max and average pools included; relprop's is 1e-6 "
-    "(epsilon: as given), and none for maxima."
+    "Captum stabilises by 1e-9 in every rule, at max and average pools, too. relprop stabilises by "
+    "1e-6 (epsilon: by its parameter), and not at maxima."
 )
 BIASES = (
-    "Captum's gamma and alpha1-beta0 change the weights and leave the bias as it is, its negative "
-    "part too, or drop it. In relprop and Zennit a bias is the weight of an input that is 1, "
-    "treated as the rule treats any weight."
+    "Captum's gamma and alpha1-beta0 modify the weights, but keep the bias as it is, negative part "
+    "included, or drop it. In relprop and Zennit a bias is the weight of an input of 1, and is "
+    "modified as any weight."
 )
 SIGNS = (
-    "Captum's gamma and alpha1-beta0 are for inputs >= 0. relprop's and Zennit's go by the sign "
+    "Captum's gamma and alpha1-beta0 are for inputs >= 0. relprop's and Zennit's look at the sign "
     "of each contribution."
 )
 SHARES = (
-    "autoLRP first gives a bias |b| / (|z| + |b|) of the relevance, then leaves it out of z. In "
-    "relprop it is part of z, and absorbs what it contributed."
+    "autoLRP first gives a bias the share |b| / (|z| + |b|) of the relevance, then leaves it out "
+    "of z. In relprop the bias is part of z, and absorbs what it contributed."
 )
-POOLS = "autoLRP spreads an average pool's relevance evenly, whatever the inputs; relprop by value."
+POOLS = (
+    "autoLRP distributes the relevance of an average pool evenly, whatever the inputs; relprop in "
+    "proportion to the inputs."
+)
 ADDS = (
-    "autoLRP splits a sum of two by absolute values, |a| / (|a| + |b|), passes BatchNorm over, and "
-    "spreads average pools evenly."
+    "autoLRP splits a sum of two by absolute values, |a| / (|a| + |b|), passes relevance through "
+    "BatchNorm unchanged, and distributes that of average pools evenly."
 )
 UNSIGNED = (
-    "LXT adds epsilon without its sign, z + epsilon, which for negative z is less stable than "
-    "none. relprop adds it away from zero. The rows that pass have both at 0."
+    "LXT adds epsilon without the sign of z: z + epsilon. For negative z this moves the "
+    "denominator towards zero. relprop moves it away from zero. In the rows that pass, both use 0."
 )
-FLOATS = "RMSNorm is computed in float32, whatever the input, by LXT and by transformers' Llama."
+FLOATS = "LXT and transformers' Llama compute RMSNorm in float32, whatever the dtype of the input."
 LAYOUT = (
-    "In float32 relprop convolves pictures channels-last, where torch's convolutions round by 1e-6 "
-    "of a layer's norm, and by 2e-7 in the other layout. A unit near zero, or a maximum near a "
-    "tie, may fall on the other side: autoLRP computes in the other layout whatever it is given, "
-    "and alpha-beta's z is the sum of its two sides in relprop. In float64 the maps agree."
+    "In float32 relprop convolves pictures in channels-last, where torch's convolutions round by "
+    "1e-6 of a layer's norm, and by 2e-7 in the other memory format. A unit near zero, or a "
+    "maximum near a tie, may switch: autoLRP always computes in the other format, and relprop's "
+    "alpha-beta computes z as the sum of its positive and its negative part. In float64 the maps "
+    "agree."
 )
 ARITHMETIC = (UNSTABLE, LAYOUT, FLOATS)
 
