@@ -77,10 +77,9 @@ def run_comparisons(work: Work) -> tuple[Comparison, Comparison]:
     """Run both comparisons, or continue them where they were stopped."""
     models = (*MNIST, *(trained_network(name, work) for name in FASHION))
     rules, fills = work.settings(models)
-    # the folders keep the names that stored runs have
     return (
-        compare(rules, work.folder / "all", progress=work.progress),
-        compare(fills, work.folder / "some", progress=work.progress),
+        compare(rules, work.folder / "rules", progress=work.progress),
+        compare(fills, work.folder / "fills", progress=work.progress),
     )
 
 
@@ -100,10 +99,11 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, help="holds mnist/ and fashion-mnist/")
     parser.add_argument("--out", type=Path, default=Path("docs/faithfulness.md"))
     parser.add_argument("--work", type=Path, default=Path("relprop-faithfulness"))
-    parser.add_argument("--all", type=int, help="images of the first comparison; default: all")
-    parser.add_argument("--some", type=int, default=500, help="images of the second")
+    parser.add_argument("--images", type=int, help="of the first comparison; default: all")
+    parser.add_argument("--images-by-fill", type=int, default=500, help="of the second comparison")
     options = parser.parse_args()
-    work = Work(options.folder, options.work, options.all, options.some, Progress.detect())
+    images = options.images, options.images_by_fill
+    work = Work(options.folder, options.work, *images, Progress.detect())
     write(options.out, *run_comparisons(work))
 
 
