@@ -106,7 +106,8 @@ start from the score of the predicted class.
 In float32, pictures are in channels-last, the memory format in which relprop convolves them. In
 the other one torch's convolutions round differently, and for VGG16 without biases that alone
 changes the map of the epsilon rule by 2e-2."""
-ALIGNED = """Where a peer has another default stabiliser, both are set to the same value: Zennit's at
+ALIGNED = """\
+Where a peer has another default stabiliser, both are set to the same value: Zennit's at
 residual sums is the smallest positive number, Captum's 1e-6, LXT's and relprop's beside it 0.
 BatchNorm's eps is 0. Results with each peer's own defaults are below."""
 HEAD = (
