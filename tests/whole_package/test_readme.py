@@ -1,7 +1,8 @@
-"""What the README shows runs, and what it points to exists."""
+"""What the README shows runs, and what README, CONTRIBUTING and docs point to exists."""
 
-import operator
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,19 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/relprop"
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+# Folders that inline code names and that are not in the repository.
+OUTSIDE = {"mnist/", "relprop-compare/"}
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def inline_code(page: Path) -> list[str]:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    return re.findall(r"`([^`\n]+)`", text)
 
 
 def test_the_python_blocks_run_one_after_the_other(tmp_path, monkeypatch, capsys):
@@ -51,19 +61,28 @@ def test_its_commands_exist():
         assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
 
 
-def test_its_make_targets_and_links_exist():
+def test_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", README + CONTRIBUTING, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    for link in re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", README + CONTRIBUTING):
-        assert (ROOT / link).exists(), link
 
 
-def test_files_and_folders_that_contributors_are_sent_to_exist():
-    paths = re.findall(r"`([\w/]+(?:\.py|/))`", CONTRIBUTING)
-    assert len(paths) > 50
-    for path in paths:
-        assert (ROOT / path).exists() or (ROOT / "src/relprop" / path).exists(), path
+@EACH_PAGE
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@EACH_PAGE
+def test_files_and_folders_in_inline_code_exist(page):
+    """From the root of the repository, or from src/relprop."""
+    path = re.compile(r"[\w.*-]*(/[\w.*-]+)*(\.(py|md|toml|json|html|txt|cff)|/)")
+    paths = {code for code in inline_code(page) if path.fullmatch(code)} - OUTSIDE
+    missing = [path for path in paths if not (any(ROOT.glob(path)) or any(PACKAGE.glob(path)))]
+    assert missing == []
+
+
+def test_names_that_contributors_are_sent_to_exist():
     names = re.findall(r"`(\w+)`\s+\(`([\w/]+\.py)`", CONTRIBUTING)
     assert {"RULES", "FILLS", "GRADIENT_METHODS"} <= {name for name, _ in names}
     for name, path in names:
@@ -71,12 +90,14 @@ def test_files_and_folders_that_contributors_are_sent_to_exist():
 
 
 def test_names_in_inline_code_exist():
-    inline = re.findall(r"`([^`\n]+)`", README + CONTRIBUTING)
-    dotted = [name for code in inline for name in re.findall(r"^relprop((?:\.\w+)+)", code)]
-    dotted += [f".evaluate.{n}" for code in inline for n in re.findall(r"^evaluate\.(\w+)", code)]
-    assert {".rule", ".evaluate.delete"} <= set(dotted)
-    for name in dotted:
-        operator.attrgetter(name[1:])(relprop)
+    """After `import relprop` alone: another import could hide that a name is missing."""
+    inline = [code for page in PAGES for code in inline_code(page)]
+    names = {match[0] for code in inline if (match := re.match(r"relprop(\.\w+)+", code))}
+    short = {match[0] for code in inline if (match := re.match(r"evaluate\.\w+", code))}
+    names |= {f"relprop.{name}" for name in short}
+    assert {"relprop.rule", "relprop.evaluate.delete"} <= names
+    code = "; ".join(["import relprop", *sorted(names)])
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("name", relprop.models.shipped_models())
