@@ -101,7 +101,7 @@ def main() -> None:
     """Explain PyTorch models with LRP, and measure how faithful the explanations are."""
 
 
-@main.command()
+@main.command(short_help="Explain digits, and test the explanations.")
 @click.option(
     "--model",
     default="mnist-cnn",
@@ -147,7 +147,7 @@ def demo(
         click.echo(f"\nThe page: {out / PAGE}; the figures and all numbers are beside it.")
 
 
-@main.command()
+@main.command(short_help="Compare attribution methods by pixel removal.")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option(
     "--method",
@@ -179,7 +179,7 @@ def demo(
     type=float,
     default=(0.1,),
     show_default=True,
-    help="Fraction of pixels removed at which accuracy is reported; repeat for several.",
+    help="Fraction of pixels removed at which the error rate is reported; repeat for several.",
 )
 @DATA_DIR
 @out_option("relprop-compare", "Folder for the results; a stopped run is continued there.")
@@ -221,7 +221,7 @@ def compare(
         click.echo(f"\nAll numbers and the curves: {out}")
 
 
-@main.command()
+@main.command(short_help="Train a model for MNIST or Fashion-MNIST.")
 @click.argument("name")
 @DATA_DIR
 @out_option("relprop-models", "Folder for NAME.safetensors and NAME.json.")
@@ -249,7 +249,7 @@ def train(
     click.echo(f"{out / name}.safetensors: accuracy {card.accuracy:.2%} on the test split")
 
 
-@main.command()
+@main.command(short_help="Measure the accuracy of a model.")
 @click.argument("name")
 @DATA_DIR
 @QUIET

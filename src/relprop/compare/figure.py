@@ -77,4 +77,4 @@ def _draw_panel(ax: Axes, result: ModelFillResult, comparison: Comparison) -> No
 
 def _score_label(score: str) -> str:
     of_class = score in ("probability", "logit")
-    return f"{score} of the originally predicted class" if of_class else score
+    return f"{score} of the predicted class" if of_class else score
