@@ -7,7 +7,13 @@ import re
 
 
 class RelpropError(Exception):
-    """Base of every error that relprop raises on purpose."""
+    """Base class of every error that relprop raises on purpose.
+
+    Attributes:
+        given: What was given.
+        allowed: What is allowed.
+        todo: What to do about it.
+    """
 
     def __init__(self, given: str, allowed: str, todo: str) -> None:
         super().__init__(given, allowed, todo)
@@ -24,11 +30,11 @@ class InputError(RelpropError, ValueError):
 
 
 class CaptureError(RelpropError):
-    """The model cannot be read as a graph."""
+    """The model cannot be captured as a graph."""
 
 
 class PlanError(RelpropError):
-    """An operation of the model has no rule, or a rule does not fit where it was put."""
+    """An operation of the model has no rule, or a rule that does not fit it."""
 
 
 class FileError(RelpropError, OSError):
@@ -48,10 +54,10 @@ class NumberError(RelpropError, ArithmeticError):
 
 
 class RuleError(RelpropError):
-    """A rule of one's own does not do what the engine expects of a rule."""
+    """A custom rule violates the contract of a rule."""
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error, in short."""
+    """Return the first line of an error's text, in at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return re.sub(r"\s+", " ", lines[0])[:300] if lines else type(error).__name__

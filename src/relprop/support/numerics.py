@@ -9,54 +9,58 @@ from ..errors import NumberError
 
 
 def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
-    """Z moved away from zero by epsilon, keeping its sign; zero counts as positive."""
+    """Move z away from zero by epsilon, keeping its sign; zero counts as positive."""
     return signed(z, epsilon) + z
 
 
 def signed(z: Tensor, epsilon: float | Tensor) -> Tensor:
-    """What `stabilise` adds."""
+    """Return what `stabilise` adds to z: epsilon with the sign of z."""
     return torch.copysign(scalar(epsilon, z), z + 0.0)  # a sum that is -0.0 becomes 0.0
 
 
 def scalar(value: float | Tensor, like: Tensor) -> Tensor:
-    """A number as a tensor of the dtype and on the device of another; a tensor as it is."""
+    """Convert a number to a tensor of the dtype and on the device of `like`; return a tensor as is."""
     if isinstance(value, Tensor):
         return value
-    # filled there: what is made here and copied would wait for the device
+    # Fill on the device: a copy from the CPU would synchronise with it.
     return torch.full((), value, dtype=like.dtype, device=like.device)
 
 
 def divide(numerator: Tensor, denominator: Tensor) -> Tensor:
-    """The quotient, and 0 where the denominator is 0."""
+    """Divide; the quotient is 0 where the denominator is 0."""
     if not torch.is_grad_enabled():
         return (numerator / denominator).masked_fill_(denominator == 0, 0)
-    present = denominator.sign().abs()  # the gradient of what is only masked would be NaN
+    present = denominator.sign().abs()  # masking alone would make the gradient NaN
     return numerator / (denominator + (1 - present)) * present
 
 
 def times(factor: Tensor, value: Tensor) -> Tensor:
-    """The product, and 0 where the factor is 0 and the value infinite, as in a masked softmax."""
+    """Multiply; a factor of 0 gives 0 even where the value is infinite, as in a masked softmax."""
     return torch.where(factor == 0, 0, factor * value)
 
 
 def is_finite(values: Tensor) -> bool:
-    """Whether no value is NaN or infinite."""
-    # one pass over memory; where large values make the sum infinite, each is looked at
+    """Tell whether no value is NaN or infinite."""
+    # The sum takes one pass over memory. Large values may make it infinite: then test each value.
     return cmath.isfinite(values.sum().item()) or bool(values.isfinite().all())
 
 
 def first_not_finite(values: Tensor) -> int | None:
-    """The first sample with NaN or infinity, if there is one."""
+    """Find the first sample of values (batch, ...) that has NaN or infinity, if there is one."""
     if is_finite(values):
         return None
     return int((~values.isfinite().flatten(1).all(1)).nonzero()[0, 0])
 
 
 def check_finite(values: Tensor, what: str, first: str, todo: str, start: int = 0) -> None:
-    """NumberError if the values (batch, ...) are not finite.
+    """Raise NumberError if the values (batch, ...) are not finite.
 
-    first  the operation that made the first such number, as the error names it
-    start  which sample of the user's the first of these is
+    Args:
+        values: The values of a batch, or of a part of it.
+        what: What they are, such as "output".
+        first: The operation that gave the first such number, as the error names it.
+        todo: What to do about it.
+        start: Index of the part's first sample in the whole batch.
     """
     sample = first_not_finite(values.reshape(len(values), -1))
     if sample is not None:
