@@ -19,7 +19,7 @@ def signed(z: Tensor, epsilon: float | Tensor) -> Tensor:
 
 
 def scalar(value: float | Tensor, like: Tensor) -> Tensor:
-    """Convert a number to a tensor of the dtype and on the device of `like`; return a tensor as is."""
+    """Convert a number to a tensor like `like` in dtype and device; return a tensor as it is."""
     if isinstance(value, Tensor):
         return value
     # Fill on the device: a copy from the CPU would synchronise with it.
