@@ -98,7 +98,7 @@ def _has_weights(module: nn.Module) -> bool:
 
 
 def _start_order(model: nn.Module, run: Callable[[], object]) -> dict[str, int]:
-    """Number the modules whose forward is called, in the order in which they first start."""
+    """Find the order in which modules that are called first start, as an index by name."""
     starts = {"": -1}
 
     def watch(name: str, module: nn.Module) -> RemovableHandle:
