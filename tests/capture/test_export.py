@@ -240,15 +240,10 @@ def test_a_filter_of_warnings_that_is_set_meanwhile_stays():
         warnings.warn("set meanwhile", stacklevel=1)
 
 
-def test_fused_attention_stays_on_in_other_threads():
-    """Unless the model has layers that would run it: torch has one flag for all threads."""
-    seen = set()
-    beside_captures(lambda: seen.add(torch.backends.mha.get_fastpath_enabled()))
-    assert seen == {True}
+class Encoder(nn.Module):
+    """Layers that torch runs as one fused operation where a model is not trained."""
 
-
-class Frozen(nn.Module):
-    """Layers of torch's that would run as one fused operation, in a model that is not trained."""
+    fused_elsewhere = set()  # of the class, so that copies share it
 
     def __init__(self):
         super().__init__()
@@ -256,12 +251,17 @@ class Frozen(nn.Module):
         self.encoder = nn.TransformerEncoder(layer, 1)
 
     def forward(self, x):
+        self.fused_elsewhere.add(torch.backends.mha.get_fastpath_enabled())
         with torch.no_grad():
             return self.encoder(x)[:, -1]
 
 
-def test_attention_is_written_out_in_models_that_are_not_trained():
-    model, x = randomise(Frozen()).double().requires_grad_(False), signed(2, 3, 4)
-    e = relprop.Explainer(model, "attnlrp")(x, target=1)
-    torch.testing.assert_close(e.output, model(x))
-    assert torch.backends.mha.get_fastpath_enabled()
+@pytest.mark.parametrize("capture", ["export", "per-input"])
+def test_fused_layers_are_written_out_and_stay_fused_in_other_threads(capture):
+    """Torch has one switch for all threads. Inside torch.export, nothing fuses anyway."""
+    model, x = randomise(Encoder()).double().requires_grad_(False), signed(2, 3, 4)
+    explainer = relprop.Explainer(model, "attnlrp", capture=capture)
+    operations = [node.operation for node in explainer.plan(x).graph.nodes]
+    assert operations.count("linear") >= 3
+    torch.testing.assert_close(explainer(x, target=1).output, model(x))
+    assert model.fused_elsewhere == {True}

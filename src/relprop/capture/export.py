@@ -4,8 +4,6 @@ Takes any module that torch.export can read, and the inputs of a call. Never wri
 Knows nothing of rules or relevance.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -75,33 +73,11 @@ class _TracedModel(BoundModel):
     """A bound model as torch.export runs it."""
 
     def forward(self, *tensors: Tensor) -> Tensor:
-        """Run the model, with attention layers written out; wrap a RuntimeError."""
+        """Run the model, and wrap a RuntimeError."""
         try:
-            with _attention_written_out(self.model):
-                return super().forward(*tensors)
+            return super().forward(*tensors)
         except RuntimeError as error:
             raise _ForwardError from error
-
-
-@contextmanager
-def _attention_written_out(model: nn.Module) -> Iterator[None]:
-    """Have torch's own transformer layers run the operations that they consist of.
-
-    In eval mode, they would call one fused operation that no rule can look into. torch has only
-    one flag for the whole process. So it is set for no longer than forward takes, and for models
-    with such layers only. Other threads that run one of these layers meanwhile get the same
-    results, up to rounding, only slower.
-    """
-    fused = nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder
-    if not any(isinstance(module, fused) for module in model.modules()):
-        yield
-        return
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)
 
 
 def export_any_batch(traced: BoundModel) -> torch.export.ExportedProgram:
