@@ -1,6 +1,6 @@
-"""An architecture to measure coverage on: how to make its model, and a batch for it.
+"""An architecture to measure coverage on: how to build its model, and a batch for it.
 
-Nothing is downloaded: weights are random, of a fixed seed.
+Nothing is downloaded: weights are random, with a fixed seed.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ LENGTH = 8  # words of a text
 
 @dataclass(frozen=True)
 class Architecture:
-    """How to make a model, and inputs for it: a tensor, or tensors by name. A batch is two."""
+    """A model to build, with inputs for it: a tensor, or tensors by name, for a batch of two."""
 
     name: str
     make: Callable[[], nn.Module]
@@ -25,11 +25,11 @@ class Architecture:
 
     @property
     def library(self) -> str:
-        """The package that it comes from."""
+        """Return the package that it comes from."""
         return self.name.partition("/")[0]
 
     def build(self) -> tuple[nn.Module, Inputs]:
-        """The model in eval mode with nothing constant in it, and a batch of two."""
+        """Build the model, in eval mode and without constant parameters, and a batch of two."""
         declare_torchvision_operators()
         torch.manual_seed(0)
         model, inputs = self.make().eval(), self.inputs()
@@ -40,7 +40,7 @@ class Architecture:
 
 
 def run(model: nn.Module, inputs: Inputs) -> Tensor:
-    """The scores, (batch, classes)."""
+    """Run the model; return its scores, (batch, classes)."""
     if isinstance(inputs, Mapping):
         output = model(**inputs)
     else:
@@ -49,14 +49,14 @@ def run(model: nn.Module, inputs: Inputs) -> Tensor:
 
 
 def roughen(model: nn.Module) -> None:
-    """Noise on what starts as a constant: biases, norms, layer scales."""
+    """Add noise to parameters that start as constants: biases, norms, layer scales."""
     for parameter in model.parameters():
         if (parameter == parameter.reshape(-1)[0]).all():
             parameter.add_(0.1 * torch.randn_like(parameter))
 
 
 def settle(model: nn.Module, inputs: Inputs) -> None:
-    """Running statistics near those of the inputs, so that signals neither die nor blow up."""
+    """Set running statistics near those of the inputs, so that signals neither die nor explode."""
     norms = [
         module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)
     ]
@@ -73,7 +73,7 @@ def settle(model: nn.Module, inputs: Inputs) -> None:
 
 
 def more(inputs: Inputs) -> Inputs:
-    """Sixteen pictures in place of two: of two, a deep net's statistics are next to nothing."""
+    """Add fourteen pictures: the statistics of two say next to nothing in a deep net."""
     if not isinstance(inputs, Tensor) or inputs.ndim != 4:
         return inputs
     return torch.cat([inputs, torch.randn(14, *inputs.shape[1:])])
@@ -83,7 +83,7 @@ LIBRARIES: list[torch.library.Library] = []  # declarations end with their objec
 
 
 def declare_torchvision_operators() -> None:
-    """Lets torchvision be imported beside a torch that it was not built for."""
+    """Let torchvision be imported beside a torch that it was not built for."""
     try:
         import torchvision  # noqa: F401
     except RuntimeError:
@@ -96,29 +96,31 @@ def declare_torchvision_operators() -> None:
 
 
 def picture(size: int) -> Tensor:
-    """Two pictures of noise, (2, 3, size, size)."""
+    """Draw two pictures of noise, (2, 3, size, size)."""
     return torch.randn(2, 3, size, size)
 
 
 def words() -> Tensor:
-    """Two texts without padding, (2, length)."""
+    """Draw two texts without padding, (2, length)."""
     return torch.randint(3, WORDS, (2, LENGTH))
 
 
 def vectors() -> Tensor:
-    """Two sequences of feature vectors, (2, length, 32)."""
+    """Draw two sequences of feature vectors, (2, length, 32)."""
     return torch.randn(2, LENGTH, 32)
 
 
 def nodes() -> Tensor:
-    """Features of the nodes of two graphs, (2, nodes, 8)."""
+    """Draw features of the nodes of two graphs, (2, nodes, 8)."""
     return torch.randn(2, 12, 8)
 
 
 def text(*, segments: bool = False, end: int = 0) -> dict[str, Tensor]:
-    """Two texts, the second shorter: words, mask and, if asked for, segments.
+    """Draw two texts, the second shorter: token ids, mask and, if asked for, segments.
 
-    end  the word that ends a text, 0 for none
+    Args:
+        segments: Whether token type ids are returned, too.
+        end: The id that ends a text; 0 for none.
     """
     mask = torch.ones(2, LENGTH, dtype=torch.long)
     mask[1, LENGTH - 3 :] = 0

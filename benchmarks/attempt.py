@@ -2,8 +2,8 @@
 
     python benchmarks/attempt.py torchvision/resnet18
 
-Every tool explains, on a copy of the model, the class that the model scores highest. A model that
-reads words is explained at what its first embedding gives, for tools that want numbers.
+Every tool explains, on a copy of the model, the class with the highest score. For tools that need
+floating point inputs, a model of token ids is explained at the output of its first embedding.
 """
 
 import copy
@@ -32,12 +32,15 @@ ROUNDS = 5  # of timing, after one that is not counted
 class Outcome:
     """What one tool made of one architecture.
 
-    reached   the last step that worked: "", "captured", "planned" or "explained"
-    finite    whether every number of the explanation is
-    share     sum of a sample's relevance as a fraction of its seed, of the sample farthest from 1
-    error     relprop's ledger: largest imbalance of a sample as a fraction of its seed
-    speed     time in units of gradient x input
-    problem   why it went no further, in a line
+    Attributes:
+        tool: Name of the tool.
+        reached: The last stage that worked: "", "captured", "planned" or "explained".
+        finite: Whether all relevance is finite.
+        share: Sum of the relevance divided by the explained score, in the sample where it is
+            farthest from 1.
+        error: Of relprop's ledger: the largest imbalance of a sample, as a fraction of its score.
+        speed: Time in units of gradient x input.
+        problem: Why it went no further, in a line.
     """
 
     tool: str
@@ -53,9 +56,10 @@ class Outcome:
 
 
 class Embedded(nn.Module):
-    """The model with its words fixed, as a function of what its first embedding gives.
+    """A model with fixed token ids, as a function of the output of its first embedding.
 
-    turned  whether that is (length, batch, features)
+    Attributes:
+        turned: Whether that output is (length, batch, features).
     """
 
     def __init__(self, model: nn.Module, inputs: Inputs, *, turned: bool) -> None:
@@ -66,17 +70,17 @@ class Embedded(nn.Module):
         self.waiting: list[Tensor] = []
 
     def replace(self, *_: object) -> Tensor | None:
-        """Hook of the embedding: what it gives instead, once in a run."""
+        """Replace the embedding's output, once per run: a forward hook."""
         return self.waiting.pop() if self.waiting else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Embedded words (batch, length, features) -> scores (batch, classes)."""
+        """Map embedded tokens (batch, length, features) to scores (batch, classes)."""
         self.waiting[:] = [x.transpose(0, 1) if self.turned else x]
         return run(self.model, self.inputs)
 
 
 class Keyword(nn.Module):
-    """The model as a function of its one input, which it takes by name."""
+    """A model as a function of its one input, which it takes by name."""
 
     def __init__(self, model: nn.Module, name: str) -> None:
         super().__init__()
@@ -84,12 +88,12 @@ class Keyword(nn.Module):
         self.name = name
 
     def forward(self, x: Tensor) -> Tensor:
-        """The input, of any shape -> scores (batch, classes)."""
+        """Map the input, of any shape, to scores (batch, classes)."""
         return run(self.model, {self.name: x})
 
 
 def differentiable(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Tensor]:
-    """A module and a floating tensor for it that gives the model's scores."""
+    """Return a module and a floating point input for it, which give the model's scores."""
     if isinstance(inputs, Tensor) and inputs.is_floating_point():
         return model, inputs
     if isinstance(inputs, Mapping) and len(inputs) == 1:
@@ -100,16 +104,16 @@ def differentiable(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Tensor]
 
 
 def embedded(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Tensor]:
-    """The same for a model that reads words."""
+    """Do as `differentiable` for a model of token ids."""
     calls: list[tuple[nn.Module, Tensor]] = []
-    found = [module for module in model.modules() if isinstance(module, nn.Embedding)]
-    note = [
+    embeddings = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    handles = [
         module.register_forward_hook(lambda module, _x, y: calls.append((module, y)))
-        for module in found
+        for module in embeddings
     ]
     with torch.no_grad():
         scores = run(model, inputs)
-    for handle in note:
+    for handle in handles:
         handle.remove()
     first, x = calls[0]
     turned = len(x) != len(scores)
@@ -119,9 +123,9 @@ def embedded(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Tensor]:
 
 
 def gradient_times_input(model: nn.Module, inputs: Inputs) -> Callable[[], Tensor]:
-    """One forward pass, one backward pass down to the input and no further.
+    """Prepare gradient x input: a forward pass, and a backward pass to the input alone.
 
-    Recurrent layers without cuDNN, which has no way back for them in eval mode.
+    Recurrent layers run without cuDNN, which has no backward pass for them in eval mode.
     """
     module, x = differentiable(model, inputs)
     module.requires_grad_(False)
@@ -140,21 +144,21 @@ def gradient_times_input(model: nn.Module, inputs: Inputs) -> Callable[[], Tenso
 
 
 def by_zennit(model: nn.Module, inputs: Inputs) -> Tensor:
-    """EpsilonPlusFlat; its canoniser merges BatchNorm and knows torchvision's residual sums."""
+    """Explain with EpsilonPlusFlat; its canonizer merges BatchNorm and knows torchvision's sums."""
     from zennit.attribution import Gradient
     from zennit.composites import EpsilonPlusFlat
     from zennit.torchvision import ResNetCanonizer
 
-    def seed(z: Tensor) -> Tensor:
+    def initial_relevance(z: Tensor) -> Tensor:
         return torch.where(z == z.amax(1, keepdim=True), z, 0.0).detach()
 
     module, x = differentiable(model, inputs)
     with Gradient(module, EpsilonPlusFlat(canonizers=[ResNetCanonizer()])) as attributor:
-        return attributor(x.clone(), seed)[1].detach()
+        return attributor(x.clone(), initial_relevance)[1].detach()
 
 
 def by_captum(model: nn.Module, inputs: Inputs) -> Tensor:
-    """Captum's LRP with its own rules for each layer."""
+    """Explain with Captum's LRP and its default rule for each layer."""
     from captum.attr import LRP
 
     module, x = differentiable(model, inputs)
@@ -164,7 +168,7 @@ def by_captum(model: nn.Module, inputs: Inputs) -> Tensor:
 
 
 def by_autolrp(model: nn.Module, inputs: Inputs) -> Tensor:
-    """Calls autoLRP with its starting table of rules."""
+    """Explain with autoLRP and its default table of rules."""
     import autolrp
 
     module, x = differentiable(model, inputs)
@@ -182,12 +186,12 @@ PEERS: Mapping[str, Callable[[nn.Module, Inputs], Tensor]] = {
 
 
 def try_peer(tool: str, model: nn.Module, inputs: Inputs) -> Outcome:
-    """What a peer makes of it."""
+    """Explain with a peer."""
     with torch.no_grad():
-        seed = run(model, inputs).amax(1)
+        score = run(model, inputs).amax(1)
     try:
         relevance = PEERS[tool](copy.deepcopy(model), inputs)
-        return Outcome(tool, "explained", is_finite(relevance), farthest(relevance, seed))
+        return Outcome(tool, "explained", is_finite(relevance), farthest(relevance, score))
     except ModuleNotFoundError:
         return Outcome(tool, problem="not installed")
     except Exception as error:
@@ -195,16 +199,16 @@ def try_peer(tool: str, model: nn.Module, inputs: Inputs) -> Outcome:
 
 
 def try_relprop(explainer: relprop.Explainer, inputs: Inputs) -> Outcome:
-    """How far relprop gets."""
+    """Explain with relprop."""
     reached, model = "", explainer.model
     try:
         explainer.plan(inputs)
         reached = "planned"
         explanation = explainer(inputs, ledger=True)
         with torch.no_grad():
-            seed = run(model, inputs).amax(1)
+            score = run(model, inputs).amax(1)
         relevance = explanation.relevance
-        account = (farthest(relevance, seed), float(explanation.ledger.error))
+        account = (farthest(relevance, score), float(explanation.ledger.error))
         return Outcome("relprop", "explained", is_finite(relevance), *account)
     except Exception as error:
         planless = "captured" if isinstance(error, PlanError) else ""
@@ -212,14 +216,14 @@ def try_relprop(explainer: relprop.Explainer, inputs: Inputs) -> Outcome:
 
 
 def speed(explainer: relprop.Explainer, inputs: Inputs) -> float:
-    """Median ratio of relprop's time to that of gradient x input, call after call in turn."""
+    """Measure the median ratio of relprop's time to that of gradient x input, in turn."""
     floor = gradient_times_input(copy.deepcopy(explainer.model), inputs)
     ratios = [seconds(lambda: explainer(inputs)) / seconds(floor) for _ in range(1 + ROUNDS)]
     return statistics.median(ratios[1:])
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """How long a call takes."""
+    """Time a call."""
     start = perf_counter()
     call()
     return perf_counter() - start
@@ -229,31 +233,31 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def tensors(relevance: Any) -> list[Tensor]:
-    """The relevance of each input: alone, in a sequence or by name."""
+    """List the relevance of each input: alone, in a sequence or by name."""
     if isinstance(relevance, Tensor):
         return [relevance]
     return list(relevance.values() if isinstance(relevance, Mapping) else relevance)
 
 
 def is_finite(relevance: Any) -> bool:
-    """Whether every number of it is."""
+    """Tell whether all relevance is finite."""
     return all(bool(part.isfinite().all()) for part in tensors(relevance))
 
 
-def farthest(relevance: Any, seed: Tensor) -> float | None:
-    """Of the samples' sums over their seeds, the one farthest from 1; None if one is no number."""
-    shares = sum(part.flatten(1).sum(1) for part in tensors(relevance)) / seed
+def farthest(relevance: Any, score: Tensor) -> float | None:
+    """Return the sum of relevance over the score that is farthest from 1; None if not finite."""
+    shares = sum(part.flatten(1).sum(1) for part in tensors(relevance)) / score
     return float(shares[(shares - 1).abs().argmax()]) if shares.isfinite().all() else None
 
 
 def in_a_line(error: Exception) -> str:
-    """The first line of its message, or its type."""
+    """Return the first line of an error's message, or its type."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}"[:300] if lines else type(error).__name__
 
 
 def attempts(name: str) -> Iterator[Outcome]:
-    """Every tool's outcome, as soon as it is known; relprop's a second time with its speed."""
+    """Yield every tool's outcome as soon as it is known; relprop's again with its speed."""
     model, inputs = ZOO[name].build()
     explainer = relprop.Explainer(model, "auto")
     outcome = try_relprop(explainer, inputs)

@@ -1,13 +1,14 @@
-"""What an explanation costs, in units of gradient x input, beside other libraries.
+"""Measures what an explanation costs in units of gradient x input, beside other libraries.
 
     python benchmarks/bench.py [--rounds 200] [--only "VGG16*"] [--device cuda] [--out FILE]
 
-All methods explain the same batch in turn, round after round. A method's ratio is its time over
-that of gradient x input in the same round, so that a machine which slows down slows both. What the
-file of `--json` holds of the other kind of device is kept, and the page shows both.
+All methods explain the same batch in turn, round after round. A method's ratio is its time divided
+by that of gradient x input in the same round, so that a machine that slows down slows both. Results
+in the file of `--json` for the other kind of device are kept, and the page shows both.
 """
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -23,7 +24,7 @@ import click
 import torch
 from bench_page import Row, Run, line, machine, page
 from methods import ALL, COMPILED, FLOOR, ONE, methods
-from timing import FEWEST, Ready, Settings, made, rounds
+from timing import FEWEST, PreparedMethod, Settings, prepare_methods, rounds
 from torch import Tensor
 from workloads import DEVICES, WORKLOADS, Workload
 
@@ -35,12 +36,12 @@ LEAST = 2**24  # bytes: below, a process's memory says nothing of one explanatio
 
 
 def compared(name: str, maps: Mapping[str, Tensor | None]) -> tuple[str, float] | None:
-    """A recipe, and the relative L2 distance to relprop's map of it.
+    """Find the recipe to compare a map with, and the relative L2 distance to relprop's map.
 
-    The recipe that the method is named after, or else the one whose map is nearest. None for what
-    has no map, and for the maps of the recipes themselves.
+    The recipe is the one that the method is named after, or else the one with the nearest map. None
+    for methods without a map, and for the maps of the recipes themselves.
     """
-    ours = {recipe_of(key): found for key, found in maps.items() if recipe_of(key)}
+    ours = {recipe_of(key): own for key, own in maps.items() if recipe_of(key)}
     got = maps[name]
     if got is None or name == ALL or recipe_of(name):
         return None
@@ -50,36 +51,36 @@ def compared(name: str, maps: Mapping[str, Tensor | None]) -> tuple[str, float] 
 
 
 def recipe_of(name: str) -> str:
-    """The recipe of a row of relprop's that is of a plain call, else ""."""
+    """Return the recipe of a plain row of relprop's, else ""."""
     plain = name.startswith("relprop ") and "," not in name
     return name.removeprefix("relprop ") if plain else ""
 
 
 def distance(got: Tensor, want: Tensor) -> float:
-    """Of two maps; where one has a number for a word and the other a vector, its sum is taken."""
+    """Compute the relative L2 distance; relevance per feature is summed if one is per token."""
     if got.ndim > want.ndim:
         got = got.flatten(want.ndim).sum(-1)
-    found = float((got - want).norm() / want.norm())
-    return found if found == found else float("inf")
+    relative = float((got - want).norm() / want.norm())
+    return float("inf") if math.isnan(relative) else relative
 
 
-def ratios(taken: Mapping[str, list[float]], name: str, base: str) -> list[float]:
-    """Of two methods' times, round by round."""
-    return [a / b for a, b in zip(taken[name], taken[base], strict=True)]
+def ratios(times: Mapping[str, list[float]], name: str, base: str) -> list[float]:
+    """Divide two methods' times, round by round."""
+    return [a / b for a, b in zip(times[name], times[base], strict=True)]
 
 
 def fresh(workload: Workload, name: str, size: int | None, threads: int) -> dict[str, float | None]:
-    """Memory and the first call, each in a process of its own: to measure memory takes time."""
-    found = in_process(workload, name, size, threads, {"MALLOC_MMAP_THRESHOLD_": str(2**17)})
-    if not found or not name.startswith("relprop") or name.endswith(COMPILED):
-        return found
-    return found | {"first": in_process(workload, name, size, threads, {}).get("first")}
+    """Measure memory and the first call, each in a process of its own."""
+    needed = in_process(workload, name, size, threads, {"MALLOC_MMAP_THRESHOLD_": str(2**17)})
+    if not needed or not name.startswith("relprop") or name.endswith(COMPILED):
+        return needed
+    return needed | {"first": in_process(workload, name, size, threads, {}).get("first")}
 
 
 def in_process(
     workload: Workload, name: str, size: int | None, threads: int, surroundings: dict[str, str]
 ) -> dict[str, float | None]:
-    """What `fresh.py` measures; nothing if it fails, since the method ran here."""
+    """Run `fresh.py`; return nothing if it fails, since the method ran here."""
     command = [sys.executable, str(FRESH), workload.name, name, str(threads), str(size or 0)]
     where = os.environ | surroundings
     done = subprocess.run(command, capture_output=True, text=True, env=where)
@@ -90,12 +91,12 @@ def in_process(
 
 
 def measure(workload: Workload, settings: Settings) -> list[Row]:
-    """A row for each method."""
-    ready, problems = made(workload, settings)
-    taken, maps = rounds(ready, settings)
+    """Measure a row for each method."""
+    prepared, problems = prepare_methods(workload, settings)
+    times, maps = rounds(prepared, settings)
     rows = {name: Row(workload.name, name, problem=why) for name, why in problems.items()}
-    rows |= {name: timed(workload, name, ready, taken, maps) for name in taken}
-    ready, maps = {}, {}  # room for other processes
+    rows |= {name: timed(workload, name, prepared, times, maps) for name in times}
+    prepared, maps = {}, {}  # free memory for other processes
     if not settings.quick and settings.device == "cpu":
         rows = with_memory(workload, rows, settings)
     return [rows[name] for name in methods(workload) if name in rows]
@@ -104,21 +105,21 @@ def measure(workload: Workload, settings: Settings) -> list[Row]:
 def timed(
     workload: Workload,
     name: str,
-    ready: Mapping[str, Ready],
-    taken: Mapping[str, list[float]],
+    prepared: Mapping[str, PreparedMethod],
+    times: Mapping[str, list[float]],
     maps: Mapping[str, Tensor | None],
 ) -> Row:
-    """The row of a method that ran."""
-    found, method = ratios(taken, name, FLOOR), ready[name]
+    """Build the row of a method that ran."""
+    by_round, method = ratios(times, name, FLOOR), prepared[name]
     recipe, differs = compared(name, maps) or ("", None)
     own = method.memory is not None and name.startswith("relprop")
     return Row(
-        *(workload.name, name, statistics.median(taken[name])),
-        *(statistics.median(found), min(found), max(found), len(found)),
+        *(workload.name, name, statistics.median(times[name])),
+        *(statistics.median(by_round), min(by_round), max(by_round), len(by_round)),
         size=method.size,
-        ones=statistics.median(ratios(taken, name, ONE)) if name == ALL and ONE in taken else None,
-        memory=share(method.memory, ready[FLOOR].memory),
-        tensors=share(method.tensors, ready[FLOOR].tensors),
+        ones=statistics.median(ratios(times, name, ONE)) if name == ALL and ONE in times else None,
+        memory=share(method.memory, prepared[FLOOR].memory),
+        tensors=share(method.tensors, prepared[FLOOR].tensors),
         first=method.first if own or name.endswith(COMPILED) else None,
         recipe=recipe,
         differs=differs,
@@ -126,19 +127,19 @@ def timed(
 
 
 def share(got: float | None, base: float | None) -> float | None:
-    """In units of what the floor needs, where both are known."""
+    """Divide by what gradient x input needs, if both are known."""
     return got / base if got is not None and base else None
 
 
 def with_memory(workload: Workload, rows: Mapping[str, Row], settings: Settings) -> dict[str, Row]:
-    """The rows with what fresh processes need, in units of what the floor needs in the same parts.
+    """Add what fresh processes need, in units of gradient x input in parts of the same size.
 
-    What is compiled keeps the seconds that it took here, where it was compiled first.
+    Compiled methods keep the seconds that they took here, where they were compiled first.
     """
     sizes = {name: row.size for name, row in rows.items() if not row.problem}
-    found = {name: fresh(workload, name, size, settings.threads) for name, size in sizes.items()}
+    needed = {name: fresh(workload, name, size, settings.threads) for name, size in sizes.items()}
     floors = {
-        size: found[FLOOR]
+        size: needed[FLOOR]
         if size == sizes[FLOOR]
         else fresh(workload, FLOOR, size, settings.threads)
         for size in set(sizes.values())
@@ -146,17 +147,17 @@ def with_memory(workload: Workload, rows: Mapping[str, Row], settings: Settings)
     return dict(rows) | {
         name: replace(
             rows[name],
-            memory=share(found[name].get("resident"), of_processes(floors[size])),
-            tensors=share(found[name].get("tensors"), floors[size].get("tensors")),
+            memory=share(needed[name].get("resident"), of_processes(floors[size])),
+            tensors=share(needed[name].get("tensors"), floors[size].get("tensors")),
             first=rows[name].first
-            or (found[name].get("first") if name.startswith("relprop") else None),
+            or (needed[name].get("first") if name.startswith("relprop") else None),
         )
         for name, size in sizes.items()
     }
 
 
 def of_processes(floor: Mapping[str, float | None]) -> float | None:
-    """By how much the floor's process grew; None if that says nothing of an explanation."""
+    """Return by how much gradient x input's process grew; None if it is too little to tell."""
     resident = floor.get("resident") or 0
     return resident if resident >= LEAST else None
 
@@ -165,7 +166,7 @@ def of_processes(floor: Mapping[str, float | None]) -> float | None:
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
-    """What the run takes."""
+    """Add the options of the command."""
     file = click.Path(dir_okay=False, path_type=Path)
     for option in reversed(
         [
@@ -209,18 +210,18 @@ def main(
     chosen = [one for one in WORKLOADS if fnmatch(one.name, only) and device in one.devices]
     with tempfile.TemporaryDirectory() as cache, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache  # nothing compiled in another run is taken
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache  # do not reuse what another run compiled
         run([one.on(device) for one in chosen], settings, out, record)
 
 
 def run(chosen: list[Workload], settings: Settings, out: Path | None, record: Path | None) -> None:
-    """Workload after workload; what is known so far is written after each."""
+    """Run one workload after another, and write what is known so far after each."""
     others = other_runs(record, settings.device) if record else {}
     facts, rows = machine(settings.device), list[Row]()
     for workload in chosen:
-        found = measure(workload, settings)
-        rows += found
-        click.echo("\n".join([workload.name, *(line(row) for row in found)]))
+        new = measure(workload, settings)
+        rows += new
+        click.echo("\n".join([workload.name, *(line(row) for row in new)]))
         runs = others | {settings.device: Run(facts, asdict(settings), rows)}
         runs = {device: runs[device] for device in DEVICES if device in runs}
         if out:
@@ -231,7 +232,7 @@ def run(chosen: list[Workload], settings: Settings, out: Path | None, record: Pa
 
 
 def other_runs(record: Path, device: str) -> dict[str, Run]:
-    """What a file holds of runs on other kinds of devices."""
+    """Read the runs on other kinds of devices from a file."""
     known = json.loads(record.read_text()) if record.exists() else {}
     return {
         kind: Run(**{**run, "rows": [Row(**row) for row in run["rows"]]})

@@ -1,8 +1,8 @@
-"""On which architectures relprop works, and what its peers do there.
+"""Measures on which architectures relprop works, and what its peers do there.
 
     python benchmarks/coverage.py [--only "timm/*"] [--out docs/coverage.md] [--json coverage.json]
 
-Each architecture is tried in a process of its own, with a limit of time: see attempt.py.
+Each architecture is tried in a process of its own, with a time limit: see attempt.py.
 """
 
 import json
@@ -30,7 +30,7 @@ PACKAGES = (
     "captum",
     "autolrp",
 )
-BALANCED = 1e-4  # largest imbalance of a sample, as a fraction of its seed
+BALANCED = 1e-4  # largest imbalance of a sample, as a fraction of its score
 LONGEST = 90  # characters of a reason in the table
 
 LEGEND = f"""\
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def library(self) -> str:
-        """The package that the architecture comes from."""
+        """Return the package that the architecture comes from."""
         return self.name.partition("/")[0]
 
 
@@ -75,7 +75,7 @@ def attempt(name: str, limit: float) -> Row:
 
 
 def outcomes(output: str, problem: str) -> dict[str, Outcome]:
-    """Each tool's last line; a tool without one met the process's own problem."""
+    """Parse each tool's last line; a tool without one gets the process's own problem."""
     missing = {tool: Outcome(tool, problem=problem) for tool in ("relprop", *PEERS)}
     records = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     return missing | {record["tool"]: Outcome(**record) for record in records}
@@ -85,7 +85,7 @@ def outcomes(output: str, problem: str) -> dict[str, Outcome]:
 
 
 def summary(rows: list[Row]) -> str:
-    """How many architectures relprop gets how far with, and how many each peer explains."""
+    """Count how far relprop gets with how many architectures, and what peers explain."""
     own = [row.outcomes["relprop"] for row in rows]
     counts = {
         "captured": sum(outcome.reached != "" for outcome in own),
@@ -100,12 +100,12 @@ def summary(rows: list[Row]) -> str:
 
 
 def balanced(outcome: Outcome) -> bool:
-    """Whether its ledger accounts for what it was given."""
+    """Tell whether the ledger accounts for all relevance."""
     return outcome.finite and outcome.error is not None and outcome.error <= BALANCED
 
 
 def page(rows: list[Row], versions: Mapping[str, str]) -> str:
-    """The whole page, in Markdown."""
+    """Write the whole page, in Markdown."""
     named = ", ".join(f"{package} {number}" for package, number in versions.items())
     blocks = [block(rows, library) for library in dict.fromkeys(row.library for row in rows)]
     parts = ["# Coverage", summary(rows), f"With {named}.", LEGEND, *blocks]
@@ -113,14 +113,14 @@ def page(rows: list[Row], versions: Mapping[str, str]) -> str:
 
 
 def block(rows: list[Row], library: str) -> str:
-    """One library's architectures."""
+    """Format one library's architectures."""
     heads = ["architecture", "relprop", "balance", "time", *PEERS]
     lines = [f"## {library}", "", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     return "\n".join([*lines, *(line(row) for row in rows if row.library == library)])
 
 
 def line(row: Row) -> str:
-    """One architecture."""
+    """Format one architecture."""
     own = row.outcomes["relprop"]
     cells = [row.name.partition("/")[2], own_cell(own), number(own.error), number(own.speed)]
     cells += [peer_cell(row.outcomes[tool]) for tool in PEERS]
@@ -128,7 +128,7 @@ def line(row: Row) -> str:
 
 
 def own_cell(outcome: Outcome) -> str:
-    """Whether relprop explains it, or what stopped it."""
+    """Format whether relprop explains it, or what stopped it."""
     if outcome.reached == "explained":
         return "yes" if outcome.finite else "not finite"
     step = {"": "capture", "captured": "plan", "planned": "run"}[outcome.reached]
@@ -136,21 +136,21 @@ def own_cell(outcome: Outcome) -> str:
 
 
 def peer_cell(outcome: Outcome) -> str:
-    """The sum of its relevance over the seed, or what stopped it."""
+    """Format the sum of its relevance over the score, or what stopped it."""
     if outcome.reached != "explained":
-        ready = outcome.problem == "not installed"
-        return outcome.problem if ready else f"refuses: {reason(outcome.problem)}"
+        missing = outcome.problem == "not installed"
+        return outcome.problem if missing else f"refuses: {reason(outcome.problem)}"
     return number(outcome.share) if outcome.finite else "not finite"
 
 
 def reason(problem: str) -> str:
-    """As much of it as a cell holds, without what Markdown or HTML would read."""
+    """Shorten a problem to a cell, and escape what Markdown or HTML would read."""
     text = re.sub(r"[|<>`*_]", lambda match: f"&#{ord(match[0])};", problem[:LONGEST])
     return text if len(problem) <= LONGEST else text + "..."
 
 
 def number(value: float | None) -> str:
-    """Two or three figures."""
+    """Format two or three digits."""
     return "" if value is None else f"{value:.2f}" if 0.01 <= abs(value) < 100 else f"{value:.1e}"
 
 

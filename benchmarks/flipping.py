@@ -1,11 +1,11 @@
-"""Removal curves beside Quantus' PixelFlipping: the same digits, order and steps; time and curve.
+"""Compares removal curves with Quantus' PixelFlipping: same digits, order and steps; time, curves.
 
     python benchmarks/flipping.py [mnist/ folder] --digits 256 --rounds 3
 
 Both remove 28 pixels at a time, most relevant first, and follow the probability of the predicted
-class. Relevance is LRP-epsilon's, of which each pixel has its rank: the two break ties in ways of
-their own. Rounds alternate. Quantus gives no reading beside the score and no column for the
-untouched picture.
+class. Each pixel has its rank by LRP-epsilon as relevance, since the two break ties differently.
+Rounds alternate. Quantus returns no predictions beside the score, and no column for the original
+image.
 """
 
 import argparse
@@ -27,13 +27,13 @@ PIXELS, STEPS = 784, 28
 
 
 def by_relprop(model: nn.Module, x: Tensor, classes: Tensor, relevance: Tensor) -> numpy.ndarray:
-    """Scores after each step, (n, STEPS)."""
+    """Compute the scores after each step, (n, STEPS)."""
     curve = removal_curve(model, x, relevance, target=classes, steps=STEPS)
     return curve.scores[:, 1:].numpy()
 
 
 def by_quantus(model: nn.Module, x: Tensor, classes: Tensor, relevance: Tensor) -> numpy.ndarray:
-    """The same by Quantus, with its own batch size."""
+    """Compute the same with Quantus, with its own batch size."""
     import quantus
 
     metric = quantus.PixelFlipping(
@@ -45,20 +45,20 @@ def by_quantus(model: nn.Module, x: Tensor, classes: Tensor, relevance: Tensor) 
 
 
 def ranked(relevance: Tensor) -> Tensor:
-    """The rank of each entry of a sample, 0 for the least: the same order without ties."""
+    """Return the rank of each entry of a sample, 0 for the least: the same order without ties."""
     ranks = relevance.flatten(1).argsort(dim=1, stable=True).argsort(1)
     return ranks.reshape(relevance.shape).to(relevance.dtype)
 
 
 def timed(function: Callable[[], numpy.ndarray]) -> tuple[float, numpy.ndarray]:
-    """Seconds, and what the function gave."""
+    """Time a call; return the seconds and its result."""
     begin = time.perf_counter()
-    found = function()
-    return time.perf_counter() - begin, found
+    result = function()
+    return time.perf_counter() - begin, result
 
 
 def compare(name: str, x: Tensor, rounds: int) -> str:
-    """A line of the table for one network."""
+    """Format a line of the table for one network."""
     model = relprop.load_model(name)
     with torch.no_grad():
         classes = model(x).argmax(1)

@@ -1,14 +1,14 @@
-"""What one method needs on one workload in a process of its own, as a line of JSON.
+"""Measures what one method needs on one workload, in a process of its own: a line of JSON.
 
     python benchmarks/fresh.py WORKLOAD METHOD THREADS SIZE
 
 resident  bytes by which the process's memory rises over what it holds with the model, the batch and
-          the libraries; Linux alone: others do not let a process forget its highest mark
-          With MALLOC_MMAP_THRESHOLD_=131072 glibc's malloc gives back what is freed, at the price
-          of time; it would else keep it, more or less of it by the order in which it was asked for
-tensors   the most bytes of tensors that one call makes and holds at once
+          the libraries; on Linux only, since other systems cannot reset a process's peak
+          With MALLOC_MMAP_THRESHOLD_=131072 glibc's malloc returns freed memory, which takes time;
+          else it keeps some, depending on the order of allocations
+tensors   peak bytes of the tensors that one call creates
 first     seconds until the method can be called: for relprop, capture and plan
-A plan that is saved is written by another process.
+A saved plan is written by another process.
 """
 
 import gc
@@ -33,18 +33,18 @@ STATUS, REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def resident(field: str) -> int:
-    """VmRSS, what is resident now, or VmHWM, its highest mark; 0 where there is no such file."""
-    found = re.search(rf"{field}:\s+(\d+) kB", STATUS.read_text()) if STATUS.exists() else None
-    return 1024 * int(found[1]) if found else 0
+    """Read VmRSS, what is resident now, or VmHWM, its peak; 0 if there is no such file."""
+    match = re.search(rf"{field}:\s+(\d+) kB", STATUS.read_text()) if STATUS.exists() else None
+    return 1024 * int(match[1]) if match else 0
 
 
 def load_libraries() -> None:
-    """What torch imports when it reads a model for the first time is no part of any explanation."""
+    """Import what torch imports at its first export, which is no part of an explanation."""
     relprop.Explainer(torch.nn.Linear(2, 2).eval()).plan(torch.zeros(2, 2))
 
 
 def tensors(call: Method, name: str) -> int | None:
-    """One more call, counted; None for what is compiled, whose tensors torch does not tell of."""
+    """Count the tensors of one more call; None for compiled functions, which cannot be counted."""
     if name.endswith(COMPILED):
         call()
         return None
@@ -52,7 +52,7 @@ def tensors(call: Method, name: str) -> int | None:
 
 
 def main() -> None:
-    """What the command line says, as a line of JSON."""
+    """Measure what the command line names."""
     warnings.simplefilter("ignore")
     title, name, threads, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     if threads:
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def measured(workload: Workload, name: str, size: int, plan: Path) -> dict[str, float | None]:
-    """Call it once, so that what it keeps for good is there; then once more, and measure."""
+    """Call the method once, so that its caches are filled; then once more, and measure."""
     model, x = workload.build("cpu")
     load_libraries()
     gc.collect()

@@ -1,8 +1,8 @@
-"""LXT's efficient rules as a method of the benchmark, put on for the time of one call.
+"""LXT's efficient rules as a method of the benchmark, applied for the duration of one call.
 
-LXT rewrites classes of torch and of transformers for good. Here what it has written is kept aside,
-put in place for each of its calls and taken off again, so that all methods run in one process, in
-turn, and none sees another's classes. LXT 2.1 needs transformers < 4.53.
+LXT rewrites classes of torch and of transformers for good. Here its changes are stored, applied
+for each of its calls and removed again, so that all methods run in one process, in turn, and none
+sees another's classes. LXT 2.1 needs transformers < 4.53.
 """
 
 import copy
@@ -29,24 +29,25 @@ Attributes = Mapping[tuple[Any, str], object]  # (class or module, name) -> valu
 
 
 def by_lxt(model: nn.Module, x: Inputs, name: str) -> Callable[[], Tensor]:
-    """Gradient x input of the same model, made of the classes that LXT has rewritten."""
+    """Prepare gradient x input of the same model, built from the classes that LXT rewrote."""
     table = rules(type(model).__name__, name)
-    before, after = rewritten(table)
+    before, after = find_changes(table)
 
-    with put_on(before, after):
-        explain = gradient_times_input(made_again(model), x)
+    with changes_applied(before, after):
+        explain = gradient_times_input(rebuild(model), x)
 
     def call() -> Tensor:
-        with put_on(before, after):
+        with changes_applied(before, after):
             return explain()
 
     return call
 
 
 def rules(kind: str, name: str) -> Mapping[Any, Callable[[Any], bool]]:
-    """LXT's table for a class of models: what to rewrite, and how.
+    """Return LXT's table for a class of models: what to rewrite, and how.
 
-    Raises LookupError where it has none.
+    Raises:
+        LookupError: LXT has none.
     """
     models = importlib.import_module("lxt.efficient.models")
     table = getattr(getattr(models, SOURCES[kind]), RULES[name], None)
@@ -55,21 +56,21 @@ def rules(kind: str, name: str) -> Mapping[Any, Callable[[Any], bool]]:
     return table
 
 
-def made_again(model: nn.Module) -> nn.Module:
-    """The model with the classes as they are now, which may be others than when it was made."""
+def rebuild(model: nn.Module) -> nn.Module:
+    """Build the model again from the classes as they are now."""
     kind = getattr(sys.modules[type(model).__module__], type(model).__name__)
     if not hasattr(model, "config"):
         return copy.deepcopy(model)
-    made = kind(model.config).eval()
-    made.load_state_dict(model.state_dict())
-    return made.to(next(model.parameters()).device)
+    copied = kind(model.config).eval()
+    copied.load_state_dict(model.state_dict())
+    return copied.to(next(model.parameters()).device)
 
 
-# ---- putting on and taking off -------------------------------------------------------------------
+# ---- applying and removing LXT's changes ---------------------------------------------------------
 
 
-def rewritten(table: Mapping[Any, Callable[[Any], bool]]) -> tuple[Attributes, Attributes]:
-    """What LXT changes, as it was and as it is then. Leaves all as it was."""
+def find_changes(table: Mapping[Any, Callable[[Any], bool]]) -> tuple[Attributes, Attributes]:
+    """Find the attributes that LXT changes, before and after; restore them."""
     before = attributes(table)
     for target in table:  # a table that all models share, and that LXT writes into: a copy of it
         if hasattr(target, "ALL_ATTENTION_FUNCTIONS"):
@@ -79,13 +80,13 @@ def rewritten(table: Mapping[Any, Callable[[Any], bool]]) -> tuple[Attributes, A
             rewrite(target)
         after = attributes(table)
     finally:
-        put(before | dict.fromkeys(attributes(table).keys() - before.keys(), MISSING))
+        set_attributes(before | dict.fromkeys(attributes(table).keys() - before.keys(), MISSING))
     changed = [key for key, value in after.items() if before.get(key, MISSING) is not value]
     return {key: before.get(key, MISSING) for key in changed}, {key: after[key] for key in changed}
 
 
 def attributes(targets: Mapping[Any, object]) -> dict[tuple[Any, str], object]:
-    """Of classes their methods, of modules their names."""
+    """List the methods of classes, and the names in modules."""
     return {
         (target, name): value
         for target in targets
@@ -94,7 +95,7 @@ def attributes(targets: Mapping[Any, object]) -> dict[tuple[Any, str], object]:
     }
 
 
-def put(values: Attributes) -> None:
+def set_attributes(values: Attributes) -> None:
     """Set attributes, or delete those that are missing."""
     for (target, name), value in values.items():
         if value is MISSING:
@@ -104,10 +105,10 @@ def put(values: Attributes) -> None:
 
 
 @contextmanager
-def put_on(before: Attributes, after: Attributes) -> Iterator[None]:
-    """With the classes as rewritten; afterwards they are what they were, whatever happens."""
-    put(after)
+def changes_applied(before: Attributes, after: Attributes) -> Iterator[None]:
+    """Apply LXT's changes; restore the attributes afterwards, whatever happens."""
+    set_attributes(after)
     try:
         yield
     finally:
-        put(before)
+        set_attributes(before)

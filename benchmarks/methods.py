@@ -1,7 +1,8 @@
-"""The methods that the benchmark times: made once for a workload, called again and again.
+"""The methods that the benchmark times: built once for a workload, called again and again.
 
-All explain the class that scores highest, seeded with its score. To make relprop's is to capture,
-plan and, if asked for, compile; what its peers do beforehand is part of making them, too.
+All explain the class with the highest score, starting from that score. Building relprop's methods
+includes capture, plan and, if asked for, compilation; building its peers' includes what they do
+beforehand.
 """
 
 import tempfile
@@ -36,7 +37,7 @@ Maker = Callable[[nn.Module, Inputs], Method]
 
 
 def forward_only(model: nn.Module, x: Inputs) -> Method:
-    """The model, and nothing else."""
+    """Prepare the model's forward pass."""
 
     def call() -> None:
         with torch.no_grad():
@@ -46,28 +47,28 @@ def forward_only(model: nn.Module, x: Inputs) -> Method:
 
 
 def channels_last(model: nn.Module, x: Inputs) -> Method:
-    """The floor for whoever lays weights and pictures out by hand, as relprop does by itself."""
+    """Prepare gradient x input with the memory format changed by hand, as relprop does itself."""
     assert isinstance(x, Tensor)
     layout = torch.channels_last
     return gradient_times_input(model.to(memory_format=layout), x.clone(memory_format=layout))  # type: ignore[call-overload]
 
 
 def by_relprop(model: nn.Module, x: Inputs, name: str, batch_size: int | None = None) -> Method:
-    """The public call: classify, then explain what was predicted."""
+    """Prepare the public call: classify, then explain the predicted class."""
     explainer = relprop.Explainer(model, recipe(name))
     explainer.plan(x)
     return lambda: explainer(x, batch_size=batch_size).relevance
 
 
 def write_plan(model: nn.Module, x: Inputs, name: str, path: Path) -> None:
-    """Read the model, and write what was read."""
+    """Capture the model, and write the plan to a file."""
     explainer = relprop.Explainer(model, recipe(name))
     explainer.plan(x)
     explainer.save(path)
 
 
 def by_saved_plan(model: nn.Module, x: Inputs, name: str, path: Path | None) -> Method:
-    """The public call, of what was read before; without a path it is read and written here."""
+    """Prepare the public call from a saved plan; without a path it is written here."""
     with tempfile.TemporaryDirectory() as folder:
         if path is None:
             path = Path(folder) / "written.plans"
@@ -78,21 +79,21 @@ def by_saved_plan(model: nn.Module, x: Inputs, name: str, path: Path | None) -> 
 
 
 def compiled(model: nn.Module, x: Inputs, name: str, batch_size: int | None = None) -> Method:
-    """The same as one function of torch.compile's, which compiles at its first call."""
+    """Prepare the same as one function by torch.compile, which compiles at its first call."""
     explainer = relprop.Explainer(model, recipe(name), compile=True)
     explainer(x if batch_size is None else x[:batch_size])
     return lambda: explainer(x, batch_size=batch_size).relevance
 
 
 def every_class(model: nn.Module, x: Inputs, name: str, batch_size: int | None) -> Method:
-    """All classes in one call."""
+    """Prepare the explanation of all classes in one call."""
     explainer = relprop.Explainer(model, recipe(name))
     explainer.plan(x)
     return lambda: explainer(x, "all", batch_size=batch_size).relevance
 
 
 def by_map(model: nn.Module, x: Inputs, name: str, batch_size: int | None) -> Method:
-    """As a data set that a loader gives, sample by sample into batches."""
+    """Prepare `Explainer.map` over a DataLoader that collates single samples."""
     assert isinstance(x, Tensor)
     explainer = relprop.Explainer(model, recipe(name))
     explainer.plan(x)
@@ -101,7 +102,7 @@ def by_map(model: nn.Module, x: Inputs, name: str, batch_size: int | None) -> Me
 
 
 def by_zennit(model: nn.Module, x: Inputs, name: str) -> Method:
-    """Zennit's composite of the same name, registered for each call as its documentation has it."""
+    """Prepare Zennit's composite of the same name, registered for each call as documented."""
     from zennit import composites, rules, torchvision, types
     from zennit.attribution import Gradient
 
@@ -116,20 +117,20 @@ def by_zennit(model: nn.Module, x: Inputs, name: str) -> Method:
         kind = composites.COMPOSITES[name.replace("-", "_")]
         composite = kind(canonizers=merged, **options)
 
-    def seed(z: Tensor) -> Tensor:
+    def initial_relevance(z: Tensor) -> Tensor:
         return torch.where(z == z.amax(1, keepdim=True), z, 0.0).detach()
 
     def explain() -> Tensor:
         with Gradient(module, composite) as attributor:
-            return attributor(leaf.clone(), seed)[1].detach()
+            return attributor(leaf.clone(), initial_relevance)[1].detach()
 
     return explain
 
 
 def by_autolrp(model: nn.Module, x: Inputs, preset: str = "") -> Method:
-    """AutoLRP with a preset or its starting table of rules, on the sum of all samples' scores.
+    """Prepare autoLRP with a preset or its default rules, on the sum of all samples' scores.
 
-    It seeds with 1, of which each sample gets its share: times the sum, that is its score.
+    It starts from 1, of which each sample gets its share: times the sum, that is its score.
     """
     import autolrp
 
@@ -149,27 +150,29 @@ def by_autolrp(model: nn.Module, x: Inputs, preset: str = "") -> Method:
 
 
 def in_parts(make: Maker, size: int) -> Maker:
-    """The method on so many samples at a time, for those that take no such number themselves."""
+    """Split batches for a method that takes no batch size."""
 
-    def made(model: nn.Module, x: Inputs) -> Method:
+    def build(model: nn.Module, x: Inputs) -> Method:
         calls = [make(model, part) for part in x.split(size)]
 
         def call() -> Tensor | None:
-            found = [call() for call in calls]
-            return None if found[0] is None else torch.cat(found)
+            maps = [call() for call in calls]
+            return None if maps[0] is None else torch.cat(maps)
 
         return call
 
-    return made
+    return build
 
 
 def methods(
     workload: Workload, size: int | None = None, plan: Path | None = None
 ) -> dict[str, Maker]:
-    """How to make each method of a workload, by name: the floor first.
+    """Map the name of each method of a workload to its maker, gradient x input first.
 
-    size  samples at a time, of a workload that is explained in parts
-    plan  file of the plan by the first recipe, for the method that reads it
+    Args:
+        workload: The workload.
+        size: Samples at a time, for a workload that is explained in parts.
+        plan: File with the plan by the first recipe, for the method that loads it.
     """
     others: dict[str, Maker] = {FLOOR: gradient_times_input, FORWARD: forward_only}
     others |= {CHANNELS_LAST: channels_last} if workload.convolves else {}
@@ -194,16 +197,16 @@ def methods(
 
 
 def peers(workload: Workload) -> dict[str, Maker]:
-    """Other libraries, with the recipes that they have in common with relprop."""
+    """Map names to other libraries' methods, with the recipes that they share with relprop."""
     shared = [name for name in workload.recipes if name.startswith("epsilon")]
-    made: dict[str, Maker] = {
+    makers: dict[str, Maker] = {
         f"Zennit {name}": partial(by_zennit, name=name) for name in shared or ["epsilon-plus-flat"]
     }
-    made["Captum LRP"] = lambda model, x: partial(by_captum, model, x)
+    makers["Captum LRP"] = lambda model, x: partial(by_captum, model, x)
     attention = [name for name in workload.recipes if name in RULES]
     if not attention:
-        made["autoLRP"] = by_autolrp
+        makers["autoLRP"] = by_autolrp
     for name in attention:
-        made[f"autoLRP {name}"] = partial(by_autolrp, preset=name.replace("cp-lrp", "cplrp"))
-        made[f"LXT {name}"] = partial(by_lxt, name=name)
-    return made
+        makers[f"autoLRP {name}"] = partial(by_autolrp, preset=name.replace("cp-lrp", "cplrp"))
+        makers[f"LXT {name}"] = partial(by_lxt, name=name)
+    return makers

@@ -1,9 +1,9 @@
-"""How far relprop's maps are from those of Zennit, Captum, autoLRP and LXT.
+"""Measures how far relprop's maps are from those of Zennit, Captum, autoLRP and LXT.
 
     python benchmarks/parity.py [--only "Zennit*"] [--out docs/parity.md] [--json parity.json]
 
-The distance is the relative L2 norm of the difference, of the sample where it is largest. Both
-explain the same class of each sample, seeded with its score. Needs the peers: zennit, captum,
+The distance is the relative L2 norm of the difference, for the sample in which it is largest. Both
+explain the same class of each sample, starting from its score. Needs the peers: zennit, captum,
 autolrp, lxt, transformers, torchvision.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import torch
 from parity_cases import ARITHMETIC, NETWORKS, Case, cases
-from parity_networks import Drawn
+from parity_networks import ModelAndInput
 from torch import Tensor
 
 import relprop
@@ -29,7 +29,7 @@ VERSIONS = ("torch", "torchvision", "zennit", "captum", "autolrp", "lxt", "trans
 
 @dataclass(frozen=True)
 class Row:
-    """A case, measured: distances, and why they differ, if they do on purpose."""
+    """A case with its distances, and why the maps differ, if they do."""
 
     peer: str
     what: str
@@ -42,8 +42,8 @@ class Row:
 
 
 @lru_cache(maxsize=1)
-def network(name: str, dtype: torch.dtype) -> Drawn:
-    """A network by name, and its input."""
+def network(name: str, dtype: torch.dtype) -> ModelAndInput:
+    """Build a network by name, and its input."""
     gc.collect()
     model, x = NETWORKS[name]()
     if x.ndim == 4 and dtype is torch.float32:
@@ -52,13 +52,13 @@ def network(name: str, dtype: torch.dtype) -> Drawn:
 
 
 def distance(got: Tensor, want: Tensor) -> float:
-    """The relative L2 distance of two batches of maps, at its largest; NaN where one is."""
+    """Compute the relative L2 distance of two batches of maps, at its largest; NaN if one is."""
     gap = (got - want).flatten(1).norm(dim=1) / want.flatten(1).norm(dim=1)
     return float(gap.max())
 
 
 def compare(case: Case, dtype: torch.dtype) -> float:
-    """Relprop's map and the peer's, of the predicted classes."""
+    """Compare relprop's map with the peer's, for the predicted classes."""
     model, x = network(case.network, dtype)
     with torch.no_grad():
         classes = model(x).argmax(1)
@@ -67,14 +67,14 @@ def compare(case: Case, dtype: torch.dtype) -> float:
 
 
 def recipe_name(case: Case) -> str:
-    """The recipe in a few words: its preset, or the rule that it has at every layer."""
+    """Name the recipe: its preset, or the rule that it has at every layer."""
     recipe = case.recipe(network(case.network, torch.float32)[0])
     named = next((row for row in recipe.rows if row.selector.name), None)
     return f"{named.rule} at every layer" if named else recipe.name
 
 
 def measure(case: Case, known: dict[torch.dtype, float]) -> Row:
-    """The row of a case."""
+    """Build the row of a case."""
     same = all(known[dtype] <= limit for dtype, limit in LIMITS.items())
     gaps = (known[torch.float32], known[torch.float64])
     return Row(
@@ -83,7 +83,7 @@ def measure(case: Case, known: dict[torch.dtype, float]) -> Row:
 
 
 def measure_all(chosen: list[Case]) -> list[Row]:
-    """All rows; the cases of a network together, so that it is made once for each dtype."""
+    """Measure all rows, one network after another, so that each is built once per dtype."""
     gaps: list[dict[torch.dtype, float]] = [{} for _ in chosen]
     for name in dict.fromkeys(case.network for case in chosen):
         for dtype in LIMITS:
@@ -116,7 +116,7 @@ HEAD = (
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as a table."""
+    """Format rows as a table."""
     lines = [
         f"| {row.peer} | {row.what} | {row.network} | {row.recipe} | {row.float32:.1e} "
         f"| {row.float64:.1e} | {'pass' if row.same else 'differs'} |"
@@ -126,7 +126,7 @@ def table(rows: list[Row]) -> str:
 
 
 def sections(rows: list[Row]) -> list[str]:
-    """Each reason, and the rows that have it."""
+    """Format each reason, and the rows that have it."""
     parts = []
     for why in dict.fromkeys(row.why for row in rows):
         parts += [why, table([row for row in rows if row.why == why])]
@@ -134,7 +134,7 @@ def sections(rows: list[Row]) -> list[str]:
 
 
 def page(rows: list[Row]) -> str:
-    """The page: what is the same, what is not and why."""
+    """Write the page: where maps are the same, and where not and why."""
     alike = [row for row in rows if not row.why]
     rounded = [row for row in rows if row.why in ARITHMETIC]
     defined = [row for row in rows if row.why and row.why not in ARITHMETIC]
@@ -147,7 +147,7 @@ def page(rows: list[Row]) -> str:
 
 
 def versions() -> str:
-    """What was compared, with its version."""
+    """List the compared packages with their versions."""
     return ", ".join(f"{name} {version(name)}" for name in VERSIONS)
 
 
@@ -156,7 +156,7 @@ def versions() -> str:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path))
 def main(only: str, out: Path | None, file: Path | None) -> None:
-    """Measure, write the page and the numbers; print the page where there is no file for it."""
+    """Measure, and write the page and the numbers; print the page if there is no file for it."""
     chosen = [c for c in cases() if fnmatch(f"{c.peer}: {c.what}: {c.network}", only)]
     rows = measure_all(chosen)
     if out:

@@ -1,6 +1,6 @@
-"""What is compared with what: a peer's rule or preset, on a network, beside a recipe of relprop.
+"""The cases: a peer's rule or preset on a network, and the recipe of relprop to compare it with.
 
-A case with a `why` is one where the two are not the same, on purpose or by arithmetic.
+A case with a `why` is one in which the two differ, by definition or by rounding.
 """
 
 from collections.abc import Callable
@@ -75,7 +75,7 @@ ARITHMETIC = (UNSTABLE, LAYOUT, FLOATS)
 
 @dataclass(frozen=True)
 class Case:
-    """A peer's method and relprop's recipe for a network of `NETWORKS`."""
+    """A peer's method and relprop's recipe, for a network of `NETWORKS`."""
 
     peer: str
     what: str
@@ -86,21 +86,21 @@ class Case:
 
 
 def preset(name: str, **parameters: float) -> Callable[[nn.Module], Recipe]:
-    """A preset, whatever the network."""
+    """Return a preset for any network."""
     return lambda model: Recipe.preset(name, **parameters)
 
 
 def everywhere(rule: str, **parameters: float) -> Callable[[nn.Module], Recipe]:
-    """A rule at every convolution and linear layer."""
+    """Return a recipe with a rule at every convolution and linear layer."""
 
-    def recipe(model: nn.Module) -> Recipe:
-        made = Recipe.preset("epsilon")
+    def build(model: nn.Module) -> Recipe:
+        recipe = Recipe.preset("epsilon")
         for name, layer in model.named_modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
-                made = made.using(name, rule, **parameters)
-        return made
+                recipe = recipe.using(name, rule, **parameters)
+        return recipe
 
-    return recipe
+    return build
 
 
 # ---- Zennit --------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ COMPOSITES: dict[str, tuple[str, dict[str, float]]] = {
 
 
 def zennit_rules(network: str) -> list[Case]:
-    """Each rule at every layer."""
+    """List Zennit's rules, each at every layer."""
     cases = []
     for theirs, (ours, given) in RULES.items():
         odd = network == "ResNet18" and theirs in ("Flat", "WSquare", "ZBox")
@@ -136,7 +136,7 @@ def zennit_rules(network: str) -> list[Case]:
 
 
 def zennit_composites(network: str, why: str = "", *, exact: bool = True) -> list[Case]:
-    """Each composite."""
+    """List Zennit's composites."""
     cases = []
     for theirs, (ours, given) in COMPOSITES.items():
         name = ours.replace("-", "_")
@@ -148,7 +148,7 @@ def zennit_composites(network: str, why: str = "", *, exact: bool = True) -> lis
 
 
 def zennit() -> list[Case]:
-    """All of Zennit."""
+    """List all cases of Zennit."""
     cases = zennit_rules("VGG16") + zennit_composites("VGG16")
     cases += zennit_rules("ResNet18") + zennit_composites("ResNet18")
     cases += zennit_composites("ResNet18", SUMS, exact=False)
@@ -163,7 +163,7 @@ CAPTUM = {"EpsilonRule": "epsilon", "GammaRule": "gamma", "Alpha1_Beta0_Rule": "
 
 
 def captum() -> list[Case]:
-    """Captum's three rules."""
+    """List Captum's three rules."""
     whys = {"EpsilonRule": {}, "GammaRule": {}, "Alpha1_Beta0_Rule": {}}
     for rule in ("GammaRule", "Alpha1_Beta0_Rule"):
         whys[rule] = {BIASED: BIASES, "VGG16": f"{BIASES} {SIGNS}"}
@@ -180,15 +180,15 @@ def captum() -> list[Case]:
 
 
 def autolrp() -> list[Case]:
-    """The default and the composite."""
-    made = (
+    """List autoLRP's default and its composite."""
+    configurations = (
         ("default", peers.by_autolrp(), preset("epsilon", epsilon=1e-11)),
         ("composite", peers.by_autolrp("composite"), preset("epsilon-plus")),
     )
     whys = {PLAIN: "", BIASED: SHARES, "VGG16": f"{SHARES} {POOLS}", "ResNet18": f"{SHARES} {ADDS}"}
     return [
         Case("autoLRP", what, network, recipe, method, why or (LAYOUT if what == "default" else ""))
-        for what, method, recipe in made
+        for what, method, recipe in configurations
         for network, why in whys.items()
     ]
 
@@ -197,7 +197,7 @@ def autolrp() -> list[Case]:
 
 
 def lxt_units() -> list[Case]:
-    """Explicit rules, one operation at a time, with and without LXT's stabilisers."""
+    """List explicit rules, one operation at a time, with and without LXT's stabilisers."""
     cases = []
     for name in units.OPERATIONS:
         for kind, epsilon, why in (("exact", 0.0, ""), ("as shipped", 1e-6, UNSIGNED)):
@@ -209,7 +209,7 @@ def lxt_units() -> list[Case]:
 
 
 def lxt_models() -> list[Case]:
-    """Efficient rules, whole models; CP-LRP is defined for Llama only."""
+    """List efficient rules on whole models; CP-LRP is defined for Llama only."""
     cases = []
     for network in language.BUILDERS:
         name, attention = network.removesuffix(" attention").split(", ")
@@ -225,5 +225,5 @@ def lxt_models() -> list[Case]:
 
 
 def cases() -> list[Case]:
-    """All of them."""
+    """List all cases."""
     return zennit() + captum() + autolrp() + lxt_units() + lxt_models()

@@ -1,6 +1,6 @@
 """Small Llama and BERT classifiers, and LXT's efficient rules on them.
 
-LXT rewrites the classes of transformers, for good, so it runs in a process of its own.
+LXT rewrites the classes of transformers for good, so it runs in a process of its own.
 """
 
 import multiprocessing
@@ -8,8 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import torch
-from parity_networks import CLASSES, Drawn, pictures, randomise
-from parity_peers import Method, seed
+from parity_networks import CLASSES, ModelAndInput, pictures, randomise
+from parity_peers import Method, initial_relevance
 from torch import Tensor, nn
 
 SIZES = {
@@ -30,12 +30,12 @@ class Classifier(nn.Module):
         self.head = nn.Linear(SIZES["hidden_size"], CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, CLASSES)."""
+        """Map embeddings to scores (batch, CLASSES)."""
         return self.head(self.core(inputs_embeds=x)[0][:, self.token])
 
 
 def llama(attention: str) -> nn.Module:
-    """Llama, grouped queries, classified at its last token."""
+    """Build Llama with grouped queries, classified at its last token."""
     from transformers.models.llama import modeling_llama as source
 
     options = {"num_key_value_heads": 2, "use_cache": False, "attn_implementation": attention}
@@ -43,7 +43,7 @@ def llama(attention: str) -> nn.Module:
 
 
 def bert(attention: str) -> nn.Module:
-    """BERT, classified at its first token."""
+    """Build BERT, classified at its first token."""
     from transformers.models.bert import modeling_bert as source
 
     config = source.BertConfig(**SIZES, attn_implementation=attention)
@@ -53,20 +53,20 @@ def bert(attention: str) -> nn.Module:
 MODELS = {"Llama": llama, "BERT": bert}
 
 
-def drawn(name: str, attention: str) -> Drawn:
-    """A network, and two sequences of 7 embeddings."""
+def build(name: str, attention: str) -> ModelAndInput:
+    """Build a network, and draw two sequences of 7 embeddings."""
     return randomise(MODELS[name](attention)), pictures(2, 7, SIZES["hidden_size"])
 
 
 BUILDERS = {
-    f"{name}, {attention} attention": partial(drawn, name, attention)
+    f"{name}, {attention} attention": partial(build, name, attention)
     for name in MODELS
     for attention in ("eager", "sdpa")
 }
 
 
 def patch(name: str, rules: str) -> None:
-    """Have LXT rewrite the classes of transformers."""
+    """Let LXT rewrite the classes of transformers."""
     from lxt.efficient import core, models
     from transformers.models.bert import modeling_bert
     from transformers.models.llama import modeling_llama
@@ -78,18 +78,18 @@ def patch(name: str, rules: str) -> None:
 def patched_gradient(
     name: str, attention: str, rules: str, state: dict[str, Tensor], x: Tensor, classes: Tensor
 ) -> Tensor:
-    """Gradient x input of the score, in a process where LXT has rewritten the classes."""
+    """Compute gradient x input of the score, in a process where LXT rewrote the classes."""
     patch(name, rules)
     model = MODELS[name](attention).to(x.dtype).eval()
     model.load_state_dict(state)
     x = x.clone().requires_grad_()
     output = model(x)
-    score = (output * (seed(output, classes) != 0)).sum()
+    score = (output * (initial_relevance(output, classes) != 0)).sum()
     return (torch.autograd.grad(score, x)[0] * x).detach()
 
 
 def by_efficient(name: str, attention: str, rules: str) -> Method:
-    """LXT's map of rules, "attnLRP" or "cp_LRP", for one of `MODELS`."""
+    """Explain one of `MODELS` with a map of LXT's rules, "attnLRP" or "cp_LRP"."""
 
     def explain(model: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
         context = multiprocessing.get_context("spawn")

@@ -1,6 +1,7 @@
-"""The networks on which relprop is compared with its peers, and their inputs: random, from a seed.
+"""The networks on which relprop is compared with its peers, and their inputs: random, with a seed.
 
-Biases are as large as what they are added to, so that a rule that mistreats them shows.
+Biases are as large as the sums that they are added to, so that a rule that treats them wrongly
+shows.
 """
 
 from collections.abc import Callable
@@ -14,45 +15,45 @@ declare_torchvision_operators()
 from torchvision.models import resnet18, vgg16  # noqa: E402
 
 CLASSES = 10
-Drawn = tuple[nn.Module, Tensor]
+ModelAndInput = tuple[nn.Module, Tensor]
 
 
 def draw(shape: torch.Size | tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Normal numbers, drawn in float64 so that both dtypes get the same."""
+    """Draw normal numbers, in float64 so that both dtypes get the same."""
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
 @torch.no_grad()
 def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Draw all that a model saves anew; returns it in eval mode."""
+    """Draw all parameters and buffers of a model again; return it in eval mode."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in model.state_dict().items():
         if not value.is_floating_point():
             continue
-        drawn = draw(value.shape, generator)
+        values = draw(value.shape, generator)
         if value.ndim > 1:
-            drawn *= (2 / value[0].numel()) ** 0.5
+            values *= (2 / value[0].numel()) ** 0.5
         elif name.endswith(("weight", "running_var")):
-            drawn = 0.5 + drawn.abs() / 2
+            values = 0.5 + values.abs() / 2
         else:
-            drawn *= 0.5
-        value.copy_(drawn)
+            values *= 0.5
+        value.copy_(values)
     return model.eval()
 
 
 def pictures(*shape: int) -> Tensor:
-    """Pictures of both signs."""
+    """Draw pictures of both signs."""
     return draw(shape, torch.Generator().manual_seed(1))
 
 
 def pixels(*shape: int) -> Tensor:
-    """Pictures that are nowhere negative, a third of them black."""
-    drawn = torch.rand(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    return (1.5 * drawn - 0.5).clamp(min=0)
+    """Draw pictures without negative values, a third of them black."""
+    values = torch.rand(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return (1.5 * values - 0.5).clamp(min=0)
 
 
 def separate(model: nn.Module) -> nn.Module:
-    """The same with activations that leave their input alone, which Captum needs."""
+    """Let ReLUs return a new tensor, as Captum needs."""
     for module in model.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = False
@@ -60,34 +61,34 @@ def separate(model: nn.Module) -> nn.Module:
 
 
 def without_biases(model: nn.Module) -> nn.Module:
-    """The same without biases."""
+    """Remove the biases."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.bias = None
     return model
 
 
-def vgg() -> Drawn:
-    """VGG16 as torchvision has it, for two pictures of 64 x 64."""
+def vgg() -> ModelAndInput:
+    """Build torchvision's VGG16, for two pictures of 64 x 64."""
     return separate(randomise(vgg16(num_classes=CLASSES))), pictures(2, 3, 64, 64)
 
 
-def plain_vgg() -> Drawn:
-    """VGG16 without biases and without its average pool, for pictures without negative values."""
+def plain_vgg() -> ModelAndInput:
+    """Build VGG16 without biases and without its average pool, for non-negative pictures."""
     model = vgg16(num_classes=CLASSES)
     model.avgpool, model.classifier[0] = nn.Dropout(), nn.Linear(512 * 2 * 2, 4096)
     return separate(randomise(without_biases(model))), pixels(2, 3, 64, 64)
 
 
-def plain_vgg_biased() -> Drawn:
-    """The same with biases."""
+def plain_vgg_biased() -> ModelAndInput:
+    """Build the same with biases."""
     model = vgg16(num_classes=CLASSES)
     model.avgpool, model.classifier[0] = nn.Dropout(), nn.Linear(512 * 2 * 2, 4096)
     return separate(randomise(model)), pixels(2, 3, 64, 64)
 
 
-def resnet(eps: float = 0.0) -> Drawn:
-    """ResNet18 as torchvision has it; eps is what its BatchNorms add to the variance."""
+def resnet(eps: float = 0.0) -> ModelAndInput:
+    """Build torchvision's ResNet18; eps is that of its BatchNorms."""
     model = randomise(resnet18(num_classes=CLASSES))
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -95,7 +96,7 @@ def resnet(eps: float = 0.0) -> Drawn:
     return model, pictures(2, 3, 64, 64)
 
 
-BUILDERS: dict[str, Callable[[], Drawn]] = {
+BUILDERS: dict[str, Callable[[], ModelAndInput]] = {
     "VGG16": vgg,
     "VGG16 without biases and average pool": plain_vgg,
     "VGG16 without average pool": plain_vgg_biased,
@@ -105,7 +106,7 @@ BUILDERS: dict[str, Callable[[], Drawn]] = {
 
 
 @cache
-def network(name: str, dtype: torch.dtype) -> Drawn:
-    """A network by name, and its input."""
+def network(name: str, dtype: torch.dtype) -> ModelAndInput:
+    """Build a network by name, and its input."""
     model, x = BUILDERS[name]()
     return model.to(dtype), x.to(dtype)

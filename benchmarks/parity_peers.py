@@ -1,6 +1,6 @@
 """The peers as functions: a network, a batch and a class per sample -> relevance like the batch.
 
-Each is seeded with the score of the class. What a peer writes on a model goes on a copy.
+Each starts from the score of the class. A peer that writes on a model gets a copy.
 """
 
 import copy
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 Method = Callable[[nn.Module, Tensor, Tensor], Tensor]  # model, x (n, ...), classes (n,)
 
 
-def seed(output: Tensor, classes: Tensor) -> Tensor:
-    """The score of each sample's class at its place, else 0."""
+def initial_relevance(output: Tensor, classes: Tensor) -> Tensor:
+    """Return the score of each sample's class in its place, and 0 elsewhere."""
     chosen = nn.functional.one_hot(classes, output.shape[1]).to(output)
     return (output * chosen).detach()
 
@@ -24,7 +24,7 @@ def seed(output: Tensor, classes: Tensor) -> Tensor:
 
 
 def by_zennit(build: Callable[[], object]) -> Method:
-    """A Zennit composite, made when it is used."""
+    """Explain with a Zennit composite, which is built when it is used."""
     from zennit.attribution import Gradient
     from zennit.torchvision import ResNetCanonizer
 
@@ -32,13 +32,13 @@ def by_zennit(build: Callable[[], object]) -> Method:
         composite = build()
         composite.canonizers = [ResNetCanonizer()]
         with Gradient(copy.deepcopy(model), composite) as attributor:
-            return attributor(x.clone(), lambda z: seed(z, classes))[1].detach()
+            return attributor(x.clone(), lambda z: initial_relevance(z, classes))[1].detach()
 
     return explain
 
 
 def zennit_sums() -> tuple[type, object]:
-    """Zennit's row for sums, with the least stabiliser that there is in place of 1e-6."""
+    """Return Zennit's row for sums, with the smallest positive stabiliser instead of 1e-6."""
     from zennit.layer import Sum
     from zennit.rules import Norm
 
@@ -46,7 +46,10 @@ def zennit_sums() -> tuple[type, object]:
 
 
 def zennit_uniform(rule: str, exact_sums: str = "*", **parameters: float) -> Method:
-    """One of Zennit's rules at every weighted sum; sums of these names have no stabiliser."""
+    """Explain with one of Zennit's rules at every linear layer.
+
+    Sums whose names match `exact_sums` have no stabiliser.
+    """
     from zennit import composites, rules, types
     from zennit.core import Composite
 
@@ -66,7 +69,7 @@ def zennit_uniform(rule: str, exact_sums: str = "*", **parameters: float) -> Met
 
 
 def zennit_composite(name: str, *, exact_sums: bool = True, **parameters: float) -> Method:
-    """One of Zennit's composites; with exact sums, theirs have no stabiliser."""
+    """Explain with one of Zennit's composites; with exact sums, these have no stabiliser."""
     from zennit.composites import COMPOSITES
 
     def build() -> object:
@@ -79,28 +82,28 @@ def zennit_composite(name: str, *, exact_sums: bool = True, **parameters: float)
 
 
 def by_captum(rule: str, stabiliser: float | None = 1e-6, **parameters: object) -> Method:
-    """One of Captum's rules at every weighted sum, its stabiliser set unless it is None.
+    """Explain with one of Captum's rules at every linear layer; None keeps its stabiliser.
 
-    Average pools get the epsilon rule with relprop's epsilon, maxima the same with none.
+    Average pools get the epsilon rule with relprop's epsilon, maxima the same without one.
     """
     from captum.attr import LRP
     from captum.attr._utils import lrp_rules
 
-    def made(name: str, size: float | None, **given: object) -> object:
-        one = getattr(lrp_rules, name)(**given)
+    def build(name: str, size: float | None, **options: object) -> object:
+        captum_rule = getattr(lrp_rules, name)(**options)
         if size is not None:
-            one.STABILITY_FACTOR = size
-        return one
+            captum_rule.STABILITY_FACTOR = size
+        return captum_rule
 
     def explain(model: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
         model = copy.deepcopy(model)
         for module in model.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
-                module.rule = made(rule, stabiliser, **parameters)
+                module.rule = build(rule, stabiliser, **parameters)
             elif isinstance(module, nn.AdaptiveAvgPool2d) and stabiliser is not None:
-                module.rule = made("EpsilonRule", 1e-6)
+                module.rule = build("EpsilonRule", 1e-6)
             elif isinstance(module, nn.MaxPool2d) and stabiliser is not None:
-                module.rule = made("EpsilonRule", torch.finfo(torch.float32).tiny)
+                module.rule = build("EpsilonRule", torch.finfo(torch.float32).tiny)
         return LRP(model).attribute(x.clone(), target=classes).detach()
 
     return explain
@@ -110,18 +113,20 @@ def by_captum(rule: str, stabiliser: float | None = 1e-6, **parameters: object) 
 
 
 def by_autolrp(config: str = "LRPConfig") -> Method:
-    """The default of autoLRP, or a preset; one sample at a time, its seed of 1 times the score.
+    """Explain with autoLRP's default or a preset, one sample at a time.
 
-    A batch would have to be summed to a scalar, and the sum's rule would share 1 among samples.
+    It starts from 1, and the result is multiplied by the score. A batch would have to be summed to
+    a scalar, and the rule of sums would share 1 among samples.
     """
     import autolrp
 
-    made = autolrp.LRPConfig() if config == "LRPConfig" else getattr(autolrp.LRPConfig, config)()
+    default = config == "LRPConfig"
+    rules = autolrp.LRPConfig() if default else getattr(autolrp.LRPConfig, config)()
 
-    def one(model: nn.Module, x: Tensor, label: int) -> Tensor:
+    def explain_sample(model: nn.Module, x: Tensor, label: int) -> Tensor:
         wrapped = autolrp.tensor(x[None])
         score = model(wrapped)[0, label]
-        score.lrp(config=made)
+        score.lrp(config=rules)
         return wrapped.relevance[0].as_subclass(Tensor) * score.item()
 
     def explain(model: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
@@ -129,7 +134,7 @@ def by_autolrp(config: str = "LRPConfig") -> Method:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pairs = zip(x, classes.tolist(), strict=True)
-            return torch.stack([one(model, sample, label) for sample, label in pairs])
+            return torch.stack([explain_sample(model, sample, label) for sample, label in pairs])
 
     return explain
 
@@ -138,7 +143,7 @@ def by_autolrp(config: str = "LRPConfig") -> Method:
 
 
 def by_lxt(model: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
-    """LXT's explicit rules: `model.explicit` runs the network in LXT's own operations."""
+    """Explain with LXT's explicit rules: `model.explicit` runs in LXT's own operations."""
     x = x.clone().requires_grad_()
     output = model.explicit(x)
-    return torch.autograd.grad(output, x, seed(output, classes))[0]
+    return torch.autograd.grad(output, x, initial_relevance(output, classes))[0]

@@ -1,6 +1,6 @@
 """One operation before a linear layer, in torch and in LXT's explicit operations.
 
-LXT's own stabilisers are the default; `exact` takes them away, as far as LXT lets one.
+LXT's own stabilisers are the default; `exact` removes them, as far as LXT allows.
 x is (batch, TOKENS, WIDTH).
 """
 
@@ -11,7 +11,7 @@ from functools import partial
 import lxt.explicit.functional as lxt
 import torch
 from lxt.explicit.rules import identity
-from parity_networks import CLASSES, Drawn, draw
+from parity_networks import CLASSES, ModelAndInput, draw
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,7 +20,7 @@ SCALE = WIDTH**-0.5
 
 
 class Unit(nn.Module):
-    """An operation, and a linear layer on what it gives."""
+    """An operation, and a linear layer after it."""
 
     def __init__(self, unit: "Operation", exact: bool) -> None:
         super().__init__()
@@ -35,74 +35,74 @@ class Unit(nn.Module):
             self.head.bias.copy_(draw((CLASSES,), generator))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, TOKENS, WIDTH) -> (batch, CLASSES)."""
+        """Map (batch, TOKENS, WIDTH) to (batch, CLASSES)."""
         return self.head(self.unit.torch(self, x).flatten(1))
 
     def explicit(self, x: Tensor) -> Tensor:
-        """The same, in LXT's operations."""
+        """Compute the same in LXT's operations."""
         y = self.unit.explicit(self, x).flatten(1)
         return lxt.linear_epsilon(y, self.head.weight, self.head.bias, self.size(1e-6))
 
     def size(self, default: float) -> float:
-        """LXT's epsilon."""
+        """Return LXT's epsilon."""
         return default if self.epsilon is None else self.epsilon
 
 
 @dataclass(frozen=True)
 class Operation:
-    """The operation in torch, and in LXT."""
+    """An operation in torch, and in LXT."""
 
     torch: Callable[[Unit, Tensor], Tensor]
     explicit: Callable[[Unit, Tensor], Tensor]
 
 
 def halves(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The first tokens and the others."""
+    """Split the first half of the tokens from the others."""
     return x[:, : TOKENS // 2], x[:, TOKENS // 2 :]
 
 
 def multiply(net: Unit, a: Tensor, b: Tensor) -> Tensor:
-    """LXT's matrix product."""
+    """Compute LXT's matrix product."""
     return lxt.matmul(a, b, False, net.size(1e-8))
 
 
 def project(net: Unit, x: Tensor, k: int) -> Tensor:
-    """LXT's linear layer."""
+    """Compute LXT's linear layer."""
     return lxt.linear_epsilon(x, net.matrix[k], None, net.size(1e-6))
 
 
 def layer_norm(net: Unit, x: Tensor) -> Tensor:
-    """LXT's layer norm; the public function does not hand its epsilon on."""
+    """Compute LXT's layer norm; its public function does not pass its epsilon on."""
     return lxt.layer_norm_grad_fn.apply(x, net.w, net.b, 1e-5, net.size(1e-6))
 
 
 def attend(net: Unit, x: Tensor) -> Tensor:
-    """Attention of one head, by matrix products and a softmax."""
+    """Compute attention of one head, by matrix products and a softmax."""
     q, k, v = (functional.linear(x, m) for m in net.matrix)
     return functional.softmax(q @ k.transpose(1, 2) * SCALE, -1) @ v
 
 
 def attend_fused(net: Unit, x: Tensor) -> Tensor:
-    """The same in torch's one operation."""
+    """Compute the same by torch's single operation."""
     return functional.scaled_dot_product_attention(*(functional.linear(x, m) for m in net.matrix))
 
 
 def attend_lxt(net: Unit, x: Tensor) -> Tensor:
-    """The same in LXT's operations."""
+    """Compute the same in LXT's operations."""
     q, k, v = (project(net, x, i) for i in range(3))
     scores = lxt.mul2(multiply(net, q, k.transpose(1, 2)), SCALE)
     return multiply(net, lxt.softmax(scores, -1), v)
 
 
 def gated(net: Unit, x: Tensor) -> Tensor:
-    """A gated MLP, as in Llama."""
+    """Compute a gated MLP, as in Llama."""
     return functional.silu(functional.linear(x, net.matrix[0])) * functional.linear(
         x, net.matrix[1]
     )
 
 
 def gated_lxt(net: Unit, x: Tensor) -> Tensor:
-    """The same in LXT's operations."""
+    """Compute the same in LXT's operations."""
     return lxt.mul2(identity(functional.silu, project(net, x, 0)), project(net, x, 1))
 
 
@@ -139,14 +139,14 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-def drawn(name: str, exact: bool) -> Drawn:
-    """A unit by name, and its input."""
+def build(name: str, exact: bool) -> ModelAndInput:
+    """Build a unit by name, and draw its input."""
     x = draw((3, TOKENS, WIDTH), torch.Generator().manual_seed(1))
     return Unit(OPERATIONS[name], exact).eval(), x
 
 
 BUILDERS = {
-    f"{name}, {kind}": partial(drawn, name, exact)
+    f"{name}, {kind}": partial(build, name, exact)
     for name in OPERATIONS
     for kind, exact in (("exact", True), ("as shipped", False))
 }

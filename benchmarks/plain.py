@@ -1,4 +1,4 @@
-"""Models written with torch alone, that the zoo's libraries do not have. All take a batch first."""
+"""Models in plain torch that the zoo's libraries do not have. All take the batch first."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ WORDS = 100  # of the vocabulary; word 0 pads
 
 
 class LastWord(nn.Module):
-    """A model that scores each word, asked for the last: (batch, scores)."""
+    """A model that scores each token, reduced to the scores of the last: (batch, scores)."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Texts and their masks, both (batch, length) -> scores (batch, scores)."""
+        """Map token ids and masks, both (batch, length), to scores (batch, scores)."""
         return self.model(input_ids=input_ids, attention_mask=attention_mask).logits[:, -1]
 
 
 class Recurrent(nn.Module):
-    """Words, a recurrent layer of torch, and a classifier on its last output."""
+    """An embedding, a recurrent layer of torch, and a classifier on its last output."""
 
     def __init__(self, kind: type[nn.RNNBase], *, batch_first: bool = True, **options: Any) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Recurrent(nn.Module):
         self.head = nn.Linear(64 if self.layer.bidirectional else 32, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Texts (batch, length) -> scores (batch, classes)."""
+        """Map token ids (batch, length) to scores (batch, classes)."""
         x = self.embedding(x)
         x = self.layer(x if self.batch_first else x.transpose(0, 1))[0]
         return self.head(x[:, -1] if self.batch_first else x[-1])
@@ -49,14 +49,14 @@ class Attention(nn.Module):
         self.head = nn.Linear(32, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Sequences (batch, length, 32) -> scores (batch, classes)."""
+        """Map sequences (batch, length, 32) to scores (batch, classes)."""
         y = x if self.batch_first else x.transpose(0, 1)
         y = y + self.attention(y, y, y)[0]
         return self.head(y.mean(1 if self.batch_first else 0))
 
 
 class Encoder(nn.Module):
-    """torch's own transformer encoder over words."""
+    """torch's transformer encoder over token ids."""
 
     def __init__(self, *, padded: bool = False, **options: Any) -> None:
         super().__init__()
@@ -67,13 +67,13 @@ class Encoder(nn.Module):
         self.head = nn.Linear(32, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Texts (batch, length) -> scores (batch, classes)."""
+        """Map token ids (batch, length) to scores (batch, classes)."""
         mask = x <= WORDS // 4 if self.padded else None  # low numbers stand for padding
         return self.head(self.encoder(self.embedding(x), src_key_padding_mask=mask).mean(1))
 
 
 class Translator(nn.Module):
-    """torch's own transformer: a decoder that looks at what an encoder made of the same vectors."""
+    """torch's transformer: a decoder that attends to the encoding of the same vectors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Translator(nn.Module):
         self.head = nn.Linear(32, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Sequences (batch, length, 32) -> scores (batch, classes)."""
+        """Map sequences (batch, length, 32) to scores (batch, classes)."""
         return self.head(self.transformer(x, x[:, :3]).mean(1))
 
 
@@ -95,14 +95,14 @@ class Packed(nn.Module):
         self.head = nn.Linear(32, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Texts (batch, length) -> scores (batch, classes)."""
+        """Map token ids (batch, length) to scores (batch, classes)."""
         lengths = (x > 0).sum(1).cpu()
         words = nn.utils.rnn.pack_padded_sequence(self.embedding(x), lengths, batch_first=True)
         return self.head(self.layer(words)[1][0][-1])
 
 
 class UNet(nn.Module):
-    """Down twice, up once by transposed convolution and once by interpolation, scores averaged."""
+    """Two downsamplings, a transposed convolution and an interpolation, averaged scores."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(8, CLASSES, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures (batch, 3, h, w) -> scores (batch, classes)."""
+        """Map pictures (batch, 3, h, w) to scores (batch, classes)."""
         wide = self.first(x)
         middle = self.second(F.max_pool2d(wide, 2))
         y = self.up(self.third(F.max_pool2d(middle, 2)))
@@ -122,12 +122,12 @@ class UNet(nn.Module):
 
 
 def block(channels: int, width: int) -> nn.Module:
-    """A convolution with BatchNorm and ReLU."""
+    """Build a convolution with BatchNorm and ReLU."""
     return nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU())
 
 
 class MessagePassing(nn.Module):
-    """Two rounds of messages along the edges of a ring with chords, then a mean over the nodes."""
+    """Two rounds of messages along the edges of a ring with chords, and a mean over nodes."""
 
     def __init__(self, *, scatter: bool, nodes: int = 12) -> None:
         super().__init__()
@@ -139,13 +139,13 @@ class MessagePassing(nn.Module):
         self.head = nn.Linear(16, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features of nodes (batch, nodes, 8) -> scores (batch, classes)."""
+        """Map features of nodes (batch, nodes, 8) to scores (batch, classes)."""
         for layer in self.layers:
             x = F.relu(self.gather(layer(x)))
         return self.head(x.mean(1))
 
     def gather(self, x: Tensor) -> Tensor:
-        """Each node's sum over its edges."""
+        """Sum over the edges of each node."""
         sent, zeros = x[:, self.source], torch.zeros_like(x)
         if self.scatter:
             return zeros.scatter_add(1, self.goal[None, :, None].expand_as(sent), sent)

@@ -1,12 +1,12 @@
-"""Comparing six methods beside the bare forward passes of all their curves: time.
+"""Compares the time of six methods' removal curves with that of their bare forward passes.
 
     python benchmarks/removal.py [data folder] --model mnist-cnn --digits 1000
 
 Six methods, most and least relevant first and one random order, 20 steps, fill zero. The bare
-passes run every digit at every step of every curve, in batches of the same sizes, as pictures that
-are there already; the comparison leaves out steps that change nothing. Half of the bare ones come
-before and half after each block of digits, so that a machine that is slower for a while is so for
-both. Files and intervals are not in it: they come once.
+passes run every digit at every step of every curve, in batches of the same sizes, on images that
+exist already; the comparison skips steps that change nothing. Half of the bare passes run before
+and half after each block of digits, so that a machine that is slower for a while is so for both.
+Files and intervals are left out: they are needed once.
 """
 
 import argparse

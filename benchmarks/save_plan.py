@@ -1,8 +1,8 @@
-"""Reads the model of a workload, and writes the plan that a recipe makes of it.
+"""Captures the model of a workload, and writes its plan by a recipe to a file.
 
     python benchmarks/save_plan.py WORKLOAD RECIPE FILE
 
-In a process of its own, what torch needs to read a model ends with that process.
+In a process of its own, so that the memory of torch.export ends with that process.
 """
 
 import sys
@@ -13,7 +13,7 @@ from workloads import WORKLOADS
 
 
 def main() -> None:
-    """As the command line says."""
+    """Write the plan that the command line names."""
     title, name, path = sys.argv[1:]
     (workload,) = [one for one in WORKLOADS if one.name == title]
     write_plan(*workload.build("cpu"), name, Path(path))

@@ -1,7 +1,6 @@
-"""Makes the methods of a workload, and times them in turn, round after round.
+"""Builds the methods of a workload, and times them in turn, round after round.
 
-On a device with memory of its own that is measured, too. Knows nothing of what the times are
-compared with.
+On a GPU it also measures memory. Must not know what the times are compared with.
 """
 
 import copy
@@ -27,10 +26,15 @@ HARDLY_MORE = 1.05
 
 @dataclass(frozen=True)
 class Settings:
-    """Of a run. rounds and seconds for each workload, whichever is less; 0 threads: torch's choice.
+    """Settings of a run.
 
-    quick    neither memory nor compiled methods      compiled  also where it takes minutes
-    device   of torch: "cpu" or "cuda"
+    Attributes:
+        rounds: Most rounds for a workload.
+        seconds: Most seconds for a workload.
+        threads: Threads of torch; 0 for its own choice.
+        quick: Skip memory and compiled methods.
+        compiled: Compile also where it takes minutes.
+        device: "cpu" or "cuda".
     """
 
     rounds: int
@@ -42,11 +46,15 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A method that was called before. size: samples at a time; first: seconds to make it.
+class PreparedMethod:
+    """A method that was called before.
 
-    memory   on a device with memory of its own: bytes that rise over what was held before it was
-             made, and tensors: over what was held before a call
+    Attributes:
+        call: The method.
+        size: Samples at a time; None for all.
+        first: Seconds to build it.
+        memory: On a GPU, peak bytes over what was allocated before it was built.
+        tensors: On a GPU, peak bytes over what was allocated before a call.
     """
 
     call: Method
@@ -56,13 +64,15 @@ class Ready:
     tensors: int | None = None
 
 
-# ---- making --------------------------------------------------------------------------------------
+# ---- preparing -----------------------------------------------------------------------------------
 
 
-def made(workload: Workload, settings: Settings) -> tuple[dict[str, Ready], dict[str, str]]:
-    """The methods that run, after they were called, and why the others do not."""
+def prepare_methods(
+    workload: Workload, settings: Settings
+) -> tuple[dict[str, PreparedMethod], dict[str, str]]:
+    """Build and call the methods; return those that run, and why the others do not."""
     model, x = workload.build(settings.device)
-    ready: dict[str, Ready] = {}
+    prepared: dict[str, PreparedMethod] = {}
     problems: dict[str, str] = {}
     for name in methods(workload):
         if name.endswith(COMPILED) and settings.quick:
@@ -71,18 +81,20 @@ def made(workload: Workload, settings: Settings) -> tuple[dict[str, Ready], dict
             problems[name] = "takes minutes to compile: --compiled"
             continue
         try:
-            ready[name] = prepared(workload, name, model, x, settings.device)
+            prepared[name] = prepare(workload, name, model, x, settings.device)
         except ModuleNotFoundError as error:
             problems[name] = f"not installed: {error.name}"
         except Exception as error:
             problems[name] = in_a_line(error)
-    return ready, problems
+    return prepared, problems
 
 
-def prepared(workload: Workload, name: str, model: nn.Module, x: Inputs, device: str) -> Ready:
-    """The method on a copy of the model, called twice or, in parts, at every size of a part.
+def prepare(
+    workload: Workload, name: str, model: nn.Module, x: Inputs, device: str
+) -> PreparedMethod:
+    """Build a method on a copy of the model, and call it twice or, in parts, for every size.
 
-    What is compiled is called once more, since on CUDA it is recorded at the second call.
+    Compiled methods are called once more, since CUDA graphs are recorded at the second call.
     """
     if name != FLOOR:
         model = copy.deepcopy(model)
@@ -92,15 +104,15 @@ def prepared(workload: Workload, name: str, model: nn.Module, x: Inputs, device:
     first = perf_counter() - start
     for _ in range(0 if workload.sizes else 2 + name.endswith(COMPILED)):
         method()
-    return Ready(method, size, first, *memory_risen(method, held, device, name))
+    return PreparedMethod(method, size, first, *memory_risen(method, held, device, name))
 
 
 def lowered(make: Maker, dtype: torch.dtype | None, device: str) -> Maker:
-    """The method under autocast, if there is a dtype for it."""
+    """Run a method under autocast, if there is a dtype for it."""
     if dtype is None:
         return make
 
-    def made(model: nn.Module, x: Inputs) -> Method:
+    def build(model: nn.Module, x: Inputs) -> Method:
         with torch.autocast(device, dtype):
             call = make(model, x)
 
@@ -110,27 +122,27 @@ def lowered(make: Maker, dtype: torch.dtype | None, device: str) -> Maker:
 
         return cast
 
-    return made
+    return build
 
 
 def best_size(workload: Workload, name: str, model: nn.Module, x: Inputs, device: str) -> int:
-    """Of the batches that the workload allows, the one that is explained in least time.
+    """Return the fastest of the workload's batch sizes.
 
-    A smaller one that takes hardly more needs less memory. They are timed in turn, since one after
-    another they would be compared at different times of the machine.
+    A smaller one that takes hardly longer is preferred, since it needs less memory. Sizes are timed
+    in turn: one after another, they would meet the machine at different speeds.
     """
     counts = {size: max(TRIED, size) for size in workload.sizes}
     calls = {size: methods(workload, size)[name](model, x[:n]) for size, n in counts.items()}
-    taken = [
+    times = [
         {size: seconds(calls[size], device)[0] / counts[size] for size in calls}
         for _ in range(TRIES)
     ]
-    usual = {size: median(once[size] for once in taken[1:]) for size in calls}
+    usual = {size: median(once[size] for once in times[1:]) for size in calls}
     return min(size for size in usual if usual[size] <= HARDLY_MORE * min(usual.values()))
 
 
 def in_a_line(error: Exception) -> str:
-    """Its type, and as much of its message as there is room for."""
+    """Return an error's type, and the start of its message."""
     message = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {message}"[:90]
 
@@ -139,19 +151,19 @@ def in_a_line(error: Exception) -> str:
 
 
 def seconds(call: Method, device: str) -> tuple[float, Tensor | None]:
-    """How long it takes, and what it gives, until the device has done with it."""
+    """Time a call until the device has finished; return the seconds and the result."""
     gc.collect()
     start = perf_counter()
-    found = call()
+    result = call()
     if device == "cuda":
         torch.cuda.synchronize()
-    return perf_counter() - start, found
+    return perf_counter() - start, result
 
 
 def memory_held(device: str, name: str) -> int:
-    """Bytes of the device that are held; 0 for what has no memory of its own.
+    """Return the allocated bytes of the device; 0 on a CPU.
 
-    What is recorded computes in memory that torch reserves for it and counts no tensors in.
+    For CUDA graphs, the reserved bytes: they compute in memory in which torch counts no tensors.
     """
     if device != "cuda":
         return 0
@@ -164,7 +176,7 @@ def memory_held(device: str, name: str) -> int:
 def memory_risen(
     call: Method, before: int, device: str, name: str
 ) -> tuple[int | None, int | None]:
-    """The most bytes of the device that one call holds: over what was held before, and over now."""
+    """Return the peak bytes of one call: over what was allocated before, and over now."""
     if device != "cuda":
         return None, None
     now = memory_held(device, name)
@@ -177,13 +189,13 @@ def memory_risen(
 
 
 def rounds(
-    ready: Mapping[str, Ready], settings: Settings
+    prepared: Mapping[str, PreparedMethod], settings: Settings
 ) -> tuple[dict[str, list[float]], dict[str, Tensor | None]]:
-    """Seconds of every call, a round for each place in the lists; and the last maps.
+    """Time every call, in lists with one entry per round; return the last maps, too.
 
-    Each round has an order of its own, since what ran before leaves caches and memory behind.
+    Each round has a new order, since every call leaves caches and memory behind.
     """
-    taken: dict[str, list[float]] = {name: [] for name in ready}
+    times: dict[str, list[float]] = {name: [] for name in prepared}
     maps: dict[str, Tensor | None] = {}
     order = Random(0)
     gc.collect()
@@ -192,8 +204,8 @@ def rounds(
     for count in tqdm(range(settings.rounds), leave=False, disable=None):
         if count >= FEWEST and perf_counter() - start > settings.seconds:
             break
-        for name, method in order.sample(list(ready.items()), len(ready)):
+        for name, method in order.sample(list(prepared.items()), len(prepared)):
             time, maps[name] = seconds(method.call, settings.device)
-            taken[name].append(time)
+            times[name].append(time)
     gc.unfreeze()
-    return taken, maps
+    return times, maps

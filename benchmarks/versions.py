@@ -5,11 +5,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def installed(packages: Iterable[str]) -> dict[str, str]:
-    """The version of each, or that it is not installed."""
-    found = {}
+    """Return the version of each package, or that it is not installed."""
+    versions = {}
     for package in packages:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions

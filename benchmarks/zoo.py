@@ -1,7 +1,7 @@
 """The architectures that coverage is measured on: name -> model and example input.
 
-Names are "library/architecture". No architecture is treated apart by name anywhere; what one needs
-to be small stands in its row.
+Names are "library/architecture". No architecture is special-cased by name anywhere; options that
+make it small are in its row.
 """
 
 import importlib
@@ -28,7 +28,7 @@ from torch import nn
 
 
 def vision(name: str, size: int = 64, **options: Any) -> Architecture:
-    """A classifier of torchvision."""
+    """Build a classifier of torchvision."""
 
     def make() -> nn.Module:
         from torchvision import models
@@ -39,7 +39,7 @@ def vision(name: str, size: int = 64, **options: Any) -> Architecture:
 
 
 def timm(name: str, size: int = 64, **options: Any) -> Architecture:
-    """A classifier of timm."""
+    """Build a classifier of timm."""
 
     def make() -> nn.Module:
         import timm
@@ -62,7 +62,7 @@ DECODER = LANGUAGE | {"num_key_value_heads": 2, "head_dim": 16, "use_cache": Fal
 
 
 def hf(name: str, inputs: Callable[[], Inputs], **options: Any) -> Architecture:
-    """A model of transformers; one that scores each word is asked for the last."""
+    """Build a model of transformers; one that scores each token is reduced to the last."""
 
     def make() -> nn.Module:
         library = importlib.import_module("transformers")
@@ -74,22 +74,22 @@ def hf(name: str, inputs: Callable[[], Inputs], **options: Any) -> Architecture:
 
 
 def encoder(name: str, *, segments: bool = False, **options: Any) -> Architecture:
-    """A language model of transformers that reads in both directions."""
+    """Build a bidirectional language model of transformers."""
     return hf(name, lambda: text(segments=segments), **LANGUAGE | options)
 
 
 def decoder(name: str, **options: Any) -> Architecture:
-    """A language model of transformers that reads forward."""
+    """Build a causal language model of transformers."""
     return hf(name, text, **DECODER | options)
 
 
 def image_encoder(name: str, **options: Any) -> Architecture:
-    """A picture classifier of transformers."""
+    """Build an image classifier of transformers."""
     return hf(name, lambda: {"pixel_values": picture(32)}, **SMALL | {"image_size": 32} | options)
 
 
 def plain(name: str, make: Callable[[], nn.Module], inputs: Callable[[], Inputs]) -> Architecture:
-    """A model written with torch alone."""
+    """Build a model in plain torch."""
     return Architecture(f"torch/{name}", make, inputs)
 
 
@@ -98,14 +98,14 @@ RELU = {"nonlinearity": "relu", "batch_first": False}
 
 
 def small_vit() -> nn.Module:
-    """Torchvision's vision transformer, three layers of it."""
+    """Build three layers of torchvision's vision transformer."""
     from torchvision.models import VisionTransformer
 
     return VisionTransformer(64, 16, 3, 4, 64, 128, num_classes=CLASSES)
 
 
 def small_maxvit() -> nn.Module:
-    """Torchvision's MaxViT, two blocks of it."""
+    """Build two blocks of torchvision's MaxViT."""
     from torchvision.models import MaxVit
 
     return MaxVit((64, 64), 32, 2, [32, 64], [1, 1], 32, 0.0, num_classes=CLASSES)

@@ -60,13 +60,13 @@ def test_methods_that_run_in_parts_give_the_relevance_of_the_whole_batch():
     few = replace(SMALL, targets={"epsilon": None}, peers=("Zennit epsilon",), all_classes=None)
     parts = replace(few, sizes=(2, 8))
     settings = timing.Settings(1, 0, 0, True, False)
-    ready, problems = timing.made(parts, settings)
+    prepared, problems = timing.prepare_methods(parts, settings)
     assert not problems
-    whole, _ = timing.made(few, settings)
+    whole, _ = timing.prepare_methods(few, settings)
     for name in ("gradient x input", "relprop epsilon", "Zennit epsilon"):
-        assert ready[name].size in (2, 8)
-        assert bench.distance(ready[name].call(), whole[name].call()) < 1e-5
-    assert "relprop epsilon-plus-flat, by map" in ready
+        assert prepared[name].size in (2, 8)
+        assert bench.distance(prepared[name].call(), whole[name].call()) < 1e-5
+    assert "relprop epsilon-plus-flat, by map" in prepared
 
 
 def test_memory_in_parts_is_compared_with_a_gradient_in_parts_of_the_same_size(monkeypatch):
@@ -111,10 +111,10 @@ def rewrite(kind):
 
 
 def test_classes_that_lxt_rewrites_are_rewritten_for_its_calls_alone():
-    before, after = lxt_rules.rewritten({Layer: rewrite})
+    before, after = lxt_rules.find_changes({Layer: rewrite})
     layer = Layer()
     assert layer.forward() == "as it was"
-    with pytest.raises(ZeroDivisionError), lxt_rules.put_on(before, after):
+    with pytest.raises(ZeroDivisionError), lxt_rules.changes_applied(before, after):
         1 / (layer.forward() != "rewritten")
     assert layer.forward() == "as it was"
     assert not hasattr(layer, "original_forward")
