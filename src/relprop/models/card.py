@@ -65,7 +65,17 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "ModelCard":
-        """Parse a card. Raises InputError for anything that `to_json` does not write."""
+        """Parse a card.
+
+        Args:
+            text: JSON text, as `to_json` writes it.
+
+        Returns:
+            The card.
+
+        Raises:
+            InputError: The text is not what `to_json` writes.
+        """
         try:
             record = json.loads(text)
         except (ValueError, RecursionError) as error:

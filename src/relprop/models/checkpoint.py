@@ -26,6 +26,9 @@ SHIPPED = Path(__file__).parent / "shipped"
 def shipped_models() -> tuple[str, ...]:
     """List the names of the models that come with the package.
 
+    Returns:
+        Names that `load_model` and `model_card` accept.
+
     Example:
         >>> from relprop.models import shipped_models
         >>> shipped_models()

@@ -68,6 +68,9 @@ class Recipe:
                 needs `low` and `high`, the bounds of the input: numbers, or tensors that
                 broadcast to a sample.
 
+        Returns:
+            The recipe.
+
         Raises:
             InputError: An unknown name or parameter, or a parameter out of range.
 
@@ -113,6 +116,9 @@ class Recipe:
     def to_toml(self) -> str:
         """Write the recipe as TOML, without loss.
 
+        Returns:
+            Text that `from_toml` reads.
+
         Raises:
             InputError: The recipe has a rule made by `relprop.rule`, which is code.
         """
@@ -120,6 +126,9 @@ class Recipe:
 
     def to_json(self) -> str:
         """Write the recipe as JSON, without loss.
+
+        Returns:
+            Text that `from_json` reads.
 
         Raises:
             InputError: The recipe has a rule made by `relprop.rule`, which is code.
@@ -129,6 +138,12 @@ class Recipe:
     @classmethod
     def from_toml(cls, text: str) -> "Recipe":
         """Read a recipe from TOML, written by `to_toml` or by hand.
+
+        Args:
+            text: The TOML text.
+
+        Returns:
+            The recipe.
 
         Raises:
             InputError: The text is not a recipe.
@@ -149,6 +164,12 @@ class Recipe:
     def from_json(cls, text: str) -> "Recipe":
         """Read a recipe from JSON, written by `to_json` or by hand.
 
+        Args:
+            text: The JSON text.
+
+        Returns:
+            The recipe.
+
         Raises:
             InputError: The text is not a recipe.
         """
@@ -159,7 +180,11 @@ class Recipe:
         return serialize.RecipeFields(self.name, self.rows, self.automatic)
 
     def resolved(self, kinds: Container[Kind]) -> "Recipe":
-        """Return the recipe for a model that has these kinds of operations: "auto" chooses."""
+        """Return the recipe for a model: "auto" chooses a preset, any other stays as it is.
+
+        Args:
+            kinds: The kinds of operations that the model has.
+        """
         if not self.automatic:
             return self
         name, why = choose_preset(kinds)

@@ -108,7 +108,14 @@ class Selector:
         return any(glob is not None for glob in (self.name, self.type, self.operation))
 
     def matches(self, location: Location) -> bool:
-        """Tell whether an operation at this location is selected."""
+        """Tell whether an operation is selected.
+
+        Args:
+            location: Where the operation is in its model.
+
+        Returns:
+            Whether it meets all conditions.
+        """
         return (
             (self.name is None or fnmatchcase(location.module, self.name))
             and (self.type is None or fnmatchcase(location.type, self.type))

@@ -157,9 +157,23 @@ def removal_curves(
 ) -> Mapping[str, MethodCurves]:
     """Remove units in all three orders, for several methods on the same samples.
 
-    `methods` maps the name of each method to its relevance, a tensor or a function. All other
-    arguments are those of `removal_curve`. The random order is the same for all methods, and the
-    model runs on original and on randomly removed samples only once.
+    The random order is the same for all methods, and the model runs on original and on randomly
+    removed samples only once. See `removal_curve` for what each argument may be.
+
+    Args:
+        model: Maps a batch to scores, (n, c).
+        x: Samples, (n, *features), or a mapping of keyword inputs.
+        methods: Name of each method -> its relevance, a tensor or a function.
+        target: The class whose score is followed; None for the predicted one.
+        fill: What replaces removed entries.
+        steps: Number of steps, or shares or counts of units.
+        spacing: Of a number of steps: "linear" or "log".
+        score: The score, by name or a function.
+        units: What is removed together.
+        remove_from: Name of the input to remove from, if `x` is a mapping.
+        batch_size: Most samples in a forward pass.
+        seed: Random seed of the random order, of ties, and of random fills.
+        progress: True shows on stderr how far it is.
 
     Returns:
         Name of a method -> its curves.

@@ -59,9 +59,14 @@ class Units:
         return sums.scatter_add_(1, index.where(index >= 0, d), values)[:, :d]
 
     def expand(self, values: Tensor, outside: int) -> Tensor:
-        """Give each entry the value of its unit: from (n, d) to (n, *sizes).
+        """Give each entry the value of its unit.
 
-        Entries in no unit get `outside`.
+        Args:
+            values: One value per unit, (n, d).
+            outside: The value of entries that are in no unit.
+
+        Returns:
+            One value per entry, (n, *sizes).
 
         Example:
             >>> units = grouped(torch.tensor([[0, 1, 1, -1]]))
