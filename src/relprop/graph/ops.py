@@ -16,21 +16,23 @@ from .ir import Node, Ref
 # How to add an operation. A graph names operations as torch.ops.aten does, without the overload;
 # an operation that stands in no table here is refused before anything is computed.
 #
-# 1. Put its name into `_BY_OPERATION`, under the record that is true of it. That alone makes
-#    explanations right. If what is true depends on the arguments, put it under the record that is
-#    true whatever they are, and add a function to `_BY_ARGUMENTS` that gives the exact record.
+# 1. Put its name into `_BY_OPERATION`, under the record that is true of it. If what is true depends
+#    on the arguments, put it under the record that is true whatever they are, and add a function to
+#    `_BY_ARGUMENTS` that gives the exact record. Add a sample call to tests/graph/test_ops.py,
+#    which holds the record to what torch computes.
 # 2. If one of these applies, add it there as well:
-#    - SHAPES_ONLY, FIRST_BY_VALUE, FACTORS, FIRST_ONLY below: which arguments count;
-#    - capture/batch_axes.py: it may change the order of samples in a batch;
-#    - capture/eval_mode.py: it draws random numbers.
-# 3. These tables save time or memory, or let more options apply. Leaving it out is never wrong:
-#    - prune_rules.py: skip positions that the output does not depend on;
-#    - program/vjps.py: a VJP by hand, cheaper than autograd's; program/normalisation.py: a
-#      normalisation with its statistics held constant;
-#    - capture/functionalize.py: in-place forms that are renamed without a second trace;
-#    - observe/channels.py: where channels are, for `only=` by index.
+#    - which arguments count: SHAPES_ONLY, FIRST_BY_VALUE, FACTORS and FIRST_ONLY below;
+#    - of kind "normalisation" or "recurrent": how it runs, in program/normalisation.py or
+#      rules/recurrent.py;
+#    - it may change the order of samples in a batch: capture/batch_axes.py;
+#    - it draws random numbers: capture/eval_mode.py.
+# 3. These tables save time or memory, or let more options apply. Explanations are right without:
+#    - graph/prune_rules.py: leave out positions that the output does not depend on;
+#    - program/vjps.py: a VJP by hand, cheaper than autograd's;
+#    - capture/functionalize.py: in-place forms that are renamed without tracing the model again;
+#    - observe/channels.py: where its channels are, for channels by index in a condition.
 #
-# The tables stay where their code is, since VJPs and rules belong to later stages than the graph.
+# Tables stay where their code is, since VJPs and rules belong to later stages than the graph.
 # tests/graph/test_operation_tables.py holds all of them to each other and to torch.
 
 Kind = Literal[
