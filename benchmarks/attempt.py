@@ -217,8 +217,8 @@ def try_relprop(explainer: relprop.Explainer, inputs: Inputs) -> Outcome:
 
 def speed(explainer: relprop.Explainer, inputs: Inputs) -> float:
     """Measure the median ratio of relprop's time to that of gradient x input, in turn."""
-    floor = gradient_times_input(copy.deepcopy(explainer.model), inputs)
-    ratios = [seconds(lambda: explainer(inputs)) / seconds(floor) for _ in range(1 + ROUNDS)]
+    baseline = gradient_times_input(copy.deepcopy(explainer.model), inputs)
+    ratios = [seconds(lambda: explainer(inputs)) / seconds(baseline) for _ in range(1 + ROUNDS)]
     return statistics.median(ratios[1:])
 
 

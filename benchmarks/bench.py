@@ -23,7 +23,7 @@ from pathlib import Path
 import click
 import torch
 from bench_page import Row, Run, line, machine, page
-from methods import ALL, COMPILED, FLOOR, ONE, methods
+from methods import ALL, COMPILED, BASELINE, ONE, methods
 from timing import FEWEST, PreparedMethod, Settings, prepare_methods, rounds
 from torch import Tensor
 from workloads import DEVICES, WORKLOADS, Workload
@@ -110,7 +110,7 @@ def timed(
     maps: Mapping[str, Tensor | None],
 ) -> Row:
     """Build the row of a method that ran."""
-    by_round, method = ratios(times, name, FLOOR), prepared[name]
+    by_round, method = ratios(times, name, BASELINE), prepared[name]
     recipe, differs = compared(name, maps) or ("", None)
     own = method.memory is not None and name.startswith("relprop")
     return Row(
@@ -118,8 +118,8 @@ def timed(
         *(statistics.median(by_round), min(by_round), max(by_round), len(by_round)),
         size=method.size,
         ones=statistics.median(ratios(times, name, ONE)) if name == ALL and ONE in times else None,
-        memory=share(method.memory, prepared[FLOOR].memory),
-        tensors=share(method.tensors, prepared[FLOOR].tensors),
+        memory=share(method.memory, prepared[BASELINE].memory),
+        tensors=share(method.tensors, prepared[BASELINE].tensors),
         first=method.first if own or name.endswith(COMPILED) else None,
         recipe=recipe,
         differs=differs,
@@ -138,17 +138,17 @@ def with_memory(workload: Workload, rows: Mapping[str, Row], settings: Settings)
     """
     sizes = {name: row.size for name, row in rows.items() if not row.problem}
     needed = {name: fresh(workload, name, size, settings.threads) for name, size in sizes.items()}
-    floors = {
-        size: needed[FLOOR]
-        if size == sizes[FLOOR]
-        else fresh(workload, FLOOR, size, settings.threads)
+    baselines = {
+        size: needed[BASELINE]
+        if size == sizes[BASELINE]
+        else fresh(workload, BASELINE, size, settings.threads)
         for size in set(sizes.values())
     }
     return dict(rows) | {
         name: replace(
             rows[name],
-            memory=share(needed[name].get("resident"), of_processes(floors[size])),
-            tensors=share(needed[name].get("tensors"), floors[size].get("tensors")),
+            memory=share(needed[name].get("resident"), of_processes(baselines[size])),
+            tensors=share(needed[name].get("tensors"), baselines[size].get("tensors")),
             first=rows[name].first
             or (needed[name].get("first") if name.startswith("relprop") else None),
         )
@@ -156,9 +156,9 @@ def with_memory(workload: Workload, rows: Mapping[str, Row], settings: Settings)
     }
 
 
-def of_processes(floor: Mapping[str, float | None]) -> float | None:
+def of_processes(baseline: Mapping[str, float | None]) -> float | None:
     """Return by how much gradient x input's process grew; None if it is too little to tell."""
-    resident = floor.get("resident") or 0
+    resident = baseline.get("resident") or 0
     return resident if resident >= LEAST else None
 
 

@@ -20,10 +20,10 @@ from workloads import BOX, Workload, recipe
 
 import relprop
 
-FLOOR = "gradient x input"
+BASELINE = "gradient x input"
 FORWARD = "forward only"
 CHANNELS_LAST = "gradient x input, channels last"
-BARE = (FLOOR, CHANNELS_LAST, FORWARD)
+BARE = (BASELINE, CHANNELS_LAST, FORWARD)
 COMPILED = ", compiled"
 SAVED = ", saved plan"
 ALL = "relprop epsilon-plus-flat, all 10 classes"
@@ -174,7 +174,7 @@ def methods(
         size: Samples at a time, for a workload that is explained in parts.
         plan: File with the plan by the first recipe, for the method that loads it.
     """
-    others: dict[str, Maker] = {FLOOR: gradient_times_input, FORWARD: forward_only}
+    others: dict[str, Maker] = {BASELINE: gradient_times_input, FORWARD: forward_only}
     others |= {CHANNELS_LAST: channels_last} if workload.convolves else {}
     others |= {name: make for name, make in peers(workload).items() if workload.has(name)}
     if size is not None:

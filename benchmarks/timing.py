@@ -13,14 +13,14 @@ from time import perf_counter
 
 import torch
 from architecture import Inputs
-from methods import COMPILED, FLOOR, Maker, Method, methods
+from methods import COMPILED, BASELINE, Maker, Method, methods
 from torch import Tensor, nn
 from tqdm import tqdm
 from workloads import Workload
 
 FEWEST = 3  # rounds, however long they take
 TRIED = 1000  # samples, to find the best size of a batch
-TRIES = 6  # of which the first, which makes what is kept for good, does not count
+TRIES = 6  # the first, which fills caches, does not count
 HARDLY_MORE = 1.05
 
 
@@ -96,7 +96,7 @@ def prepare(
 
     Compiled methods are called once more, since CUDA graphs are recorded at the second call.
     """
-    if name != FLOOR:
+    if name != BASELINE:
         model = copy.deepcopy(model)
     size = best_size(workload, name, model, x, device) if workload.sizes else None
     held, start = memory_held(device, name), perf_counter()
