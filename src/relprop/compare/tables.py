@@ -5,18 +5,18 @@ Takes a Comparison. Gives text.
 
 from textwrap import wrap
 
+from ..demo.formatting import EMPTY_GROUP
 from ..evaluate import PairedTest
 from ..evaluate.statistics.classification import ClassificationSummary, MarginStatistics
 from .results import Comparison, MethodResult, ModelFillResult
 
-WIDTH = 80
-EMPTY_GROUP = "\N{EN DASH}"
+_WIDTH = 80
 
 
 def tables(comparison: Comparison) -> str:
     """Write two tables for each model and fill: areas, and error rates and margins at each q."""
     data = (f"{data.used:,} of {data.available:,}: {data.source}." for data in comparison.data)
-    lines = wrap(f"{' '.join(data)} Intervals are at {comparison.confidence:.0%}.", WIDTH)
+    lines = wrap(f"{' '.join(data)} Intervals are at {comparison.confidence:.0%}.", _WIDTH)
     for result in comparison.results:
         lines += ["", *_areas(result, comparison.settings["score"])]
         for index, q in enumerate(comparison.q):

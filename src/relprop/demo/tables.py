@@ -10,14 +10,14 @@ from . import formatting
 from .rule_table import MAIN_RECIPE
 from .run import DemoResult
 
-WIDTH = 80
+_WIDTH = 80
 
 
 def short_table(demo: DemoResult) -> str:
     """Write a line for each recipe and control, and the main comparison."""
     table, used = demo.table, len(demo.digits.labels)
     lines = [
-        *wrap(f"{demo.settings.model} on {used:,} digits: {demo.digits.source}.", WIDTH),
+        *wrap(f"{demo.settings.model} on {used:,} digits: {demo.digits.source}.", _WIDTH),
         f"Error rate after {table.removed_pixels} of {table.pixels} pixels (q = {table.q:g}) are "
         "removed, with 95% intervals:",
         "",

@@ -18,7 +18,7 @@ from ...errors import InputError
 Spacing = Literal["linear", "log"]
 Steps = int | Sequence[int] | Sequence[float]
 
-ALLOWED = "a number of steps, or rising shares such as (0.1, 0.2), or rising counts such as (1, 2)"
+_ALLOWED = "a number of steps, or rising shares such as (0.1, 0.2), or rising counts such as (1, 2)"
 
 
 def removal_counts(steps: Steps, units: Tensor, spacing: Spacing = "linear") -> Tensor:
@@ -111,7 +111,7 @@ def _listed(steps: Sequence[int] | Sequence[float], d: Tensor, fewest: int) -> T
     values = list(steps) if isinstance(steps, Sequence) and not isinstance(steps, str) else []
     whole = all(isinstance(value, Integral) and not isinstance(value, bool) for value in values)
     if not values or not (whole or all(isinstance(value, float) for value in values)):
-        raise InputError(f"steps={steps!r}", ALLOWED, "write steps=20")
+        raise InputError(f"steps={steps!r}", _ALLOWED, "write steps=20")
     listed = torch.tensor(values, dtype=torch.float64, device=d.device)
     counts = listed.expand(len(d), -1) if whole else (listed * d).round()
     apart = bool((counts.diff(dim=1, prepend=torch.zeros_like(counts[:, :1])) >= 1).all())
