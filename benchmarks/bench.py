@@ -23,7 +23,7 @@ from pathlib import Path
 import click
 import torch
 from bench_page import Row, Run, line, machine, page
-from methods import ALL, COMPILED, BASELINE, ONE, methods
+from methods import ALL, BASELINE, COMPILED, ONE, methods
 from timing import FEWEST, PreparedMethod, Settings, prepare_methods, rounds
 from torch import Tensor
 from workloads import DEVICES, WORKLOADS, Workload

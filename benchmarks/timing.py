@@ -13,7 +13,7 @@ from time import perf_counter
 
 import torch
 from architecture import Inputs
-from methods import COMPILED, BASELINE, Maker, Method, methods
+from methods import BASELINE, COMPILED, Maker, Method, methods
 from torch import Tensor, nn
 from tqdm import tqdm
 from workloads import Workload
