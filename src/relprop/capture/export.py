@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import CaptureError, first_line
+from ..errors import CaptureError, RelpropError, first_line
 from ..graph.inputs import Inputs
 from ..graph.ir import Graph
 from ..support import torch_private
@@ -52,7 +52,7 @@ def export_graph(
                 program = _export_one_batch(traced)
             else:
                 program = functionalize(export_any_batch(traced))
-        except CaptureError:
+        except RelpropError:
             raise
         except Exception as error:
             raise _failure(error, model, inputs) from error

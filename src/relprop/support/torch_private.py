@@ -34,17 +34,14 @@ _HOMES = {
     "maybe_mark_dynamic": "torch._dynamo",
     "patch": "torch._functorch.config",
     "tree_leaves": "torch.utils._pytree",
+    "tree_map_only": "torch.utils._pytree",
 }
 # Operations of torch.ops.aten that backward passes call; exported graphs hold others.
 _OPERATIONS = (
-    "avg_pool2d_backward.default",
-    "convolution_backward.default",
-    "max_pool2d_with_indices.default",
-    "max_pool2d_with_indices_backward.default",
-    "max_pool2d_with_indices_backward.grad_input",
-    "select_backward.default",
-    "slice_backward.default",
-    "threshold_backward.grad_input",
+    *("avg_pool2d_backward.default", "convolution_backward.default"),
+    *("max_pool2d_with_indices.default", "max_pool2d_with_indices_backward.default"),
+    *("max_pool2d_with_indices_backward.grad_input", "threshold_backward.grad_input"),
+    *("select_backward.default", "slice_backward.default"),
 )
 
 
@@ -102,8 +99,13 @@ def dispatch_mode() -> type[Any]:
 
 def tree_leaves(value: Any) -> list[Any]:
     """List what nested tuples, lists and dicts hold."""
-    leaves: list[Any] = _private("tree_leaves")(value)
+    leaves: list[Any] = torch.utils._pytree.tree_leaves(value)
     return leaves
+
+
+def map_tensors(function: Callable[[Tensor], Any], value: Any) -> Any:
+    """Apply a function to each tensor in nested tuples, lists and dicts."""
+    return torch.utils._pytree.tree_map_only(Tensor, function, value)
 
 
 # ---- torch.export --------------------------------------------------------------------------

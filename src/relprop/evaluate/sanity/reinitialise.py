@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from ...support.torch_private import own_buffers, own_parameters
+
 RESET, NORMAL = "reset_parameters", "normal"
 
 
@@ -34,7 +36,7 @@ class ParameterisedLayer:
     @property
     def state(self) -> dict[str, Tensor]:
         """Its own parameters and buffers, by name."""
-        own = {**self.module._parameters, **self.module._buffers}
+        own = {**own_parameters(self.module), **own_buffers(self.module)}
         return {name: value for name, value in own.items() if value is not None}
 
 
