@@ -1,0 +1,110 @@
+"""Where is a module tested? In tests/<folder>/test_<module>.py, or where a table here says."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import relprop
+
+TESTS = Path(__file__).parents[1]
+PACKAGE = Path(relprop.__file__).parent
+BENCHMARKS = TESTS.parent / "benchmarks"
+
+# Folders that mirror no folder of the package.
+OTHERS = ("helpers", "whole_package", "benchmarks")
+
+# Test files of something that is no module of the package: of all tables of operations.
+OF_NO_MODULE = ("graph/test_operation_tables.py",)
+
+# Modules without a test file of their name, by the file that tests them.
+ALSO_TESTED_IN = {
+    "capture/test_model.py": ["program/diagnosis"],
+    "compare/test_run.py": ["compare/curve_tensors", "compare/results", "compare/settings"],
+    "data/test_load.py": ["data/families"],
+    "demo/test_output.py": ["demo/run"],
+    "evaluate/fills/test_from_data.py": ["evaluate/images"],
+    "evaluate/removal/test_curves.py": [
+        "evaluate/removal/removed_inputs",
+        "evaluate/removal/score_curve",
+    ],
+    "evaluate/removal/test_units.py": [
+        "evaluate/removal/unit_order",
+        "evaluate/removal/unit_relevance",
+    ],
+    "evaluate/sanity/test_parameter_randomisation.py": [
+        "evaluate/sanity/call_method",
+        "evaluate/sanity/reinitialise",
+    ],
+    "explanation/test_explainer.py": ["explanation/build", "explanation/program_cache"],
+    "explanation/test_notebook.py": ["support/heatmap"],
+    "models/test_train.py": ["models/training"],
+    "observe/test_ledger.py": ["observe/ledger_plot", "program/observer"],
+    "program/test_liveness.py": ["program/lowering", "program/program"],
+    "program/test_weight_cache.py": ["rules/weights"],
+    "rules/test_linear.py": [
+        "program/lower_layers",
+        "rules/backward",
+        "rules/box",
+        "rules/derived_sums",
+        "rules/signed_sums",
+    ],
+    "rules/test_nonlinear.py": ["rules/autodiff"],
+    "rules/test_registry.py": ["rules/layer"],
+    "whole_package/test_bad_input.py": ["explanation/options"],
+    "whole_package/test_cuda.py": ["program/cuda_graph"],
+}
+TESTED_IN = {module: file for file, listed in ALSO_TESTED_IN.items() for module in listed}
+
+
+def modules() -> list[str]:
+    """List modules of the package, as paths, that define public functions or classes."""
+    return sorted(
+        str(path.relative_to(PACKAGE).with_suffix(""))
+        for path in PACKAGE.rglob("*.py")
+        if path.stem not in ("__init__", "__main__") and defines_public_names(path)
+    )
+
+
+def defines_public_names(path: Path) -> bool:
+    return any(
+        isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+        for node in ast.parse(path.read_text()).body
+    )
+
+
+def own_test_file(module: str) -> Path:
+    folder, _, name = module.rpartition("/")
+    return TESTS / folder / f"test_{name}.py"
+
+
+TEST_FILES = [
+    path.relative_to(TESTS)
+    for path in sorted(TESTS.rglob("test_*.py"))
+    if path.relative_to(TESTS).parts[0] not in OTHERS
+    and str(path.relative_to(TESTS)) not in OF_NO_MODULE
+]
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=str)
+def test_a_test_file_is_named_after_the_module_that_it_tests(path):
+    module = PACKAGE / path.parent / path.name.removeprefix("test_")
+    assert module.exists(), f"{path} tests no module: there is no {module}"
+
+
+def test_files_for_benchmarks_are_named_after_their_modules():
+    for path in (TESTS / "benchmarks").glob("test_*.py"):
+        assert (BENCHMARKS / path.name.removeprefix("test_")).exists(), path
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_has_a_test_file(module):
+    if module in TESTED_IN:
+        assert not own_test_file(module).exists(), f"take {module} out of ALSO_TESTED_IN"
+    else:
+        assert own_test_file(module).exists(), f"add tests, or name {module} in ALSO_TESTED_IN"
+
+
+def test_the_table_names_modules_and_files_that_exist():
+    assert set(TESTED_IN) <= set(modules())
+    assert [file for file in ALSO_TESTED_IN if not (TESTS / file).exists()] == []
