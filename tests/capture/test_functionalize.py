@@ -1,4 +1,4 @@
-"""Programs made functional by renaming: the same graph that torch's own way gives."""
+"""In-place operations are renamed: the graph is the one that run_decompositions gives."""
 
 from dataclasses import fields
 from typing import Any
@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 from zoo import ZOO
 
-from relprop.capture import functionalize as functional_file
+from relprop.capture import functionalize as functionalize_module
 from relprop.capture.bound_model import BoundModel
 from relprop.capture.export import export_any_batch
 from relprop.capture.from_export import graph_from_export
@@ -69,7 +69,7 @@ def exported(model, x) -> torch.export.ExportedProgram:
 
 
 def with_names(value: Any, names) -> Any:
-    """Arguments with the names of values translated."""
+    """Translate the names of values in arguments."""
     if isinstance(value, Ref):
         return Ref(names.get(value.name, value.name))
     if isinstance(value, (list, tuple)):
@@ -80,7 +80,7 @@ def with_names(value: Any, names) -> Any:
 
 
 def assert_same(graph: Graph, expected: Graph) -> None:
-    """The same records in the same order, but for the names of values."""
+    """Compare nodes in order, whatever their values are called."""
     assert len(graph.nodes) == len(expected.nodes)
     names = {a.name: b.name for a, b in zip(graph.nodes, expected.nodes, strict=True)}
     for node, other in zip(graph.nodes, expected.nodes, strict=True):
@@ -94,13 +94,13 @@ def assert_same(graph: Graph, expected: Graph) -> None:
 
 
 def compare(model, x) -> None:
-    """What is read of both, and what both give."""
+    """Compare the graphs of both ways, and their outputs."""
     program, inputs = exported(model, x), check_inputs(model, x, None)
     expected = graph_from_export(program.run_decompositions({}), model, inputs, any_batch=True)
     assert can_rename(program.graph)
-    made = functionalize(program)
-    assert made is program
-    graph = graph_from_export(made, model, inputs, any_batch=True)
+    renamed = functionalize(program)
+    assert renamed is program
+    graph = graph_from_export(renamed, model, inputs, any_batch=True)
     assert_same(graph, expected)
     state = current_state(model, graph)
     assert graph.run(inputs.tensors, state).equal(expected.run(inputs.tensors, state))
@@ -217,7 +217,7 @@ def shares_memory(name: str) -> bool:
     return places[-1] in places[:-1]
 
 
-@pytest.mark.parametrize("name", sorted(functional_file._NEW_MEMORY))
+@pytest.mark.parametrize("name", sorted(functionalize_module._NEW_MEMORY))
 def test_an_operation_of_its_own_memory_has_it(name):
     assert not shares_memory(name)
     assert shares_memory("dropout")
