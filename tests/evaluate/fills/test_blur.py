@@ -7,7 +7,7 @@ from relprop.evaluate import blur
 
 
 def test_blur_is_a_gaussian_mean_of_the_picture():
-    """Against two loops over an impulse, and a flat picture that stays as it is."""
+    """Against two loops over an impulse, and a flat image that stays as it is."""
     x = torch.zeros(1, 1, 21, 21).double()
     x[0, 0, 10, 10] = 1.0
     got = values(blur(1.5), x)[0, 0]

@@ -254,7 +254,7 @@ def test_the_seed_decides_all_that_is_drawn(fill):
 
 
 def test_noise_is_the_same_at_every_step():
-    """So that a curve is of one picture with more and more of it gone."""
+    """So that a curve is of one image with more and more of it gone."""
     model, x = weighted(1, 5, 5)
     x, order, seen = torch.ones_like(x), torch.arange(25).repeat(5, 1), []
     hook = model.register_forward_hook(lambda m, args, out: seen.append(args[0]))

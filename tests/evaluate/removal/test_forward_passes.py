@@ -1,6 +1,6 @@
 """The model is run where an input differs from the one of the step before, and the curve is whole.
 
-The slow twin runs every sample by itself at every step, with what is gone found by loops.
+The reference runs every sample by itself at every step, and finds removed entries by loops.
 """
 
 import pytest
@@ -78,7 +78,7 @@ def test_what_may_differ_at_every_step_is_run_at_every_step(fill):
     assert sum(runs) == len(IDS) * (1 + 2)
 
 
-# ---- the slow twin ---------------------------------------------------------------------
+# ---- the reference ---------------------------------------------------------------------
 
 
 def outputs(model, inputs, got, order, index, change):
@@ -113,7 +113,7 @@ def assert_whole(got, expected):
 
 
 class Bent(nn.Module):
-    """Not linear, and of pictures."""
+    """Not linear, and of images."""
 
     def __init__(self):
         super().__init__()
@@ -126,10 +126,10 @@ class Bent(nn.Module):
 
 GEN = torch.Generator().manual_seed(5)
 # 0 and 1 in most places, so that these and their means are often there already
-PICTURES = torch.randint(-1, 2, (5, 2, 6, 6), generator=GEN).clamp(min=0).double()
+IMAGES = torch.randint(-1, 2, (5, 2, 6, 6), generator=GEN).clamp(min=0).double()
 CENTRE = torch.full((5, 1, 6, 6), -1)
 CENTRE[0, 0, 1:5, 1:5] = torch.arange(16).reshape(4, 4)
-CENTRE[1:, 0] = torch.arange(36).reshape(6, 6) // 2  # 16 units of the first picture, 18 of others
+CENTRE[1:, 0] = torch.arange(36).reshape(6, 6) // 2  # 16 units of the first image, 18 of others
 RAGGED = grouped(CENTRE)
 
 
@@ -140,7 +140,7 @@ def tally(x, gone, generator):
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
 @pytest.mark.parametrize("fill", [0, 1.0, "marginal", "tally"])
-@pytest.mark.parametrize("units", [pixels(PICTURES), patches(4)(PICTURES), RAGGED])
+@pytest.mark.parametrize("units", [pixels(IMAGES), patches(4)(IMAGES), RAGGED])
 @pytest.mark.parametrize(
     "steps",
     [{"steps": 4}, {"steps": 4, "spacing": "log"}, {"steps": (1, 3)}, {"steps": (0.3, 0.6, 1.0)}],
@@ -155,20 +155,20 @@ def test_the_curve_is_that_of_every_step(steps, units, fill, batch_size):
     order = order_of(units)
     given = counted if fill == "tally" else replacing(fill)
     settings = {"order": order, "units": units, "fill": given, "batch_size": batch_size, **steps}
-    got = removal_curve(Bent().eval(), PICTURES, None, **settings)
+    got = removal_curve(Bent().eval(), IMAGES, None, **settings)
     assert len(calls) == (got.scores.shape[1] - 1 if fill == "tally" else 0)
 
     def change(gone):
-        values = tally(PICTURES, gone, None) if fill == "tally" else torch.as_tensor(given)
-        return {"x": torch.where(gone, values, PICTURES)}
+        values = tally(IMAGES, gone, None) if fill == "tally" else torch.as_tensor(given)
+        return {"x": torch.where(gone, values, IMAGES)}
 
-    index = units.index.expand(5, 1, 6, 6).expand_as(PICTURES)
-    assert_whole(got, outputs(Bent(), {"x": PICTURES}, got, order, index, change))
+    index = units.index.expand(5, 1, 6, 6).expand_as(IMAGES)
+    assert_whole(got, outputs(Bent(), {"x": IMAGES}, got, order, index, change))
 
 
 def replacing(fill):
-    """What is removed becomes a number, or what the next picture has there."""
-    return PICTURES.roll(1, 0) if fill == "marginal" else fill
+    """What is removed becomes a number, or what the next image has there."""
+    return IMAGES.roll(1, 0) if fill == "marginal" else fill
 
 
 def order_of(units: Units):

@@ -11,7 +11,7 @@ from relprop.evaluate import removal_curve, superpixels
 
 
 def corners():
-    """Two pictures with a bright square in one corner, which SLIC finds."""
+    """Two images with a bright square in one corner, which SLIC finds."""
     x = torch.zeros(2, 1, 8, 8)
     x[0, :, 2:, 3:] = 1.0
     x[1, :, :5, :5] = 1.0
@@ -19,13 +19,13 @@ def corners():
 
 
 def test_superpixels_follow_what_each_picture_shows():
-    """No unit crosses the square's edge, and the pictures differ in how many they have."""
+    """No unit crosses the square's edge, and the images differ in how many they have."""
     x = corners()
     got = superpixels(4)(x)
     assert got.count.tolist() == [2, 4]
-    for index, picture in zip(got.index, x, strict=True):
+    for index, image in zip(got.index, x, strict=True):
         for unit in range(int(index.max()) + 1):
-            assert len(picture[index == unit].unique()) == 1
+            assert len(image[index == unit].unique()) == 1
 
 
 def test_a_superpixel_is_removed_as_one():

@@ -18,14 +18,14 @@ from relprop.evaluate import (
     tokens,
 )
 
-PICTURES = torch.zeros(2, 3, 3, 4)  # two of three channels, 3 x 4
+IMAGES = torch.zeros(2, 3, 3, 4)  # two of three channels, 3 x 4
 
 
 # ---- maps ------------------------------------------------------------------------------
 
 
 def test_a_pixel_has_all_its_channels():
-    got = pixels(PICTURES)
+    got = pixels(IMAGES)
     assert got.index.tolist() == [[[[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]]]
     assert got.count.tolist() == [12]
 
@@ -72,7 +72,7 @@ def test_samples_may_have_units_of_their_own():
 @pytest.mark.parametrize("shape", [(2, 3, 4), (2, 1, 3, 4), (2, 12)])
 def test_relevance_may_come_without_channels_or_for_each_unit(shape):
     relevance = torch.randn(2, 12, generator=torch.Generator().manual_seed(0)).double()
-    got = pixels(PICTURES).aggregate(relevance.reshape(shape), PICTURES)
+    got = pixels(IMAGES).aggregate(relevance.reshape(shape), IMAGES)
     torch.testing.assert_close(got, relevance)
 
 

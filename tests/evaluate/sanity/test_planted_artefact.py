@@ -32,7 +32,7 @@ def with_bar(x, which):
 
 
 def trained(x, labels):
-    """A small network that has learned these pictures."""
+    """A small network that has learned these images."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = nn.Sequential(
@@ -66,8 +66,8 @@ def by_the_artefact():
 @pytest.fixture(scope="module")
 def by_the_bar():
     """Trained where the bar tells the class, and half of each class has the artefact."""
-    pictures = with_artefact(with_bar(noise(400, 0), LABELS == 1), torch.arange(400) % 4 < 2)
-    return trained(pictures, LABELS)
+    images = with_artefact(with_bar(noise(400, 0), LABELS == 1), torch.arange(400) % 4 < 2)
+    return trained(images, LABELS)
 
 
 def lrp(model):
@@ -80,7 +80,7 @@ def test_an_artefact_that_leaks_the_class_is_found(by_the_artefact, method):
     got = planted_artefact(
         by_the_artefact, with_artefact(x), method(by_the_artefact), MASK, clean=x, target=1
     )
-    assert got.artefact.mass_accuracy.mean() > 0.7  # of 9 % of the picture
+    assert got.artefact.mass_accuracy.mean() > 0.7  # of 9 % of the image
     assert got.artefact.auc.min() > 0.98
     assert got.mass_accuracy_difference.difference.interval.low > 0.15
     assert got.mass_accuracy_difference.p_value < 0.001
@@ -113,7 +113,7 @@ def linear(weight):
 
 
 def test_of_a_linear_model_shares_are_sums():
-    """Weights 1 inside, 1/2 outside: white pictures have 9 and 45.5, clean ones 0 and 45.5."""
+    """Weights 1 inside, 1/2 outside: white images have 9 and 45.5, clean ones 0 and 45.5."""
     model = linear(torch.where(MASK, 1.0, 0.5))
     white = torch.ones(3, 1, SIDE, SIDE).double()
     black_there = white.masked_fill(MASK, 0.0)
