@@ -135,11 +135,11 @@ def test_a_gated_linear_unit_holds_its_gate():
         value, gate = h.chunk(2, 1)
         return value * gate.sigmoid().detach()
 
-    model, twin = (net(lambda m, x, f=f: m.o(F.pad(f(m.a(x)), (0, 4)))) for f in (F.glu, held))
+    model, other = (net(lambda m, x, f=f: m.o(F.pad(f(m.a(x)), (0, 4)))) for f in (F.glu, held))
     x = signed(2, 6)
     e = relprop.Explainer(model, "zero")(x, ledger=True)
     torch.testing.assert_close(e.output, model(x).detach())
-    torch.testing.assert_close(e.relevance, gradient_times_input(twin, x))
+    torch.testing.assert_close(e.relevance, gradient_times_input(other, x))
     assert e.ledger.error <= 1e-9
 
 

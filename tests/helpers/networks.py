@@ -78,7 +78,7 @@ _VGG16 = (*_VGG16, *(3 * (512,)), "pool")
 
 
 def vgg16(width: int = 64, size: int = 224, classes: int = 1000, norm: bool = False) -> nn.Module:
-    """VGG16 for size x size pictures (size a multiple of 32); width 64 is the real one.
+    """VGG16 for size x size images (size a multiple of 32); width 64 is the real one.
 
     norm    a BatchNorm2d after each convolution
     """
