@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ..capture.batch_axes import BatchAxis
-from ..capture.model import CapturedModel, current_state, first_and_last, select_samples
+from ..capture.model import CapturedModel, current_state
+from ..capture.samples import first_and_last, select_samples
 from ..capture.tolerance import relative_difference, rounding_tolerance
 from ..errors import NumberError
 from ..graph.inputs import Inputs
