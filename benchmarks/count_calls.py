@@ -3,14 +3,15 @@
     python benchmarks/count_calls.py            # Linear-ReLU-Linear, epsilon: cold and warm
     python benchmarks/count_calls.py --list     # with every call in order
 
-Counts functions of the package alone, with `sys.setprofile`. A change of file is a call into another
-file than that of the call before it.
+Counts functions of the package alone, with `sys.setprofile`. A change of file is a call into
+another file than that of the call before it.
 """
 
 import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -58,7 +59,7 @@ def record_calls(function: Callable[[], object]) -> list[Call]:
 def summarise(calls: list[Call]) -> str:
     """Count calls, functions, files, changes of file, and the greatest depth."""
     files = [call.file for call in calls]
-    changes = sum(a != b for a, b in zip(files, files[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(files))
     functions = {(call.file, call.line) for call in calls}
     return (
         f"{len(calls)} calls, {len(functions)} functions, {len(set(files))} files, "

@@ -152,7 +152,7 @@ def test_a_damaged_file_says_what_is_wrong(saved, change, words):
 def test_paths_and_explainers_that_cannot_be_saved(saved, tmp_path):
     model, x, path = saved
     explainer = relprop.Explainer(model, "zero")
-    with pytest.raises(relprop.RelpropError, match="has read no model yet"):
+    with pytest.raises(relprop.RelpropError, match="has captured no model yet"):
         explainer.save(path)
     explainer.plan(x)
     with pytest.raises(relprop.RelpropError, match="cannot write"):
@@ -166,7 +166,7 @@ def test_paths_and_explainers_that_cannot_be_saved(saved, tmp_path):
             swapped()
     each = relprop.Explainer(model, "zero", capture="per-input")
     each(x)
-    with pytest.raises(InputError, match="keeps nothing"):
+    with pytest.raises(InputError, match="keeps no captured graph"):
         each.save(path)
     path.write_text("text")
     with pytest.raises(relprop.RelpropError, match="no file of plans"):

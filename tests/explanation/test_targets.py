@@ -66,7 +66,7 @@ def test_target_that_starts_with_one(four_classes, name):
     explainer, x, z, maps = four_classes
     target, weight = TARGETS[name]
     initial = weight(z) * z / (weight(z) * z).sum(1, keepdim=True)
-    assert_same(explainer(x, target=target, seed="one").relevance, weighted(maps, initial))
+    assert_same(explainer(x, target=target, initial="one").relevance, weighted(maps, initial))
 
 
 def test_several_targets_share_one_forward_pass(four_classes):
@@ -81,10 +81,10 @@ def test_several_targets_share_one_forward_pass(four_classes):
 
 def test_all_classes(four_classes):
     explainer, x, _, maps = four_classes
-    e = explainer(x, target="all", seed="one")
+    e = explainer(x, target="all", initial="one")
     assert_same(e.relevance, maps)
     assert e.target.tolist() == [[0, 1, 2, 3]] * 3
-    assert_same(explainer(x[:1], target="all", seed="one").relevance, maps[:1])  # together
+    assert_same(explainer(x[:1], target="all", initial="one").relevance, maps[:1])  # together
     pairs = explainer(x, target=[(0, 1), (2, 3)])
     assert pairs.target.tolist() == [[[0, 1], [2, 3]]] * 3
     assert "4x2x12x12" in repr(e)

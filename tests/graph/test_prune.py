@@ -271,7 +271,7 @@ def test_every_option_of_a_call_works_on_a_pruned_model():
     for call in (
         {"target": "all"},
         {"target": "all", "recompute": True},
-        {"batch_size": 2, "seed": "one"},
+        {"batch_size": 2, "initial": "one"},
         {"create_graph": True},
     ):
         pruned, whole = explainer(ids, **call), explainer(ids, layers=["norm"], **call)

@@ -37,7 +37,7 @@ def test_batches_of_any_size_by_one_compilation():
     graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
     labels = torch.arange(8) % 3
     same(compiled(x[:5], labels[:5]), eager(x[:5], labels[:5]))
-    same(compiled(x, 2, seed="one"), eager(x, 2, seed="one"))
+    same(compiled(x, 2, initial="one"), eager(x, 2, initial="one"))
     scattered = pixels(4, 3, 10, 20).float()[:, 1:2, :, ::2]
     of_one_channel = x[:4].reshape(4, 10, 10, 1).permute(0, 3, 1, 2)
     for other in (scattered, x[:1].expand(4, 1, 10, 10), of_one_channel):

@@ -199,7 +199,7 @@ def test_the_sign_of_zero_is_positive(rule):
     net = nn.Sequential(layer, nn.Linear(2, 2, bias=False).double())
     net[1].weight.data.fill_(1.0)  # half of the relevance to each unit, or a little less
     recipe = relprop.Recipe.preset("epsilon", epsilon=0.5).using("1", rule)
-    got = explain(net, x, recipe, target=0, seed="one")
+    got = explain(net, x, recipe, target=0, initial="one")
     to_each = 1 / (2 + 1e-6)
     first, second = torch.tensor([1.0, -1.0]) / 0.5, torch.tensor([2.0, 1.0]) / 3.5
     assert_same(got, to_each * (first + second).double()[None], 1e-7)
@@ -229,5 +229,5 @@ def test_zero_passes_nothing_on_from_a_sum_of_zero(activation):
 def test_a_negative_sum_is_stabilised_downwards():
     layer, x = cancelling()
     recipe = relprop.Recipe.preset("epsilon", epsilon=0.5)
-    got = explain(nn.Sequential(layer), -x, recipe, target=1, seed="one")
+    got = explain(nn.Sequential(layer), -x, recipe, target=1, initial="one")
     assert_same(got, torch.tensor([[2.0, 1.0]], dtype=torch.float64) / 3.5, 1e-15)

@@ -100,7 +100,7 @@ def test_target(target, given, todo):
         (lambda: Recipe.preset("zero").using(3, "gamma"), "3", '"features.3"'),
         (lambda: relprop.Explainer(NET, recipe=3), "int", "recipe="),
         (lambda: relprop.Explainer("mnist-cnn"), "str", "model"),
-        (lambda: relprop.Explainer(NET)(X, seed="two"), "'two'", 'seed="score"'),
+        (lambda: relprop.Explainer(NET)(X, initial="two"), "'two'", 'initial="score"'),
         (lambda: relprop.Explainer(NET, compile="no"), "compile is 'no'", "compile=True"),
         (lambda: relprop.Explainer(NET)(X, ledger="no"), "ledger is 'no'", "ledger=True"),
         (lambda: relprop.Explainer(NET)(X, recompute=1), "recompute is 1", "recompute=True"),
@@ -129,5 +129,5 @@ def test_a_nan_inside_the_model_is_noticed():
 def test_a_seed_of_one_for_a_score_of_zero_is_refused():
     net = nn.Sequential(nn.Flatten(), nn.Linear(25, 3, bias=False))
     with pytest.raises(relprop.RelpropError) as error:
-        relprop.explain(net.eval(), torch.zeros(2, 1, 5, 5), seed="one")
-    check(error, "sample 0", 'seed="score"')
+        relprop.explain(net.eval(), torch.zeros(2, 1, 5, 5), initial="one")
+    check(error, "sample 0", 'initial="score"')

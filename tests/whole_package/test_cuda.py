@@ -119,7 +119,7 @@ def test_a_cuda_graph_follows_inputs_targets_and_weights(name):
         same(compiled(batch), eager(batch))
     labels = torch.arange(5) % 3
     same(compiled(x, labels), eager(x, labels))
-    same(compiled(x, 2, seed="one"), eager(x, 2, seed="one"))
+    same(compiled(x, 2, initial="one"), eager(x, 2, initial="one"))
     with torch.no_grad():
         model.get_parameter(next(iter(model.state_dict()))).mul_(-1.1)
     same(compiled(x), eager(x))

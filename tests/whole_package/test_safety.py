@@ -189,9 +189,9 @@ def test_nothing_is_allocated_on_the_default_device(name, preset):
 
 def test_channels_are_selected_on_the_device_of_the_value():
     model, x = build("convolutional")
-    want = relprop.Explainer(model)(x, only={"0": [0, 1]}, batch_size=2).relevance
+    want = relprop.Explainer(model)(x, conditions={"0": [0, 1]}, batch_size=2).relevance
     with torch.device("meta"):
-        got = relprop.Explainer(model)(x, only={"0": [0, 1]}, batch_size=2).relevance
+        got = relprop.Explainer(model)(x, conditions={"0": [0, 1]}, batch_size=2).relevance
     assert got.equal(want)
 
 

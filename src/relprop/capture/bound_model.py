@@ -24,7 +24,7 @@ class BoundModel(nn.Module):
     def forward(self, *tensors: Tensor) -> Tensor:
         """Run the model on `tensors`, in the order of `inputs.tensors`, and select its output."""
         arguments = dict(zip(self.inputs.tensors, tensors, strict=True))
-        positional, named = self.inputs.arranged({**self.inputs.values, **arguments})
+        positional, named = self.inputs.arrange({**self.inputs.values, **arguments})
         selected = select_output(self.model(*positional, **named), self.output)
         if not selected.is_floating_point() and not selected.is_complex():
             raise CaptureError(

@@ -6,7 +6,7 @@ Takes the output and the one it should equal. Knows nothing of models.
 import torch
 from torch import Tensor
 
-from ..support.numerics import is_finite
+from ..support.checks import is_finite
 
 # A fraction of the largest value. Operations in another order round otherwise, and deep networks
 # magnify that.

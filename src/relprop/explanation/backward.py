@@ -1,13 +1,14 @@
-"""Ways back: a program that was run, and a seed for each target -> relevance of the inputs.
+"""Backward passes of a request: several targets over one forward pass, observers, ledgers.
 
-The model was run once; of a single sample several targets walk back together, and of
-small batches where there is no CPU to fill.
+Takes a program that was run and initial relevance for each target, gives relevance by source. Of a
+single sample several targets go back together; on other devices than CPUs, of small batches, too.
 """
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -15,23 +16,34 @@ from torch import Tensor
 from ..capture.batch_axes import BatchAxis
 from ..errors import InputError
 from ..graph.inputs import Inputs
-from ..graph.token_ids import token_relevance
-from ..observe.layers import LayerObserver
+from ..observe.channels import condition_masks
+from ..observe.layers import ConditionObserver, LayerObserver, module_outputs
 from ..observe.ledger import Ledger, LedgerObserver, concatenate_ledgers
-from ..program.diagnosis import FirstNotFinite
-from ..program.program import Observer, Program, Trace
-from ..support.numerics import check_finite, is_finite
-from .build import Made
+from ..plan.plan import Plan
+from ..program.diagnosis import FirstNonfiniteObserver
+from ..program.observer import Observer
+from ..program.program import Program, Trace
+from ..support.checks import check_finite, is_finite
+from .build import BuiltProgram
+from .options import Request
 
-TOGETHER = 128  # samples x targets on one way back: more would only move more memory
+TOGETHER = 128  # samples x targets in one backward pass: more would only move more memory
 _STABLE = "use a rule with a stabiliser, where the plan says zero or epsilon=0"
 
 
 @dataclass(frozen=True)
-class Ran:
-    """A program that was run on a batch, with a model's parameters and buffers by value name."""
+class ForwardResult:
+    """A program that was run on a batch.
 
-    made: Made
+    Attributes:
+        built: What was built for inputs like these.
+        program: The one of its programs that was run.
+        inputs: The batch.
+        state: Parameters and buffers by value name.
+        trace: What the backward pass needs.
+    """
+
+    built: BuiltProgram
     program: Program
     inputs: Inputs
     state: Mapping[str, Tensor]
@@ -39,107 +51,155 @@ class Ran:
 
 
 @dataclass(frozen=True)
-class Walk:
-    """What one way back, for one target, gave."""
+class BackwardResult:
+    """What one backward pass gave.
 
-    relevance: dict[str, Tensor]
-    layers: dict[str, Tensor]
-    ledger: Ledger | None
+    Attributes:
+        relevance: Relevance by source.
+        layers: Relevance by value name, of the values that were asked for.
+        ledger: The ledger, if asked for.
+    """
+
+    relevance: Mapping[str, Tensor]
+    layers: Mapping[str, Tensor] = field(default_factory=dict)
+    ledger: Ledger | None = None
 
 
-def ways_back(
-    ran: Ran, seeds: Sequence[Tensor], only: Sequence[Observer], names: Sequence[str], ledger: bool
-) -> list[Walk]:
-    """A way back for each seed: the relevance per unit of output, of its shape.
+@dataclass(frozen=True)
+class Observed:
+    """The modules that a request looks at.
 
-    only    lets a part of the relevance pass          names  of values whose relevance is wanted
+    Attributes:
+        layers: Names of the output values of each module in `layers=`.
+        conditions: The same for each module in `conditions=`.
+    """
+
+    layers: Mapping[str, tuple[str, ...]]
+    conditions: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, plan: Plan, request: Request) -> "Observed":
+        """Find the modules. Raises InputError for a glob that matches none."""
+        layers, conditions = (
+            {m: n for glob in globs for m, n in module_outputs(plan, glob).items()}
+            for globs in (request.layers, request.conditions or ())
+        )
+        return cls(layers, conditions)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """List the values that the forward pass must keep."""
+        modules = (*self.layers.values(), *self.conditions.values())
+        return frozenset(name for names in modules for name in names)
+
+    def observers(self, forward: ForwardResult, request: Request) -> list[Observer]:
+        """Make the observers of one backward pass, without that of the ledger."""
+        observers: list[Observer] = []
+        if request.conditions:
+            graph, values = forward.program.plan.graph, forward.trace.values
+            masks = condition_masks(request.conditions, self.conditions, graph, values)
+            observers.append(ConditionObserver(masks))
+        if self.layers:
+            observers.append(LayerObserver([n for names in self.layers.values() for n in names]))
+        return observers
+
+    def by_module(
+        self, by_target: Sequence[Mapping[str, Tensor]], several: bool
+    ) -> dict[str, Tensor | tuple[Tensor, ...]]:
+        """Arrange relevance by module: a tensor, or a tuple for several outputs."""
+        modules: dict[str, Tensor | tuple[Tensor, ...]] = {}
+        for module, names in self.layers.items():
+            values = tuple(
+                torch.stack([one[name] for one in by_target], 1) if several else by_target[0][name]
+                for name in names
+            )
+            modules[module] = values if len(values) > 1 else values[0]
+        return modules
+
+
+def run_backward(
+    forward: ForwardResult,
+    initial: Sequence[Tensor],
+    observed: Observed | None,
+    request: Request,
+) -> list[BackwardResult]:
+    """Run a backward pass for each initial relevance per unit of output.
+
     Raises NumberError if relevance is not finite.
     """
-    watched = only or names or ledger or torch.is_grad_enabled()
-    recomputes = len(ran.trace.segments) > 1  # which torch.func.vmap cannot look into
-    count = min(len(seeds), _room(ran)) if len(seeds) > 1 else 1
-    if count > 1 and not watched and not recomputes:
-        found = _together(ran, torch.stack(list(seeds)), count)
-        if all(map(is_finite, found.values())):
-            parts = ({name: r[i] for name, r in found.items()} for i in range(len(seeds)))
-            return [
-                Walk(by_input(ran.made, ran.inputs, ran.state, part), {}, None) for part in parts
-            ]
-    last = len(seeds) - 1
-    walks = [
-        _walk(ran, c, [*only, *_noting(names)], ledger, again=i < last) for i, c in enumerate(seeds)
-    ]
-    if ledger and None in ran.made.layouts.values() and ran.inputs.batch > 1:
-        return _with_ledgers_of_each(walks, ran, seeds)
-    return walks
+    recomputes = len(forward.trace.segments) > 1  # which torch.func.vmap cannot look into
+    count = min(len(initial), _most_together(forward)) if len(initial) > 1 else 1
+    if count > 1 and not (request.observes or recomputes or torch.is_grad_enabled()):
+        stacked = _run_together(forward, torch.stack(list(initial)), count)
+        if all(map(is_finite, stacked.values())):
+            targets = range(len(initial))
+            return [BackwardResult({name: r[i] for name, r in stacked.items()}) for i in targets]
+    last = len(initial) - 1
+    results = []
+    for i, c in enumerate(initial):
+        observers = observed.observers(forward, request) if observed else []
+        results.append(_run_one(forward, c, observers, request.ledger, again=i < last))
+    if request.ledger and _mixes_samples(forward):
+        return _add_ledgers_by_sample(results, forward, initial)
+    return results
 
 
-def _noting(names: Sequence[str]) -> list[LayerObserver]:
-    """What notes the relevance of values, if there are any."""
-    return [LayerObserver(names)] if names else []
+def _most_together(forward: ForwardResult) -> int:
+    """Count the targets that go back together: on CPUs, a few samples fill a pass by themselves."""
+    batch = forward.inputs.batch
+    return 1 if batch > 1 and forward.trace.output.device.type == "cpu" else TOGETHER // batch
 
 
-def _room(ran: Ran) -> int:
-    """How many targets walk back together: on CPUs, a few samples fill a way back by themselves."""
-    batch = ran.inputs.batch
-    return 1 if batch > 1 and ran.trace.output.device.type == "cpu" else TOGETHER // batch
-
-
-def _together(ran: Ran, seeds: Tensor, count: int) -> dict[str, Tensor]:
-    """Relevance at each source (targets, *source) for seeds (targets, *output), a few at a time."""
-    program, trace = ran.program, ran.trace
+def _run_together(forward: ForwardResult, initial: Tensor, count: int) -> dict[str, Tensor]:
+    """Compute relevance (targets, *source) for initial (targets, *output), `count` at a time."""
     with warnings.catch_warnings():  # an operation that torch cannot batch is run once a target
         warnings.filterwarnings("ignore", "There is a performance drop")
-        back = partial(program.backward, trace, again=True, functional=True)
-        return torch.func.vmap(back, chunk_size=count)(seeds)
+        run = partial(forward.program.backward, forward.trace, again=True, functional=True)
+        return torch.func.vmap(run, chunk_size=count)(initial)
 
 
-def _walk(ran: Ran, c: Tensor, observers: Sequence[Observer], ledger: bool, again: bool) -> Walk:
-    """One way back; `again`: the trace is needed for another."""
-    program, layouts = ran.program, ran.made.layouts
-    if ledger and (ran.inputs.batch == 1 or None not in layouts.values()):
-        plain = {name: layout or BatchAxis() for name, layout in layouts.items()}
-        observers = [*observers, LedgerObserver(program.plan, plain, ran.trace.values)]
-    found = program.backward(ran.trace, c, observers, again)
-    if not all(map(is_finite, found.values())):
-        finder = FirstNotFinite()
-        program.backward(ran.trace.rerun(), c, [finder])
-        for r in found.values():
-            check_finite(r, "relevance", finder.found, _STABLE)
-    last = observers[-1] if observers else None
-    return Walk(
-        relevance=by_input(ran.made, ran.inputs, ran.state, found),
-        layers={
-            n: r for w in observers if isinstance(w, LayerObserver) for n, r in w.relevance.items()
-        },
-        ledger=last.ledger(c, found) if isinstance(last, LedgerObserver) else None,
+def _run_one(
+    forward: ForwardResult, c: Tensor, observers: list[Observer], ledger: bool, again: bool
+) -> BackwardResult:
+    """Run one backward pass; `again`: the trace is needed for another."""
+    program, trace = forward.program, forward.trace
+    accountant = None
+    if ledger and not _mixes_samples(forward):
+        axes = {name: axis or BatchAxis() for name, axis in forward.built.batch_axes.items()}
+        accountant = LedgerObserver(program.plan, axes, trace.values)
+    all_observers = [*observers, accountant] if accountant else observers
+    relevance = program.backward(trace, c, all_observers, again)
+    if not all(map(is_finite, relevance.values())):
+        refuse_nonfinite(forward, c, relevance)
+    layers = [one.relevance for one in observers if isinstance(one, LayerObserver)]
+    return BackwardResult(
+        relevance,
+        layers=layers[0] if layers else {},
+        ledger=accountant.ledger(c, relevance) if accountant else None,
     )
 
 
-def by_input(
-    made: Made, inputs: Inputs, state: Mapping[str, Tensor], found: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """Relevance of each explained input, of that at the sources: of tokens, by all embeddings."""
-    plan = made.program.plan
-    graph, sources = plan.graph, plan.sources
-    known = graph.initial_values(inputs.tensors, state)
-    relevance: dict[str, Tensor] = {}
-    for label in inputs.explained:
-        name = graph.inputs[label]
-        parts = {source: r for source, r in found.items() if sources[source] == name}
-        if name in graph.tokens:
-            parts = {
-                source: token_relevance(graph, source, name, known, r)
-                for source, r in parts.items()
-            }
-        first, *others = parts.values()
-        relevance[label] = sum(others, first)
-    return relevance
+def refuse_nonfinite(
+    forward: ForwardResult, c: Tensor, relevance: Mapping[str, Tensor]
+) -> NoReturn:
+    """Raise NumberError, and name the operation that gave the first relevance not finite."""
+    finder = FirstNonfiniteObserver()
+    forward.program.backward(forward.trace.rerun(), c, [finder])
+    for values in relevance.values():
+        check_finite(values, "relevance", finder.message, _STABLE, forward.inputs.start)
+    raise AssertionError("relevance that is finite")
 
 
-def _with_ledgers_of_each(walks: list[Walk], ran: Ran, seeds: Sequence[Tensor]) -> list[Walk]:
-    """Ledgers of samples that the model sorts among one another: each sample by itself."""
-    program, batch = ran.program, ran.inputs.batch
+def _mixes_samples(forward: ForwardResult) -> bool:
+    """Tell whether samples cannot be told apart in some value, as in a sorted batch."""
+    return forward.inputs.batch > 1 and None in forward.built.batch_axes.values()
+
+
+def _add_ledgers_by_sample(
+    results: list[BackwardResult], forward: ForwardResult, initial: Sequence[Tensor]
+) -> list[BackwardResult]:
+    """Add the ledgers of a model that sorts samples among one another: of each sample alone."""
+    program, batch = forward.program, forward.inputs.batch
     if not program.plan.graph.any_batch:
         raise InputError(
             f'ledger=True with capture="per-input" for a batch of {batch} whose samples '
@@ -147,17 +207,17 @@ def _with_ledgers_of_each(walks: list[Walk], ran: Ran, seeds: Sequence[Tensor]) 
             "one sample at a time",
             "explain x[i:i+1] for each i",
         )
-    parts: list[list[Ledger]] = [[] for _ in walks]
+    ledgers: list[list[Ledger]] = [[] for _ in results]
     for i in range(batch):
-        one = ran.inputs.per_sample(lambda t, i=i: t[i : i + 1])  # type: ignore[misc]
-        alone = replace(
-            ran, inputs=one, trace=program.forward(one.tensors, ran.state, account=True)
-        )
-        for k, c in enumerate(seeds):
-            walk = _walk(alone, c[i : i + 1], [], True, again=k < len(walks) - 1)
-            assert walk.ledger is not None
-            parts[k].append(walk.ledger)
+        sample = forward.inputs.per_sample(lambda t, i=i: t[i : i + 1], start=i)  # type: ignore[misc]
+        trace = program.forward(sample.tensors, forward.state, account=True)
+        alone = replace(forward, inputs=sample, trace=trace)
+        for k, c in enumerate(initial):
+            again = k < len(results) - 1
+            ledger = _run_one(alone, c[i : i + 1], [], ledger=True, again=again).ledger
+            assert ledger is not None
+            ledgers[k].append(ledger)
     return [
-        replace(walk, ledger=concatenate_ledgers(found))
-        for walk, found in zip(walks, parts, strict=True)
+        replace(result, ledger=concatenate_ledgers(by_sample))
+        for result, by_sample in zip(results, ledgers, strict=True)
     ]

@@ -1,4 +1,7 @@
-"""Large batches, explained in parts that fit; the parts as one record again."""
+"""Splits large batches into parts that fit, and concatenates their explanations.
+
+Takes inputs and a function that explains a part. Must not know models or programs.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -8,16 +11,15 @@ from torch import Tensor
 from ..errors import InputError
 from ..graph.inputs import Inputs
 from ..observe.ledger import Ledger, concatenate_ledgers
-from .input_guard import AsGiven
 from .memory import peak_bytes
-from .result import Explanation
+from .result import Explanation, InputGuard
 from .targets import check_per_sample
 
 
-def parts(inputs: Inputs, target: Any, size: int) -> Iterator[tuple[Inputs, Any]]:
-    """The inputs and the target of at most `size` samples at a time, in order.
+def split(inputs: Inputs, target: Any, size: int) -> Iterator[tuple[Inputs, Any]]:
+    """Yield the inputs and the target of at most `size` samples at a time, in order.
 
-    Raises InputError before the first for what would be taken for samples of a part, and is none.
+    Raises InputError before the first for what a part would take for its own samples, and is not.
     """
     batch = inputs.batch
     if size >= batch:
@@ -27,11 +29,12 @@ def parts(inputs: Inputs, target: Any, size: int) -> Iterator[tuple[Inputs, Any]
     _check_rows(inputs, size)
     for start in range(0, batch, size):
         chosen = slice(start, start + size)
-        yield inputs.per_sample(lambda t, s=chosen: t[s]), _of_samples(target, chosen, batch)  # type: ignore[misc]
+        part = inputs.per_sample(lambda t, s=chosen: t[s], start=start)  # type: ignore[misc]
+        yield part, _select_target(target, chosen, batch)
 
 
 def _check_rows(inputs: Inputs, size: int) -> None:
-    """Inputs that all samples share must not have as many rows as a part has samples."""
+    """Refuse inputs that all samples share with as many rows as a part has samples."""
     counts = {size, inputs.batch % size} - {1}  # of one row, a sample's own would be the same
     for name, tensor in inputs.tensors.items():
         if name not in inputs.batched and tensor.ndim and len(tensor) in counts:
@@ -43,56 +46,55 @@ def _check_rows(inputs: Inputs, size: int) -> None:
             )
 
 
-def _of_samples(target: Any, chosen: slice, batch: int) -> Any:
-    """The target of some samples: a tensor holds one class for each, all else is the same."""
+def _select_target(target: Any, chosen: slice, batch: int) -> Any:
+    """Select the target of some samples: of a tensor with one class per sample, their classes."""
     if isinstance(target, (list, tuple)):
-        return type(target)(_of_samples(one, chosen, batch) for one in target)
+        return type(target)(_select_target(one, chosen, batch) for one in target)
     per_sample = getattr(target, "shape", None) == (batch,)
     return target[chosen] if per_sample else target
 
 
-def joined(explanations: Iterable[Explanation], inputs: Inputs) -> Explanation:
-    """The explanations of parts of the inputs, in order, as that of all: each copied as it comes.
+def concatenate(explanations: Iterable[Explanation], inputs: Inputs) -> Explanation:
+    """Concatenate the explanations of parts of the inputs; each is copied as it comes.
 
-    Raises InputError for relevance at a layer whose output does not begin with the samples.
+    Raises InputError for relevance at a layer whose output does not begin with the batch axis.
     """
-    given = AsGiven(inputs.taken)
+    guard = InputGuard(inputs.tensors, inputs.explained)
     whole, ledgers, start, several = dict[str, Any](), list[Sequence[Ledger]](), 0, False
     for part in explanations:
         size = len(part.output)
-        if size == inputs.batch:
-            return part
         for name in _PER_SAMPLE:
             value = getattr(part, name)
-            whole[name] = whole[name] if start else _room(value, inputs.batch)
+            whole[name] = whole[name] if start else _empty_like(value, inputs.batch)
             _fill(whole[name], value, slice(start, start + size))
         ledgers.append(part.ledgers)
         several = part.several
         start += size
         del part, value  # before the next is made
     by_target = tuple(concatenate_ledgers(one) for one in zip(*ledgers, strict=True))
-    given.check()
-    return Explanation(**whole, inputs=given, several=several, ledgers=by_target)
+    guard.check()
+    return Explanation(**whole, inputs=guard, several=several, ledgers=by_target)
 
 
 _PER_SAMPLE = ("output", "target", "relevances", "layers")
 
 
-def _room(value: Any, batch: int) -> Any:
-    """Memory for a value as it will be for all samples; for each of several values."""
+def _empty_like(value: Any, batch: int) -> Any:
+    """Allocate a value for all samples; for mappings and tuples, each value."""
     if isinstance(value, Mapping):
-        return {key: _room(one, batch) for key, one in value.items()}
+        return {key: _empty_like(one, batch) for key, one in value.items()}
     if isinstance(value, tuple):
-        return tuple(_room(one, batch) for one in value)
+        return tuple(_empty_like(one, batch) for one in value)
     return None if value is None else value.new_empty((batch, *value.shape[1:]))
 
 
-def _fill(room: Any, value: Any, chosen: slice) -> None:
-    if room is None:
+def _fill(whole: Any, value: Any, chosen: slice) -> None:
+    """Copy a value of some samples into that of all."""
+    if whole is None:
         return
-    if not isinstance(room, Tensor):
-        for key in room if isinstance(room, Mapping) else range(len(room)):
-            _fill(room[key], value[key], chosen)
+    if not isinstance(whole, Tensor):
+        for key in whole if isinstance(whole, Mapping) else range(len(whole)):
+            _fill(whole[key], value[key], chosen)
         return
     if len(value) != chosen.stop - chosen.start:
         raise InputError(
@@ -101,18 +103,18 @@ def _fill(room: Any, value: Any, chosen: slice) -> None:
             "layers whose output has the samples in its first dimension",
             "leave batch_size and memory out",
         )
-    room[chosen] = value
+    whole[chosen] = value
 
 
-def fitting(
+def largest_batch(
     inputs: Inputs, explain: Callable[[Inputs, Any], object], target: Any, memory: int
 ) -> int:
-    """How many samples at a time need at most `memory` bytes, by what one and two of them need.
+    """Estimate how many samples at a time need at most `memory` bytes, from one and two samples.
 
     Raises InputError if one sample needs more.
     """
     one, two = (
-        peak_bytes(lambda n=n: explain(*next(parts(inputs, target, n))))  # type: ignore[misc]
+        peak_bytes(lambda n=n: explain(*next(split(inputs, target, n))))  # type: ignore[misc]
         for n in (1, 2)
     )
     each = max(1, two - one)

@@ -1,6 +1,6 @@
-"""From a model to a program: copy, capture, compare with the model itself, plan, compare again.
+"""Builds the program that explains a captured model by a recipe, and compares it with the model.
 
-Takes the user's model, which it reads and never writes.
+Takes a verified graph, gives a `BuiltProgram`. Reads the user's model, and never writes it.
 """
 
 from collections.abc import Mapping
@@ -17,89 +17,115 @@ from ..graph.inputs import Inputs
 from ..graph.prune import gathers_per_sample, prune
 from ..plan.planner import make_plan
 from ..program.compiled import CompiledProgram
-from ..program.diagnosis import first_apart
+from ..program.diagnosis import first_difference
 from ..program.program import Program
 from ..recipes.recipe import Recipe
+from ..support.torch_private import own_buffers, own_parameters
+
+# A parameter or buffer: its value name, the dict of the module that owns it, its key in there.
+StateSlot = tuple[str, Mapping[str, Tensor | None], str]
 
 
 @dataclass(frozen=True)
-class Made:
-    """A program, and where each of its values holds its samples (None: in no fixed order).
+class BuiltProgram:
+    """Everything that is built for one signature of inputs.
 
-    narrowed  the same at those positions alone that the output needs: for all who do not look
-              inside; the program itself, where it needs them all
-    compiled  that as one function of torch.compile's, made when first called
+    Attributes:
+        program: The whole program.
+        pruned: The program at those positions alone that the output depends on, for requests that
+            do not look inside; the whole one, where the output depends on all of them.
+        compiled: The pruned program as one function of torch.compile's, made at its first call.
+        batch_axes: Where each value holds its samples; None where their order is not fixed.
+        state: Where the model holds each parameter and buffer, so that a call need not search.
     """
 
     program: Program
-    layouts: Mapping[str, BatchAxis | None]
-    narrowed: Program
+    pruned: Program
     compiled: CompiledProgram
+    batch_axes: Mapping[str, BatchAxis | None]
+    state: tuple[StateSlot, ...]
 
 
-def make_program(
-    read: CapturedModel,
-    model: nn.Module,
-    inputs: Inputs,
-    recipe: Recipe,
-) -> Made:
-    """The program that explains by `recipe` what was read of `model`.
+def build_program(
+    captured: CapturedModel, model: nn.Module, inputs: Inputs, recipe: Recipe
+) -> BuiltProgram:
+    """Plan, lower and verify the program for a captured model.
 
-    Raises PlanError if an operation has no rule; NumberError if the output is not what was read
-    gives; CaptureError if that for a sample alone is not what is expected.
+    Raises:
+        PlanError: An operation has no rule.
+        NumberError: The program does not give the graph's output.
+        CaptureError: The graph gives another output for a sample alone than beside another one.
     """
-    graph, state = read.graph, current_state(model, read.graph)
+    graph, state = captured.graph, current_state(model, captured.graph)
     program = Program(make_plan(graph, recipe))
     first, _ = first_and_last(graph, inputs)
-    expected = read.expected_output(model, inputs)
+    expected = captured.expected_output(model, inputs)
     got = program.forward(first.tensors, state).output
     change, limit = relative_difference(got, expected), rounding_tolerance(expected)
-    if change > limit:  # what is expected may be of numbers that are no longer there
-        change = relative_difference(got, read.output_alone(model, inputs))
+    if change > limit:  # the expected output may be of weights that have changed since
+        change = relative_difference(got, captured.output_alone(model, inputs))
     if change > limit:
-        where = first_apart(program, first.tensors, state, limit)
+        where = first_difference(program, first.tensors, state, limit)
         how = "to fold its batch norms, or to lay pictures out channels-last,"
-        raise _magnifies(model, how, change, where)
-    narrow = _narrowed(program, model, inputs, state, got)
-    layouts = {name: at for name, at in read.batch_axes.items() if name in program.plan.forms}
-    return Made(program, layouts, narrow, CompiledProgram(narrow))
+        raise _magnified_rounding(model, how, change, where)
+    pruned = _prune(program, model, inputs, state, got)
+    axes = {name: a for name, a in captured.batch_axes.items() if name in program.plan.forms}
+    slots = tuple(_slot(model, name, path) for name, path in graph.state.items())
+    return BuiltProgram(program, pruned, CompiledProgram(pruned), axes, slots)
 
 
-def _narrowed(
+def _slot(model: nn.Module, name: str, path: str) -> StateSlot:
+    """Find the module that owns a parameter or buffer. Programs are cached by their modules."""
+    owner, _, key = path.rpartition(".")
+    module = model.get_submodule(owner)
+    is_parameter = own_parameters(module).get(key) is not None
+    return name, own_parameters(module) if is_parameter else own_buffers(module), key
+
+
+def _prune(
     program: Program,
     model: nn.Module,
     inputs: Inputs,
     state: Mapping[str, Tensor],
     expected: Tensor,
 ) -> Program:
-    """The same at those positions alone that the output needs, where its recipe does not mix them.
+    """Build the program at the positions that the output depends on.
 
-    expected  what the program gives for the first sample
-    Raises NumberError if it does not give the same; of two samples, where each has its positions.
+    Returns the whole program where a rule mixes positions, or where the recipe names operations of
+    the model, since pruning renames some.
+
+    Args:
+        program: The whole program.
+        model: The user's model, named in errors.
+        inputs: The inputs that programs are built for.
+        state: Parameters and buffers by value name.
+        expected: The whole program's output for the first sample.
+
+    Raises:
+        NumberError: The pruned program gives another output.
     """
     graph, recipe = program.plan.graph, program.plan.recipe
     mixes_positions = any(step.rule and step.rule.mixes for step in program.plan.steps)
     by_operation = any(row.selector.operation is not None for row in recipe.rows)
-    if mixes_positions or by_operation:  # these name operations of the model's own
+    if mixes_positions or by_operation:
         return program
     batched = frozenset(graph.inputs[label] for label in inputs.batched)
-    found = prune(graph, graph.initial_values(inputs.tensors, state), batched)
-    if found is graph:
+    pruned_graph = prune(graph, graph.initial_values(inputs.tensors, state), batched)
+    if pruned_graph is graph:
         return program
-    narrow, (some, _) = (
-        Program(make_plan(found, recipe), shares_weights_with=program),
-        first_and_last(graph, inputs),
-    )
-    if gathers_per_sample(found):
-        some = select_samples(inputs, [0, -1])
-        expected = program.forward(some.tensors, state).output
-    change = relative_difference(narrow.forward(some.tensors, state).output, expected)
+    pruned = Program(make_plan(pruned_graph, recipe), shares_weights_with=program)
+    samples, _ = first_and_last(graph, inputs)
+    if gathers_per_sample(pruned_graph):  # one sample alone would not show a wrong index
+        samples = select_samples(inputs, [0, -1])
+        expected = program.forward(samples.tensors, state).output
+    change = relative_difference(pruned.forward(samples.tensors, state).output, expected)
     if change > rounding_tolerance(expected):
-        raise _magnifies(model, "to compute those positions alone that it needs", change, "")
-    return narrow
+        how = "to compute the positions alone that it depends on"
+        raise _magnified_rounding(model, how, change, "")
+    return pruned
 
 
-def _magnifies(model: nn.Module, how: str, change: float, where: str) -> NumberError:
+def _magnified_rounding(model: nn.Module, how: str, change: float, where: str) -> NumberError:
     return NumberError(
         f"{type(model).__name__} magnifies rounding: {how} changes its output by "
         f"{change:.1%}{where}",

@@ -1,4 +1,7 @@
-"""Checks of what goes into an explanation and of what comes out of it."""
+"""Checks the arguments that a model is called with, and labels them by its parameters.
+
+Takes a model and what the user gave, gives `Inputs`. Must not run the model.
+"""
 
 import inspect
 import itertools
@@ -12,17 +15,28 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..graph.inputs import Inputs, is_plain
-from ..support.numerics import first_not_finite
+from ..support.checks import first_not_finite
 
-Given = Tensor | tuple[Any, ...] | Mapping[str, Any]
+ModelInput = Tensor | tuple[Any, ...] | Mapping[str, Any]
 
 
-def check_inputs(model: nn.Module, given: Given, explain: str | tuple[str, ...] | None) -> Inputs:
-    """What the model is called with, by label; InputError if the model cannot take it.
+def check_inputs(
+    model: nn.Module,
+    given: ModelInput,
+    explain: str | tuple[str, ...] | None,
+    tracked: bool = False,
+) -> Inputs:
+    """Label the arguments of a call by the model's parameters, and check them.
 
-    given    one tensor (batch, *features), a tuple of positional arguments, or a mapping of
-             keyword arguments; numbers, texts and None, alone or in lists, are passed on
-    explain  label or labels of the tensors that relevance is taken of; None: the first tensor
+    Args:
+        model: The model.
+        given: One tensor (batch, *features), a tuple of positional arguments, or a mapping of
+            keyword arguments. Numbers, texts and None, alone or in lists, are passed on.
+        explain: Label or labels of the tensors to explain; None: the first tensor.
+        tracked: Whether they stay attached to the caller's autograd graph.
+
+    Raises:
+        InputError: The model cannot take them.
     """
     values, positional = _labelled(model, given)
     tensors = [label for label, value in values.items() if isinstance(value, Tensor)]
@@ -33,9 +47,9 @@ def check_inputs(model: nn.Module, given: Given, explain: str | tuple[str, ...] 
         )
     for label, value in values.items():
         if not isinstance(value, Tensor) and not is_plain(value):
-            raise _no_argument(label, value)
-    chosen = _chosen(tensors, explain)
-    for label in chosen:
+            raise _unsupported_argument(label, value)
+    explained = _explained(tensors, explain)
+    for label in explained:
         if label not in tensors:
             allowed = ", ".join(f'"{name}"' for name in tensors)
             raise InputError(f"explain is {label!r}", allowed, f'write explain="{tensors[0]}"')
@@ -43,11 +57,16 @@ def check_inputs(model: nn.Module, given: Given, explain: str | tuple[str, ...] 
     like = _first_number(model)
     for label in tensors:
         _check_tensor(like, values[label])
-    return Inputs(values, positional, tuple(chosen))
+        tensor = values[label]
+        # A copy where it stays in the caller's graph: the caller's later in-place changes must not
+        # reach this one.
+        copied = tracked or tensor.is_inference()
+        values[label] = tensor.clone() if copied else tensor.detach()
+    return Inputs(values, positional, tuple(explained))
 
 
-def _chosen(tensors: list[str], explain: object) -> list[str]:
-    """Labels of what is to be explained; whether they exist is not looked at."""
+def _explained(tensors: list[str], explain: object) -> list[str]:
+    """List the labels to explain; they may not exist."""
     if explain is None:
         return tensors[:1]
     labels = [explain] if isinstance(explain, str) else explain
@@ -58,7 +77,7 @@ def _chosen(tensors: list[str], explain: object) -> list[str]:
     return list(labels)
 
 
-def _no_argument(label: str, value: object) -> InputError:
+def _unsupported_argument(label: str, value: object) -> InputError:
     todo = "give each tensor as an argument of its own"
     if not isinstance(value, (tuple, list, dict)):
         todo = f"write torch.as_tensor({label}), or keep it as an attribute of the model"
@@ -70,27 +89,28 @@ def _no_argument(label: str, value: object) -> InputError:
     )
 
 
-def _labelled(model: nn.Module, given: Given) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Arguments by the names of the parameters that take them, and which go by position."""
+def _labelled(model: nn.Module, given: ModelInput) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Label arguments by the parameters that take them, and list those given by position."""
     if isinstance(given, Mapping):
         return dict(given), ()
     arguments = given if isinstance(given, tuple) else (given,)
     names = _parameters(model.forward)
     if len(arguments) > len(names):
-        fresh = (f"input_{i}" for i in itertools.count(len(names)))
-        names += tuple(itertools.islice((n for n in fresh if n not in names), len(arguments)))
+        numbered = (f"input_{i}" for i in itertools.count(len(names)))
+        unused = (name for name in numbered if name not in names)
+        names += tuple(itertools.islice(unused, len(arguments)))
     values = dict(zip(names, arguments, strict=False))
     return values, tuple(values)
 
 
 def _parameters(forward: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of the parameters that can be given by position; of a method, looked up once."""
+    """List the parameters that can be given by position; cached for methods."""
     function = getattr(forward, "__func__", None)
     if not isinstance(function, FunctionType):
         return _by_position(forward)
-    names = _KNOWN.get(function)
+    names = _CACHE.get(function)
     if names is None:
-        names = _KNOWN[function] = _by_position(forward)
+        names = _CACHE[function] = _by_position(forward)
     return names
 
 
@@ -100,8 +120,8 @@ def _by_position(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in parameters if parameter.kind in either)
 
 
-# by the function itself, which is not kept alive by that
-_KNOWN: WeakKeyDictionary[FunctionType, tuple[str, ...]] = WeakKeyDictionary()
+# Weak keys: the cache does not keep functions alive.
+_CACHE: WeakKeyDictionary[FunctionType, tuple[str, ...]] = WeakKeyDictionary()
 
 
 def _check_batch(x: Tensor) -> None:
@@ -127,9 +147,11 @@ def _check_tensor(like: Tensor | None, x: Tensor) -> None:
 
 
 def _first_number(model: nn.Module) -> Tensor | None:
-    """The first parameter or buffer that is floating point, if there is one."""
-    state = itertools.chain(model.parameters(), model.buffers())
-    return next((tensor for tensor in state if tensor.is_floating_point()), None)
+    """Return the first parameter or buffer of floating point, if there is one."""
+    for tensor in itertools.chain(model.parameters(), model.buffers()):
+        if tensor.is_floating_point():
+            return tensor
+    return None
 
 
 def _check_match(like: Tensor, x: Tensor) -> None:
@@ -139,18 +161,3 @@ def _check_match(like: Tensor, x: Tensor) -> None:
     if like.device != x.device:
         given, allowed = f"an input on {x.device}", f"{like.device}, where the model is"
         raise InputError(given, allowed, f'write x.to("{like.device}")')
-
-
-def is_classification(output: Tensor) -> bool:
-    """Whether an output is (batch, classes), with at least two classes."""
-    return output.ndim == 2 and output.shape[1] >= 2
-
-
-def check_output_shape(output: Tensor, batch: int) -> None:
-    """InputError unless the output has one entry for each sample, at least."""
-    if output.ndim == 0 or len(output) != batch:
-        raise InputError(
-            f"a model whose output has shape {tuple(output.shape)} for a batch of {batch}",
-            "(batch, classes), or (batch, ...) with a target that says which entry to explain",
-            "wrap the model so that the first dimension runs over the samples",
-        )

@@ -1,11 +1,10 @@
-"""The wrapper: run a model on a batch, then explain it. The package's public face.
+"""The `Explainer`: runs a model on a batch, then explains it. The package's public face.
 
-Takes any module. Captures and plans once for each input shape, and runs the program that comes of
+Takes any module. Captures and plans once for each shape of input, and runs the program built from
 it. The model is read and never written.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,40 +18,54 @@ from ..graph.inputs import Inputs
 from ..plan.plan import Plan
 from ..recipes.recipe import Recipe
 from ..support.files import as_path
-from ..support.progress import Progress
-from .batching import fitting, joined, parts
-from .check_inputs import Given, check_inputs
-from .options import Options, Request, Seed, asked, check_flag
-from .prefetch import ahead
-from .program_cache import Programs
+from ..support.progress import Progress, ProgressOption, progress_of
+from .batching import concatenate, largest_batch, split
+from .check_inputs import ModelInput, check_inputs
+from .options import DEFAULT, Options, Request, check_flag, make_request
+from .prefetch import prefetch
+from .program_cache import ProgramCache
 from .result import Explanation
-from .run import run
-from .saved_plans import Saved, read_plans, write_plans
+from .run import run_request
+from .run_compiled import run_compiled
+from .saved_plans import SavedPlans, read_plans, write_plans
 from .targets import Target
 
 Capture = Literal["export", "per-input"]
 
 
 class Explainer:
-    """Explains what a model looked at, by Layer-wise Relevance Propagation.
+    """Explains the outputs of a model by Layer-wise Relevance Propagation.
 
-    model    any torch.nn.Module, in eval mode
-    recipe   a `Recipe`, or the name of a preset; "auto" chooses one for the model's operations,
-             and `plan` says which and why
-    output   which tensor to explain, of a model that returns several: a key or an index.
-             None: the only one, or the one called "logits"
-    capture  "export": the model is read once for each input shape. "per-input": it is read anew at
-             every call, for these very numbers, if Python's `if` and `for` in it depend on them
-    compile  forward pass and relevance run as one function of torch.compile's, which takes a while
-             at the first call. On a CUDA device it is recorded as a CUDA graph when a size of batch
-             comes again, and holds on to the memory that it computes with; of the last eight sizes.
-             A batch of one is compiled by itself. For one class of each sample as target, and
-             without what looks at the way back: ledger, layers, only, create_graph, recompute
+    May be used from several threads. Follows changes of the model's parameters and buffers; after
+    any other change of the model make a new explainer. When a shape of input is new, the model's
+    forward runs a few times on a copy, forward hooks too. Computes in the model's own dtype, and
+    under the autocast that is on where it is called.
 
-    Call it with a batch. One explainer may be used from several threads. It follows changes of the
-    model's parameters and buffers; after any other change of the model make a new explainer.
-    The model's forward runs a few times on a copy when an input shape is new, forward hooks too.
-    It computes in the model's own dtype, and under the autocast that is on where it is called.
+    Args:
+        model: Any torch.nn.Module, in eval mode.
+        recipe: A `Recipe`, or the name of a preset; "auto" chooses one for the model's operations,
+            and `plan` says which and why.
+        output: Which tensor to explain, of a model that returns several: a key or an index. None:
+            the only one, or the one called "logits".
+        capture: "export" captures the model once for each shape of input. "per-input" captures it
+            at every call, for these very numbers, if Python's `if` and `for` depend on them.
+        compile: Run the forward and the backward pass as one function of torch.compile's, which
+            takes a while at the first call. On a CUDA device it is recorded as a CUDA graph when a
+            batch size comes again; of the last eight sizes, each of which holds its memory. A batch
+            of one is compiled separately. For one class of each sample as target, and without the
+            options ledger, layers, conditions, create_graph, recompute.
+
+    Raises:
+        InputError: An argument is wrong.
+
+    Example:
+        >>> import torch, relprop
+        >>> from torch.nn import Linear, ReLU, Sequential
+        >>> model = Sequential(Linear(4, 8), ReLU(), Linear(8, 3)).eval()
+        >>> explainer = relprop.Explainer(model, "epsilon")
+        >>> explanation = explainer(torch.ones(2, 4), target=1)
+        >>> explanation.relevance.shape
+        torch.Size([2, 4])
     """
 
     def __init__(
@@ -74,122 +87,177 @@ class Explainer:
             raise InputError(
                 f"capture is {capture!r}", '"export" or "per-input"', 'capture="export"'
             )
-        self.model = model
-        self.recipe = Recipe.preset(recipe) if isinstance(recipe, str) else recipe
-        self.output = output
-        self.capture = capture
         check_flag("compile", compile)
-        self.compile = compile
-        if self.compile and capture == "per-input":
+        if compile and capture == "per-input":
             raise InputError(
                 'compile=True with capture="per-input"',
-                "one of them: what is read anew for each input cannot be compiled once",
+                "one of them: what is captured for each input cannot be compiled once",
                 "leave compile=True out",
             )
-        self._programs = Programs(model, self.recipe, output, capture == "per-input")
+        recipe = Recipe.preset(recipe) if isinstance(recipe, str) else recipe
+        self._cache = ProgramCache(model, recipe, output, capture == "per-input")
+        self._compile = compile
+        self._run = run_compiled if compile else run_request
 
-    def plan(self, x: Given, *, explain: str | tuple[str, ...] | None = None) -> Plan:
-        """What will happen at every operation for a batch like x. Print it to read it."""
-        with _arithmetic(create_graph=False):
-            return self._programs.made(
-                _without_history(check_inputs(self.model, x, explain), False)
-            ).program.plan
+    @property
+    def model(self) -> nn.Module:
+        """The model that is explained. For another one make a new explainer."""
+        return self._cache.model
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe. `with_recipe` returns an explainer with another one."""
+        return self._cache.recipe
+
+    @property
+    def output(self) -> str | int | None:
+        """Which of several results of the model is explained."""
+        return self._cache.output
+
+    @property
+    def capture(self) -> Capture:
+        """How the model is captured: "export" or "per-input"."""
+        return "per-input" if self._cache.per_input else "export"
+
+    @property
+    def compile(self) -> bool:
+        """Whether programs run as one function of torch.compile's."""
+        return self._compile
+
+    def __repr__(self) -> str:
+        options = "".join(
+            [
+                f", output={self.output!r}" if self.output is not None else "",
+                ', capture="per-input"' if self._cache.per_input else "",
+                ", compile=True" if self._compile else "",
+            ]
+        )
+        return f"Explainer({type(self.model).__name__}, {self.recipe.name!r}{options})"
+
+    def plan(self, x: ModelInput, *, explain: str | tuple[str, ...] | None = None) -> Plan:
+        """Plan what happens at every operation for a batch like x. Print it to read it.
+
+        Args:
+            x: As for a call.
+            explain: As for a call.
+
+        Returns:
+            A `Plan`: every operation, its rule, and why it got it.
+
+        Raises:
+            RelpropError: The model cannot be captured, or an operation has no rule.
+
+        Example:
+            >>> import torch, relprop
+            >>> explainer = relprop.Explainer(torch.nn.Linear(2, 2).eval(), "epsilon")
+            >>> [str(step.rule) for step in explainer.plan(torch.ones(1, 2)).steps]
+            ['epsilon(epsilon=1e-06, relative=False)']
+        """
+        with torch.inference_mode(False), torch.no_grad():
+            inputs = check_inputs(self.model, x, explain)
+            return self._cache.get_or_build(inputs).program.plan
 
     def __call__(
-        self,
-        x: Given,
-        target: Target = None,
-        seed: Seed = "score",
-        *,
-        explain: str | tuple[str, ...] | None = None,
-        ledger: bool = False,
-        layers: Sequence[str] = (),
-        only: Mapping[str, Any] | None = None,
-        create_graph: bool = False,
-        batch_size: int | None = None,
-        memory: int | None = None,
-        recompute: bool = False,
+        self, x: ModelInput, target: Target = None, **options: Unpack[Options]
     ) -> Explanation:
         """Run the model on x, then explain its output.
 
-        x             what the model is called with: a tensor (batch, *features) of the model's
-                      dtype and on its device, or token ids (batch, length); a tuple of positional
-                      arguments; or a mapping of keyword arguments
-        target        None or "predicted"; a class; one class per sample, a tensor (batch,);
-                      "runner-up"; `relprop.at(...)` for one entry of an output of any shape; a pair
-                      (a, b) for the difference of their scores; a function from the output to one
-                      number per sample. A list of these, or "all" for every class: several targets
-        seed          "score": the relevance at the output is the target's own score, so that it
-                      sums to it where nothing is absorbed; "one": the same, scaled to sum to 1
-        explain       labels of the inputs that relevance is taken of; None: the first
-        ledger        account for all relevance, by operation and sample
-        layers        globs on names of modules whose output's relevance is wanted
-        only          glob on names of modules -> channels through which alone relevance passes
-                      at their output: an index, a list of them, or a mask of a sample's shape
-        create_graph  relevance can be differentiated by the inputs and the model's parameters
-        batch_size    explain so many samples at a time
-        memory        bytes: explain as many at a time as fit, by what one and two samples need
-        recompute     keep less on the way forward, and run parts of the model once more on the way
-                      back: for very deep models, and not with ledger
-        Without ledger, layers and only, what the output reads at few positions, such as one token
-        of a transformer's last layer, is computed there alone.
-        Raises RelpropError before anything runs if an argument is wrong, or an operation has no
-        rule; and after it if the result is not finite.
+        Without ledger, layers and conditions, what the output reads at few positions, such as one
+        token of a transformer's last layer, is computed at these positions alone.
+
+        Args:
+            x: What the model is called with: a tensor (batch, *features) of the model's dtype and
+                on its device, or token ids (batch, length); a tuple of positional arguments; or a
+                mapping of keyword arguments.
+            target: None or "predicted"; a class; one class per sample, a tensor (batch,);
+                "runner-up"; `relprop.at(...)` for one entry of an output of any shape; a pair
+                (a, b) for the difference of their scores; a function from the output to one number
+                per sample. A list of these, or "all" for every class: several targets.
+            **options: Any of these:
+
+                - initial: The initial relevance at the output. "score": the target's own score, to
+                  which the relevance of the input sums where nothing is absorbed; "one": the same,
+                  scaled to sum to 1.
+                - explain: Label or labels of the inputs to explain; None: the first.
+                - ledger: Account for all relevance, by operation and sample.
+                - layers: Globs on names of modules whose output's relevance is wanted.
+                - conditions: Glob on names of modules -> channels through which alone relevance
+                  passes at their output: an index, a list of them, or a mask of a sample's shape.
+                  This is conditional relevance (CRP, Achtibat et al. 2023).
+                - create_graph: Relevance can be differentiated by inputs and parameters.
+                - batch_size: Explain so many samples at a time.
+                - memory: Bytes: explain as many samples at a time as fit, estimated from one and
+                  two samples.
+                - recompute: Keep fewer values of the forward pass and compute the others again
+                  (gradient checkpointing), for very deep models. Not with ledger.
+
+        Returns:
+            An `Explanation`.
+
+        Raises:
+            RelpropError: Before anything runs, if an argument is wrong or an operation has no rule;
+                afterwards, if a result is not finite.
         """
-        request = asked(
-            seed,
-            compiled=self.compile,
-            ledger=ledger,
-            layers=layers,
-            only=only,
-            create_graph=create_graph,
-            batch_size=batch_size,
-            memory=memory,
-            recompute=recompute,
-        )
-        return self._explain(x, target, request, explain)
+        return self._explain(x, target, make_request(options) if options else DEFAULT)
 
-    def _explain(
-        self, x: Given, target: Target, request: Request, explain: str | tuple[str, ...] | None
-    ) -> Explanation:
-        with _arithmetic(request.create_graph):
-            inputs = _without_history(check_inputs(self.model, x, explain), request.create_graph)
+    def _explain(self, x: ModelInput, target: Target, request: Request) -> Explanation:
+        with torch.inference_mode(False), torch.set_grad_enabled(request.create_graph):
+            inputs = check_inputs(self._cache.model, x, request.explain, request.create_graph)
+            if request.batch_size is None and request.memory is None:
+                return self._explain_batch(inputs, target, request)
             size = self._batch_size(inputs, target, request)
-            each = (self._run(*part, request) for part in parts(inputs, target, size))
-            return joined(each, inputs)
+            if size >= inputs.batch:
+                return self._explain_batch(inputs, target, request)
+            explain = partial(self._explain_batch, request=request)
+            return concatenate((explain(*part) for part in split(inputs, target, size)), inputs)
 
-    def _run(self, inputs: Inputs, target: Any, request: Request) -> Explanation:
-        return run(self._programs.made(inputs), self.model, inputs, target, request)
+    def _explain_batch(self, inputs: Inputs, target: Any, request: Request) -> Explanation:
+        built = self._cache.get_or_build(inputs)
+        return self._run(built, self._cache.model, inputs, target, request)
 
     def _batch_size(self, inputs: Inputs, target: Any, request: Request) -> int:
-        """How many samples are explained at a time."""
+        """Decide how many samples are explained at a time."""
         size = min(inputs.batch, request.batch_size or inputs.batch)
         if request.memory is None or size == 1:
             return size
-        self._programs.made(inputs)  # so that what is kept for good is not counted
-        fits = fitting(inputs, partial(self._run, request=request), target, request.memory)
-        return min(size, fits)
+        self._cache.get_or_build(inputs)  # so that the memory of the capture is not counted
+        explain = partial(self._explain_batch, request=request)
+        return min(size, largest_batch(inputs, explain, target, request.memory))
 
     def map(
         self,
         batches: Iterable[Any],
         target: Target = None,
-        seed: Seed = "score",
         *,
-        prepare: Callable[[Any], tuple[Given, Target]] | None = None,
-        progress: bool = True,
-        explain: str | tuple[str, ...] | None = None,
+        prepare: Callable[[Any], tuple[ModelInput, Target]] | None = None,
+        progress: ProgressOption = True,
         **options: Unpack[Options],
     ) -> Iterator[Explanation]:
-        """Explain a data set, batch by batch; the next is loaded while one is explained.
+        """Explain a data set batch by batch; the next batch is loaded while one is explained.
 
-        batches   a torch DataLoader, or any iterable that gives each batch memory of its own. Of a
-                  list or tuple, as loaders give of (input, label), the first is explained
-        prepare   from what `batches` gives to (x, target), where these are found otherwise
-        progress  show on stderr how far it is
-        Tensors are moved to the model's device. The rest is as for a call.
+        Args:
+            batches: A torch DataLoader, or any iterable that gives each batch memory of its own. Of
+                a list or tuple, as loaders give of (input, label), the first item is explained.
+                Tensors are moved to the model's device.
+            target: As for a call.
+            prepare: Takes a batch, and returns (x, target), where these are found otherwise.
+            progress: Whether to show progress on stderr.
+            **options: As for a call.
+
+        Yields:
+            The `Explanation` of each batch.
+
+        Raises:
+            InputError: An argument is wrong.
+
+        Example:
+            >>> import torch, relprop
+            >>> explainer = relprop.Explainer(torch.nn.Linear(4, 3).eval(), "epsilon")
+            >>> batches = torch.ones(6, 4).split(2)
+            >>> [len(e.relevance) for e in explainer.map(batches, progress=False)]
+            [2, 2, 2]
         """
-        check_flag("progress", progress)
+        shown = progress_of(progress)
         if not isinstance(batches, Iterable):
             given = f"batches of type {type(batches).__name__}"
             todo = "write DataLoader(dataset, batch_size=64), or x.split(64) of a tensor"
@@ -197,105 +265,136 @@ class Explainer:
         if prepare is not None and target is not None:
             given = f"target {target!r} beside prepare, which returns one with each batch"
             raise InputError(given, "one of them", "return (x, target) from prepare")
-        request = asked(seed, compiled=self.compile, **options)
-        return self._each(
-            batches, prepare or (lambda b: (_first_of(b), target)), request, explain, progress
-        )
+        prepare = prepare or (lambda batch: (_first_item(batch), target))
+        return self._explain_each(batches, prepare, make_request(options), shown)
 
-    def _each(
+    def _explain_each(
         self,
         batches: Iterable[Any],
-        prepare: Callable[[Any], tuple[Given, Target]],
+        prepare: Callable[[Any], tuple[ModelInput, Target]],
         request: Request,
-        explain: str | tuple[str, ...] | None,
-        progress: bool,
+        progress: Progress,
     ) -> Iterator[Explanation]:
         device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
         count = len(batches) if isinstance(batches, Sized) else None
-        with Progress.detect(quiet=not progress).stage("explain", count, "batches") as advance:
-            for x, target in ahead(batches, partial(_pair, prepare), device):
-                yield self._explain(x, target, request, explain)
+        with progress.stage("explain", count, "batches") as advance:
+            for x, target in prefetch(batches, partial(_checked_pair, prepare), device):
+                yield self._explain(x, target, request)
                 advance(1)
 
     def with_recipe(self, recipe: Recipe | str) -> "Explainer":
-        """An explainer of the same model by another recipe, which need not read the model again."""
-        output, capture, compile_ = self.output, self.capture, self.compile
-        other = Explainer(self.model, recipe, output=output, capture=capture, compile=compile_)
-        other._programs = self._programs.by(other.recipe)
+        """Return an explainer of the same model by another recipe, which shares captured graphs.
+
+        Args:
+            recipe: A `Recipe` or the name of a preset.
+
+        Example:
+            >>> import torch, relprop
+            >>> explainer = relprop.Explainer(torch.nn.Linear(4, 3).eval(), "epsilon")
+            >>> explainer.with_recipe("gamma").recipe.name
+            'gamma'
+        """
+        other = Explainer(
+            self.model, recipe, output=self.output, capture=self.capture, compile=self.compile
+        )
+        other._cache = self._cache.with_recipe(other.recipe)
         return other
 
     def save(self, path: str | Path) -> None:
-        """Write what was read of the model, and the recipe, for `load` in another session.
+        """Write the captured graphs and the recipe, for `load` in another session.
 
-        A .safetensors file without the model's weights; it cannot run code.
-        Raises InputError if nothing was read yet, for capture="per-input" and for a rule of one's
-        own; FileError for a path that cannot be written.
+        Writes a .safetensors file without the model's weights; it cannot run code.
+
+        Args:
+            path: The file.
+
+        Raises:
+            InputError: Nothing was captured yet, for capture="per-input", and for custom rules.
+            FileError: The file cannot be written.
         """
-        if self.capture == "per-input":
-            given = 'an explainer with capture="per-input", which keeps nothing of what it reads'
-            raise InputError(given, 'capture="export"', "read the model anew in each session")
-        read = self._programs.read()
-        if not read:
+        if self._cache.per_input:
+            given = 'an explainer with capture="per-input", which keeps no captured graph'
+            raise InputError(given, 'capture="export"', "capture the model in each session")
+        captured = self._cache.captured()
+        if not captured:
             raise InputError(
-                "an explainer that has read no model yet",
+                "an explainer that has captured no model yet",
                 "one that was called, or that made a plan",
                 "call explainer.plan(x) first, for each shape of x",
             )
-        write_plans(as_path(path), Saved(self.recipe, self.output, read))
+        write_plans(as_path(path), SavedPlans(self.recipe, self.output, captured))
 
     @classmethod
     def load(cls, path: str | Path, model: nn.Module) -> "Explainer":
-        """An explainer that need not read `model` again for inputs of the shapes that were saved.
+        """Return an explainer that need not capture `model` for the shapes that were saved.
 
-        At the first call for a shape the model is compared with what was saved, on one sample: that
-        call raises CaptureError or PlanError if they differ.
-        Raises FileError for a file that `save` did not write.
+        At the first call for a shape, the model is compared with the saved graph on one sample:
+        that call raises CaptureError or PlanError if they differ.
+
+        Args:
+            path: A file that `save` wrote.
+            model: The model, in eval mode.
+
+        Raises:
+            FileError: `save` did not write the file.
+
+        Example:
+            >>> import torch, relprop, tempfile
+            >>> model = torch.nn.Linear(4, 3).eval()
+            >>> explainer = relprop.Explainer(model, "epsilon")
+            >>> _ = explainer.plan(torch.ones(2, 4))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     explainer.save(f"{folder}/model.plans")
+            ...     loaded = relprop.Explainer.load(f"{folder}/model.plans", model)
+            >>> loaded.recipe == explainer.recipe
+            True
         """
         saved = read_plans(as_path(path))
         explainer = cls(model, saved.recipe, output=saved.output)
-        explainer._programs = replace(explainer._programs, saved=saved.read)
+        explainer._cache = replace(explainer._cache, saved=saved.captured)
         return explainer
 
 
 def explain(
     model: nn.Module,
-    x: Given,
+    x: ModelInput,
     recipe: Recipe | str = "auto",
     target: Target = None,
-    seed: Seed = "score",
+    **options: Unpack[Options],
 ) -> Explanation:
-    """Run the model and explain it in one call: `Explainer(model, recipe)(x, target, seed)`."""
-    return Explainer(model, recipe)(x, target, seed)
+    """Run a model and explain its output in one call: `Explainer(model, recipe)(x, target)`.
 
+    An `Explainer` captures the model once for many calls.
 
-def _without_history(inputs: Inputs, create_graph: bool) -> Inputs:
-    """The same tensors as they go into a call: of no inference mode, and of no graph.
+    Args:
+        model: Any torch.nn.Module, in eval mode.
+        x: What the model is called with.
+        recipe: A `Recipe` or the name of a preset.
+        target: What is explained; None: the predicted class.
+        **options: As for a call of an `Explainer`.
 
-    With `create_graph` they are copies that stay in the caller's graph: later in-place changes of
-    the caller's are none of what this graph is made of.
+    Returns:
+        An `Explanation`.
+
+    Raises:
+        RelpropError: As a call of an `Explainer`.
+
+    Example:
+        >>> import torch, relprop
+        >>> relprop.explain(torch.nn.Linear(4, 3).eval(), torch.ones(2, 4)).relevance.shape
+        torch.Size([2, 4])
     """
-    tensors = inputs.tensors
-    kept = {
-        n: t.clone() if create_graph or t.is_inference() else t.detach() for n, t in tensors.items()
-    }
-    return Inputs({**inputs.values, **kept}, inputs.positional, inputs.explained)
+    return Explainer(model, recipe)(x, target, **options)
 
 
-def _pair(prepare: Callable[[Any], Any], batch: Any) -> tuple[Given, Target]:
-    """What `prepare` makes of a batch. Raises InputError if that is no pair."""
-    found = prepare(batch)
-    if not isinstance(found, tuple) or len(found) != 2:
-        given = f"prepare returned a {type(found).__name__}"
+def _checked_pair(prepare: Callable[[Any], Any], batch: Any) -> tuple[ModelInput, Target]:
+    """Call `prepare`. Raises InputError if it does not return a pair."""
+    pair = prepare(batch)
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        given = f"prepare returned a {type(pair).__name__}"
         raise InputError(given, "a tuple (x, target)", "return x, None for what is predicted")
-    return found
+    return pair
 
 
-def _first_of(batch: Any) -> Any:
+def _first_item(batch: Any) -> Any:
     return batch[0] if isinstance(batch, (list, tuple)) else batch
-
-
-@contextmanager
-def _arithmetic(create_graph: bool) -> Iterator[None]:
-    """Without inference mode, and with autograd only where the caller asks for it."""
-    with torch.inference_mode(False), torch.set_grad_enabled(create_graph):
-        yield

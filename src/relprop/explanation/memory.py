@@ -1,4 +1,4 @@
-"""How much memory a computation holds at once, counted tensor by tensor."""
+"""Measures the peak memory of a computation, tensor by tensor."""
 
 import weakref
 from collections.abc import Callable
@@ -22,16 +22,16 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        given = {leaf.untyped_storage()._cdata for leaf in _tensors((args, kwargs))}
+        before = {leaf.untyped_storage()._cdata for leaf in _tensors((args, kwargs))}
         result = func(*args, **(kwargs or {}))
         for tensor in _tensors(result):
             storage = tensor.untyped_storage()
-            # Tensors without numbers, with which torch reads models and compiles, hold no memory.
-            if storage._cdata not in given and storage.device.type != "meta":
-                self._note(storage)
+            # Fake and meta tensors, by which torch captures and compiles, have no memory.
+            if storage._cdata not in before and storage.device.type != "meta":
+                self._add(storage)
         return result
 
-    def _note(self, storage: torch.UntypedStorage) -> None:
+    def _add(self, storage: torch.UntypedStorage) -> None:
         key, size = storage._cdata, storage.nbytes()
         if key in self._known:
             return
@@ -50,9 +50,9 @@ def _tensors(value: Any) -> list[Tensor]:
 
 
 def peak_bytes(run: Callable[[], object]) -> int:
-    """The most bytes of tensors that `run` makes and holds at one time.
+    """Run a function, and return the most bytes of tensors that it allocated and held at one time.
 
-    What is given to it is not counted, nor what an operation needs within itself.
+    Does not count its arguments, nor what an operation allocates within itself.
     """
     counter = _Counter()
     with counter:

@@ -7,35 +7,57 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .check_inputs import Given
+from .check_inputs import ModelInput
 from .explainer import Explainer
 
 
 class Method:
-    """The method of an explainer, for any model: `Method(explainer)(model, x, target)`.
+    """Turn an explainer into a method for any model: `Method(explainer)(model, x, target)`.
 
-    A test such as parameter randomisation calls with a copy of the model, whose weights it changes.
-    An explainer knows its own model alone, so that another one is made for the copy; the last such
-    one is kept, because reading a model takes longer than explaining a batch.
+    A test such as parameter randomisation calls it with a copy of the model whose weights it
+    changes. An explainer knows its own model alone, so that another one is made for the copy; the
+    last one is kept, because capturing a model takes longer than explaining a batch.
+
+    Args:
+        explainer: The explainer, whose recipe explains every model.
+
+    Example:
+        >>> import torch, relprop
+        >>> model, other = torch.nn.Linear(4, 3).eval(), torch.nn.Linear(4, 3).eval()
+        >>> method = relprop.Method(relprop.Explainer(model, "epsilon"))
+        >>> method(other, torch.ones(2, 4), target=0).shape
+        torch.Size([2, 4])
     """
 
     def __init__(self, explainer: Explainer) -> None:
         self.explainer = explainer
         self._other = explainer
 
-    def __call__(self, model: nn.Module, x: Given, target: Any) -> Tensor:
-        """Relevance of the first input of a batch, of its shape; target as `Explainer` takes it."""
-        return self.of(model)(x, target).relevance
+    def __call__(self, model: nn.Module, x: ModelInput, target: Any) -> Tensor:
+        """Compute the relevance of a batch.
 
-    def of(self, model: nn.Module) -> Explainer:
-        """The explainer of a model."""
+        Args:
+            model: The model to explain.
+            x: As `Explainer` takes it.
+            target: As `Explainer` takes it.
+
+        Returns:
+            Relevance of the first input, of its shape.
+        """
+        return self.explainer_of(model)(x, target).relevance
+
+    def explainer_of(self, model: nn.Module) -> Explainer:
+        """Return an explainer of a model, by the same recipe and options.
+
+        Args:
+            model: The model.
+        """
         if model is self.explainer.model:
             return self.explainer
-        other = self._other
+        other, own = self._other, self.explainer
         if model is not other.model:
-            own = self.explainer
             other = Explainer(
-                *(model, own.recipe), output=own.output, capture=own.capture, compile=own.compile
+                model, own.recipe, output=own.output, capture=own.capture, compile=own.compile
             )
             self._other = other
         return other

@@ -1,4 +1,4 @@
-"""What a notebook shows of an explanation: input, heatmap and probabilities of the first samples.
+"""Renders an explanation for notebooks: input, heatmap and probabilities of the first samples.
 
 Takes the tensors of an explanation, gives HTML without any reference to the outside.
 """
@@ -28,7 +28,7 @@ class Sample:
 
 
 def samples_html(samples: list[Sample], total: int) -> str:
-    """A table with a row for each sample; `total` is the size of the batch."""
+    """Render a table with a row for each sample; `total` is the size of the batch."""
     rows = "".join(_row(sample) for sample in samples)
     heads = ("input", "relevance", "probabilities")
     head = "".join(f'<th style="text-align:left">{name}</th>' for name in heads)

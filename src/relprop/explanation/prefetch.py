@@ -1,4 +1,4 @@
-"""A data set, explained batch by batch: the next batch is loaded while one is explained."""
+"""Prefetches batches: the next one is loaded and moved while the caller works on one."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +11,12 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 T = TypeVar("T")
 
 
-def ahead(batches: Iterable[T], prepare: Callable[[T], Any], device: torch.device) -> Iterator[Any]:
-    """Each batch, prepared and on the device; the next one is made so in the meantime."""
+def prefetch(
+    batches: Iterable[T], prepare: Callable[[T], Any], device: torch.device
+) -> Iterator[Any]:
+    """Yield each batch, prepared and on the device; the next is prepared in another thread."""
     iterator, end = iter(batches), object()
-    # in the stream of what is computed, copies would wait for it
+    # In the stream that computes, copies would wait for the computation.
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def fetch() -> Any:
@@ -26,23 +28,23 @@ def ahead(batches: Iterable[T], prepare: Callable[[T], Any], device: torch.devic
         while (batch := waiting.result()) is not end:
             waiting = worker.submit(fetch)
             if stream is not None:
-                _used_here(batch, device)
+                _record_stream(batch, device)
             yield batch
 
 
 def _copied(batch: Any, device: torch.device, stream: torch.cuda.Stream | None) -> Any:
-    """The same with every tensor on the device, when all have arrived there."""
+    """Copy every tensor of a batch to the device, and wait until all have arrived."""
     if stream is None:
         return tree_map_only(Tensor, lambda t: t.to(device), batch)
     stream.wait_stream(torch.cuda.current_stream(device))  # `prepare` may have computed there
     with torch.cuda.stream(stream):
-        found = tree_map_only(Tensor, lambda t: t.to(device, non_blocking=True), batch)
+        copied = tree_map_only(Tensor, lambda t: t.to(device, non_blocking=True), batch)
     stream.synchronize()
-    return found
+    return copied
 
 
-def _used_here(batch: Any, device: torch.device) -> None:
-    """Tell torch that tensors of another stream are used in this one as well."""
+def _record_stream(batch: Any, device: torch.device) -> None:
+    """Tell torch that tensors made in another stream are used in this one, too."""
     for tensor in tree_leaves(batch):
         if isinstance(tensor, Tensor) and tensor.device == device:
             tensor.record_stream(torch.cuda.current_stream(device))

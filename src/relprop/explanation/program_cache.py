@@ -1,12 +1,12 @@
-"""What was read of a model, and the programs made of it: once for each shape of its inputs.
+"""Caches captured graphs, and the programs built from them, by the shapes of a model's inputs.
 
-May be used from several threads.
+Takes a model and inputs, gives a `BuiltProgram`. May be used from several threads.
 """
 
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -14,22 +14,65 @@ from torch import nn
 from ..capture.model import CapturedModel, capture_model, verify_saved
 from ..graph.inputs import Inputs
 from ..recipes.recipe import Recipe
-from .build import Made, make_program
+from ..support.torch_private import own_modules
+from .build import BuiltProgram, build_program
 
-_PLANNING = threading.Lock()  # torch.export keeps global state while it reads a model
+# Each text length or picture size is a program of its own. A bound, so that a service that meets
+# ever new lengths does not fill its memory; wide enough for the buckets that one batches texts by.
+MOST_SHAPES = 64
+
+_CAPTURE = threading.Lock()  # torch.export keeps global state while it reads a model
+
+V = TypeVar("V")
 
 
-# What was read, and the model's modules.
-Read = tuple[CapturedModel, list[nn.Module]]
+class RecentItems(Generic[V]):
+    """A mapping that keeps the items that were used last. May be used from several threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._items: dict[Any, V] = {}  # the one used last is at the end
+        self._lock = threading.Lock()
+
+    def get(self, key: Any) -> V | None:
+        """Return an item, or None; it is now the one used last."""
+        with self._lock:
+            item = self._items.pop(key, None)
+            if item is not None:
+                self._items[key] = item
+        return item
+
+    def put(self, key: Any, item: V) -> None:
+        """Store an item, and drop the one that was not used for longest if there are too many."""
+        with self._lock:
+            self._items.pop(key, None)
+            self._items[key] = item
+            while len(self._items) > self._most:
+                del self._items[next(iter(self._items))]
+
+    def items(self) -> list[tuple[Any, V]]:
+        """List all items, the one used last at the end."""
+        with self._lock:
+            return list(self._items.items())
+
+
+class Cached(NamedTuple):
+    """A value that is right for these modules, held so that none of their ids is given anew."""
+
+    value: Any
+    modules: list[nn.Module]
 
 
 @dataclass(frozen=True)
-class Programs:
+class ProgramCache:
     """The programs that explain a model by a recipe.
 
-    output     which of several results is explained
-    per_input  the model is read anew for each input
-    saved      what was read in another session, by the text of the inputs' signature
+    Attributes:
+        model: The user's model.
+        recipe: The recipe.
+        output: Which of several results is explained.
+        per_input: Whether the model is captured for each input anew.
+        saved: Graphs captured in another session, by the text of the inputs' signature.
     """
 
     model: nn.Module
@@ -37,50 +80,61 @@ class Programs:
     output: str | int | None
     per_input: bool
     saved: Mapping[str, CapturedModel] = field(default_factory=dict)
-    _read: dict[Any, Read] = field(default_factory=dict)
-    _made: dict[Any, Made] = field(default_factory=dict)
+    _captured: RecentItems[Cached] = field(default_factory=lambda: RecentItems(MOST_SHAPES))
+    _built: RecentItems[Cached] = field(default_factory=lambda: RecentItems(MOST_SHAPES))
 
-    def by(self, recipe: Recipe) -> "Programs":
-        """The same by another recipe; what is read for one is known to the other."""
-        return Programs(
-            self.model, recipe, self.output, self.per_input, self.saved, _read=self._read
+    def with_recipe(self, recipe: Recipe) -> "ProgramCache":
+        """Return a cache for another recipe, which shares the captured graphs."""
+        return ProgramCache(
+            self.model, recipe, self.output, self.per_input, self.saved, self._captured
         )
 
-    def read(self) -> Mapping[str, CapturedModel]:
-        """What was read so far, by the text of the inputs' signature."""
-        return {**self.saved, **{repr(key[0]): read for key, (read, *_) in self._read.items()}}
+    def captured(self) -> Mapping[str, CapturedModel]:
+        """Return the graphs captured so far by the text of the inputs' signature."""
+        graphs = {repr(key[0]): cached.value for key, cached in self._captured.items()}
+        return {**self.saved, **graphs}
 
-    def made(self, inputs: Inputs) -> Made:
-        """The program for inputs like these. As capture_model and make_program raise."""
-        if self.per_input:
-            with _PLANNING, torch.no_grad():
-                read = capture_model(self.model, inputs, self.output, True)
-                return make_program(read, self.model, inputs, self.recipe)
-        modules = _modules(self.model)  # kept, so that no new module gets an old one's id
+    def get_or_build(self, inputs: Inputs) -> BuiltProgram:
+        """Return the program for inputs like these, captured and built if there is none yet.
+
+        Raises what `capture_model` and `build_program` raise.
+        """
+        modules = _list_modules(self.model)
         key = (inputs.signature, *map(id, modules), *[m.training for m in modules])
-        if key not in self._made:
-            with _PLANNING, torch.no_grad():
-                if key not in self._made:
-                    if key not in self._read:
-                        self._read[key] = self._known(inputs), modules
-                    read, _ = self._read[key]
-                    self._made[key] = make_program(read, self.model, inputs, self.recipe)
-                    self._read[key] = read.without_output(), modules
-        return self._made[key]
+        cached = None if self.per_input else self._built.get(key)
+        program: BuiltProgram = cached.value if cached else self._build(inputs, key, modules)
+        return program
 
-    def _known(self, inputs: Inputs) -> CapturedModel:
+    def _build(self, inputs: Inputs, key: Any, modules: list[nn.Module]) -> BuiltProgram:
+        with _CAPTURE, torch.no_grad():
+            if self.per_input:
+                captured = capture_model(self.model, inputs, self.output, per_input=True)
+                return build_program(captured, self.model, inputs, self.recipe)
+            built = self._built.get(key)  # by another thread in the meantime
+            if built is None:
+                known = self._captured.get(key)
+                captured = known.value if known else self._capture(inputs)
+                # Stored first: what fails to build, such as an operation without a rule, is
+                # captured once for all recipes.
+                self._captured.put(key, Cached(captured.without_output(), modules))
+                program = build_program(captured, self.model, inputs, self.recipe)
+                built = Cached(program, modules)
+                self._built.put(key, built)
+        return built.value  # type: ignore[no-any-return]
+
+    def _capture(self, inputs: Inputs) -> CapturedModel:
         saved = self.saved.get(repr(inputs.signature))
         if saved is not None:
             return verify_saved(saved, self.model, inputs, self.output)
-        return capture_model(self.model, inputs, self.output, False)
+        return capture_model(self.model, inputs, self.output, per_input=False)
 
 
-def _modules(model: nn.Module) -> list[nn.Module]:
-    """A model and all modules in it; `modules()` makes their names, too, at every call."""
-    found, known = [model], {id(model)}
-    for module in found:  # which grows on the way
-        for inner in module._modules.values():
-            if inner is not None and id(inner) not in known:
-                known.add(id(inner))
-                found.append(inner)
-    return found
+def _list_modules(model: nn.Module) -> list[nn.Module]:
+    """List a model and all modules in it, without the names that `modules()` builds each time."""
+    modules, ids = [model], {id(model)}
+    for module in modules:  # which grows in the loop
+        for inner in own_modules(module).values():
+            if inner is not None and id(inner) not in ids:
+                ids.add(id(inner))
+                modules.append(inner)
+    return modules

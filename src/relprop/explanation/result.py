@@ -1,6 +1,6 @@
-"""The result of an explanation: a frozen record, saved as .npz, shown in a notebook."""
+"""The result of an explanation: a frozen record that can be saved, and shown in a notebook."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -12,30 +12,86 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..observe.ledger import Ledger
+from ..support.checks import is_classification
 from ..support.files import write_atomically
 from ..support.margin import margin
-from .check_inputs import is_classification
+from ..support.torch_private import version_of
 from .notebook import SAMPLES, Sample, samples_html
+
+
+class InputGuard(Mapping[str, Tensor]):
+    """Refers to tensors without copying them; raises if one was overwritten since.
+
+    Uses torch's own count of writes, as autograd does. It does not see writes through `x.data`, or
+    through a numpy array of the same memory.
+
+    Args:
+        tensors: Tensors by label.
+        labels: Labels of those to refer to.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], labels: Sequence[str]) -> None:
+        self._tensors = {label: tensors[label] for label in labels}
+        self._versions = {label: _version(tensor) for label, tensor in self._tensors.items()}
+
+    def __getitem__(self, label: str) -> Tensor:
+        tensor = self._tensors[label]
+        if _version(tensor) != self._versions[label]:
+            raise InputError(
+                f'"{label}", whose memory was written into after it was given',
+                "a tensor that nobody writes into as long as its explanation is used",
+                f"give a copy: {label}.clone()",
+            )
+        return tensor
+
+    def check(self) -> None:
+        """Raise InputError if one of the tensors was overwritten."""
+        for label in self._tensors:
+            self[label]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __repr__(self) -> str:
+        shapes = (f"{label}: {tuple(tensor.shape)}" for label, tensor in self._tensors.items())
+        return f"InputGuard({', '.join(shapes)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return InputGuard, (dict(self), tuple(self))  # a copy counts its own writes
+
+
+def _version(tensor: Tensor) -> int:
+    """Count the writes into a tensor; those of inference mode are not counted."""
+    return 0 if tensor.is_inference() else version_of(tensor)
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """A classified and explained batch.
+    """The output of a model for a batch, and its relevance.
 
-    input          (batch, *features), what was explained
-    output         (batch, classes), the model's scores, or of another shape (batch, ...)
-    prediction     (batch,), the class of the largest score; None if the output is not by classes
-    probabilities  (batch, classes), softmax of the scores, or None
-    margin         (batch,), (max - second max) / max of the probabilities, or None
-    target         (batch,), the class that was explained; (batch, 2) for a contrast pair; None
-                   for what is no class. (batch, targets) where several were asked for
-    relevance      (batch, *features), one value a token for token ids; (batch, targets, *features)
-                   for several targets
-    inputs, relevances  the same of all explained inputs, by label; `input` is the first of them.
-                   Inputs are no copies: they have the caller's memory, and to read one after
-                   that was written into is an InputError
-    layers         module -> relevance of its output, or a tuple where it has several outputs
-    ledger         where all relevance went, if asked for; one for each of several targets
+    Attributes:
+        output: The model's scores, (batch, classes), or of another shape (batch, ...).
+        target: The class that was explained, (batch,); (batch, 2) for a contrast pair;
+            (batch, targets, ...) for several targets; None for what is no class.
+        inputs: The explained inputs by label. They are not copied: reading one after its memory was
+            written into raises InputError.
+        relevances: Relevance of each explained input by label, of its shape; for token ids one
+            value per token; (batch, targets, *features) for several targets.
+        layers: Relevance of the outputs of the modules in `layers=`, by name: a tensor, or a tuple
+            for a module with several outputs.
+        several: Whether several targets were asked for.
+        ledgers: The ledger of each target, if asked for.
+
+    Example:
+        >>> import torch, relprop
+        >>> model = torch.nn.Linear(2, 2, bias=False).eval()
+        >>> _ = model.weight.data.copy_(torch.tensor([[1.0, 2.0], [0.0, 1.0]]))
+        >>> explanation = relprop.explain(model, torch.tensor([[3.0, 1.0]]), "zero")
+        >>> explanation.prediction.tolist(), explanation.relevance.tolist()
+        ([0], [[3.0, 2.0]])
     """
 
     output: Tensor
@@ -48,22 +104,22 @@ class Explanation:
 
     @property
     def prediction(self) -> Tensor | None:
-        """The class of the largest score, (batch,)."""
+        """The class with the largest score, (batch,); None if the output is not by classes."""
         return self.output.argmax(1) if is_classification(self.output) else None
 
     @property
     def probabilities(self) -> Tensor | None:
-        """Softmax of the scores, (batch, classes)."""
+        """Softmax of the scores, (batch, classes); None if the output is not by classes."""
         return self.output.softmax(1) if is_classification(self.output) else None
 
     @property
     def margin(self) -> Tensor | None:
-        """(max - second max) / max of the probabilities, (batch,)."""
+        """(max - second max) / max of the probabilities, (batch,); None if not by classes."""
         return margin(self.output) if is_classification(self.output) else None
 
     @property
     def input(self) -> Tensor:
-        """What was explained, (batch, *features): the first, where several inputs were."""
+        """The explained input, (batch, *features); the first of several."""
         return next(iter(self.inputs.values()))
 
     @property
@@ -84,9 +140,23 @@ class Explanation:
     def save(self, path: str | Path) -> None:
         """Write all tensors to an .npz file, whole or not at all; `numpy.load` reads it.
 
-        What is by label is named "relevances/label", "layers/module". bfloat16, which numpy
-        lacks, becomes float32.
-        Raises FileError if it cannot be written, InputError if an input was written into.
+        What is by label is named "relevances/label", "layers/module". bfloat16, which numpy lacks,
+        becomes float32.
+
+        Args:
+            path: The file.
+
+        Raises:
+            FileError: It cannot be written.
+            InputError: An input was written into since.
+
+        Example:
+            >>> import numpy, torch, relprop, tempfile
+            >>> explanation = relprop.explain(torch.nn.Linear(2, 2).eval(), torch.ones(1, 2))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     explanation.save(f"{folder}/explanation.npz")
+            ...     numpy.load(f"{folder}/explanation.npz")["relevance"].shape
+            (1, 2)
         """
         fields = ("input", "output", "prediction", "probabilities", "margin", "target", "relevance")
         rest = {name: list(getattr(self, name).items())[1:] for name in ("inputs", "relevances")}
@@ -120,20 +190,21 @@ class Explanation:
 
     def __repr__(self) -> str:
         shapes = ", ".join("x".join(map(str, t.shape[1:])) for t in self.relevances.values())
-        found = "" if self.prediction is None else f", predicted {self.prediction.tolist()}"
-        return f"Explanation({len(self.output)} of {shapes}{found})"
+        classes = "" if self.prediction is None else f", predicted {self.prediction.tolist()}"
+        return f"Explanation({len(self.output)} of {shapes}{classes})"
 
 
 def _arrays(name: str, value: Any) -> dict[str, Any]:
+    """Name the arrays of a tensor, a tuple or a mapping of them; none for None."""
     if value is None:
         return {}
     if isinstance(value, Mapping):
-        found: dict[str, Any] = {}
-        for label, one in value.items():
-            found.update(_arrays(f"{name}/{label}", one))
-        return found
+        arrays: dict[str, Any] = {}
+        for label, tensor in value.items():
+            arrays.update(_arrays(f"{name}/{label}", tensor))
+        return arrays
     if isinstance(value, tuple):
-        return {f"{name}/{i}": _array(one) for i, one in enumerate(value)}
+        return {f"{name}/{i}": _array(tensor) for i, tensor in enumerate(value)}
     return {name: _array(value)}
 
 

@@ -1,8 +1,10 @@
-"""Running: a program, a model's present weights and a batch -> Explanation."""
+"""Runs a program for a request: forward pass, target, initial relevance, backward pass, record.
+
+Takes a built program, the model's present weights and a batch, gives an `Explanation`. One target
+without observers is carried back here, anything else by `backward`.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -12,140 +14,134 @@ from ..capture.model import current_state
 from ..errors import InputError
 from ..graph.first_nonfinite import describe_first_nonfinite
 from ..graph.inputs import Inputs
-from ..observe.channels import channel_dimension, channel_mask
-from ..observe.layers import ConditionObserver, module_outputs
-from ..program.compiled import PREDICTED
-from ..program.program import Observer, Program, Trace
-from ..support.numerics import check_finite, is_finite
-from .backward import Ran, Walk, by_input, ways_back
-from .build import Made
-from .check_inputs import check_output_shape
-from .input_guard import AsGiven
-from .options import Request
-from .result import Explanation
-from .targets import classes_before, resolve_target, stack_classes, targets
+from ..graph.ir import Graph
+from ..graph.token_ids import token_relevance
+from ..plan.plan import Plan
+from ..support.checks import check_finite, is_finite
+from .backward import BackwardResult, ForwardResult, Observed, refuse_nonfinite, run_backward
+from .build import BuiltProgram
+from .options import Initial, Request
+from .result import Explanation, InputGuard
+from .targets import resolve_targets, stack_classes
 
 
-def run(made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Request) -> Explanation:
-    """Run the model and walk back for each target.
-
-    Raises InputError for a target, a layer or channels that do not exist; NumberError if the output
-    or the relevance is not finite.
-    """
-    if request.compile:
-        return _run_compiled(made, model, inputs, target, request)
-    looks_inside = request.layers or request.only or request.ledger
-    given, program = AsGiven(inputs.taken), made.program if looks_inside else made.narrowed
-    state = current_state(model, program.plan.graph, detached=not request.create_graph)
-    layers = _module_values(program, request.layers)
-    limited = _module_values(program, tuple(request.only))
-    kept = {name for names in (layers | limited).values() for name in names}
-    trace = program.forward(inputs.tensors, state, kept, request.ledger, request.recompute)
-    output = _no_view(trace.output, inputs)
-    check_output_shape(output, inputs.batch)
-    if not is_finite(output):
-        first = describe_first_nonfinite(program.plan.graph, inputs.tensors, state)
-        check_finite(output, "model's output", first, "check the model's weights and the input")
-    wanted, several = targets(output, target)
-    resolved = [resolve_target(output, one) for one in wanted]
-    names = [name for found in layers.values() for name in found]
-    seeds = [_seed(output, c, request.unit) for c, _ in resolved]
-    only = _only(request.only, limited, program, trace)
-    ran = Ran(made, program, inputs, state, trace)
-    walks = ways_back(ran, seeds, only, names, request.ledger)
-    classes = [found for _, found in resolved]
-    found = stack_classes(classes) if several else classes[0]
-    return _record(given, output, found, walks, several, layers)
-
-
-def _run_compiled(
-    made: Made, model: nn.Module, inputs: Inputs, target: Any, request: Request
+def run_request(
+    built: BuiltProgram, model: nn.Module, inputs: Inputs, target: Any, request: Request
 ) -> Explanation:
-    """The same by one compiled function."""
-    given, graph = AsGiven(inputs.taken), made.program.plan.graph
-    node = graph.node(graph.output)
-    known = classes_before(target, node.shape if node else (), inputs.batch)
-    device = inputs.first.device
-    classes = torch.full((inputs.batch,), PREDICTED, device=device) if known is None else known
-    state = current_state(model, graph)
-    finite, output, chosen, found = made.compiled(inputs, state, classes.to(device))
-    if not finite:
-        run(made, model, inputs, target, replace(request, compile=False))  # which says where
-        for values in (output, *found.values()):
-            check_finite(values, "result of the compiled program", "", "leave compile=True out")
-    relevance = by_input(made, inputs, state, found)
-    if request.unit:
-        c = _seed(output, torch.zeros_like(output).scatter_(1, chosen[:, None], 1), True).sum(1)
-        relevance = {n: r * c.reshape(-1, *[1] * (r.ndim - 1)) for n, r in relevance.items()}
-    return _record(given, _no_view(output, inputs), chosen, [Walk(relevance, {}, None)], False, {})
+    """Run the model forward, and relevance backward for each target.
+
+    Raises:
+        InputError: A target, a layer or a channel does not exist.
+        NumberError: The output or the relevance is not finite.
+    """
+    guard = InputGuard(inputs.tensors, inputs.explained)
+    program = built.program if request.observes else built.pruned
+    observed = Observed.of(program.plan, request) if request.observes else None
+    state = present_state(built, model, tracked=request.create_graph)
+    keep = observed.names if observed else ()
+    trace = program.forward(inputs.tensors, state, keep, request.ledger, request.recompute)
+    output = _check_output(trace.output, program.plan.graph, inputs, state)
+    resolved, several = resolve_targets(output, target, inputs.start)
+    initial = [scale_initial(output, c, request.initial, inputs.start) for c, _ in resolved]
+    forward = ForwardResult(built, program, inputs, state, trace)
+    if len(initial) > 1 or observed or request.create_graph:
+        results = run_backward(forward, initial, observed, request)
+    else:
+        relevance = program.backward(trace, initial[0])
+        if not all(map(is_finite, relevance.values())):
+            refuse_nonfinite(forward, initial[0], relevance)
+        results = [BackwardResult(relevance)]
+    classes = [classes for _, classes in resolved]
+    by_input = [relevance_by_input(built.program.plan, inputs, state, r.relevance) for r in results]
+    guard.check()
+    return Explanation(
+        output=output,
+        target=stack_classes(classes) if several else classes[0],
+        inputs=guard,
+        relevances=_stack(by_input) if several else by_input[0],
+        layers=observed.by_module([r.layers for r in results], several) if observed else {},
+        several=several,
+        ledgers=tuple(r.ledger for r in results if r.ledger is not None),
+    )
 
 
-def _module_values(program: Program, patterns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for pattern in patterns:
-        found.update(module_outputs(program.plan, pattern))
-    return found
+def present_state(built: BuiltProgram, model: nn.Module, tracked: bool) -> dict[str, Tensor]:
+    """Return the model's present parameters and buffers by value name.
+
+    Args:
+        built: The program, which knows the modules that own them.
+        model: The user's model.
+        tracked: Whether they stay attached to autograd.
+    """
+    state = {}
+    for name, registry, key in built.state:
+        tensor = registry.get(key)
+        if tensor is None:  # moved or removed: found by its dotted name, or named in an error
+            return dict(current_state(model, built.program.plan.graph, detached=not tracked))
+        state[name] = tensor if tracked else tensor.detach()
+    return state
 
 
-def _only(
-    channels: Mapping[str, Any],
-    modules: Mapping[str, tuple[str, ...]],
-    program: Program,
-    trace: Trace,
-) -> list[Observer]:
-    """What lets through the channels of all modules that a glob fits; all conditions must hold."""
-    masks: dict[str, Tensor] = {}
-    for pattern, chosen in channels.items():
-        fitting = [m for m in modules if fnmatchcase(m, pattern)]
-        for module, name in [(m, name) for m in fitting for name in modules[m]]:
-            dim = channel_dimension(program.plan.graph, name)
-            mask = channel_mask(trace.values[name], chosen, module, dim)
-            masks[name] = mask * masks[name] if name in masks else mask
-    return [ConditionObserver(masks)] if masks else []
+def _check_output(
+    output: Tensor, graph: Graph, inputs: Inputs, state: Mapping[str, Tensor]
+) -> Tensor:
+    """Refuse an output without samples or with NaN; copy one that is a view of an input."""
+    if output.ndim == 0 or len(output) != inputs.batch:
+        raise InputError(
+            f"a model whose output has shape {tuple(output.shape)} for a batch of {inputs.batch}",
+            "(batch, classes), or (batch, ...) with a target that says which entry to explain",
+            "wrap the model so that the first dimension runs over the samples",
+        )
+    if not is_finite(output):
+        first = describe_first_nonfinite(graph, inputs.tensors, state)
+        todo = "check the model's weights and the input"
+        check_finite(output, "model's output", first, todo, inputs.start)
+    return copy_of_view(output, inputs)
 
 
-def _seed(output: Tensor, c: Tensor, unit: bool) -> Tensor:
-    """The relevance per unit of output; scaled to a relevance of 1 for each sample, if asked."""
-    if not unit:
+def copy_of_view(output: Tensor, inputs: Inputs) -> Tensor:
+    """Copy the output if it is a view of an input, which the caller may overwrite."""
+    address = output.untyped_storage().data_ptr()
+    for tensor in inputs.tensors.values():
+        if tensor.untyped_storage().data_ptr() == address:
+            return output.clone()
+    return output
+
+
+def scale_initial(output: Tensor, c: Tensor, initial: Initial, start: int) -> Tensor:
+    """Return the initial relevance per unit of output; with "one", relevance sums to 1 per sample.
+
+    Raises InputError for "one" where the target's score is 0.
+    """
+    if initial == "score":
         return c
     score = (output * c).flatten(1).sum(1)
     if bool((score == 0).any()):
+        sample = start + int((score == 0).nonzero()[0, 0])
         raise InputError(
-            f'seed="one" for sample {int((score == 0).nonzero()[0, 0])}, whose target scores 0',
+            f'initial="one" for sample {sample}, whose target scores 0',
             "a target whose score is not 0",
-            'write seed="score"',
+            'write initial="score"',
         )
     return c / score.reshape(-1, *[1] * (c.ndim - 1))
 
 
-def _record(
-    given: AsGiven,
-    output: Tensor,
-    target: Tensor | None,
-    walks: list[Walk],
-    several: bool,
-    layers: Mapping[str, tuple[str, ...]],
-) -> Explanation:
-    def stacked(parts: list[Tensor]) -> Tensor:
-        return torch.stack(parts, 1) if several else parts[0]
-
-    at_layers: dict[str, Tensor | tuple[Tensor, ...]] = {}
-    for module, names in layers.items():
-        values = tuple(stacked([walk.layers[name] for walk in walks]) for name in names)
-        at_layers[module] = values if len(values) > 1 else values[0]
-    given.check()
-    return Explanation(
-        output=output,
-        target=target,
-        inputs=given,
-        relevances={n: stacked([walk.relevance[n] for walk in walks]) for n in given},
-        layers=at_layers,
-        several=several,
-        ledgers=tuple(walk.ledger for walk in walks if walk.ledger is not None),
-    )
+def relevance_by_input(
+    plan: Plan, inputs: Inputs, state: Mapping[str, Tensor], by_source: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Add up the relevance of the sources of each explained input; of tokens, all embeddings."""
+    graph, relevances = plan.graph, {}
+    for label in inputs.explained:
+        name = graph.inputs[label]
+        parts = {source: r for source, r in by_source.items() if plan.sources[source] == name}
+        if name in graph.tokens:
+            values = graph.initial_values(inputs.tensors, state)
+            parts = {s: token_relevance(graph, s, name, values, r) for s, r in parts.items()}
+        first, *others = parts.values()
+        relevances[label] = sum(others, first)
+    return relevances
 
 
-def _no_view(output: Tensor, inputs: Inputs) -> Tensor:
-    """The output; a copy, where it is nothing but a view of what the caller may write into."""
-    storages = {t.untyped_storage().data_ptr() for t in inputs.tensors.values()}
-    return output.clone() if output.untyped_storage().data_ptr() in storages else output
+def _stack(by_target: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Stack the relevance of several targets, (batch, targets, ...)."""
+    return {label: torch.stack([one[label] for one in by_target], 1) for label in by_target[0]}

@@ -1,7 +1,7 @@
-"""What was read of a model, saved and loaded: a later session need not read the model again.
+"""Saves captured graphs and loads them, so that a later session need not capture the model.
 
 One safetensors file: the tensors that the model's code holds, and a JSON text with the graphs, the
-layouts and the recipe. None of it can run code. The model's own weights are not in it.
+batch axes and the recipe. None of it can run code. The model's own weights are not in it.
 """
 
 import json
@@ -26,30 +26,33 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Saved:
-    """What a file holds.
+class SavedPlans:
+    """The contents of a file.
 
-    read  what was read of the model, by the text of the inputs' signature
+    Attributes:
+        recipe: The recipe of the explainer.
+        output: Which of several results is explained.
+        captured: Captured graphs by the text of the inputs' signature.
     """
 
     recipe: Recipe
     output: str | int | None
-    read: Mapping[str, CapturedModel]
+    captured: Mapping[str, CapturedModel]
 
 
-def write_plans(path: Path, saved: Saved) -> None:
+def write_plans(path: Path, saved: SavedPlans) -> None:
     """Write a file, whole or not at all.
 
     Raises InputError for a recipe or a graph that cannot be written; FileError for the path.
     """
     tensors: dict[str, Tensor] = {}
     records = []
-    for i, (signature, read) in enumerate(saved.read.items()):
-        for name, value in read.graph.constants.items():
+    for i, (signature, captured) in enumerate(saved.captured.items()):
+        for name, value in captured.graph.constants.items():
             tensors[f"{i}/{name}"] = _stored(name, value)
-        layouts = {n: at and [at.axis, at.outer] for n, at in read.batch_axes.items()}
+        axes = {n: at and [at.axis, at.outer] for n, at in captured.batch_axes.items()}
         records.append(
-            {"signature": signature, "graph": to_document(read.graph), "layouts": layouts}
+            {"signature": signature, "graph": to_document(captured.graph), "layouts": axes}
         )
     recipe, output = saved.recipe.to_json(), saved.output
     document = {"format": _FORMAT, "recipe": recipe, "output": output, "read": records}
@@ -61,12 +64,12 @@ def write_plans(path: Path, saved: Saved) -> None:
 def _stored(name: str, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         given = f"the constant {name} of type {type(value).__name__}"
-        raise InputError(given, "tensors", "read the model anew in each session")
+        raise InputError(given, "tensors", "capture the model in each session")
     return value.detach().contiguous().clone()
 
 
-def read_plans(path: Path) -> Saved:
-    """What a file holds. Raises FileError for one that is missing, or that is none of these."""
+def read_plans(path: Path) -> SavedPlans:
+    """Read a file. Raises FileError if it is missing, or was not written by `write_plans`."""
     if not path.is_file():
         raise _no_plan(path, "it is a folder" if path.is_dir() else "there is no such file")
     try:
@@ -76,8 +79,8 @@ def read_plans(path: Path) -> Saved:
         if document["format"] != _FORMAT:
             raise _no_plan(path, f"its format is {document['format']!r}")
         records = document["read"]
-        read = {r["signature"]: _captured(r, i, tensors) for i, r in enumerate(records)}
-        return Saved(Recipe.from_json(document["recipe"]), document["output"], read)
+        captured = {r["signature"]: _captured(r, i, tensors) for i, r in enumerate(records)}
+        return SavedPlans(Recipe.from_json(document["recipe"]), document["output"], captured)
     except FileError:
         raise
     except OSError as error:
@@ -91,8 +94,8 @@ def _captured(
 ) -> CapturedModel:
     prefix = f"{number}/"
     own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-    layouts = {name: at and BatchAxis(*at) for name, at in record["layouts"].items()}
-    return CapturedModel(from_document(record["graph"], own), layouts)
+    axes = {name: at and BatchAxis(*at) for name, at in record["layouts"].items()}
+    return CapturedModel(from_document(record["graph"], own), axes)
 
 
 def _no_plan(path: Path, why: str) -> FileError:

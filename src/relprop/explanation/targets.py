@@ -1,6 +1,6 @@
-"""Targets: what of the output is to be explained, as relevance per unit of output.
+"""Targets: which scores of the output are explained, as initial relevance per unit of output.
 
-output  (batch, classes) or (batch, ...)      c  like it; the relevance of the output is output * c
+output  (batch, classes) or (batch, ...)      c  of its shape; the initial relevance is output * c
 """
 
 from collections.abc import Callable, Sequence
@@ -11,19 +11,33 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..support.checks import is_classification
 
 
 @dataclass(frozen=True)
 class At:
-    """One entry of each sample's output, as a target: `at(-1, 42)` for output[:, -1, 42]."""
+    """One entry of each sample's output, as a target; see `at`."""
 
     index: tuple[int, ...]
 
 
 def at(*index: int) -> At:
-    """One entry of each sample's output: a token's score, a pixel's, a box's.
+    """Name one entry of each sample's output as a target: the score of a token, a pixel, a box.
 
-    index  one number for each dimension of the output but the first
+    Args:
+        index: One index for each dimension of the output without the batch axis.
+
+    Returns:
+        A target for `Explainer.__call__`.
+
+    Raises:
+        InputError: An index is not an integer.
+
+    Example:
+        >>> import torch, relprop
+        >>> model = torch.nn.Linear(3, 1).eval()  # one score per sample: no classes
+        >>> relprop.explain(model, torch.ones(2, 3), target=relprop.at(0)).relevance.shape
+        torch.Size([2, 3])
     """
     if not index or any(isinstance(i, bool) or not isinstance(i, int) for i in index):
         raise InputError(
@@ -40,8 +54,15 @@ ALLOWED = (
 )
 
 
-def targets(output: Tensor, target: Target) -> tuple[list[Any], bool]:
-    """The targets one by one, and whether several were asked for."""
+def resolve_targets(
+    output: Tensor, target: Target, start: int = 0
+) -> tuple[list[tuple[Tensor, Tensor | None]], bool]:
+    """Resolve each target as `resolve_target` does, and tell whether several were asked for."""
+    targets, several = _list_targets(output, target)
+    return [resolve_target(output, one, start) for one in targets], several
+
+
+def _list_targets(output: Tensor, target: Target) -> tuple[list[Any], bool]:
     if isinstance(target, str) and target == "all":
         _check_classes(output)
         return list(range(output.shape[1])), True
@@ -52,39 +73,52 @@ def targets(output: Tensor, target: Target) -> tuple[list[Any], bool]:
     return target, True
 
 
-def resolve_target(output: Tensor, target: Any) -> tuple[Tensor, Tensor | None]:
-    """The relevance per unit of output, and the class or classes that it stands for.
+def resolve_target(output: Tensor, target: Any, start: int = 0) -> tuple[Tensor, Tensor | None]:
+    """Compute the initial relevance per unit of output, and the class or classes of a target.
 
-    Returns c, of the output's shape, and the classes: (batch,), or (batch, 2) for a contrast pair,
-    or None for what is no class. For class k, c is 1 at k; for a pair (a, b), 1 at a and -1 at b;
-    for a function, its gradient, so that the relevance at the output is output * gradient, which
-    sums to the function's value where that is linear in the output.
-    Raises InputError for anything that is not `ALLOWED`.
+    For class k, c is 1 at k; for a pair (a, b), 1 at a and -1 at b; for a function, its gradient,
+    so that the relevance at the output is output * gradient, which sums to the function's value
+    where that is linear in the output.
+
+    Args:
+        output: The model's output, (batch, ...).
+        target: One target; see `ALLOWED`.
+        start: Index of the first sample in the caller's batch, for errors.
+
+    Returns:
+        c, of the output's shape, and the classes: (batch,), or (batch, 2) for a contrast pair, or
+        None for what is no class.
+
+    Raises:
+        InputError: The target is none of `ALLOWED`.
     """
     if callable(target):
         return _gradient(output, target), None
     if isinstance(target, At):
         return _one_entry(output, target), None
     if isinstance(target, tuple):
-        return _contrast(output, target)
+        return _contrast(output, target, start)
     classes = _classes(output, target)
     return _one_hot(output, classes), classes
 
 
 def stack_classes(classes: Sequence[Tensor | None]) -> Tensor | None:
-    """The classes of several targets, (batch, targets) or (batch, targets, 2); None if unlike."""
+    """Stack the classes of several targets, (batch, targets) or (batch, targets, 2).
+
+    Returns None if they have different shapes, or none is a class.
+    """
     shapes = {None if one is None else one.shape for one in classes}
     known = [one for one in classes if one is not None]
     return torch.stack(known, dim=1) if len(shapes) == 1 and known else None
 
 
-def _contrast(output: Tensor, pair: tuple[Any, ...]) -> tuple[Tensor, Tensor | None]:
+def _contrast(output: Tensor, pair: tuple[Any, ...], start: int) -> tuple[Tensor, Tensor | None]:
     if len(pair) != 2:
         raise _bad(f"a tuple of {len(pair)}", "write (a, b), or a list for several targets")
     (c_a, a), (c_b, b) = (resolve_target(output, one) for one in pair)
     equal = (c_a == c_b).flatten(1).all(1)
     if bool(equal.any()):
-        given = f"a pair of equal classes for sample {int(equal.nonzero()[0, 0])}"
+        given = f"a pair of equal classes for sample {start + int(equal.nonzero()[0, 0])}"
         raise _bad(given, "contrast two different classes")
     unlike = a is None or b is None or a.ndim > 1 or b.ndim > 1
     return c_a - c_b, None if unlike else torch.stack([a, b], dim=1)  # type: ignore[list-item]
@@ -110,8 +144,8 @@ def _one_entry(output: Tensor, entry: At) -> Tensor:
 
 
 def _check_classes(output: Tensor) -> None:
-    """InputError unless the model's output is (batch, classes) with at least two classes."""
-    if output.ndim != 2 or output.shape[1] < 2:
+    """Raise InputError unless the model's output is (batch, classes), with two at least."""
+    if not is_classification(output):
         sizes = ", ".join(str(size) for size in output.shape[1:])
         raise InputError(
             f"a class as target for a model whose output has shape (batch, {sizes})",
@@ -132,11 +166,19 @@ def _classes(output: Tensor, target: Any) -> Tensor:
     return _in_range(_labels(target, batch), count).to(output.device)
 
 
-def classes_before(target: Any, shape: Sequence[int | None], batch: int) -> Tensor | None:
-    """The classes that a target means whatever the output is, (batch,); None for the predicted.
+def fixed_classes(target: Any, shape: Sequence[int | None], batch: int) -> Tensor | None:
+    """Return the classes (batch,) that a target means whatever the output is.
 
-    shape  of the output
-    Raises InputError for a target that depends on the output otherwise.
+    Args:
+        target: One target.
+        shape: That of the output.
+        batch: Number of samples.
+
+    Returns:
+        None for the predicted class.
+
+    Raises:
+        InputError: The target depends on the output in another way.
     """
     if len(shape) != 2 or shape[1] is None:
         raise _bad(f"a class of an output of shape {tuple(shape)}", "leave compile=True out")
@@ -150,7 +192,7 @@ def classes_before(target: Any, shape: Sequence[int | None], batch: int) -> Tens
 
 
 def check_per_sample(target: Any, batch: int) -> None:
-    """InputError for classes of another number of samples, at any place in a target."""
+    """Raise InputError for one class per sample of another number of samples, however nested."""
     if isinstance(target, (list, tuple)):
         for one in target:
             check_per_sample(one, batch)
@@ -182,13 +224,13 @@ def _labels(target: Any, batch: int) -> Tensor:
         raise _bad(f"of dtype {labels.dtype}", "give class numbers as integers: labels.long()")
     if labels.ndim > 0 and labels.shape != (batch,):
         raise _not_per_sample(labels.shape, batch)
-    return labels.to(torch.long, copy=True).expand(batch)  # the record keeps them
+    return labels.to(torch.long, copy=True).expand(batch)  # the explanation holds them
 
 
 def _gradient(output: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
     with torch.enable_grad():
         leaf = output.detach().requires_grad_()
-        score = function(leaf.clone())  # which the function may change in place
+        score = function(leaf.clone())  # the function may overwrite its argument
     if not isinstance(score, Tensor) or score.shape != output.shape[:1]:
         got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
         todo = "return one number per sample, such as lambda output: output[:, 3] - output[:, 5]"

@@ -1,11 +1,10 @@
-"""The arguments of one call of a model: tensors, with or without samples in them, and plain values.
+"""The arguments of one call of a model: tensors, some of them with a batch axis, and plain values.
 
-A record; explanation/check_inputs.py makes it from what a user passes, and checks it. Must not know
-models or graphs.
+A record; `explanation.check_inputs` makes sure that it fits the model.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -13,72 +12,75 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Inputs:
-    """The arguments of one call of a model. A label is the name of the parameter that takes one.
+    """The arguments of one call of a model by label: the name of the parameter that takes them.
 
     Attributes:
-        values: Label -> argument.
-        positional: Labels of the arguments passed by position, in order.
-        explained: Labels of the tensors that relevance is computed for.
+        values: Arguments by label.
+        positional: Labels of those that are given by position, in order.
+        explained: Labels of the tensors whose relevance is computed.
+        start: Index of the first sample in the caller's batch, which errors name samples by.
+        tensors: The arguments that are tensors.
+        batch: Number of samples: the first size of the first explained tensor.
+        batched: Labels of the tensors with a batch axis: those with that first size.
+        signature: What a program depends on: everything but the numbers and the batch size.
     """
 
     values: Mapping[str, Any]
     positional: tuple[str, ...]
     explained: tuple[str, ...]
+    start: int = 0
+    tensors: dict[str, Tensor] = field(init=False, repr=False, compare=False)
+    batch: int = field(init=False, repr=False, compare=False)
+    batched: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    signature: tuple[Any, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        """Collect the arguments that are tensors, by label."""
-        return {name: v for name, v in self.values.items() if isinstance(v, Tensor)}
-
-    @property
-    def taken(self) -> dict[str, Tensor]:
-        """Collect the tensors that relevance is computed for, by label."""
-        return {label: self.values[label] for label in self.explained}
+    def __post_init__(self) -> None:
+        batch = self.values[self.explained[0]].size(0)
+        tensors, others, batched, shapes = {}, {}, [], []
+        for label, value in self.values.items():
+            if not isinstance(value, Tensor):
+                others[label] = value
+                continue
+            has_batch = value.ndim > 0 and value.size(0) == batch
+            batched += [label] if has_batch else []
+            shape = value.shape[1:] if has_batch else value.shape
+            tensors[label] = value
+            shapes.append((label, has_batch, shape, value.dtype, value.device))
+        signature = (tuple(shapes), _hashable(others), self.positional, self.explained)
+        for name, derived in (
+            ("tensors", tensors),
+            ("batch", batch),
+            ("batched", tuple(batched)),
+            ("signature", signature),
+        ):
+            object.__setattr__(self, name, derived)
 
     @property
     def first(self) -> Tensor:
-        """Return the first explained tensor, whose first dimension runs over the samples."""
-        value: Tensor = self.values[self.explained[0]]
-        return value
+        """Return the first explained tensor."""
+        return self.tensors[self.explained[0]]
 
-    @property
-    def batch(self) -> int:
-        """Return the number of samples."""
-        return self.first.size(0)
+    def arrange(self, values: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Split other values, by label, into the model's positional and keyword arguments."""
+        named = {label: v for label, v in values.items() if label not in self.positional}
+        return tuple(values[label] for label in self.positional), named
 
-    @property
-    def batched(self) -> tuple[str, ...]:
-        """List the labels of tensors with as many entries in dimension 0 as there are samples."""
-        batch = self.batch
-        return tuple(n for n, t in self.tensors.items() if t.ndim and t.size(0) == batch)
+    def per_sample(self, function: Callable[[Tensor], Tensor], start: int = 0) -> "Inputs":
+        """Apply a function to all tensors with a batch axis.
 
-    def arranged(self, values: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Split values by label into positional and keyword arguments, as these were passed."""
-        named = {name: value for name, value in values.items() if name not in self.positional}
-        return tuple(values[name] for name in self.positional), named
-
-    def per_sample(self, function: Callable[[Tensor], Tensor]) -> "Inputs":
-        """Return a copy in which `function` was applied to each tensor that holds samples."""
-        changed = {name: function(self.values[name]) for name in self.batched}
-        return replace(self, values={**self.values, **changed})
-
-    @property
-    def signature(self) -> tuple[Any, ...]:
-        """Build the key of a captured graph: all but the numbers in tensors and the batch size."""
-        batched = set(self.batched)
-        tensors = tuple(
-            (name, name in batched, t.shape[1:] if name in batched else t.shape, t.dtype, t.device)
-            for name, t in self.tensors.items()
-        )
-        others = {name: v for name, v in self.values.items() if not isinstance(v, Tensor)}
-        return tensors, _frozen(others), self.positional, self.explained
+        Args:
+            function: Selects, repeats or permutes samples.
+            start: How many samples of the caller's batch lie before the first one selected.
+        """
+        changed = {label: function(self.values[label]) for label in self.batched}
+        return replace(self, values={**self.values, **changed}, start=self.start + start)
 
 
 PLAIN = (bool, int, float, complex, str, type(None))
 
 
 def is_plain(value: Any) -> bool:
-    """Tell whether a value is a number, a string or None, or a tuple, list or dict of these."""
+    """Tell whether a value is a number, a text or None, or a tuple, list or dict of such."""
     if isinstance(value, (tuple, list)):
         return all(map(is_plain, value))
     if isinstance(value, dict):
@@ -86,10 +88,10 @@ def is_plain(value: Any) -> bool:
     return isinstance(value, PLAIN)
 
 
-def _frozen(value: Any) -> Any:
-    """Convert a plain value to a hashable one, equal only for equal values of the same type."""
+def _hashable(value: Any) -> Any:
+    """Convert a plain value to a key, equal for equal values of equal types alone."""
     if isinstance(value, (tuple, list)):
-        return type(value), tuple(map(_frozen, value))
+        return type(value), tuple(map(_hashable, value))
     if isinstance(value, dict):
-        return type(value), tuple((_frozen(key), _frozen(item)) for key, item in value.items())
-    return type(value), repr(value)  # by repr, since 0.0 == -0.0, and nan != nan
+        return type(value), tuple((_hashable(key), _hashable(v)) for key, v in value.items())
+    return type(value), repr(value)  # 0.0 equals -0.0, and nan equals nothing

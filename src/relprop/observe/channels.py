@@ -6,7 +6,8 @@ Relevance Propagation". Takes a graph, values and what the user wrote. Gives mas
 Must not know relevance.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -94,6 +95,30 @@ def check_conditions(conditions: Any) -> Mapping[str, Any]:
         if not isinstance(key, str):
             raise InputError(f"the module {key!r} in conditions", "its dotted name, a string", todo)
     return dict(conditions or {})
+
+
+def condition_masks(
+    conditions: Mapping[str, Any],
+    outputs: Mapping[str, Sequence[str]],
+    graph: Graph,
+    values: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Return the mask of each value that conditions apply to; all conditions must hold.
+
+    Args:
+        conditions: Glob on modules -> channels.
+        outputs: Module -> names of its output values, of the modules that the globs match.
+        graph: The graph of the model.
+        values: Value name -> value, (batch, ...).
+    """
+    masks: dict[str, Tensor] = {}
+    for pattern, channels in conditions.items():
+        modules = [module for module in outputs if fnmatchcase(module, pattern)]
+        for module, name in [(m, n) for m in modules for n in outputs[m]]:
+            dim = channel_dimension(graph, name)
+            mask = channel_mask(values[name], channels, module, dim)
+            masks[name] = mask * masks[name] if name in masks else mask
+    return masks
 
 
 def channel_mask(value: Tensor, channels: Any, module: str, dim: int | None) -> Tensor:

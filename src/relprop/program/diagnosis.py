@@ -1,32 +1,35 @@
-"""Diagnosis: which operation made the first number that is not finite, or not the model's.
+"""Finds the operation that gave the first nonfinite relevance, or the first wrong value.
 
 Runs a program once more, after its result was found wanting.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from torch import Tensor
 
 from ..plan.plan import Step
-from ..rules.backward import Absorbs, Form
+from ..rules.backward import Absorbs
+from .observer import Observer
 from .program import Program
 
 
-def first_apart(
+def first_difference(
     program: Program, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], limit: float
 ) -> str:
-    """Words that name the first operation whose result is not what the graph by itself gives.
+    """Describe the first operation whose value differs from that of the graph; "" if none does.
 
-    limit  on the difference, as a fraction of the result's largest value
+    Args:
+        program: The program that is compared with its plan's graph.
+        inputs: Input tensors by label.
+        state: Parameters and buffers by value name.
+        limit: Largest difference allowed, as a fraction of the value's largest entry.
     """
     graph = program.plan.graph
     expected = dict(graph.initial_values(inputs, state))
     for node in graph.nodes:
         expected[node.name] = node.run(expected)
-    values: dict[str, Any] = {}
-    for scheduled, _ in program.run(inputs, state, values):
-        step = scheduled.step
+    values = program.forward(inputs, state, account=True).values  # accounting keeps every value
+    for step in program.plan.steps:
         got, want = values[step.name], expected[step.name]
         compared = isinstance(got, Tensor) and got.is_floating_point() and got.numel()
         if compared and not bool((got - want).abs().amax() <= limit * want.abs().amax()):
@@ -34,18 +37,18 @@ def first_apart(
     return ""
 
 
-class FirstNotFinite:
-    """A watcher that notes the first operation that gave relevance that is not finite."""
+class FirstNonfiniteObserver(Observer):
+    """Describe the first operation that gave relevance that is not finite.
+
+    Attributes:
+        message: The description; "" as long as there is none.
+    """
 
     def __init__(self) -> None:
-        self.found = ""
-
-    def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> Tensor:
-        """Nothing to note."""
-        return v
+        self.message = ""
 
     def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
-        """Note the step if what it gave is not finite."""
-        if not self.found and not all(bool(part.isfinite().all()) for part in parts):
+        """Describe the step if what it gave is not finite."""
+        if not self.message and not all(bool(part.isfinite().all()) for part in parts):
             rule = f", by the rule {step.rule}" if step.rule else ""
-            self.found = f"; the first such number came from {step.node.where}{rule}"
+            self.message = f"; the first such number came from {step.node.where}{rule}"

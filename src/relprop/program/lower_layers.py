@@ -6,6 +6,7 @@ a layer into its weights, and lays pictures out as torch convolves them fastest.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,22 +17,23 @@ from ..graph.ops import operation_of
 from ..plan.plan import Step
 from ..rules.backward import Back
 from ..rules.derived_sums import run_shares
-from ..rules.executor import Activate, LayerFacts, RunLayer
+from ..rules.executor import Activate, LayerSpec, ReadLayer
 from ..rules.layer import WeightedSum
 from ..rules.linear_maps import AveragePool, ChannelMap, Convolution, Dense, LinearMap, weighted_sum
 from ..rules.weights import Scale, Weights
 from .weight_cache import WeightCache, is_stand_in
 
 Run = Callable[[Values], tuple[Any, Back | None]]
-ReadLayer = Callable[[Values], tuple[Tensor, LinearMap, Weights]]
 
 
 def lower_layer(step: Step, cache: WeightCache) -> Run:
     """Build the function from values by name to a layer's result and its backward pass."""
-    read, run_layer, activation = _reader(step, cache), _runner(step), _activation(step)
-    if activation is None:
-        return lambda values: run_layer(*read(values), None)
-    return lambda values: run_layer(*read(values), activation(values))
+    assert step.rule is not None
+    definition, parameters = step.rule.definition, dict(step.rule.parameters)
+    layer = _spec(step, cache)
+    if definition.shares is not None:
+        return run_shares(definition.shares(**parameters), layer)
+    return lambda values: _run_custom(partial(definition.function, **parameters), layer, values)
 
 
 def lower_forward(step: Step, cache: WeightCache) -> Callable[[Values], Tensor]:
@@ -45,46 +47,38 @@ def lower_forward(step: Step, cache: WeightCache) -> Callable[[Values], Tensor]:
     return run
 
 
-def _runner(step: Step) -> RunLayer:
-    """Build the function that runs a layer by its rule: a built-in one by its shares."""
-    assert step.rule is not None
-    definition, parameters = step.rule.definition, dict(step.rule.parameters)
-    facts = _facts(step)
-    if definition.shares is not None:
-        return run_shares(definition.shares(**parameters), facts)
-
-    def run(
-        x: Tensor, linear_map: LinearMap, weights: Weights, activate: Activate | None
-    ) -> tuple[Tensor, Back]:
-        layer = WeightedSum(
-            map=linear_map,
-            weights=weights,
-            x=x,
-            nonnegative=facts.nonnegative,
-            rectified=facts.rectified,
-            activation=activate,
-            relu=facts.relu,
-            arriving=facts.arriving,
-            sample_dims=facts.sample_dims,
-        )
-        back = definition.function(layer, **parameters)
-        return layer.result, back
-
-    return run
+def _run_custom(
+    rule: Callable[[WeightedSum], Back], layer: LayerSpec, values: Values
+) -> tuple[Tensor, Back]:
+    """Run a layer by a custom rule, which takes it as a `WeightedSum`."""
+    x, linear_map, weights = layer.read(values)
+    was_run = WeightedSum(
+        map=linear_map,
+        weights=weights,
+        x=x,
+        nonnegative=layer.nonnegative,
+        rectified=layer.rectified,
+        activation=layer.activate and partial(layer.activate, values),
+        relu=layer.relu,
+        arriving=layer.arriving,
+        sample_dims=layer.sample_dims,
+    )
+    back = rule(was_run)
+    return was_run.result, back
 
 
-def _facts(step: Step) -> LayerFacts:
+def _spec(step: Step, cache: WeightCache) -> LayerSpec:
     assert step.arriving is not None
     operation = operation_of(step.activation) if step.activation else None
-    relu = step.rectifies_in_place
-    return LayerFacts(
+    return LayerSpec(
         nonnegative=step.nonnegative,
         rectified=step.rectified,
-        relu=relu,
-        activated=step.activation is not None and not relu,
+        relu=step.rectifies_in_place,
         keeps_sign=operation is not None and operation.keeps_sign,
         arriving=step.arriving,
         sample_dims=_dims_without_batch(step.node),
+        read=_reader(step, cache),
+        activate=_activation(step),
     )
 
 
@@ -94,27 +88,22 @@ def _dims_without_batch(node: Node) -> tuple[int, ...]:
     return tuple(dim for dim in range(len(node.shape)) if dim != batch)
 
 
-def _activation(step: Step) -> Callable[[Values], Activate] | None:
-    """Build the function from values to the layer's activation; None if it is part of z."""
+def _activation(step: Step) -> Activate | None:
+    """Build the function from values and z to the activation; None if it is a part of z."""
     if step.activation is None or step.rectifies_in_place:
         return None
     node, name = step.activation, (step.batch_norm or step.node).name
     others = [other for other in node.inputs if other != name]
-    return lambda values: lambda z: node.run({name: z, **{n: values[n] for n in others}})
+    return lambda values, z: node.run({name: z, **{n: values[n] for n in others}})
 
 
 def _reader(step: Step, cache: WeightCache) -> ReadLayer:
     """Build the function from values to a layer's input, geometry and weights."""
     (place,) = step.places
-    source, key = step.node.args[place].name, step.name
+    source = step.node.args[place].name
     others = tuple(name for name in step.reads if name != source)
-    convolves = step.kind == "convolution"
-
-    def read(values: Values) -> tuple[Tensor, LinearMap, Weights]:
-        x = _laid_out(values[source]) if convolves else values[source]
-        return x, *cache.layer(key, others, values, lambda: _layer(step, values, x))
-
-    return read
+    lay_out = _laid_out if step.kind == "convolution" else None
+    return cache.reader(step.name, source, others, partial(_layer, step), lay_out)
 
 
 def _laid_out(x: Tensor) -> Tensor:
@@ -222,4 +211,4 @@ def _fold(linear_map: ChannelMap, weights: Weights, norm: tuple[Any, ...]) -> We
     bias = -mean if weights.bias is None else weights.bias - mean
     bias = bias * factor if shift is None else bias * factor + shift
     scale = Scale(linear_map.along_outputs(factor), linear_map.along_weight(factor, weights.raw))
-    return replace(weights, bias=bias, scale=scale, computed=True, _cache={})
+    return replace(weights, bias=bias, scale=scale, computed=True, memo={})

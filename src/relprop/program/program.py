@@ -9,14 +9,15 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..plan.plan import Plan, Step
+from ..plan.plan import Plan
 from ..rules.backward import Absorbed, Absorbs, Back, Form, Pull, Release, nothing_to_release
 from .liveness import ScheduledStep, schedule
+from .observer import Observer
 from .weight_cache import WeightCache
 
 
@@ -61,16 +62,6 @@ class Trace:
     rerun: Callable[[], "Trace"]
 
 
-class Observer(Protocol):
-    """Looks at relevance during the backward pass, and may change it."""
-
-    def arrived(self, name: str, v: Tensor, form: Form, value: Any) -> Tensor:
-        """Look at what arrived at a value; what this returns goes on."""
-
-    def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
-        """Look at a step that took v, gave these parts to its routes, and absorbed the rest."""
-
-
 class Program:
     """A plan whose steps are lowered, once for all runs."""
 
@@ -87,28 +78,6 @@ class Program:
         self.sources = [name for name in plan.sources if name in plan.forms]
         self._weights: WeightCache = other._weights if other else WeightCache(plan)
         self._steps = schedule(plan, self._weights)
-
-    def run(
-        self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], values: dict[str, Any]
-    ) -> Iterator[tuple[ScheduledStep, Back | None]]:
-        """Run the model step by step into `values`, which the caller may change between steps.
-
-        Args:
-            inputs: Input tensors by label.
-            state: The model's parameters and buffers by value name.
-            values: Receives all values by name.
-        """
-        graph = self.plan.graph
-        for label, name in graph.inputs.items():
-            values[name] = inputs[label]
-        values.update(state)
-        values.update(graph.constants)
-        initial = dict(values)
-        self._weights.invalidate_stale(initial)
-        for scheduled in self._steps:
-            values[scheduled.step.name], back = scheduled.run(values)
-            yield scheduled, back
-        self._weights.record_numbers(initial)
 
     def forward(
         self,
@@ -128,14 +97,16 @@ class Program:
             recompute: Keep values at a few places alone, and run the steps between them again in
                 the backward pass (gradient checkpointing).
         """
-        values: dict[str, Any] = {}
+        values = self._initial_values(inputs, state)
+        initial = dict(values)
+        self._weights.invalidate_stale(initial)
         length = math.isqrt(len(self._steps)) if recompute else len(self._steps)
         steps: list[BackwardStep] = []
         segments: list[Callable[[], list[BackwardStep]]] = [lambda: steps]
-        for i, (scheduled, back) in enumerate(self.run(inputs, state, values)):
-            if recompute and i == 0:
-                before = {n: v for n, v in values.items() if n != scheduled.step.name}
-                segments = [partial(self._run_again, before, 0, 1)]
+        if recompute:
+            segments = [partial(self._run_again, initial, 0, 1)]
+        for i, scheduled in enumerate(self._steps):
+            values[scheduled.step.name], back = scheduled.run(values)
             if back is not None and not recompute:
                 steps.append(_backward_step(scheduled, back, account))
             if not account:
@@ -144,8 +115,19 @@ class Program:
                         del values[name]
             if recompute and i % length == 0:
                 segments.append(partial(self._run_again, dict(values), i + 1, i + 1 + length))
+        self._weights.record_numbers(initial)
         output = values[self.plan.graph.output].contiguous()  # as the model's own is
         return Trace(output, segments, values, lambda: self.forward(inputs, state, keep, account))
+
+    def _initial_values(
+        self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor]
+    ) -> dict[str, Any]:
+        """Return the values that no step computes: parameters, constants, inputs."""
+        graph = self.plan.graph
+        values: dict[str, Any] = {**state, **graph.constants}
+        for label, name in graph.inputs.items():
+            values[name] = inputs[label]
+        return values
 
     def _run_again(self, before: Mapping[str, Any], start: int, stop: int) -> list[BackwardStep]:
         """Run some steps again, from the values before them."""

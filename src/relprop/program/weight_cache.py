@@ -47,23 +47,39 @@ class WeightCache:
         self._sources_of = _sources_of(plan.graph)
         self._cached: dict[str, CachedLayer] = {}
 
-    def layer(
-        self, step: str, names: Sequence[str], values: Values, make: Callable[[], Layer]
-    ) -> Layer:
-        """Return the layer of a step, from the cache or made.
+    def reader(
+        self,
+        step: str,
+        source: str,
+        names: Sequence[str],
+        make: Callable[[Values, Tensor], Layer],
+        lay_out: Callable[[Tensor], Tensor] | None,
+    ) -> Callable[[Values], tuple[Tensor, LinearMap, Weights]]:
+        """Build the function from values by name to the input of a layer and the cached layer.
 
         Args:
             step: The step's name.
+            source: The value that is the layer's input.
             names: The values that the layer is made from.
-            values: All values by name.
-            make: Makes the layer.
+            make: Makes the layer from all values and the input.
+            lay_out: Changes the memory format of the input, if given.
         """
-        if torch.is_grad_enabled() or _has_stand_ins(values, names):
-            return make()  # its weights may have a history, or be part of what is compiled
-        cached = self._cached.get(step)
-        if cached is not None:
-            return cached.layer
-        layer = make()
+
+        def read(values: Values) -> tuple[Tensor, LinearMap, Weights]:
+            x = values[source]
+            if lay_out is not None:
+                x = lay_out(x)
+            if torch.is_grad_enabled() or _has_stand_ins(values, names):
+                return x, *make(values, x)  # may have a history, or be part of what is compiled
+            cached = self._cached.get(step)
+            if cached is None:
+                return x, *self._add(step, names, values, make(values, x))
+            return x, *cached.layer
+
+        return read
+
+    def _add(self, step: str, names: Sequence[str], values: Values, layer: Layer) -> Layer:
+        """Cache a layer, unless it was made from values that steps compute."""
         if all(name in self._sources_of for name in names):
             sources = tuple(dict.fromkeys(s for name in names for s in self._sources_of[name]))
             if not _share_memory(names, sources, values):  # else changes show by themselves
@@ -95,7 +111,9 @@ class WeightCache:
     def record_numbers(self, values: Values) -> None:
         """Record the numbers that weights were derived from. Called after each run."""
         for step, cached in list(self._cached.items()):
-            new = cached.numbers is None and cached.sources and cached.layer[1].derived
+            weights = cached.layer[1]
+            derived = weights.computed or weights.memo  # else nothing here can be stale
+            new = derived and cached.numbers is None and cached.sources
             if new and not _has_stand_ins(values, values):
                 self._cached[step] = replace(cached, numbers=_numbers(cached, values))
 

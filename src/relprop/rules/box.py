@@ -9,22 +9,20 @@ from torch import Tensor
 from ..errors import InputError
 from ..support.numerics import scalar, signed, stabilise
 from .backward import Absorbed, Back, Form
-from .executor import Activate, Factor, LayerFacts, RunLayer, along_outputs, divided
-from .linear_maps import LinearMap
+from .executor import Factor, LayerSpec, RunLayer, Values, along_outputs, divided
 from .shares import W_NEGATIVE, W_POSITIVE, Bound, Share, WeightFactor
-from .weights import STABILISER, Weights
+from .weights import STABILISER
 
 
-def run_box(share: Share, facts: LayerFacts) -> RunLayer:
+def run_box(share: Share, layer: LayerSpec) -> RunLayer:
     """Build the function for the numerator x_i w_ij - l_i w_ij^+ - h_i w_ij^-.
 
     It is (x_i - l_i) w_ij^+ + (x_i - h_i) w_ij^-, which goes back in one pass with both weights.
     """
     low, high = _bound_of(share, W_POSITIVE), _bound_of(share, W_NEGATIVE)
 
-    def run(
-        x: Tensor, linear_map: LinearMap, weights: Weights, activate: Activate | None
-    ) -> tuple[Tensor, Back]:
+    def run(values: Values) -> tuple[Tensor, Back]:
+        x, linear_map, weights = layer.read(values)
         weights = weights.whole
         positive, negative = weights.positive.raw, weights.negative.raw
         lowest, highest = bound(low, x[:1]), bound(high, x[:1])
@@ -37,13 +35,13 @@ def run_box(share: Share, facts: LayerFacts) -> RunLayer:
         unbiased = linear_map.forward(x, weights.raw, None)  # the bias cancels: added, it rounds
         total = unbiased - weights.once(("bounds", x.shape[1:]), sum_bounds)
         z = unbiased + along_outputs(linear_map, weights)
-        if facts.relu:
+        if layer.relu:
             z.relu_()
-        result = z if activate is None else activate(z)
+        result = z if layer.activate is None else layer.activate(values, z)
         denominator = stabilise(total, STABILISER)
         factor = (
             Factor(denominator, torch.div)
-            if facts.arriving is Form.RELEVANCE
+            if layer.arriving is Form.RELEVANCE
             else Factor(divided(result, denominator))
         )
         both = weights.once("signs", lambda: linear_map.concatenate(positive, negative))

@@ -15,10 +15,10 @@ from torch import Tensor
 from .backward import Absorbed, Back, Cause, Form
 from .box import run_box
 from .executor import (
-    Activate,
     Factor,
-    LayerFacts,
+    LayerSpec,
     RunLayer,
+    Values,
     add_to,
     along_outputs,
     divided,
@@ -43,20 +43,20 @@ from .signed_sums import run_signed
 from .weights import STABILISER, Weights
 
 
-def run_shares(shares: Shares, facts: LayerFacts) -> RunLayer:
+def run_shares(shares: Shares, layer: LayerSpec) -> RunLayer:
     """Build the function that runs a layer by the shares of a rule."""
     first, terms = shares[0], [term for share in shares for term in share.numerator.terms]
     if first.numerator.terms == (Term(X, W),) and first.bias:
-        return run_own_sum(first, facts)
+        return run_own_sum(first, layer)
     if any(isinstance(term.input, Bound) for term in terms):
-        return run_box(first, facts)
+        return run_box(first, layer)
     if not any(term.signed for term in terms):
-        return _run_parts([_part(share, facts) for share in shares], facts)
+        return _run_parts([_part(share, layer) for share in shares], layer)
     half = sum(term.number for term in terms if term.signed)
-    if facts.nonnegative and facts.rectified:
+    if layer.nonnegative and layer.rectified:
         # Where x_i >= 0 and z_j > 0, the part of x_i w_ij with the sign of z_j is x_i w_ij^+.
-        return _run_parts([_Part((Term(X, raised(2 * half)),), clamps=True)], facts)
-    return run_signed(half, facts)
+        return _run_parts([_Part((Term(X, raised(2 * half)),), clamps=True)], layer)
+    return run_signed(half, layer)
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ class _Part:
         return self.terms[0].input is ONE
 
 
-def _part(share: Share, facts: LayerFacts) -> _Part:
+def _part(share: Share, layer: LayerSpec) -> _Part:
     """Read a share. On inputs >= 0, x^+ is x, and terms with x^- are left out."""
     terms = share.numerator.terms
     sign = 1 if all(_is_positive(term) for term in terms) else -1
-    if facts.nonnegative:
+    if layer.nonnegative:
         terms = tuple(
             Term(X if term.input is X_POSITIVE else term.input, term.weight)
             for term in terms
@@ -102,24 +102,23 @@ def _is_positive(term: Term) -> bool:
     return (term.input is X_NEGATIVE) == (term.weight.name == "w^-")
 
 
-def _run_parts(parts: Sequence[_Part], facts: LayerFacts) -> RunLayer:
+def _run_parts(parts: Sequence[_Part], layer: LayerSpec) -> RunLayer:
     """Build the function that runs a layer by its positive and negative parts, or by one sum."""
     both = len(parts) == 2  # the positive and the negative part, which add up to z
 
-    def run(
-        x: Tensor, linear_map: LinearMap, weights: Weights, activate: Activate | None
-    ) -> tuple[Tensor, Back]:
+    def run(values: Values) -> tuple[Tensor, Back]:
+        x, linear_map, weights = layer.read(values)
         sums = [_denominator(part, x, linear_map, weights, stabilised=not both) for part in parts]
         z = sums[0] + sums[1] if both else weighted_sum(linear_map, x, weights)
-        if facts.relu:
+        if layer.relu:
             z.relu_()
-        result = z if activate is None else activate(z)
+        result = z if layer.activate is None else layer.activate(values, z)
         if both:
             sums = [
                 total.add_(part.sign * STABILISER) for total, part in zip(sums, parts, strict=True)
             ]
         factors = [
-            _factor(part, result, total, facts) for part, total in zip(parts, sums, strict=True)
+            _factor(part, result, total, layer) for part, total in zip(parts, sums, strict=True)
         ]
         carry = _carry(parts, x, linear_map, weights)
 
@@ -135,7 +134,7 @@ def _run_parts(parts: Sequence[_Part], facts: LayerFacts) -> RunLayer:
                 factor.release()
 
         def absorbed(v: Tensor) -> Absorbed:
-            return _absorbed(v, split(v), parts, linear_map, weights, facts.arriving)
+            return _absorbed(v, split(v), parts, linear_map, weights, layer.arriving)
 
         back = Back(lambda v: carry(split(v)), absorbed, release, lambda v: carry(split(v, True)))
         return result, back
@@ -143,9 +142,9 @@ def _run_parts(parts: Sequence[_Part], facts: LayerFacts) -> RunLayer:
     return run
 
 
-def _factor(part: _Part, result: Tensor, total: Tensor, facts: LayerFacts) -> Factor:
+def _factor(part: _Part, result: Tensor, total: Tensor, layer: LayerSpec) -> Factor:
     """Prepare the function from the relevance that arrives to s = R / denominator."""
-    if facts.arriving is Form.RELEVANCE:
+    if layer.arriving is Form.RELEVANCE:
         return Factor(total, torch.div, owned=not part.constant)
     return Factor(result / total if part.constant else divided(result, total))
 

@@ -9,59 +9,63 @@ the factor: touching fresh memory costs more than the arithmetic.
     c  relevance per unit of the result       z  (batch, *out)  W x + b       s  R / denominator
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..support.numerics import divide, scalar, signed, stabilise
+from ..support.numerics import divide, signed, stabilise
 from .backward import Absorbed, Back, Cause, Form
 from .linear_maps import LinearMap, transposed, weighted_sum
 from .shares import Relative, Share
 from .weights import Weights
 
-Activate = Callable[[Tensor], Tensor]
-RunLayer = Callable[[Tensor, LinearMap, Weights, Activate | None], tuple[Tensor, Back]]
+Values = Mapping[str, Any]
+ReadLayer = Callable[[Values], tuple[Tensor, LinearMap, Weights]]
+Activate = Callable[[Values, Tensor], Tensor]
+RunLayer = Callable[[Values], tuple[Tensor, Back]]
 
 
 @dataclass(frozen=True)
-class LayerFacts:
-    """What is known of a layer before it runs.
+class LayerSpec:
+    """A layer before it runs: what is known of it, and how to read it.
 
     Attributes:
         nonnegative: The input x is >= 0 everywhere.
         rectified: Relevance arrives only where z > 0.
         relu: The activation is a ReLU that overwrites z, so that z is its result.
-        activated: Another activation runs with the layer; relevance arrives at its result.
         keeps_sign: That activation never changes the sign of z.
         arriving: The form of the relevance that arrives; with an activation, GRADIENT.
         sample_dims: The dimensions of z without the batch axis.
+        read: Returns the input, geometry and weights, given all values of the model by name.
+        activate: Computes that other activation, given all values and z; None if there is none.
     """
 
     nonnegative: bool
     rectified: bool
     relu: bool
-    activated: bool
     keeps_sign: bool
     arriving: Form
     sample_dims: tuple[int, ...]
+    read: ReadLayer
+    activate: Activate | None
 
 
-def run_own_sum(share: Share, facts: LayerFacts) -> RunLayer:
+def run_own_sum(share: Share, layer: LayerSpec) -> RunLayer:
     """Build the function that runs a layer by one share with the numerator x_i w_ij."""
     exact = share.stabiliser == 0
 
-    def run(
-        x: Tensor, linear_map: LinearMap, weights: Weights, activate: Activate | None
-    ) -> tuple[Tensor, Back]:
+    def run(values: Values) -> tuple[Tensor, Back]:
+        x, linear_map, weights = layer.read(values)
         z = weighted_sum(linear_map, x, weights)
-        if facts.relu:
+        if layer.relu:
             z.relu_()
-        result = z if activate is None else activate(z)
-        stabiliser = _measured(share.stabiliser, z, facts.sample_dims)
-        factor = _factor(z, result, None if exact else stabiliser, facts)
-        sign = result if facts.keeps_sign else z  # z may be overwritten
+        result = z if layer.activate is None else layer.activate(values, z)
+        stabiliser = _measured(share.stabiliser, z, layer.sample_dims)
+        factor = _factor(z, result, None if exact else stabiliser, layer)
+        sign = result if layer.keeps_sign else z  # z may be overwritten
         shape = x.shape  # so that the backward pass does not keep x alive
         owned = not isinstance(factor, Unchanged)
 
@@ -77,7 +81,7 @@ def run_own_sum(share: Share, facts: LayerFacts) -> RunLayer:
             amounts: dict[Cause, Tensor] = {"bias": s * along_outputs(linear_map, weights)}
             if not exact:
                 amounts["stabiliser"] = s * signed(sign, stabiliser)
-            elif facts.arriving is Form.RELEVANCE:  # what arrives at a sum of exactly 0
+            elif layer.arriving is Form.RELEVANCE:  # what arrives at a sum of exactly 0
                 amounts["stabiliser"] = v * (sign == 0)
             return amounts
 
@@ -100,18 +104,18 @@ def along_outputs(linear_map: LinearMap, weights: Weights) -> Tensor | float:
 
 
 def _factor(
-    z: Tensor, result: Tensor, stabiliser: float | Tensor | None, facts: LayerFacts
+    z: Tensor, result: Tensor, stabiliser: float | Tensor | None, layer: LayerSpec
 ) -> "Factor | Damping | Unchanged":
     """Choose the cheapest function from the relevance that arrives to s = R / (z + stabiliser)."""
-    if facts.arriving is Form.RELEVANCE:
+    if layer.arriving is Form.RELEVANCE:
         if stabiliser is None:
             return Factor(z, lambda r, z, out: divide(r, z), owned=False)
         return Factor(stabilise(z, stabiliser), torch.div)
-    if not facts.activated:  # R = c z, or c relu(z): a gate, or nothing, times the damping
+    if layer.activate is None:  # R = c z, or c relu(z): a gate, or nothing, times the damping
         if stabiliser is None:
-            return Factor(z, gate) if facts.relu else Unchanged()
-        return Damping(z, stabiliser, facts.relu)
-    if facts.keeps_sign and not torch.is_grad_enabled():
+            return Factor(z, gate) if layer.relu else Unchanged()
+        return Damping(z, stabiliser, layer.relu)
+    if layer.keeps_sign and not torch.is_grad_enabled():
         # f(z) / z is >= 0, so that |f(z)| / |z| is the same, and fits into the memory of z.
         size = z.abs_()
         tiny = torch.finfo(z.dtype).tiny
@@ -202,7 +206,9 @@ class Damping:
         """Compute u, in the memory of z after `release`."""
         out = z if self._released else None
         size = z if self._nonnegative else torch.abs(z, out=out)
-        return torch.div(scalar(self._epsilon, size), size, out=out).add_(1)
+        epsilon = self._epsilon
+        epsilon = epsilon if isinstance(epsilon, Tensor) else size.new_full((), epsilon)
+        return torch.div(epsilon, size, out=out).add_(1)
 
 
 def gate(c: Tensor, z: Tensor, out: Tensor | None = None) -> Tensor:

@@ -14,26 +14,25 @@ import torch
 from torch import Tensor
 
 from .backward import Absorbed, Back, Form
-from .executor import Activate, LayerFacts, RunLayer, add_to, along_outputs, divided, fits
-from .linear_maps import LinearMap, stabilised_sum, transposed, weighted_sum
-from .weights import STABILISER, Weights
+from .executor import LayerSpec, RunLayer, Values, add_to, along_outputs, divided, fits
+from .linear_maps import stabilised_sum, transposed, weighted_sum
+from .weights import STABILISER
 
 
-def run_signed(half: float, facts: LayerFacts) -> RunLayer:
+def run_signed(half: float, layer: LayerSpec) -> RunLayer:
     """Build the function that runs a layer by gamma = 2 half."""
 
-    def run(
-        x: Tensor, linear_map: LinearMap, weights: Weights, activate: Activate | None
-    ) -> tuple[Tensor, Back]:
+    def run(values: Values) -> tuple[Tensor, Back]:
+        x, linear_map, weights = layer.read(values)
         magnitude = weights.magnitude(half)
         z = weighted_sum(linear_map, x, weights)
-        if facts.relu:
+        if layer.relu:
             z.relu_()
-        result = z if activate is None else activate(z)
-        sign = None if facts.nonnegative else x.sign()
-        added = stabilised_sum(linear_map, x if facts.nonnegative else x.abs(), magnitude)
+        result = z if layer.activate is None else layer.activate(values, z)
+        sign = None if layer.nonnegative else x.sign()
+        added = stabilised_sum(linear_map, x if layer.nonnegative else x.abs(), magnitude)
         denominator = add_to(added.copysign_(z), z, alpha=1 + half)
-        factor = _signed_factor(z, result, denominator, facts)
+        factor = _signed_factor(z, result, denominator, layer)
         shape = x.shape
 
         def pull(v: Tensor) -> Tensor:
@@ -47,7 +46,7 @@ def run_signed(half: float, facts: LayerFacts) -> RunLayer:
             s, t = factor(v)
             bias = s * along_outputs(linear_map, weights) * (1 + half)
             # Relevance itself may arrive at a sum of exactly 0, which passes nothing on.
-            dropped = v * (s == 0) if facts.arriving is Form.RELEVANCE else 0
+            dropped = v * (s == 0) if layer.arriving is Form.RELEVANCE else 0
             return {
                 "bias": bias + t * along_outputs(linear_map, magnitude),
                 "stabiliser": t * STABILISER + dropped,
@@ -59,19 +58,19 @@ def run_signed(half: float, facts: LayerFacts) -> RunLayer:
 
 
 def _signed_factor(
-    z: Tensor, result: Tensor, denominator: Tensor, facts: LayerFacts
+    z: Tensor, result: Tensor, denominator: Tensor, layer: LayerSpec
 ) -> "SignedFactor":
     """Prepare the function from the relevance that arrives to s and t; 0 where z is 0.
 
     The denominator has the sign of z, and is overwritten.
     """
-    of_one_sign = not facts.activated or facts.relu or facts.keeps_sign
-    if facts.arriving is Form.GRADIENT and of_one_sign:
+    of_one_sign = layer.activate is None or layer.keeps_sign
+    if layer.arriving is Form.GRADIENT and of_one_sign:
         share = divided(result, denominator)  # it is >= 0, so that its sign bit can hold z's
         return SignedFactor(share.copysign_(z), torch.mul, magnitude_first=True)
     denominator = denominator.masked_fill_(z == 0, torch.inf)
     return SignedFactor(
-        denominator, torch.div, None if facts.arriving is Form.RELEVANCE else result
+        denominator, torch.div, None if layer.arriving is Form.RELEVANCE else result
     )
 
 

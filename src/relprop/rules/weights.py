@@ -40,6 +40,7 @@ class Weights:
         computed: Whether `raw` or `bias` is a new tensor, and not the model's own.
         layout: The memory format of derived weights. It is that of x: torch copies a weight of
             another format at each pass.
+        memo: What `once` computed, by key.
     """
 
     raw: Tensor
@@ -47,7 +48,7 @@ class Weights:
     scale: Scale | None = None
     computed: bool = False
     layout: torch.memory_format = torch.preserve_format
-    _cache: dict[Hashable, object] = field(default_factory=dict, compare=False, repr=False)
+    memo: dict[Hashable, object] = field(default_factory=dict, compare=False, repr=False)
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         """Memoise `compute()` under `key`.
@@ -55,15 +56,10 @@ class Weights:
         Computes in the weights' own precision, also under autocast: later calls with the same key
         may come from outside of it.
         """
-        if key not in self._cache:
+        if key not in self.memo:
             with torch.autocast(self.raw.device.type, enabled=False):
-                self._cache[key] = compute()
-        return self._cache[key]  # type: ignore[return-value]
-
-    @property
-    def derived(self) -> bool:
-        """Tell whether anything here was computed from the model's own tensors."""
-        return self.computed or bool(self._cache)
+                self.memo[key] = compute()
+        return self.memo[key]  # type: ignore[return-value]
 
     @property
     def whole(self) -> "Weights":
@@ -78,7 +74,7 @@ class Weights:
     def _with_stabiliser(self) -> "Weights":
         if self.bias is None:
             return self
-        return replace(self, bias=self.bias + STABILISER, _cache={})
+        return replace(self, bias=self.bias + STABILISER, memo={})
 
     @property
     def positive(self) -> "Weights":

@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor
 
 from ..errors import InputError
-from .classification import require_classes
+from .checks import require_classes
 
 
 def margin(scores: Tensor, on: Literal["probabilities", "scores"] = "probabilities") -> Tensor:

@@ -1,11 +1,7 @@
-"""Arithmetic that is safe around zero, and checks that numbers are finite."""
-
-import cmath
+"""Arithmetic that is safe around zero: stabilised denominators and quotients."""
 
 import torch
 from torch import Tensor
-
-from ..errors import NumberError
 
 
 def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
@@ -14,6 +10,17 @@ def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
 
 
 def signed(z: Tensor, epsilon: float | Tensor) -> Tensor:
+<<<<<<< HEAD
+    """Return what `stabilise` adds: epsilon with the sign of z."""
+    return torch.copysign(scalar(epsilon, z), z + 0.0)  # + 0.0: -0.0 counts as positive, too
+
+
+def scalar(value: float | Tensor, like: Tensor) -> Tensor:
+    """Make a number a tensor like another, of its dtype and device; return a tensor as it is."""
+    if isinstance(value, Tensor):
+        return value
+    # Filled on the device: a copy from the host would wait for it.
+=======
     """Return what `stabilise` adds to z: epsilon with the sign of z."""
     return torch.copysign(scalar(epsilon, z), z + 0.0)  # a sum that is -0.0 becomes 0.0
 
@@ -23,6 +30,7 @@ def scalar(value: float | Tensor, like: Tensor) -> Tensor:
     if isinstance(value, Tensor):
         return value
     # Fill on the device: a copy from the CPU would synchronise with it.
+>>>>>>> main
     return torch.full((), value, dtype=like.dtype, device=like.device)
 
 
@@ -30,11 +38,20 @@ def divide(numerator: Tensor, denominator: Tensor) -> Tensor:
     """Divide; the quotient is 0 where the denominator is 0."""
     if not torch.is_grad_enabled():
         return (numerator / denominator).masked_fill_(denominator == 0, 0)
+<<<<<<< HEAD
+    # A quotient that is only masked would have a gradient of NaN.
+    present = denominator.sign().abs()
+=======
     present = denominator.sign().abs()  # masking alone would make the gradient NaN
+>>>>>>> main
     return numerator / (denominator + (1 - present)) * present
 
 
 def times(factor: Tensor, value: Tensor) -> Tensor:
+<<<<<<< HEAD
+    """Multiply; the product is 0 where the factor is 0, even if the value is infinite."""
+    return torch.where(factor == 0, 0, factor * value)
+=======
     """Multiply; a factor of 0 gives 0 even where the value is infinite, as in a masked softmax."""
     return torch.where(factor == 0, 0, factor * value)
 
@@ -66,3 +83,4 @@ def check_finite(values: Tensor, what: str, first: str, todo: str, start: int = 
     if sample is not None:
         given = f"the {what} for sample {start + sample} is not finite{first}"
         raise NumberError(given, "finite numbers", todo)
+>>>>>>> main

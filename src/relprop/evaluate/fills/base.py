@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from ...errors import InputError
-from ...support.numerics import is_finite
+from ...support.checks import is_finite
 
 FillFunction = Callable[[Tensor, Tensor, Generator], Tensor]
 

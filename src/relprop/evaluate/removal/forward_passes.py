@@ -74,7 +74,7 @@ def batch_slices(n: int, size: int) -> list[slice]:
 
 def model_output(model: Callable[..., Any], inputs: Inputs) -> Tensor:
     """Run one forward pass. Raises InputError unless it returns finite numbers per sample."""
-    positional, named = inputs.arranged(inputs.values)
+    positional, named = inputs.arrange(inputs.values)
     output = model(*positional, **named)
     if isinstance(output, Mapping) and "logits" in output:
         output = output["logits"]

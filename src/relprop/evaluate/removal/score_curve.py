@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...support.classification import is_classification
+from ...support.checks import is_classification
 from ...support.margin import margin
 from ...support.progress import Advance
 from ..statistics.predictions import Predictions

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...explanation.targets import resolve_target
-from ...support.classification import is_classification, require_classes
+from ...support.checks import is_classification, require_classes
 from ...support.margin import margin
 
 Score = Callable[[Tensor, Tensor], Tensor]  # (output, target) -> (n,)

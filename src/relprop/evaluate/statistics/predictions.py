@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
+from ...support.checks import is_finite
 from ...support.margin import margin
-from ...support.numerics import is_finite
 
 Model = Callable[[Tensor], Tensor]  # (n, *features) -> (n, c)
 

@@ -6,7 +6,7 @@ import torch
 import relprop
 from relprop.errors import InputError
 from relprop.evaluate import predict, removal_curve
-from relprop.support.classification import is_classification, require_classes
+from relprop.support.checks import is_classification, require_classes
 
 NO_CLASSES = [(5,), (5, 1), (5, 0), (5, 3, 1), ()]
 

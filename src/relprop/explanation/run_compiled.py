@@ -1,0 +1,54 @@
+"""Runs a compiled program for a request: one class of each sample, without observers.
+
+Takes a built program and a batch, gives an `Explanation`.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..graph.inputs import Inputs
+from ..program.compiled import PREDICTED
+from ..support.checks import check_finite
+from .build import BuiltProgram
+from .options import Request, check_compilable
+from .result import Explanation, InputGuard
+from .run import copy_of_view, present_state, relevance_by_input, run_request, scale_initial
+from .targets import fixed_classes
+
+
+def run_compiled(
+    built: BuiltProgram, model: nn.Module, inputs: Inputs, target: Any, request: Request
+) -> Explanation:
+    """Run the compiled program. Raises as `run_request`, and PlanError if it cannot be compiled."""
+    check_compilable(request)
+    guard, graph = InputGuard(inputs.tensors, inputs.explained), built.program.plan.graph
+    node = graph.node(graph.output)
+    known = fixed_classes(target, node.shape if node else (), inputs.batch)
+    device = inputs.first.device
+    classes = torch.full((inputs.batch,), PREDICTED, device=device) if known is None else known
+    state = present_state(built, model, tracked=False)
+    finite, output, chosen, by_source = built.compiled(inputs, state, classes.to(device))
+    if not finite:
+        run_request(built, model, inputs, target, request)  # which raises, and says where
+        for values in (output, *by_source.values()):
+            what, todo = "result of the compiled program", "leave compile=True out"
+            check_finite(values, what, "", todo, inputs.start)
+    relevances = relevance_by_input(built.program.plan, inputs, state, by_source)
+    if request.initial == "one":
+        one_hot = torch.zeros_like(output).scatter_(1, chosen[:, None], 1)
+        scale = scale_initial(output, one_hot, "one", inputs.start).sum(1)
+        relevances = {
+            label: r * scale.reshape(-1, *[1] * (r.ndim - 1)) for label, r in relevances.items()
+        }
+    guard.check()
+    return Explanation(
+        output=copy_of_view(output, inputs),
+        target=chosen,
+        inputs=guard,
+        relevances=relevances,
+        layers={},
+        several=False,
+        ledgers=(),
+    )
