@@ -75,7 +75,7 @@ def test_wrong_options_are_refused_before_a_batch_is_loaded(model):
     ):
         with pytest.raises(InputError, match=words):
             explainer.map(batches, **options)
-    with pytest.raises(InputError, match="option batchsize(.|\n)*write \"batch_size\""):
+    with pytest.raises(InputError, match=r"option batchsize(.|\n)*batch_size"):
         explainer.map([x], batchsize=1)
     with pytest.raises(InputError, match="prepare returned a Tensor"):
         next(explainer.map([x], prepare=lambda b: b, progress=False))

@@ -14,10 +14,6 @@ from ..errors import CaptureError
 from ..graph.analysis import analyse_graph
 from ..graph.inputs import Inputs
 from ..graph.ir import Graph
-<<<<<<< HEAD
-from ..support.checks import check_finite, is_finite
-=======
->>>>>>> main
 from ..support.torch_private import own_buffers, own_modules, own_parameters
 from .batch_axes import BatchAxis, mixed_samples_error
 from .bound_model import BoundModel

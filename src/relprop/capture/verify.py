@@ -14,7 +14,7 @@ from ..graph.analysis import find_sources
 from ..graph.first_nonfinite import describe_first_nonfinite
 from ..graph.inputs import Inputs
 from ..graph.ir import Graph
-from ..support.numerics import check_finite, is_finite
+from ..support.checks import check_finite, is_finite
 from .batch_axes import (
     BatchAxis,
     find_batch_axes,

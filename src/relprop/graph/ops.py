@@ -21,17 +21,6 @@ from .ir import Node, Ref
 #    `_BY_ARGUMENTS` that gives the exact record. Add a sample call to tests/graph/test_ops.py,
 #    which holds the record to what torch computes.
 # 2. If one of these applies, add it there as well:
-<<<<<<< HEAD
-#    - SHAPES_ONLY, FIRST_BY_VALUE, FACTORS, FIRST_ONLY below: which arguments count;
-#    - capture/batch_axes.py: it may change the order of samples in a batch;
-#    - capture/eval_mode.py: it draws random numbers.
-# 3. These tables save time or memory, or let more options apply. Leaving it out is never wrong:
-#    - prune_rules.py: skip positions that the output does not depend on;
-#    - program/vjps.py: a VJP by hand, cheaper than autograd's; program/normalisation.py: a
-#      normalisation with its statistics held constant;
-#    - capture/functionalize.py: in-place forms that are renamed without a second trace;
-#    - observe/channels.py: where channels are, for `conditions=` by index.
-=======
 #    - which arguments count: SHAPES_ONLY, FIRST_BY_VALUE, FACTORS and FIRST_ONLY below;
 #    - of kind "normalisation" or "recurrent": how it runs, in program/normalisation.py or
 #      rules/recurrent.py;
@@ -42,7 +31,6 @@ from .ir import Node, Ref
 #    - program/vjps.py: a VJP by hand, cheaper than autograd's;
 #    - capture/functionalize.py: in-place forms that are renamed without tracing the model again;
 #    - observe/channels.py: where its channels are, for channels by index in a condition.
->>>>>>> main
 #
 # Tables stay where their code is, since VJPs and rules belong to later stages than the graph.
 # tests/graph/test_operation_tables.py holds all of them to each other and to torch.
