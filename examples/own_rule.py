@@ -1,4 +1,4 @@
-"""A rule of one's own: the largest contribution to each output takes all of its relevance.
+"""A custom rule: the largest contribution to each output takes all of its relevance.
 
 python examples/own_rule.py
 """
@@ -11,18 +11,20 @@ from relprop import Back
 
 
 @relprop.rule(kinds=("linear",), gives="relevance")
-def winner(step, *, among: float = 1.0) -> Back:
-    """R_i = sum_j R_j over the outputs j to which x_i w_ij is the largest contribution.
+def winner(layer, *, among: float = 1.0) -> Back:
+    """Give all of R_j to the inputs with the largest contributions x_i w_ij.
 
-    among  only contributions of at least this share of the largest one take part, equally
+    Args:
+        layer: The layer that was run, a `relprop.rules.layer.WeightedSum`.
+        among: Contributions of at least this fraction of the largest one share equally.
     """
-    contributions = step.x[..., None, :] * step.weights.raw  # (batch, out, in)
+    contributions = layer.x[..., None, :] * layer.weights.raw  # (batch, out, in)
     largest = contributions.amax(-1, keepdim=True)
-    wins = (contributions >= largest - (1 - among) * largest.abs()).to(step.x.dtype)
+    wins = (contributions >= largest - (1 - among) * largest.abs()).to(layer.x.dtype)
     shares = wins / wins.sum(-1, keepdim=True)
 
     def pull(v: Tensor) -> Tensor:
-        return (step.relevance(v)[..., None] * shares).sum(-2)  # (batch, in)
+        return (layer.relevance(v)[..., None] * shares).sum(-2)  # (batch, in)
 
     return Back(pull, absorbed=lambda v: {})
 
