@@ -4,7 +4,8 @@ from importlib import import_module
 from types import ModuleType
 
 from .errors import RelpropError
-from .explanation.explainer import Explainer, explain
+from .explanation.explain import explain
+from .explanation.explainer import Explainer
 from .explanation.method import Method
 from .explanation.result import Explanation
 from .explanation.targets import at

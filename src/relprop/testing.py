@@ -15,7 +15,8 @@ from .explanation.explainer import Explainer
 from .graph.ops import KINDS, Kind
 from .recipes.recipe import Recipe
 from .recipes.selectors import Selector
-from .rules.registry import Rule, RuleDefinition
+from .rules.registry import RuleDefinition
+from .rules.rule import Rule
 
 __all__ = ["check_rule"]
 

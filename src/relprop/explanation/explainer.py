@@ -4,7 +4,7 @@ Takes any module. Captures and plans once for each shape of input, and runs the 
 it. The model is read and never written.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,11 +18,11 @@ from ..graph.inputs import Inputs
 from ..plan.plan import Plan
 from ..recipes.recipe import Recipe
 from ..support.files import as_path
-from ..support.progress import Progress, ProgressOption, progress_of
+from ..support.progress import ProgressOption, progress_of
 from .batching import concatenate, largest_batch, split
 from .check_inputs import ModelInput, check_inputs
 from .options import DEFAULT, Options, Request, check_flag, make_request
-from .prefetch import prefetch
+from .prefetch import prefetch_pairs
 from .program_cache import ProgramCache
 from .result import Explanation
 from .run import run_request
@@ -125,14 +125,7 @@ class Explainer:
         return self._compile
 
     def __repr__(self) -> str:
-        options = "".join(
-            [
-                f", output={self.output!r}" if self.output is not None else "",
-                ', capture="per-input"' if self._cache.per_input else "",
-                ", compile=True" if self._compile else "",
-            ]
-        )
-        return f"Explainer({type(self.model).__name__}, {self.recipe.name!r}{options})"
+        return f"Explainer({type(self.model).__name__}, {self.recipe.name!r})"
 
     def plan(self, x: ModelInput, *, explain: str | tuple[str, ...] | None = None) -> Plan:
         """Plan what happens at every operation for a batch like x. Print it to read it.
@@ -257,30 +250,13 @@ class Explainer:
             >>> [len(e.relevance) for e in explainer.map(batches, progress=False)]
             [2, 2, 2]
         """
-        shown = progress_of(progress)
-        if not isinstance(batches, Iterable):
-            given = f"batches of type {type(batches).__name__}"
-            todo = "write DataLoader(dataset, batch_size=64), or x.split(64) of a tensor"
-            raise InputError(given, "an iterable that gives batches", todo)
         if prepare is not None and target is not None:
             given = f"target {target!r} beside prepare, which returns one with each batch"
             raise InputError(given, "one of them", "return (x, target) from prepare")
-        prepare = prepare or (lambda batch: (_first_item(batch), target))
-        return self._explain_each(batches, prepare, make_request(options), shown)
-
-    def _explain_each(
-        self,
-        batches: Iterable[Any],
-        prepare: Callable[[Any], tuple[ModelInput, Target]],
-        request: Request,
-        progress: Progress,
-    ) -> Iterator[Explanation]:
         device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
-        count = len(batches) if isinstance(batches, Sized) else None
-        with progress.stage("explain", count, "batches") as advance:
-            for x, target in prefetch(batches, partial(_checked_pair, prepare), device):
-                yield self._explain(x, target, request)
-                advance(1)
+        pairs = prefetch_pairs(batches, prepare, target, device, progress_of(progress))
+        request = make_request(options)
+        return (self._explain(x, one, request) for x, one in pairs)
 
     def with_recipe(self, recipe: Recipe | str) -> "Explainer":
         """Return an explainer of the same model by another recipe, which shares captured graphs.
@@ -353,48 +329,3 @@ class Explainer:
         explainer = cls(model, saved.recipe, output=saved.output)
         explainer._cache = replace(explainer._cache, saved=saved.captured)
         return explainer
-
-
-def explain(
-    model: nn.Module,
-    x: ModelInput,
-    recipe: Recipe | str = "auto",
-    target: Target = None,
-    **options: Unpack[Options],
-) -> Explanation:
-    """Run a model and explain its output in one call: `Explainer(model, recipe)(x, target)`.
-
-    An `Explainer` captures the model once for many calls.
-
-    Args:
-        model: Any torch.nn.Module, in eval mode.
-        x: What the model is called with.
-        recipe: A `Recipe` or the name of a preset.
-        target: What is explained; None: the predicted class.
-        **options: As for a call of an `Explainer`.
-
-    Returns:
-        An `Explanation`.
-
-    Raises:
-        RelpropError: As a call of an `Explainer`.
-
-    Example:
-        >>> import torch, relprop
-        >>> relprop.explain(torch.nn.Linear(4, 3).eval(), torch.ones(2, 4)).relevance.shape
-        torch.Size([2, 4])
-    """
-    return Explainer(model, recipe)(x, target, **options)
-
-
-def _checked_pair(prepare: Callable[[Any], Any], batch: Any) -> tuple[ModelInput, Target]:
-    """Call `prepare`. Raises InputError if it does not return a pair."""
-    pair = prepare(batch)
-    if not isinstance(pair, tuple) or len(pair) != 2:
-        given = f"prepare returned a {type(pair).__name__}"
-        raise InputError(given, "a tuple (x, target)", "return x, None for what is predicted")
-    return pair
-
-
-def _first_item(batch: Any) -> Any:
-    return batch[0] if isinstance(batch, (list, tuple)) else batch

@@ -6,15 +6,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from ..support.torch_private import dispatch_mode, storage_key, tree_leaves
+
+_DispatchMode = dispatch_mode()
 
 
-class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Counter(_DispatchMode):  # type: ignore[misc, valid-type]
     """Counts the bytes of storages from when an operation returns them to when they are freed."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.live = 0
         self.peak = 0
         self._known: set[int] = set()
@@ -22,17 +24,17 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        before = {leaf.untyped_storage()._cdata for leaf in _tensors((args, kwargs))}
+        before = {storage_key(leaf.untyped_storage()) for leaf in _tensors((args, kwargs))}
         result = func(*args, **(kwargs or {}))
         for tensor in _tensors(result):
             storage = tensor.untyped_storage()
             # Fake and meta tensors, by which torch captures and compiles, have no memory.
-            if storage._cdata not in before and storage.device.type != "meta":
+            if storage_key(storage) not in before and storage.device.type != "meta":
                 self._add(storage)
         return result
 
     def _add(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
+        key, size = storage_key(storage), storage.nbytes()
         if key in self._known:
             return
         self._known.add(key)

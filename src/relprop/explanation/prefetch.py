@@ -1,12 +1,16 @@
 """Prefetches batches: the next one is loaded and moved while the caller works on one."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map_only
+
+from ..errors import InputError
+from ..support.progress import Progress
+from ..support.torch_private import map_tensors, tree_leaves
 
 T = TypeVar("T")
 
@@ -35,10 +39,10 @@ def prefetch(
 def _copied(batch: Any, device: torch.device, stream: torch.cuda.Stream | None) -> Any:
     """Copy every tensor of a batch to the device, and wait until all have arrived."""
     if stream is None:
-        return tree_map_only(Tensor, lambda t: t.to(device), batch)
+        return map_tensors(lambda t: t.to(device), batch)
     stream.wait_stream(torch.cuda.current_stream(device))  # `prepare` may have computed there
     with torch.cuda.stream(stream):
-        copied = tree_map_only(Tensor, lambda t: t.to(device, non_blocking=True), batch)
+        copied = map_tensors(lambda t: t.to(device, non_blocking=True), batch)
     stream.synchronize()
     return copied
 
@@ -48,3 +52,53 @@ def _record_stream(batch: Any, device: torch.device) -> None:
     for tensor in tree_leaves(batch):
         if isinstance(tensor, Tensor) and tensor.device == device:
             tensor.record_stream(torch.cuda.current_stream(device))
+
+
+def prefetch_pairs(
+    batches: Iterable[Any],
+    prepare: Callable[[Any], tuple[Any, Any]] | None,
+    target: Any,
+    device: torch.device,
+    progress: Progress,
+) -> Iterator[tuple[Any, Any]]:
+    """Yield the input and the target of each batch of a data set, on the device.
+
+    Args:
+        batches: The data set, batch by batch.
+        prepare: Takes a batch and returns (x, target); None: x is the batch, or its first item.
+        target: The target of all batches, without `prepare`.
+        device: Where tensors are moved.
+        progress: Shows the number of batches done.
+
+    Raises:
+        InputError: `batches` is not iterable, or `prepare` does not return a pair.
+    """
+    if not isinstance(batches, Iterable):
+        given = f"batches of type {type(batches).__name__}"
+        todo = "write DataLoader(dataset, batch_size=64), or x.split(64) of a tensor"
+        raise InputError(given, "an iterable that gives batches", todo)
+    to_pair = partial(_call, prepare) if prepare else lambda batch: (_first_item(batch), target)
+    return _with_progress(batches, to_pair, device, progress)
+
+
+def _with_progress(
+    batches: Iterable[Any], to_pair: Callable[[Any], Any], device: torch.device, progress: Progress
+) -> Iterator[tuple[Any, Any]]:
+    count = len(batches) if isinstance(batches, Sized) else None
+    with progress.stage("explain", count, "batches") as advance:
+        for pair in prefetch(batches, to_pair, device):
+            yield pair
+            advance(1)
+
+
+def _call(prepare: Callable[[Any], Any], batch: Any) -> tuple[Any, Any]:
+    """Call `prepare`, and refuse what is not a pair."""
+    pair = prepare(batch)
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        given = f"prepare returned a {type(pair).__name__}"
+        raise InputError(given, "a tuple (x, target)", "return x, None for what is predicted")
+    return pair
+
+
+def _first_item(batch: Any) -> Any:
+    return batch[0] if isinstance(batch, (list, tuple)) else batch

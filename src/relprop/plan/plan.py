@@ -12,7 +12,7 @@ from ..graph.ir import Graph, Node
 from ..graph.ops import Kind, Operation, Principle
 from ..recipes.recipe import Recipe
 from ..rules.backward import Form
-from ..rules.registry import Rule
+from ..rules.rule import Rule
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ..graph.ops import FIRST_ONLY, WEIGHTED_SUMS, Operation, Principle, operati
 from ..recipes.presets import usual_rule
 from ..recipes.recipe import Recipe
 from ..recipes.selectors import Location
-from ..rules.registry import Rule
+from ..rules.rule import Rule
 from ..support.arguments import suggest
 
 

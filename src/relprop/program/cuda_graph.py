@@ -1,6 +1,7 @@
-"""A function on a CUDA device, recorded as a CUDA graph and played back: one launch for hundreds.
+"""CUDA graphs of a function: one launch instead of hundreds.
 
-Small networks spend their time on launching what takes the device a few microseconds each.
+Small networks spend their time on launching kernels that take a few microseconds each. Takes any
+function of CUDA tensors. Must not know what it computes.
 """
 
 import threading
@@ -10,90 +11,93 @@ from typing import Any
 import torch
 from torch import Tensor
 
-KEPT = 8  # recordings of a function: each holds on to the memory that it computes with
+MOST_GRAPHS = 8  # of a function: each holds the memory that it computes with
 
 Function = Callable[..., Sequence[Tensor]]
 
 
-class Recorded:
-    """A function, recorded for the shapes of its tensors when these are met for the second time.
+class CudaGraphs:
+    """Runs a function, and replays it as a CUDA graph for shapes that come a second time.
 
-    anew  of the tensors that it is called with, so many are given anew each time; the others stay
-          where they are, and changes of their numbers are followed. Where one has another place,
-          all is recorded anew
     Threads may share it.
+
+    Args:
+        function: Takes tensors of one CUDA device.
+        copied: How many of its first arguments are copied into static buffers at each call. The
+            others are captured by address: changes of their numbers are followed, and if one has
+            another address, all graphs are dropped.
     """
 
-    def __init__(self, function: Function, anew: int) -> None:
+    def __init__(self, function: Function, copied: int) -> None:
         self._function = function
-        self._anew = anew
-        self._met: set[Any] = set()
-        self._recordings: dict[Any, _Recording] = {}  # in the order in which they were last used
-        self._places: Any = None
+        self._copied = copied
+        self._seen: set[Any] = set()
+        self._graphs: dict[Any, _Graph] = {}  # the one used last is at the end
+        self._captured_for: Any = None
         self._lock = threading.Lock()
 
     def __call__(self, *tensors: Tensor) -> Sequence[Tensor]:
-        """The function of the tensors, all of one CUDA device."""
-        shapes = tuple((t.shape, t.dtype) for t in tensors[: self._anew])
-        places = (_settings(), *map(_place, tensors[self._anew :]))
+        """Run the function."""
+        shapes = tuple((t.shape, t.dtype) for t in tensors[: self._copied])
+        addresses = (_kernel_settings(), *map(_address, tensors[self._copied :]))
         with self._lock, torch.cuda.device(tensors[0].device):
-            if places != self._places:
-                self._forget(len(self._recordings))
-                self._places, self._met = places, set()
-            if shapes not in self._met:
-                self._met.add(shapes)
+            if addresses != self._captured_for:
+                self._drop(len(self._graphs))
+                self._captured_for, self._seen = addresses, set()
+            if shapes not in self._seen:
+                self._seen.add(shapes)
                 return self._function(*tensors)
-            recording = self._recordings.pop(shapes, None)
-            if recording is None:
-                self._forget(len(self._recordings) + 1 - KEPT)
-                recording = _Recording(self._function, tensors, self._anew)
-            self._recordings[shapes] = recording
-            return recording(tensors)
+            graph = self._graphs.pop(shapes, None)
+            if graph is None:
+                self._drop(len(self._graphs) + 1 - MOST_GRAPHS)
+                graph = _Graph(self._function, tensors, self._copied)
+            self._graphs[shapes] = graph
+            return graph(tensors)
 
-    def _forget(self, count: int) -> None:
-        """So many recordings, those first that were not used for longest."""
-        for shapes in list(self._recordings)[: max(0, count)]:
-            self._recordings.pop(shapes).wait()
+    def _drop(self, count: int) -> None:
+        """Drop the graphs that were not used for longest."""
+        for shapes in list(self._graphs)[: max(0, count)]:
+            self._graphs.pop(shapes).wait()
 
 
-class _Recording:
+class _Graph:
     """One CUDA graph; https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs."""
 
-    def __init__(self, function: Function, tensors: Sequence[Tensor], anew: int) -> None:
-        self._own = [t.clone() for t in tensors[:anew]]
-        self._others = tensors[anew:]  # kept, so that their places stay theirs
-        present, aside = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        aside.wait_stream(present)
-        with torch.cuda.stream(aside):  # what libraries set up at a first call is not recorded
-            function(*self._own, *self._others)
-        present.wait_stream(aside)
+    def __init__(self, function: Function, tensors: Sequence[Tensor], copied: int) -> None:
+        self._buffers = [t.clone() for t in tensors[:copied]]
+        self._others = tensors[copied:]  # held, so that their addresses stay theirs
+        current, side = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(current)
+        with torch.cuda.stream(side):  # libraries must not set themselves up during the capture
+            function(*self._buffers, *self._others)
+        current.wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
-        # a loader may copy to the device in another thread meanwhile
-        with torch.cuda.graph(self._graph, stream=aside, capture_error_mode="thread_local"):
-            self._results = function(*self._own, *self._others)
-        self._done = present.record_event()
+        # A data loader may copy to the device in another thread meanwhile.
+        with torch.cuda.graph(self._graph, stream=side, capture_error_mode="thread_local"):
+            self._results = function(*self._buffers, *self._others)
+        self._done = current.record_event()
 
     def __call__(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-        present = torch.cuda.current_stream()
-        present.wait_event(self._done)  # another thread's stream may still copy the results
-        for own, given in zip(self._own, tensors, strict=False):
-            own.copy_(given)
+        current = torch.cuda.current_stream()
+        current.wait_event(self._done)  # another thread's stream may still copy the results
+        for buffer, tensor in zip(self._buffers, tensors, strict=False):
+            buffer.copy_(tensor)
         self._graph.replay()
         results = [result.clone() for result in self._results]
-        self._done = present.record_event()
+        self._done = current.record_event()
         return results
 
     def wait(self) -> None:
-        """Until nothing in any stream uses its memory any more."""
+        """Wait until no stream uses the graph's memory any more."""
         self._done.synchronize()
 
 
-def _place(tensor: Tensor) -> Any:
+def _address(tensor: Tensor) -> Any:
     return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype, tensor.device
 
 
-def _settings() -> Any:
-    """Of torch's settings those that kernels are chosen by."""
+def _kernel_settings() -> Any:
+    """List the settings of torch by which it chooses kernels."""
     cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
     return (
         cuda.matmul.fp32_precision,

@@ -4,14 +4,15 @@ Takes a plan, gives its steps in order with the functions that run them. Must no
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from ..graph.ops import LAYERS, WEIGHTED_SUMS
 from ..plan.plan import Plan, Step
 from ..rules.backward import Form
 from .lower_layers import Run
-from .lowering import lower
+from .lowering import lower, lower_recurrent_module, runs_cells
 from .weight_cache import WeightCache
 
 
@@ -37,18 +38,49 @@ class ScheduledStep(NamedTuple):
 
 def schedule(plan: Plan, weights: WeightCache) -> list[ScheduledStep]:
     """Lower all steps of a plan, in order."""
-    last_used, aliases, overwriting = _last_uses(plan), _output_aliases(plan), _overwriting(plan)
-    return [
-        ScheduledStep(
-            step,
-            lower(step, weights),
-            last_used[step.name],
-            aliases_output=step.name in aliases,
-            overwrites=step.name in overwriting,
-            gives_own=_gives_own(step),
+    aliases, overwriting, shared = _output_aliases(plan), _overwriting(plan), _shared_layers(plan)
+    last_used = _last_uses(plan, shared)
+    scheduled: list[ScheduledStep] = []
+    for step in plan.steps:
+        layers = shared.get(step.name)
+        if layers and all(earlier.step.name != layers for earlier in scheduled):
+            scheduled.append(_schedule_layers(step, layers))
+        scheduled.append(
+            ScheduledStep(
+                step,
+                lower(step, weights, layers),
+                last_used[step.name],
+                aliases_output=step.name in aliases,
+                overwrites=step.name in overwriting,
+                gives_own=_gives_own(step),
+            )
         )
-        for step in plan.steps
-    ]
+    return scheduled
+
+
+def _shared_layers(plan: Plan) -> dict[str, str]:
+    """Map the steps that use results of one recurrent module to the value that holds its layers.
+
+    torch.export has one operation with several results, each of which is a step of the plan.
+    """
+    steps: dict[Any, list[Step]] = defaultdict(list)
+    for step in plan.steps:
+        if runs_cells(step):
+            steps[step.node.operation, step.node.inputs, step.node.module, step.node.call].append(
+                step
+            )
+    return {
+        step.name: f"{same[0].name}.layers"
+        for same in steps.values()
+        for step in same
+        if len(same) > 1 and step.node.args == same[0].node.args
+    }
+
+
+def _schedule_layers(step: Step, name: str) -> ScheduledStep:
+    """Schedule the run of a recurrent module before the first step that uses it."""
+    layers = replace(step, node=replace(step.node, name=name), rule=None, arriving=None, routes=())
+    return ScheduledStep(layers, lower_recurrent_module(step), (), False, False, False)
 
 
 def _output_aliases(plan: Plan) -> frozenset[str]:
@@ -101,11 +133,17 @@ def _needed_in_backward(plan: Plan) -> frozenset[str]:
     return frozenset(plan.sources) | {name for name, both in forms.items() if len(both) > 1}
 
 
-def _last_uses(plan: Plan) -> dict[str, list[str]]:
-    """Map each step to the values that no later step uses, without those that must be kept."""
+def _last_uses(plan: Plan, shared: Mapping[str, str]) -> dict[str, list[str]]:
+    """Map each step to the values that no later step uses, without those that must be kept.
+
+    Args:
+        plan: The plan.
+        shared: Step -> a further value that it uses.
+    """
     needed, last = _needed_in_backward(plan), dict[str, str]()
     for step in plan.steps:
-        last.update(dict.fromkeys((*step.reads, step.name), step.name))
+        uses_now = (*step.reads, step.name, *([shared[step.name]] if step.name in shared else []))
+        last.update(dict.fromkeys(uses_now, step.name))
     for name in (*plan.graph.state, *plan.graph.constants, plan.graph.output):
         last.pop(name, None)
     uses: dict[str, list[str]] = {step.name: [] for step in plan.steps}

@@ -19,7 +19,7 @@ from ..rules import nonlinear
 from ..rules.autodiff import Traced, trace
 from ..rules.backward import Absorbed, Back, Form
 from ..rules.executor import Factor, gate
-from ..rules.recurrent import run_layers, select_result
+from ..rules.recurrent import Layers, run_layers, select_result
 from ..rules.weights import STABILISER
 from ..support.numerics import divide, signed, stabilise
 from .attention import plain_attention, values_vjp
@@ -29,15 +29,22 @@ from .vjps import RunWithVjp, run_with_vjp
 from .weight_cache import WeightCache, is_stand_in
 
 
-def lower(step: Step, cache: WeightCache) -> Run:
-    """Build the function that runs a step on values by name, and gives its backward pass."""
+def lower(step: Step, cache: WeightCache, shared_layers: str | None = None) -> Run:
+    """Build the function that runs a step on values by name, and gives its backward pass.
+
+    Args:
+        step: The step.
+        cache: Holds the weights that rules derive.
+        shared_layers: Name of the value that holds the layers of a recurrent module, if several
+            steps use its results and it is run once for all.
+    """
     if step.arriving is None:
         run = lower_forward(step, cache) if step.kind in WEIGHTED_SUMS else _plain(step)
         return lambda values: (run(values), None)
     if step.kind in WEIGHTED_SUMS and step.rule:
         return lower_layer(step, cache)
-    if step.kind == "recurrent" and step.rule and not step.rule.definition.any_named:
-        return _recurrent(step)
+    if runs_cells(step):
+        return _recurrent(step, shared_layers)
     if step.principle is Principle.ACTIVATION:
         return _activation(step)
     return _by_vjp(step) or _traced(step)
@@ -56,12 +63,29 @@ def _rule(step: Step) -> Callable[[Any], Back]:
     return lambda operation: function(operation, **parameters)
 
 
-def _recurrent(step: Step) -> Run:
-    rule, node = _rule(step), step.node
+def runs_cells(step: Step) -> bool:
+    """Tell whether a step runs a recurrent module cell by cell, as its rule needs it."""
+    if step.kind != "recurrent" or step.arriving is None or step.rule is None:
+        return False
+    return not step.rule.definition.any_named
+
+
+def lower_recurrent_module(step: Step) -> Run:
+    """Build the function that runs all layers of a recurrent module, for several steps."""
+
+    def run(values: Values) -> tuple[Layers, None]:
+        x, *rest = step.node.resolve_args(values)
+        return run_layers(step.node.operation, x, rest), None
+
+    return run
+
+
+def _recurrent(step: Step, shared_layers: str | None) -> Run:
+    rule, node, run_alone = _rule(step), step.node, lower_recurrent_module(step)
 
     def run(values: Values) -> tuple[Tensor, Back]:
-        x, *rest = node.resolve_args(values)
-        op = select_result(run_layers(node.operation, x, rest), node.operation, node.item or 0)
+        layers = values[shared_layers] if shared_layers else run_alone(values)[0]
+        op = select_result(layers, node.operation, node.item or 0)
         back = rule(op)
         return op.z, per_unit(back, op.z) if step.arriving is Form.RELEVANCE else back
 

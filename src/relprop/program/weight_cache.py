@@ -19,6 +19,7 @@ from ..graph.ops import Principle, operation_of
 from ..plan.plan import Plan
 from ..rules.linear_maps import LinearMap
 from ..rules.weights import Weights
+from ..support.torch_private import version_of
 
 Layer = tuple[LinearMap, Weights]
 
@@ -151,7 +152,7 @@ def _has_stand_ins(values: Values, names: Sequence[str] | Values) -> bool:
 
 
 def _identity(tensor: Tensor) -> tuple[Any, ...]:
-    version = 0 if tensor.is_inference() else tensor._version
+    version = 0 if tensor.is_inference() else version_of(tensor)
     address = (tensor.data_ptr(), tensor.device, tensor.dtype)
     return (*address, version, tensor.shape, tensor.stride())
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from torch import Tensor
 
 from ..graph.ops import LAYERS, WEIGHTED_SUMS, Kind
-from ..rules.registry import Rule
+from ..rules.rule import Rule
 from .selectors import RecipeRow, Selector
 
 ZERO = Rule("zero", {})

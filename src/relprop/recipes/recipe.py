@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..graph.ops import Kind
-from ..rules.registry import Rule, RuleDefinition, brief
+from ..rules.registry import RuleDefinition
+from ..rules.rule import Rule, brief
 from ..support.arguments import complete_parameters, keyword_parameters, suggest
 from . import serialize
 from .presets import PRESETS, choose_preset

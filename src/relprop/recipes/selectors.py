@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from ..errors import InputError
 from ..graph.ops import KINDS, Kind
-from ..rules.registry import Rule
+from ..rules.rule import Rule
 from ..support.arguments import suggest
 
 _COMPARISON = re.compile(r"(<=|>=|<|>)\s*(\d*\.?\d+)")

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..rules.registry import Rule
+from ..rules.rule import Rule
 from ..support.arguments import suggest
 from .selectors import RecipeRow, Selector
 

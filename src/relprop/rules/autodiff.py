@@ -3,7 +3,6 @@
 x   the inputs that receive relevance          z   the result
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from ..errors import PlanError
+from ..support.torch_private import operation_without_derivative
 
 
 class Vjp:
@@ -91,13 +91,13 @@ class Traced:
 
 def _no_derivative(error: RuntimeError) -> Exception:
     """Name an operation that torch cannot differentiate; return any other error unchanged."""
-    match = re.search(r"derivative for aten::(\w+) is not implemented", str(error))
-    if match is None or match[1].endswith("_backward"):
+    name = operation_without_derivative(error)
+    if name is None or name.endswith("_backward"):
         return error
     return PlanError(
-        f"the gradient of {match[1]}, which torch does not have",
+        f"the gradient of {name}, which torch does not have",
         "an operation that torch can differentiate, or one that is held constant",
-        f'recipe.using(relprop.Selector(operation="{match[1]}"), "constant")',
+        f'recipe.using(relprop.Selector(operation="{name}"), "constant")',
     )
 
 

@@ -1,22 +1,20 @@
-"""The rules by name, with their parameters checked.
+"""The registry of rules by name, and the decorator that makes a custom rule.
 
-Knows the rules' signatures, and nothing of models or of which operation gets which rule.
+Knows the functions and what they are for. Must not know models, or which operation gets a rule.
 """
 
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from numbers import Real
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from ..errors import InputError, RuleError
 from ..graph.ops import KINDS, LAYERS, WEIGHTED_SUMS, Kind
-from ..support.arguments import complete_parameters, keyword_parameters, suggest
+from ..support.arguments import keyword_parameters
 from . import linear, nonlinear, recurrent
 from .backward import Back, Form
 from .layer import WeightedSum
@@ -173,116 +171,3 @@ RULES: Mapping[str, RuleDefinition] = MappingProxyType(
         "constant": RuleDefinition(_constant, KINDS, receives="none", any_named=True),
     }
 )
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule, by name or one of one's own, with all its parameters.
-
-    Raises InputError for an unknown name or parameter, and for a parameter out of range.
-    """
-
-    name: str
-    parameters: Mapping[str, Any] = field(hash=False)
-    own: RuleDefinition | None = None
-
-    def __post_init__(self) -> None:
-        if self.own is None and (not isinstance(self.name, str) or self.name not in RULES):
-            allowed = f"{', '.join(RULES)}, or a function made a rule by relprop.rule"
-            raise InputError(f"unknown rule {self.name!r}", allowed, suggest(self.name, RULES))
-        known = self.definition.parameters
-        given = complete_parameters(f'rule "{self.name}"', known, self.parameters)
-        if self.own is None:
-            _check(given)
-        object.__setattr__(self, "parameters", given)
-
-    @classmethod
-    def of(cls, rule: "str | RuleDefinition", parameters: Mapping[str, Any]) -> "Rule":
-        """The rule of a name, or one of one's own."""
-        if isinstance(rule, RuleDefinition):
-            return cls(rule.name, parameters, rule)
-        return cls(rule, parameters)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Rule):
-            return NotImplemented
-        mine, theirs = self.parameters, other.parameters
-        named = (self.name, self.own, mine.keys()) == (other.name, other.own, theirs.keys())
-        return named and all(_same(value, theirs[key]) for key, value in mine.items())
-
-    @property
-    def mixes(self) -> bool:
-        """Whether what it gives to a position may depend on other positions, or on which it is."""
-        measured = self.parameters.get("relative") or any(
-            isinstance(value, Tensor) for value in self.parameters.values()
-        )
-        return self.own is not None or bool(measured)
-
-    @property
-    def definition(self) -> RuleDefinition:
-        """The function, what it is for, and the form of what it gives."""
-        return self.own or RULES[self.name]
-
-    def __str__(self) -> str:
-        inside = ", ".join(f"{key}={brief(value)}" for key, value in self.parameters.items())
-        return f"{self.name}({inside})" if inside else self.name
-
-
-def _same(a: Any, b: Any) -> bool:
-    if not isinstance(a, Tensor) or not isinstance(b, Tensor):
-        return not isinstance(a, Tensor) and not isinstance(b, Tensor) and bool(a == b)
-    return (a.shape, a.dtype) == (b.shape, b.dtype) and a.cpu().equal(b.cpu())
-
-
-def brief(value: Any) -> str:
-    """A parameter's value in a few characters."""
-    if isinstance(value, Tensor):
-        return f"tensor{list(value.shape)}"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _check(parameters: Mapping[str, Any]) -> None:
-    for name, value in parameters.items():
-        if name == "relative":
-            _require(isinstance(value, bool), name, value, "True or False", "relative=True")
-        elif isinstance(value, Tensor) and name in ("low", "high"):
-            finite = bool(value.isfinite().all())
-            _require(finite, name, brief(value), "finite values", f"{name}=0.0")
-        else:
-            _check_number(name, value)
-    if "alpha" in parameters:
-        alpha, beta = parameters["alpha"], parameters["beta"]
-        fits = abs(alpha - beta - 1) < 1e-9
-        todo = f"alpha={beta + 1:g}, beta={beta:g}"
-        _require(fits, "alpha - beta", f"{alpha - beta:g}", "alpha - beta = 1", todo)
-    if "low" in parameters:
-        low, high = parameters["low"], parameters["high"]
-        _check_shapes(low, high)
-        ordered = bool(_all(low <= high) and not _all(low == high))
-        given = f"{brief(low)}, high={brief(high)}"
-        _require(ordered, "low", given, "low < high", "low=0.0, high=1.0")
-
-
-def _check_shapes(low: Any, high: Any) -> None:
-    try:
-        torch.as_tensor(low).expand_as(low + torch.as_tensor(high))
-    except RuntimeError:
-        given = f"{brief(low)}, high={brief(high)}"
-        _require(False, "low", given, "shapes that broadcast", "one number per channel: (3, 1, 1)")
-
-
-def _check_number(name: str, value: Any) -> None:
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    _require(number, name, repr(value), "a number", f"{name}=0.25")
-    _require(abs(value) < float("inf"), name, value, "a finite number", f"{name}=0.25")
-    if name not in ("low", "high"):
-        _require(value >= 0, name, value, f"{name} >= 0", f"{name}={abs(value):g}")
-
-
-def _all(condition: bool | Tensor) -> bool:
-    return bool(condition.all()) if isinstance(condition, Tensor) else bool(condition)
-
-
-def _require(condition: bool, name: str, value: Any, allowed: str, todo: str) -> None:
-    if not condition:
-        raise InputError(f"{name} = {value}", allowed, f"write {todo}")
