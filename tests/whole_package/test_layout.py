@@ -19,7 +19,7 @@ OF_NO_MODULE = ("graph/test_operation_tables.py",)
 
 # Modules without a test file of their name, by the file that tests them.
 ALSO_TESTED_IN = {
-    "capture/test_model.py": ["program/diagnosis"],
+    "capture/test_model.py": ["capture/samples", "capture/verify", "program/diagnosis"],
     "compare/test_run.py": ["compare/curve_tensors", "compare/results", "compare/settings"],
     "data/test_load.py": ["data/families"],
     "demo/test_output.py": ["demo/run"],
@@ -36,10 +36,15 @@ ALSO_TESTED_IN = {
         "evaluate/sanity/call_method",
         "evaluate/sanity/reinitialise",
     ],
-    "explanation/test_explainer.py": ["explanation/build", "explanation/program_cache"],
+    "explanation/test_explainer.py": [
+        "explanation/build",
+        "explanation/explain",
+        "explanation/program_cache",
+    ],
     "explanation/test_notebook.py": ["support/heatmap"],
     "models/test_train.py": ["models/training"],
     "observe/test_ledger.py": ["observe/ledger_plot", "program/observer"],
+    "program/test_compiled.py": ["explanation/run_compiled"],
     "program/test_liveness.py": ["program/lowering", "program/program"],
     "program/test_weight_cache.py": ["rules/weights"],
     "rules/test_linear.py": [
@@ -50,7 +55,7 @@ ALSO_TESTED_IN = {
         "rules/signed_sums",
     ],
     "rules/test_nonlinear.py": ["rules/autodiff"],
-    "rules/test_registry.py": ["rules/layer"],
+    "rules/test_registry.py": ["rules/layer", "rules/rule"],
     "whole_package/test_bad_input.py": ["explanation/options"],
     "whole_package/test_cuda.py": ["program/cuda_graph"],
 }
