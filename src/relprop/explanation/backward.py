@@ -4,7 +4,6 @@ Takes a program that was run and initial relevance for each target, gives releva
 single sample several targets go back together; on other devices than CPUs, of small batches, too.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,6 +23,8 @@ from ..program.diagnosis import FirstNonfiniteObserver
 from ..program.observer import Observer
 from ..program.program import Program, Trace
 from ..support.checks import check_finite, is_finite
+from ..support.quiet import silenced
+from ..support.torch_private import VMAP_WARNINGS
 from .build import BuiltProgram
 from .options import Request
 
@@ -152,8 +153,7 @@ def _most_together(forward: ForwardResult) -> int:
 
 def _run_together(forward: ForwardResult, initial: Tensor, count: int) -> dict[str, Tensor]:
     """Compute relevance (targets, *source) for initial (targets, *output), `count` at a time."""
-    with warnings.catch_warnings():  # an operation that torch cannot batch is run once a target
-        warnings.filterwarnings("ignore", "There is a performance drop")
+    with silenced(VMAP_WARNINGS):  # an operation that torch cannot batch is run once a target
         run = partial(forward.program.backward, forward.trace, again=True, functional=True)
         return torch.func.vmap(run, chunk_size=count)(initial)
 
