@@ -61,7 +61,7 @@ def _image(data: bytes, words: str) -> str:
 
 
 def _features(values: Tensor) -> str:
-    """The largest entries by size, as index and value."""
+    """Describe the largest entries by size: index and value."""
     flat = values.flatten()
     largest = flat.abs().topk(min(FEATURES, len(flat))).indices.tolist()
     return "<br>".join(f"[{i}] {float(flat[i]):+.3g}" for i in largest)

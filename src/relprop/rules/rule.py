@@ -58,7 +58,7 @@ class Rule:
 
     @property
     def mixes(self) -> bool:
-        """Tell whether what a position receives may depend on other positions, or on which it is."""
+        """Tell whether what a position receives depends on other positions, or on which it is."""
         measured = self.parameters.get("relative") or any(
             isinstance(value, Tensor) for value in self.parameters.values()
         )

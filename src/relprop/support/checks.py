@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import InputError, NumberError
 
-ALLOWED = "(batch, classes) with at least two classes"
+_ALLOWED = "(batch, classes) with at least two classes"
 
 
 def is_classification(output: Tensor) -> bool:
@@ -17,7 +17,7 @@ def is_classification(output: Tensor) -> bool:
     return output.ndim == 2 and output.shape[1] >= 2
 
 
-def require_classes(output: Tensor, owner: str, todo: str, *, allowed: str = ALLOWED) -> None:
+def require_classes(output: Tensor, owner: str, todo: str, *, allowed: str = _ALLOWED) -> None:
     """Raise InputError unless an output is (batch, classes), with at least two classes.
 
     Args:
