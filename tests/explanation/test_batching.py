@@ -6,7 +6,7 @@ from helpers.networks import Deep, pixels
 from torch import Tensor, nn
 
 import relprop
-from relprop.errors import InputError
+from relprop.errors import InputError, NumberError
 
 
 def images(count: int) -> Tensor:
@@ -117,3 +117,44 @@ def test_an_input_that_samples_share_is_not_split():
         if wrong:
             with pytest.raises(InputError, match=f'"table".* in parts of {wrong}'):
                 explainer(given, batch_size=wrong)
+
+
+class Overflows(nn.Module):
+    """Gives an infinite score to a sample whose first entry is large."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(x * 1e30)
+
+
+@pytest.mark.parametrize("size", [{}, {"batch_size": 4}, {"batch_size": 3}])
+def test_errors_name_the_sample_of_the_whole_batch(size):
+    x = torch.zeros(10, 4)
+    x[7] = 1e20
+    with pytest.raises(NumberError, match="sample 7 is not finite"):
+        relprop.Explainer(Overflows().eval())(x, **size)
+    explainer = relprop.Explainer(nn.Linear(4, 3, bias=False).eval())
+    x = torch.ones(10, 4)
+    x[7] = 0
+    with pytest.raises(InputError, match='initial="one" for sample 7'):
+        explainer(x, target=1, initial="one", **size)
+    classes = torch.zeros(10).long()
+    classes[7] = 2
+    with pytest.raises(InputError, match="equal classes for sample 7"):
+        explainer(x, target=(classes, 2), **size)
+
+
+@pytest.mark.parametrize("size", [{}, {"batch_size": 4}])
+def test_errors_of_relevance_name_the_sample_of_the_whole_batch(size):
+    """Two contributions of 1e310 that cancel: the output is 0, the relevance infinite."""
+    model = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Linear(1, 2, bias=False)).double().eval()
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[1.0, -1.0]]))
+        model[1].weight.fill_(1e300)
+    x = torch.ones(10, 2, dtype=torch.float64)
+    x[7] = 1e10
+    with pytest.raises(NumberError, match="relevance for sample 7 is not finite"):
+        relprop.Explainer(model, "zero")(x, target=0, **size)

@@ -101,3 +101,18 @@ def test_threads_that_share_an_explainer_get_what_one_thread_gets():
     for thread in threads:
         thread.join()
     assert all(got[i].equal(expected[i]) for i in range(8))
+
+
+@pytest.mark.parametrize("name", ["model", "recipe", "output", "capture", "compile"])
+def test_what_an_explainer_was_made_with_cannot_be_set(explained, name):
+    explainer = relprop.Explainer(explained[0])
+    with pytest.raises(AttributeError):
+        setattr(explainer, name, getattr(explainer, name))
+
+
+def test_an_explainer_says_what_it_was_made_with(explained):
+    model = explained[0]
+    explainer = relprop.Explainer(model, "gamma")
+    assert (explainer.model, explainer.recipe.name) == (model, "gamma")
+    assert (explainer.output, explainer.capture, explainer.compile) == (None, "export", False)
+    assert repr(explainer) == f"Explainer({type(model).__name__}, 'gamma')"

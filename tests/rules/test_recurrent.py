@@ -1,5 +1,6 @@
 """LSTM, GRU and RNN against their definition in reference_recurrent.py, in float64."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ from helpers.reference_recurrent import ForwardPass, Shares, to_numpy
 from torch import Tensor, nn
 
 import relprop
+from relprop.program import lowering
 
 CLOSE = 1e-9  # of the norm
 INPUTS, UNITS, LENGTH, BATCH = 3, 4, 5, 3
@@ -308,3 +310,56 @@ def test_dropout_between_layers_in_train_mode_is_refused(kind):
     net = Reader(layer, ("last output",)).double().train()
     with pytest.raises(relprop.RelpropError, match="train mode"):
         relprop.explain(net, signed(BATCH, LENGTH, INPUTS), "epsilon", target=0)
+
+
+class AllResults(nn.Module):
+    """Reads the outputs, the last hidden state and the last state of an LSTM."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(3, 4, batch_first=True)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        output, (hidden, state) = self.lstm(x)
+        return self.head(output.mean(1) + hidden[-1] + state[-1])
+
+
+@pytest.mark.parametrize("options", [{}, {"recompute": True}, {"ledger": True}])
+def test_a_module_runs_once_for_all_its_results(options, monkeypatch):
+    runs, run = [], lowering.run_layers
+    monkeypatch.setattr(lowering, "run_layers", lambda *a: runs.append(1) or run(*a))
+    torch.manual_seed(0)
+    explainer = relprop.Explainer(AllResults().double().eval())
+    x = torch.randn(2, 5, 3, dtype=torch.float64)
+    explainer.plan(x)
+    runs.clear()
+    explanation = explainer(x, target=1, **options)
+    assert len(runs) == (
+        2 if "recompute" in options else 1
+    )  # forward, and again in the backward pass
+    if explanation.ledgers:
+        assert explanation.ledger.error < 1e-12
+    expected = separate(explainer.model, x)
+    torch.testing.assert_close(explanation.relevance, expected, rtol=1e-10, atol=1e-12)
+
+
+def separate(model, x):
+    """The relevance of a model in which each result has an LSTM of its own, with equal weights."""
+
+    class Separate(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstms = nn.ModuleList(copy.deepcopy(model.lstm) for _ in range(3))
+            self.head = copy.deepcopy(model.head)
+
+        def forward(self, x):
+            output, hidden, state = (
+                result(lstm(x)) for lstm, result in zip(self.lstms, RESULTS, strict=True)
+            )
+            return self.head(output + hidden + state)
+
+    return relprop.Explainer(Separate().eval())(x, target=1).relevance
+
+
+RESULTS = [lambda r: r[0].mean(1), lambda r: r[1][0][-1], lambda r: r[1][1][-1]]
