@@ -39,7 +39,6 @@ ALSO_TESTED_IN = {
     "explanation/test_explainer.py": [
         "explanation/build",
         "explanation/explain",
-        "explanation/program_cache",
     ],
     "explanation/test_notebook.py": ["support/heatmap"],
     "models/test_train.py": ["models/training"],
@@ -51,7 +50,6 @@ ALSO_TESTED_IN = {
         "program/lower_layers",
         "rules/backward",
         "rules/box",
-        "rules/derived_sums",
         "rules/signed_sums",
     ],
     "rules/test_nonlinear.py": ["rules/autodiff"],

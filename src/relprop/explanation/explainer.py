@@ -21,7 +21,7 @@ from ..support.files import as_path
 from ..support.progress import ProgressOption, progress_of
 from .batching import concatenate, largest_batch, split
 from .check_inputs import ModelInput, check_inputs
-from .options import DEFAULT, Options, Request, check_flag, make_request
+from .options import DEFAULT, Options, Request, check_arguments, make_request
 from .prefetch import prefetch_pairs
 from .program_cache import ProgramCache
 from .result import Explanation
@@ -77,23 +77,7 @@ class Explainer:
         capture: Capture = "export",
         compile: bool = False,
     ) -> None:
-        if not isinstance(model, nn.Module):
-            given = f"a model of type {type(model).__name__}"
-            raise InputError(given, "a torch.nn.Module", "give the model itself")
-        if not isinstance(recipe, (Recipe, str)):
-            given = f"a recipe of type {type(recipe).__name__}"
-            raise InputError(given, "a Recipe or a preset's name", 'write recipe="epsilon-plus"')
-        if capture not in ("export", "per-input"):
-            raise InputError(
-                f"capture is {capture!r}", '"export" or "per-input"', 'capture="export"'
-            )
-        check_flag("compile", compile)
-        if compile and capture == "per-input":
-            raise InputError(
-                'compile=True with capture="per-input"',
-                "one of them: what is captured for each input cannot be compiled once",
-                "leave compile=True out",
-            )
+        check_arguments(model, recipe, capture, compile)
         recipe = Recipe.preset(recipe) if isinstance(recipe, str) else recipe
         self._cache = ProgramCache(model, recipe, output, capture == "per-input")
         self._compile = compile

@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypedDict
 
+from torch import nn
+
 from ..errors import InputError
 from ..observe.channels import check_conditions
+from ..recipes.recipe import Recipe
 from ..support.arguments import suggest
 
 Initial = Literal["score", "one"]
@@ -65,6 +68,25 @@ class Request:
             )
         observes = bool(self.ledger or self.layers or self.conditions)
         object.__setattr__(self, "observes", observes)
+
+
+def check_arguments(model: object, recipe: object, capture: object, compile: object) -> None:
+    """Raise InputError for arguments that no explainer can be made with."""
+    if not isinstance(model, nn.Module):
+        given = f"a model of type {type(model).__name__}"
+        raise InputError(given, "a torch.nn.Module", "give the model itself")
+    if not isinstance(recipe, (Recipe, str)):
+        given = f"a recipe of type {type(recipe).__name__}"
+        raise InputError(given, "a Recipe or a preset's name", 'write recipe="epsilon-plus"')
+    if capture not in ("export", "per-input"):
+        raise InputError(f"capture is {capture!r}", '"export" or "per-input"', 'capture="export"')
+    check_flag("compile", compile)
+    if compile and capture == "per-input":
+        raise InputError(
+            'compile=True with capture="per-input"',
+            "one of them: what is captured for each input cannot be compiled once",
+            "leave compile=True out",
+        )
 
 
 def make_request(options: Mapping[str, Any]) -> Request:
