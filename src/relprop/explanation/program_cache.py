@@ -115,9 +115,11 @@ class ProgramCache:
                 known = self._captured.get(key)
                 captured = known.value if known else self._capture(inputs)
                 # Stored first: what fails to build, such as an operation without a rule, is
-                # captured once for all recipes.
-                self._captured.put(key, Cached(captured.without_output(), modules))
+                # captured once for all recipes. With its output, until a program was compared with
+                # it: only that shows whether the first sample is the same alone.
+                self._captured.put(key, Cached(captured, modules))
                 program = build_program(captured, self.model, inputs, self.recipe)
+                self._captured.put(key, Cached(captured.without_output(), modules))
                 built = Cached(program, modules)
                 self._built.put(key, built)
         return built.value  # type: ignore[no-any-return]
