@@ -1,5 +1,7 @@
 """torch's multi-head attention has one packed weight: taken apart, each part is a layer."""
 
+from functools import cache
+
 import pytest
 import torch
 from helpers.counters import flops
@@ -84,11 +86,21 @@ def packed(kind: type[Attending] = Attending, **options: object) -> Attending:
     return randomise(kind(**{"batch_first": True, **options}).double())
 
 
+@cache
+def explainers(kind: type[Attending], options: str) -> tuple[relprop.Explainer, relprop.Explainer]:
+    """Explainers of a model and of its layers apart; all recipes share the captured graphs."""
+    model = packed(kind, **OPTIONS[options])
+    return relprop.Explainer(model), relprop.Explainer(Apart(model))
+
+
+OPTIONS = {"plain": {}, "length first": {"batch_first": False}, "no bias": {"bias": False}}
+
+
 @pytest.mark.parametrize("recipe", ["attnlrp", "cp-lrp", "gamma"])
 @pytest.mark.parametrize("kind", [Attending, Crossing])
-@pytest.mark.parametrize("options", [{}, {"batch_first": False}, {"bias": False}], ids=str)
+@pytest.mark.parametrize("options", OPTIONS)
 def test_a_packed_projection_is_three_layers(kind, options, recipe):
-    model, x = packed(kind, **options), signed(2, LENGTH, WIDTH)
+    (explainer, apart), x = explainers(kind, options), signed(2, LENGTH, WIDTH)
     if recipe == "gamma":
         recipe = relprop.Recipe.preset("attnlrp").using("attention", "gamma", gamma=0.3)
         plain = relprop.Recipe.preset("attnlrp")
@@ -97,10 +109,10 @@ def test_a_packed_projection_is_three_layers(kind, options, recipe):
     else:
         plain = recipe
     if kind is Attending:  # of a sequence that crosses, two of three are packed
-        rows = str(relprop.Explainer(model, recipe).plan(x)).splitlines()
+        rows = str(explainer.with_recipe(recipe).plan(x)).splitlines()
         assert sum(row.split()[:2] == ["attention", "linear"] for row in rows) == 3 + 1  # and out
-    got, want = relprop.explain(model, x, recipe), relprop.explain(Apart(model), x, plain)
-    torch.testing.assert_close(got.output, model(x))
+    got, want = explainer.with_recipe(recipe)(x), apart.with_recipe(plain)(x)
+    torch.testing.assert_close(got.output, explainer.model(x))
     torch.testing.assert_close(got.relevance, want.relevance, rtol=1e-9, atol=1e-12)
 
 

@@ -4,6 +4,7 @@ import gc
 import threading
 import types
 import weakref
+from functools import cache
 
 import pytest
 import torch
@@ -72,6 +73,19 @@ def recipe(preset: str) -> Recipe:
     return Recipe.preset(preset, **({"low": -4.0, "high": 4.0} if "box" in preset else {}))
 
 
+@cache
+def captured(name: str, dtype: torch.dtype) -> relprop.Explainer:
+    """An explainer that tests share, since capturing a model takes longer than explaining it."""
+    return relprop.Explainer(build(name)[0].to(dtype))
+
+
+def explainer_of(
+    name: str, preset: str, dtype: torch.dtype = torch.float64
+) -> tuple[relprop.Explainer, torch.Tensor]:
+    """Return an explainer of a model in this dtype, and an input."""
+    return captured(name, dtype).with_recipe(recipe(preset)), build(name)[1].to(dtype)
+
+
 @pytest.mark.parametrize(("name", "preset"), CASES)
 def test_relevance_is_differentiated_by_input_and_parameters(name, preset):
     model, x = build(name)
@@ -114,9 +128,9 @@ def test_without_create_graph_there_is_no_autograd_graph():
 @pytest.mark.parametrize(("name", "preset"), CASES)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_models_of_other_precisions(name, preset, dtype):
-    model, x = build(name)
-    want = relprop.explain(model, x, recipe(preset), target=1).relevance
-    got = relprop.explain(model.to(dtype), x.to(dtype), recipe(preset), target=1).relevance
+    double, x = explainer_of(name, preset)
+    explainer, rounded = explainer_of(name, preset, dtype)
+    want, got = double(x, target=1).relevance, explainer(rounded, target=1).relevance
     assert got.dtype is dtype
     close = {torch.bfloat16: 0.25, torch.float32: 1e-4}[dtype]
     assert (got.double() - want).norm() < close * want.norm()
@@ -136,11 +150,10 @@ def runs(model: nn.Module, x: Tensor, dtype: torch.dtype) -> bool:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast(name, preset, dtype):
     """The output is that of the model under autocast; relevance nearly that of full precision."""
-    model, x = build(name)
-    model, x = model.float(), x.float()
+    explainer, x = explainer_of(name, preset, torch.float32)
+    model = explainer.model
     if name == "recurrent" and not runs(model, x, dtype):
         pytest.skip(f"torch has no LSTM in {dtype} for this processor")
-    explainer = relprop.Explainer(model, recipe(preset))
     want = explainer(x, target=1).relevance
     with torch.autocast("cpu", dtype=dtype):
         e = explainer(x, target=1, ledger=True)
@@ -176,8 +189,8 @@ def test_relevance_per_unit_of_a_sum_may_be_too_large_for_float16(preset, layer,
 @pytest.mark.parametrize(("name", "preset"), CASES)
 def test_nothing_is_allocated_on_the_default_device(name, preset):
     """A call allocates on the device of x: tensors on the default device, meta, have no numbers."""
-    model, x = build(name)
-    usual, elsewhere = (relprop.Explainer(model, recipe(preset)) for _ in range(2))
+    usual, x = explainer_of(name, preset)
+    elsewhere = relprop.Explainer(usual.model, recipe(preset))
     for target in (None, 1, "all", "runner-up", (0, 1)):
         for ledger in (True, False):
             want = usual(x, target, ledger=ledger)
