@@ -4,9 +4,14 @@ import pytest
 import torch
 
 import relprop
-from relprop.errors import InputError
+from relprop.errors import InputError, NumberError
 from relprop.evaluate import predict, removal_curve
-from relprop.support.checks import is_classification, require_classes
+from relprop.support.checks import (
+    check_finite,
+    first_not_finite,
+    is_classification,
+    require_classes,
+)
 
 NO_CLASSES = [(5,), (5, 1), (5, 0), (5, 3, 1), ()]
 
@@ -37,3 +42,18 @@ def test_margin_prediction_and_curves_ask_the_same_question(shape):
         with pytest.raises(InputError, match="of shape") as caught:
             call()
         assert str(tuple(shape)) in caught.value.given
+
+
+def test_large_finite_numbers_are_finite_though_their_sum_is_not():
+    values = torch.full((2, 3), 3e38)
+    assert first_not_finite(values) is None
+    values[1, 2] = torch.nan
+    assert first_not_finite(values) == 1
+
+
+@pytest.mark.parametrize("bad", [torch.inf, -torch.inf, torch.nan])
+def test_the_sample_that_is_named_is_the_users(bad):
+    values = torch.zeros(4, 2)
+    values[2, 1] = bad
+    with pytest.raises(NumberError, match=r"output for sample 12 is not finite, at the end"):
+        check_finite(values, "output", ", at the end", "check it", start=10)
