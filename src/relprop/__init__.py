@@ -1,7 +1,7 @@
 """relprop: explains what a PyTorch model looked at, and measures how faithful that is."""
 
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from .errors import RelpropError
 from .explanation.explain import explain
@@ -9,13 +9,15 @@ from .explanation.explainer import Explainer
 from .explanation.method import Method
 from .explanation.result import Explanation
 from .explanation.targets import at
-from .models.checkpoint import load_model, save_model
 from .recipes.recipe import Recipe
 from .recipes.selectors import Selector
 from .rules.backward import Back
 from .rules.registry import rule
 from .support.margin import margin
-from .testing import check_rule
+
+if TYPE_CHECKING:
+    from .models.checkpoint import load_model, save_model
+    from .testing import check_rule
 
 __version__ = "0.1.0"
 
@@ -36,11 +38,15 @@ __all__ = [
     "save_model",
 ]
 
-_LAZY = ("data", "evaluate", "integrations")  # loaded when first used: they import more than torch
+# Imported at their first use, so that `import relprop` stays quick.
+_LAZY_MODULES = ("data", "evaluate", "integrations", "models", "testing")
+_LAZY_NAMES = {"check_rule": "testing", "load_model": "models", "save_model": "models"}
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Import a public sub-package at its first use."""
-    if name in _LAZY:
+def __getattr__(name: str) -> Any:
+    """Import a public module, or the module of a public name, at its first use."""
+    if name in _LAZY_MODULES:
         return import_module(f".{name}", __name__)
+    if name in _LAZY_NAMES:
+        return getattr(import_module(f".{_LAZY_NAMES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

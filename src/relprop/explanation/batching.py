@@ -4,16 +4,18 @@ Takes inputs and a function that explains a part. Must not know models or progra
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from ..errors import InputError
 from ..graph.inputs import Inputs
-from ..observe.ledger import Ledger, concatenate_ledgers
 from .memory import peak_bytes
 from .result import Explanation, InputGuard
 from .targets import check_per_sample
+
+if TYPE_CHECKING:
+    from ..observe.ledger import Ledger
 
 
 def split(inputs: Inputs, target: Any, size: int) -> Iterator[tuple[Inputs, Any]]:
@@ -59,8 +61,11 @@ def concatenate(explanations: Iterable[Explanation], inputs: Inputs) -> Explanat
 
     Raises InputError for relevance at a layer whose output does not begin with the batch axis.
     """
+    from ..observe.ledger import concatenate_ledgers
+
     guard = InputGuard(inputs.tensors, inputs.explained)
-    whole, ledgers, start, several = dict[str, Any](), list[Sequence[Ledger]](), 0, False
+    ledgers: list[Sequence[Ledger]] = []
+    whole, start, several = dict[str, Any](), 0, False
     for part in explanations:
         size = len(part.output)
         for name in _PER_SAMPLE:

@@ -1,21 +1,21 @@
 """The `Explainer`: runs a model on a batch, then explains it. The package's public face.
 
 Takes any module. Captures and plans once for each shape of input, and runs the program built from
-it. The model is read and never written.
+it. The model is read and never written. What captures, plans and runs is imported at the first
+call, so that `import relprop` stays quick.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import torch
 from torch import nn
 
 from ..errors import InputError
 from ..graph.inputs import Inputs
-from ..plan.plan import Plan
 from ..recipes.recipe import Recipe
 from ..support.files import as_path
 from ..support.progress import ProgressOption, progress_of
@@ -25,10 +25,10 @@ from .options import DEFAULT, Options, Request, check_arguments, make_request
 from .prefetch import prefetch_pairs
 from .program_cache import ProgramCache
 from .result import Explanation
-from .run import run_request
-from .run_compiled import run_compiled
-from .saved_plans import SavedPlans, read_plans, write_plans
 from .targets import Target
+
+if TYPE_CHECKING:
+    from ..plan.plan import Plan
 
 Capture = Literal["export", "per-input"]
 
@@ -81,7 +81,6 @@ class Explainer:
         recipe = Recipe.preset(recipe) if isinstance(recipe, str) else recipe
         self._cache = ProgramCache(model, recipe, output, capture == "per-input")
         self._compile = compile
-        self._run = run_compiled if compile else run_request
 
     @property
     def model(self) -> nn.Module:
@@ -111,7 +110,7 @@ class Explainer:
     def __repr__(self) -> str:
         return f"Explainer({type(self.model).__name__}, {self.recipe.name!r})"
 
-    def plan(self, x: ModelInput, *, explain: str | tuple[str, ...] | None = None) -> Plan:
+    def plan(self, x: ModelInput, *, explain: str | tuple[str, ...] | None = None) -> "Plan":
         """Plan what happens at every operation for a batch like x. Print it to read it.
 
         Args:
@@ -189,8 +188,14 @@ class Explainer:
             return concatenate((explain(*part) for part in split(inputs, target, size)), inputs)
 
     def _explain_batch(self, inputs: Inputs, target: Any, request: Request) -> Explanation:
-        built = self._cache.get_or_build(inputs)
-        return self._run(built, self._cache.model, inputs, target, request)
+        built, model = self._cache.get_or_build(inputs), self._cache.model
+        if self._compile:
+            from .run_compiled import run_compiled
+
+            return run_compiled(built, model, inputs, target, request)
+        from .run import run_request
+
+        return run_request(built, model, inputs, target, request)
 
     def _batch_size(self, inputs: Inputs, target: Any, request: Request) -> int:
         """Decide how many samples are explained at a time."""
@@ -247,12 +252,6 @@ class Explainer:
 
         Args:
             recipe: A `Recipe` or the name of a preset.
-
-        Example:
-            >>> import torch, relprop
-            >>> explainer = relprop.Explainer(torch.nn.Linear(4, 3).eval(), "epsilon")
-            >>> explainer.with_recipe("gamma").recipe.name
-            'gamma'
         """
         other = Explainer(
             self.model, recipe, output=self.output, capture=self.capture, compile=self.compile
@@ -282,6 +281,8 @@ class Explainer:
                 "one that was called, or that made a plan",
                 "call explainer.plan(x) first, for each shape of x",
             )
+        from .saved_plans import SavedPlans, write_plans  # with its file formats, loaded on use
+
         write_plans(as_path(path), SavedPlans(self.recipe, self.output, captured))
 
     @classmethod
@@ -309,6 +310,8 @@ class Explainer:
             >>> loaded.recipe == explainer.recipe
             True
         """
+        from .saved_plans import read_plans
+
         saved = read_plans(as_path(path))
         explainer = cls(model, saved.recipe, output=saved.output)
         explainer._cache = replace(explainer._cache, saved=saved.captured)

@@ -6,11 +6,15 @@ Takes the tensors of an explanation, gives HTML without any reference to the out
 import base64
 import html
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ..errors import MissingExtraError
+from ..errors import InputError, MissingExtraError
 from ..support.heatmap import input_colours, png, relevance_colours
+
+if TYPE_CHECKING:
+    from .result import Explanation
 
 SAMPLES = 8  # shown of a batch
 CLASSES = 5  # the most probable ones, shown of each sample
@@ -25,6 +29,28 @@ class Sample:
     relevance: Tensor
     probabilities: Tensor
     target: str
+
+
+def explanation_html(explanation: "Explanation") -> str:
+    """Render the first samples of an explanation; as text, what is not of images or features."""
+    count = min(SAMPLES, len(explanation.output))
+    try:
+        drawable = explanation.input.is_floating_point() and not explanation.several
+    except InputError as error:  # its memory was written into
+        return f"<pre>{explanation!r}\n{html.escape(str(error))}</pre>"
+    if not drawable or explanation.probabilities is None:
+        return f"<pre>{explanation!r}</pre>"
+    samples = [_sample(explanation, i) for i in range(count)]
+    return samples_html(samples, len(explanation.output))
+
+
+def _sample(explanation: "Explanation", i: int) -> Sample:
+    probabilities, target = explanation.output[i].softmax(0), "a function of the output"
+    if explanation.target is not None and explanation.target.ndim == 2:
+        target = "class {} against class {}".format(*explanation.target[i].tolist())
+    elif explanation.target is not None:
+        target = f"class {int(explanation.target[i])}"
+    return Sample(explanation.input[i], explanation.relevance[i], probabilities, target)
 
 
 def samples_html(samples: list[Sample], total: int) -> str:

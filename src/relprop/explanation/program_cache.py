@@ -6,16 +6,18 @@ Takes a model and inputs, gives a `BuiltProgram`. May be used from several threa
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import nn
 
-from ..capture.model import CapturedModel, capture_model, verify_saved
 from ..graph.inputs import Inputs
 from ..recipes.recipe import Recipe
 from ..support.torch_private import own_modules
-from .build import BuiltProgram, build_program
+
+if TYPE_CHECKING:  # loaded at the first capture, so that `import relprop` stays quick
+    from ..capture.model import CapturedModel
+    from .build import BuiltProgram
 
 # Each text length or picture size is a program of its own. A bound, so that a service that meets
 # ever new lengths does not fill its memory; wide enough for the buckets that one batches texts by.
@@ -79,7 +81,7 @@ class ProgramCache:
     recipe: Recipe
     output: str | int | None
     per_input: bool
-    saved: Mapping[str, CapturedModel] = field(default_factory=dict)
+    saved: "Mapping[str, CapturedModel]" = field(default_factory=dict)
     _captured: RecentItems[Cached] = field(default_factory=lambda: RecentItems(MOST_SHAPES))
     _built: RecentItems[Cached] = field(default_factory=lambda: RecentItems(MOST_SHAPES))
 
@@ -89,12 +91,12 @@ class ProgramCache:
             self.model, recipe, self.output, self.per_input, self.saved, self._captured
         )
 
-    def captured(self) -> Mapping[str, CapturedModel]:
+    def captured(self) -> "Mapping[str, CapturedModel]":
         """Return the graphs captured so far by the text of the inputs' signature."""
         graphs = {repr(key[0]): cached.value for key, cached in self._captured.items()}
         return {**self.saved, **graphs}
 
-    def get_or_build(self, inputs: Inputs) -> BuiltProgram:
+    def get_or_build(self, inputs: Inputs) -> "BuiltProgram":
         """Return the program for inputs like these, captured and built if there is none yet.
 
         Raises what `capture_model` and `build_program` raise.
@@ -105,7 +107,10 @@ class ProgramCache:
         program: BuiltProgram = cached.value if cached else self._build(inputs, key, modules)
         return program
 
-    def _build(self, inputs: Inputs, key: Any, modules: list[nn.Module]) -> BuiltProgram:
+    def _build(self, inputs: Inputs, key: Any, modules: list[nn.Module]) -> "BuiltProgram":
+        from ..capture.model import capture_model
+        from .build import build_program
+
         with _CAPTURE, torch.no_grad():
             if self.per_input:
                 captured = capture_model(self.model, inputs, self.output, per_input=True)
@@ -124,7 +129,9 @@ class ProgramCache:
                 self._built.put(key, built)
         return built.value  # type: ignore[no-any-return]
 
-    def _capture(self, inputs: Inputs) -> CapturedModel:
+    def _capture(self, inputs: Inputs) -> "CapturedModel":
+        from ..capture.model import capture_model, verify_saved
+
         saved = self.saved.get(repr(inputs.signature))
         if saved is not None:
             return verify_saved(saved, self.model, inputs, self.output)

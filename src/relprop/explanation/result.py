@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..observe.ledger import Ledger
 from ..support.checks import is_classification
 from ..support.files import write_atomically
 from ..support.margin import margin
 from ..support.torch_private import version_of
-from .notebook import SAMPLES, Sample, samples_html
+
+if TYPE_CHECKING:
+    from ..observe.ledger import Ledger
 
 
 class InputGuard(Mapping[str, Tensor]):
@@ -100,7 +100,7 @@ class Explanation:
     relevances: Mapping[str, Tensor]
     layers: Mapping[str, Tensor | tuple[Tensor, ...]]
     several: bool
-    ledgers: tuple[Ledger, ...]
+    ledgers: tuple["Ledger", ...]
 
     @property
     def prediction(self) -> Tensor | None:
@@ -128,7 +128,7 @@ class Explanation:
         return next(iter(self.relevances.values()))
 
     @property
-    def ledger(self) -> Ledger | tuple[Ledger, ...]:
+    def ledger(self) -> "Ledger | tuple[Ledger, ...]":
         """The ledger of the one target, or those of several. Raises InputError if not asked for."""
         if not self.ledgers:
             given = "a ledger of an explanation that was made without"
@@ -169,24 +169,9 @@ class Explanation:
             np.savez_compressed(file, **arrays)
 
     def _repr_html_(self) -> str:
-        count = min(SAMPLES, len(self.output))
-        try:
-            pictures = self.input.is_floating_point() and not self.several
-        except InputError as error:  # it was written into
-            return f"<pre>{self!r}\n{escape(str(error))}</pre>"
-        if not pictures or self.probabilities is None:
-            return f"<pre>{self!r}</pre>"
-        return samples_html([self._sample(i) for i in range(count)], len(self.output))
+        from .notebook import explanation_html  # loaded on use
 
-    def _sample(self, i: int) -> Sample:
-        probabilities = self.output[i].softmax(0)
-        if self.target is None:
-            target = "a function of the output"
-        elif self.target.ndim == 2:
-            target = "class {} against class {}".format(*self.target[i].tolist())
-        else:
-            target = f"class {int(self.target[i])}"
-        return Sample(self.input[i], self.relevance[i], probabilities, target)
+        return explanation_html(self)
 
     def __repr__(self) -> str:
         shapes = ", ".join("x".join(map(str, t.shape[1:])) for t in self.relevances.values())

@@ -17,7 +17,7 @@ from ..graph.ops import operation_of
 from ..plan.plan import Step
 from ..rules.backward import Back
 from ..rules.derived_sums import run_shares
-from ..rules.executor import Activate, LayerSpec, ReadLayer
+from ..rules.executor import Activate, LoweredLayer, ReadLayer
 from ..rules.layer import WeightedSum
 from ..rules.linear_maps import AveragePool, ChannelMap, Convolution, Dense, LinearMap, weighted_sum
 from ..rules.weights import Scale, Weights
@@ -48,7 +48,7 @@ def lower_forward(step: Step, cache: WeightCache) -> Callable[[Values], Tensor]:
 
 
 def _run_custom(
-    rule: Callable[[WeightedSum], Back], layer: LayerSpec, values: Values
+    rule: Callable[[WeightedSum], Back], layer: LoweredLayer, values: Values
 ) -> tuple[Tensor, Back]:
     """Run a layer by a custom rule, which takes it as a `WeightedSum`."""
     x, linear_map, weights = layer.read(values)
@@ -67,10 +67,10 @@ def _run_custom(
     return was_run.result, back
 
 
-def _spec(step: Step, cache: WeightCache) -> LayerSpec:
+def _spec(step: Step, cache: WeightCache) -> LoweredLayer:
     assert step.arriving is not None
     operation = operation_of(step.activation) if step.activation else None
-    return LayerSpec(
+    return LoweredLayer(
         nonnegative=step.nonnegative,
         rectified=step.rectified,
         relu=step.rectifies_in_place,

@@ -16,12 +16,10 @@ Takes the fields of a recipe, gives text, and back. Must not know what the rules
 """
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, NamedTuple
 
-import tomli_w
 import torch
 from torch import Tensor
 
@@ -46,6 +44,8 @@ class RecipeFields(NamedTuple):
 
 def to_toml(fields: RecipeFields) -> str:
     """Write a recipe as TOML. Raises InputError for a rule made by `relprop.rule`."""
+    import tomli_w  # loaded on use, as is tomllib
+
     return tomli_w.dumps(_as_table(fields))
 
 
@@ -56,6 +56,8 @@ def to_json(fields: RecipeFields) -> str:
 
 def from_toml(text: str) -> RecipeFields:
     """Parse a recipe written as TOML. Raises InputError where the text is none."""
+    import tomllib
+
     try:
         return _parse(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

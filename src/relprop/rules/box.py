@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..graph.ir import Values
 from ..support.numerics import scalar, signed, stabilise
 from .backward import Absorbed, Back, Form
-from .executor import Factor, LayerSpec, RunLayer, Values, along_outputs, divided
+from .executor import Factor, LoweredLayer, RunLayer, along_outputs, divided
 from .shares import W_NEGATIVE, W_POSITIVE, Bound, Share, WeightFactor
 from .weights import STABILISER
 
 
-def run_box(share: Share, layer: LayerSpec) -> RunLayer:
+def run_box(share: Share, layer: LoweredLayer) -> RunLayer:
     """Build the function for the numerator x_i w_ij - l_i w_ij^+ - h_i w_ij^-.
 
     It is (x_i - l_i) w_ij^+ + (x_i - h_i) w_ij^-, which goes back in one pass with both weights.

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..graph.ir import Values
 from .backward import Absorbed, Back, Cause, Form
 from .box import run_box
 from .executor import (
     Factor,
-    LayerSpec,
+    LoweredLayer,
     RunLayer,
-    Values,
     add_to,
     along_outputs,
     divided,
@@ -43,7 +43,7 @@ from .signed_sums import run_signed
 from .weights import STABILISER, Weights
 
 
-def run_shares(shares: Shares, layer: LayerSpec) -> RunLayer:
+def run_shares(shares: Shares, layer: LoweredLayer) -> RunLayer:
     """Build the function that runs a layer by the shares of a rule."""
     first, terms = shares[0], [term for share in shares for term in share.numerator.terms]
     if first.numerator.terms == (Term(X, W),) and first.bias:
@@ -84,7 +84,7 @@ class _Part:
         return self.terms[0].input is ONE
 
 
-def _part(share: Share, layer: LayerSpec) -> _Part:
+def _part(share: Share, layer: LoweredLayer) -> _Part:
     """Read a share. On inputs >= 0, x^+ is x, and terms with x^- are left out."""
     terms = share.numerator.terms
     sign = 1 if all(_is_positive(term) for term in terms) else -1
@@ -102,7 +102,7 @@ def _is_positive(term: Term) -> bool:
     return (term.input is X_NEGATIVE) == (term.weight.name == "w^-")
 
 
-def _run_parts(parts: Sequence[_Part], layer: LayerSpec) -> RunLayer:
+def _run_parts(parts: Sequence[_Part], layer: LoweredLayer) -> RunLayer:
     """Build the function that runs a layer by its positive and negative parts, or by one sum."""
     both = len(parts) == 2  # the positive and the negative part, which add up to z
 
@@ -142,7 +142,7 @@ def _run_parts(parts: Sequence[_Part], layer: LayerSpec) -> RunLayer:
     return run
 
 
-def _factor(part: _Part, result: Tensor, total: Tensor, layer: LayerSpec) -> Factor:
+def _factor(part: _Part, result: Tensor, total: Tensor, layer: LoweredLayer) -> Factor:
     """Prepare the function from the relevance that arrives to s = R / denominator."""
     if layer.arriving is Form.RELEVANCE:
         return Factor(total, torch.div, owned=not part.constant)

@@ -9,27 +9,26 @@ the factor: touching fresh memory costs more than the arithmetic.
     c  relevance per unit of the result       z  (batch, *out)  W x + b       s  R / denominator
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..graph.ir import Values
 from ..support.numerics import divide, signed, stabilise
 from .backward import Absorbed, Back, Cause, Form
 from .linear_maps import LinearMap, transposed, weighted_sum
 from .shares import Relative, Share
 from .weights import Weights
 
-Values = Mapping[str, Any]
 ReadLayer = Callable[[Values], tuple[Tensor, LinearMap, Weights]]
 Activate = Callable[[Values, Tensor], Tensor]
 RunLayer = Callable[[Values], tuple[Tensor, Back]]
 
 
 @dataclass(frozen=True)
-class LayerSpec:
+class LoweredLayer:
     """A layer before it runs: what is known of it, and how to read it.
 
     Attributes:
@@ -53,7 +52,7 @@ class LayerSpec:
     activate: Activate | None
 
 
-def run_own_sum(share: Share, layer: LayerSpec) -> RunLayer:
+def run_own_sum(share: Share, layer: LoweredLayer) -> RunLayer:
     """Build the function that runs a layer by one share with the numerator x_i w_ij."""
     exact = share.stabiliser == 0
 
@@ -104,7 +103,7 @@ def along_outputs(linear_map: LinearMap, weights: Weights) -> Tensor | float:
 
 
 def _factor(
-    z: Tensor, result: Tensor, stabiliser: float | Tensor | None, layer: LayerSpec
+    z: Tensor, result: Tensor, stabiliser: float | Tensor | None, layer: LoweredLayer
 ) -> "Factor | Damping | Unchanged":
     """Choose the cheapest function from the relevance that arrives to s = R / (z + stabiliser)."""
     if layer.arriving is Form.RELEVANCE:

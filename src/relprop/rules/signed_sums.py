@@ -13,13 +13,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..graph.ir import Values
 from .backward import Absorbed, Back, Form
-from .executor import LayerSpec, RunLayer, Values, add_to, along_outputs, divided, fits
+from .executor import LoweredLayer, RunLayer, add_to, along_outputs, divided, fits
 from .linear_maps import stabilised_sum, transposed, weighted_sum
 from .weights import STABILISER
 
 
-def run_signed(half: float, layer: LayerSpec) -> RunLayer:
+def run_signed(half: float, layer: LoweredLayer) -> RunLayer:
     """Build the function that runs a layer by gamma = 2 half."""
 
     def run(values: Values) -> tuple[Tensor, Back]:
@@ -58,7 +59,7 @@ def run_signed(half: float, layer: LayerSpec) -> RunLayer:
 
 
 def _signed_factor(
-    z: Tensor, result: Tensor, denominator: Tensor, layer: LayerSpec
+    z: Tensor, result: Tensor, denominator: Tensor, layer: LoweredLayer
 ) -> "SignedFactor":
     """Prepare the function from the relevance that arrives to s and t; 0 where z is 0.
 
