@@ -73,7 +73,7 @@ def test_operations_of_extensions_exist_where_these_are_installed():
 
 
 def test_no_operation_has_two_records():
-    count = Counter(name for names in ops._BY_OPERATION.values() for name in names.split())
+    count = Counter(name for names in ops._NAMES_BY_RECORD.values() for name in names.split())
     assert [name for name in count if count[name] > 1] == []
 
 

@@ -27,7 +27,8 @@ class BatchAxis:
 
     Attributes:
         axis: The dimension.
-        outer: How often all samples follow one another along it.
+        outer: Repeats of the whole batch along it: 2 for an axis of size heads * batch with two
+            heads.
     """
 
     axis: int = 0
@@ -94,9 +95,10 @@ def find_batch_axes(
 
     Args:
         graph: The operations.
-        probes: Sample -> values of `run_with_nan_neighbours`. One sample among others, as in
-            `probe_batch`; or both the first and the last, for a graph of one batch. Where numbers
-            decide on the order of samples, a sample at one end may be in place by chance.
+        probes: Sample -> values of `run_with_nan_neighbours`. One sample with neighbours on both
+            sides, as in `probe_batch`. For a graph of one batch, the first sample and the last:
+            where the order of samples depends on the data, as after a sort, one of them may be in
+            its place by chance, hence two.
         batch: Number of samples of the probe batch.
 
     Returns:
@@ -173,7 +175,7 @@ def _may_be_along(finite: Tensor, axis: int) -> bool:
 
 
 def _repeats_along(along: Tensor, batch: int, sample: int) -> int | None:
-    """Count how often all samples follow one another along a dimension; None if they do not.
+    """Count the repeats of the whole batch along a dimension; None if it does not hold samples.
 
     With `rest` positions for each sample, the first position of `sample` is sample * rest; that
     gives `rest`. For sample 0, which begins at 0, it is where the next sample begins.

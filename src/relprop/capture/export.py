@@ -19,8 +19,9 @@ from .from_export import graph_from_export
 from .functionalize import functionalize
 from .split_qkv import split_projections
 
-# Samples. For larger batches, torch calls another CUDA kernel for the same batch norm. torch.export
-# then reports this limit, though the model has no condition on its batch size.
+# Largest batch, in samples, for which torch's CUDA batch norm calls its usual kernel; for larger
+# ones it calls another. torch.export then reports this limit, though the model has no condition on
+# its batch size.
 _BATCH_NORM_LIMIT = 65535
 
 
@@ -91,12 +92,12 @@ def export_any_batch(traced: BoundModel) -> torch.export.ExportedProgram:
 
 
 def _export_one_batch(traced: BoundModel) -> torch.export.ExportedProgram:
-    """Export with real numbers beside the shapes, so that Python's `if` and `for` follow them."""
+    """Export with real numbers behind the fake tensors: Python's `if` and `for` follow them."""
     tensors = tuple(tensor.detach().clone() for tensor in traced.inputs.tensors.values())
     numbers = {name: parameter.detach() for name, parameter in traced.named_parameters()}
 
     def set_numbers(module: nn.Module, _: Any) -> None:
-        """Torch 2.13 leaves those beside parameters uninitialised."""
+        """Copy the parameters into the real tensors, which torch 2.13 leaves uninitialised."""
         for name, parameter in module.named_parameters():
             torch_private.set_real_tensor(parameter, numbers[name])
 

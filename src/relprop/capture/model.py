@@ -38,8 +38,8 @@ class CapturedModel:
         graph: The operations that the model runs.
         batch_axes: Value name -> where it holds the samples; None where their order is not fixed.
         output: The graph's output for the first sample of the batch it was captured on, computed
-            beside the last sample; for a graph of one batch, for all samples. None if it has to be
-            computed again, see `without_output`.
+            in a batch with the last sample; for a graph of one batch, the output for all samples.
+            None if it has to be computed again, see `without_output`.
     """
 
     graph: Graph
@@ -53,7 +53,7 @@ class CapturedModel:
     def expected_output(self, model: nn.Module, inputs: Inputs) -> Tensor:
         """Return the output for the first sample: the stored one, else that of a run of the graph.
 
-        The stored one was computed beside another sample, see `output_alone`.
+        The stored one was computed in a batch with another sample, see `output_alone`.
         """
         if self.output is not None:
             return self.output
@@ -65,7 +65,7 @@ class CapturedModel:
         """Run the graph on the first sample alone.
 
         Raises:
-            CaptureError: If the output is not the same beside the last sample.
+            CaptureError: If it has another output in a batch with the last sample.
         """
         first, _ = first_and_last(self.graph, inputs)
         alone = self._run(model, first)
@@ -126,7 +126,7 @@ def verify_saved(
         expected = run_model(bound, first)
     if not equal_within_precision(got, expected):
         raise CaptureError(
-            f"{type(model).__name__} does not do what the model did that the plan was saved of",
+            f"{type(model).__name__} does not compute what the model of the saved plan computed",
             "a model of the same architecture, in eval mode",
             "capture this model instead: relprop.Explainer(model)",
         )

@@ -28,7 +28,12 @@ from .tolerance import equal_within_precision, equal_within_rounding
 
 
 class VerifiedOutputs(NamedTuple):
-    """The graph's output for the first sample, beside the last; the model's for the last, alone."""
+    """Outputs for two samples of a batch.
+
+    Attributes:
+        first: The graph's output for the first sample, computed in a batch with the last one.
+        last: The model's output for the last sample alone.
+    """
 
     first: Tensor
     last: Tensor
@@ -46,12 +51,12 @@ def verified_outputs(
     first, last = first_and_last(graph, inputs)
     both = select_samples(inputs, [0, -1]) if graph.any_batch else inputs
     with as_capture_error(bound.model, inputs):
-        beside = graph.run(both.tensors, state)
+        got = graph.run(both.tensors, state)
         expected = run_model(bound, last)
-    _refuse_scalar_output(bound.model, beside, expected)
-    got_first, got_last = beside[: len(expected)], beside[-len(expected) :]
-    # The graph was exported for two samples or more. If its output for the last one beside another
-    # is not the model's, either samples change each other or the model treats one sample
+    _refuse_scalar_output(bound.model, got, expected)
+    got_first, got_last = got[: len(expected)], got[-len(expected) :]
+    # The graph was exported for two samples or more. If its output for the last one, in a batch of
+    # two, is not the model's, either samples change each other or the model treats one sample
     # differently. The graph on one sample tells which.
     if not equal_within_precision(got_last, expected) and not equal_within_precision(
         graph.run(last.tensors, state), expected
@@ -93,7 +98,7 @@ def _refuse_scalar_output(model: nn.Module, *outputs: Tensor) -> None:
 
 
 def refuse_unembedded_integers(graph: Graph) -> None:
-    """Refuse relevance of integers that no embedding looks up, such as a mask beside token ids."""
+    """Refuse relevance of integers that no embedding looks up, such as an attention mask."""
     explained_alone = {
         label: replace(graph, explained=(name,), tokens=(name,))
         for label, name in graph.inputs.items()

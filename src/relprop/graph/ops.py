@@ -16,10 +16,10 @@ from .ir import Node, Ref
 # How to add an operation. A graph names operations as torch.ops.aten does, without the overload;
 # an operation that stands in no table here is refused before anything is computed.
 #
-# 1. Put its name into `_BY_OPERATION`, under the record that is true of it. If what is true depends
-#    on the arguments, put it under the record that is true whatever they are, and add a function to
-#    `_BY_ARGUMENTS` that gives the exact record. Add a sample call to tests/graph/test_ops.py,
-#    which holds the record to what torch computes.
+# 1. Put its name into `_NAMES_BY_RECORD`, under the record that is true of it. If what is true
+#    depends on the arguments, put it under the record that is true whatever they are, and add a
+#    function to `_BY_ARGUMENTS` that gives the exact record. Add a sample call to
+#    tests/graph/test_ops.py, which holds the record to what torch computes.
 # 2. If one of these applies, add it there as well:
 #    - which arguments count: SHAPES_ONLY, FIRST_BY_VALUE, FACTORS and FIRST_ONLY below;
 #    - of kind "normalisation" or "recurrent": how it runs, in program/normalisation.py or
@@ -102,26 +102,21 @@ class Operation:
     gate: Literal["open", "signed"] | None = None
     reduces: bool = False
 
-    @property
-    def weighs(self) -> bool:
-        """Tell whether it is a weighted sum."""
-        return self.kind in WEIGHTED_SUMS
-
 
 def _rule(kind: Kind, **properties: object) -> Operation:
     return replace(Operation(Principle.RULE, kind), **properties)  # type: ignore[arg-type]
 
 
 _ACTIVATION = Operation(Principle.ACTIVATION)
-_EVEN = replace(_ACTIVATION, nonnegative="always")
+_NONNEGATIVE = replace(_ACTIVATION, nonnegative="always")
 _SHIFTED = replace(_ACTIVATION, keeps_zero=False)
 _POSITIVE = replace(_SHIFTED, nonnegative="always")
 _SELECTION = Operation(Principle.SELECTION, nonnegative="if-inputs")
 _CHOICE = Operation(Principle.CHOICE, nonnegative="if-inputs")
-_SUM = Operation(Principle.LINEAR, nonnegative="if-inputs")
-_SIGNED = Operation(Principle.LINEAR, elementwise=True)
+_LINEAR = Operation(Principle.LINEAR)
+_SUM = replace(_LINEAR, nonnegative="if-inputs")
 
-_BY_OPERATION: Mapping[Operation, str] = {
+_NAMES_BY_RECORD: Mapping[Operation, str] = {
     _rule("convolution"): "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
     _rule("linear"): "linear",
     _rule("average-pool", nonnegative="if-inputs"): "avg_pool1d avg_pool2d avg_pool3d "
@@ -135,13 +130,13 @@ _BY_OPERATION: Mapping[Operation, str] = {
     _rule("attention"): "scaled_dot_product_attention",
     _rule("normalisation"): "layer_norm group_norm rms_norm instance_norm",
     _rule("recurrent"): "lstm gru rnn_tanh rnn_relu",
-    replace(_EVEN, rectifies=True): "relu",
+    replace(_NONNEGATIVE, rectifies=True): "relu",
     _ACTIVATION: "leaky_relu prelu elu celu hardshrink softshrink sin asinh atan expm1 log1p "
     "nan_to_num rrelu",
     replace(_ACTIVATION, keeps_sign=True): "gelu silu mish hardswish selu",
     replace(_ACTIVATION, keeps_sign=True, gate="signed"): "tanh erf",
     replace(_ACTIVATION, nonnegative="if-inputs"): "sqrt",
-    _EVEN: "abs square",
+    _NONNEGATIVE: "abs square",
     replace(_POSITIVE, gate="open"): "sigmoid hardsigmoid",
     _POSITIVE: "softplus exp rsqrt",
     _SHIFTED: "log_sigmoid threshold log cos reciprocal "
@@ -164,16 +159,16 @@ _BY_OPERATION: Mapping[Operation, str] = {
     _SUM: "cumsum upsample_linear1d upsample_bilinear2d upsample_trilinear3d col2im "
     "_upsample_bilinear2d_aa "
     "index_add scatter_add scatter index_put index_copy slice_scatter select_scatter",
-    replace(_SIGNED, elementwise=False): "upsample_bicubic2d _upsample_bicubic2d_aa grid_sampler "
+    _LINEAR: "upsample_bicubic2d _upsample_bicubic2d_aa grid_sampler "
     "scatter_reduce grouped_mm_fallback _grouped_mm diff",
-    _SIGNED: "sub rsub neg batch_norm lerp",
+    replace(_LINEAR, elementwise=True): "sub rsub neg batch_norm lerp",
     # Homogeneous of degree one: x times the gradient is f(x), as where a norm is written out.
     replace(_SUM, nonnegative="always", reduces=True): "std norm linalg_vector_norm",
     Operation(Principle.STATISTIC, reduces=True): "var_mean logsumexp prod",
 }
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
-    {name: operation for operation, names in _BY_OPERATION.items() for name in names.split()}
+    {name: operation for operation, names in _NAMES_BY_RECORD.items() for name in names.split()}
 )
 
 

@@ -123,8 +123,8 @@ def _input_positions(
     """Find what a node reads of its inputs to compute its result at some positions.
 
     Returns:
-        Input -> positions; None for all, as for inputs that are left out. None if the node needs
-        to compute all positions.
+        Input -> the positions that are read of it; an input at None, or left out, is read whole.
+        None instead of a mapping if the node cannot be computed at some positions alone.
     """
     dims = pointwise_dims(node, at.dim, shapes)
     if dims is None:
@@ -170,7 +170,8 @@ def _taken_by_select(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> P
     size = shape[dim]
     if size is None or size < 2 or not isinstance(index, int):
         return None
-    return Positions(dim % len(shape), range(size)[index % size :][:1])
+    start = index % size
+    return Positions(dim % len(shape), range(start, start + 1))
 
 
 def _taken_by_slice(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:

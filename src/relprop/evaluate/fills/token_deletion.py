@@ -33,7 +33,7 @@ class Deletion:
 def delete(mask: str = "attention_mask", *, pad: int = 0) -> Deletion:
     """Take removed tokens out, and move the rest together, as if they had not been written.
 
-    Inputs beside the ids and the mask, such as token types, stay as they are.
+    Other inputs than the ids and the mask, such as token types, stay as they are.
 
     Args:
         mask: Name of the attention mask among the inputs, (n, length).
@@ -96,7 +96,7 @@ def delete_tokens(
 
 
 def check_deletion(deletion: Deletion, values: Mapping[str, Any], ids: str) -> None:
-    """Raise InputError unless the inputs have a mask beside ids of the same shape."""
+    """Raise InputError unless the inputs have ids and a mask of the same shape."""
     mask, tokens = values.get(deletion.mask), values[ids]
     if not isinstance(mask, Tensor) or mask.shape != tokens.shape or tokens.ndim != 2:
         raise InputError(
