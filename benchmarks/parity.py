@@ -107,9 +107,9 @@ In float32, pictures are in channels-last, the memory format in which relprop co
 the other one torch's convolutions round differently, and for VGG16 without biases that alone
 changes the map of the epsilon rule by 2e-2."""
 ALIGNED = """\
-Where a peer has another default stabiliser, both are set to the same value: Zennit's at
-residual sums is the smallest positive number, Captum's 1e-6, LXT's and relprop's beside it 0.
-BatchNorm's eps is 0. Results with each peer's own defaults are below."""
+Where a peer has another default stabiliser, both libraries have the same one here: the smallest
+positive number with Zennit at residual sums, 1e-6 with Captum, 0 with LXT. BatchNorm's eps is 0.
+Results with each peer's own defaults are below."""
 HEAD = (
     "| peer | its rule | network | relprop | float32 | float64 | |\n|---|---|---|---|--:|--:|---|"
 )

@@ -6,9 +6,10 @@ continued, and returns a `Comparison`: a `ModelFillResult` for each model and fi
 methods that are compared where none are named.
 """
 
+from .methods import METHODS
 from .results import Comparison, MethodResult, ModelFillResult, OrderResult
 from .run import compare
-from .settings import METHODS, Settings
+from .settings import Settings
 
 __all__ = [
     "METHODS",

@@ -1,4 +1,4 @@
-"""Attribution methods by name, with parameters in the same text.
+"""The methods that `compare` knows: presets and gradient methods, named by a text.
 
     epsilon                             a preset of `relprop.Recipe`
     epsilon:epsilon=0.1,relative=true   the preset with parameters
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..explanation.explainer import Explainer
 from ..explanation.method import Method
+from ..models.defaults import PRESET_PARAMETERS
 from ..recipes.presets import PRESETS
 from ..recipes.recipe import Recipe
 from ..support.arguments import complete_parameters, keyword_parameters, suggest
@@ -30,6 +31,24 @@ from ..support.extras import needs
 
 # (model, x (n, *features), classes (n,)) -> relevance like x
 Attribution = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+
+def method_text(preset: str, parameters: Mapping[str, float | bool]) -> str:
+    """Write a preset and its parameters as `parse_method` parses them.
+
+    Example:
+        >>> method_text("epsilon", {"epsilon": 0.1, "relative": True})
+        'epsilon:epsilon=0.1,relative=true'
+    """
+    values = (
+        f"{name}={str(value).lower() if isinstance(value, bool) else f'{value:g}'}"
+        for name, value in parameters.items()
+    )
+    return ":".join(filter(None, (preset, ",".join(values))))
+
+
+# Compared where none are named: the presets of the demo, and the method that needs no rules.
+METHODS = (*(method_text(*preset) for preset in PRESET_PARAMETERS.items()), "gradient-x-input")
 
 
 @dataclass(frozen=True)

@@ -3,29 +3,10 @@
 Gives a frozen record of names and numbers. Must not know models, images or results.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..models.defaults import PRESET_PARAMETERS
-
-
-def method_text(preset: str, parameters: Mapping[str, float | bool]) -> str:
-    """Write a preset and its parameters as `relprop.compare.methods` parses them.
-
-    Example:
-        >>> method_text("epsilon", {"epsilon": 0.1, "relative": True})
-        'epsilon:epsilon=0.1,relative=true'
-    """
-    values = (
-        f"{name}={str(value).lower() if isinstance(value, bool) else f'{value:g}'}"
-        for name, value in parameters.items()
-    )
-    return ":".join(filter(None, (preset, ",".join(values))))
-
-
-# The presets of the demo, and the method that needs no rules.
-METHODS = (*(method_text(*preset) for preset in PRESET_PARAMETERS.items()), "gradient-x-input")
+from .methods import METHODS
 
 
 @dataclass(frozen=True)
