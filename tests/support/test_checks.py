@@ -1,4 +1,4 @@
-"""The shape of a classifier's output, decided in one place."""
+"""Checks of tensors: the shape of a classifier's output, and finite numbers."""
 
 import pytest
 import torch
