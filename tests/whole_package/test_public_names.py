@@ -12,13 +12,15 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from helpers.public_api import WITHOUT_DOCSTRING, homes, page, public_object
+from helpers.public_api import WITHOUT_DOCSTRING, homes, listed, options, page, public_object
 
 import relprop
+from relprop.explanation.options import Options
 
 PACKAGE = Path(relprop.__file__).parent
 ROOT = Path(__file__).parents[2]
 HOMES = homes()
+CUSTOM_RULES_TAKE = ("WeightedSum", "Traced")  # public as what they are called with
 
 # Names that several modules of the package define, and why; type variables aside.
 OWN = "the demo and comparisons have one each"
@@ -29,9 +31,7 @@ DEFINED_TWICE = {
     "Settings": OWN,
     "curves_figure": OWN,
     "LAYERS": "kinds of operations that are layers; layers that a model card can describe",
-    "LayerSpec": "a layer before it runs; a layer in a model card",
     "QUIET": "an option of commands; the progress that shows nothing",
-    "Values": "the same type: rules know no graphs",
     "accuracy": "a score; the measurement of a model; the command that prints it",
     "compare": "a command, and the function that it calls",
     "concatenate": "explanations; tensors of curves",
@@ -45,6 +45,15 @@ DEFINED_TWICE = {
 def test_the_page_lists_the_public_names():
     written = (ROOT / "docs" / "api.md").read_text()
     assert written == page(), "run: python tests/helpers/public_api.py > docs/api.md"
+
+
+def test_the_page_lists_every_public_name_once():
+    names = [name for _, name in listed()]
+    assert sorted(names) == sorted({*HOMES, *CUSTOM_RULES_TAKE})
+
+
+def test_the_page_lists_every_option_of_a_call():
+    assert options().keys() == Options.__annotations__.keys()
 
 
 @pytest.mark.parametrize("name", [name for name, modules in HOMES.items() if len(modules) > 1])
@@ -118,7 +127,7 @@ def missing_in_class(kind: type) -> Iterator[str]:
     if dataclasses.is_dataclass(kind):
         fields = {field.name for field in dataclasses.fields(kind)}
         yield from sorted(name for name in fields - written if not name.startswith("_"))
-    elif isinstance(kind.__init__, types.FunctionType):
+    elif "__init__" in vars(kind):
         yield from sorted(parameters(kind.__init__) - written)
     for name, member in vars(kind).items():
         method = getattr(member, "__func__", member)
