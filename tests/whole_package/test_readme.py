@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,24 @@ def test_names_in_inline_code_exist():
     assert {"relprop.rule", "relprop.evaluate.delete"} <= names
     code = "; ".join(["import relprop", *sorted(names)])
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_its_counts_of_architectures_are_those_of_the_page():
+    coverage = (ROOT / "docs/coverage.md").read_text()
+    counts = re.search(
+        r"Of (\d+) architectures: .* (\d+) finite, (\d+) balanced", coverage
+    ).groups()
+    text = " ".join(README.split())
+    tried, finite, balanced = counts
+    assert f"Of [{tried} architectures](docs/coverage.md)" in text
+    assert f"{finite} are explained, and {balanced} of these pass" in text
+
+
+def test_its_versions_are_those_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    torch_version = next(d for d in project["dependencies"] if d.startswith("torch>="))
+    python, oldest = project["requires-python"][2:], torch_version.removeprefix("torch>=")
+    assert f"needs Python {python} or newer and torch {oldest} or newer" in README
 
 
 @pytest.mark.parametrize("name", relprop.models.shipped_models())
