@@ -6,13 +6,13 @@ from helpers.networks import signed
 
 from relprop.rules import linear
 from relprop.rules.backward import Form
-from relprop.rules.derived_sums import run_shares
-from relprop.rules.executor import LoweredLayer
+from relprop.rules.executor import run_shares
 from relprop.rules.linear_maps import Dense
+from relprop.rules.lowered_layer import LoweredLayer
 from relprop.rules.weights import Weights
 
 
-def layer(x, weights, nonnegative, rectified, arriving=Form.GRADIENT):
+def layer(x, weights, nonnegative, rectified, arriving=Form.PER_UNIT):
     return LoweredLayer(
         nonnegative=nonnegative,
         rectified=rectified,

@@ -1,4 +1,4 @@
-"""What rules cost: passes over a layer, and memory compared with that of the gradient."""
+"""What rules cost, in passes and memory, and which shares can be run."""
 
 import copy
 from collections.abc import Iterable
@@ -11,7 +11,23 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from zoo import ZOO
 
 import relprop
+from relprop.errors import RuleError
 from relprop.explanation.memory import peak_bytes
+from relprop.rules.executor import run_shares
+from relprop.rules.linear import NEGATIVE, POSITIVE, SAME_SIGN
+from relprop.rules.shares import (
+    ONE,
+    ONES,
+    W_MAGNITUDE,
+    W_NEGATIVE,
+    W_POSITIVE,
+    W_SQUARED,
+    X_MAGNITUDE,
+    Bound,
+    Share,
+    W,
+    X,
+)
 
 # ---- passes and memory ---------------------------------------------------------------------------
 
@@ -155,3 +171,27 @@ def test_a_batch_norm_needs_no_second_copy_of_the_weight():
     model = nn.Sequential(nn.Linear(size, size), nn.BatchNorm1d(size), nn.ReLU()).eval()
     x = torch.randn(2, size)
     assert peak_bytes(lambda: relprop.explain(model, x, "epsilon")) < model[0].weight.nbytes / 2
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        (2.0 * Share(X * W),),
+        (0.5 * Share(X * W), 0.5 * Share(POSITIVE)),
+        (Share(X * W, bias=False),),
+        (Share(POSITIVE + 0.5 * NEGATIVE),),
+        (Share(POSITIVE, stabiliser=0.5),),
+        (Share(POSITIVE, bias=False),),
+        (Share(X_MAGNITUDE * W_MAGNITUDE),),
+        (Share(2.0 * (X * W) + SAME_SIGN),),
+        (Share(ONE * W_SQUARED + ONE * ONES),),
+        (Share(ONE * W_SQUARED, bias=False),),
+        (Share(X * W - Bound(0.0) * W_POSITIVE - Bound(1.0) * W_NEGATIVE),),
+        (Share(X * W - Bound(0.0) * W_POSITIVE, bias=False),),
+        (Share(POSITIVE), Share(POSITIVE)),
+    ],
+)
+def test_shares_of_another_form_are_refused(shares):
+    """They are never run as if they were the built-in ones that they resemble."""
+    with pytest.raises(RuleError, match="no way to run"):
+        run_shares(shares, None)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from ..errors import InputError
-from ..graph.inputs import Inputs
+from ..graph.inputs import InputGuard, Inputs
 from .memory import peak_bytes
-from .result import Explanation, InputGuard
+from .result import Explanation
 from .targets import check_per_sample
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def split(inputs: Inputs, target: Any, size: int) -> Iterator[tuple[Inputs, Any]]:
     """Yield the inputs and the target of at most `size` samples at a time, in order.
 
-    Raises InputError before the first for what a part would take for its own samples, and is not.
+    Raises InputError, before anything is yielded, if a shared input has as many rows as a part has
+    samples: it would be mistaken for data of each sample.
     """
     batch = inputs.batch
     if size >= batch:
@@ -37,7 +38,7 @@ def split(inputs: Inputs, target: Any, size: int) -> Iterator[tuple[Inputs, Any]
 
 def _check_rows(inputs: Inputs, size: int) -> None:
     """Refuse inputs that all samples share with as many rows as a part has samples."""
-    counts = {size, inputs.batch % size} - {1}  # of one row, a sample's own would be the same
+    counts = {size, inputs.batch % size} - {1}  # one row broadcasts either way
     for name, tensor in inputs.tensors.items():
         if name not in inputs.batched and tensor.ndim and len(tensor) in counts:
             raise InputError(

@@ -59,7 +59,7 @@ class RecentItems(Generic[V]):
 
 
 class Cached(NamedTuple):
-    """A value that is right for these modules, held so that none of their ids is given anew."""
+    """A value, and the modules it is for: keys hold their ids, which Python would reuse."""
 
     value: Any
     modules: list[nn.Module]

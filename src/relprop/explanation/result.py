@@ -1,6 +1,6 @@
 """The result of an explanation: a frozen record that can be saved, and shown in a notebook."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,59 +13,9 @@ from ..errors import InputError
 from ..support.checks import is_classification
 from ..support.files import write_atomically
 from ..support.margin import margin
-from ..support.torch_private import version_of
 
 if TYPE_CHECKING:
     from ..observe.ledger import Ledger
-
-
-class InputGuard(Mapping[str, Tensor]):
-    """Refers to tensors without copying them; raises if one was overwritten since.
-
-    Uses torch's own count of writes, as autograd does. It does not see writes through `x.data`, or
-    through a numpy array of the same memory.
-
-    Args:
-        tensors: Tensors by label.
-        labels: Labels of those to refer to.
-    """
-
-    def __init__(self, tensors: Mapping[str, Tensor], labels: Sequence[str]) -> None:
-        self._tensors = {label: tensors[label] for label in labels}
-        self._versions = {label: _version(tensor) for label, tensor in self._tensors.items()}
-
-    def __getitem__(self, label: str) -> Tensor:
-        tensor = self._tensors[label]
-        if _version(tensor) != self._versions[label]:
-            raise InputError(
-                f'"{label}", whose memory was written into after it was given',
-                "a tensor that nobody writes into as long as its explanation is used",
-                f"give a copy: {label}.clone()",
-            )
-        return tensor
-
-    def check(self) -> None:
-        """Raise InputError if one of the tensors was overwritten."""
-        for label in self._tensors:
-            self[label]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
-
-    def __len__(self) -> int:
-        return len(self._tensors)
-
-    def __repr__(self) -> str:
-        shapes = (f"{label}: {tuple(tensor.shape)}" for label, tensor in self._tensors.items())
-        return f"InputGuard({', '.join(shapes)})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return InputGuard, (dict(self), tuple(self))  # a copy counts its own writes
-
-
-def _version(tensor: Tensor) -> int:
-    """Count the writes into a tensor; those of inference mode are not counted."""
-    return 0 if tensor.is_inference() else version_of(tensor)
 
 
 @dataclass(frozen=True, eq=False)

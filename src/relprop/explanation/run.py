@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..capture.model import current_state
 from ..errors import InputError
 from ..graph.first_nonfinite import describe_first_nonfinite
-from ..graph.inputs import Inputs
+from ..graph.inputs import InputGuard, Inputs
 from ..graph.ir import Graph
 from ..graph.token_ids import token_relevance
 from ..plan.plan import Plan
@@ -21,7 +21,7 @@ from ..support.checks import check_finite, is_finite
 from .backward import BackwardResult, ForwardResult, Observed, refuse_nonfinite, run_backward
 from .build import BuiltProgram
 from .options import Initial, Request
-from .result import Explanation, InputGuard
+from .result import Explanation
 from .targets import resolve_targets, stack_classes
 
 
@@ -53,8 +53,7 @@ def run_request(
         results = [BackwardResult(relevance)]
     classes = [classes for _, classes in resolved]
     by_input = [relevance_by_input(built.program.plan, inputs, state, r.relevance) for r in results]
-    guard.check()
-    return Explanation(
+    explanation = Explanation(
         output=output,
         target=stack_classes(classes) if several else classes[0],
         inputs=guard,
@@ -63,6 +62,8 @@ def run_request(
         several=several,
         ledgers=tuple(r.ledger for r in results if r.ledger is not None),
     )
+    guard.check()
+    return explanation
 
 
 def present_state(built: BuiltProgram, model: nn.Module, tracked: bool) -> dict[str, Tensor]:

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..graph.inputs import Inputs
+from ..graph.inputs import InputGuard, Inputs
 from ..program.compiled import PREDICTED
 from ..support.checks import check_finite
 from .build import BuiltProgram
 from .options import Request, check_compilable
-from .result import Explanation, InputGuard
+from .result import Explanation
 from .run import copy_of_view, present_state, relevance_by_input, run_request, scale_initial
 from .targets import fixed_classes
 

@@ -1,13 +1,16 @@
 """The arguments of one call of a model: tensors, some of them with a batch axis, and plain values.
 
-A record; `explanation.check_inputs` makes sure that it fits the model.
+Records; `explanation.check_inputs` makes sure that they fit the model.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
+
+from ..errors import InputError
+from ..support.torch_private import version_of
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,55 @@ class Inputs:
         """
         changed = {label: function(self.values[label]) for label in self.batched}
         return replace(self, values={**self.values, **changed}, start=self.start + start)
+
+
+class InputGuard(Mapping[str, Tensor]):
+    """Refers to tensors without copying them; raises if one was overwritten since.
+
+    Uses torch's own count of writes, as autograd does. It does not see writes through `x.data`, or
+    through a numpy array of the same memory.
+
+    Args:
+        tensors: Tensors by label.
+        labels: Labels of those to refer to.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], labels: Sequence[str]) -> None:
+        self._tensors = {label: tensors[label] for label in labels}
+        self._versions = {label: _version(tensor) for label, tensor in self._tensors.items()}
+
+    def __getitem__(self, label: str) -> Tensor:
+        tensor = self._tensors[label]
+        if _version(tensor) != self._versions[label]:
+            raise InputError(
+                f'"{label}", whose memory was written into after it was given',
+                "a tensor that nobody writes into as long as its explanation is used",
+                f"give a copy: {label}.clone()",
+            )
+        return tensor
+
+    def check(self) -> None:
+        """Raise InputError if one of the tensors was overwritten."""
+        for label in self._tensors:
+            self[label]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __repr__(self) -> str:
+        shapes = (f"{label}: {tuple(tensor.shape)}" for label, tensor in self._tensors.items())
+        return f"InputGuard({', '.join(shapes)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return InputGuard, (dict(self), tuple(self))  # a copy counts its own writes
+
+
+def _version(tensor: Tensor) -> int:
+    """Count the writes into a tensor; those of inference mode are not counted."""
+    return 0 if tensor.is_inference() else version_of(tensor)
 
 
 PLAIN = (bool, int, float, complex, str, type(None))

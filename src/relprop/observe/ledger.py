@@ -223,7 +223,7 @@ class LedgerObserver(Observer):
             relevances: Relevance that reached each source, by value name.
         """
         reached = [self._per_sample(name, r.double()) for name, r in relevances.items()]
-        initial = self._relevance(self.plan.graph.output, c, Form.GRADIENT)
+        initial = self._relevance(self.plan.graph.output, c, Form.PER_UNIT)
         return Ledger(initial, torch.stack(reached).sum(0), tuple(self.entries))
 
 

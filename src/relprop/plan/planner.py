@@ -92,14 +92,14 @@ def _merge(arrivals: list[Arrival]) -> Arrival:
     """
     if any(arrival.form is Form.RELEVANCE for arrival in arrivals):
         return Arrival(Form.RELEVANCE, False)
-    return Arrival(Form.GRADIENT, all(arrival.only_positive for arrival in arrivals))
+    return Arrival(Form.PER_UNIT, all(arrival.only_positive for arrival in arrivals))
 
 
 def _plan_backward(
     graph: Graph, recipe: Recipe, analysis: GraphAnalysis, held: frozenset[str]
 ) -> tuple[list[Step], dict[str, Form]]:
     """Plan from the output to the inputs: the steps, and the form that arrives at each value."""
-    arrivals: dict[str, list[Arrival]] = {graph.output: [Arrival(Form.GRADIENT, False)]}
+    arrivals: dict[str, list[Arrival]] = {graph.output: [Arrival(Form.PER_UNIT, False)]}
     steps: list[Step] = []
     for node in reversed(graph.nodes):
         if node.name in analysis.folded:
@@ -235,22 +235,22 @@ def _leaving_form(step: Step, arriving: Form) -> Form:
         return step.rule.definition.gives
     if step.rule is not None:
         passes = step.elementwise and step.rule.definition.receives == "signal"
-        return arriving if passes else Form.GRADIENT
+        return arriving if passes else Form.PER_UNIT
     if step.principle is Principle.ACTIVATION:
         # Where f(0) is not 0, an input of zero has relevance, which per unit of it is infinite.
         keeps_zero = step.operation is not None and step.operation.keeps_zero
         return arriving if keeps_zero else Form.RELEVANCE
     if step.principle is Principle.LINEAR:
-        return arriving if step.elementwise else Form.GRADIENT
+        return arriving if step.elementwise else Form.PER_UNIT
     return arriving
 
 
 def _passed_on(step: Step) -> Arrival:
     """Describe the relevance that a step passes to its inputs."""
-    gradient = step.arriving is Form.GRADIENT
+    gradient = step.arriving is Form.PER_UNIT
     rectifies = step.operation is not None and step.operation.rectifies and gradient
     copies = step.principle in (Principle.SELECTION, Principle.CHOICE) and step.rectified
-    return Arrival(step.leaving or Form.GRADIENT, bool(rectifies or copies))
+    return Arrival(step.leaving or Form.PER_UNIT, bool(rectifies or copies))
 
 
 def _merge_activations(steps: list[Step]) -> list[Step]:
@@ -277,4 +277,4 @@ def _activation_after(step: Step, readers: list[Step]) -> Step | None:
     after = readers[0]
     passes = after.principle is Principle.ACTIVATION and after.routes == (step.name,)
     keeps_zero = after.operation is not None and after.operation.keeps_zero
-    return after if passes and keeps_zero and after.arriving is Form.GRADIENT else None
+    return after if passes and keeps_zero and after.arriving is Form.PER_UNIT else None

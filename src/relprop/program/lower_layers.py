@@ -16,10 +16,10 @@ from ..graph.ir import Node, Values, resolver
 from ..graph.ops import operation_of
 from ..plan.plan import Step
 from ..rules.backward import Back
-from ..rules.derived_sums import run_shares
-from ..rules.executor import Activate, LoweredLayer, ReadLayer
+from ..rules.executor import run_shares
 from ..rules.layer import WeightedSum
 from ..rules.linear_maps import AveragePool, ChannelMap, Convolution, Dense, LinearMap, weighted_sum
+from ..rules.lowered_layer import Activate, LoweredLayer, ReadLayer
 from ..rules.weights import Scale, Weights
 from .weight_cache import WeightCache, is_stand_in
 
@@ -30,7 +30,7 @@ def lower_layer(step: Step, cache: WeightCache) -> Run:
     """Build the function from values by name to a layer's result and its backward pass."""
     assert step.rule is not None
     definition, parameters = step.rule.definition, dict(step.rule.parameters)
-    layer = _spec(step, cache)
+    layer = _lowered(step, cache)
     if definition.shares is not None:
         return run_shares(definition.shares(**parameters), layer)
     return lambda values: _run_custom(partial(definition.function, **parameters), layer, values)
@@ -50,24 +50,21 @@ def lower_forward(step: Step, cache: WeightCache) -> Callable[[Values], Tensor]:
 def _run_custom(
     rule: Callable[[WeightedSum], Back], layer: LoweredLayer, values: Values
 ) -> tuple[Tensor, Back]:
-    """Run a layer by a custom rule, which takes it as a `WeightedSum`."""
+    """Run a layer by a custom rule, which takes it as a `WeightedSum`; activations run apart."""
     x, linear_map, weights = layer.read(values)
-    was_run = WeightedSum(
+    weighted = WeightedSum(
         map=linear_map,
         weights=weights,
         x=x,
         nonnegative=layer.nonnegative,
         rectified=layer.rectified,
-        activation=layer.activate and partial(layer.activate, values),
-        relu=layer.relu,
         arriving=layer.arriving,
-        sample_dims=layer.sample_dims,
     )
-    back = rule(was_run)
-    return was_run.result, back
+    back = rule(weighted)
+    return weighted.z, back
 
 
-def _spec(step: Step, cache: WeightCache) -> LoweredLayer:
+def _lowered(step: Step, cache: WeightCache) -> LoweredLayer:
     assert step.arriving is not None
     operation = operation_of(step.activation) if step.activation else None
     return LoweredLayer(
@@ -83,7 +80,10 @@ def _spec(step: Step, cache: WeightCache) -> LoweredLayer:
 
 
 def _dims_without_batch(node: Node) -> tuple[int, ...]:
-    """List the dimensions of z without the batch axis: the first, in a graph of one batch alone."""
+    """List the dimensions of z without the batch axis.
+
+    The batch axis has no fixed size; in a graph captured for one batch it is the first.
+    """
     batch = node.shape.index(None) if None in node.shape else 0
     return tuple(dim for dim in range(len(node.shape)) if dim != batch)
 
@@ -125,8 +125,8 @@ def _prefers_channels_last(x: Tensor) -> bool:
     """
     if x.device.type == "cpu":
         return torch.backends.mkldnn.is_available()  # type: ignore[no-any-return, no-untyped-call]
-    lowered = x.dtype.itemsize == 2 or torch.is_autocast_enabled(x.device.type)
-    return x.device.type == "cuda" and lowered
+    half_precision = x.dtype.itemsize == 2 or torch.is_autocast_enabled(x.device.type)
+    return x.device.type == "cuda" and half_precision
 
 
 def _layer(step: Step, values: Values, x: Tensor) -> tuple[LinearMap, Weights]:
@@ -204,11 +204,15 @@ def _padding(
 
 
 def _fold(linear_map: ChannelMap, weights: Weights, norm: tuple[Any, ...]) -> Weights:
-    """Fold a batch norm in eval mode into a layer: W' = g W, b' = g (b - mean) + shift."""
-    factor, shift, mean, variance, _, _, eps = norm
+    """Fold a batch norm in eval mode into a layer: W' = g W, b' = g (b - mean) + shift.
+
+    g = weight / sqrt(variance + eps) becomes the `Scale` of the weights, which `linear_maps`
+    multiplies z and its cotangents by.
+    """
+    weight, shift, mean, variance, _, _, eps = norm  # arguments 1 to 7 of torch's batch_norm
     root = (variance + eps).rsqrt()
-    factor = root if factor is None else root * factor
+    g = root if weight is None else root * weight
     bias = -mean if weights.bias is None else weights.bias - mean
-    bias = bias * factor if shift is None else bias * factor + shift
-    scale = Scale(linear_map.along_outputs(factor), linear_map.along_weight(factor, weights.raw))
+    bias = bias * g if shift is None else bias * g + shift
+    scale = Scale(linear_map.along_outputs(g), linear_map.along_weight(g, weights.raw))
     return replace(weights, bias=bias, scale=scale, computed=True, memo={})

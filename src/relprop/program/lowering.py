@@ -18,7 +18,7 @@ from ..plan.plan import Step
 from ..rules import nonlinear
 from ..rules.autodiff import Traced, trace
 from ..rules.backward import Absorbed, Back, Form
-from ..rules.executor import Factor, gate
+from ..rules.own_sum import Multiplier, gate
 from ..rules.recurrent import Layers, run_layers, select_result
 from ..rules.weights import STABILISER
 from ..support.numerics import divide, signed, stabilise
@@ -87,7 +87,7 @@ def _recurrent(step: Step, shared_layers: str | None) -> Run:
         layers = values[shared_layers] if shared_layers else run_alone(values)[0]
         op = select_result(layers, node.operation, node.item or 0)
         back = rule(op)
-        return op.z, per_unit(back, op.z) if step.arriving is Form.RELEVANCE else back
+        return op.z, taking_relevance(back, op.z) if step.arriving is Form.RELEVANCE else back
 
     return run
 
@@ -103,7 +103,7 @@ def _activation(step: Step) -> Run:
         x, y = values[name], step.node.run(values)
         if passes:
             return y, Back(lambda r: r, lambda v: {})
-        factor = Factor(y, gate) if is_relu else Factor(divide(y, x) if keeps_zero else y)
+        factor = Multiplier(y, gate) if is_relu else Multiplier(divide(y, x) if keeps_zero else y)
         return y, Back(factor, lambda v: {}, factor.release)
 
     return run
@@ -111,60 +111,60 @@ def _activation(step: Step) -> Run:
 
 def _by_vjp(step: Step) -> Run | None:
     """Build a step whose VJP is hand-written; None for any other."""
-    share = _share_of_derivative(step)
+    scale = _vjp_scale(step)
 
     def absorbed(values: Values, v: Tensor) -> Absorbed:
         return _back(step, _reader(step)(values)).absorbed(v)
 
-    run = run_with_vjp(step.node, step.routes, absorbed) if share else None
-    if run is None or _converts(step) or _passes(step):
+    run = run_with_vjp(step.node, step.routes, absorbed) if scale else None
+    if run is None or _becomes_per_unit(step) or _passes_unchanged(step):
         return None
-    return run if share == 1 else partial(_scaled, run, share)
+    return run if scale == 1 else partial(_run_scaled, run, scale)
 
 
-def _scaled(run: RunWithVjp, share: float, values: Values) -> tuple[Any, Back]:
+def _run_scaled(run: RunWithVjp, scale: float, values: Values) -> tuple[Any, Back]:
     """Run a step, and scale its backward pass."""
     result, back = run(values)
     pull = back.pull
-    return result, Back(lambda v: tuple(_times(share, part) for part in pull(v)), back.absorbed)
+    return result, Back(lambda v: tuple(_times(scale, part) for part in pull(v)), back.absorbed)
 
 
-def _share_of_derivative(step: Step) -> float:
-    """Return the share of the derivative that a step gives to each input; 0 if it is not one."""
+def _vjp_scale(step: Step) -> float:
+    """Return the number that a step multiplies its VJP by; 0 if its rule does more than that."""
     if step.rule is None:
         return 1.0
-    return step.rule.definition.derivative_share if step.node.operation == "mul" else 0.0
+    return step.rule.definition.vjp_scale if step.node.operation == "mul" else 0.0
 
 
-def _times(share: float, part: Tensor) -> Tensor:
+def _times(scale: float, part: Tensor) -> Tensor:
     """Scale a tensor that no one else holds."""
-    return part * share if torch.is_grad_enabled() else part.mul_(share)
+    return part * scale if torch.is_grad_enabled() else part.mul_(scale)
 
 
 def _back(step: Step, traced: Traced) -> Back:
     return _rule(step)(traced) if step.rule else _derivative(step, traced)
 
 
-def _passes(step: Step) -> bool:
+def _passes_unchanged(step: Step) -> bool:
     """Tell whether relevance itself passes from each result entry to one input entry."""
     return step.elementwise and step.leaving is Form.RELEVANCE
 
 
-def _converts(step: Step) -> bool:
+def _becomes_per_unit(step: Step) -> bool:
     """Tell whether relevance itself arrives, and relevance per unit leaves."""
-    return step.arriving is Form.RELEVANCE and step.leaving is Form.GRADIENT
+    return step.arriving is Form.RELEVANCE and step.leaving is Form.PER_UNIT
 
 
 def _traced(step: Step) -> Run:
-    """Build a step that is differentiated by autograd, as a rule has it or as it is."""
+    """Build a step that runs by autograd; its rule, if any, changes the VJP."""
     read = _reader(step)
 
     def run(values: Values) -> tuple[Tensor, Back]:
         traced = read(values)
-        if _passes(step):
+        if _passes_unchanged(step):
             return traced.z, _unchanged(traced)
         back = _back(step, traced)
-        return traced.z, per_unit(back, traced.z) if _converts(step) else back
+        return traced.z, taking_relevance(back, traced.z) if _becomes_per_unit(step) else back
 
     return run
 
@@ -215,8 +215,10 @@ def _with_slots(node: Node, places: tuple[int, ...]) -> Node:
 def _derivative(step: Step, traced: Traced) -> Back:
     relevance = step.leaving is Form.RELEVANCE
     if step.principle is Principle.CHOICE:
-        return nonlinear.choice(traced) if relevance else nonlinear.chosen(traced)
-    return nonlinear.copied(traced) if relevance else nonlinear.linear(traced)
+        return (
+            nonlinear.maximum_relevance(traced) if relevance else nonlinear.maximum_per_unit(traced)
+        )
+    return nonlinear.by_vjp_relevance(traced) if relevance else nonlinear.by_vjp(traced)
 
 
 def _unchanged(traced: Traced) -> Back:
@@ -228,7 +230,7 @@ def _unchanged(traced: Traced) -> Back:
     return Back(lambda r: (r.sum_to_size(shape),), lambda r: {})
 
 
-def per_unit(back: Back, z: Tensor) -> Back:
+def taking_relevance(back: Back, z: Tensor) -> Back:
     """Convert a backward pass of relevance per unit of z to one of relevance itself."""
 
     def absorbed(r: Tensor) -> Absorbed:

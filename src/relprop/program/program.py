@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ..plan.plan import Plan
 from ..rules.backward import Absorbed, Absorbs, Back, Form, Pull, Release, nothing_to_release
-from .liveness import ScheduledStep, schedule
 from .observer import Observer
+from .schedule import ScheduledStep, schedule
 from .weight_cache import WeightCache
 
 
@@ -49,8 +49,8 @@ class Trace:
 
     Attributes:
         output: The model's output.
-        segments: Functions that return the backward steps of a few runs of steps, in order. Each
-            is called once, unless the trace is needed again.
+        segments: `segments[k]()` returns the backward steps of the k-th stretch of steps. There is
+            one stretch, or with recompute several, which it then runs again.
         values: The model's parameters and inputs, and the values that the backward pass needs:
             where relevance is taken, where two forms of it meet, and those that were asked for.
         rerun: Runs the same forward pass once more.
@@ -97,7 +97,7 @@ class Program:
             recompute: Keep values at a few places alone, and run the steps between them again in
                 the backward pass (gradient checkpointing).
         """
-        values = self._initial_values(inputs, state)
+        values = self.plan.graph.initial_values(inputs, state)
         initial = dict(values)
         self._weights.invalidate_stale(initial)
         length = math.isqrt(len(self._steps)) if recompute else len(self._steps)
@@ -115,19 +115,9 @@ class Program:
                         del values[name]
             if recompute and i % length == 0:
                 segments.append(partial(self._run_again, dict(values), i + 1, i + 1 + length))
-        self._weights.record_numbers(initial)
+        self._weights.record_fingerprints(initial)
         output = values[self.plan.graph.output].contiguous()  # as the model's own is
         return Trace(output, segments, values, lambda: self.forward(inputs, state, keep, account))
-
-    def _initial_values(
-        self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor]
-    ) -> dict[str, Any]:
-        """Return the values that no step computes: parameters, constants, inputs."""
-        graph = self.plan.graph
-        values: dict[str, Any] = {**state, **graph.constants}
-        for label, name in graph.inputs.items():
-            values[name] = inputs[label]
-        return values
 
     def _run_again(self, before: Mapping[str, Any], start: int, stop: int) -> list[BackwardStep]:
         """Run some steps again, from the values before them."""
@@ -160,17 +150,18 @@ class Program:
         Returns:
             Relevance by source.
         """
-        tracked = torch.is_grad_enabled()
-        last, plan = not again and not tracked, self.plan
-        unseen = not (observers or functional or tracked)  # nobody else holds what is passed on
+        plan, tracked = self.plan, torch.is_grad_enabled()
+        last = not again and not tracked
+        # Nobody else holds what one step passes to the next.
+        may_overwrite = not (observers or functional or tracked)
         waiting = defaultdict[str, list[Contribution]](list)
-        waiting[plan.graph.output].append(Contribution(c, Form.GRADIENT, False))
+        waiting[plan.graph.output].append(Contribution(c, Form.PER_UNIT, False))
         for scheduled, pull, absorbed, release, in_place in _reversed_steps(trace, again):
-            step, owned = scheduled.step, unseen and scheduled.gives_own
+            step, owned = scheduled.step, may_overwrite and scheduled.gives_own
             v = self._arrived(step.name, waiting.pop(step.name), trace.values, observers, last)
             if last and not scheduled.aliases_output:
                 release()
-            pulled = in_place(v) if in_place and unseen and scheduled.overwrites else pull(v)
+            pulled = in_place(v) if in_place and may_overwrite and scheduled.overwrites else pull(v)
             parts = pulled if isinstance(pulled, tuple) else (pulled,)
             assert step.leaving is not None
             for route, part in zip(step.routes, parts, strict=True):
@@ -182,7 +173,7 @@ class Program:
         for name in self.sources:
             value = trace.values[name]
             v = self._arrived(name, waiting[name], trace.values, observers, last)
-            v = value * v if plan.forms[name] is Form.GRADIENT else v
+            v = value * v if plan.forms[name] is Form.PER_UNIT else v
             relevances[name] = v.to(value.dtype).contiguous()  # also under autocast
         return relevances
 

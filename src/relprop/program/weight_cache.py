@@ -32,13 +32,13 @@ class CachedLayer:
         layer: Its geometry and weights.
         sources: Names of the parameters, buffers and constants that it was made from.
         identities: The identity of each of them.
-        numbers: Projections of them; None as long as nothing was derived from them.
+        fingerprint: Projections of their numbers; None until something is derived from them.
     """
 
     layer: Layer
     sources: tuple[str, ...]
     identities: tuple[Any, ...]
-    numbers: Tensor | None = None
+    fingerprint: Tensor | None = None
 
 
 class WeightCache:
@@ -83,7 +83,9 @@ class WeightCache:
         """Cache a layer, unless it was made from values that steps compute."""
         if all(name in self._sources_of for name in names):
             sources = tuple(dict.fromkeys(s for name in names for s in self._sources_of[name]))
-            if not _share_memory(names, sources, values):  # else changes show by themselves
+            if not _share_memory(
+                names, sources, values
+            ):  # views follow in-place edits, copies do not
                 layer = layer[0], replace(layer[1], computed=True)
             identities = tuple(_identity(values[name]) for name in sources)
             self._cached[step] = CachedLayer(layer, sources, identities)
@@ -98,25 +100,25 @@ class WeightCache:
                 if _identity(values[name]) != identity:
                     self._cached.pop(step, None)
                     break
-        self._compare_numbers(values)
+        self._compare_fingerprints(values)
 
-    def _compare_numbers(self, values: Values) -> None:
-        derived = {step: c for step, c in self._cached.items() if c.numbers is not None}
+    def _compare_fingerprints(self, values: Values) -> None:
+        derived = {step: c for step, c in self._cached.items() if c.fingerprint is not None}
         if not derived:
             return
-        now = torch.cat([_numbers(cached, values) for cached in derived.values()])
-        if not torch.equal(now, torch.cat([c.numbers for c in derived.values()])):  # type: ignore[misc]
+        now = torch.cat([_fingerprint(cached, values) for cached in derived.values()])
+        if not torch.equal(now, torch.cat([c.fingerprint for c in derived.values()])):  # type: ignore[misc]
             for step in derived:
                 self._cached.pop(step, None)
 
-    def record_numbers(self, values: Values) -> None:
-        """Record the numbers that weights were derived from. Called after each run."""
+    def record_fingerprints(self, values: Values) -> None:
+        """Fingerprint what weights were derived from. Called after each run."""
         for step, cached in list(self._cached.items()):
             weights = cached.layer[1]
             derived = weights.computed or weights.memo  # else nothing here can be stale
-            new = derived and cached.numbers is None and cached.sources
+            new = derived and cached.fingerprint is None and cached.sources
             if new and not _has_stand_ins(values, values):
-                self._cached[step] = replace(cached, numbers=_numbers(cached, values))
+                self._cached[step] = replace(cached, fingerprint=_fingerprint(cached, values))
 
 
 def _sources_of(graph: Graph) -> Mapping[str, tuple[str, ...]]:
@@ -157,7 +159,7 @@ def _identity(tensor: Tensor) -> tuple[Any, ...]:
     return (*address, version, tensor.shape, tensor.stride())
 
 
-def _numbers(cached: CachedLayer, values: Mapping[str, Any]) -> Tensor:
+def _fingerprint(cached: CachedLayer, values: Mapping[str, Any]) -> Tensor:
     return torch.cat([_projection(values[name]) for name in cached.sources])
 
 

@@ -17,12 +17,12 @@ Release = Callable[[], None]
 class Form(Enum):
     """How a tensor holds the relevance R of an activation a.
 
-    GRADIENT: relevance per unit of activation, c with R = a c. It passes through sums unchanged,
+    PER_UNIT: relevance per unit of activation, c with R = a c. It passes through sums unchanged,
         and nothing is divided by activations.
     RELEVANCE: R itself, the only form that can give relevance to an activation of zero.
     """
 
-    GRADIENT = "gradient"
+    PER_UNIT = "per-unit"
     RELEVANCE = "relevance"
 
 
@@ -43,8 +43,10 @@ class Back(NamedTuple):
             input; "linearisation", what a linear approximation leaves out.
         release: Called before the last `pull`, once no one else needs the forward result; `pull`
             may then overwrite it and anything derived from it.
-        in_place: `pull` for a caller who needs what it gives only until the next call, and not
-            what it takes: both may be overwritten.
+        in_place: Like `pull`, but may overwrite its argument, and reuse the tensor that it
+            returned the time before.
+
+    Of a custom rule `release` and `in_place` are not used.
 
     Example:
         >>> import torch, relprop
@@ -61,4 +63,4 @@ class Back(NamedTuple):
 
 def relevance(v: Tensor, form: Form, value: Tensor) -> Tensor:
     """Convert what arrived at a value in one form to relevance itself."""
-    return value * v if form is Form.GRADIENT else v
+    return value * v if form is Form.PER_UNIT else v

@@ -1,6 +1,6 @@
 """Runs the z-box rule: shares by the distance of inputs from their smallest and largest values.
 
-Takes the share with its bounds and what is known of a layer, gives the function that runs it.
+Takes the bounds and a lowered layer, gives the function that runs it.
 """
 
 import torch
@@ -10,21 +10,26 @@ from ..errors import InputError
 from ..graph.ir import Values
 from ..support.numerics import scalar, signed, stabilise
 from .backward import Absorbed, Back, Form
-from .executor import Factor, LoweredLayer, RunLayer, along_outputs, divided
-from .shares import W_NEGATIVE, W_POSITIVE, Bound, Share, WeightFactor
+from .linear_maps import bias_of
+from .lowered_layer import LoweredLayer, RunLayer
+from .own_sum import Multiplier, activated, divided
 from .weights import STABILISER
 
 
-def run_box(share: Share, layer: LoweredLayer) -> RunLayer:
+def run_box(low: float | Tensor, high: float | Tensor, layer: LoweredLayer) -> RunLayer:
     """Build the function for the numerator x_i w_ij - l_i w_ij^+ - h_i w_ij^-.
 
     It is (x_i - l_i) w_ij^+ + (x_i - h_i) w_ij^-, which goes back in one pass with both weights.
+
+    Args:
+        low: l, a number or a tensor that broadcasts to one sample.
+        high: h, likewise.
+        layer: The layer.
     """
-    low, high = _bound_of(share, W_POSITIVE), _bound_of(share, W_NEGATIVE)
 
     def run(values: Values) -> tuple[Tensor, Back]:
         x, linear_map, weights = layer.read(values)
-        weights = weights.whole
+        weights = weights.with_scale_applied
         positive, negative = weights.positive.raw, weights.negative.raw
         lowest, highest = bound(low, x[:1]), bound(high, x[:1])
 
@@ -35,36 +40,27 @@ def run_box(share: Share, layer: LoweredLayer) -> RunLayer:
 
         unbiased = linear_map.forward(x, weights.raw, None)  # the bias cancels: added, it rounds
         total = unbiased - weights.once(("bounds", x.shape[1:]), sum_bounds)
-        z = unbiased + along_outputs(linear_map, weights)
-        if layer.relu:
-            z.relu_()
-        result = z if layer.activate is None else layer.activate(values, z)
+        z = unbiased + bias_of(linear_map, weights)
+        result = activated(layer, values, z)
         denominator = stabilise(total, STABILISER)
-        factor = (
-            Factor(denominator, torch.div)
+        multiply = (
+            Multiplier(denominator, torch.div)
             if layer.arriving is Form.RELEVANCE
-            else Factor(divided(result, denominator))
+            else Multiplier(divided(result, denominator))
         )
         both = weights.once("signs", lambda: linear_map.concatenate(positive, negative))
         shape = x.shape
 
         def pull(v: Tensor) -> Tensor:
-            by_positive, by_negative = linear_map.transpose_both(factor(v), both, shape)
+            by_positive, by_negative = linear_map.transpose_both(multiply(v), both, shape)
             return (x - lowest) * by_positive + (x - highest) * by_negative
 
         def absorbed(v: Tensor) -> Absorbed:
-            return {"stabiliser": factor(v) * signed(total, STABILISER)}
+            return {"stabiliser": multiply(v) * signed(total, STABILISER)}
 
-        return result, Back(pull, absorbed, factor.release)
+        return result, Back(pull, absorbed, multiply.release)
 
     return run
-
-
-def _bound_of(share: Share, weight: WeightFactor) -> float | Tensor:
-    """Find the bound that stands beside a weight."""
-    (term,) = (term for term in share.numerator.terms if term.weight == weight)
-    assert isinstance(term.input, Bound)
-    return term.input.value
 
 
 def bound(value: float | Tensor, sample: Tensor) -> Tensor:

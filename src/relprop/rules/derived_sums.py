@@ -1,7 +1,7 @@
 """Runs shares whose denominators are sums of derived terms: signed parts, squares, counts.
 
-Takes the shares of a rule and what is known of a layer, gives the function that runs the layer.
-Must not know graphs, or which rule the shares are of.
+Takes the shares of a rule and a lowered layer, gives the function that runs the layer. Must not
+know graphs, or which rule the shares are of.
 
     s  (batch, *out)  R / denominator, which is carried back along weights
 """
@@ -14,17 +14,9 @@ from torch import Tensor
 
 from ..graph.ir import Values
 from .backward import Absorbed, Back, Cause, Form
-from .box import run_box
-from .executor import (
-    Factor,
-    LoweredLayer,
-    RunLayer,
-    add_to,
-    along_outputs,
-    divided,
-    run_own_sum,
-)
-from .linear_maps import LinearMap, stabilised_sum, weighted_sum
+from .linear_maps import LinearMap, bias_of, stabilised_sum, weighted_sum
+from .lowered_layer import LoweredLayer, RunLayer
+from .own_sum import Multiplier, activated, add_to, divided
 from .shares import (
     ONE,
     ONES,
@@ -35,28 +27,20 @@ from .shares import (
     Share,
     Shares,
     Term,
-    W,
     X,
     raised,
 )
-from .signed_sums import run_signed
 from .weights import STABILISER, Weights
 
 
-def run_shares(shares: Shares, layer: LoweredLayer) -> RunLayer:
-    """Build the function that runs a layer by the shares of a rule."""
-    first, terms = shares[0], [term for share in shares for term in share.numerator.terms]
-    if first.numerator.terms == (Term(X, W),) and first.bias:
-        return run_own_sum(first, layer)
-    if any(isinstance(term.input, Bound) for term in terms):
-        return run_box(first, layer)
-    if not any(term.signed for term in terms):
-        return _run_parts([_part(share, layer) for share in shares], layer)
-    half = sum(term.number for term in terms if term.signed)
-    if layer.nonnegative and layer.rectified:
-        # Where x_i >= 0 and z_j > 0, the part of x_i w_ij with the sign of z_j is x_i w_ij^+.
-        return _run_parts([_Part((Term(X, raised(2 * half)),), clamps=True)], layer)
-    return run_signed(half, layer)
+def run_parts(shares: Shares, layer: LoweredLayer) -> RunLayer:
+    """Build the function that runs a layer by sums of terms, each of one sign."""
+    return _run_parts([_part(share, layer) for share in shares], layer)
+
+
+def run_raised(gamma: float, layer: LoweredLayer) -> RunLayer:
+    """Build the function that runs a layer by x_i (w_ij + gamma w_ij^+), for x >= 0 and z > 0."""
+    return _run_parts([_Part((Term(X, raised(gamma)),), clamps=True)], layer)
 
 
 @dataclass(frozen=True)
@@ -98,7 +82,7 @@ def _part(share: Share, layer: LoweredLayer) -> _Part:
 
 
 def _is_positive(term: Term) -> bool:
-    """Tell whether a term is >= 0: a product of two factors of one sign."""
+    """Tell whether a term is >= 0: a product of two multipliers of one sign."""
     return (term.input is X_NEGATIVE) == (term.weight.name == "w^-")
 
 
@@ -110,28 +94,26 @@ def _run_parts(parts: Sequence[_Part], layer: LoweredLayer) -> RunLayer:
         x, linear_map, weights = layer.read(values)
         sums = [_denominator(part, x, linear_map, weights, stabilised=not both) for part in parts]
         z = sums[0] + sums[1] if both else weighted_sum(linear_map, x, weights)
-        if layer.relu:
-            z.relu_()
-        result = z if layer.activate is None else layer.activate(values, z)
+        result = activated(layer, values, z)
         if both:
             sums = [
                 total.add_(part.sign * STABILISER) for total, part in zip(sums, parts, strict=True)
             ]
-        factors = [
-            _factor(part, result, total, layer) for part, total in zip(parts, sums, strict=True)
+        multipliers = [
+            _multiplier(part, result, total, layer) for part, total in zip(parts, sums, strict=True)
         ]
         carry = _carry(parts, x, linear_map, weights)
 
         def split(v: Tensor, in_place: bool = False) -> list[Tensor]:
-            first, *second = factors
+            first, *second = multipliers
             amounts = [first(v, in_place and not second), *(f(v, in_place) for f in second)]
             return [
                 s * p.number if p.number != 1 else s for s, p in zip(amounts, parts, strict=True)
             ]
 
         def release() -> None:
-            for factor in factors:
-                factor.release()
+            for multiplier in multipliers:
+                multiplier.release()
 
         def absorbed(v: Tensor) -> Absorbed:
             return _absorbed(v, split(v), parts, linear_map, weights, layer.arriving)
@@ -142,11 +124,11 @@ def _run_parts(parts: Sequence[_Part], layer: LoweredLayer) -> RunLayer:
     return run
 
 
-def _factor(part: _Part, result: Tensor, total: Tensor, layer: LoweredLayer) -> Factor:
+def _multiplier(part: _Part, result: Tensor, total: Tensor, layer: LoweredLayer) -> Multiplier:
     """Prepare the function from the relevance that arrives to s = R / denominator."""
     if layer.arriving is Form.RELEVANCE:
-        return Factor(total, torch.div, owned=not part.constant)
-    return Factor(result / total if part.constant else divided(result, total))
+        return Multiplier(total, torch.div, owned=not part.constant)
+    return Multiplier(result / total if part.constant else divided(result, total))
 
 
 def _denominator(
@@ -235,7 +217,7 @@ def _absorbed(
     for s, part in zip(amounts, parts, strict=True):
         lost: dict[Cause, Tensor] = {"stabiliser": part.sign * s * STABILISER}
         if part.bias:
-            bias = along_outputs(linear_map, part.terms[0].weight.derive(weights))
+            bias = bias_of(linear_map, part.terms[0].weight.derive(weights))
             lost["bias"] = s * bias
         found = {cause: found.get(cause, 0) + lost[cause] for cause in lost}
     if arriving is Form.RELEVANCE:  # what an s that underflows to 0 drops

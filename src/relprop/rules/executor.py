@@ -1,234 +1,67 @@
-"""Runs the shares of a rule on a layer: decides on buffers, forms of relevance, and damping.
+"""Runs the shares of a rule on a layer: chooses among the ways that there are.
 
-Here for one share of the layer's own sum z, as LRP-0 and epsilon have; `derived_sums` runs all
-others. Takes tensors of one layer, gives its result and its backward pass. Must not know graphs.
+    own_sum       one share with the layer's own sum as its denominator: LRP-0, epsilon
+    derived_sums  positive and negative parts, squares, counts; gamma on x >= 0 and z > 0
+    signed_sums   gamma on layers of any sign
+    box           z-box
 
-After `release()` the next call of a factor is the last, and may write its result into the memory of
-the factor: touching fresh memory costs more than the arithmetic.
-
-    c  relevance per unit of the result       z  (batch, *out)  W x + b       s  R / denominator
+Takes the shares and a lowered layer, gives the function that runs it. Each way is for numerators of
+just one form; shares of any other form are an error, never run as if they were of these.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import torch
-from torch import Tensor
-
-from ..graph.ir import Values
-from ..support.numerics import divide, signed, stabilise
-from .backward import Absorbed, Back, Cause, Form
-from .linear_maps import LinearMap, transposed, weighted_sum
-from .shares import Relative, Share
-from .weights import Weights
-
-ReadLayer = Callable[[Values], tuple[Tensor, LinearMap, Weights]]
-Activate = Callable[[Values, Tensor], Tensor]
-RunLayer = Callable[[Values], tuple[Tensor, Back]]
+from ..errors import RuleError
+from .box import run_box
+from .derived_sums import run_parts, run_raised
+from .linear import NEGATIVE, POSITIVE, SAME_SIGN
+from .lowered_layer import LoweredLayer, RunLayer
+from .own_sum import run_own_sum
+from .shares import ONE, ONES, W_NEGATIVE, W_POSITIVE, W_SQUARED, Bound, Share, Shares, W, X
+from .signed_sums import run_signed
+from .weights import STABILISER
 
 
-@dataclass(frozen=True)
-class LoweredLayer:
-    """A layer before it runs: what is known of it, and how to read it.
+def run_shares(shares: Shares, layer: LoweredLayer) -> RunLayer:
+    """Build the function that runs a layer by the shares of a rule.
 
-    Attributes:
-        nonnegative: The input x is >= 0 everywhere.
-        rectified: Relevance arrives only where z > 0.
-        relu: The activation is a ReLU that overwrites z, so that z is its result.
-        keeps_sign: That activation never changes the sign of z.
-        arriving: The form of the relevance that arrives; with an activation, GRADIENT.
-        sample_dims: The dimensions of z without the batch axis.
-        read: Returns the input, geometry and weights, given all values of the model by name.
-        activate: Computes that other activation, given all values and z; None if there is none.
+    Raises RuleError for shares that there is no way to run.
     """
-
-    nonnegative: bool
-    rectified: bool
-    relu: bool
-    keeps_sign: bool
-    arriving: Form
-    sample_dims: tuple[int, ...]
-    read: ReadLayer
-    activate: Activate | None
-
-
-def run_own_sum(share: Share, layer: LoweredLayer) -> RunLayer:
-    """Build the function that runs a layer by one share with the numerator x_i w_ij."""
-    exact = share.stabiliser == 0
-
-    def run(values: Values) -> tuple[Tensor, Back]:
-        x, linear_map, weights = layer.read(values)
-        z = weighted_sum(linear_map, x, weights)
-        if layer.relu:
-            z.relu_()
-        result = z if layer.activate is None else layer.activate(values, z)
-        stabiliser = _measured(share.stabiliser, z, layer.sample_dims)
-        factor = _factor(z, result, None if exact else stabiliser, layer)
-        sign = result if layer.keeps_sign else z  # z may be overwritten
-        shape = x.shape  # so that the backward pass does not keep x alive
-        owned = not isinstance(factor, Unchanged)
-
-        def pull(v: Tensor) -> Tensor:
-            return transposed(linear_map, factor(v), weights, shape, overwrite=owned)
-
-        def pull_in_place(v: Tensor) -> Tensor:
-            s = factor(v, in_place=True)
-            return transposed(linear_map, s, weights, shape, overwrite=True)
-
-        def absorbed(v: Tensor) -> Absorbed:
-            s = factor(v)
-            amounts: dict[Cause, Tensor] = {"bias": s * along_outputs(linear_map, weights)}
-            if not exact:
-                amounts["stabiliser"] = s * signed(sign, stabiliser)
-            elif layer.arriving is Form.RELEVANCE:  # what arrives at a sum of exactly 0
-                amounts["stabiliser"] = v * (sign == 0)
-            return amounts
-
-        return result, Back(pull, absorbed, factor.release, pull_in_place)
-
-    return run
+    share = shares[0]
+    if shares == (Share(X * W, stabiliser=share.stabiliser),):
+        return run_own_sum(share.stabiliser, layer)
+    if _are_parts(shares):
+        return run_parts(shares, layer)
+    gamma = 2 * share.numerator.terms[-1].number
+    if shares == (Share(X * W + gamma * SAME_SIGN),):
+        # Where x_i >= 0 and z_j > 0, the part of x_i w_ij with the sign of z_j is x_i w_ij^+.
+        known = layer.nonnegative and layer.rectified
+        return run_raised(gamma, layer) if known else run_signed(gamma / 2, layer)
+    bounds = [term.input for term in share.numerator.terms[1:]]
+    if len(shares) == 1 and len(bounds) == 2 and _is_box(share):
+        low, high = bounds
+        assert isinstance(low, Bound)
+        assert isinstance(high, Bound)
+        return run_box(low.value, high.value, layer)
+    raise RuleError(
+        f"shares that there is no way to run: {shares}",
+        "the forms that relprop.rules.executor names",
+        "add one there, and compare it with its formula",
+    )
 
 
-def _measured(stabiliser: float | Relative, z: Tensor, dims: tuple[int, ...]) -> float | Tensor:
-    """Return a stabiliser in units of z: (batch, 1, ...) if it is relative."""
-    if not isinstance(stabiliser, Relative):
-        return stabiliser
-    mean = z.square().mean(dims, keepdim=True)
-    return stabiliser.epsilon * torch.where(mean == 0, 1, mean).sqrt()
+def _are_parts(shares: Shares) -> bool:
+    """Tell whether shares are the positive part, both parts, counts or squares."""
+    if len(shares) == 2:
+        positive, negative = shares
+        parts = (positive.number * Share(POSITIVE), negative.number * Share(NEGATIVE))
+        return shares == parts
+    alone = (Share(POSITIVE), Share(ONE * ONES, bias=False), Share(ONE * W_SQUARED))
+    return shares in [(share,) for share in alone]
 
 
-def along_outputs(linear_map: LinearMap, weights: Weights) -> Tensor | float:
-    """Return the bias in a shape that broadcasts to z; 0 if there is none."""
-    return 0.0 if weights.bias is None else linear_map.along_outputs(weights.bias)
-
-
-def _factor(
-    z: Tensor, result: Tensor, stabiliser: float | Tensor | None, layer: LoweredLayer
-) -> "Factor | Damping | Unchanged":
-    """Choose the cheapest function from the relevance that arrives to s = R / (z + stabiliser)."""
-    if layer.arriving is Form.RELEVANCE:
-        if stabiliser is None:
-            return Factor(z, lambda r, z, out: divide(r, z), owned=False)
-        return Factor(stabilise(z, stabiliser), torch.div)
-    if layer.activate is None:  # R = c z, or c relu(z): a gate, or nothing, times the damping
-        if stabiliser is None:
-            return Factor(z, gate) if layer.relu else Unchanged()
-        return Damping(z, stabiliser, layer.relu)
-    if layer.keeps_sign and not torch.is_grad_enabled():
-        # f(z) / z is >= 0, so that |f(z)| / |z| is the same, and fits into the memory of z.
-        size = z.abs_()
-        tiny = torch.finfo(z.dtype).tiny
-        size = size.clamp_(min=tiny) if stabiliser is None else size.add_(stabiliser)
-        return Factor(torch.div(result, size, out=size).abs_())
-    if stabiliser is None:
-        return Factor(divide(result, z))
-    return Factor(divided(result, stabilise(z, stabiliser)))
-
-
-def divided(result: Tensor, denominator: Tensor) -> Tensor:
-    """Divide, in the memory of the denominator unless autograd needs its values."""
-    return torch.div(result, denominator, out=None if torch.is_grad_enabled() else denominator)
-
-
-class Factor:
-    """Multiplies what it is called with by a tensor, or combines the two by another operation.
-
-    Attributes:
-        owned: Whether nobody else uses the tensor after `release`.
-    """
-
-    def __init__(
-        self, value: Tensor, operation: Callable[..., Tensor] = torch.mul, owned: bool = True
-    ) -> None:
-        self._value = value
-        self._operation = operation
-        self._owned = owned
-        self._released = False
-
-    def release(self) -> None:
-        """Allow the next call, the last one, to overwrite the tensor."""
-        self._released = self._owned
-
-    def __call__(self, c: Tensor, in_place: bool = False) -> Tensor:
-        """Compute the result, of c's shape; with `in_place` it may overwrite c."""
-        value = self._value
-        out = value if self._released and fits(c, value) else None
-        if in_place and out is None and c.dtype is value.dtype:
-            out = c
-        return self._operation(c, value, out=out)
-
-
-class Unchanged:
-    """Returns what it is called with: s = c, where relevance arrives per unit of z itself."""
-
-    def release(self) -> None:
-        """Do nothing: there is no buffer."""
-
-    def __call__(self, c: Tensor, in_place: bool = False) -> Tensor:
-        """Return c."""
-        return c
-
-
-class Damping:
-    """Multiplies c by |z| / (|z| + epsilon), computed as c / u for u = 1 + epsilon / |z|.
-
-    In this form each intermediate result may overwrite the one before, and c at a z of 0 becomes
-    exactly 0. u is computed at the first call and serves those that follow.
-    """
-
-    def __init__(self, z: Tensor, epsilon: float | Tensor, nonnegative: bool) -> None:
-        self._z: Tensor | None = z
-        self._epsilon = epsilon
-        self._nonnegative = nonnegative
-        self._divisor: Factor | None = None
-        self._released = False
-
-    def release(self) -> None:
-        """Allow the next call, the last one, to overwrite z."""
-        self._released = True
-        if self._divisor is not None:
-            self._divisor.release()
-
-    def __call__(self, c: Tensor, in_place: bool = False) -> Tensor:
-        """Damp c; with `in_place` the result may overwrite c."""
-        if self._divisor is None:
-            assert self._z is not None
-            if torch.is_grad_enabled():  # u has no gradient where z is 0
-                return damp(c, self._z.abs(), self._epsilon)
-            self._divisor = Factor(self._compute_divisor(self._z), torch.div)
-            self._z = None
-            if self._released:
-                self._divisor.release()
-        return self._divisor(c, in_place)
-
-    def _compute_divisor(self, z: Tensor) -> Tensor:
-        """Compute u, in the memory of z after `release`."""
-        out = z if self._released else None
-        size = z if self._nonnegative else torch.abs(z, out=out)
-        epsilon = self._epsilon
-        epsilon = epsilon if isinstance(epsilon, Tensor) else size.new_full((), epsilon)
-        return torch.div(epsilon, size, out=out).add_(1)
-
-
-def gate(c: Tensor, z: Tensor, out: Tensor | None = None) -> Tensor:
-    """Keep c where z > 0, and set it to 0 elsewhere: the backward pass of a ReLU."""
-    backward = torch.ops.aten.threshold_backward
-    if out is None:
-        return backward(c, z, 0)  # type: ignore[no-any-return]
-    return backward.grad_input(c, z, 0, grad_input=out)  # type: ignore[no-any-return]
-
-
-def damp(c: Tensor, size: Tensor, epsilon: float | Tensor) -> Tensor:
-    """Multiply c by size / (size + epsilon), for size >= 0."""
-    return c * size / (size + epsilon)
-
-
-def add_to(own: Tensor, other: Tensor, alpha: float = 1) -> Tensor:
-    """Compute own + alpha other; in the memory of `own`, unless autograd needs its values."""
-    add = Tensor.add if torch.is_grad_enabled() else Tensor.add_
-    return add(own, other, alpha=alpha)
-
-
-def fits(c: Tensor, value: Tensor) -> bool:
-    """Tell whether a result computed from c and a value fits into the memory of the value."""
-    return c.shape == value.shape and c.dtype is value.dtype
+def _is_box(share: Share) -> bool:
+    """Tell whether a numerator is x_i w_ij - l_i w_ij^+ - h_i w_ij^-."""
+    of_input, *of_bounds = share.numerator.terms
+    plain = (share.stabiliser, share.bias, share.number) == (STABILISER, False, 1.0)
+    forms = [(type(t.input), t.weight, t.number, t.signed) for t in of_bounds]
+    expected = [(Bound, W_POSITIVE, -1.0, False), (Bound, W_NEGATIVE, -1.0, False)]
+    return plain and (of_input,) == (X * W).terms and forms == expected

@@ -2,10 +2,10 @@
 
 A rule is a function of its parameters that returns its shares of R_j, as expressions (`shares`):
 numerators are written down, denominators are their sums over the inputs, the bias among them. What
-runs them, in which buffers, is the business of `executor`; no rule reads a number of the model.
+runs them, in which buffers, is the business of `executor`; a rule never sees the model's tensors.
 
     R_i, R_j   relevance of input i, of output j         ^+, ^-   positive, negative part
-    stab(z)    z + STABILISER sign z, zero counting as positive
+    stab(z)    z + STABILISER sign z, zero counting as positive; in gamma, z = 0 passes nothing on
 """
 
 from torch import Tensor

@@ -84,6 +84,11 @@ def transposed(
     return linear_map.transpose(s, weights.raw, shape)
 
 
+def bias_of(linear_map: LinearMap, weights: Weights) -> Tensor | float:
+    """Return the bias in a shape that broadcasts to z; 0 if there is none."""
+    return 0.0 if weights.bias is None else linear_map.along_outputs(weights.bias)
+
+
 @dataclass(frozen=True)
 class Dense:
     """`torch.nn.functional.linear`: the last dimension of x against the rows of the weight."""

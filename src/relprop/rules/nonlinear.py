@@ -1,8 +1,9 @@
 """The rules of operations that are not weighted sums: products, attention, softmax, norms.
 
 Every rule has one form: rule(op, *, parameters) -> Back, where `op` is a `Traced` operation
-z = f(x_1, x_2, ...). What arrives is c, relevance per unit of z; `pull` gives relevance per unit of
-each x. J is the derivative of f, and `op.vjp(c)` is J^T c.
+z = f(x_1, x_2, ...). What arrives is c, relevance per unit of z, and `pull` gives relevance per
+unit of each x; `*_relevance` take and give relevance itself. J is the derivative of f, and
+`op.vjp(c)` is J^T c.
 """
 
 import torch
@@ -13,7 +14,7 @@ from .autodiff import Traced
 from .backward import Absorbed, Back
 
 
-def linear(op: Traced) -> Back:
+def by_vjp(op: Traced) -> Back:
     """Give J^T c, for an f that is linear in x: R_i = x_i sum_j J_ji R_j / z_j.
 
     For operations that need no rule: a sum, a copy, a mean, a matrix product with constants.
@@ -22,7 +23,7 @@ def linear(op: Traced) -> Back:
     return Back(op.vjp, lambda c: {"constants": times(c, op.at(0))})
 
 
-def copied(op: Traced) -> Back:
+def by_vjp_relevance(op: Traced) -> Back:
     """Give J^T R, for an f whose results are copies of entries of x, or constants.
 
     Carries relevance itself. Absorbs what arrives at constants.
@@ -30,7 +31,7 @@ def copied(op: Traced) -> Back:
     return Back(op.vjp, lambda r: {"constants": r * (1 - op.at(1).sub(op.at(0)).nan_to_num(0))})
 
 
-def chosen(op: Traced) -> Back:
+def maximum_per_unit(op: Traced) -> Back:
     """Give J^T c, for an f that chooses entries of x by their values, as a maximum does.
 
     The chosen entry takes all. Absorbs what a chosen constant receives.
@@ -38,8 +39,8 @@ def chosen(op: Traced) -> Back:
     return Back(op.vjp, lambda c: {"constants": times(c, op.z - op.tangent(*op.x))})
 
 
-def choice(op: Traced) -> Back:
-    """Give J^T R, for an f that chooses entries as in `chosen`. Carries relevance itself."""
+def maximum_relevance(op: Traced) -> Back:
+    """Give J^T R, for an f that chooses entries by their values. Carries relevance itself."""
     ones = [torch.ones_like(x) for x in op.x]
     return Back(op.vjp, lambda r: {"constants": r * (1 - op.tangent(*ones))})
 
@@ -57,7 +58,7 @@ def _tangent(op: Traced) -> Tensor:
 
 
 def taylor(op: Traced) -> Back:
-    """Expand a softmax s of x at x: R_i = x_i (R_i - s_i sum_j R_j).
+    """Expand a softmax s of x at x: R^in_i = x_i (R^out_i - s_i sum_j R^out_j).
 
     Absorbs the constant term of the expansion. Source: Achtibat et al. 2024 (AttnLRP), sec. 3.3.1.
     """
@@ -98,7 +99,7 @@ def constant_gate(op: Traced) -> Back:
 
     Source: Arras et al. 2017 (signal-takes-all); Ali et al. 2022.
     """
-    return linear(op)
+    return by_vjp(op)
 
 
 def constant_statistics(op: Traced) -> Back:
@@ -141,4 +142,4 @@ def cp_lrp(op: Traced) -> Back:
 
     Source: Ali et al. 2022 (CP-LRP).
     """
-    return linear(op)
+    return by_vjp(op)

@@ -28,26 +28,26 @@ class RuleDefinition:
     """A rule: its function, the operations it is for, and the form of the relevance that it gives.
 
     Attributes:
-        function: Of keyword parameters. Built-in rules of weighted sums take nothing else and
-            return `Shares`; all others take the operation that was run, a `WeightedSum`, a
-            `Recurrent` or a `Traced`, and return a `Back`.
+        function: Built-in rules of weighted sums: keyword parameters -> `Shares`. All others: the
+            operation that was run (a `WeightedSum`, a `Recurrent` or a `Traced`) and keyword
+            parameters -> a `Back`.
         kinds: The kinds of operations that can take it.
         gives: The form of the relevance that it gives to its inputs.
         receives: Which inputs it gives relevance to: all that depend on the explained input; the
             signal alone, where another one is a gate or a statistic; or none.
         any_named: Whether any operation can take it in a row that names its module.
         shares: The function that returns its shares at weighted sums; None for custom rules.
-        derivative_share: At a product of two inputs, the share of the derivative that each input
-            receives, if it is just that.
+        vjp_scale: At a product of two inputs, the number that the VJP is multiplied by; 0 if the
+            rule does more than that.
     """
 
     function: Callable[..., Any]
     kinds: tuple[Kind, ...]
-    gives: Form = Form.GRADIENT
+    gives: Form = Form.PER_UNIT
     receives: Receives = "all"
     any_named: bool = False
     shares: Callable[..., Shares] | None = None
-    derivative_share: float = 0.0
+    vjp_scale: float = 0.0
 
     @property
     def name(self) -> str:
@@ -61,7 +61,7 @@ class RuleDefinition:
 
 
 def rule(
-    kinds: Sequence[Kind] = LAYERS, gives: Literal["gradient", "relevance"] = "gradient"
+    kinds: Sequence[Kind] = LAYERS, gives: Literal["per-unit", "relevance"] = "per-unit"
 ) -> Callable[[Callable[..., Back]], RuleDefinition]:
     """Make a custom rule of a function, to be given to `Recipe.using`.
 
@@ -71,7 +71,7 @@ def rule(
 
     Args:
         kinds: The kinds of operations that can take the rule.
-        gives: "gradient" if `pull` returns relevance per unit of x, "relevance" if it returns
+        gives: "per-unit" if `pull` returns relevance per unit of x, "relevance" if it returns
             relevance itself.
 
     Returns:
@@ -91,17 +91,19 @@ def rule(
     if isinstance(kinds, str) or unknown:
         given = f"a rule for the kinds {kinds!r}"
         raise InputError(given, ", ".join(KINDS), 'write kinds=("convolution", "linear")')
-    if gives not in ("gradient", "relevance"):
-        raise InputError(f"gives is {gives!r}", '"gradient", "relevance"', 'write gives="gradient"')
+    if gives not in ("per-unit", "relevance"):
+        raise InputError(f"gives is {gives!r}", '"per-unit", "relevance"', 'write gives="per-unit"')
     return lambda function: RuleDefinition(_checked(function), tuple(kinds), Form(gives))
 
 
 def _checked(function: Callable[..., Back]) -> Callable[..., Back]:
-    """Wrap a custom rule so that its results are checked for what the engine relies on."""
+    """Wrap a custom rule: `pull` must return tensors of the inputs' shapes."""
 
     @functools.wraps(function)
     def checked(layer: Any, **parameters: Any) -> Back:
-        back = function(layer.whole if isinstance(layer, WeightedSum) else layer, **parameters)
+        back = function(
+            layer.with_scale_applied if isinstance(layer, WeightedSum) else layer, **parameters
+        )
         if not isinstance(back, Back):
             raise _not_a_rule(function, f"returned a {type(back).__name__}, which is no Back")
         x = layer.x if isinstance(layer.x, tuple) else (layer.x,)
@@ -134,7 +136,7 @@ def _constant(operation: Any) -> Back:
 
 
 def _of_weighted_sums(
-    function: Callable[..., Shares], gives: Form = Form.GRADIENT
+    function: Callable[..., Shares], gives: Form = Form.PER_UNIT
 ) -> RuleDefinition:
     return RuleDefinition(function, WEIGHTED_SUMS, gives, shares=function)
 
@@ -149,18 +151,16 @@ RULES: Mapping[str, RuleDefinition] = MappingProxyType(
         "flat": _of_weighted_sums(linear.flat, Form.RELEVANCE),
         "w-squared": _of_weighted_sums(linear.w_squared, Form.RELEVANCE),
         "z-box": _of_weighted_sums(linear.z_box, Form.RELEVANCE),
-        "uniform": RuleDefinition(
-            nonlinear.uniform, ("product", "gate", "matmul"), derivative_share=0.5
-        ),
+        "uniform": RuleDefinition(nonlinear.uniform, ("product", "gate", "matmul"), vjp_scale=0.5),
         "proportional": RuleDefinition(nonlinear.proportional, ("product", "gate")),
         "constant-gate": RuleDefinition(
-            nonlinear.constant_gate, ("gate", "product"), receives="signal", derivative_share=1.0
+            nonlinear.constant_gate, ("gate", "product"), receives="signal", vjp_scale=1.0
         ),
         "constant-statistics": RuleDefinition(
             nonlinear.constant_statistics,
             ("normalisation",),
             receives="signal",
-            derivative_share=1.0,
+            vjp_scale=1.0,
         ),
         "taylor": RuleDefinition(nonlinear.taylor, ("softmax",)),
         "attnlrp": RuleDefinition(nonlinear.attnlrp, ("attention",)),

@@ -18,8 +18,8 @@ from .weights import STABILISER, Weights
 class InputFactor(Enum):
     """The part of a term that belongs to input i.
 
-    A bias is the weight of an input that is always 1, so that a term's share of the bias is the
-    same factor of 1: nothing for NEGATIVE.
+    A bias is the weight of an input that is always 1: for it X, POSITIVE, MAGNITUDE and ONE are 1,
+    and NEGATIVE is 0.
     """
 
     X = "x"

@@ -1,6 +1,6 @@
 """Runs gamma on layers of any sign: contributions of the output's own sign weigh more.
 
-    n_ij = (1 + h) x_i w_ij + h |x_i w_ij| sign z_j        h = gamma / 2
+    n_ij = (1 + h) x_i w_ij + h |x_i w_ij| sign z_j        h = gamma / 2 = half_gamma
 
 Takes h and what is known of a layer, gives the function that runs it: two passes each way, where
 the positive and the negative part would need four.
@@ -15,67 +15,66 @@ from torch import Tensor
 
 from ..graph.ir import Values
 from .backward import Absorbed, Back, Form
-from .executor import LoweredLayer, RunLayer, add_to, along_outputs, divided, fits
-from .linear_maps import stabilised_sum, transposed, weighted_sum
+from .linear_maps import bias_of, stabilised_sum, transposed, weighted_sum
+from .lowered_layer import LoweredLayer, RunLayer
+from .own_sum import activated, add_to, divided, fits
 from .weights import STABILISER
 
 
-def run_signed(half: float, layer: LoweredLayer) -> RunLayer:
-    """Build the function that runs a layer by gamma = 2 half."""
+def run_signed(half_gamma: float, layer: LoweredLayer) -> RunLayer:
+    """Build the function that runs a layer by gamma = 2 half_gamma."""
 
     def run(values: Values) -> tuple[Tensor, Back]:
         x, linear_map, weights = layer.read(values)
-        magnitude = weights.magnitude(half)
+        magnitude = weights.magnitude(half_gamma)
         z = weighted_sum(linear_map, x, weights)
-        if layer.relu:
-            z.relu_()
-        result = z if layer.activate is None else layer.activate(values, z)
+        result = activated(layer, values, z)
         sign = None if layer.nonnegative else x.sign()
         added = stabilised_sum(linear_map, x if layer.nonnegative else x.abs(), magnitude)
-        denominator = add_to(added.copysign_(z), z, alpha=1 + half)
-        factor = _signed_factor(z, result, denominator, layer)
+        denominator = add_to(added.copysign_(z), z, alpha=1 + half_gamma)
+        multiply = _signed_multiplier(z, result, denominator, layer)
         shape = x.shape
 
         def pull(v: Tensor) -> Tensor:
-            s, t = factor(v)
+            s, t = multiply(v)
             by_magnitude = linear_map.transpose(t, magnitude.raw, shape)
             by_magnitude = by_magnitude if sign is None else by_magnitude * sign
             by_weight = transposed(linear_map, s, weights, shape, overwrite=True)
-            return add_to(by_magnitude, by_weight, alpha=1 + half)
+            return add_to(by_magnitude, by_weight, alpha=1 + half_gamma)
 
         def absorbed(v: Tensor) -> Absorbed:
-            s, t = factor(v)
-            bias = s * along_outputs(linear_map, weights) * (1 + half)
+            s, t = multiply(v)
+            bias = s * bias_of(linear_map, weights) * (1 + half_gamma)
             # Relevance itself may arrive at a sum of exactly 0, which passes nothing on.
             dropped = v * (s == 0) if layer.arriving is Form.RELEVANCE else 0
             return {
-                "bias": bias + t * along_outputs(linear_map, magnitude),
+                "bias": bias + t * bias_of(linear_map, magnitude),
                 "stabiliser": t * STABILISER + dropped,
             }
 
-        return result, Back(pull, absorbed, factor.release)
+        return result, Back(pull, absorbed, multiply.release)
 
     return run
 
 
-def _signed_factor(
+def _signed_multiplier(
     z: Tensor, result: Tensor, denominator: Tensor, layer: LoweredLayer
-) -> "SignedFactor":
+) -> "SignedMultiplier":
     """Prepare the function from the relevance that arrives to s and t; 0 where z is 0.
 
     The denominator has the sign of z, and is overwritten.
     """
     of_one_sign = layer.activate is None or layer.keeps_sign
-    if layer.arriving is Form.GRADIENT and of_one_sign:
+    if layer.arriving is Form.PER_UNIT and of_one_sign:
         share = divided(result, denominator)  # it is >= 0, so that its sign bit can hold z's
-        return SignedFactor(share.copysign_(z), torch.mul, magnitude_first=True)
+        return SignedMultiplier(share.copysign_(z), torch.mul, magnitude_first=True)
     denominator = denominator.masked_fill_(z == 0, torch.inf)
-    return SignedFactor(
+    return SignedMultiplier(
         denominator, torch.div, None if layer.arriving is Form.RELEVANCE else result
     )
 
 
-class SignedFactor:
+class SignedMultiplier:
     """Combines what it is called with with a tensor and with its absolute value.
 
     The tensor has the sign of z, so that one of the two results is s, and the other one t.

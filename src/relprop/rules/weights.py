@@ -62,9 +62,9 @@ class Weights:
         return self.memo[key]  # type: ignore[return-value]
 
     @property
-    def whole(self) -> "Weights":
+    def with_scale_applied(self) -> "Weights":
         """Multiply the scale into the weight, for rules that read the weight itself."""
-        return self if self.scale is None else self.once("whole", lambda: self.map(lambda w: w))
+        return self if self.scale is None else self.once("scaled", lambda: self.map(lambda w: w))
 
     @property
     def stabilised(self) -> "Weights":

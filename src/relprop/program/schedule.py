@@ -1,4 +1,4 @@
-"""Facts about each step that are computed once per plan: last uses, aliases of the output, buffers.
+"""Lowers every step of a plan, and notes what may be freed or overwritten after it.
 
 Takes a plan, gives its steps in order with the functions that run them. Must not run anything.
 """
@@ -104,7 +104,9 @@ def _overwriting(plan: Plan) -> frozenset[str]:
             givers[name].append(step)
     names = set()
     for step in plan.steps:
-        if _is_built_in_sum(step) and len(givers[step.name]) == 1:  # the output's is the caller's
+        if (
+            _is_built_in_sum(step) and len(givers[step.name]) == 1
+        ):  # what arrives at the output is the caller's
             (giver,) = givers[step.name]
             if _gives_own(giver):
                 names.add(step.name)
@@ -115,7 +117,7 @@ def _overwriting(plan: Plan) -> frozenset[str]:
 
 def _gives_own(step: Step) -> bool:
     """Tell whether a step's backward pass gives a tensor that nobody else holds."""
-    return _is_built_in_sum(step) and step.kind in LAYERS and step.leaving is Form.GRADIENT
+    return _is_built_in_sum(step) and step.kind in LAYERS and step.leaving is Form.PER_UNIT
 
 
 def _is_built_in_sum(step: Step) -> bool:
@@ -126,10 +128,10 @@ def _is_built_in_sum(step: Step) -> bool:
 def _needed_in_backward(plan: Plan) -> frozenset[str]:
     """Find the values where relevance is taken, or at which it arrives in both forms."""
     forms: dict[str, set[Form]] = defaultdict(set)
-    forms[plan.graph.output].add(Form.GRADIENT)
+    forms[plan.graph.output].add(Form.PER_UNIT)
     for step in plan.steps:
         for name in step.routes:
-            forms[name].add(step.leaving or Form.GRADIENT)
+            forms[name].add(step.leaving or Form.PER_UNIT)
     return frozenset(plan.sources) | {name for name, both in forms.items() if len(both) > 1}
 
 
