@@ -2,28 +2,12 @@
 
 import pytest
 import torch
+from helpers.dense_layer import dense_layer
 from helpers.networks import signed
 
 from relprop.rules import linear
 from relprop.rules.backward import Form
 from relprop.rules.executor import run_shares
-from relprop.rules.linear_maps import Dense
-from relprop.rules.lowered_layer import LoweredLayer
-from relprop.rules.weights import Weights
-
-
-def layer(x, weights, nonnegative, rectified, arriving=Form.PER_UNIT):
-    return LoweredLayer(
-        nonnegative=nonnegative,
-        rectified=rectified,
-        relu=False,
-        keeps_sign=False,
-        arriving=arriving,
-        sample_dims=(1,),
-        read=lambda values: (x, Dense(), weights),
-        activate=None,
-    )
-
 
 SHARES = {
     "gamma": linear.gamma(gamma=0.25),
@@ -37,10 +21,10 @@ SHARES = {
 @pytest.mark.parametrize("name", SHARES)
 def test_what_is_known_of_a_layer_changes_no_number(name, arriving):
     """Inputs known to be >= 0 and outputs known to be > 0 take fewer passes, and give the same."""
-    x, weights = signed(3, 6).abs(), Weights(signed(5, 6, seed=2), signed(5, seed=3))
-    results = {}
+    x, results = signed(3, 6).abs(), {}
     for known in (False, True):
-        z, back = run_shares(SHARES[name], layer(x, weights, known, known, arriving))({})
+        layer = dense_layer(x, arriving=arriving, nonnegative=known, rectified=known)
+        z, back = run_shares(SHARES[name], layer)({})
         v = signed(3, 5, seed=4) * (z > 0)  # relevance arrives only where z > 0
         results[known] = (z, back.pull(v), back.absorbed(v))
     torch.testing.assert_close(results[True], results[False], rtol=1e-12, atol=1e-12)
@@ -48,8 +32,7 @@ def test_what_is_known_of_a_layer_changes_no_number(name, arriving):
 
 @pytest.mark.parametrize("name", SHARES)
 def test_the_last_pull_may_overwrite_and_gives_the_same(name):
-    x, weights = signed(3, 6), Weights(signed(5, 6, seed=2), signed(5, seed=3))
-    _, back = run_shares(SHARES[name], layer(x, weights, False, False))({})
+    _, back = run_shares(SHARES[name], dense_layer())({})
     v = signed(3, 5, seed=4)
     want = back.pull(v)
     torch.testing.assert_close(back.pull(v), want, rtol=0, atol=0)

@@ -49,10 +49,7 @@ ALSO_TESTED_IN = {
     "rules/test_linear.py": [
         "program/lower_layers",
         "rules/backward",
-        "rules/box",
         "rules/lowered_layer",
-        "rules/own_sum",
-        "rules/signed_sums",
     ],
     "rules/test_nonlinear.py": ["rules/autodiff"],
     "rules/test_registry.py": ["rules/layer", "rules/rule"],

@@ -87,7 +87,8 @@ def test_names_that_contributors_are_sent_to_exist():
     names = re.findall(r"`(\w+)`\s+\(`([\w/]+\.py)`", CONTRIBUTING)
     assert {"RULES", "FILLS", "GRADIENT_METHODS"} <= {name for name, _ in names}
     for name, path in names:
-        assert re.search(rf"^(class |def )?{name}\b", (PACKAGE / path).read_text(), re.MULTILINE), name
+        definition = rf"^(class |def )?{name}\b"
+        assert re.search(definition, (PACKAGE / path).read_text(), re.MULTILINE), name
 
 
 def test_names_in_inline_code_exist():
