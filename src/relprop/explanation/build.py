@@ -54,7 +54,7 @@ def build_program(
     Raises:
         PlanError: An operation has no rule.
         NumberError: The program does not give the graph's output.
-        CaptureError: The graph gives another output for a sample alone than beside another one.
+        CaptureError: A sample has another output alone than in a batch with another one.
     """
     graph, state = captured.graph, current_state(model, captured.graph)
     program = Program(make_plan(graph, recipe))

@@ -36,10 +36,10 @@ Capture = Literal["export", "per-input"]
 class Explainer:
     """Explains the outputs of a model by Layer-wise Relevance Propagation.
 
-    May be used from several threads. Follows changes of the model's parameters and buffers; after
-    any other change of the model make a new explainer. When a shape of input is new, the model's
-    forward runs a few times on a copy, forward hooks too. Computes in the model's own dtype, and
-    under the autocast that is on where it is called.
+    May be used from several threads; captures take turns. Follows changes of the model's parameters
+    and buffers; after any other change of the model make a new explainer. When a shape of input is
+    new, the model's forward runs a few times on a copy, forward hooks too. Computes in the model's
+    own dtype, and under the autocast that is on where it is called.
 
     Args:
         model: Any torch.nn.Module, in eval mode.

@@ -73,7 +73,7 @@ class ProgramCache:
         model: The user's model.
         recipe: The recipe.
         output: Which of several results is explained.
-        per_input: Whether the model is captured for each input anew.
+        per_input: Whether the model is captured at every call.
         saved: Graphs captured in another session, by the text of the inputs' signature.
     """
 

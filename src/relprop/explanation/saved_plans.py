@@ -102,5 +102,5 @@ def _no_plan(path: Path, why: str) -> FileError:
     return FileError(
         f"{path} is no file of plans: {why}",
         "what Explainer.save writes",
-        "save the explainer again, or read the model anew",
+        "save the explainer again, or capture the model again",
     )
