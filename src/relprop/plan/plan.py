@@ -48,7 +48,7 @@ class Step:
         >>> step.label, step.rule.name, step.kind, step.why
         ('linear + relu', 'epsilon', 'linear', 'any convolution or linear')
         >>> step.nonnegative, step.rectified, step.leaving.value
-        (False, True, 'gradient')
+        (False, True, 'per-unit')
     """
 
     node: Node

@@ -145,7 +145,7 @@ def test_a_method_follows_the_copy_as_a_new_explainer_would():
     torch.testing.assert_close(cached.cosine, expected.cosine)
     torch.testing.assert_close(cached.spearman, expected.spearman)
     assert (cached.cosine < 0.999).all()
-    assert method.of(model) is method.explainer
+    assert method.explainer_of(model) is method.explainer
 
 
 def test_its_table_has_a_line_for_each_layer():
