@@ -145,3 +145,25 @@ def test_recomputation_keeps_a_part_of_a_deep_model():
 def test_recomputation_and_a_ledger_exclude_each_other():
     with pytest.raises(InputError, match="leave recompute out"):
         relprop.Explainer(Deep().eval())(pixels(2, 1, 8, 8).float(), ledger=True, recompute=True)
+
+
+class WritesSome(nn.Module):
+    """Has a ReLU that writes into a part of a value, which torch.func.vmap cannot batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.last = nn.Linear(4, 3)
+
+    def forward(self, x):
+        z = self.first(x)
+        z[:, :2].relu_()
+        return self.last(z)
+
+
+def test_targets_of_an_operation_that_cannot_be_batched_go_one_by_one():
+    torch.manual_seed(0)
+    explainer, x = relprop.Explainer(WritesSome().eval(), "epsilon"), torch.ones(1, 4)
+    together = explainer(x, target="all").relevance
+    alone = torch.stack([explainer(x, target=k).relevance for k in range(3)], 1)
+    torch.testing.assert_close(together, alone)

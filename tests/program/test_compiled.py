@@ -123,3 +123,11 @@ def test_what_cannot_be_compiled_is_refused():
         compiled(x, 3)
     with pytest.raises(InputError, match="cannot be compiled once"):
         relprop.Explainer(model, compile=True, capture="per-input")
+
+
+def test_a_sum_with_a_scaled_matrix_product_is_compiled_right():
+    """Gamma adds (1 + gamma / 2) times a matrix product, whose number inductor would drop."""
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(4, 3)).double().eval(), torch.randn(5, 4).double()
+    want = relprop.Explainer(model, "gamma")(x).relevance
+    torch.testing.assert_close(relprop.Explainer(model, "gamma", compile=True)(x).relevance, want)

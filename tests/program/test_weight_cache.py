@@ -90,3 +90,25 @@ def test_a_weight_that_layers_share_may_be_replaced_in_one_of_them(recipe):
     got, want = explainer(x), relprop.explain(copy.deepcopy(model), x, recipe)
     torch.testing.assert_close(got.output, model(x).detach())
     torch.testing.assert_close(got.relevance, want.relevance)
+
+
+@relprop.rule(kinds=("linear",))
+def positive_weights(layer):
+    """Derives weights in its backward pass alone."""
+
+    def pull(c):
+        return layer.transpose(c, layer.weights.positive)
+
+    return relprop.Back(pull, lambda c: {})
+
+
+def test_what_a_custom_rule_derives_in_its_backward_pass_follows_the_weights():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3)).eval(), torch.rand(2, 4)
+    recipe = relprop.Recipe.preset("epsilon").using("*", positive_weights)
+    explainer = relprop.Explainer(model, recipe)
+    explainer(x, target=0)
+    for layer in (model[0], model[2]):
+        layer.weight.data.neg_()
+    want = relprop.Explainer(model, recipe)(x, target=0).relevance
+    torch.testing.assert_close(explainer(x, target=0).relevance, want)

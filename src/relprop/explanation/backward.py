@@ -131,8 +131,11 @@ def run_backward(
     recomputes = len(forward.trace.segments) > 1  # which torch.func.vmap cannot look into
     count = min(len(initial), _most_together(forward)) if len(initial) > 1 else 1
     if count > 1 and not (request.observes or recomputes or torch.is_grad_enabled()):
-        stacked = _run_together(forward, torch.stack(list(initial)), count)
-        if all(map(is_finite, stacked.values())):
+        try:
+            stacked = _run_together(forward, torch.stack(list(initial)), count)
+        except RuntimeError:  # some operations torch cannot batch at all: one target at a time
+            stacked = None
+        if stacked is not None and all(map(is_finite, stacked.values())):
             targets = range(len(initial))
             return [BackwardResult({name: r[i] for name, r in stacked.items()}) for i in targets]
     last = len(initial) - 1
