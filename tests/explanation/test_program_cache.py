@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import relprop
+from relprop.capture import model as capturing
 from relprop.explanation import program_cache
 from relprop.explanation.build import BuiltProgram
 from relprop.explanation.program_cache import RecentItems
@@ -35,13 +36,13 @@ class MeanOfTokens(nn.Module):
 @pytest.fixture
 def captures(monkeypatch):
     """Counts captures in a list, of the length of each text."""
-    lengths, capture = [], program_cache.capture_model
+    lengths, capture = [], capturing.capture_model
 
     def counted(model, inputs, *arguments, **options):
         lengths.append(inputs.first.shape[1])
         return capture(model, inputs, *arguments, **options)
 
-    monkeypatch.setattr(program_cache, "capture_model", counted)
+    monkeypatch.setattr(capturing, "capture_model", counted)
     return lengths
 
 

@@ -95,7 +95,9 @@ def test_other_weights_are_followed_and_another_model_is_refused(tmp_path):
     got = relprop.Explainer.load(tmp_path / "plans", other)(x)
     assert got.relevance.equal(relprop.explain(other, x, "zero").relevance)
     other[1] = nn.Tanh()
-    with pytest.raises(relprop.RelpropError, match="does not do what the model did"):
+    with pytest.raises(
+        relprop.RelpropError, match="does not compute what the model of the saved plan"
+    ):
         relprop.Explainer.load(tmp_path / "plans", other)(x)
 
 
