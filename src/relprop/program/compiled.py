@@ -93,7 +93,9 @@ class CompiledProgram:
     ) -> Callable[..., Any]:
         """Compile the program for batches of any size, or for a batch of one."""
         function = self._function(list(inputs.tensors), list(state))
-        compiled = torch.compile(trace_operations(function, tensors, any_size))
+        traced = trace_operations(function, tensors, any_size)
+        _write_alpha_out(traced)
+        compiled = torch.compile(traced)
         if tensors[0].device.type != "cuda":
             return compiled
         return CudaGraphs(compiled, copied=len(tensors) - len(state))
@@ -117,6 +119,23 @@ class CompiledProgram:
             return (finite, output, chosen, *relevance)
 
         return function
+
+
+def _write_alpha_out(traced: Any) -> None:
+    """Write own + alpha other as a product and a sum.
+
+    Inductor of torch 2.13 makes an addmm of a sum with a matrix product, and drops alpha.
+    """
+    adds = {torch.ops.aten.add.Tensor, torch.ops.aten.add_.Tensor}
+    for node in list(traced.graph.nodes):
+        if node.target in adds and node.kwargs.get("alpha", 1) != 1:
+            own, other = node.args
+            with traced.graph.inserting_before(node):
+                scaled = traced.graph.call_function(
+                    torch.ops.aten.mul.Tensor, (other, node.kwargs["alpha"])
+                )
+            node.args, node.kwargs = (own, scaled), {}
+    traced.recompile()
 
 
 def _with_usual_strides(tensor: Tensor) -> Tensor:

@@ -189,26 +189,8 @@ def trace_operations(
         # Without it, torch 2.11 asks sizes that are left open for a number.
         with _private("enable_python_dispatcher")():
             make_fx = _private("make_fx")
-            traced: Any = make_fx(function, _allow_non_fake_inputs=True)(*fakes)
-    _write_alpha_out(traced)
-    return traced  # type: ignore[no-any-return]
-
-
-def _write_alpha_out(traced: Any) -> None:
-    """Write own + alpha other as a product and a sum.
-
-    Inductor of torch 2.13 makes an addmm of a sum with a matrix product, and drops alpha.
-    """
-    adds = {torch.ops.aten.add.Tensor, torch.ops.aten.add_.Tensor}
-    for node in list(traced.graph.nodes):
-        if node.target in adds and node.kwargs.get("alpha", 1) != 1:
-            own, other = node.args
-            with traced.graph.inserting_before(node):
-                scaled = traced.graph.call_function(
-                    torch.ops.aten.mul.Tensor, (other, node.kwargs["alpha"])
-                )
-            node.args, node.kwargs = (own, scaled), {}
-    traced.recompile()
+            traced: Callable[..., Any] = make_fx(function, _allow_non_fake_inputs=True)(*fakes)
+    return traced
 
 
 def _fake(mode: Any, tensor: Tensor, any_size: bool) -> Tensor:
