@@ -71,11 +71,11 @@ class Apart(nn.Module):
 
 
 class Renamed(nn.MultiheadAttention):
-    """A class of one's own that changes nothing."""
+    """A subclass that changes nothing."""
 
 
 class Extended(nn.MultiheadAttention):
-    """A class of one's own with a forward of its own, around torch's."""
+    """A subclass with its own forward, which calls torch's."""
 
     def forward(self, *args: Tensor, **options: object) -> tuple[Tensor, Tensor | None]:
         """Attend as the class that it derives from."""
