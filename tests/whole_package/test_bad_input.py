@@ -1,5 +1,6 @@
 """Every wrong input is an error in three parts that names what was given, before anything runs."""
 
+import numpy
 import pytest
 import torch
 from helpers.networks import randomise, signed
@@ -16,6 +17,10 @@ def nan_in_sample_1() -> torch.Tensor:
     x = X.clone()
     x[1, 0, 2, 2] = torch.nan
     return x
+
+
+def box(**bounds: object) -> Recipe:
+    return Recipe.preset("epsilon-gamma-box", **({"high": 1.0} | bounds))
 
 
 def check(error: pytest.ExceptionInfo[relprop.RelpropError], given: str, todo: str) -> None:
@@ -98,6 +103,13 @@ def test_target(target, given, todo):
         (lambda: Recipe.preset("epsilon-gamma-box", low=1, high=0), "low = 1, high=0", "low=0.0"),
         (lambda: Recipe.preset("zero").using("0", "z-box", low=0.0), "'high'", "high=..."),
         (lambda: Recipe.preset("zero").using(3, "gamma"), "3", '"features.3"'),
+        (lambda: Recipe.preset("epsilon", epsilon=10**400), "epsilon = 1000", "epsilon=0.25"),
+        (lambda: box(low=torch.tensor(0j)), "torch.complex64", "low=0.0"),
+        (lambda: box(low=numpy.zeros(2)), "low = array([0., 0.])", "low=0.25"),
+        (lambda: Recipe.from_toml(3), "a recipe of type int", "read_text()"),
+        (lambda: Recipe.from_json(b"{}"), "a recipe of type bytes", "read_text()"),
+        (lambda: relprop.Explainer(NET)(X, initial=numpy.ones(2)), "array([1., 1.])", "initial="),
+        (lambda: relprop.Explainer(NET)(X, batchsize=2), "option batchsize", "batch_size"),
         (lambda: relprop.Explainer(NET, recipe=3), "int", "recipe="),
         (lambda: relprop.Explainer("mnist-cnn"), "str", "model"),
         (lambda: relprop.Explainer(NET)(X, initial="two"), "'two'", 'initial="score"'),

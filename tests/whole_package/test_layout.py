@@ -44,7 +44,7 @@ ALSO_TESTED_IN = {
     "models/test_train.py": ["models/training"],
     "observe/test_ledger.py": ["observe/ledger_plot", "program/observer"],
     "program/test_compiled.py": ["explanation/run_compiled"],
-    "program/test_schedule.py": ["program/lowering", "program/program"],
+    "program/test_schedule.py": ["program/lowering"],
     "program/test_weight_cache.py": ["rules/weights"],
     "rules/test_linear.py": [
         "program/lower_layers",

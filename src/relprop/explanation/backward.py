@@ -93,16 +93,18 @@ class Observed:
         modules = (*self.layers.values(), *self.conditions.values())
         return frozenset(name for names in modules for name in names)
 
-    def observers(self, forward: ForwardResult, request: Request) -> list[Observer]:
-        """Make the observers of one backward pass, without that of the ledger."""
-        observers: list[Observer] = []
-        if request.conditions:
-            graph, values = forward.program.plan.graph, forward.trace.values
-            masks = condition_masks(request.conditions, self.conditions, graph, values)
-            observers.append(ConditionObserver(masks))
-        if self.layers:
-            observers.append(LayerObserver([n for names in self.layers.values() for n in names]))
-        return observers
+    def condition_observers(self, forward: ForwardResult, request: Request) -> list[Observer]:
+        """Make the observer that conditions need, if there are any; it serves all targets."""
+        if not request.conditions:
+            return []
+        graph, values = forward.program.plan.graph, forward.trace.values
+        masks = condition_masks(request.conditions, self.conditions, graph, values)
+        return [ConditionObserver(masks)]
+
+    def layer_observers(self) -> list[Observer]:
+        """Make the observer that records relevance at layers, if there are any, for one target."""
+        names = [name for names in self.layers.values() for name in names]
+        return [LayerObserver(names)] if names else []
 
     def by_module(
         self, by_target: Sequence[Mapping[str, Tensor]], several: bool
@@ -133,15 +135,15 @@ def run_backward(
     if count > 1 and not (request.observes or recomputes or torch.is_grad_enabled()):
         try:
             stacked = _run_together(forward, torch.stack(list(initial)), count)
-        except RuntimeError:  # some operations torch cannot batch at all: one target at a time
+        except RuntimeError:  # torch cannot batch some operations; other errors come again below
             stacked = None
         if stacked is not None and all(map(is_finite, stacked.values())):
             targets = range(len(initial))
             return [BackwardResult({name: r[i] for name, r in stacked.items()}) for i in targets]
-    last = len(initial) - 1
-    results = []
+    last, results = len(initial) - 1, []
+    conditions = observed.condition_observers(forward, request) if observed else []
     for i, c in enumerate(initial):
-        observers = observed.observers(forward, request) if observed else []
+        observers = [*conditions, *(observed.layer_observers() if observed else [])]
         results.append(_run_one(forward, c, observers, request.ledger, again=i < last))
     if request.ledger and _mixes_samples(forward):
         return _add_ledgers_by_sample(results, forward, initial)

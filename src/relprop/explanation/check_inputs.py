@@ -125,6 +125,9 @@ _CACHE: WeakKeyDictionary[FunctionType, tuple[str, ...]] = WeakKeyDictionary()
 
 
 def _check_batch(x: Tensor) -> None:
+    if x.is_nested:
+        given, todo = "a nested tensor", "write torch.nested.to_padded_tensor(x, 0.0)"
+        raise InputError(given, "a tensor with one size for each dimension", todo)
     if x.ndim < 2 or len(x) == 0:
         given = f"an input of shape {tuple(x.shape)}"
         todo = "add the batch dimension: x[None]" if x.numel() else "give at least one sample"

@@ -45,12 +45,14 @@ def explanation_html(explanation: "Explanation") -> str:
 
 
 def _sample(explanation: "Explanation", i: int) -> Sample:
-    probabilities, target = explanation.output[i].softmax(0), "a function of the output"
+    probabilities = explanation.output[i].detach().softmax(0)
+    target = "a function of the output"
     if explanation.target is not None and explanation.target.ndim == 2:
         target = "class {} against class {}".format(*explanation.target[i].tolist())
     elif explanation.target is not None:
         target = f"class {int(explanation.target[i])}"
-    return Sample(explanation.input[i], explanation.relevance[i], probabilities, target)
+    x, relevance = explanation.input[i].detach(), explanation.relevance[i].detach()
+    return Sample(x, relevance, probabilities, target)
 
 
 def samples_html(samples: list[Sample], total: int) -> str:

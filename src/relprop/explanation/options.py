@@ -51,7 +51,7 @@ class Request:
     observes: bool = field(init=False)  # whether it looks at relevance inside the model
 
     def __post_init__(self) -> None:
-        if self.initial not in ("score", "one"):
+        if not isinstance(self.initial, str) or self.initial not in ("score", "one"):
             given = f"initial is {self.initial!r}"
             raise InputError(given, '"score" or "one"', 'write initial="score"')
         for name in ("ledger", "create_graph", "recompute"):

@@ -42,7 +42,7 @@ def run_request(
     trace = program.forward(inputs.tensors, state, keep, request.ledger, request.recompute)
     output = _check_output(trace.output, program.plan.graph, inputs, state)
     resolved, several = resolve_targets(output, target, inputs.start)
-    initial = [scale_initial(output, c, request.initial, inputs.start) for c, _ in resolved]
+    initial = [scale_initial(output, t.c, request.initial, inputs.start) for t in resolved]
     forward = ForwardResult(built, program, inputs, state, trace)
     if len(initial) > 1 or observed or request.create_graph:
         results = run_backward(forward, initial, observed, request)
@@ -51,7 +51,7 @@ def run_request(
         if not all(map(is_finite, relevance.values())):
             refuse_nonfinite(forward, initial[0], relevance)
         results = [BackwardResult(relevance)]
-    classes = [classes for _, classes in resolved]
+    classes = [one.classes for one in resolved]
     by_input = [relevance_by_input(built.program.plan, inputs, state, r.relevance) for r in results]
     explanation = Explanation(
         output=output,

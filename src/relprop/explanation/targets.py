@@ -5,7 +5,7 @@ output  (batch, classes) or (batch, ...)      c  of its shape; the initial relev
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -46,6 +46,19 @@ def at(*index: int) -> At:
     return At(index)
 
 
+class ResolvedTarget(NamedTuple):
+    """A target, given the model's output.
+
+    Attributes:
+        c: Initial relevance per unit of output, of the output's shape.
+        classes: The class of each sample, (batch,), or (batch, 2) for a contrast pair; None for
+            what is no class.
+    """
+
+    c: Tensor
+    classes: Tensor | None
+
+
 Target = int | str | Tensor | At | tuple[Any, Any] | Callable[[Tensor], Tensor] | list[Any] | None
 
 ALLOWED = (
@@ -56,7 +69,7 @@ ALLOWED = (
 
 def resolve_targets(
     output: Tensor, target: Target, start: int = 0
-) -> tuple[list[tuple[Tensor, Tensor | None]], bool]:
+) -> tuple[list[ResolvedTarget], bool]:
     """Resolve each target as `resolve_target` does, and tell whether several were asked for."""
     targets, several = _list_targets(output, target)
     return [resolve_target(output, one, start) for one in targets], several
@@ -73,7 +86,7 @@ def _list_targets(output: Tensor, target: Target) -> tuple[list[Any], bool]:
     return target, True
 
 
-def resolve_target(output: Tensor, target: Any, start: int = 0) -> tuple[Tensor, Tensor | None]:
+def resolve_target(output: Tensor, target: Any, start: int = 0) -> ResolvedTarget:
     """Compute the initial relevance per unit of output, and the class or classes of a target.
 
     For class k, c is 1 at k; for a pair (a, b), 1 at a and -1 at b; for a function, its gradient,
@@ -85,21 +98,17 @@ def resolve_target(output: Tensor, target: Any, start: int = 0) -> tuple[Tensor,
         target: One target; see `ALLOWED`.
         start: Index of the first sample in the caller's batch, for errors.
 
-    Returns:
-        c, of the output's shape, and the classes: (batch,), or (batch, 2) for a contrast pair, or
-        None for what is no class.
-
     Raises:
         InputError: The target is none of `ALLOWED`.
     """
     if callable(target):
-        return _gradient(output, target), None
+        return ResolvedTarget(_gradient(output, target), None)
     if isinstance(target, At):
-        return _one_entry(output, target), None
+        return ResolvedTarget(_one_entry(output, target), None)
     if isinstance(target, tuple):
         return _contrast(output, target, start)
     classes = _classes(output, target)
-    return _one_hot(output, classes), classes
+    return ResolvedTarget(_one_hot(output, classes), classes)
 
 
 def stack_classes(classes: Sequence[Tensor | None]) -> Tensor | None:
@@ -112,7 +121,7 @@ def stack_classes(classes: Sequence[Tensor | None]) -> Tensor | None:
     return torch.stack(known, dim=1) if len(shapes) == 1 and known else None
 
 
-def _contrast(output: Tensor, pair: tuple[Any, ...], start: int) -> tuple[Tensor, Tensor | None]:
+def _contrast(output: Tensor, pair: tuple[Any, ...], start: int) -> ResolvedTarget:
     if len(pair) != 2:
         raise _bad(f"a tuple of {len(pair)}", "write (a, b), or a list for several targets")
     (c_a, a), (c_b, b) = (resolve_target(output, one) for one in pair)
@@ -121,7 +130,8 @@ def _contrast(output: Tensor, pair: tuple[Any, ...], start: int) -> tuple[Tensor
         given = f"a pair of equal classes for sample {start + int(equal.nonzero()[0, 0])}"
         raise _bad(given, "contrast two different classes")
     unlike = a is None or b is None or a.ndim > 1 or b.ndim > 1
-    return c_a - c_b, None if unlike else torch.stack([a, b], dim=1)  # type: ignore[list-item]
+    classes = None if unlike else torch.stack([a, b], dim=1)  # type: ignore[list-item]
+    return ResolvedTarget(c_a - c_b, classes)
 
 
 def _bad(given: str, todo: str, allowed: str = ALLOWED) -> InputError:

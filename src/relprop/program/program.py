@@ -15,20 +15,17 @@ import torch
 from torch import Tensor
 
 from ..plan.plan import Plan
-from ..rules.backward import Absorbed, Absorbs, Back, Form, Pull, Release, nothing_to_release
+from ..rules.backward import Absorbed, Back, Form
 from .observer import Observer
 from .schedule import ScheduledStep, schedule
 from .weight_cache import WeightCache
 
 
 class BackwardStep(NamedTuple):
-    """A step that ran, and the fields of its `Back`."""
+    """A step that ran, and its backward pass."""
 
     scheduled: ScheduledStep
-    pull: Pull
-    absorbed: Absorbs
-    release: Release
-    in_place: Pull | None
+    back: Back
 
 
 class Contribution(NamedTuple):
@@ -156,19 +153,20 @@ class Program:
         may_overwrite = not (observers or functional or tracked)
         waiting = defaultdict[str, list[Contribution]](list)
         waiting[plan.graph.output].append(Contribution(c, Form.PER_UNIT, False))
-        for scheduled, pull, absorbed, release, in_place in _reversed_steps(trace, again):
+        for scheduled, back in _reversed_steps(trace, again):
             step, owned = scheduled.step, may_overwrite and scheduled.gives_own
             v = self._arrived(step.name, waiting.pop(step.name), trace.values, observers, last)
             if last and not scheduled.aliases_output:
-                release()
-            pulled = in_place(v) if in_place and may_overwrite and scheduled.overwrites else pull(v)
+                back.release()
+            in_place = back.in_place if may_overwrite and scheduled.overwrites else None
+            pulled = in_place(v) if in_place else back.pull(v)
             parts = pulled if isinstance(pulled, tuple) else (pulled,)
             assert step.leaving is not None
             for route, part in zip(step.routes, parts, strict=True):
                 waiting[route].append(Contribution(part, step.leaving, owned))
             for observer in observers:
-                observer.passed(step, absorbed, v, parts)
-            del pull, absorbed, release, in_place, v, pulled, parts
+                observer.passed(step, back.absorbed, v, parts)
+            del back, in_place, v, pulled, parts  # before the next step runs
         relevances = {}
         for name in self.sources:
             value = trace.values[name]
@@ -242,8 +240,8 @@ def _backward_step(scheduled: ScheduledStep, back: Back, account: bool) -> Backw
     all it holds is dropped.
     """
     if account:
-        return BackwardStep(scheduled, back.pull, back.absorbed, nothing_to_release, None)
-    return BackwardStep(scheduled, back.pull, _not_accounted, back.release, back.in_place)
+        return BackwardStep(scheduled, Back(back.pull, back.absorbed))
+    return BackwardStep(scheduled, back._replace(absorbed=_not_accounted))
 
 
 def _not_accounted(v: Tensor) -> Absorbed:

@@ -46,6 +46,7 @@ class WeightCache:
 
     def __init__(self, plan: Plan) -> None:
         self._sources_of = _sources_of(plan.graph)
+        self._custom = {step.name for step in plan.steps if step.rule and step.rule.own}
         self._cached: dict[str, CachedLayer] = {}
 
     def reader(
@@ -96,11 +97,10 @@ class WeightCache:
         if _has_stand_ins(values, values):
             return
         for step, cached in list(self._cached.items()):
-            # What a custom rule derives in its backward pass comes after the fingerprint.
-            unrecorded = bool(cached.layer[1].memo) and cached.fingerprint is None
-            now = tuple(_identity(values[name]) for name in cached.sources)
-            if now != cached.identities or (unrecorded and cached.sources):
-                self._cached.pop(step, None)
+            for name, identity in zip(cached.sources, cached.identities, strict=True):
+                if _identity(values[name]) != identity:
+                    self._cached.pop(step, None)
+                    break
         self._compare_fingerprints(values)
 
     def _compare_fingerprints(self, values: Values) -> None:
@@ -116,7 +116,8 @@ class WeightCache:
         """Fingerprint what weights were derived from. Called after each run."""
         for step, cached in list(self._cached.items()):
             weights = cached.layer[1]
-            derived = weights.computed or weights.memo  # else nothing here can be stale
+            # Else nothing can be stale. A custom rule may derive weights in its backward pass.
+            derived = weights.computed or weights.memo or step in self._custom
             new = derived and cached.fingerprint is None and cached.sources
             if new and not _has_stand_ins(values, values):
                 self._cached[step] = replace(cached, fingerprint=_fingerprint(cached, values))

@@ -83,13 +83,14 @@ class Recipe:
             raise InputError(f"unknown preset {name!r}", ", ".join(PRESETS), suggest(name, PRESETS))
         signature = keyword_parameters(PRESETS[name])
         values = complete_parameters(f'preset "{name}"', signature, parameters)
+        rows = tuple(PRESETS[name](**values))  # which checks the values
         changed = [
             f"{key}={brief(value)}"
             for key, value in values.items()
             if isinstance(value, Tensor) or value != signature[key].default
         ]
         label = f"{name}({', '.join(changed)})" if changed else name
-        return cls(label, tuple(PRESETS[name](**values)), automatic=name == "auto")
+        return cls(label, rows, automatic=name == "auto")
 
     def using(
         self, selector: str | Selector, rule: str | RuleDefinition, **parameters: Any

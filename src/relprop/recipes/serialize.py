@@ -58,6 +58,7 @@ def from_toml(text: str) -> RecipeFields:
     """Parse a recipe written as TOML. Raises InputError where the text is none."""
     import tomllib
 
+    _check_text(text)
     try:
         return _parse(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -66,10 +67,18 @@ def from_toml(text: str) -> RecipeFields:
 
 def from_json(text: str) -> RecipeFields:
     """Parse a recipe written as JSON. Raises InputError where the text is none."""
+    _check_text(text)
     try:
         return _parse(json.loads(text))
     except json.JSONDecodeError as error:
         raise InputError(f"text that is not JSON: {error}", "JSON", "correct it there") from error
+
+
+def _check_text(text: object) -> None:
+    """Raise InputError unless a recipe is given as text."""
+    if not isinstance(text, str):
+        given = f"a recipe of type {type(text).__name__}"
+        raise InputError(given, "its text, a str", "write Path(path).read_text()")
 
 
 def _as_table(fields: RecipeFields) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def _part(share: Share, layer: LoweredLayer) -> _Part:
 
 
 def _is_positive(term: Term) -> bool:
-    """Tell whether a term is >= 0: a product of two multipliers of one sign."""
+    """Tell whether a term is >= 0: a product of two factors of one sign."""
     return (term.input is X_NEGATIVE) == (term.weight.name == "w^-")
 
 

@@ -3,6 +3,7 @@
 Takes names and numbers. Must not know models, or how a rule is run.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
@@ -92,6 +93,8 @@ def _check(parameters: Mapping[str, Any]) -> None:
         if name == "relative":
             _require(isinstance(value, bool), name, value, "True or False", "relative=True")
         elif isinstance(value, Tensor) and name in ("low", "high"):
+            given = f"{brief(value)} of dtype {value.dtype}"
+            _require(not value.is_complex(), name, given, "real values", f"{name}=0.0")
             finite = bool(value.isfinite().all())
             _require(finite, name, brief(value), "finite values", f"{name}=0.0")
         else:
@@ -120,7 +123,8 @@ def _check_shapes(low: Any, high: Any) -> None:
 def _check_number(name: str, value: Any) -> None:
     number = isinstance(value, Real) and not isinstance(value, bool)
     _require(number, name, repr(value), "a number", f"{name}=0.25")
-    _require(abs(value) < float("inf"), name, value, "a finite number", f"{name}=0.25")
+    finite = abs(value) <= sys.float_info.max  # an int may be larger than any float
+    _require(finite, name, value, "a finite number", f"{name}=0.25")
     if name not in ("low", "high"):
         _require(value >= 0, name, value, f"{name} >= 0", f"{name}={abs(value):g}")
 
