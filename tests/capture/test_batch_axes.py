@@ -2,24 +2,12 @@
 
 import pytest
 import torch
+from helpers.function_between import Between
 from helpers.networks import randomise, signed
 from torch import nn
 
 import relprop
 from relprop import Recipe
-
-
-class Between(nn.Module):
-    """A function between two layers."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.inner = nn.Sequential(nn.Linear(4, 4))
-        self.function = function
-        self.head = nn.Linear(4, 3)
-
-    def forward(self, x):
-        return self.head(self.function(self.inner(x)))
 
 
 @pytest.mark.parametrize("x", [signed(2, 4), signed(1, 4), signed(1, 4).expand(2, 4)])

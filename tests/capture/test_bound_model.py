@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from helpers.models_with_inputs import Scaled
 from helpers.networks import randomise, signed
 from torch import nn
 
@@ -71,17 +72,6 @@ def test_a_result_that_is_not_clear(returns, output, message):
 def test_a_result_without_scores(returns, output, message):
     with pytest.raises(relprop.RelpropError, match=message):
         relprop.Explainer(Several(returns).eval(), "zero", output=output)(signed(2, 4).float())
-
-
-class Scaled(nn.Module):
-    """Scores scaled by an argument of any kind."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(4, 3)
-
-    def forward(self, x, scales):
-        return self.layer(x) * torch.as_tensor(scales, dtype=x.dtype).sum()
 
 
 def test_plain_values_are_told_apart_to_the_last():

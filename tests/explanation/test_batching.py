@@ -2,29 +2,16 @@
 
 import pytest
 import torch
-from helpers.networks import Deep, pixels
+from helpers.image_batches import deep_model, images, same
 from torch import Tensor, nn
 
 import relprop
 from relprop.errors import InputError, NumberError
 
 
-def images(count: int) -> Tensor:
-    return pixels(count, 1, 8, 8).float()
-
-
 @pytest.fixture
 def model() -> nn.Module:
-    torch.manual_seed(0)
-    return Deep().eval()
-
-
-def same(one: relprop.Explanation, other: relprop.Explanation) -> None:
-    torch.testing.assert_close(one.relevance, other.relevance)
-    torch.testing.assert_close(one.output, other.output)
-    torch.testing.assert_close(one.input, other.input, rtol=0, atol=0)
-    assert torch.equal(one.target, other.target)
-    assert torch.equal(one.prediction, other.prediction)
+    return deep_model()
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,17 @@ import threading
 
 import pytest
 import torch
-from helpers.networks import Deep, pixels
-from torch import Tensor, nn
+from helpers.image_batches import deep_model, images
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import relprop
 from relprop.errors import InputError
 
 
-def images(count: int) -> Tensor:
-    return pixels(count, 1, 8, 8).float()
-
-
 @pytest.fixture
 def model() -> nn.Module:
-    torch.manual_seed(0)
-    return Deep().eval()
+    return deep_model()
 
 
 def test_a_loader_is_explained_batch_by_batch(model, capsys):

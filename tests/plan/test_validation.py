@@ -2,25 +2,13 @@
 
 import pytest
 import torch
+from helpers.function_between import Between
 from helpers.nested_cnn import PIXELS, nested_cnn
 from helpers.networks import signed
 from torch import nn
 
 import relprop
 from relprop import Recipe
-
-
-class Squared(nn.Module):
-    """A layer that relprop has no rule for."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.inner = nn.Sequential(nn.Linear(4, 4))
-        self.function = function
-        self.head = nn.Linear(4, 3)
-
-    def forward(self, x):
-        return self.head(self.function(self.inner(x)))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +25,7 @@ class Squared(nn.Module):
     ],
 )
 def test_an_operation_without_a_rule_is_named_with_the_line_to_write(function, message):
-    model = Squared(function).eval()
+    model = Between(function).eval()
     with pytest.raises(relprop.RelpropError, match=message) as error:
         relprop.Explainer(model, "zero").plan(signed(2, 4).float())
     assert error.value.todo.startswith('recipe.using(relprop.Selector(operation="')
@@ -58,7 +46,7 @@ def test_a_row_that_matches_nothing_is_an_error(name, todo):
 @pytest.mark.parametrize("kind", ["softmax", "linear"])
 def test_a_kind_without_a_row_is_named_with_its_usual_rule(kind):
     rows = [row for row in Recipe.preset("epsilon").rows if kind not in row.selector.kinds]
-    model = Squared(lambda h: h.softmax(-1))
+    model = Between(lambda h: h.softmax(-1))
     with pytest.raises(relprop.RelpropError, match=f"has no row for .*, a {kind}") as error:
         relprop.Explainer(model.eval(), Recipe("mine", tuple(rows))).plan(signed(2, 4).float())
     recipe = eval(error.value.todo, {"recipe": Recipe("mine", tuple(rows))})
