@@ -3,7 +3,7 @@
 Takes names and numbers. Must not know models, or how a rule is run.
 """
 
-import sys
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
@@ -123,10 +123,16 @@ def _check_shapes(low: Any, high: Any) -> None:
 def _check_number(name: str, value: Any) -> None:
     number = isinstance(value, Real) and not isinstance(value, bool)
     _require(number, name, repr(value), "a number", f"{name}=0.25")
-    finite = abs(value) <= sys.float_info.max  # an int may be larger than any float
-    _require(finite, name, value, "a finite number", f"{name}=0.25")
+    _require(_is_finite(value), name, value, "a finite number", f"{name}=0.25")
     if name not in ("low", "high"):
         _require(value >= 0, name, value, f"{name} >= 0", f"{name}={abs(value):g}")
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:  # an int may be larger than any float
+        return False
 
 
 def _all(condition: bool | Tensor) -> bool:
