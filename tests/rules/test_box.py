@@ -6,8 +6,10 @@ import pytest
 import torch
 from helpers import reference_rules as reference
 from helpers.dense_layer import assert_runs_by, dense_layer
-from helpers.networks import signed
+from helpers.networks import randomise, signed
+from torch import nn
 
+import relprop
 from relprop.errors import InputError
 from relprop.rules.backward import Form
 from relprop.rules.box import bound, run_box
@@ -35,3 +37,14 @@ def test_a_bound_for_each_channel_broadcasts_to_a_sample():
 def test_a_bound_that_does_not_broadcast_is_refused():
     with pytest.raises(InputError, match=r"bound of shape \(4,\) for a sample of shape \(2, 3\)"):
         bound(torch.zeros(4), torch.zeros(1, 2, 3))
+
+
+def test_a_folded_batchnorm_leaves_the_output_as_other_rules_do():
+    """To the last bit, where scales differ so much that a scaled weight would round the sum."""
+    net = randomise(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten()))
+    net[1].running_var.data = torch.tensor([1e-9, 3e-3, 7.0, 1e4])
+    x = signed(2, 3, 5, 5).float()
+    explainer = relprop.Explainer(net, "zero")
+    box = relprop.Recipe.preset("zero").using("0", "z-box", low=-4.0, high=4.0)
+    got = explainer.with_recipe(box)(x, target=0).output
+    assert torch.equal(got, explainer(x, target=0).output)

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..graph.ir import Values
 from ..support.numerics import scalar, signed, stabilise
 from .backward import Absorbed, Back, Form
-from .linear_maps import bias_of
+from .linear_maps import unbiased_and_whole_sum
 from .lowered_layer import LoweredLayer, RunLayer
 from .own_sum import Multiplier, activated, divided
 from .weights import STABILISER
@@ -28,8 +28,8 @@ def run_box(low: float | Tensor, high: float | Tensor, layer: LoweredLayer) -> R
     """
 
     def run(values: Values) -> tuple[Tensor, Back]:
-        x, linear_map, weights = layer.read(values)
-        weights = weights.with_scale_applied
+        x, linear_map, folded = layer.read(values)
+        weights = folded.with_scale_applied
         positive, negative = weights.positive.raw, weights.negative.raw
         lowest, highest = bound(low, x[:1]), bound(high, x[:1])
 
@@ -38,9 +38,9 @@ def run_box(low: float | Tensor, high: float | Tensor, layer: LoweredLayer) -> R
             at_lowest = linear_map.forward(lowest.to(positive.dtype), positive, None)
             return at_lowest + linear_map.forward(highest.to(negative.dtype), negative, None)
 
-        unbiased = linear_map.forward(x, weights.raw, None)  # the bias cancels: added, it rounds
+        unbiased, z = unbiased_and_whole_sum(linear_map, x, folded)
+        # The bias cancels: added, it would round.
         total = unbiased - weights.once(("bounds", x.shape[1:]), sum_bounds)
-        z = unbiased + bias_of(linear_map, weights)
         result = activated(layer, values, z)
         denominator = stabilise(total, STABILISER)
         multiply = (

@@ -60,6 +60,19 @@ def weighted_sum(linear_map: LinearMap, x: Tensor, weights: Weights) -> Tensor:
     return torch.addcmul(shift.to(z.dtype), z, scale.to(z.dtype), out=out)
 
 
+def unbiased_and_whole_sum(
+    linear_map: LinearMap, x: Tensor, weights: Weights
+) -> tuple[Tensor, Tensor]:
+    """Compute W x and W x + b in one pass; with a batch norm the latter as `weighted_sum`."""
+    unbiased = linear_map.forward(x, weights.raw, None)
+    if weights.scale is None:
+        return unbiased, unbiased + bias_of(linear_map, weights)
+    assert weights.bias is not None  # it holds the batch norm's shift
+    scale, shift = weights.scale.of_outputs, linear_map.along_outputs(weights.bias)
+    scale = scale.to(unbiased.dtype)
+    return unbiased * scale, torch.addcmul(shift.to(unbiased.dtype), unbiased, scale)
+
+
 def stabilised_sum(linear_map: LinearMap, x: Tensor, weights: Weights) -> Tensor:
     """Compute W x + b + STABILISER; a bias holds the stabiliser, which then costs nothing."""
     z = weighted_sum(linear_map, x, weights.stabilised)
