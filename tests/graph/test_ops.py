@@ -60,6 +60,8 @@ def test_an_activation_is_what_the_table_says(name, args):
         torch.testing.assert_close(y, each, rtol=1e-14, atol=1e-14, equal_nan=True)
         if known.keeps_zero:
             assert y[LINE == 0] == 0
+        if known.finite_at_zero:
+            assert y[LINE == 0].isfinite()
         if known.keeps_sign:
             assert (y * LINE >= 0).all()
         if known.rectifies:

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 import torch
 from helpers import reference_rules as reference
-from helpers.close_maps import assert_same, explain
+from helpers.close_maps import assert_same, explain, passing_through
 from helpers.networks import Concat, pixels, randomise, signed
 from torch import Tensor, nn
 
@@ -95,6 +95,7 @@ class Case:
         recipe = relprop.Recipe.preset("epsilon")
         for k, (rule, parameters) in enumerate(RULES):
             recipe = recipe.using(f"rule.branches.{k}.0", rule, **parameters)
+        recipe = passing_through(recipe, net)
         explainer = relprop.Explainer(randomise(net.double()), recipe)
         paths = [nn.Sequential(*trunk, *branch) for branch in branches]
         return cls(explainer, x, paths, [branch[0] for branch in branches])
@@ -197,7 +198,7 @@ def test_gamma_passes_nothing_on_from_a_sum_of_zero():
     layer, x = cancelling()
     net = nn.Sequential(layer, nn.Sigmoid(), nn.Linear(2, 2, bias=False).double())
     net[2].weight.data.fill_(1.0)
-    recipe = relprop.Recipe.preset("zero").using("0", "gamma", gamma=0.5)
+    recipe = relprop.Recipe.preset("zero").using("0", "gamma", gamma=0.5).using("1", "pass-through")
     to_second = torch.sigmoid(torch.tensor(3.0, dtype=torch.float64))
     want = torch.tensor([[3.0, 1.5]], dtype=torch.float64) / (4.5 + 1e-6) * to_second
     assert_same(explain(net, x, recipe, target=0), want, 1e-12)
@@ -210,7 +211,8 @@ def test_zero_passes_nothing_on_from_a_sum_of_zero(activation):
     net[2].weight.data.fill_(1.0)
     want = torch.tensor([[2.0, 1.0]], dtype=torch.float64) / 3
     want = want * activation(torch.tensor(3.0, dtype=torch.float64))
-    assert_same(explain(net, x, "zero", target=0), want, 1e-12)
+    recipe = passing_through(relprop.Recipe.preset("zero"), net)
+    assert_same(explain(net, x, recipe, target=0), want, 1e-12)
 
 
 def test_a_negative_sum_is_stabilised_downwards():

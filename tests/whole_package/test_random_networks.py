@@ -5,6 +5,7 @@ from random import Random
 import pytest
 import torch
 from helpers import reference_rules as reference
+from helpers.close_maps import passing_through
 from helpers.networks import Concat, Residual, randomise, signed
 from torch import nn
 
@@ -135,6 +136,7 @@ def test_a_random_recipe_on_a_random_network(seed):
         if isinstance(layer, reference.WEIGHTED):
             rules[at] = drawing.rule()
             recipe = recipe.using(at, rules[at][0], **rules[at][1])
+    recipe = passing_through(recipe, net)
     x = signed(2, *drawing.shape, seed=seed)
     got = relprop.Explainer(net, recipe)(x).relevance
     distances = []

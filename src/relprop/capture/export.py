@@ -18,6 +18,7 @@ from .bound_model import BoundModel
 from .from_export import graph_from_export
 from .functionalize import functionalize
 from .split_qkv import split_projections
+from .written_softmax import join_softmax
 
 # Largest batch, in samples, for which torch's CUDA batch norm calls its usual kernel; for larger
 # ones it calls another. torch.export then reports this limit, though the model has no condition on
@@ -59,7 +60,8 @@ def export_graph(
             raise _failure(error, model, inputs) from error
     if not per_input:
         _refuse_fixed_sizes(program, type(model).__name__)
-    return split_projections(graph_from_export(program, model, inputs, any_batch=not per_input))
+    graph = graph_from_export(program, model, inputs, any_batch=not per_input)
+    return join_softmax(split_projections(graph))
 
 
 class _ForwardError(Exception):

@@ -82,6 +82,7 @@ class Operation:
         kind: The kind of rule that it takes. A product takes one only where both factors depend on
             the input; with one it is linear.
         keeps_zero: Of an activation: f(0) = 0.
+        finite_at_zero: Of an activation: f(0) is a finite number.
         keeps_sign: Of an activation: f(x) never has the other sign than x.
         nonnegative: Whether the result is >= 0: "always"; "if-inputs", where all inputs are;
             "never", where that is not known.
@@ -95,6 +96,7 @@ class Operation:
     principle: Principle
     kind: Kind | None = None
     keeps_zero: bool = True
+    finite_at_zero: bool = True
     keeps_sign: bool = False
     nonnegative: Literal["always", "if-inputs", "never"] = "never"
     rectifies: bool = False
@@ -111,6 +113,7 @@ _ACTIVATION = Operation(Principle.ACTIVATION)
 _NONNEGATIVE = replace(_ACTIVATION, nonnegative="always")
 _SHIFTED = replace(_ACTIVATION, keeps_zero=False)
 _POSITIVE = replace(_SHIFTED, nonnegative="always")
+_POLE = replace(_SHIFTED, finite_at_zero=False)
 _SELECTION = Operation(Principle.SELECTION, nonnegative="if-inputs")
 _CHOICE = Operation(Principle.CHOICE, nonnegative="if-inputs")
 _LINEAR = Operation(Principle.LINEAR)
@@ -138,9 +141,10 @@ _NAMES_BY_RECORD: Mapping[Operation, str] = {
     replace(_ACTIVATION, nonnegative="if-inputs"): "sqrt",
     _NONNEGATIVE: "abs square",
     replace(_POSITIVE, gate="open"): "sigmoid hardsigmoid",
-    _POSITIVE: "softplus exp rsqrt",
-    _SHIFTED: "log_sigmoid threshold log cos reciprocal "
-    "hardtanh relu6 clamp clamp_min clamp_max pow",
+    _POSITIVE: "softplus exp",
+    replace(_POLE, nonnegative="always"): "rsqrt",
+    _POLE: "log reciprocal pow",
+    _SHIFTED: "log_sigmoid threshold cos hardtanh relu6 clamp clamp_min clamp_max",
     _SELECTION: "view reshape _unsafe_view view_as flatten unflatten squeeze unsqueeze permute "
     "transpose t movedim swapaxes contiguous clone alias to _to_copy type_as "
     "slice select narrow cat stack expand expand_as repeat tile repeat_interleave flip roll rot90 "
@@ -245,6 +249,7 @@ def _power(node: Node) -> Operation | None:
     return replace(
         _ACTIVATION,
         keeps_zero=exponent > 0,
+        finite_at_zero=exponent >= 0,
         nonnegative="always" if even else "if-inputs",
     )
 

@@ -171,12 +171,16 @@ def _plan_step(node: Node, recipe: Recipe, analysis: GraphAnalysis, any_batch: b
         kind=kind,
         routes=inputs,
         batch_norm=analysis.folds.get(node.name),
-        elementwise=operation is not None and operation.elementwise and len(inputs) == 1,
+        elementwise=operation is not None and _is_elementwise(operation) and len(inputs) == 1,
         nonnegative=analysis.nonnegative.issuperset(inputs),
     )
     if row is None:
         return _with_principle(step)
     return _with_receivers(step, analysis) if kind else step
+
+
+def _is_elementwise(operation: Operation) -> bool:
+    return operation.elementwise or operation.principle is Principle.ACTIVATION
 
 
 def _validate(
@@ -192,6 +196,8 @@ def _validate(
         validation.refuse_mixed_samples(node)
     if row is None:
         validation.refuse_without_rule(node, operation, analysis, recipe)
+    else:
+        validation.refuse_unless_activation(node, operation, row.rule)
     kind = analysis.kinds.get(node.name)
     if operation is None or (row is not None and kind is None):
         return  # a row that names the operation itself: the gradient, or a constant
@@ -235,11 +241,11 @@ def _leaving_form(step: Step, arriving: Form) -> Form:
         return step.rule.definition.gives
     if step.rule is not None:
         passes = step.elementwise and step.rule.definition.receives == "signal"
-        return arriving if passes else Form.PER_UNIT
+        return arriving if passes else step.rule.definition.gives
     if step.principle is Principle.ACTIVATION:
-        # Where f(0) is not 0, an input of zero has relevance, which per unit of it is infinite.
-        keeps_zero = step.operation is not None and step.operation.keeps_zero
-        return arriving if keeps_zero else Form.RELEVANCE
+        # Without a finite f(0) the secant from zero has no slope, and relevance itself passes.
+        finite = step.operation is not None and step.operation.finite_at_zero
+        return arriving if finite else Form.RELEVANCE
     if step.principle is Principle.LINEAR:
         return arriving if step.elementwise else Form.PER_UNIT
     return arriving

@@ -114,6 +114,17 @@ def refuse_without_rule(
         raise _no_rule(node, "a parameter depends on the input in")
 
 
+def refuse_unless_activation(node: Node, operation: Operation | None, rule: Rule) -> None:
+    """Refuse a rule for activations at any other operation."""
+    activation = operation is not None and operation.principle is Principle.ACTIVATION
+    if rule.definition.activations and not activation:
+        raise PlanError(
+            f'the rule "{rule.name}" for {node.where}, which is no activation',
+            "an operation that computes each entry of its result from one entry of its input",
+            f'leave the row out, or write recipe.using({_selector(node)}, "gradient")',
+        )
+
+
 def refuse_dependent_parameters(node: Node, operation: Operation, analysis: GraphAnalysis) -> None:
     """Refuse what depends on the input beside the arguments that the rule shares relevance among.
 

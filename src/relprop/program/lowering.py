@@ -20,6 +20,7 @@ from ..rules.autodiff import Traced, trace
 from ..rules.backward import Absorbed, Back, Form
 from ..rules.own_sum import Multiplier, gate
 from ..rules.recurrent import Layers, run_layers, select_result
+from ..rules.secants import at_zero, secant
 from ..rules.weights import STABILISER
 from ..support.numerics import divide, signed, stabilise
 from .attention import plain_attention, values_vjp
@@ -93,18 +94,43 @@ def _recurrent(step: Step, shared_layers: str | None) -> Run:
 
 
 def _activation(step: Step) -> Run:
-    """Build an activation: relevance passes unchanged, per unit of activation times f(x) / x."""
-    assert step.operation is not None
-    passes = step.arriving is Form.RELEVANCE
-    is_relu, keeps_zero = step.node.operation == "relu", step.operation.keeps_zero
-    (name,) = step.routes
+    """Build an activation f: relevance per unit times (f(x) - f(0)) / x; f(0) is absorbed.
+
+    Relevance itself passes unchanged, as it does where f(0) is not finite.
+    """
+    node, operation = step.node, step.operation
+    assert operation is not None
+    if step.arriving is Form.RELEVANCE:
+        return lambda values: (node.run(values), Back(lambda r: r, lambda r: {}))
+    if node.operation == "relu":
+        return _multiplied(node, lambda x, y, values: Multiplier(y, gate))
+    if operation.keeps_zero:
+        return _multiplied(node, lambda x, y, values: Multiplier(divide(y, x)))
+    if step.leaving is Form.RELEVANCE:
+        return _multiplied(node, lambda x, y, values: Multiplier(y, owned=False))
+    return _shifted_activation(node)
+
+
+def _multiplied(node: Node, factor: Callable[[Tensor, Tensor, Values], Multiplier]) -> Run:
+    """Build an activation of one input, whose backward pass is a factor."""
+    (name, *_) = node.inputs
 
     def run(values: Values) -> tuple[Tensor, Back]:
-        x, y = values[name], step.node.run(values)
-        if passes:
-            return y, Back(lambda r: r, lambda v: {})
-        factor = Multiplier(y, gate) if is_relu else Multiplier(divide(y, x) if keeps_zero else y)
-        return y, Back(factor, lambda v: {}, factor.release)
+        y = node.run(values)
+        multiply = factor(values[name], y, values)
+        return y, Back(multiply, lambda c: {}, multiply.release)
+
+    return run
+
+
+def _shifted_activation(node: Node) -> Run:
+    (name, *_) = node.inputs
+
+    def run(values: Values) -> tuple[Tensor, Back]:
+        y = node.run(values)
+        multiply = Multiplier(secant(node, values[name], y, values))
+        constant = at_zero(node, values)
+        return y, Back(multiply, lambda c: {"constants": c * constant}, multiply.release)
 
     return run
 
@@ -117,7 +143,7 @@ def _by_vjp(step: Step) -> Run | None:
         return _back(step, _reader(step)(values)).absorbed(v)
 
     run = run_with_vjp(step.node, step.routes, absorbed) if scale else None
-    if run is None or _becomes_per_unit(step) or _passes_unchanged(step):
+    if run is None or _needs_per_unit(step) or _passes_unchanged(step):
         return None
     return run if scale == 1 else partial(_run_scaled, run, scale)
 
@@ -147,12 +173,13 @@ def _back(step: Step, traced: Traced) -> Back:
 
 def _passes_unchanged(step: Step) -> bool:
     """Tell whether relevance itself passes from each result entry to one input entry."""
-    return step.elementwise and step.leaving is Form.RELEVANCE
+    return step.elementwise and step.arriving is step.leaving is Form.RELEVANCE
 
 
-def _becomes_per_unit(step: Step) -> bool:
-    """Tell whether relevance itself arrives, and relevance per unit leaves."""
-    return step.arriving is Form.RELEVANCE and step.leaving is Form.PER_UNIT
+def _needs_per_unit(step: Step) -> bool:
+    """Tell whether relevance itself arrives at a backward pass that takes it per unit."""
+    takes_per_unit = step.rule is not None or step.leaving is Form.PER_UNIT
+    return step.arriving is Form.RELEVANCE and takes_per_unit
 
 
 def _traced(step: Step) -> Run:
@@ -164,7 +191,7 @@ def _traced(step: Step) -> Run:
         if _passes_unchanged(step):
             return traced.z, _unchanged(traced)
         back = _back(step, traced)
-        return traced.z, taking_relevance(back, traced.z) if _becomes_per_unit(step) else back
+        return traced.z, taking_relevance(back, traced.z) if _needs_per_unit(step) else back
 
     return run
 

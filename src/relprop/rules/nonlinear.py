@@ -57,6 +57,15 @@ def _tangent(op: Traced) -> Tensor:
     return op.tangent(*(torch.where(x.isfinite(), x, 0) for x in op.x))
 
 
+def pass_through(op: Traced) -> Back:
+    """Pass relevance itself through an activation unchanged, f(0) and all: R^in_i = R^out_i.
+
+    Per unit of x this is f(x) / x, which has no bound near x = 0 if f(0) != 0: a layer before may
+    give many times the relevance that arrives. As the `Pass` of Zennit (Anders et al. 2021).
+    """
+    return Back(lambda c: c * op.z, lambda c: {})
+
+
 def taylor(op: Traced) -> Back:
     """Expand a softmax s of x at x: R^in_i = x_i (R^out_i - s_i sum_j R^out_j).
 

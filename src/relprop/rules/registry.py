@@ -36,6 +36,7 @@ class RuleDefinition:
         receives: Which inputs it gives relevance to: all that depend on the explained input; the
             signal alone, where another one is a gate or a statistic; or none.
         any_named: Whether any operation can take it in a row that names its module.
+        activations: Whether activations alone can.
         shares: The function that returns its shares at weighted sums; None for custom rules.
         vjp_scale: At a product of two inputs, the number that the VJP is multiplied by; 0 if the
             rule does more than that.
@@ -46,6 +47,7 @@ class RuleDefinition:
     gives: Form = Form.PER_UNIT
     receives: Receives = "all"
     any_named: bool = False
+    activations: bool = False
     shares: Callable[..., Shares] | None = None
     vjp_scale: float = 0.0
 
@@ -161,6 +163,9 @@ RULES: Mapping[str, RuleDefinition] = MappingProxyType(
             ("normalisation",),
             receives="signal",
             vjp_scale=1.0,
+        ),
+        "pass-through": RuleDefinition(
+            nonlinear.pass_through, (), Form.RELEVANCE, any_named=True, activations=True
         ),
         "taylor": RuleDefinition(nonlinear.taylor, ("softmax",)),
         "attnlrp": RuleDefinition(nonlinear.attnlrp, ("attention",)),

@@ -1,0 +1,169 @@
+"""A softmax that a model's code writes out is explained as torch's own."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from helpers.close_maps import assert_same
+from helpers.networks import randomise, signed
+from torch import Tensor, nn
+
+import relprop
+from relprop.errors import RelpropError
+
+Form = Callable[[Tensor, Tensor], Tensor]
+HEADS = (2, 5, 3)  # of the values v: keys are (batch, 2, 5), or (batch, 2, 5, 5) where said
+
+
+class Net(nn.Module):
+    """Keys and values by linear layers, combined by `form`, and a linear layer at the end."""
+
+    def __init__(self, form: Form, square: bool = False) -> None:
+        super().__init__()
+        self.form, self.square = form, square
+        self.keys, self.values = nn.Linear(6, 50 if square else 10), nn.Linear(6, 30)
+        self.head = nn.LazyLinear(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        k = self.keys(x).unflatten(1, (2, 5, 5) if self.square else (2, 5))
+        v = self.values(x)
+        formed = self.form(k, v.unflatten(1, HEADS)).flatten(1)
+        return self.head(torch.cat([formed, v], 1))
+
+
+def stable(k: Tensor, dim: int = -1) -> Tensor:
+    return (k - k.amax(dim, keepdim=True)).exp()
+
+
+def weighted(k: Tensor, v: Tensor) -> Tensor:
+    return (k.softmax(-1)[..., None] * v).sum(2)
+
+
+def by_max(k: Tensor, v: Tensor) -> Tensor:
+    e = (k - k.max(-1, keepdim=True).values).exp()
+    return e / e.sum(-1).unsqueeze(-1)
+
+
+def expanded(k: Tensor, v: Tensor) -> Tensor:
+    return k.exp() / k.exp().sum(-1, keepdim=True).expand_as(k)
+
+
+def shifted_logsumexp(k: Tensor, v: Tensor) -> Tensor:
+    shifted = k - k.amax(-1, keepdim=True)
+    return shifted - shifted.exp().sum(-1, keepdim=True).log()
+
+
+FORMS: dict[str, tuple[Form, Form]] = {
+    "e / sum": (lambda k, v: k.exp() / k.exp().sum(-1, keepdim=True), lambda k, v: k.softmax(-1)),
+    "minus the maximum": (by_max, lambda k, v: k.softmax(-1)),
+    "minus the whole maximum": (
+        lambda k, v: stable(k, 1) / stable(k, 1).sum(1, keepdim=True),
+        lambda k, v: k.softmax(1),
+    ),
+    "expanded": (expanded, lambda k, v: k.softmax(-1)),
+    "temperature": (
+        lambda k, v: (k / 3).exp() / (k / 3).exp().sum(-1, keepdim=True),
+        lambda k, v: (k / 3).softmax(-1),
+    ),
+    "exp of k - logsumexp": (
+        lambda k, v: (k - k.logsumexp(-1, keepdim=True)).exp(),
+        lambda k, v: k.softmax(-1),
+    ),
+    "k - log of the sum": (
+        lambda k, v: k - k.exp().sum(-1, keepdim=True).log(),
+        lambda k, v: k.log_softmax(-1),
+    ),
+    "k - logsumexp, shifted": (shifted_logsumexp, lambda k, v: k.log_softmax(-1)),
+    "exp of log_softmax": (lambda k, v: k.log_softmax(-1).exp(), lambda k, v: k.softmax(-1)),
+    "weighted sum": (
+        lambda k, v: (stable(k)[..., None] * v).sum(2) / stable(k).sum(-1, keepdim=True),
+        weighted,
+    ),
+    "weighted sum, values first": (
+        lambda k, v: (v * k.exp().unsqueeze(-1)).sum(2) / k.exp().sum(2)[..., None],
+        lambda k, v: (v * k.softmax(-1).unsqueeze(-1)).sum(2),
+    ),
+    "weighted sum of one value": (
+        lambda k, v: (k.exp() * v[..., 0]).sum(-1) / k.exp().sum(-1),
+        lambda k, v: (k.softmax(-1) * v[..., 0]).sum(-1),
+    ),
+    "over both dimensions": (
+        lambda k, v: k.exp() / k.exp().sum((1, 2), keepdim=True),
+        lambda k, v: k.flatten(1).softmax(1).unflatten(1, (2, 5)),
+    ),
+}
+SQUARE_FORMS: dict[str, tuple[Form, Form]] = {
+    "matrix product": (
+        lambda k, v: (stable(k) @ v) / stable(k).sum(-1, keepdim=True),
+        lambda k, v: k.softmax(-1) @ v,
+    ),
+    "matrix product of the quotient": (
+        lambda k, v: (k.exp() / k.exp().sum(-1, keepdim=True)) @ v,
+        lambda k, v: k.softmax(-1) @ v,
+    ),
+}
+ALL = {name: (*pair, False) for name, pair in FORMS.items()}
+ALL |= {name: (*pair, True) for name, pair in SQUARE_FORMS.items()}
+
+
+def build(form: Form, square: bool) -> Net:
+    net = Net(form, square).double()
+    net(torch.zeros(1, 6).double())
+    return randomise(net)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_is_explained_as_the_operation(name):
+    written, torchs, square = ALL[name]
+    got, want = (relprop.Explainer(build(form, square)) for form in (written, torchs))
+    x = signed(3, 6)
+    for preset in ("attnlrp", "cp-lrp", "epsilon"):
+        a, b = (each.with_recipe(preset)(x, target=1, ledger=True) for each in (got, want))
+        torch.testing.assert_close(a.output, b.output, rtol=1e-12, atol=1e-12)
+        assert_same(a.relevance, b.relevance, 1e-12)
+        assert a.ledger.error < 1e-12
+        assert len(a.ledger.entries) == len(b.ledger.entries)
+
+
+def test_relevance_of_a_written_softmax_by_hand():
+    """One key for each value, LRP-0: the values take all, R_i = s_i v_i."""
+
+    class Softmax(nn.Module):
+        def forward(self, x):
+            k, v = x.unbind(-1)
+            w = torch.exp(k - k.amax(1, keepdim=True))
+            return (w * v).sum(1, keepdim=True) / w.sum(1, keepdim=True)
+
+    x = signed(4, 7, 2)
+    e = relprop.Explainer(Softmax().eval())(x, target=relprop.at(0))
+    want = x[..., 0].softmax(1) * x[..., 1]
+    assert_same(e.relevance[..., 1], want, 1e-14)
+    assert not e.relevance[..., 0].any()
+
+
+NOT_SOFTMAX: dict[str, Form] = {
+    "one more in the sum": lambda k, v: k.exp() / (1 + k.exp().sum(-1, keepdim=True)),
+    "the sum of another": lambda k, v: k.exp() / v[..., 0].exp().sum(-1, keepdim=True),
+    "the mean": lambda k, v: k.exp() / k.exp().mean(-1, keepdim=True),
+    "the sum of powers": lambda k, v: (2 * k).exp() / k.exp().sum(-1, keepdim=True),
+    "summed over another axis": lambda k, v: (
+        (k.exp()[..., None] * v).sum(1) / k.exp().sum(-1)[:, :1, None]
+    ),
+    "the sum twice": lambda k, v: k.exp() / (2 * k.exp().sum(-1, keepdim=True)),
+    "of a sine": lambda k, v: k.sin() / k.exp().sum(-1, keepdim=True),
+}
+
+
+@pytest.mark.parametrize("name", NOT_SOFTMAX)
+def test_what_is_no_softmax_stays_what_it_is(name):
+    net = build(NOT_SOFTMAX[name], square=False)
+    x = signed(3, 6)
+    explainer = relprop.Explainer(net, "epsilon")
+    assert "softmax" not in [step.node.operation for step in explainer.plan(x).steps]
+    torch.testing.assert_close(explainer(x).output, net(x), rtol=1e-12, atol=1e-12)
+
+
+def test_a_softmax_over_the_batch_is_refused_as_before():
+    net = build(lambda k, v: k.exp() / k.exp().sum(0, keepdim=True), square=False)
+    with pytest.raises(RelpropError, match="mixes the samples"):
+        relprop.Explainer(net, "epsilon")(signed(3, 6))
