@@ -57,6 +57,10 @@ class RuleError(RelpropError):
     """A custom rule violates the contract of a rule."""
 
 
+class AmplificationWarning(UserWarning):
+    """The relevance of the input is many times the score that is explained."""
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an error's text, in at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -82,7 +82,7 @@ def concatenate(explanations: Iterable[Explanation], inputs: Inputs) -> Explanat
     return Explanation(**whole, inputs=guard, several=several, ledgers=by_target)
 
 
-_PER_SAMPLE = ("output", "target", "relevances", "layers")
+_PER_SAMPLE = ("output", "target", "relevances", "layers", "amplification")
 
 
 def _empty_like(value: Any, batch: int) -> Any:

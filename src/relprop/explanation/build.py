@@ -4,7 +4,7 @@ Takes a verified graph, gives a `BuiltProgram`. Reads the user's model, and neve
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
@@ -37,6 +37,7 @@ class BuiltProgram:
         compiled: The pruned program as one function of torch.compile's, made at its first call.
         batch_axes: Where each value holds its samples; None where their order is not fixed.
         state: Where the model holds each parameter and buffer, so that a call need not search.
+        warned: What was warned of: once for each program.
     """
 
     program: Program
@@ -44,6 +45,7 @@ class BuiltProgram:
     compiled: CompiledProgram
     batch_axes: Mapping[str, BatchAxis | None]
     state: tuple[StateSlot, ...]
+    warned: set[str] = field(default_factory=set, compare=False)
 
 
 def build_program(

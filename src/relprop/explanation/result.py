@@ -34,6 +34,9 @@ class Explanation:
             for a module with several outputs.
         several: Whether several targets were asked for.
         ledgers: The ledger of each target, if asked for.
+        amplification: Sum of |relevance| over the explained inputs divided by |score|, (batch,) or
+            (batch, targets); by the sample's largest |score| where that is larger. Beyond 1,000 a
+            warning, once, names the operation that raised it most.
 
     Example:
         >>> import torch, relprop
@@ -51,6 +54,7 @@ class Explanation:
     layers: Mapping[str, Tensor | tuple[Tensor, ...]]
     several: bool
     ledgers: tuple["Ledger", ...]
+    amplification: Tensor
 
     @property
     def prediction(self) -> Tensor | None:

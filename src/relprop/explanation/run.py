@@ -5,6 +5,7 @@ without observers is carried back here, anything else by `backward`.
 """
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import torch
@@ -18,11 +19,14 @@ from ..graph.ir import Graph
 from ..graph.token_ids import token_relevance
 from ..plan.plan import Plan
 from ..support.checks import check_finite, is_finite
+from .amplification import warn_of_amplification
 from .backward import BackwardResult, ForwardResult, Observed, refuse_nonfinite, run_backward
 from .build import BuiltProgram
 from .options import Initial, Request
 from .result import Explanation
 from .targets import resolve_targets, stack_classes
+
+AMPLIFICATION_LIMIT = 1000.0  # gradient x input of deep networks gives hundreds
 
 
 def run_request(
@@ -53,15 +57,20 @@ def run_request(
         results = [BackwardResult(relevance)]
     classes = [one.classes for one in resolved]
     by_input = [relevance_by_input(built.program.plan, inputs, state, r.relevance) for r in results]
+    relevances = _stack(by_input) if several else by_input[0]
+    amplification = measure_amplification(output, initial, relevances, several)
     explanation = Explanation(
         output=output,
         target=stack_classes(classes) if several else classes[0],
         inputs=guard,
-        relevances=_stack(by_input) if several else by_input[0],
+        relevances=relevances,
         layers=observed.by_module([r.layers for r in results], several) if observed else {},
         several=several,
         ledgers=tuple(r.ledger for r in results if r.ledger is not None),
+        amplification=amplification,
     )
+    if is_amplified(amplification):
+        warn_of_amplification(forward, initial, amplification)
     guard.check()
     return explanation
 
@@ -125,6 +134,32 @@ def scale_initial(output: Tensor, c: Tensor, initial: Initial, start: int) -> Te
             'write initial="score"',
         )
     return c / score.reshape(-1, *[1] * (c.ndim - 1))
+
+
+def measure_amplification(
+    output: Tensor, initial: Sequence[Tensor], relevances: Mapping[str, Tensor], several: bool
+) -> Tensor:
+    """Divide the sum of |relevance| by the score, (batch,) or (batch, targets).
+
+    Where the sample has a larger score its size counts: a class whose score happens to be near 0
+    makes no map doubtful.
+    """
+    with torch.no_grad():
+        c = torch.stack(list(initial), 1) if several else initial[0]
+        scores = output.unsqueeze(1) if several else output
+        rows = c.shape[: 1 + several]
+        score = (scores * c).reshape(*rows, -1).sum(-1).abs()
+        largest = torch.linalg.vector_norm(scores.reshape(len(c), *[1] * several, -1), inf, -1)
+        largest = largest * torch.linalg.vector_norm(c.reshape(*rows, -1), inf, -1)
+        total = torch.zeros_like(score)
+        for relevance in relevances.values():
+            total = total + torch.linalg.vector_norm(relevance.reshape(*rows, -1), 1, -1)
+        return total / torch.maximum(score, largest).clamp(min=torch.finfo(score.dtype).tiny)
+
+
+def is_amplified(amplification: Tensor) -> bool:
+    """Tell whether the relevance of any sample is beyond the limit."""
+    return bool((amplification > AMPLIFICATION_LIMIT).any())
 
 
 def relevance_by_input(

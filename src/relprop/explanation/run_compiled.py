@@ -14,7 +14,15 @@ from ..support.checks import check_finite
 from .build import BuiltProgram
 from .options import Request, check_compilable
 from .result import Explanation
-from .run import copy_of_view, present_state, relevance_by_input, run_request, scale_initial
+from .run import (
+    copy_of_view,
+    is_amplified,
+    measure_amplification,
+    present_state,
+    relevance_by_input,
+    run_request,
+    scale_initial,
+)
 from .targets import fixed_classes
 
 
@@ -36,13 +44,17 @@ def run_compiled(
             what, todo = "result of the compiled program", "leave compile=True out"
             check_finite(values, what, "", todo, inputs.start)
     relevances = relevance_by_input(built.program.plan, inputs, state, by_source)
+    one_hot = torch.zeros_like(output).scatter_(1, chosen[:, None], 1)
     if request.initial == "one":
-        one_hot = torch.zeros_like(output).scatter_(1, chosen[:, None], 1)
-        scale = scale_initial(output, one_hot, "one", inputs.start).sum(1)
+        one_hot = scale_initial(output, one_hot, "one", inputs.start)
+        scale = one_hot.sum(1)
         relevances = {
             label: r * scale.reshape(-1, *[1] * (r.ndim - 1)) for label, r in relevances.items()
         }
     guard.check()
+    amplification = measure_amplification(output, [one_hot], relevances, several=False)
+    if is_amplified(amplification) and not built.warned:
+        run_request(built, model, inputs, target, request)  # which warns, and says where
     return Explanation(
         output=copy_of_view(output, inputs),
         target=chosen,
@@ -51,4 +63,5 @@ def run_compiled(
         layers={},
         several=False,
         ledgers=(),
+        amplification=amplification,
     )

@@ -1,0 +1,81 @@
+"""A map whose sum of |relevance| is many times the score says so."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import relprop
+from relprop.errors import AmplificationWarning
+
+
+class Cancelling(nn.Module):
+    """Gives the difference of two large numbers: w (a - b) + b, where a and b are near equal."""
+
+    def __init__(self, w: float) -> None:
+        super().__init__()
+        self.large = nn.Linear(2, 2, bias=False)
+        self.large.weight.data = torch.tensor([[w, -w], [0.0, 1.0]])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.large(x).relu()
+
+
+X = torch.tensor([[1.001, 1.0], [3.0, 1.0]], dtype=torch.float64)
+
+
+@pytest.mark.filterwarnings("ignore::relprop.errors.AmplificationWarning")
+@pytest.mark.parametrize(
+    "options", [{}, {"batch_size": 1}, {"create_graph": True}, {"layers": ["*"]}]
+)
+def test_it_is_the_sum_of_sizes_by_the_score(options):
+    """Sample 0 scores 10 and 1, from 10,010 - 10,000; sample 1 scores 20,000 and 1."""
+    explainer = relprop.Explainer(Cancelling(10_000.0).double().eval(), "zero")
+    for initial in ("score", "one"):
+        e = explainer(X, target=0, initial=initial, **options)
+        want = torch.tensor([20_010 / 10, 40_000 / 20_000]).double()
+        torch.testing.assert_close(e.amplification, want, rtol=1e-9, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore::relprop.errors.AmplificationWarning")
+def test_for_several_targets():
+    """The largest score of the sample counts: class 1 of sample 1 scores 1 beside 20,000."""
+    explainer = relprop.Explainer(Cancelling(10_000.0).double().eval(), "zero")
+    e = explainer(X, target="all")
+    want = torch.tensor([[2001, 1 / 10], [2, 1 / 20_000]], dtype=torch.float64)
+    torch.testing.assert_close(e.amplification, want, rtol=1e-9, atol=0)
+
+
+def test_it_warns_once_and_names_the_operation():
+    explainer = relprop.Explainer(Cancelling(10_000.0).double().eval(), "zero")
+    with pytest.warns(AmplificationWarning, match=r'2,001 times the score; "large" \(linear'):
+        explainer(X, target=0)
+    assert float(explainer(X, target=0).amplification[0]) > 2000  # and no more warning
+
+
+def test_a_moderate_map_does_not_warn():
+    e = relprop.Explainer(Cancelling(100.0).double().eval(), "zero")(X, target=1)
+    assert e.amplification.tolist() == pytest.approx([1.0, 0.005], rel=1e-4)
+
+
+def test_what_passes_through_an_exponential_unchanged():
+    """At z = 1e-4, R = exp(z) is divided by z; the secant, whose slope is 1, does not divide."""
+    linear = nn.Linear(2, 1, bias=False).double()
+    linear.weight.data = torch.tensor([[1.0, -1.0]]).double()
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = linear
+
+        def forward(self, x):
+            return self.linear(x).exp() * 2
+
+    x = torch.tensor([[1.0001, 1.0]], dtype=torch.float64)
+    z = x[0, 0] - x[0, 1]
+    explainer = relprop.Explainer(Net().eval(), "zero")
+    e = explainer(x, target=relprop.at(0))
+    torch.testing.assert_close(e.amplification[0], 2.0001 * z.expm1() / z / z.exp())
+    row = relprop.Selector(operation="exp"), "pass-through"
+    unbounded = explainer.with_recipe(relprop.Recipe.preset("zero").using(*row))
+    with pytest.warns(AmplificationWarning, match=r'20,001 times the score; "linear" \(linear\)'):
+        unbounded(x, target=relprop.at(0))
