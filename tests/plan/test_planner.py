@@ -81,3 +81,43 @@ def test_the_gradient_is_taken_where_a_recipe_asks_for_it():
     leaf = x.clone().requires_grad_()
     expected = x * torch.autograd.grad(model(leaf)[:, 1].sum(), leaf)[0]
     torch.testing.assert_close(e.relevance, expected)
+
+
+class Sloped(nn.Module):
+    """A layer, and a PReLU whose slopes forward computes."""
+
+    def __init__(self, slopes):
+        super().__init__()
+        self.layer, self.head, self.slopes = nn.Linear(4, 6), nn.Linear(6, 3), slopes
+
+    def forward(self, x):
+        z = self.layer(x)
+        return self.head(nn.functional.prelu(z, self.slopes(self, z)))
+
+
+SLOPES = {
+    "torch.tensor": lambda model, z: torch.tensor([0.1], dtype=z.dtype),
+    "torch.full": lambda model, z: torch.full((6,), 0.1, dtype=z.dtype),
+    "new_tensor": lambda model, z: z.new_tensor([0.1]),
+    "torch.arange": lambda model, z: torch.arange(6, dtype=z.dtype) / 10,
+    "a parameter's absolute values": lambda model, z: model.layer.bias.abs(),
+}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+@pytest.mark.parametrize("preset", ["zero", "epsilon", "gamma"])
+def test_an_activation_whose_slopes_are_computed_after_the_layer(name, preset):
+    """The reference has the same slopes as a parameter, which is there before the layer runs."""
+    model, x = randomise(Sloped(SLOPES[name])).double(), signed(2, 4)
+    fixed = nn.PReLU(6).double()
+    fixed.weight.data = SLOPES[name](model, x).detach().expand(6).clone()
+    reference = nn.Sequential(model.layer, fixed, model.head).eval()
+    got = relprop.explain(model, x, preset, target=1)
+    want = relprop.explain(reference, x, preset, target=1)
+    torch.testing.assert_close(got.relevance, want.relevance)
+    e = relprop.Explainer(model, preset)(x, 1, ledger=True)
+    assert e.ledger.error <= 1e-12
+    if preset == "zero":
+        leaf = x.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(model(leaf)[:, 1].sum(), leaf)
+        torch.testing.assert_close(got.relevance, x * gradient)
