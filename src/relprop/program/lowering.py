@@ -24,10 +24,14 @@ from ..rules.secants import at_zero, secant
 from ..rules.weights import STABILISER
 from ..support.numerics import divide, signed, stabilise
 from .attention import plain_attention, values_vjp
+from .distances import plain_distances
 from .lower_layers import Run, lower_forward, lower_layer
 from .normalisation import hold
 from .vjps import RunWithVjp, run_with_vjp
 from .weight_cache import WeightCache, is_stand_in
+
+# Operations whose gradient torch cannot differentiate, from operations where it can.
+_PLAIN = {"scaled_dot_product_attention": plain_attention, "cdist": plain_distances}
 
 
 def lower(step: Step, cache: WeightCache, shared_layers: str | None = None) -> Run:
@@ -204,7 +208,8 @@ def _reader(step: Step) -> Callable[[Values], Traced]:
         return lambda values: hold(node.operation, values[routes[0]], node.resolve_args(values)[1:])
     attends = node.operation == "scaled_dot_product_attention"
     function = _function(node, step)
-    smooth = _function(replace(node, target=plain_attention), step) if attends else None
+    plain = _PLAIN.get(node.operation)
+    smooth = _function(replace(node, target=plain), step) if plain else None
 
     def read(values: Values) -> Traced:
         x = tuple(values[name] for name in routes)

@@ -81,7 +81,10 @@ class Traced:
             total = torch.stack(along).sum()
             if not total.requires_grad:  # such as that of round: its derivative is zero everywhere
                 return torch.zeros_like(z)
-            (pushed,) = torch.autograd.grad(total, u, materialize_grads=True)
+            try:
+                (pushed,) = torch.autograd.grad(total, u, materialize_grads=True)
+            except RuntimeError as error:
+                raise _no_second_derivative(error) from error
         return pushed
 
     def at(self, value: float) -> Tensor:
@@ -98,6 +101,20 @@ def _no_derivative(error: RuntimeError) -> Exception:
         f"the gradient of {name}, which torch does not have",
         "an operation that torch can differentiate, or one that is held constant",
         f'recipe.using(relprop.Selector(operation="{name}"), "constant")',
+    )
+
+
+def _no_second_derivative(error: RuntimeError) -> Exception:
+    """Name an operation whose gradient torch cannot differentiate; return other errors unchanged."""
+    name = operation_without_derivative(error)
+    if name is None:
+        return error
+    operation = name.removeprefix("_").removesuffix("_backward")
+    return PlanError(
+        f"a ledger of {operation}, whose gradient torch cannot differentiate",
+        "an explanation without a ledger, or an operation that is held constant",
+        "leave out ledger=True, or write "
+        f'recipe.using(relprop.Selector(operation="{operation}"), "constant")',
     )
 
 
