@@ -19,6 +19,7 @@ OF_NO_MODULE = ("graph/test_operation_tables.py",)
 
 # Modules without a test file of their name, by the file that tests them.
 ALSO_TESTED_IN = {
+    "capture/test_configuration.py": ["capture/attributes"],
     "capture/test_model.py": ["capture/samples", "capture/verify", "program/diagnosis"],
     "compare/test_run.py": ["compare/curve_tensors", "compare/results", "compare/settings"],
     "data/test_load.py": ["data/families"],

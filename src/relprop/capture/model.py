@@ -15,8 +15,10 @@ from ..graph.analysis import analyse_graph
 from ..graph.inputs import Inputs
 from ..graph.ir import Graph
 from ..support.torch_private import own_buffers, own_modules, own_parameters
+from .attributes import Attribute
 from .batch_axes import BatchAxis, mixed_samples_error
 from .bound_model import BoundModel
+from .configuration import Configuration
 from .eval_mode import refuse_train_mode
 from .export import export_graph
 from .isolated_copy import isolated_copy
@@ -40,11 +42,13 @@ class CapturedModel:
         output: The graph's output for the first sample of the batch it was captured on, computed
             in a batch with the last sample; for a graph of one batch, the output for all samples.
             None if it has to be computed again, see `without_output`.
+        written: Attributes of the model that its own forward writes.
     """
 
     graph: Graph
     batch_axes: Mapping[str, BatchAxis | None]
     output: Tensor | None = field(default=None, repr=False, compare=False)
+    written: frozenset[Attribute] = field(default=frozenset(), repr=False, compare=False)
 
     def without_output(self) -> "CapturedModel":
         """Drop the output, which is right only for the weights at the time of the capture."""
@@ -100,6 +104,7 @@ def capture_model(
         NumberError: If an output is not finite.
     """
     copy = isolated_copy(model)
+    before = Configuration(copy)
     # The casts of autocast must not become part of the graph, which runs under the caller's own.
     with torch.autocast(inputs.first.device.type, enabled=False):
         graph = export_graph(copy, inputs, output, per_input)
@@ -108,7 +113,7 @@ def capture_model(
     state = current_state(model, graph)
     outputs = verified_outputs(graph, BoundModel(copy, inputs, output), inputs, state)
     axes = verified_batch_axes(graph, model, inputs, state, outputs.last)
-    return CapturedModel(graph, axes, outputs.first)
+    return CapturedModel(graph, axes, outputs.first, before.changes())
 
 
 def verify_saved(

@@ -36,10 +36,13 @@ Capture = Literal["export", "per-input"]
 class Explainer:
     """Explains the outputs of a model by Layer-wise Relevance Propagation.
 
-    May be used from several threads; captures take turns. Follows changes of the model's parameters
-    and buffers; after any other change of the model make a new explainer. When a shape of input is
-    new, the model's forward runs a few times on a copy, forward hooks too. Computes in the model's
-    own dtype, and under the autocast that is on where it is called.
+    May be used from several threads; captures take turns. A new shape of input runs the model's
+    forward a few times on a copy, forward hooks too. Computes in the model's own dtype, and under
+    the autocast that is on where it is called. Follows the numbers in parameters and buffers; by a
+    new capture their shapes, modules, classes, modes, forward hooks, and attributes: numbers, text,
+    functions, tensors, containers of up to 1000 of them, attributes of objects. Not followed: what
+    forward writes, objects in objects, writes into numpy arrays and `tensor.data`, globals,
+    closures, torch's settings. After a change of these make a new explainer.
 
     Args:
         model: Any torch.nn.Module, in eval mode.
@@ -79,7 +82,7 @@ class Explainer:
     ) -> None:
         check_arguments(model, recipe, capture, compile)
         recipe = Recipe.preset(recipe) if isinstance(recipe, str) else recipe
-        self._cache = ProgramCache(model, recipe, output, capture == "per-input")
+        self._cache = ProgramCache.of(model, recipe, output, capture == "per-input")
         self._compile = compile
 
     @property
@@ -276,11 +279,8 @@ class Explainer:
             raise InputError(given, 'capture="export"', "capture the model in each session")
         captured = self._cache.captured()
         if not captured:
-            raise InputError(
-                "an explainer that has captured no model yet",
-                "one that was called, or that made a plan",
-                "call explainer.plan(x) first, for each shape of x",
-            )
+            given, allowed = "an explainer that has captured no model yet", "one that made a plan"
+            raise InputError(given, allowed, "call explainer.plan(x) first, for each shape of x")
         from .saved_plans import SavedPlans, write_plans  # with its file formats, loaded on use
 
         write_plans(as_path(path), SavedPlans(self.recipe, self.output, captured))

@@ -1,19 +1,23 @@
-"""Caches captured graphs, and the programs built from them, by the shapes of a model's inputs.
+"""Caches captured graphs, and the programs built from them.
 
-Takes a model and inputs, gives a `BuiltProgram`. May be used from several threads.
+Takes a model and inputs, gives a `BuiltProgram` for the shapes of the inputs and the configuration
+that the model has now. May be used from several threads.
 """
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass, field, replace
+from operator import attrgetter, getitem, is_
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
+from ..capture.attributes import Attribute
+from ..capture.configuration import ComparedLists, Configuration
 from ..graph.inputs import Inputs
 from ..recipes.recipe import Recipe
-from ..support.torch_private import own_modules
+from ..support.torch_private import version_of
 
 if TYPE_CHECKING:  # loaded at the first capture, so that `import relprop` stays quick
     from ..capture.model import CapturedModel
@@ -23,7 +27,12 @@ if TYPE_CHECKING:  # loaded at the first capture, so that `import relprop` stays
 # ever new lengths does not fill its memory; wide enough for the buckets that one batches texts by.
 MOST_SHAPES = 64
 
+# Configurations of the model that are known again when they come back.
+MOST_CONFIGURATIONS = 8
+
 _CAPTURE = threading.Lock()  # torch.export keeps global state while it reads a model
+
+_shape, _dtype = attrgetter("shape"), attrgetter("dtype")
 
 V = TypeVar("V")
 
@@ -52,17 +61,71 @@ class RecentItems(Generic[V]):
             while len(self._items) > self._most:
                 del self._items[next(iter(self._items))]
 
+    def __reduce__(self) -> tuple[type["RecentItems[V]"], tuple[int]]:
+        return RecentItems, (self._most,)  # a copy begins without items
+
     def items(self) -> list[tuple[Any, V]]:
         """List all items, the one used last at the end."""
         with self._lock:
             return list(self._items.items())
 
 
-class Cached(NamedTuple):
-    """A value, and the modules it is for: keys hold their ids, which Python would reuse."""
+class Configurations:
+    """The configurations that a model has had of late. May be used from several threads."""
 
-    value: Any
-    modules: list[nn.Module]
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._known: tuple[Configuration, ...] = ()  # the present one is at the front
+        self._written: frozenset[Attribute] = frozenset()
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type["Configurations"], tuple[nn.Module]]:
+        return Configurations, (self._model,)
+
+    def current(self) -> Configuration:
+        """Return the model's configuration: an earlier one, if it has come back."""
+        known = self._known
+        if known and _holds(known[0].comparison):
+            return known[0]
+        with self._lock:
+            again = next((one for one in self._known if one.is_current()), None)
+            now = again or Configuration(self._model, self._written)
+            others = [one for one in self._known if one is not now]
+            self._known = (now, *others[: MOST_CONFIGURATIONS - 1])
+        return now
+
+    def ignore(self, written: frozenset[Attribute]) -> None:
+        """Compare no longer what the model's forward writes."""
+        with self._lock:
+            if not written <= self._written:
+                self._written |= written
+                for configuration in self._known:
+                    configuration.ignore(written)
+
+
+def _holds(noted: ComparedLists) -> bool:
+    """Compare a model with what was noted; False also where that cannot tell.
+
+    At every call, so it runs in C: dicts are compared by `==`, which asks for identity first.
+    """
+    try:
+        # Objects first: where one was replaced, `==` of a tensor or a user's class is not called.
+        return (
+            all(map(is_, map(getitem, noted.held_in, noted.held_at), noted.held))
+            and noted.live == noted.noted
+            and not any(noted.empty)
+            and list(map(type, noted.modules)) == noted.classes
+            and list(map(_shape, map(getitem, noted.slots_in, noted.slots_at))) == noted.shapes
+            and list(map(_dtype, map(getitem, noted.first_in, noted.first_at))) == noted.dtypes
+            and list(map(version_of, noted.tensors)) == noted.versions
+            and all(_without(live, names) == was for names, live, was in noted.partial)
+        )
+    except Exception:  # a key that is gone, or `==` that gives no truth value
+        return False
+
+
+def _without(live: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: live[name] for name in live.keys() - names}
 
 
 @dataclass(frozen=True)
@@ -71,6 +134,7 @@ class ProgramCache:
 
     Attributes:
         model: The user's model.
+        configurations: What decides its operations.
         recipe: The recipe.
         output: Which of several results is explained.
         per_input: Whether the model is captured at every call.
@@ -78,22 +142,31 @@ class ProgramCache:
     """
 
     model: nn.Module
+    configurations: Configurations
     recipe: Recipe
     output: str | int | None
     per_input: bool
     saved: "Mapping[str, CapturedModel]" = field(default_factory=dict)
-    _captured: RecentItems[Cached] = field(default_factory=lambda: RecentItems(MOST_SHAPES))
-    _built: RecentItems[Cached] = field(default_factory=lambda: RecentItems(MOST_SHAPES))
+    _captured: "RecentItems[CapturedModel]" = field(
+        default_factory=lambda: RecentItems(MOST_SHAPES)
+    )
+    _built: "RecentItems[BuiltProgram]" = field(default_factory=lambda: RecentItems(MOST_SHAPES))
+
+    @classmethod
+    def of(
+        cls, model: nn.Module, recipe: Recipe, output: str | int | None, per_input: bool
+    ) -> "ProgramCache":
+        """Return an empty cache for a model."""
+        return cls(model, Configurations(model), recipe, output, per_input)
 
     def with_recipe(self, recipe: Recipe) -> "ProgramCache":
         """Return a cache for another recipe, which shares the captured graphs."""
-        return ProgramCache(
-            self.model, recipe, self.output, self.per_input, self.saved, self._captured
-        )
+        return replace(self, recipe=recipe, _built=RecentItems(MOST_SHAPES))
 
     def captured(self) -> "Mapping[str, CapturedModel]":
         """Return the graphs captured so far by the text of the inputs' signature."""
-        graphs = {repr(key[0]): cached.value for key, cached in self._captured.items()}
+        now = self.configurations.current()
+        graphs = {repr(sig): graph for (sig, of), graph in self._captured.items() if of is now}
         return {**self.saved, **graphs}
 
     def get_or_build(self, inputs: Inputs) -> "BuiltProgram":
@@ -101,33 +174,35 @@ class ProgramCache:
 
         Raises what `capture_model` and `build_program` raise.
         """
-        modules = _list_modules(self.model)
-        key = (inputs.signature, *map(id, modules), *[m.training for m in modules])
-        cached = None if self.per_input else self._built.get(key)
-        program: BuiltProgram = cached.value if cached else self._build(inputs, key, modules)
-        return program
+        if self.per_input:
+            return self._build_once(inputs)
+        key = inputs.signature, self.configurations.current()
+        return self._built.get(key) or self._build(inputs, key)
 
-    def _build(self, inputs: Inputs, key: Any, modules: list[nn.Module]) -> "BuiltProgram":
+    def _build_once(self, inputs: Inputs) -> "BuiltProgram":
         from ..capture.model import capture_model
         from .build import build_program
 
         with _CAPTURE, torch.no_grad():
-            if self.per_input:
-                captured = capture_model(self.model, inputs, self.output, per_input=True)
-                return build_program(captured, self.model, inputs, self.recipe)
+            captured = capture_model(self.model, inputs, self.output, per_input=True)
+            return build_program(captured, self.model, inputs, self.recipe)
+
+    def _build(self, inputs: Inputs, key: Any) -> "BuiltProgram":
+        from .build import build_program
+
+        with _CAPTURE, torch.no_grad():
             built = self._built.get(key)  # by another thread in the meantime
             if built is None:
-                known = self._captured.get(key)
-                captured = known.value if known else self._capture(inputs)
+                captured = self._captured.get(key) or self._capture(inputs)
+                self.configurations.ignore(captured.written)
                 # Stored first: what fails to build, such as an operation without a rule, is
                 # captured once for all recipes. With its output, until a program was compared with
                 # it: only that shows whether the first sample is the same alone.
-                self._captured.put(key, Cached(captured, modules))
-                program = build_program(captured, self.model, inputs, self.recipe)
-                self._captured.put(key, Cached(captured.without_output(), modules))
-                built = Cached(program, modules)
+                self._captured.put(key, captured)
+                built = build_program(captured, self.model, inputs, self.recipe)
+                self._captured.put(key, captured.without_output())
                 self._built.put(key, built)
-        return built.value  # type: ignore[no-any-return]
+        return built
 
     def _capture(self, inputs: Inputs) -> "CapturedModel":
         from ..capture.model import capture_model, verify_saved
@@ -136,14 +211,3 @@ class ProgramCache:
         if saved is not None:
             return verify_saved(saved, self.model, inputs, self.output)
         return capture_model(self.model, inputs, self.output, per_input=False)
-
-
-def _list_modules(model: nn.Module) -> list[nn.Module]:
-    """List a model and all modules in it, without the names that `modules()` builds each time."""
-    modules, ids = [model], {id(model)}
-    for module in modules:  # which grows in the loop
-        for inner in own_modules(module).values():
-            if inner is not None and id(inner) not in ids:
-                ids.add(id(inner))
-                modules.append(inner)
-    return modules

@@ -18,4 +18,5 @@ def plain_distances(
     Returns:
         Distances, (..., n, m).
     """
-    return torch.linalg.vector_norm(first.unsqueeze(-2) - second.unsqueeze(-3), p, -1)
+    distances: Tensor = torch.linalg.vector_norm(first.unsqueeze(-2) - second.unsqueeze(-3), p, -1)
+    return distances

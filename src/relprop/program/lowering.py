@@ -31,7 +31,10 @@ from .vjps import RunWithVjp, run_with_vjp
 from .weight_cache import WeightCache, is_stand_in
 
 # Operations whose gradient torch cannot differentiate, from operations where it can.
-_PLAIN = {"scaled_dot_product_attention": plain_attention, "cdist": plain_distances}
+_PLAIN: dict[str, Callable[..., Tensor]] = {
+    "scaled_dot_product_attention": plain_attention,
+    "cdist": plain_distances,
+}
 
 
 def lower(step: Step, cache: WeightCache, shared_layers: str | None = None) -> Run:

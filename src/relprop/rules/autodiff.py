@@ -105,7 +105,7 @@ def _no_derivative(error: RuntimeError) -> Exception:
 
 
 def _no_second_derivative(error: RuntimeError) -> Exception:
-    """Name an operation whose gradient torch cannot differentiate; return other errors unchanged."""
+    """Name the operation whose gradient torch cannot differentiate; else return the error."""
     name = operation_without_derivative(error)
     if name is None:
         return error

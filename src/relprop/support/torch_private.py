@@ -8,6 +8,7 @@ to import is imported where it is used.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from importlib import import_module
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -63,6 +64,12 @@ own_buffers: Callable[[nn.Module], dict[str, Tensor | None]] = attrgetter("_buff
 """Return a module's own buffers, by name."""
 
 
+global_forward_hooks: Callable[[], tuple[dict[Any, Any], ...]] = partial(
+    attrgetter("_global_forward_pre_hooks", "_global_forward_hooks"), nn.modules.module
+)
+"""Return the hooks that run before and after the forward of every module."""
+
+
 # ---- operations ----------------------------------------------------------------------------
 
 
@@ -93,14 +100,12 @@ def argument_names(operation: Any) -> list[str]:
 
 def dispatch_mode() -> type[Any]:
     """Return the class whose instances see every operation of a thread."""
-    mode: type[Any] = _private("TorchDispatchMode")
-    return mode
+    return _private("TorchDispatchMode")  # type: ignore[no-any-return]
 
 
 def tree_leaves(value: Any) -> list[Any]:
     """List what nested tuples, lists and dicts hold."""
-    leaves: list[Any] = torch.utils._pytree.tree_leaves(value)
-    return leaves
+    return list(torch.utils._pytree.tree_leaves(value))
 
 
 def map_tensors(function: Callable[[Tensor], Any], value: Any) -> Any:
@@ -116,10 +121,8 @@ def real_tensors_beside_fakes() -> AbstractContextManager[Any]:
 
     Python's `if` and `for` over values of tensors then follow these numbers.
     """
-    patched: AbstractContextManager[Any] = _private("patch")(
-        fake_tensor_propagate_real_tensors=True
-    )
-    return patched
+    patch: Callable[..., AbstractContextManager[Any]] = _private("patch")
+    return patch(fake_tensor_propagate_real_tensors=True)
 
 
 def set_real_tensor(fake: Tensor, numbers: Tensor) -> None:
@@ -279,7 +282,8 @@ def _missing_attributes() -> Iterator[str]:
     names = {
         torch.Tensor: "_version",
         torch.UntypedStorage: "_cdata",
-        nn.Module(): "_modules _parameters _buffers",
+        nn.Module(): "_modules _parameters _buffers _forward_hooks _forward_pre_hooks",
+        nn.modules.module: "_global_forward_hooks _global_forward_pre_hooks",
         torch.ops.aten.relu.default: "namespace _opname _overloadname _schema overloadpacket",
     }
     for owner, attributes in names.items():
