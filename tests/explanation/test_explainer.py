@@ -1,5 +1,7 @@
 """The Explainer: it follows the model, changes nothing and may be shared between threads."""
 
+import copy
+import pickle
 import threading
 
 import pytest
@@ -116,3 +118,49 @@ def test_an_explainer_says_what_it_was_made_with(explained):
     assert (explainer.model, explainer.recipe.name) == (model, "gamma")
     assert (explainer.output, explainer.capture, explainer.compile) == (None, "export", False)
     assert repr(explainer) == f"Explainer({type(model).__name__}, 'gamma')"
+
+
+class Everything(nn.Module):
+    """Constants, an einsum, a result among several, and a size that forward computes."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.Linear(4, 8), nn.Linear(4, 3)
+
+    def forward(self, x):
+        first, second = self.layer(x).chunk(2, 1)
+        h = first.relu() * torch.tensor([1.0, 2.0, 3.0, 4.0]) + second.max(1, keepdim=True).values
+        return self.head(torch.einsum("nd,de->ne", h, torch.ones(4, 4)).reshape(x.shape[0] * 1, 4))
+
+
+COPIES = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda thing: pickle.loads(pickle.dumps(thing)),
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_used_explainer_can_be_copied(how):
+    model, x = randomise(Everything()), signed(2, 4).float()
+    explainer = relprop.Explainer(model, relprop.Recipe.preset("epsilon", epsilon=0.1))
+    expected = explainer(x, target=1)
+    made = COPIES[how](explainer)
+    assert (made.model is model) == (how == "copy")
+    assert made.recipe == explainer.recipe
+    for _ in range(2):
+        assert made(x, target=1).relevance.equal(expected.relevance)
+    made.model.head.weight.data.mul_(2)  # a copy follows its own model
+    torch.testing.assert_close(made(x).output, made.model(x).detach())
+    torch.testing.assert_close(explainer(x).output, model(x).detach())
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_plan_can_be_copied(how):
+    model, x = randomise(Everything()), signed(2, 4).float()
+    plan = relprop.Explainer(model, "epsilon").plan(x)
+    made = COPIES[how](plan)
+    assert str(made) == str(plan)
+    assert [node.target for node in made.graph.nodes] == [node.target for node in plan.graph.nodes]
+    state = {name: model.get_parameter(path).detach() for name, path in plan.graph.state.items()}
+    torch.testing.assert_close(made.graph.run({"x": x}, state), model(x).detach())

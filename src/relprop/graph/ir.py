@@ -4,12 +4,15 @@
 """
 
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
+import torch
 from torch import Tensor
+
+from ..support.torch_private import OperationName, operation_name
 
 Values = Mapping[str, Any]  # value name -> value
 
@@ -21,8 +24,27 @@ class Ref:
     name: str
 
 
+class HoldsOperation:
+    """Pickles one of torch's operations by its name, since it cannot be pickled itself."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in vars(self).items() if name in _fields(type(self))}
+        return {**state, "target": operation_name(state["target"]) or state["target"]}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        target = state["target"]
+        if isinstance(target, OperationName):
+            packet = getattr(getattr(torch.ops, target.namespace), target.name)
+            target = getattr(packet, target.overload)
+        vars(self).update({**state, "target": target})
+
+
+def _fields(record: Any) -> set[str]:
+    return {one.name for one in fields(record)}
+
+
 @dataclass(frozen=True)
-class Node:
+class Node(HoldsOperation):
     """One operation of the model; its result has the node's name.
 
     Attributes:
@@ -199,7 +221,7 @@ def refs(value: Any) -> Iterator[Ref]:
 
 
 @dataclass(frozen=True)
-class Einsum:
+class Einsum(HoldsOperation):
     """torch.einsum that takes each factor as an argument of its own, rather than a list."""
 
     target: Callable[..., Any]
@@ -209,7 +231,7 @@ class Einsum:
 
 
 @dataclass(frozen=True)
-class Item:
+class Item(HoldsOperation):
     """One result of an operation that returns several, as an operation of its own."""
 
     target: Callable[..., Any]
