@@ -41,6 +41,7 @@ ALSO_TESTED_IN = {
         "explanation/build",
         "explanation/explain",
     ],
+    "explanation/test_saved_plans.py": ["capture/description"],
     "explanation/test_notebook.py": ["support/heatmap"],
     "models/test_train.py": ["models/training"],
     "observe/test_ledger.py": ["observe/ledger_plot", "program/observer"],

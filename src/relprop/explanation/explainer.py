@@ -283,21 +283,22 @@ class Explainer:
             raise InputError(given, allowed, "call explainer.plan(x) first, for each shape of x")
         from .saved_plans import SavedPlans, write_plans  # with its file formats, loaded on use
 
-        write_plans(as_path(path), SavedPlans(self.recipe, self.output, captured))
+        described = self._cache.described_model()
+        write_plans(as_path(path), SavedPlans(self.recipe, self.output, captured, described))
 
     @classmethod
     def load(cls, path: str | Path, model: nn.Module) -> "Explainer":
         """Return an explainer that need not capture `model` for the shapes that were saved.
 
-        At the first call for a shape, the model is compared with the saved graph on one sample:
-        that call raises CaptureError or PlanError if they differ.
+        At the first call for a shape, model and saved graph are compared on a sample and multiples
+        of it: that call raises CaptureError or PlanError if they differ.
 
         Args:
             path: A file that `save` wrote.
             model: The model, in eval mode.
 
         Raises:
-            FileError: `save` did not write the file.
+            FileError, CaptureError: `save` did not write the file, or it is of another model.
 
         Example:
             >>> import torch, relprop, tempfile
@@ -310,9 +311,10 @@ class Explainer:
             >>> loaded.recipe == explainer.recipe
             True
         """
-        from .saved_plans import read_plans
+        from .saved_plans import read_plans, refuse_other_model
 
         saved = read_plans(as_path(path))
+        refuse_other_model(saved, model)
         explainer = cls(model, saved.recipe, output=saved.output)
-        explainer._cache = replace(explainer._cache, saved=saved.captured)
+        explainer._cache = replace(explainer._cache, saved=saved.captured, saved_of=saved.model)
         return explainer

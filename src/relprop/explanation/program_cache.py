@@ -20,6 +20,7 @@ from ..recipes.recipe import Recipe
 from ..support.torch_private import version_of
 
 if TYPE_CHECKING:  # loaded at the first capture, so that `import relprop` stays quick
+    from ..capture.description import Description
     from ..capture.model import CapturedModel
     from .build import BuiltProgram
 
@@ -76,7 +77,7 @@ class Configurations:
     def __init__(self, model: nn.Module) -> None:
         self._model = model
         self._known: tuple[Configuration, ...] = ()  # the present one is at the front
-        self._written: frozenset[Attribute] = frozenset()
+        self.written: frozenset[Attribute] = frozenset()  # by forward itself, as captures show
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type["Configurations"], tuple[nn.Module]]:
@@ -89,7 +90,7 @@ class Configurations:
             return known[0]
         with self._lock:
             again = next((one for one in self._known if one.is_current()), None)
-            now = again or Configuration(self._model, self._written)
+            now = again or Configuration(self._model, self.written)
             others = [one for one in self._known if one is not now]
             self._known = (now, *others[: MOST_CONFIGURATIONS - 1])
         return now
@@ -97,8 +98,8 @@ class Configurations:
     def ignore(self, written: frozenset[Attribute]) -> None:
         """Compare no longer what the model's forward writes."""
         with self._lock:
-            if not written <= self._written:
-                self._written |= written
+            if not written <= self.written:
+                self.written |= written
                 for configuration in self._known:
                     configuration.ignore(written)
 
@@ -139,6 +140,7 @@ class ProgramCache:
         output: Which of several results is explained.
         per_input: Whether the model is captured at every call.
         saved: Graphs captured in another session, by the text of the inputs' signature.
+        saved_of: The model that they were captured of.
     """
 
     model: nn.Module
@@ -147,6 +149,7 @@ class ProgramCache:
     output: str | int | None
     per_input: bool
     saved: "Mapping[str, CapturedModel]" = field(default_factory=dict)
+    saved_of: "Description" = field(default_factory=dict)
     _captured: "RecentItems[CapturedModel]" = field(
         default_factory=lambda: RecentItems(MOST_SHAPES)
     )
@@ -167,7 +170,19 @@ class ProgramCache:
         """Return the graphs captured so far by the text of the inputs' signature."""
         now = self.configurations.current()
         graphs = {repr(sig): graph for (sig, of), graph in self._captured.items() if of is now}
-        return {**self.saved, **graphs}
+        return {**(self.saved if self._is_saved_model() else {}), **graphs}
+
+    def described_model(self) -> "Description":
+        """Describe the model, without what its forward writes."""
+        from ..capture.description import describe_model
+
+        return describe_model(self.model, self.configurations.written)
+
+    def _is_saved_model(self) -> bool:
+        """Tell whether the model is still the one that saved graphs are of."""
+        from ..capture.description import model_difference
+
+        return not model_difference(self.saved_of, self.described_model())
 
     def get_or_build(self, inputs: Inputs) -> "BuiltProgram":
         """Return the program for inputs like these, captured and built if there is none yet.
@@ -208,6 +223,6 @@ class ProgramCache:
         from ..capture.model import capture_model, verify_saved
 
         saved = self.saved.get(repr(inputs.signature))
-        if saved is not None:
+        if saved is not None and self._is_saved_model():
             return verify_saved(saved, self.model, inputs, self.output)
         return capture_model(self.model, inputs, self.output, per_input=False)

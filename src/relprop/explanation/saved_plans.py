@@ -1,7 +1,8 @@
 """Saves captured graphs and loads them, so that a later session need not capture the model.
 
 One safetensors file: the tensors that the model's code holds, and a JSON text with the graphs, the
-batch axes and the recipe. None of it can run code. The model's own weights are not in it.
+batch axes, the recipe, and the model's classes and attributes, to know the model again. None of it
+can run code. The model's own weights are not in it.
 """
 
 import json
@@ -13,16 +14,17 @@ from typing import Any
 import safetensors
 import safetensors.torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..capture.batch_axes import BatchAxis
+from ..capture.description import Description, describe_model, model_difference
 from ..capture.model import CapturedModel
-from ..errors import FileError, InputError
+from ..errors import CaptureError, FileError, InputError
 from ..graph.serialize import from_document, to_document
 from ..recipes.recipe import Recipe
 from ..support.files import write_atomically
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class SavedPlans:
         recipe: The recipe of the explainer.
         output: Which of several results is explained.
         captured: Captured graphs by the text of the inputs' signature.
+        model: The model's classes and attributes.
     """
 
     recipe: Recipe
     output: str | int | None
     captured: Mapping[str, CapturedModel]
+    model: Description
 
 
 def write_plans(path: Path, saved: SavedPlans) -> None:
@@ -56,6 +60,7 @@ def write_plans(path: Path, saved: SavedPlans) -> None:
         )
     recipe, output = saved.recipe.to_json(), saved.output
     document = {"format": _FORMAT, "recipe": recipe, "output": output, "read": records}
+    document["model"] = saved.model
     content = safetensors.torch.save(tensors, {"relprop": json.dumps(document)})
     with write_atomically(path) as file:
         file.write(content)
@@ -80,13 +85,27 @@ def read_plans(path: Path) -> SavedPlans:
             raise _no_plan(path, f"its format is {document['format']!r}")
         records = document["read"]
         captured = {r["signature"]: _captured(r, i, tensors) for i, r in enumerate(records)}
-        return SavedPlans(Recipe.from_json(document["recipe"]), document["output"], captured)
+        described = {p: {n: str(t) for n, t in a.items()} for p, a in document["model"].items()}
+        recipe = Recipe.from_json(document["recipe"])
+        return SavedPlans(recipe, document["output"], captured, described)
     except FileError:
         raise
     except OSError as error:
         raise _no_plan(path, getattr(error, "strerror", None) or str(error)) from error
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise _no_plan(path, f"{type(error).__name__}: {error}") from error
+
+
+def refuse_other_model(saved: SavedPlans, model: nn.Module) -> None:
+    """Raise CaptureError for a model of other classes or attributes than the saved one."""
+    differs = model_difference(saved.model, describe_model(model))
+    if differs:
+        raise CaptureError(
+            f"{type(model).__name__}, which is not the model of the saved plan: it differs in "
+            f"{differs}",
+            "a model of the same classes and attributes",
+            "capture this model instead: relprop.Explainer(model)",
+        )
 
 
 def _captured(
