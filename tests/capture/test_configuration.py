@@ -308,3 +308,27 @@ def test_train_mode_is_the_same_error_as_at_the_first_call(part):
 
 def assert_output(explainer, x=X):
     torch.testing.assert_close(explainer(x, target=1).output, explainer.model(x).detach())
+
+
+class Halved(nn.Module):
+    """Adds up two halves, whose size its forward takes from a weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.Linear(4, 4), nn.Linear(2, 3)
+
+    def forward(self, x):
+        half = self.layer.weight.shape[0] // 2
+        return self.head(self.layer(x).reshape(-1, 2, half).sum(1))
+
+
+def test_a_size_that_forward_takes_from_a_weight_is_followed():
+    model = randomise(Halved()).double()
+    explainer = relprop.Explainer(model, "zero")
+    explainer(X)
+    model.layer.weight.data, model.layer.bias.data = (
+        torch.rand(6, 4).double(),
+        torch.rand(6).double(),
+    )
+    model.head.weight.data = torch.rand(3, 3).double()
+    assert_explained(explainer)
