@@ -72,9 +72,9 @@ class Ledger:
         1.0
         >>> print(ledger)
         ledger: mean of 1 sample, largest imbalance 0.0e+00 of the initial relevance
-        module  operation  rule  in  out  bias  stabiliser  constants  linearisation  error
-        0       linear     zero   6    5     1                                        0e+00
-                all               6    5     1           0          0              0  0e+00
+        module  operation  rule  in  out  bias  stabiliser  ...  error
+        0       linear     zero   6    5     1...               0e+00
+                all               6    5     1           0  ...  0e+00
     """
 
     relevance_in: Tensor
@@ -89,14 +89,20 @@ class Ledger:
 
     @property
     def imbalance(self) -> Tensor:
-        """What is not accounted for, (batch,), as a fraction of the initial relevance."""
+        """What is not accounted for, (batch,), as a fraction of the initial relevance.
+
+        NaN for a sample of which one operation is not accounted for in finite numbers: what comes
+        in at the output and goes out at the input would not show it.
+        """
         missing = _remainder(self.relevance_in, self.relevance_out, self.absorbed)
+        for entry in self.entries:
+            missing = missing.where(entry.error.isfinite(), torch.nan)
         return torch.where(missing == 0, missing, missing / self.relevance_in).abs()
 
     @property
     def error(self) -> float:
-        """The largest imbalance of a sample."""
-        return float(self.imbalance.max())
+        """The largest imbalance of a sample; NaN if one is."""
+        return float(self.imbalance.max())  # of which torch returns NaN
 
     def plot(self) -> "Figure":
         """Draw a bar for each operation, from the output to the input.

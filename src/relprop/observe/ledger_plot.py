@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
-PASSED_ON, COLOURS = "#9aa3ad", ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
+PASSED_ON, COLOURS = "#9aa3ad", ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7")
 LINES = "#1d2126"
 ROW, WIDTH, MARGIN = 0.22, 8.0, 1.3  # inches
 

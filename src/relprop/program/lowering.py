@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..graph.ir import Node, Ref, Values
-from ..graph.ops import WEIGHTED_SUMS, Principle
+from ..graph.ops import WEIGHTED_SUMS, Operation, Principle
 from ..plan.plan import Step
 from ..rules import nonlinear
 from ..rules.autodiff import Traced, trace
@@ -22,7 +22,7 @@ from ..rules.own_sum import Multiplier, gate
 from ..rules.recurrent import Layers, run_layers, select_result
 from ..rules.secants import at_zero, secant
 from ..rules.weights import STABILISER
-from ..support.numerics import divide, signed, stabilise
+from ..support.numerics import quotient, signed, stabilise, times
 from .attention import plain_attention, values_vjp
 from .distances import plain_distances
 from .lower_layers import Run, lower_forward, lower_layer
@@ -108,38 +108,45 @@ def _activation(step: Step) -> Run:
     node, operation = step.node, step.operation
     assert operation is not None
     if step.arriving is Form.RELEVANCE:
-        return lambda values: (node.run(values), Back(lambda r: r, lambda r: {}))
+        return lambda values: (node.run(values), Back(lambda r: r, _nothing))
+    (name, *_) = node.inputs
+    factor = _factor(step, operation)
+    absorbs = step.leaving is Form.PER_UNIT and node.operation != "relu"
+
+    def run(values: Values) -> tuple[Tensor, Back]:
+        x, y = values[name], node.run(values)
+        multiply = factor(x, y, values)
+        absorbed = partial(_absorbed_by_activation, step, values, y) if absorbs else _nothing
+        return y, Back(multiply, absorbed, multiply.release)
+
+    return run
+
+
+def _factor(step: Step, operation: Operation) -> Callable[[Tensor, Tensor, Values], Multiplier]:
+    """Return the function from x, y and all values to what relevance per unit is multiplied by."""
+    node = step.node
     if node.operation == "relu":
-        return _multiplied(node, lambda x, y, values: Multiplier(y, gate))
-    if operation.keeps_zero:
-        return _multiplied(node, lambda x, y, values: Multiplier(divide(y, x)))
+        return lambda x, y, values: Multiplier(y, gate)
     if step.leaving is Form.RELEVANCE:
-        return _multiplied(node, lambda x, y, values: Multiplier(y, owned=False))
-    return _shifted_activation(node)
+        return lambda x, y, values: Multiplier(y)
+    if operation.keeps_zero:
+        return lambda x, y, values: Multiplier(quotient(y, x))
+    return lambda x, y, values: Multiplier(secant(node, x, y, values))
 
 
-def _multiplied(node: Node, factor: Callable[[Tensor, Tensor, Values], Multiplier]) -> Run:
-    """Build an activation of one input, whose backward pass is a factor."""
-    (name, *_) = node.inputs
-
-    def run(values: Values) -> tuple[Tensor, Back]:
-        y = node.run(values)
-        multiply = factor(values[name], y, values)
-        return y, Back(multiply, lambda c: {}, multiply.release)
-
-    return run
+def _absorbed_by_activation(step: Step, values: Values, y: Tensor, c: Tensor) -> Absorbed:
+    """Compute the share of f(0), or of all at an infinite x, such as -inf of a mask."""
+    x = values[step.routes[0]]
+    at_infinity = times(c, y) * x.isinf()
+    if step.operation is None or step.operation.keeps_zero:
+        return {"constants": at_infinity}
+    constant = times(c, at_zero(step.node, values))
+    return {"constants": torch.where(x.isinf(), at_infinity, constant)}
 
 
-def _shifted_activation(node: Node) -> Run:
-    (name, *_) = node.inputs
-
-    def run(values: Values) -> tuple[Tensor, Back]:
-        y = node.run(values)
-        multiply = Multiplier(secant(node, values[name], y, values))
-        constant = at_zero(node, values)
-        return y, Back(multiply, lambda c: {"constants": c * constant}, multiply.release)
-
-    return run
+def _nothing(v: Tensor) -> Absorbed:
+    """Absorb nothing."""
+    return {}
 
 
 def _by_vjp(step: Step) -> Run | None:
@@ -253,6 +260,8 @@ def _derivative(step: Step, traced: Traced) -> Back:
         return (
             nonlinear.maximum_relevance(traced) if relevance else nonlinear.maximum_per_unit(traced)
         )
+    if step.node.operation == "batch_norm":  # one that was not folded: its shift is a bias
+        return nonlinear.constant_statistics(traced)
     return nonlinear.by_vjp_relevance(traced) if relevance else nonlinear.by_vjp(traced)
 
 
@@ -272,6 +281,9 @@ def taking_relevance(back: Back, z: Tensor) -> Back:
         c = r / stabilise(z, STABILISER)
         amounts = dict(back.absorbed(c))
         lost = c * signed(z, STABILISER)
-        return {**amounts, "stabiliser": amounts.get("stabiliser", 0) + lost}
+        amounts["stabiliser"] = amounts.get("stabiliser", 0) + lost
+        # An infinite result is that of a mask: what arrives there is not shared among its inputs.
+        amounts["constants"] = amounts.get("constants", 0) + r * z.isinf()
+        return amounts
 
     return Back(lambda r: back.pull(r / stabilise(z, STABILISER)), absorbed)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..plan.plan import Plan
-from ..rules.backward import Absorbed, Back, Form
+from ..rules.backward import Absorbed, Back, Form, relevance
 from .observer import Observer
 from .schedule import ScheduledStep, schedule
 from .weight_cache import WeightCache
@@ -230,7 +230,9 @@ def _as_relevance(contribution: Contribution, value: Tensor | None) -> Contribut
     if contribution.form is Form.RELEVANCE:
         return contribution
     assert value is not None
-    return Contribution(value * contribution.tensor, Form.RELEVANCE, False)
+    return Contribution(
+        relevance(contribution.tensor, contribution.form, value), Form.RELEVANCE, False
+    )
 
 
 def _backward_step(scheduled: ScheduledStep, back: Back, account: bool) -> BackwardStep:

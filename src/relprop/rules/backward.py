@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from torch import Tensor
 
-Cause = Literal["bias", "stabiliser", "constants", "linearisation"]
-CAUSES: tuple[Cause, ...] = ("bias", "stabiliser", "constants", "linearisation")
+from ..support.numerics import times
+
+Cause = Literal["bias", "stabiliser", "zero denominator", "constants", "linearisation"]
+CAUSES: tuple[Cause, ...] = get_args(Cause)
 Absorbed = Mapping[Cause, Tensor]
 Pull = Callable[[Tensor], Any]
 Absorbs = Callable[[Tensor], Absorbed]
@@ -39,8 +41,10 @@ class Back(NamedTuple):
         absorbed: Takes the same, and returns the relevance that no input receives, by cause:
             tensors that broadcast to the result's shape. Called for `ledger=True` alone.
             Causes: "bias", the share of a bias; "stabiliser", that of epsilon or another
-            stabiliser of a denominator; "constants", that of values that do not depend on the
-            input; "linearisation", what a linear approximation leaves out.
+            stabiliser of a denominator; "zero denominator", that of a sum of exactly 0, which
+            nothing shares in, such as the negative part of alpha-beta where no contribution is
+            negative; "constants", that of values that do not depend on the input;
+            "linearisation", what a linear approximation leaves out.
         release: Called before the last `pull`, once no one else needs the forward result; `pull`
             may then overwrite it and anything derived from it.
         in_place: Like `pull`, but may overwrite its argument, and reuse the tensor that it
@@ -62,5 +66,8 @@ class Back(NamedTuple):
 
 
 def relevance(v: Tensor, form: Form, value: Tensor) -> Tensor:
-    """Convert what arrived at a value in one form to relevance itself."""
-    return value * v if form is Form.PER_UNIT else v
+    """Convert what arrived at a value in one form to relevance itself.
+
+    An infinite value to which nothing arrives has a relevance of 0: the -inf of a mask.
+    """
+    return times(v, value) if form is Form.PER_UNIT else v

@@ -56,7 +56,9 @@ def run_box(low: float | Tensor, high: float | Tensor, layer: LoweredLayer) -> R
             return (x - lowest) * by_positive + (x - highest) * by_negative
 
         def absorbed(v: Tensor) -> Absorbed:
-            return {"stabiliser": multiply(v) * signed(total, STABILISER)}
+            lost = multiply(v) * signed(total, STABILISER)
+            # All inputs at their bounds, or all weights zero: the stabiliser stands alone.
+            return {"stabiliser": lost * (total != 0), "zero denominator": lost * (total == 0)}
 
         return result, Back(pull, absorbed, multiply.release)
 

@@ -116,7 +116,8 @@ def _run_parts(parts: Sequence[_Part], layer: LoweredLayer) -> RunLayer:
                 multiplier.release()
 
         def absorbed(v: Tensor) -> Absorbed:
-            return _absorbed(v, split(v), parts, linear_map, weights, layer.arriving)
+            empty = [_is_empty(part, x, linear_map, weights) for part in parts]
+            return _absorbed(split(v), parts, empty, linear_map, weights)
 
         back = Back(lambda v: carry(split(v)), absorbed, release, lambda v: carry(split(v, True)))
         return result, back
@@ -204,23 +205,31 @@ def _add_up(s: list[Tensor], passes: Sequence[tuple[int, Callable[[Tensor], Tens
     return total
 
 
+def _is_empty(part: _Part, x: Tensor, linear_map: LinearMap, weights: Weights) -> Tensor:
+    """Tell where no input and no bias contributes to the denominator: 0 but for the stabiliser."""
+    if part.clamps:  # relevance arrives only where the sum is positive
+        return torch.zeros((), dtype=torch.bool, device=x.device)
+    total = _denominator(part, x, linear_map, weights, stabilised=False)
+    return total == (STABILISER if part.constant else 0)
+
+
 def _absorbed(
-    v: Tensor,
     amounts: list[Tensor],
     parts: Sequence[_Part],
+    empty: Sequence[Tensor],
     linear_map: LinearMap,
     weights: Weights,
-    arriving: Form,
 ) -> Absorbed:
-    """Compute what the bias and the stabilisers of the denominators absorb."""
+    """Compute what the bias and the stabilisers of the denominators absorb.
+
+    The share of a part without contributions is neither passed on nor kept by the stabiliser: that
+    stands alone in the denominator, and how large it is does not matter.
+    """
     found: dict[Cause, Tensor] = {}
-    for s, part in zip(amounts, parts, strict=True):
-        lost: dict[Cause, Tensor] = {"stabiliser": part.sign * s * STABILISER}
+    for s, part, none in zip(amounts, parts, empty, strict=True):
+        kept = part.sign * s * STABILISER
+        lost: dict[Cause, Tensor] = {"stabiliser": kept * ~none, "zero denominator": kept * none}
         if part.bias:
-            bias = bias_of(linear_map, part.terms[0].weight.derive(weights))
-            lost["bias"] = s * bias
+            lost["bias"] = s * bias_of(linear_map, part.terms[0].weight.derive(weights))
         found = {cause: found.get(cause, 0) + lost[cause] for cause in lost}
-    if arriving is Form.RELEVANCE:  # what an s that underflows to 0 drops
-        nothing = torch.stack([s == 0 for s in amounts]).all(0)
-        found["stabiliser"] = found["stabiliser"] + v * nothing
     return found

@@ -36,7 +36,7 @@ def maximum_per_unit(op: Traced) -> Back:
 
     The chosen entry takes all. Absorbs what a chosen constant receives.
     """
-    return Back(op.vjp, lambda c: {"constants": times(c, op.z - op.tangent(*op.x))})
+    return Back(op.vjp, lambda c: {"constants": times(c, op.z - _tangent(op))})
 
 
 def maximum_relevance(op: Traced) -> Back:
@@ -54,7 +54,11 @@ def gradient(op: Traced) -> Back:
 
 
 def _tangent(op: Traced) -> Tensor:
-    return op.tangent(*(torch.where(x.isfinite(), x, 0) for x in op.x))
+    """Compute J x. An infinite entry, such as of a mask, has no part in results that are finite.
+
+    An operation may compute in another dtype, in which an entry is infinite that is finite in x.
+    """
+    return op.tangent(*(torch.where(x.to(op.z.dtype).isfinite(), x, 0) for x in op.x))
 
 
 def pass_through(op: Traced) -> Back:

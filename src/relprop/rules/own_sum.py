@@ -47,7 +47,7 @@ def run_own_sum(stabiliser: float | Relative, layer: LoweredLayer) -> RunLayer:
             if not exact:
                 amounts["stabiliser"] = s * signed(sign, size)
             elif layer.arriving is Form.RELEVANCE:  # what arrives at a sum of exactly 0
-                amounts["stabiliser"] = v * (sign == 0)
+                amounts["zero denominator"] = v * (sign == 0)
             return amounts
 
         return result, Back(pull, absorbed, multiply.release, pull_in_place)

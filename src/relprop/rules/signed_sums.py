@@ -46,10 +46,11 @@ def run_signed(half_gamma: float, layer: LoweredLayer) -> RunLayer:
             s, t = multiply(v)
             bias = s * bias_of(linear_map, weights) * (1 + half_gamma)
             # Relevance itself may arrive at a sum of exactly 0, which passes nothing on.
-            dropped = v * (s == 0) if layer.arriving is Form.RELEVANCE else 0
+            dropped = v * (s == 0) if layer.arriving is Form.RELEVANCE else torch.zeros_like(s)
             return {
                 "bias": bias + t * bias_of(linear_map, magnitude),
-                "stabiliser": t * STABILISER + dropped,
+                "stabiliser": t * STABILISER,
+                "zero denominator": dropped,
             }
 
         return result, Back(pull, absorbed, multiply.release)

@@ -31,6 +31,18 @@ def divide(numerator: Tensor, denominator: Tensor) -> Tensor:
     return numerator / (denominator + (1 - present)) * present
 
 
+def quotient(numerator: Tensor, denominator: Tensor) -> Tensor:
+    """Divide; the quotient is 0 where it is not defined: 0 / 0, infinite / infinite, NaN.
+
+    These are the results of an activation where nothing arrives, at an input of 0 or of -inf.
+    """
+    if torch.is_grad_enabled():
+        defined = numerator.isfinite() & denominator.isfinite()
+        return divide(numerator.where(defined, 0), denominator.where(defined, 0))
+    return (numerator / denominator).nan_to_num_(0.0, torch.inf, -torch.inf)
+
+
 def times(factor: Tensor, value: Tensor) -> Tensor:
-    """Multiply; the product is 0 where the factor is 0, even if the value is infinite."""
-    return torch.where(factor == 0, 0, factor * value)
+    """Multiply; the product is 0 where the factor is 0, even if the value is not finite."""
+    absent = (factor == 0) & ~value.isfinite()  # such as -inf in a mask
+    return factor * torch.where(absent, 0, value)
