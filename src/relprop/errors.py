@@ -61,6 +61,16 @@ class AmplificationWarning(UserWarning):
     """The relevance of the input is many times the score that is explained."""
 
 
+class DroppedPathWarning(RelpropError, UserWarning):
+    """A path from the explained input to the output ends where relevance cannot pass.
+
+    A comparison, a cast to integers, an argmax has no derivative. What is computed from its result
+    and added to other values receives no relevance, as a constant.
+    """
+
+    __str__ = RelpropError.__str__
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an error's text, in at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -66,3 +66,29 @@ def test_a_shape_and_other_recipes_are_captured_once(captures):
     for other in (explainer, explainer.with_recipe("zero"), explainer):
         other(ids)
     assert captures == [4]
+
+
+class Spikes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x):
+        h = self.layer(x)
+        return self.head(h.flatten(1)[:, :6] + (h > 0).to(h.dtype).flatten(1)[:, :6])
+
+
+@pytest.mark.parametrize("capture", ["export", "per-input"])
+def test_an_explainer_warns_of_a_dropped_path_once_and_says_it_always(capture):
+    x = torch.ones(3, 4)
+    explainer = relprop.Explainer(Spikes().eval(), "zero", capture=capture)
+    with pytest.warns(relprop.errors.DroppedPathWarning) as caught:
+        first = explainer(x, target=0)
+    assert len(caught) == 1
+    warning = caught[0].message
+    assert warning.todo.startswith('recipe.using(relprop.Selector(operation="gt"), "straight')
+    again = explainer(x[:, None], target=0, ledger=True)  # a new shape; a warning is an error here
+    parts = explainer(x, target=[0, 1], batch_size=2)
+    assert first.dropped == again.dropped == parts.dropped == ("gt",)
+    with pytest.warns(relprop.errors.DroppedPathWarning):  # an explainer of its own
+        explainer.with_recipe("epsilon")(x, target=0)

@@ -26,9 +26,7 @@ def cosine(h):
 
 
 @pytest.mark.parametrize("rule", ["gradient", "constant"])
-@pytest.mark.parametrize(
-    "function", [torch.detach, torch.round, torch.sign, torch.ceil, torch.frac, cosine]
-)
+@pytest.mark.parametrize("function", [torch.frac, cosine])
 def test_the_line_that_an_error_advises_can_be_written(function, rule):
     """It gives a rule to this operation alone: the rest is gradient x input."""
     model, x, recipe = randomise(Beside(function)).double(), signed(2, 4), Recipe.preset("zero")
@@ -44,6 +42,22 @@ def test_the_line_that_an_error_advises_can_be_written(function, rule):
     torch.testing.assert_close(e.relevance, x * torch.autograd.grad(score.sum(), leaf)[0])
     assert e.ledger.error <= 1e-12
     assert e.relevance.any()
+
+
+@pytest.mark.parametrize("rule", ["straight-through", "constant"])
+@pytest.mark.parametrize("function", [torch.detach, torch.round, torch.sign, torch.ceil])
+def test_the_line_that_an_error_advises_for_a_step_can_be_written(function, rule):
+    """A step passes its cotangent on as it is, or nothing."""
+    model, x, recipe = randomise(Beside(function)).double(), signed(2, 4), Recipe.preset("zero")
+    with pytest.raises(relprop.RelpropError, match="which has no derivative") as error:
+        relprop.explain(model, x, recipe)
+    line = error.value.todo.split(" passes")[0].replace("straight-through", rule)
+    e = relprop.Explainer(model, eval(line, {"recipe": recipe, "relprop": relprop}))(x, 1)
+    leaf = x.clone().requires_grad_()
+    h = model.a(leaf)
+    score = model.head(h.relu() + (h if rule == "straight-through" else 0))[:, 1]
+    torch.testing.assert_close(e.relevance, x * torch.autograd.grad(score.sum(), leaf)[0])
+    assert e.dropped == ()
 
 
 @pytest.mark.parametrize("name", ["heaviside", "floor_divide"])

@@ -66,7 +66,7 @@ def concatenate(explanations: Iterable[Explanation], inputs: Inputs) -> Explanat
 
     guard = InputGuard(inputs.tensors, inputs.explained)
     ledgers: list[Sequence[Ledger]] = []
-    whole, start, several = dict[str, Any](), 0, False
+    whole, start, several, dropped = dict[str, Any](), 0, False, tuple[str, ...]()
     for part in explanations:
         size = len(part.output)
         for name in _PER_SAMPLE:
@@ -74,12 +74,12 @@ def concatenate(explanations: Iterable[Explanation], inputs: Inputs) -> Explanat
             whole[name] = whole[name] if start else _empty_like(value, inputs.batch)
             _fill(whole[name], value, slice(start, start + size))
         ledgers.append(part.ledgers)
-        several = part.several
+        several, dropped = part.several, part.dropped
         start += size
         del part, value  # before the next is made
     by_target = tuple(concatenate_ledgers(one) for one in zip(*ledgers, strict=True))
     guard.check()
-    return Explanation(**whole, inputs=guard, several=several, ledgers=by_target)
+    return Explanation(**whole, inputs=guard, several=several, ledgers=by_target, dropped=dropped)
 
 
 _PER_SAMPLE = ("output", "target", "relevances", "layers", "amplification")

@@ -71,7 +71,8 @@ def build_program(
         how = "to fold its batch norms, or to lay pictures out channels-last,"
         raise _magnified_rounding(model, how, change, where)
     pruned = _prune(program, model, inputs, state, got)
-    axes = {name: a for name, a in captured.batch_axes.items() if name in program.plan.forms}
+    # The numbers of comparisons are no values of the captured graph, and hide NaN.
+    axes = {name: captured.batch_axes.get(name) for name in program.plan.forms}
     slots = tuple(_slot(model, name, path) for name, path in graph.state.items())
     return BuiltProgram(program, pruned, CompiledProgram(pruned), axes, slots)
 

@@ -5,6 +5,7 @@ that the model has now. May be used from several threads.
 """
 
 import threading
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter, getitem, is_
@@ -16,6 +17,7 @@ from torch import nn
 from ..capture.attributes import Attribute
 from ..capture.configuration import ComparedLists, Configuration
 from ..graph.inputs import Inputs
+from ..plan.validation import dropped_warning
 from ..recipes.recipe import Recipe
 from ..support.torch_private import version_of
 
@@ -154,6 +156,7 @@ class ProgramCache:
         default_factory=lambda: RecentItems(MOST_SHAPES)
     )
     _built: "RecentItems[BuiltProgram]" = field(default_factory=lambda: RecentItems(MOST_SHAPES))
+    _warned: set[str] = field(default_factory=set)
 
     @classmethod
     def of(
@@ -200,7 +203,9 @@ class ProgramCache:
 
         with _CAPTURE, torch.no_grad():
             captured = capture_model(self.model, inputs, self.output, per_input=True)
-            return build_program(captured, self.model, inputs, self.recipe)
+            built = build_program(captured, self.model, inputs, self.recipe)
+            self._warn_of_dropped_paths(built)
+            return built
 
     def _build(self, inputs: Inputs, key: Any) -> "BuiltProgram":
         from .build import build_program
@@ -216,8 +221,16 @@ class ProgramCache:
                 self._captured.put(key, captured)
                 built = build_program(captured, self.model, inputs, self.recipe)
                 self._captured.put(key, captured.without_output())
+                self._warn_of_dropped_paths(built)
                 self._built.put(key, built)
         return built
+
+    def _warn_of_dropped_paths(self, built: "BuiltProgram") -> None:
+        """Warn once of operations at which paths end that relevance should take."""
+        dropped = [node for node in built.program.plan.dropped if node.where not in self._warned]
+        if dropped:
+            self._warned.update(node.where for node in dropped)
+            warnings.warn(dropped_warning(dropped), stacklevel=7)  # the line that calls
 
     def _capture(self, inputs: Inputs) -> "CapturedModel":
         from ..capture.model import capture_model, verify_saved

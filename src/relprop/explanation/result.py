@@ -37,6 +37,9 @@ class Explanation:
         amplification: Sum of |relevance| over the explained inputs divided by |score|, (batch,) or
             (batch, targets); by the sample's largest |score| where that is larger. Beyond 1,000 a
             warning, once, names the operation that raised it most.
+        dropped: Operations, with their modules, at which a path from the input to the output ended:
+            a comparison, a cast to integers. What is computed from their results and added on
+            counts as constant, and relevance lacks it. Empty for most models.
 
     Example:
         >>> import torch, relprop
@@ -55,6 +58,7 @@ class Explanation:
     several: bool
     ledgers: tuple["Ledger", ...]
     amplification: Tensor
+    dropped: tuple[str, ...] = ()
 
     @property
     def prediction(self) -> Tensor | None:

@@ -68,6 +68,7 @@ def run_request(
         several=several,
         ledgers=tuple(r.ledger for r in results if r.ledger is not None),
         amplification=amplification,
+        dropped=built.program.plan.dropped_at,
     )
     if is_amplified(amplification):
         warn_of_amplification(forward, initial, amplification)

@@ -64,4 +64,5 @@ def run_compiled(
         several=False,
         ledgers=(),
         amplification=amplification,
+        dropped=built.program.plan.dropped_at,
     )

@@ -194,6 +194,10 @@ FACTORS = MappingProxyType(
     {"baddbmm": (1, 2), "addmm": (1, 2), "addcmul": (1, 2), "einsum": (1, 2)}
 )
 
+# Step functions, whose derivative is 0 or none; a rule may put another one in its place.
+COMPARISONS = _names("gt ge lt le")
+STEPS = COMPARISONS | _names("round floor ceil trunc sign heaviside detach")
+
 # Only the first argument may depend on the model's input: the others are parameters.
 FIRST_ONLY = _names(
     "batch_norm grid_sampler grouped_mm_fallback _grouped_mm prelu pow clamp clamp_min clamp_max "

@@ -109,6 +109,8 @@ class Plan:
         sources: Value at which relevance is read off -> name of the explained input. The value
             is the input itself, or for token ids their embedding.
         forms: Value -> form of the relevance that arrives there.
+        dropped: Operations at which the dependence on the explained input ends, and whose result
+            is added to what depends on it: it counts as constant, and receives no relevance.
 
     Example:
         >>> import relprop
@@ -127,6 +129,12 @@ class Plan:
     steps: tuple[Step, ...]
     sources: Mapping[str, str]
     forms: Mapping[str, Form]
+    dropped: tuple[Node, ...] = ()
+
+    @cached_property
+    def dropped_at(self) -> tuple[str, ...]:
+        """Where paths are dropped: modules and operations, each once."""
+        return tuple(dict.fromkeys(node.where for node in self.dropped))
 
     def __str__(self) -> str:
         rows = [_columns(step, self.sources) for step in self.steps if step.node.shape]

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 
 from ..errors import PlanError
 from ..graph.analysis import GraphAnalysis, analyse_graph, dependent_args, dependent_inputs
+from ..graph.dropped import dropped_paths
 from ..graph.ir import Graph, Node
 from ..graph.ops import LAYERS, WEIGHTED_SUMS, Operation, Principle, operation_of
 from ..recipes.recipe import Recipe
 from ..recipes.selectors import Location, RecipeRow
 from ..rules.backward import Form
 from . import validation
+from .comparisons import with_numbers
 from .plan import Plan, Step
 
 
@@ -31,19 +33,37 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
             the recipe that applies to nothing, a softmax at the end, or an output or input that
             no relevance can connect.
     """
+    graph = _with_numbers(graph, recipe)
     analysis = analyse_graph(graph)
     recipe = recipe.resolved(set(analysis.kinds.values()))
     locations = {node.name: _locate(node, analysis) for node in graph.nodes}
     folded = analysis.folded
     dependent = [n for n in graph.nodes if n.name in analysis.dependent and n.name not in folded]
-    validation.refuse_unmatched_rows(dependent, recipe, locations)
-    validation.refuse_constant_output(graph, analysis)
+    ends = [node for node in graph.nodes if _ends(node, analysis.dependent)]
+    validation.refuse_unmatched_rows(dependent, ends, recipe, locations)
+    held = _held_constant([*dependent, *ends], recipe, locations)
+    validation.refuse_constant_output(graph, analysis, held)
     validation.refuse_final_softmax(graph, recipe, analysis, locations)
-    held = _held_constant(dependent, recipe, locations)
     if held:  # what is computed from constants alone is constant, too, and may need no rule
         analysis = analyse_graph(graph, held)
     steps, forms = _plan_backward(graph, recipe, analysis, held)
-    return Plan(graph, recipe, tuple(_merge_activations(steps)), analysis.sources, forms)
+    dropped = dropped_paths(graph, analysis.dependent, forms, held)
+    return Plan(graph, recipe, tuple(_merge_activations(steps)), analysis.sources, forms, dropped)
+
+
+def _with_numbers(graph: Graph, recipe: Recipe) -> Graph:
+    """Let the comparisons that a row of the recipe gives a rule of their own give numbers."""
+    rows = [row for row in recipe.rows if row.rule.definition.operations]
+    if not rows:
+        return graph
+    analysis = analyse_graph(graph)
+    locations = ((node.name, _locate(node, analysis)) for node in graph.nodes)
+    return with_numbers(graph, {n for n, at in locations if any(row.matches(at) for row in rows)})
+
+
+def _ends(node: Node, dependent: set[str]) -> bool:
+    """Tell whether the dependence on the input ends here, as at a comparison."""
+    return not node.floating and bool(dependent_inputs(node, dependent))
 
 
 def _locate(node: Node, analysis: GraphAnalysis) -> Location:

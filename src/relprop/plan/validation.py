@@ -4,31 +4,76 @@ Takes nodes, what is known of them, and the recipe. Gives nothing, or raises a P
 Must not decide what a step does.
 """
 
-from ..errors import PlanError
+from collections.abc import Sequence
+
+from ..errors import DroppedPathWarning, PlanError
 from ..graph.analysis import GraphAnalysis, dependent_args
+from ..graph.dropped import dropped_paths
 from ..graph.ir import Graph, Node, Ref
-from ..graph.ops import FIRST_ONLY, WEIGHTED_SUMS, Operation, Principle, operation_of
+from ..graph.ops import (
+    COMPARISONS,
+    FIRST_ONLY,
+    STEPS,
+    WEIGHTED_SUMS,
+    Operation,
+    Principle,
+    operation_of,
+)
 from ..recipes.presets import usual_rule
 from ..recipes.recipe import Recipe
 from ..recipes.selectors import Location
 from ..rules.rule import Rule
 from ..support.arguments import suggest
 
+_NO_DERIVATIVE = "which has no derivative"
 
-def refuse_constant_output(graph: Graph, analysis: GraphAnalysis) -> None:
-    """Refuse a model whose output does not depend on its input."""
+
+def refuse_constant_output(graph: Graph, analysis: GraphAnalysis, held: frozenset[str]) -> None:
+    """Refuse a model whose output does not depend on its input, and say where that ended."""
     if graph.tokens and not any(analysis.sources[s] in graph.tokens for s in analysis.sources):
         raise PlanError(
             "an input of integers that no embedding looks up",
             "floating point numbers, or token ids that go to an embedding as they are",
             "write x.float(), or give the embedded tokens",
         )
-    if graph.output not in analysis.dependent:
+    if graph.output in analysis.dependent:
+        return
+    ends = dropped_paths(graph, analysis.dependent, (), held)
+    if ends:
         raise PlanError(
-            "the model's output does not depend on its input",
-            "a model whose output is computed from its input",
-            "check that forward uses its argument, and does not detach it",
+            f"the model's output depends on its input by {ends[0].where} alone, {_NO_DERIVATIVE}",
+            "a model with a path from its input to its output that relevance can pass",
+            _way_on(ends[0]),
         )
+    raise PlanError(
+        "the model's output does not depend on its input",
+        "a model whose output is computed from its input",
+        "check that forward uses its argument, and does not detach it",
+    )
+
+
+def dropped_warning(nodes: Sequence[Node]) -> DroppedPathWarning:
+    """Make the warning of paths that end at these operations, with the line to write."""
+    places = ", ".join(dict.fromkeys(node.where for node in nodes))
+    return DroppedPathWarning(
+        f"relevance leaves out what depends on the input by {places}, {_NO_DERIVATIVE}: in the "
+        "sums that it is added to it counts as a constant",
+        "a model whose paths from input to output relevance can pass",
+        _way_on(nodes[0]),
+    )
+
+
+def _way_on(node: Node) -> str:
+    """Write the lines that give relevance a way past an operation without derivative."""
+    name = f'name="{node.module}", ' if node.module else ""
+    selector = f'relprop.Selector({name}operation="{node.operation}")'
+    if node.operation not in STEPS:
+        return f'recipe.using({selector}, "constant") holds it constant, without this message'
+    surrogate = ', or as "fast-sigmoid" or "arctan"' if node.operation in COMPARISONS else ""
+    return (
+        f'recipe.using({selector}, "straight-through") passes its cotangent on as it is'
+        f'{surrogate}; "constant" holds it constant, without this message'
+    )
 
 
 def refuse_final_softmax(
@@ -68,17 +113,27 @@ def refuse_mixed_samples(node: Node) -> None:
 
 
 def refuse_unmatched_rows(
-    nodes: list[Node], recipe: Recipe, locations: dict[str, Location]
+    nodes: list[Node], ends: list[Node], recipe: Recipe, locations: dict[str, Location]
 ) -> None:
-    """Refuse a row that the user wrote and that applies to no operation: a typo, most likely."""
+    """Refuse a row that the user wrote and that applies to no operation: a typo, most likely.
+
+    Args:
+        nodes: The operations that depend on the input.
+        ends: Those at which the dependence ends; they can be held constant on purpose.
+        recipe: The recipe.
+        locations: Name of an operation -> where it is.
+    """
     for row in recipe.rows:
-        if not row.required or any(row.matches(locations[node.name]) for node in nodes):
-            continue
         definition, by_operation = row.rule.definition, row.selector.operation is not None
+        selectable = [*nodes, *ends] if definition.receives == "none" else nodes
+        if not row.required or any(row.matches(locations[node.name]) for node in selectable):
+            continue
         takers = [
             node
             for node in nodes
-            if definition.any_named or locations[node.name].kind in definition.kinds
+            if definition.any_named
+            or locations[node.name].kind in definition.kinds
+            or node.operation in definition.operations
         ]
         names = dict.fromkeys(node.operation if by_operation else node.module for node in takers)
         pattern = row.selector.operation or row.selector.name or "*"
@@ -94,6 +149,12 @@ def refuse_without_rule(
 ) -> None:
     """Refuse an operation that no row matches, if relevance cannot pass it without a rule."""
     kind = analysis.kinds.get(node.name)
+    if node.operation in STEPS:
+        raise PlanError(
+            f"no rule for {node.where}, {_NO_DERIVATIVE}",
+            "an operation that relprop knows, or a row of the recipe that names a rule for it",
+            _way_on(node),
+        )
     if operation is None:
         raise _no_rule(node, "no rule for")
     if operation.principle is Principle.STATISTIC:

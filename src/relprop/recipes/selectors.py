@@ -169,6 +169,8 @@ class RecipeRow:
         module's type or the operation itself, and no kind.
         """
         definition = self.rule.definition
+        if definition.operations:
+            return location.operation in definition.operations and self.selector.matches(location)
         if location.kind is None:
             explicit = self.selector.is_explicit and not self.selector.kinds
             return definition.any_named and explicit and self.selector.matches(location)

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from torch import Tensor
 
 from ..errors import InputError, RuleError
-from ..graph.ops import KINDS, LAYERS, WEIGHTED_SUMS, Kind
+from ..graph.ops import COMPARISONS, KINDS, LAYERS, STEPS, WEIGHTED_SUMS, Kind
 from ..support.arguments import keyword_parameters
-from . import linear, nonlinear, recurrent
+from . import linear, nonlinear, recurrent, steps
 from .backward import Back, Form
 from .layer import WeightedSum
 from .shares import Shares
@@ -37,6 +37,7 @@ class RuleDefinition:
             signal alone, where another one is a gate or a statistic; or none.
         any_named: Whether any operation can take it in a row that names its module.
         activations: Whether activations alone can.
+        operations: The operations that can take it, where these take no kind of rule.
         shares: The function that returns its shares at weighted sums; None for custom rules.
         vjp_scale: At a product of two inputs, the number that the VJP is multiplied by; 0 if the
             rule does more than that.
@@ -48,6 +49,7 @@ class RuleDefinition:
     receives: Receives = "all"
     any_named: bool = False
     activations: bool = False
+    operations: frozenset[str] = frozenset()
     shares: Callable[..., Shares] | None = None
     vjp_scale: float = 0.0
 
@@ -143,6 +145,8 @@ def _of_weighted_sums(
     return RuleDefinition(function, WEIGHTED_SUMS, gives, shares=function)
 
 
+_COMPARED = COMPARISONS | {"heaviside"}
+
 RULES: Mapping[str, RuleDefinition] = MappingProxyType(
     {
         "zero": _of_weighted_sums(linear.zero),
@@ -171,6 +175,9 @@ RULES: Mapping[str, RuleDefinition] = MappingProxyType(
         "attnlrp": RuleDefinition(nonlinear.attnlrp, ("attention",)),
         "cp-lrp": RuleDefinition(nonlinear.cp_lrp, ("attention",), receives="signal"),
         "signal-takes-all": RuleDefinition(recurrent.signal_takes_all, ("recurrent",)),
+        "straight-through": RuleDefinition(steps.straight_through, (), operations=STEPS),
+        "fast-sigmoid": RuleDefinition(steps.fast_sigmoid, (), operations=_COMPARED),
+        "arctan": RuleDefinition(steps.arctan, (), operations=_COMPARED),
         # At a weighted sum, LRP-0 is the gradient, and it knows a folded batch norm.
         "gradient": RuleDefinition(nonlinear.gradient, KINDS, any_named=True, shares=linear.zero),
         "constant": RuleDefinition(_constant, KINDS, receives="none", any_named=True),
