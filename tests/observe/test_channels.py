@@ -91,7 +91,8 @@ TEXT = (nn.Linear(5, 4), nn.ReLU(), nn.Flatten(1, 2), nn.Linear(4, 3), nn.Flatte
 def test_channels_are_those_of_the_operation_that_made_the_value(model, shape, at, dim):
     """Gradient x input where the gradient of the other channels is stopped."""
     model, x = randomise(model).double(), signed(3, *shape)
-    got = relprop.Explainer(model, "zero")(x, 0, conditions={at: [0, 1]}).relevance
+    explainer = relprop.Explainer(model, "zero")
+    got = explainer(x, 0, conditions={at: [0, 1]}, keep_parallel=True).relevance
 
     def stop(module, arguments, h):
         kept = torch.zeros(h.shape[dim], dtype=h.dtype)

@@ -116,6 +116,11 @@ def test_target(target, given, todo):
         (lambda: relprop.Explainer(NET, compile="no"), "compile is 'no'", "compile=True"),
         (lambda: relprop.Explainer(NET)(X, ledger="no"), "ledger is 'no'", "ledger=True"),
         (lambda: relprop.Explainer(NET)(X, recompute=1), "recompute is 1", "recompute=True"),
+        (
+            lambda: relprop.Explainer(NET)(X, keep_parallel=True),
+            "keep_parallel=True without conditions",
+            "leave keep_parallel out",
+        ),
         (lambda: relprop.Explainer(NET)(X, create_graph=None), "None", "create_graph=True"),
         (lambda: relprop.Explainer(NET)(X, memory="1GB"), "memory is '1GB'", "memory=2 * 10**9"),
         (lambda: relprop.Explainer(NET)(X, memory=2e8), "200000000.0", "memory=200_000_000"),

@@ -60,7 +60,14 @@ class _LargestRise(Observer):
         self.values = dict(values)
         self.where, self.rise = "", 0.0
 
-    def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
+    def passed(
+        self,
+        step: Step,
+        absorbed: Absorbs,
+        v: Tensor,
+        parts: Sequence[Tensor],
+        kept: Sequence[bool],
+    ) -> None:
         """Compare the sums of |relevance| at the step's result and at its inputs."""
         assert step.arriving is not None
         assert step.leaving is not None

@@ -16,8 +16,10 @@ from ..capture.batch_axes import BatchAxis
 from ..errors import InputError
 from ..graph.inputs import Inputs
 from ..observe.channels import condition_masks
-from ..observe.layers import ConditionObserver, LayerObserver, module_outputs
+from ..observe.conditional import Conditions, backward_under_conditions
+from ..observe.layers import LayerObserver, module_outputs
 from ..observe.ledger import Ledger, LedgerObserver, concatenate_ledgers
+from ..observe.paths import Paths, find_paths
 from ..plan.plan import Plan
 from ..program.diagnosis import FirstNonfiniteObserver
 from ..program.observer import Observer
@@ -73,10 +75,12 @@ class Observed:
     Attributes:
         layers: Names of the output values of each module in `layers=`.
         conditions: The same for each module in `conditions=`.
+        paths: The paths that conditions keep; None without conditions.
     """
 
     layers: Mapping[str, tuple[str, ...]]
     conditions: Mapping[str, tuple[str, ...]]
+    paths: Paths | None
 
     @classmethod
     def of(cls, plan: Plan, request: Request) -> "Observed":
@@ -85,7 +89,8 @@ class Observed:
             {m: n for glob in globs for m, n in module_outputs(plan, glob).items()}
             for globs in (request.layers, request.conditions or ())
         )
-        return cls(layers, conditions)
+        to_pass = {} if request.keep_parallel else conditions
+        return cls(layers, conditions, find_paths(plan, to_pass) if conditions else None)
 
     @property
     def names(self) -> frozenset[str]:
@@ -93,15 +98,15 @@ class Observed:
         modules = (*self.layers.values(), *self.conditions.values())
         return frozenset(name for names in modules for name in names)
 
-    def condition_observers(self, forward: ForwardResult, request: Request) -> list[Observer]:
-        """Make the observer that conditions need, if there are any; it serves all targets."""
-        if not request.conditions:
-            return []
+    def conditions_on(self, forward: ForwardResult, request: Request) -> Conditions | None:
+        """Make the masks of a batch, if there are conditions; they serve all targets."""
+        if self.paths is None:
+            return None
         graph, values = forward.program.plan.graph, forward.trace.values
-        masks = condition_masks(request.conditions, self.conditions, graph, values)
-        return [ConditionObserver(masks)]
+        masks = condition_masks(request.conditions or {}, self.conditions, graph, values)
+        return Conditions(masks, self.paths)
 
-    def layer_observers(self) -> list[Observer]:
+    def layer_observers(self) -> list[LayerObserver]:
         """Make the observer that records relevance at layers, if there are any, for one target."""
         names = [name for names in self.layers.values() for name in names]
         return [LayerObserver(names)] if names else []
@@ -141,12 +146,12 @@ def run_backward(
             targets = range(len(initial))
             return [BackwardResult({name: r[i] for name, r in stacked.items()}) for i in targets]
     last, results = len(initial) - 1, []
-    conditions = observed.condition_observers(forward, request) if observed else []
+    conditions = observed.conditions_on(forward, request) if observed else None
     for i, c in enumerate(initial):
-        observers = [*conditions, *(observed.layer_observers() if observed else [])]
-        results.append(_run_one(forward, c, observers, request.ledger, again=i < last))
-    if request.ledger and _mixes_samples(forward):
-        return _add_ledgers_by_sample(results, forward, initial)
+        observers = observed.layer_observers() if observed else []
+        results.append(_run_one(forward, c, conditions, observers, request.ledger, again=i < last))
+    if request.ledger and observed and _mixes_samples(forward):
+        return _add_ledgers_by_sample(results, forward, initial, observed, request)
     return results
 
 
@@ -164,7 +169,12 @@ def _run_together(forward: ForwardResult, initial: Tensor, count: int) -> dict[s
 
 
 def _run_one(
-    forward: ForwardResult, c: Tensor, observers: list[Observer], ledger: bool, again: bool
+    forward: ForwardResult,
+    c: Tensor,
+    conditions: Conditions | None,
+    observers: list[LayerObserver],
+    ledger: bool,
+    again: bool,
 ) -> BackwardResult:
     """Run one backward pass; `again`: the trace is needed for another."""
     program, trace = forward.program, forward.trace
@@ -172,14 +182,16 @@ def _run_one(
     if ledger and not _mixes_samples(forward):
         axes = {name: axis or BatchAxis() for name, axis in forward.built.batch_axes.items()}
         accountant = LedgerObserver(program.plan, axes, trace.values)
-    all_observers = [*observers, accountant] if accountant else observers
-    relevance = program.backward(trace, c, all_observers, again)
+    watching: list[Observer] = [*observers, *([accountant] if accountant else [])]
+    if conditions is None:
+        relevance = program.backward(trace, c, watching, again)
+    else:
+        relevance = backward_under_conditions(program, trace, c, conditions, watching, again)
     if not all(map(is_finite, relevance.values())):
         refuse_nonfinite(forward, c, relevance)
-    layers = [one.relevance for one in observers if isinstance(one, LayerObserver)]
     return BackwardResult(
         relevance,
-        layers=layers[0] if layers else {},
+        layers={name: r for one in observers for name, r in one.read(trace.values).items()},
         ledger=accountant.ledger(c, relevance) if accountant else None,
     )
 
@@ -201,7 +213,11 @@ def _mixes_samples(forward: ForwardResult) -> bool:
 
 
 def _add_ledgers_by_sample(
-    results: list[BackwardResult], forward: ForwardResult, initial: Sequence[Tensor]
+    results: list[BackwardResult],
+    forward: ForwardResult,
+    initial: Sequence[Tensor],
+    observed: Observed,
+    request: Request,
 ) -> list[BackwardResult]:
     """Add the ledgers of a model that sorts samples among one another: of each sample alone."""
     program, batch = forward.program, forward.inputs.batch
@@ -217,9 +233,10 @@ def _add_ledgers_by_sample(
         sample = forward.inputs.per_sample(lambda t, i=i: t[i : i + 1], start=i)  # type: ignore[misc]
         trace = program.forward(sample.tensors, forward.state, account=True)
         alone = replace(forward, inputs=sample, trace=trace)
+        conditions = observed.conditions_on(alone, request)
         for k, c in enumerate(initial):
             again = k < len(results) - 1
-            ledger = _run_one(alone, c[i : i + 1], [], ledger=True, again=again).ledger
+            ledger = _run_one(alone, c[i : i + 1], conditions, [], True, again).ledger
             assert ledger is not None
             ledgers[k].append(ledger)
     return [

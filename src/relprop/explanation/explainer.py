@@ -160,9 +160,11 @@ class Explainer:
                 - explain: Label or labels of the inputs to explain; None: the first.
                 - ledger: Account for all relevance, by operation and sample.
                 - layers: Globs on names of modules whose output's relevance is wanted.
-                - conditions: Glob on names of modules -> channels through which alone relevance
-                  passes at their output: an index, a list of them, or a mask of a sample's shape.
-                  This is conditional relevance (CRP, Achtibat et al. 2023).
+                - conditions: Glob on names of modules -> channels of their output that relevance
+                  must pass: an index, a list, or a mask of a sample's shape (CRP, Achtibat et al.
+                  2023). What goes around a module, as by a residual connection, is left out.
+                  Modules in series must all be passed; parallel ones each keep what passes them.
+                - keep_parallel: With conditions, keep what goes around their modules.
                 - create_graph: Relevance can be differentiated by inputs and parameters.
                 - batch_size: Explain so many samples at a time.
                 - memory: Bytes: explain as many samples at a time as fit, estimated from one and

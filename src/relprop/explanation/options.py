@@ -26,6 +26,7 @@ class Options(TypedDict, total=False):
     ledger: bool
     layers: Sequence[str]
     conditions: Mapping[str, Any] | None
+    keep_parallel: bool
     create_graph: bool
     batch_size: int | None
     memory: int | None
@@ -44,6 +45,7 @@ class Request:
     ledger: bool = False
     layers: Sequence[str] = ()
     conditions: Mapping[str, Any] | None = None
+    keep_parallel: bool = False
     create_graph: bool = False
     batch_size: int | None = None
     memory: int | None = None
@@ -54,12 +56,18 @@ class Request:
         if not isinstance(self.initial, str) or self.initial not in ("score", "one"):
             given = f"initial is {self.initial!r}"
             raise InputError(given, '"score" or "one"', 'write initial="score"')
-        for name in ("ledger", "create_graph", "recompute"):
+        for name in ("ledger", "keep_parallel", "create_graph", "recompute"):
             check_flag(name, getattr(self, name))
         for name in ("batch_size", "memory"):
             _check_size(name, getattr(self, name))
         object.__setattr__(self, "layers", _check_names(self.layers))
         object.__setattr__(self, "conditions", check_conditions(self.conditions))
+        if self.keep_parallel and not self.conditions:
+            raise InputError(
+                "keep_parallel=True without conditions",
+                "keep_parallel=True with conditions, around which relevance may go",
+                'write conditions={"layer1": [0, 3]}, or leave keep_parallel out',
+            )
         if self.recompute and self.ledger:
             raise InputError(
                 "recompute=True with ledger=True",

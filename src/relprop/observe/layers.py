@@ -1,4 +1,4 @@
-"""Observers at layers: record the relevance of modules, or let only some channels of it pass.
+"""Relevance at layers: finds the outputs of modules, and records what arrives there.
 
 Takes names of values. Is called by `Program.backward`. Must not know rules.
 """
@@ -6,6 +6,7 @@ Takes names of values. Is called by `Program.backward`. Must not know rules.
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
+import torch
 from torch import Tensor
 
 from ..errors import InputError, PlanError
@@ -83,23 +84,14 @@ class LayerObserver(Observer):
         self.names = frozenset(names)
         self.relevance: dict[str, Tensor] = {}
 
-    def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> Tensor:
-        """Record the relevance, and let it pass unchanged."""
+    def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> None:
+        """Record the relevance; what arrives in parts adds up."""
         if name in self.names:
-            self.relevance[name] = relevance(v, form, value).contiguous()
-        return v
+            part = relevance(v, form, value).contiguous()
+            known = self.relevance.get(name)
+            self.relevance[name] = part if known is None else known + part
 
-
-class ConditionObserver(Observer):
-    """Let relevance pass only where the conditions of an explanation allow it.
-
-    Attributes:
-        masks: Value name -> 1 where relevance passes and 0 where not; broadcasts to the value.
-    """
-
-    def __init__(self, masks: Mapping[str, Tensor]) -> None:
-        self.masks = masks
-
-    def arrived(self, name: str, v: Tensor, form: Form, value: Tensor) -> Tensor:
-        """Set what arrives to zero outside the mask."""
-        return v * self.masks[name].to(v) if name in self.masks else v
+    def read(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the relevance of each value: zero where none has arrived."""
+        zero = {name: torch.zeros_like(values[name]) for name in self.names - set(self.relevance)}
+        return {**self.relevance, **zero}

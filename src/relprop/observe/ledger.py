@@ -125,14 +125,22 @@ class Ledger:
             )
             for entry in self.entries
         ]
-        return draw_bars(bars, float(self.relevance_in.mean() / scale), CAUSES)
+        return draw_bars(bars, float(self.relevance_in.mean() / scale), self._causes)
+
+    @property
+    def _causes(self) -> list[Cause]:
+        """List the causes to show; conditions only where there are any."""
+        given = any("conditions" in entry.absorbed for entry in self.entries)
+        return [cause for cause in CAUSES if given or cause != "conditions"]
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
 
     def __str__(self) -> str:
-        head = ("module", "operation", "rule", "in", "out", *CAUSES, "error")
-        rows = [head, *(_columns(entry) for entry in self.entries), _total(self)]
+        causes = self._causes
+        head = ("module", "operation", "rule", "in", "out", *causes, "error")
+        entries = (_columns(entry, causes) for entry in self.entries)
+        rows = [head, *entries, _total(self, causes)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
         lines = [
             "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(cells))
@@ -150,14 +158,15 @@ def _remainder(
     return relevance_in - relevance_out - sum(absorbed.values(), torch.zeros_like(relevance_in))
 
 
-def _columns(entry: LedgerEntry) -> tuple[str, ...]:
-    absorbed = [entry.absorbed.get(cause) for cause in CAUSES]
+def _columns(entry: LedgerEntry, causes: Sequence[Cause]) -> tuple[str, ...]:
+    absorbed = [entry.absorbed.get(cause) for cause in causes]
     means = [_mean(value) for value in (entry.relevance_in, entry.relevance_out, *absorbed)]
     return entry.module, entry.operation, entry.rule, *means, _mean(entry.error, "{:.0e}")
 
 
-def _total(ledger: Ledger) -> tuple[str, ...]:
-    totals = (ledger.relevance_in, ledger.relevance_out, *ledger.absorbed.values())
+def _total(ledger: Ledger, causes: Sequence[Cause]) -> tuple[str, ...]:
+    absorbed = (ledger.absorbed[cause] for cause in causes)
+    totals = (ledger.relevance_in, ledger.relevance_out, *absorbed)
     missing = _remainder(ledger.relevance_in, ledger.relevance_out, ledger.absorbed)
     return "", "all", "", *(_mean(value) for value in totals), _mean(missing, "{:.0e}")
 
@@ -173,7 +182,6 @@ class LedgerObserver(Observer):
         plan: The plan of the program that runs.
         batch_axes: Value name -> where the value holds its samples.
         values: Value name -> value, for all values of the forward pass.
-        entries: What has been written so far.
     """
 
     def __init__(
@@ -182,26 +190,56 @@ class LedgerObserver(Observer):
         self.plan = plan
         self.batch_axes = batch_axes
         self.values = dict(values)
-        self.entries: list[LedgerEntry] = []
+        self._entries: dict[tuple[str, str], LedgerEntry] = {}
+        self._steps = {step.name: step for step in plan.steps}
 
-    def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
+    def masked(self, name: str, before: Tensor, after: Tensor, form: Form) -> None:
+        """Write what a condition on a value lets pass, and what not."""
+        relevance_in, relevance_out, left_out = (
+            self._relevance(name, v, form) for v in (before, after, before - after)
+        )
+        absorbed: dict[Cause, Tensor] = {"conditions": left_out}
+        module = self._steps[name].node.module
+        self._add(
+            name, LedgerEntry(module, "condition", "-", relevance_in, relevance_out, absorbed)
+        )
+
+    def passed(
+        self,
+        step: Step,
+        absorbed: Absorbs,
+        v: Tensor,
+        parts: Sequence[Tensor],
+        kept: Sequence[bool],
+    ) -> None:
         """Write an entry: relevance in, out and absorbed."""
         assert step.arriving is not None
         assert step.leaving is not None
-        relevance_out = torch.zeros(self._batch, dtype=torch.float64, device=v.device)
-        for name, part in zip(step.routes, parts, strict=True):
-            relevance_out = relevance_out + self._relevance(name, part, step.leaving)
-        amounts = {
+        relevance_out, left_out = torch.zeros(2, self._batch, dtype=torch.float64, device=v.device)
+        for name, part, keep in zip(step.routes, parts, kept, strict=True):
+            amount = self._relevance(name, part, step.leaving)
+            if keep:
+                relevance_out = relevance_out + amount
+            else:
+                left_out = left_out + amount
+        amounts: dict[Cause, Tensor] = {
             cause: self._per_sample(step.name, amount.double().expand_as(self.values[step.name]))
             for cause, amount in absorbed(v).items()
             if isinstance(amount, Tensor)
         }
+        if not all(kept):
+            amounts["conditions"] = left_out
         rule = str(step.rule) if step.rule else "-"
         relevance_in = self._relevance(step.name, v, step.arriving)
         entry = LedgerEntry(
             step.node.module, step.label, rule, relevance_in, relevance_out, amounts
         )
-        self.entries.append(entry)
+        self._add(step.name, entry)
+
+    def _add(self, name: str, entry: LedgerEntry) -> None:
+        """Add an entry to that of the same operation: relevance may pass it in parts."""
+        key = (name, entry.operation)
+        self._entries[key] = _sum(self._entries[key], entry) if key in self._entries else entry
 
     @property
     def _batch(self) -> int:
@@ -230,7 +268,20 @@ class LedgerObserver(Observer):
         """
         reached = [self._per_sample(name, r.double()) for name, r in relevances.items()]
         initial = self._relevance(self.plan.graph.output, c, Form.PER_UNIT)
-        return Ledger(initial, torch.stack(reached).sum(0), tuple(self.entries))
+        return Ledger(initial, torch.stack(reached).sum(0), tuple(self._entries.values()))
+
+
+def _sum(one: LedgerEntry, other: LedgerEntry) -> LedgerEntry:
+    """Add up two entries of the same operation."""
+    absorbed = dict(one.absorbed)
+    for cause, amount in other.absorbed.items():
+        absorbed[cause] = absorbed[cause] + amount if cause in absorbed else amount
+    return replace(
+        one,
+        relevance_in=one.relevance_in + other.relevance_in,
+        relevance_out=one.relevance_out + other.relevance_out,
+        absorbed=absorbed,
+    )
 
 
 def concatenate_ledgers(ledgers: Sequence[Ledger]) -> Ledger:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
-PASSED_ON, COLOURS = "#9aa3ad", ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7")
+PASSED_ON = "#9aa3ad"
+_COLOURS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
 LINES = "#1d2126"
 ROW, WIDTH, MARGIN = 0.22, 8.0, 1.3  # inches
 
@@ -45,7 +46,7 @@ def draw_bars(bars: Sequence[Bar], initial: float, causes: Sequence[str]) -> Fig
     series = [("passed on", PASSED_ON, [bar.passed_on for bar in bars])]
     series += [
         (f"absorbed: {cause}", colour, [bar.absorbed.get(cause, 0.0) for bar in bars])
-        for cause, colour in zip(causes, COLOURS, strict=True)
+        for cause, colour in zip(causes, _COLOURS[: len(causes)], strict=True)
     ]
     for label, colour, values in series:
         starts = [ends[v >= 0][i] for i, v in enumerate(values)]

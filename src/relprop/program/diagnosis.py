@@ -47,7 +47,14 @@ class FirstNonfiniteObserver(Observer):
     def __init__(self) -> None:
         self.message = ""
 
-    def passed(self, step: Step, absorbed: Absorbs, v: Tensor, parts: Sequence[Tensor]) -> None:
+    def passed(
+        self,
+        step: Step,
+        absorbed: Absorbs,
+        v: Tensor,
+        parts: Sequence[Tensor],
+        kept: Sequence[bool],
+    ) -> None:
         """Describe the step if what it gave is not finite."""
         if not self.message and not all(bool(part.isfinite().all()) for part in parts):
             rule = f", by the rule {step.rule}" if step.rule else ""

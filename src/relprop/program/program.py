@@ -153,9 +153,9 @@ class Program:
         may_overwrite = not (observers or functional or tracked)
         waiting = defaultdict[str, list[Contribution]](list)
         waiting[plan.graph.output].append(Contribution(c, Form.PER_UNIT, False))
-        for scheduled, back in _reversed_steps(trace, again):
+        for scheduled, back in reversed_steps(trace, again):
             step, owned = scheduled.step, may_overwrite and scheduled.gives_own
-            v = self._arrived(step.name, waiting.pop(step.name), trace.values, observers, last)
+            v = self.arrive(step.name, waiting.pop(step.name), trace.values, observers, last)
             if last and not scheduled.aliases_output:
                 back.release()
             in_place = back.in_place if may_overwrite and scheduled.overwrites else None
@@ -165,36 +165,44 @@ class Program:
             for route, part in zip(step.routes, parts, strict=True):
                 waiting[route].append(Contribution(part, step.leaving, owned))
             for observer in observers:
-                observer.passed(step, back.absorbed, v, parts)
+                observer.passed(step, back.absorbed, v, parts, [True] * len(parts))
             del back, in_place, v, pulled, parts  # before the next step runs
         relevances = {}
         for name in self.sources:
             value = trace.values[name]
-            v = self._arrived(name, waiting[name], trace.values, observers, last)
+            v = self.arrive(name, waiting[name], trace.values, observers, last)
             v = value * v if plan.forms[name] is Form.PER_UNIT else v
             relevances[name] = v.to(value.dtype).contiguous()  # also under autocast
         return relevances
 
-    def _arrived(
+    def arrive(
         self,
         name: str,
         contributions: list[Contribution],
         values: Mapping[str, Any],
-        observers: Sequence[Observer],
-        in_place: bool,
+        observers: Sequence[Observer] = (),
+        in_place: bool = False,
     ) -> Tensor:
-        """Add up what arrived at a value, in the one form that is expected there."""
+        """Add up contributions to a value, in the one form that is expected there.
+
+        Args:
+            name: Name of the value.
+            contributions: What its consumers give to it.
+            values: Values by name; needed where forms are mixed.
+            observers: Are shown the sum.
+            in_place: Whether a sum of two, which is a new tensor, may be overwritten, too.
+        """
         form, (first, *others) = self.plan.forms[name], contributions
         if not others and first.form is form:
             total = first.tensor
         else:
             total = _accumulate(contributions, form, values.get(name), in_place)
         for observer in observers:
-            total = observer.arrived(name, total, form, values.get(name))
+            observer.arrived(name, total, form, values.get(name))
         return total
 
 
-def _reversed_steps(trace: Trace, again: bool) -> Iterator[BackwardStep]:
+def reversed_steps(trace: Trace, again: bool) -> Iterator[BackwardStep]:
     """Yield each step, from the last to the first; it is freed with the step, unless `again`."""
     segments = list(trace.segments) if again else trace.segments
     while segments:

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from ..support.numerics import times
 
-Cause = Literal["bias", "stabiliser", "zero denominator", "constants", "linearisation"]
+Cause = Literal[
+    "bias", "stabiliser", "zero denominator", "constants", "linearisation", "conditions"
+]
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 Absorbed = Mapping[Cause, Tensor]
 Pull = Callable[[Tensor], Any]
