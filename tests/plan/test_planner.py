@@ -26,14 +26,16 @@ def cosine(h):
 
 
 @pytest.mark.parametrize("rule", ["gradient", "constant"])
-@pytest.mark.parametrize("function", [torch.frac, cosine])
-def test_the_line_that_an_error_advises_can_be_written(function, rule):
-    """It gives a rule to this operation alone: the rest is gradient x input."""
+@pytest.mark.parametrize(
+    "function", [torch.detach, torch.round, torch.sign, torch.ceil, torch.frac, cosine]
+)
+def test_a_rule_for_one_operation(function, rule):
+    """The rest is gradient x input."""
     model, x, recipe = randomise(Beside(function)).double(), signed(2, 4), Recipe.preset("zero")
     with pytest.raises(relprop.RelpropError) as error:
         relprop.explain(model, x, recipe)
-    line = error.value.todo.split(" takes")[0].replace("gradient", rule)
-    recipe = eval(line, {"recipe": recipe, "relprop": relprop})
+    line = error.value.todo.replace("straight-through", rule).replace("gradient", rule)
+    recipe = eval(line[: line.index(") ") + 1], {"recipe": recipe, "relprop": relprop})
     e = relprop.Explainer(model, recipe)(x, 1, ledger=True)
     taken = function if rule == "gradient" else lambda h: function(h).detach()
     leaf = x.clone().requires_grad_()
@@ -49,7 +51,7 @@ def test_the_line_that_an_error_advises_can_be_written(function, rule):
 def test_the_line_that_an_error_advises_for_a_step_can_be_written(function, rule):
     """A step passes its cotangent on as it is, or nothing."""
     model, x, recipe = randomise(Beside(function)).double(), signed(2, 4), Recipe.preset("zero")
-    with pytest.raises(relprop.RelpropError, match="which has no derivative") as error:
+    with pytest.raises(relprop.RelpropError) as error:
         relprop.explain(model, x, recipe)
     line = error.value.todo.split(" passes")[0].replace("straight-through", rule)
     e = relprop.Explainer(model, eval(line, {"recipe": recipe, "relprop": relprop}))(x, 1)
@@ -69,6 +71,34 @@ def test_where_torch_has_no_derivative_the_value_is_to_be_held_constant(name):
         relprop.explain(model, x, recipe)
     recipe = eval(error.value.todo, {"recipe": recipe, "relprop": relprop})
     assert relprop.explain(model, x, recipe).relevance.any()
+
+
+def test_a_zero_gradient_is_taken_beside_other_ways_and_refused_where_there_is_none():
+    """Every operation by its gradient is gradient x input, of which all zeros would say nothing."""
+    zero, x = Recipe.preset("zero"), signed(2, 4)
+    recipe = zero.using(relprop.Selector(operation="round"), "gradient")
+    plan = relprop.Explainer(randomise(Beside(torch.round)).double(), recipe).plan(x)
+    (step,) = (step for step in plan.steps if step.node.operation == "round")
+    assert step.why == "its gradient is zero"
+    between = nn.Sequential(nn.Linear(4, 4), Rounded(), nn.Linear(4, 3)).double().eval()
+    with pytest.raises(relprop.RelpropError, match='gradient of "1"') as error:
+        relprop.explain(between, x, recipe)
+    assert 'recipe.using("1", "straight-through")' in error.value.todo
+
+
+class Rounded(nn.Module):
+    def forward(self, x):
+        return x.round()
+
+
+def test_relevance_itself_passes_a_step_unchanged():
+    """Flat above it takes relevance, which no division by rounded zeros changes."""
+    model = randomise(nn.Sequential(nn.Linear(4, 4), Rounded(), nn.Linear(4, 3))).double()
+    recipe = Recipe.preset("zero").using("1", "straight-through").using("2", "flat")
+    e = relprop.explain(model, signed(2, 4), recipe, target=1, layers=["0", "1"], ledger=True)
+    assert (e.layers["1"] != 0).all()
+    assert e.layers["0"].equal(e.layers["1"])
+    assert e.ledger.error < 1e-12
 
 
 def test_what_holds_for_real_numbers_is_not_taken_for_complex_ones():

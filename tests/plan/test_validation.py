@@ -1,14 +1,22 @@
-"""What planning refuses before anything runs, with the line to write."""
+"""What planning refuses before anything runs; that the line it proposes gives the right value."""
+
+import ast
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from helpers.function_between import Between
 from helpers.nested_cnn import PIXELS, nested_cnn
-from helpers.networks import signed
-from torch import nn
+from helpers.networks import randomise, signed
+from torch import Tensor, nn
 
 import relprop
-from relprop import Recipe
+from relprop import Recipe, Selector
+from relprop.graph.ops import KINDS, STEPS
+from relprop.recipes.selectors import RecipeRow
 
 
 @pytest.mark.parametrize(
@@ -62,3 +70,273 @@ def test_an_output_that_does_not_depend_on_the_input_is_refused():
 
     with pytest.raises(relprop.RelpropError, match="does not depend on its input"):
         relprop.explain(Constant().eval(), signed(2, 4).float())
+
+
+# ---- the proposed lines: written as they stand, run, and compared with what they should give -----
+
+X = signed(3, 4)
+ZERO = Recipe.preset("zero")
+# Places in the package that propose a row of a recipe; a new one needs a test below.
+PLACES = {"plan/validation.py": 7, "rules/autodiff.py": 1}
+
+
+def test_every_proposal_of_a_row_is_tested_here():
+    package = Path(relprop.__file__).parent
+    found = Counter(
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        for text in texts(ast.parse(path.read_text()))
+        if "recipe.using(" in text
+    )
+    assert found == PLACES
+
+
+def texts(tree: ast.Module) -> list[str]:
+    """List the string literals of a module, those with fields as their code; no docstrings."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and isinstance(node.body[0], ast.Expr)
+    }
+    parts = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in node.values
+    }
+    return [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr | ast.Constant) and id(node) not in docs | parts
+    ]
+
+
+def proposed(model: nn.Module, recipe: Recipe, x: Tensor = X) -> list[Recipe]:
+    """Write the line that the refusal of a model proposes, and with its other rule, if any."""
+    with pytest.raises(relprop.RelpropError) as error:
+        relprop.explain(model, x, recipe, target=1)
+    todo = error.value.todo
+    line = re.search(r"recipe\.using\(.*?\)(?= |$)", todo)[0]
+    other = [re.sub(r'"[^"]*"\)$', '"constant")', line)] if '"constant" holds' in todo else []
+    return [eval(one, {"recipe": recipe, "relprop": relprop}) for one in (line, *other)]
+
+
+def by_gradient(model: nn.Module, x: Tensor = X) -> Tensor:
+    """Gradient x input for class 1."""
+    leaf = x.clone().requires_grad_()
+    return x * torch.autograd.grad(model(leaf)[:, 1].sum(), leaf)[0]
+
+
+def check(model: nn.Module, recipe: Recipe, want: Tensor, x: Tensor = X) -> None:
+    e = relprop.explain(model, x, recipe, target=1, ledger=True)
+    torch.testing.assert_close(e.relevance, want.detach())
+    assert e.relevance.any()
+    assert e.ledger.error < 1e-10
+
+
+class Twofold(nn.Module):
+    """A function between two layers, and a way around it."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.inner, self.head, self.function = nn.Linear(4, 4), nn.Linear(4, 3), function
+
+    def forward(self, x):
+        h = self.inner(x)
+        return self.head(h.relu() + self.function(h))
+
+
+STEP = {name: getattr(torch, name) for name in STEPS - {"heaviside"}}
+STEP["heaviside"] = lambda h: torch.heaviside(h, h.new_zeros(1))
+STEP["round"] = lambda h: torch.round(h, decimals=1)
+
+
+def surrogate(function):
+    return lambda h: h + (function(h) - h).detach()
+
+
+def constant(function):
+    return lambda h: function(h).detach()
+
+
+@pytest.mark.parametrize("name", sorted(STEP))
+@pytest.mark.parametrize("build", [Between, Twofold])
+def test_a_step_passes_relevance_straight_through(name, build):
+    model = randomise(build(STEP[name])).double()
+    recipe, held = proposed(model, ZERO)
+    by_surrogate = randomise(build(surrogate(STEP[name]))).double()
+    check(model, recipe, by_gradient(by_surrogate))
+    if build is Twofold:
+        check(model, held, by_gradient(randomise(build(constant(STEP[name]))).double()))
+    else:
+        with pytest.raises(relprop.RelpropError, match="no relevance would reach"):
+            relprop.explain(model, X, held)
+
+
+def test_a_straight_through_estimator_written_out():
+    """Both of its steps are named, one after the other."""
+    model = randomise(Between(lambda h: h + (h.round() - h).detach())).double()
+    once, constant_detach = proposed(model, ZERO)
+    check(model, constant_detach, by_gradient(model))
+    twice, _ = proposed(model, once)
+    check(model, twice, by_gradient(model))
+
+
+def attention(h: Tensor, mask: Tensor | None = None) -> Tensor:
+    h = h[:, None, :, None]
+    result = nn.functional.scaled_dot_product_attention(h, h + 1, 2 * h, attn_mask=mask)
+    return result[:, 0, :, 0]
+
+
+GRADIENTS = {
+    "prod": lambda h: h + h.prod(1, keepdim=True),
+    "reciprocal": lambda h: torch.ones_like(h) / h,
+    "atan2": lambda h: torch.atan2(h, h + 1),
+    "lerp": lambda h: torch.lerp(h, h * 2, h),
+    "addcmul": lambda h: torch.addcmul(h, h, h),
+    "baddbmm": lambda h: torch.baddbmm(h[:, None], h[:, None], h[:, :, None].tile(4))[:, 0],
+    "the mask of attention": lambda h: attention(h, h[:, None, None]),
+    "lgamma": torch.lgamma,
+    "frac": torch.frac,
+    "clamp by a value": lambda h: torch.clamp(h, max=h.sum(1, keepdim=True)),
+    "quantile": lambda h: h - h.quantile(0.4, dim=1, keepdim=True),
+}
+
+
+class Projected(nn.Module):
+    """An LSTM whose results are projected, and which starts from a value of the input."""
+
+    def __init__(self, start: bool):
+        super().__init__()
+        self.cells = nn.LSTM(2, 3, batch_first=True, proj_size=0 if start else 2)
+        self.start, self.head = start, nn.Linear(3 if start else 2, 3)
+
+    def forward(self, x):
+        state = x[None, :, :3].contiguous()
+        result, _ = self.cells(x.reshape(-1, 2, 2), (state, state) if self.start else None)
+        return self.head(result[:, -1])
+
+
+@pytest.mark.parametrize("start", [True, False])
+def test_the_gradient_of_a_recurrent_layer_is_that_of_autograd(start):
+    model = randomise(Projected(start)).double()
+    check(
+        model,
+        proposed(model, Recipe.preset("epsilon"))[0].using("head", "zero"),
+        by_gradient(model),
+    )
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_the_gradient_is_that_of_autograd(name):
+    model = randomise(Between(GRADIENTS[name])).double()
+    check(model, proposed(model, ZERO)[0], by_gradient(model))
+
+
+HELD = {
+    "div": lambda h: torch.div(h, 0.7, rounding_mode="floor"),
+    "floor_divide": lambda h: torch.floor_divide(h, h.new_full((4,), 0.7)),
+    "copysign": lambda h: torch.copysign(torch.ones_like(h), h),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_step_that_is_no_identity_is_held_constant(name):
+    model = randomise(Twofold(HELD[name])).double()
+    check(
+        model,
+        proposed(model, ZERO)[0],
+        by_gradient(randomise(Twofold(constant(HELD[name]))).double()),
+    )
+
+
+def test_a_step_with_two_arguments_of_the_input_is_held_constant():
+    def function(h):
+        return torch.heaviside(h, h.flip(1))
+
+    model = randomise(Twofold(function)).double()
+    straight, _ = proposed(model, ZERO)
+    (held,) = (recipe for recipe in proposed(model, straight))
+    check(model, held, by_gradient(randomise(Twofold(constant(function))).double()))
+
+
+@pytest.mark.parametrize("name", ["heaviside", "floor_divide"])
+def test_what_torch_cannot_differentiate_is_held_constant(name):
+    function = {**STEP, **HELD}[name]
+    model = randomise(Twofold(function)).double()
+    (held,) = proposed(model, ZERO.using(Selector(operation=name), "gradient"))
+    check(model, held, by_gradient(randomise(Twofold(constant(function))).double()))
+
+
+def test_a_softmax_at_the_end_by_taylor_is_its_gradient():
+    model = randomise(nn.Sequential(nn.Linear(4, 3), nn.Softmax(1))).double()
+    check(model, proposed(model, ZERO)[0], by_gradient(model))
+
+
+class Folded(nn.Module):
+    """Samples and positions in one dimension, which a linear layer runs over."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.head = nn.Linear(2, 3), nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.head(self.inner(x.reshape(-1, 2)).relu().reshape(-1, 6))
+
+
+def test_an_epsilon_that_is_not_relative():
+    model = randomise(Folded()).double()
+    (recipe,) = proposed(model, Recipe.preset("epsilon", epsilon=0.25, relative=True))
+    relative = Recipe.preset("zero").using("head", "epsilon", epsilon=0.25, relative=True)
+    want = relprop.explain(model, X, relative.using("inner", "epsilon", epsilon=1e-6), target=1)
+    check(model, recipe, want.relevance)
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cells, self.head = nn.LSTM(2, 3, batch_first=True), nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.head(self.cells(x.reshape(-1, 2, 2))[0][:, -1])
+
+
+OF_KIND = {
+    "convolution": lambda: nn.Sequential(nn.Unflatten(1, (1, 4)), nn.Conv1d(1, 3, 4), nn.Flatten()),
+    "linear": lambda: nn.Linear(4, 3),
+    "average-pool": lambda: nn.Sequential(nn.Linear(4, 6), nn.AvgPool1d(2)),
+    "product": lambda: Between(lambda h: h * h.flip(1)),
+    "gate": lambda: Between(lambda h: h.sigmoid() * h.flip(1)),
+    "matmul": lambda: Between(lambda h: (h[:, :, None] @ h[:, None]).sum(2)),
+    "softmax": lambda: Between(lambda h: h.softmax(-1)),
+    "attention": lambda: Between(attention),
+    "normalisation": lambda: nn.Sequential(nn.LayerNorm(4), nn.Linear(4, 3)),
+    "recurrent": Recurrent,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_usual_rule_of_a_kind_is_that_of_the_preset_epsilon(kind):
+    """The line names a module, so that several may be needed."""
+    model, whole = randomise(OF_KIND[kind]()).double(), Recipe.preset("epsilon")
+    recipe = Recipe("mine", tuple(without(row, kind) for row in whole.rows))
+    assert any(step.kind == kind for step in relprop.Explainer(model, whole).plan(X).steps)
+    for _ in range(2):
+        recipe = proposed(model, recipe)[0]
+        if is_complete(model, recipe):
+            break
+    check(model, recipe, relprop.explain(model, X, whole, target=1).relevance)
+
+
+def without(row: RecipeRow, kind: str) -> RecipeRow:
+    kinds = tuple(one for one in row.selector.kinds if one != kind)
+    return replace(row, selector=replace(row.selector, kinds=kinds))
+
+
+def is_complete(model: nn.Module, recipe: Recipe) -> bool:
+    try:
+        relprop.Explainer(model, recipe).plan(X)
+    except relprop.RelpropError:
+        return False
+    return True

@@ -180,6 +180,11 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+ACTIVATIONS = frozenset(
+    name for name, record in OPERATIONS.items() if record.principle is Principle.ACTIVATION
+)
+
+
 # The result depends on the shape of the first argument, and not on its values.
 SHAPES_ONLY = _names(
     "zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty zero fill "
@@ -196,13 +201,25 @@ FACTORS = MappingProxyType(
 
 # Step functions, whose derivative is 0 or none; a rule may put another one in its place.
 COMPARISONS = _names("gt ge lt le")
-STEPS = COMPARISONS | _names("round floor ceil trunc sign heaviside detach")
+STEPS = COMPARISONS | _names("round floor ceil trunc sign sgn heaviside detach")
 
 # Only the first argument may depend on the model's input: the others are parameters.
 FIRST_ONLY = _names(
     "batch_norm grid_sampler grouped_mm_fallback _grouped_mm prelu pow clamp clamp_min clamp_max "
     "threshold"
 )
+
+
+def rounds_quotient(node: Node) -> bool:
+    """Tell whether it is a division that rounds its result: a step function of both arguments."""
+    return node.operation == "floor_divide" or bool(node.kwargs.get("rounding_mode"))
+
+
+def has_zero_gradient(node: Node, places: tuple[int, ...]) -> bool:
+    """Tell whether torch's derivative by the arguments at these places is zero everywhere."""
+    by_sign = node.operation == "copysign" and places == (1,)
+    divides = node.operation == "div" and rounds_quotient(node)
+    return by_sign or divides or node.operation in STEPS - {"heaviside"}
 
 
 def operation_of(node: Node) -> Operation | None:
@@ -216,8 +233,8 @@ def operation_of(node: Node) -> Operation | None:
 
 
 def _division(node: Node) -> Operation | None:
-    if node.kwargs.get("rounding_mode"):
-        return None  # a step function, with a derivative of zero
+    if rounds_quotient(node):
+        return None  # its derivative is zero
     return replace(OPERATIONS["div"], nonnegative="never" if _negative(node) else "if-inputs")
 
 

@@ -12,13 +12,24 @@ from ..errors import PlanError
 from ..graph.analysis import GraphAnalysis, analyse_graph, dependent_args, dependent_inputs
 from ..graph.dropped import dropped_paths
 from ..graph.ir import Graph, Node
-from ..graph.ops import LAYERS, WEIGHTED_SUMS, Operation, Principle, operation_of
+from ..graph.ops import (
+    LAYERS,
+    STEPS,
+    WEIGHTED_SUMS,
+    Operation,
+    Principle,
+    has_zero_gradient,
+    operation_of,
+)
 from ..recipes.recipe import Recipe
 from ..recipes.selectors import Location, RecipeRow
 from ..rules.backward import Form
 from . import validation
 from .comparisons import with_numbers
+from .merge_activations import merge_activations
 from .plan import Plan, Step
+
+ZERO_GRADIENT = "its gradient is zero"
 
 
 def make_plan(graph: Graph, recipe: Recipe) -> Plan:
@@ -41,14 +52,14 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
     dependent = [n for n in graph.nodes if n.name in analysis.dependent and n.name not in folded]
     ends = [node for node in graph.nodes if _ends(node, analysis.dependent)]
     validation.refuse_unmatched_rows(dependent, ends, recipe, locations)
-    held = _held_constant([*dependent, *ends], recipe, locations)
-    validation.refuse_constant_output(graph, analysis, held)
+    held = _held_constant([*dependent, *ends], recipe, analysis, locations)
+    validation.refuse_constant_output(graph, analysis, frozenset(held))
     validation.refuse_final_softmax(graph, recipe, analysis, locations)
     if held:  # what is computed from constants alone is constant, too, and may need no rule
-        analysis = analyse_graph(graph, held)
+        analysis = analyse_graph(graph, frozenset(held))
     steps, forms = _plan_backward(graph, recipe, analysis, held)
-    dropped = dropped_paths(graph, analysis.dependent, forms, held)
-    return Plan(graph, recipe, tuple(_merge_activations(steps)), analysis.sources, forms, dropped)
+    dropped = dropped_paths(graph, analysis.dependent, forms, frozenset(held))
+    return Plan(graph, recipe, tuple(merge_activations(steps)), analysis.sources, forms, dropped)
 
 
 def _with_numbers(graph: Graph, recipe: Recipe) -> Graph:
@@ -84,11 +95,25 @@ def _first_match(location: Location, recipe: Recipe) -> RecipeRow | None:
 
 
 def _held_constant(
-    nodes: Iterable[Node], recipe: Recipe, locations: dict[str, Location]
-) -> frozenset[str]:
-    """Name the values that the recipe holds constant."""
-    rows = {node.name: _first_match(locations[node.name], recipe) for node in nodes}
-    return frozenset(n for n, row in rows.items() if row and row.rule.definition.receives == "none")
+    nodes: Iterable[Node],
+    recipe: Recipe,
+    analysis: GraphAnalysis,
+    locations: dict[str, Location],
+) -> dict[str, str]:
+    """Map the values that the recipe holds constant to why they are constant."""
+    held: dict[str, str] = {}
+    for node in nodes:
+        row = _first_match(locations[node.name], recipe)
+        if row and row.rule.definition.receives == "none":
+            held[node.name] = "held constant by the recipe"
+        places = dependent_args(node, analysis.dependent)
+        if _takes_gradient(row) and has_zero_gradient(node, places):
+            held[node.name] = ZERO_GRADIENT
+    return held
+
+
+def _takes_gradient(row: RecipeRow | None) -> bool:
+    return row is not None and row.rule.own is None and row.rule.name == "gradient"
 
 
 @dataclass(frozen=True)
@@ -116,7 +141,7 @@ def _merge(arrivals: list[Arrival]) -> Arrival:
 
 
 def _plan_backward(
-    graph: Graph, recipe: Recipe, analysis: GraphAnalysis, held: frozenset[str]
+    graph: Graph, recipe: Recipe, analysis: GraphAnalysis, held: Mapping[str, str]
 ) -> tuple[list[Step], dict[str, Form]]:
     """Plan from the output to the inputs: the steps, and the form that arrives at each value."""
     arrivals: dict[str, list[Arrival]] = {graph.output: [Arrival(Form.PER_UNIT, False)]}
@@ -134,11 +159,11 @@ def _plan_backward(
         for route in step.routes:
             arrivals.setdefault(route, []).append(_passed_on(step))
         steps.append(step)
-    _refuse_unreached_inputs(graph, analysis, arrivals)
+    _refuse_unreached_inputs(graph, analysis, arrivals, held)
     return steps[::-1], {name: _merge(several).form for name, several in arrivals.items()}
 
 
-def _step_without_relevance(node: Node, analysis: GraphAnalysis, held: frozenset[str]) -> Step:
+def _step_without_relevance(node: Node, analysis: GraphAnalysis, held: Mapping[str, str]) -> Step:
     """Plan a step that only runs forward; a layer runs as one, with its BatchNorm folded in."""
     alone = len(dependent_inputs(node, analysis.dependent)) == 1 and not node.kwargs
     kind = analysis.kinds.get(node.name) if alone else None
@@ -154,21 +179,27 @@ def _step_without_relevance(node: Node, analysis: GraphAnalysis, held: frozenset
     )
 
 
-def _why_no_relevance(node: Node, analysis: GraphAnalysis, held: frozenset[str]) -> str:
+def _why_no_relevance(node: Node, analysis: GraphAnalysis, held: Mapping[str, str]) -> str:
     if node.name in analysis.sources:
         return "explained: relevance is read off here"
     if node.name in held:
-        return "held constant by the recipe"
+        return held[node.name]
     if node.name in analysis.dependent:
         return "no relevance arrives"
     return "does not depend on the input"
 
 
 def _refuse_unreached_inputs(
-    graph: Graph, analysis: GraphAnalysis, arrivals: dict[str, list[Arrival]]
+    graph: Graph,
+    analysis: GraphAnalysis,
+    arrivals: dict[str, list[Arrival]],
+    held: Mapping[str, str],
 ) -> None:
     for name in graph.explained:
         if not any(value in arrivals for value, at in analysis.sources.items() if at == name):
+            for node in graph.nodes:
+                if held.get(node.name) == ZERO_GRADIENT:
+                    validation.refuse_zero_gradient(node)
             labels = {value: label for label, value in graph.inputs.items()}
             raise PlanError(
                 f'no relevance would reach the input "{labels[name]}"',
@@ -181,6 +212,9 @@ def _plan_step(node: Node, recipe: Recipe, analysis: GraphAnalysis, any_batch: b
     operation, kind = operation_of(node), analysis.kinds.get(node.name)
     row = _first_match(_locate(node, analysis), recipe)
     _validate(node, operation, row, recipe, analysis, any_batch)
+    if kind and operation and _takes_gradient(row):
+        # The gradient is by all arguments, where rules of the kind share among some of them.
+        kind = None if validation.dependent_parameters(node, operation, analysis) else kind
     inputs = dependent_inputs(node, analysis.dependent)
     step = Step(
         node=node,
@@ -191,7 +225,7 @@ def _plan_step(node: Node, recipe: Recipe, analysis: GraphAnalysis, any_batch: b
         kind=kind,
         routes=inputs,
         batch_norm=analysis.folds.get(node.name),
-        elementwise=operation is not None and _is_elementwise(operation) and len(inputs) == 1,
+        elementwise=len(inputs) == 1 and _is_elementwise(node, operation),
         nonnegative=analysis.nonnegative.issuperset(inputs),
     )
     if row is None:
@@ -199,7 +233,9 @@ def _plan_step(node: Node, recipe: Recipe, analysis: GraphAnalysis, any_batch: b
     return _with_receivers(step, analysis) if kind else step
 
 
-def _is_elementwise(operation: Operation) -> bool:
+def _is_elementwise(node: Node, operation: Operation | None) -> bool:
+    if operation is None:
+        return node.operation in STEPS
     return operation.elementwise or operation.principle is Principle.ACTIVATION
 
 
@@ -216,11 +252,11 @@ def _validate(
         validation.refuse_mixed_samples(node)
     if row is None:
         validation.refuse_without_rule(node, operation, analysis, recipe)
-    else:
-        validation.refuse_unless_activation(node, operation, row.rule)
     kind = analysis.kinds.get(node.name)
-    if operation is None or (row is not None and kind is None):
-        return  # a row that names the operation itself: the gradient, or a constant
+    if row is not None and row.rule.name == "straight-through":
+        validation.refuse_second_argument(node, analysis)
+    if operation is None or _takes_gradient(row) or (row is not None and kind is None):
+        return  # the gradient, or a row that names the operation itself
     if kind is not None:
         validation.refuse_dependent_parameters(node, operation, analysis)
     validation.refuse_lstm_projection(node)
@@ -277,42 +313,3 @@ def _passed_on(step: Step) -> Arrival:
     rectifies = step.operation is not None and step.operation.rectifies and gradient
     copies = step.principle in (Principle.SELECTION, Principle.CHOICE) and step.rectified
     return Arrival(step.leaving or Form.PER_UNIT, bool(rectifies or copies))
-
-
-def _merge_activations(steps: list[Step]) -> list[Step]:
-    """Merge a weighted sum and the activation after it: one scaling then serves for both."""
-    readers: dict[str, list[Step]] = {}
-    for step in steps:
-        for name in step.reads:
-            readers.setdefault(name, []).append(step)
-    places = {step.name: place for place, step in enumerate(steps)}
-    after = {
-        step.name: _activation_after(step, readers.get(step.name, []), places) for step in steps
-    }
-    merged = {activation.name for activation in after.values() if activation}
-    return [_with_activation(s, after[s.name]) for s in steps if s.name not in merged]
-
-
-def _with_activation(step: Step, after: Step | None) -> Step:
-    return replace(step, activation=after.node, arriving=after.arriving) if after else step
-
-
-def _activation_after(step: Step, readers: list[Step], places: Mapping[str, int]) -> Step | None:
-    """Return the activation that can run with a weighted sum: its only reader, with f(0) = 0.
-
-    Args:
-        step: The weighted sum.
-        readers: The steps that read its result.
-        places: Which step computes each value, in order of running.
-    """
-    # A custom rule, made by relprop.rule, takes the weighted sum without its activation.
-    weighted = step.kind in WEIGHTED_SUMS and step.rule is not None and step.rule.own is None
-    if not weighted or len(readers) != 1:
-        return None
-    after = readers[0]
-    passes = after.principle is Principle.ACTIVATION and after.routes == (step.name,)
-    keeps_zero = after.operation is not None and after.operation.keeps_zero
-    # Its slopes, say, may be computed after the weighted sum, which would run too early for them.
-    others = [name for name in after.reads if name != step.name]
-    known = all(places.get(name, -1) < places[step.name] for name in others)
-    return after if passes and keeps_zero and known and after.arriving is Form.PER_UNIT else None

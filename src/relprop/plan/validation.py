@@ -17,7 +17,9 @@ from ..graph.ops import (
     WEIGHTED_SUMS,
     Operation,
     Principle,
+    has_zero_gradient,
     operation_of,
+    rounds_quotient,
 )
 from ..recipes.presets import usual_rule
 from ..recipes.recipe import Recipe
@@ -149,14 +151,9 @@ def refuse_without_rule(
 ) -> None:
     """Refuse an operation that no row matches, if relevance cannot pass it without a rule."""
     kind = analysis.kinds.get(node.name)
-    if node.operation in STEPS:
-        raise PlanError(
-            f"no rule for {node.where}, {_NO_DERIVATIVE}",
-            "an operation that relprop knows, or a row of the recipe that names a rule for it",
-            _way_on(node),
-        )
+    places = dependent_args(node, analysis.dependent)
     if operation is None:
-        raise _no_rule(node, "no rule for")
+        raise _no_rule(node, "no rule for", has_zero_gradient(node, places))
     if operation.principle is Principle.STATISTIC:
         raise _no_rule(node, "relevance cannot pass the statistic")
     if kind is not None:
@@ -165,7 +162,6 @@ def refuse_without_rule(
             f"a recipe with a row for every {'weighted sum' if kind in WEIGHTED_SUMS else kind}",
             f'recipe.using("{node.module or "*"}", "{usual_rule(kind)}")',
         )
-    places = dependent_args(node, analysis.dependent)
     if node.operation == "div" and places == (1,):
         raise _no_rule(node, "a constant is divided by a value that depends on the input in")
     others = places != (0,) and node.operation != "where"
@@ -175,21 +171,18 @@ def refuse_without_rule(
         raise _no_rule(node, "a parameter depends on the input in")
 
 
-def refuse_unless_activation(node: Node, operation: Operation | None, rule: Rule) -> None:
-    """Refuse a rule for activations at any other operation."""
-    activation = operation is not None and operation.principle is Principle.ACTIVATION
-    if rule.definition.activations and not activation:
-        raise PlanError(
-            f'the rule "{rule.name}" for {node.where}, which is no activation',
-            "an operation that computes each entry of its result from one entry of its input",
-            f'leave the row out, or write recipe.using({_selector(node)}, "gradient")',
-        )
-
-
 def refuse_dependent_parameters(node: Node, operation: Operation, analysis: GraphAnalysis) -> None:
-    """Refuse what depends on the input beside the arguments that the rule shares relevance among.
+    """Refuse what `dependent_parameters` finds: the rule has no share for it."""
+    problem = dependent_parameters(node, operation, analysis)
+    if problem:
+        raise _no_rule(node, problem)
+
+
+def dependent_parameters(node: Node, operation: Operation, analysis: GraphAnalysis) -> str:
+    """Find what depends on the input beside the arguments that rules share relevance among.
 
     The bounds of a clamp, the weight of a normalisation or the mask of attention may be such.
+    Returns the problem in words; "" if there is none.
     """
     kind = analysis.kinds.get(node.name)
     places = dependent_args(node, analysis.dependent)
@@ -198,9 +191,20 @@ def refuse_dependent_parameters(node: Node, operation: Operation, analysis: Grap
     }
     single = kind in ("softmax", "normalisation", "recurrent") and operation.kind == kind
     if hidden or (single and places != (0,)) or (kind == "attention" and max(places) > 2):
-        raise _no_rule(node, "a parameter depends on the input in")
+        return "a parameter depends on the input in"
     if kind in ("matmul", "product", "gate") and len(places) != 2:
-        raise _no_rule(node, "an added value depends on the input, as both factors do, in")
+        return "an added value depends on the input, as both factors do, in"
+    return ""
+
+
+def refuse_second_argument(node: Node, analysis: GraphAnalysis) -> None:
+    """Refuse the straight-through rule where more than the first argument depends on the input."""
+    if dependent_args(node, analysis.dependent) != (0,):
+        raise PlanError(
+            f"straight-through at {node.where}, whose other argument depends on the input",
+            "a step whose first argument alone depends on the input",
+            f'recipe.using({_selector(node)}, "constant") holds its value constant',
+        )
 
 
 def refuse_relative_epsilon(node: Node, rule: Rule | None) -> None:
@@ -222,13 +226,31 @@ def refuse_lstm_projection(node: Node) -> None:
         raise _no_rule(node, "no rule for the projection (proj_size) in")
 
 
-def _no_rule(node: Node, problem: str) -> PlanError:
+def _no_rule(node: Node, problem: str, zero_gradient: bool = False) -> PlanError:
     """Return the error for an operation that relevance cannot pass."""
-    return PlanError(
-        f"{problem} {node.where}",
-        "an operation that relprop knows, or a row of the recipe that names a rule for it",
-        f'recipe.using({_selector(node)}, "gradient") takes the gradient there instead, '
-        '"constant" holds its value constant',
+    allowed = "an operation that relprop knows, or a row of the recipe that names a rule for it"
+    return PlanError(f"{problem} {node.where}", allowed, _line(node, zero_gradient))
+
+
+def _line(node: Node, zero_gradient: bool) -> str:
+    """Write the line by which relevance passes an operation without a rule, if there is one."""
+    selector, constant = _selector(node), "holds its value constant"
+    if node.operation in STEPS:
+        passes = "passes relevance as if it were the identity"
+        return f'recipe.using({selector}, "straight-through") {passes}, "constant" {constant}'
+    if zero_gradient or rounds_quotient(node):
+        own = "write it with torch.floor or torch.sign, which take the rule straight-through"
+        return f'recipe.using({selector}, "constant") {constant}; or {own}'
+    takes = "takes the gradient there instead"
+    return f'recipe.using({selector}, "gradient") {takes}, "constant" {constant}'
+
+
+def refuse_zero_gradient(node: Node) -> None:
+    """Refuse a step that the recipe takes the gradient of, where no relevance passes otherwise."""
+    raise PlanError(
+        f"the gradient of {node.where}, which is zero: no relevance would pass",
+        "a rule by which relevance passes it, or a model in which another way leads to the input",
+        _line(node, zero_gradient=True),
     )
 
 

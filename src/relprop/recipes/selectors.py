@@ -173,7 +173,8 @@ class RecipeRow:
             return location.operation in definition.operations and self.selector.matches(location)
         if location.kind is None:
             explicit = self.selector.is_explicit and not self.selector.kinds
-            return definition.any_named and explicit and self.selector.matches(location)
+            takes = definition.any_named or location.operation in definition.operations
+            return takes and explicit and self.selector.matches(location)
         # A rule that gives all relevance to the signal needs to know which factor that is.
         unclear = location.kind == "product" and not location.gated
         if unclear and definition.receives == "signal":

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from ..errors import InputError, RuleError
-from ..graph.ops import COMPARISONS, KINDS, LAYERS, STEPS, WEIGHTED_SUMS, Kind
+from ..graph.ops import ACTIVATIONS, COMPARISONS, KINDS, LAYERS, STEPS, WEIGHTED_SUMS, Kind
 from ..support.arguments import keyword_parameters
 from . import linear, nonlinear, recurrent, steps
 from .backward import Back, Form
@@ -36,7 +36,6 @@ class RuleDefinition:
         receives: Which inputs it gives relevance to: all that depend on the explained input; the
             signal alone, where another one is a gate or a statistic; or none.
         any_named: Whether any operation can take it in a row that names its module.
-        activations: Whether activations alone can.
         operations: The operations that can take it, where these take no kind of rule.
         shares: The function that returns its shares at weighted sums; None for custom rules.
         vjp_scale: At a product of two inputs, the number that the VJP is multiplied by; 0 if the
@@ -48,7 +47,6 @@ class RuleDefinition:
     gives: Form = Form.PER_UNIT
     receives: Receives = "all"
     any_named: bool = False
-    activations: bool = False
     operations: frozenset[str] = frozenset()
     shares: Callable[..., Shares] | None = None
     vjp_scale: float = 0.0
@@ -169,13 +167,15 @@ RULES: Mapping[str, RuleDefinition] = MappingProxyType(
             vjp_scale=1.0,
         ),
         "pass-through": RuleDefinition(
-            nonlinear.pass_through, (), Form.RELEVANCE, any_named=True, activations=True
+            nonlinear.pass_through, (), Form.RELEVANCE, operations=ACTIVATIONS
         ),
         "taylor": RuleDefinition(nonlinear.taylor, ("softmax",)),
         "attnlrp": RuleDefinition(nonlinear.attnlrp, ("attention",)),
         "cp-lrp": RuleDefinition(nonlinear.cp_lrp, ("attention",), receives="signal"),
         "signal-takes-all": RuleDefinition(recurrent.signal_takes_all, ("recurrent",)),
-        "straight-through": RuleDefinition(steps.straight_through, (), operations=STEPS),
+        "straight-through": RuleDefinition(
+            steps.straight_through, (), receives="signal", operations=STEPS
+        ),
         "fast-sigmoid": RuleDefinition(steps.fast_sigmoid, (), operations=_COMPARED),
         "arctan": RuleDefinition(steps.arctan, (), operations=_COMPARED),
         # At a weighted sum, LRP-0 is the gradient, and it knows a folded batch norm.

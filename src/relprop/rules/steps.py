@@ -52,4 +52,4 @@ def _by_derivative(op: Traced, derivative: Tensor) -> Back:
     def absorbed(c: Tensor) -> Absorbed:
         return {"linearisation": times(c, op.z - u * derivative)}
 
-    return Back(lambda c: ((c * derivative).to(u.dtype),), absorbed)
+    return Back(lambda c: ((c * derivative).sum_to_size(u.shape).to(u.dtype),), absorbed)
