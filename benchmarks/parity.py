@@ -1,6 +1,7 @@
 """Measures how far relprop's maps are from those of Zennit, Captum, autoLRP and LXT.
 
     python benchmarks/parity.py [--only "Zennit*"] [--out docs/parity.md] [--json parity.json]
+        [--crp-python /tmp/crp/bin/python]
 
 The distance is the relative L2 norm of the difference, for the sample in which it is largest. Both
 explain the same class of each sample, starting from its score. Needs the peers: zennit, captum,
@@ -62,7 +63,8 @@ def compare(case: Case, dtype: torch.dtype) -> float:
     model, x = network(case.network, dtype)
     with torch.no_grad():
         classes = model(x).argmax(1)
-    got = relprop.explain(model, x, case.recipe(model), target=classes).relevance
+    explainer = relprop.Explainer(model, case.recipe(model))
+    got = explainer(x, classes, **case.options).relevance
     return distance(got, case.method(model, x, classes))
 
 
@@ -153,11 +155,13 @@ def versions() -> str:
 
 @click.command(help=__doc__.split("\n")[0])
 @click.option("--only", default="*", show_default=True, help='Glob on "PEER: RULE: NETWORK".')
+@click.option("--crp-python", help="Python of an environment with zennit-crp 0.6.0.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path))
-def main(only: str, out: Path | None, file: Path | None) -> None:
+def main(only: str, crp_python: str | None, out: Path | None, file: Path | None) -> None:
     """Measure, and write the page and the numbers; print the page if there is no file for it."""
-    chosen = [c for c in cases() if fnmatch(f"{c.peer}: {c.what}: {c.network}", only)]
+    every = cases(crp_python)
+    chosen = [c for c in every if fnmatch(f"{c.peer}: {c.what}: {c.network}", only)]
     rows = measure_all(chosen)
     if out:
         out.write_text(page(rows))

@@ -3,13 +3,15 @@
 A case with a `why` is one in which the two differ, by definition or by rounding.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import parity_language as language
 import parity_networks as networks
 import parity_peers as peers
 import parity_units as units
+from parity_crp import by_crp
 from parity_peers import Method
 from torch import nn
 
@@ -75,7 +77,7 @@ ARITHMETIC = (UNSTABLE, LAYOUT, FLOATS)
 
 @dataclass(frozen=True)
 class Case:
-    """A peer's method and relprop's recipe, for a network of `NETWORKS`."""
+    """A peer's method and relprop's recipe and options, for a network of `NETWORKS`."""
 
     peer: str
     what: str
@@ -83,6 +85,7 @@ class Case:
     recipe: Callable[[nn.Module], Recipe]
     method: Method
     why: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def preset(name: str, **parameters: float) -> Callable[[nn.Module], Recipe]:
@@ -224,6 +227,37 @@ def lxt_models() -> list[Case]:
     return cases
 
 
-def cases() -> list[Case]:
-    """List all cases."""
-    return zennit() + captum() + autolrp() + lxt_units() + lxt_models()
+# ---- zennit-crp ----------------------------------------------------------------------------------
+
+CONDITIONS: dict[str, dict[str, list[int]]] = {
+    "a convolution of a block": {"layer4.1.conv1": [7]},
+    "three convolutions in series": {
+        "layer4.1.conv2": [1, 2, 3, 4],
+        "layer4.1.conv1": [7, 9, 11],
+        "layer1.0.conv1": [0, 1],
+    },
+    "the shortcut of a block": {"layer4.0.downsample.0": [7]},
+    "a ReLU that is called twice": {"layer4.1.relu": [7]},
+}
+
+
+def zennit_crp(python: str) -> list[Case]:
+    """List conditions on ResNet18, without what is parallel to them and with it."""
+    return [
+        Case(
+            "zennit-crp 0.6.0",
+            f"Epsilon, {name}{'' if exclude else ', with parallel paths'}",
+            "ResNet18",
+            everywhere("epsilon"),
+            by_crp(python, "ResNet18", conditions, exclude),
+            options={"conditions": conditions, "keep_parallel": not exclude},
+        )
+        for name, conditions in CONDITIONS.items()
+        for exclude in (True, False)
+    ]
+
+
+def cases(crp_python: str | None = None) -> list[Case]:
+    """List all cases; those of zennit-crp if the Python of its environment is given."""
+    conditional = zennit_crp(crp_python) if crp_python else []
+    return zennit() + captum() + autolrp() + lxt_units() + lxt_models() + conditional
