@@ -54,8 +54,19 @@ def test_files_that_only_have_our_names_are_left_alone(tmp_path, text):
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(FileError, match=r"out is not a folder"):
+    with pytest.raises(FileError, match=r"cannot create the folder .*out/below: Not a directory"):
         check_folder(tmp_path / "out" / "below")
+    with pytest.raises(FileError, match=r"cannot create the folder .*: File name too long"):
+        check_folder(tmp_path / ("n" * 300))
+    assert everything(tmp_path) == {"out": "a file"}
+
+
+def test_a_link_to_a_folder_stays_and_the_folder_is_replaced(tmp_path):
+    out = earlier_demo(tmp_path / "out")
+    (tmp_path / "link").symlink_to(out)
+    write_folder(tmp_path / "link", {PAGE: b"new"})
+    assert everything(out) == {PAGE: "new"}
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_the_folder_one_stands_in_is_not_replaced(tmp_path, monkeypatch):
@@ -68,14 +79,14 @@ def test_the_folder_one_stands_in_is_not_replaced(tmp_path, monkeypatch):
 def test_an_error_or_ctrl_c_while_writing_leaves_what_was_there(tmp_path, monkeypatch, error):
     out = earlier_demo(tmp_path / "out")
     before = everything(tmp_path)
-    whole = output.Path.write_bytes
+    whole = output.write_file
 
     def fail_at_the_page(path, content):
         if path.name == PAGE:
             raise error
         return whole(path, content)
 
-    monkeypatch.setattr(output.Path, "write_bytes", fail_at_the_page)
+    monkeypatch.setattr(output, "write_file", fail_at_the_page)
     with pytest.raises(type(error)):
         write_folder(out, {NUMBERS: b"{}", PAGE: b"new"})
     assert everything(tmp_path) == before

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import FileError
 from ..support.figures import figure_bytes
+from ..support.files import make_folder, try_folder, write_file
 from .figures import curves_figure, error_rates_figure, grid_figure
 from .grids import network_grid, recipe_grid, removal_grid
 from .page import render_page
@@ -46,30 +47,28 @@ def _render_figures(demo: DemoResult) -> dict[str, bytes]:
 
 
 def check_folder(out: Path) -> None:
-    """Raise FileError unless `out` is new, empty, or holds only what a demo wrote."""
-    out = out.resolve()
-    existing = next(path for path in (out, *out.parents) if path.exists())
-    if not existing.is_dir():
-        raise _refusal(out, f"{existing} is not a folder")
-    if not os.access(out.parent if existing == out else existing, os.W_OK | os.X_OK):
-        raise _refusal(out, "that place is not writable")
+    """Raise FileError unless `out` is new, empty, or holds only what a demo wrote.
+
+    It must be possible to create the folder, and another one beside it.
+    """
+    out = Path(os.path.realpath(out))
     if Path.cwd().is_relative_to(out):
         raise _refusal(out, "it is the folder that this command runs in, or contains it")
-    if existing == out and any(out.iterdir()) and not _is_from_demo(out):
+    if os.path.isdir(out) and any(out.iterdir()) and not _is_from_demo(out):
         raise _refusal(out, "it holds files that no demo wrote")
+    try_folder(out)
+    try_folder(_beside(out))
 
 
 def write_folder(out: Path, files: Mapping[str, bytes]) -> None:
     """Replace the content of the folder `out` by `files`."""
     check_folder(out)
-    out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    new = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    old = new.with_suffix(".old")
+    out = Path(os.path.realpath(out))
+    new, old = _beside(out), _beside(out)
     try:
-        new.mkdir()
+        make_folder(new)
         for name, content in files.items():
-            (new / name).write_bytes(content)
+            write_file(new / name, content)
         if out.exists():
             out.rename(old)
         new.rename(out)
@@ -81,12 +80,17 @@ def write_folder(out: Path, files: Mapping[str, bytes]) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _beside(out: Path) -> Path:
+    """Name a new folder beside `out`."""
+    return out.with_name(f".{out.name[:40]}.{secrets.token_hex(4)}")
+
+
 def _is_from_demo(folder: Path) -> bool:
     if not {path.name for path in folder.iterdir()} <= {PAGE, NUMBERS, *FIGURES}:
         return False
     try:
         record = json.loads((folder / NUMBERS).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(record, dict) and record.get("schema") == SCHEMA
 
