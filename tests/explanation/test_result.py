@@ -54,7 +54,8 @@ def test_a_saved_explanation_is_read_by_numpy(explained, tmp_path):
     e.save(tmp_path / "e.npz")
     with np.load(tmp_path / "e.npz") as file:
         assert set(file.files) == {
-            *("input", "output", "prediction", "probabilities", "margin", "target", "relevance")
+            *("input", "output", "prediction", "probabilities", "margin", "target", "relevance"),
+            "relprop",
         }
         np.testing.assert_array_equal(file["relevance"], e.relevance.numpy())
         np.testing.assert_array_equal(file["target"], e.target.numpy())

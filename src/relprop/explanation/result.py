@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ..errors import InputError
 from ..support.checks import is_classification
-from ..support.files import write_atomically
+from ..support.files import as_path
 from ..support.margin import margin
 
 if TYPE_CHECKING:
@@ -96,17 +94,17 @@ class Explanation:
         return self.ledgers if self.several else self.ledgers[0]
 
     def save(self, path: str | Path) -> None:
-        """Write all tensors to an .npz file, whole or not at all; `numpy.load` reads it.
+        """Write everything to an .npz file, whole or not at all; `load` and `numpy.load` read it.
 
         What is by label is named "relevances/label", "layers/module". bfloat16, which numpy lacks,
-        becomes float32.
+        becomes float32; `load` gives it back as it was.
 
         Args:
-            path: The file.
+            path: The file: its name ends in .npz, or has no suffix.
 
         Raises:
             FileError: It cannot be written.
-            InputError: An input was written into since.
+            InputError: An input was written into since, or the name is that of another format.
 
         Example:
             >>> import numpy, torch, relprop, tempfile
@@ -116,15 +114,35 @@ class Explanation:
             ...     numpy.load(f"{folder}/explanation.npz")["relevance"].shape
             (1, 2)
         """
-        fields = ("input", "output", "prediction", "probabilities", "margin", "target", "relevance")
-        rest = {name: list(getattr(self, name).items())[1:] for name in ("inputs", "relevances")}
-        arrays: dict[str, Any] = {}
-        for name in (*fields, "layers"):
-            arrays.update(_arrays(name, getattr(self, name)))
-        for name, others in rest.items():
-            arrays.update(_arrays(name, dict(others)))
-        with write_atomically(Path(path)) as file:
-            np.savez_compressed(file, **arrays)
+        from .saved_explanation import write_explanation  # loaded on use
+
+        write_explanation(as_path(path), self)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Explanation":
+        """Read an explanation that `save` wrote. It cannot run code.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The explanation, with its ledgers; all tensors are on the CPU.
+
+        Raises:
+            FileError: It is missing or damaged, or `save` did not write it.
+
+        Example:
+            >>> import torch, relprop, tempfile
+            >>> explanation = relprop.explain(torch.nn.Linear(2, 2).eval(), torch.ones(1, 2))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     explanation.save(f"{folder}/explanation.npz")
+            ...     loaded = relprop.Explanation.load(f"{folder}/explanation.npz")
+            >>> bool((loaded.relevance == explanation.relevance).all())
+            True
+        """
+        from .saved_explanation import read_explanation
+
+        return read_explanation(as_path(path), cls)
 
     def _repr_html_(self) -> str:
         from .notebook import explanation_html  # loaded on use
@@ -135,22 +153,3 @@ class Explanation:
         shapes = ", ".join("x".join(map(str, t.shape[1:])) for t in self.relevances.values())
         classes = "" if self.prediction is None else f", predicted {self.prediction.tolist()}"
         return f"Explanation({len(self.output)} of {shapes}{classes})"
-
-
-def _arrays(name: str, value: Any) -> dict[str, Any]:
-    """Name the arrays of a tensor, a tuple or a mapping of them; none for None."""
-    if value is None:
-        return {}
-    if isinstance(value, Mapping):
-        arrays: dict[str, Any] = {}
-        for label, tensor in value.items():
-            arrays.update(_arrays(f"{name}/{label}", tensor))
-        return arrays
-    if isinstance(value, tuple):
-        return {f"{name}/{i}": _array(tensor) for i, tensor in enumerate(value)}
-    return {name: _array(value)}
-
-
-def _array(tensor: Tensor) -> Any:
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
