@@ -143,6 +143,25 @@ BOX = '[[rows]]\nrule = "z-box"\nhigh = 1.0\n'
         (Recipe.from_toml, BOX + 'low = { dtype = "zeros", values = 0 }', "'zeros' of low"),
         (Recipe.from_toml, BOX + 'low = { dtype = "float32" }', "low = {'dtype': 'float32'}"),
         (Recipe.from_toml, BOX + 'low = { dtype = "float32", values = "a" }', "low with 'a'"),
+        # nested too deep, numbers too large, and values of other types
+        (Recipe.from_toml, "name = " + "[" * 100_000 + "]" * 100_000, "not TOML"),
+        (Recipe.from_json, "[" * 100_000, "not JSON"),
+        (Recipe.from_toml, "name = " + "9" * 5000, "not TOML"),
+        (Recipe.from_json, "9" * 5000, "not JSON"),
+        (Recipe.from_toml, f'[[rows]]\nrule = "gamma"\ngamma = {10**400}', "gamma = 1000"),
+        (Recipe.from_toml, f'[[rows]]\nrule = "gamma"\ngamma = {10**30}', "gamma = 1000"),
+        (Recipe.from_toml, BOX + f"low = {-(10**30)}", "low = -1000"),
+        (Recipe.from_toml, BOX + f"low = [{-(10**400)}]", "low with [-1000"),
+        (Recipe.from_toml, BOX + 'low = { dtype = "int8", values = [-300] }', "low with [-300]"),
+        (Recipe.from_toml, BOX + "low = " + "[" * 70 + "0.0" + "]" * 70, "low with [[[["),
+        (Recipe.from_toml, BOX + "low = 1979-05-27", "low = datetime.date(1979, 5, 27)"),
+        (Recipe.from_toml, "rows = [1]", "row 1 without a rule"),
+        (Recipe.from_toml, "[[rows]]\nrule = []", "unknown rule []"),
+        (Recipe.from_toml, '[[rows]]\nrule = "zero"\nrequired = 1', "required = 1"),
+        (Recipe.from_toml, '[[rows]]\nrule = "zero"\nkinds = 3', "the kind 3"),
+        (Recipe.from_toml, '[[rows]]\nrule = "zero"\ntype = 3', "type=3"),
+        (Recipe.from_toml, '[[rows]]\nrule = "zero"\ndepth = []', "the depth []"),
+        (Recipe.from_toml, 'name = 3\n[[rows]]\nrule = "zero"', "name = 3"),
     ],
 )
 def test_text_that_is_no_recipe(read, text, given):
@@ -156,3 +175,12 @@ def test_a_rule_of_ones_own_stays_in_code():
     own = relprop.rule()(lambda step: None)
     with pytest.raises(relprop.RelpropError, match=r"made by relprop\.rule"):
         Recipe.preset("zero").using("*", own).to_toml()
+
+
+def test_the_line_for_an_integer_that_is_too_large_is_right():
+    with pytest.raises(relprop.RelpropError) as error:
+        Recipe.preset("gamma", gamma=10**30)
+    assert error.value.todo == "write gamma=1e+30"
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2)).eval()
+    recipe = Recipe.preset("gamma", gamma=float("1e+30"))
+    assert relprop.explain(model, torch.ones(1, 3), recipe).relevance.isfinite().all()

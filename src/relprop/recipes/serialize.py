@@ -16,14 +16,14 @@ Takes the fields of a recipe, gives text, and back. Must not know what the rules
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..rules.rule import Rule
 from ..support.arguments import suggest
 from .selectors import RecipeRow, Selector
@@ -31,6 +31,7 @@ from .selectors import RecipeRow, Selector
 _SELECTOR = ("name", "type", "operation", "kinds", "depth")
 _TOP = ("name", "automatic", "rows")
 _NO_ROWS = ("text without rows", "name, rows", 'write [[rows]] and rule = "epsilon"')
+_MOST_DIMENSIONS = 64  # torch makes tensors of more, but cannot compute with them
 _TENSOR = '{ dtype = "float32", values = [[[0.0]]] }'
 
 
@@ -58,27 +59,24 @@ def from_toml(text: str) -> RecipeFields:
     """Parse a recipe written as TOML. Raises InputError where the text is none."""
     import tomllib
 
-    _check_text(text)
-    try:
-        return _parse(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"text that is not TOML: {error}", "TOML", "correct it there") from error
+    return _parse(_loaded(text, tomllib.loads, "TOML"))
 
 
 def from_json(text: str) -> RecipeFields:
     """Parse a recipe written as JSON. Raises InputError where the text is none."""
-    _check_text(text)
-    try:
-        return _parse(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise InputError(f"text that is not JSON: {error}", "JSON", "correct it there") from error
+    return _parse(_loaded(text, json.loads, "JSON"))
 
 
-def _check_text(text: object) -> None:
-    """Raise InputError unless a recipe is given as text."""
+def _loaded(text: object, loads: Callable[[str], Any], language: str) -> Any:
+    """Return the data of a text. Raises InputError where it is none, or is nested too deep."""
     if not isinstance(text, str):
         given = f"a recipe of type {type(text).__name__}"
         raise InputError(given, "its text, a str", "write Path(path).read_text()")
+    try:
+        return loads(text)
+    except (ValueError, RecursionError) as error:
+        given = f"text that is not {language}: {first_line(error)}"
+        raise InputError(given, language, "correct it there") from error
 
 
 def _as_table(fields: RecipeFields) -> dict[str, Any]:
@@ -123,7 +121,9 @@ def _parse(table: Any) -> RecipeFields:
         raise InputError(f"automatic = {automatic!r}", "true, false", "write automatic = true")
     if not rows and not automatic:
         raise InputError(*_NO_ROWS)
-    name = str(table.get("name", "recipe"))
+    name = table.get("name", "recipe")
+    if not isinstance(name, str):
+        raise InputError(f"name = {name!r}", "a text", 'write name = "mine"')
     return RecipeFields(name, _parse_rows(rows), automatic)
 
 
@@ -140,7 +140,9 @@ def _parse_row(row: Any, number: int) -> RecipeRow:
     if "kinds" in selector:
         kinds = selector["kinds"]
         selector["kinds"] = tuple(kinds) if isinstance(kinds, list) else (kinds,)
-    required = fields.pop("required", False) is True
+    required = fields.pop("required", False)
+    if not isinstance(required, bool):
+        raise InputError(f"required = {required!r}", "true, false", "write required = true")
     rule = fields.pop("rule")
     parameters = {key: _parse_value(key, value) for key, value in fields.items()}
     return RecipeRow(Selector(**selector), Rule(rule, parameters), required)
@@ -163,7 +165,10 @@ def _parse_value(key: str, value: Any) -> Any:
 
 def _parse_tensor(key: str, values: Any, dtype: torch.dtype | None) -> Tensor:
     try:
-        return torch.tensor(values, dtype=dtype)
-    except (TypeError, ValueError, RuntimeError) as error:
+        tensor = torch.tensor(values, dtype=dtype)
+        if tensor.ndim > _MOST_DIMENSIONS:
+            raise ValueError(f"{tensor.ndim} dimensions")
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         allowed = "numbers, in nested lists of equal lengths"
         raise InputError(f"{key} with {values!r}", allowed, f"write {key} = {_TENSOR}") from error
+    return tensor

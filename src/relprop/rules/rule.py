@@ -16,6 +16,8 @@ from ..errors import InputError
 from ..support.arguments import complete_parameters, suggest
 from .registry import RULES, RuleDefinition
 
+_LARGEST = 2**63  # integers of torch are smaller
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -124,6 +126,8 @@ def _check_number(name: str, value: Any) -> None:
     number = isinstance(value, Real) and not isinstance(value, bool)
     _require(number, name, repr(value), "a number", f"{name}=0.25")
     _require(_is_finite(value), name, value, "a finite number", f"{name}=0.25")
+    fits = not isinstance(value, int) or abs(value) < _LARGEST
+    _require(fits, name, value, "a float, or an integer of 64 bits", f"{name}={float(value)!r}")
     if name not in ("low", "high"):
         _require(value >= 0, name, value, f"{name} >= 0", f"{name}={abs(value):g}")
 
