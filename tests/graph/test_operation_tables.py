@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from relprop.capture import batch_axes, eval_mode, functionalize
-from relprop.graph import ops, prune, prune_rules
+from relprop.graph import named_operations, ops, prune, prune_rules
 from relprop.graph.ops import OPERATIONS, Principle
 from relprop.observe import channels
 from relprop.program import normalisation, vjps
@@ -35,6 +35,7 @@ TABLES = {
     "graph/ops.FACTORS": set(ops.FACTORS),
     "graph/ops.FIRST_ONLY": ops.FIRST_ONLY,
     "graph/ops, by arguments": set(ops._BY_ARGUMENTS),
+    "graph/named_operations": named_operations.OPERATIONS_BY_NAMESPACE["aten"],
     "graph/prune_rules": set(prune_rules._RULES),
     "graph/prune_rules.SIZED": prune_rules.SIZED,
     "graph/prune, taking positions": set(prune._TAKES),
@@ -49,6 +50,32 @@ TABLES = {
     "program/normalisation": set(normalisation._HELD),
     "rules/recurrent": set(recurrent._CELLS),
 }
+
+
+def test_a_file_of_plans_may_name_whatever_stands_in_another_table():
+    names = {name.partition(".")[0] for table in TABLES.values() for name in table}
+    assert names - TABLES["graph/named_operations"] == {"dropout"}  # a copy, in eval mode
+
+
+def test_no_operation_that_a_file_may_name_draws_or_reads_files():
+    """Those that draw random numbers do so only on request: `refuse_other_effects` sees it."""
+    only_on_request = {
+        "gru",
+        "lstm",
+        "rnn_relu",
+        "rnn_tanh",
+        "rrelu",
+        "scaled_dot_product_attention",
+    }
+    draws = set()
+    for name in TABLES["graph/named_operations"] - OF_EXTENSIONS:
+        packet = getattr(torch.ops.aten, name)
+        for operation in (getattr(packet, overload) for overload in packet.overloads()):
+            arguments = {argument.name for argument in operation._schema.arguments}
+            assert "filename" not in arguments, operation
+            if "generator" in arguments or torch.Tag.nondeterministic_seeded in operation.tags:
+                draws.add(name)
+    assert draws == only_on_request
 
 
 def principles(names) -> set[Principle]:
@@ -86,6 +113,7 @@ def test_every_name_is_an_operation_that_relprop_knows(table):
         "capture/functionalize, shared memory": {"dropout"},  # it is off in eval mode
         "observe/channels, last": {"embedding"},  # a source
     }
+    others["graph/named_operations"] = TABLES["graph/named_operations"]
     bases = {name.partition(".")[0] for name in TABLES[table]}
     assert bases - set(OPERATIONS) <= others.get(table, set())
 

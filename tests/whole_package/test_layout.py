@@ -37,6 +37,7 @@ ALSO_TESTED_IN = {
         "evaluate/sanity/call_method",
         "evaluate/sanity/reinitialise",
     ],
+    "graph/test_serialize.py": ["graph/named_operations"],
     "explanation/test_explainer.py": [
         "explanation/build",
         "explanation/explain",

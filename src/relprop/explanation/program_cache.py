@@ -7,6 +7,7 @@ that the model has now. May be used from several threads.
 import threading
 import warnings
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from operator import attrgetter, getitem, is_
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -213,13 +214,14 @@ class ProgramCache:
         with _CAPTURE, torch.no_grad():
             built = self._built.get(key)  # by another thread in the meantime
             if built is None:
-                captured = self._captured.get(key) or self._capture(inputs)
-                self.configurations.ignore(captured.written)
-                # Stored first: what fails to build, such as an operation without a rule, is
-                # captured once for all recipes. With its output, until a program was compared with
-                # it: only that shows whether the first sample is the same alone.
-                self._captured.put(key, captured)
-                built = build_program(captured, self.model, inputs, self.recipe)
+                with self._guard(inputs):
+                    captured = self._captured.get(key) or self._capture(inputs)
+                    self.configurations.ignore(captured.written)
+                    # Stored first: what fails to build, such as an operation without a rule, is
+                    # captured once for all recipes. With its output, until a program was compared
+                    # with it: only that shows whether the first sample is the same alone.
+                    self._captured.put(key, captured)
+                    built = build_program(captured, self.model, inputs, self.recipe)
                 self._captured.put(key, captured.without_output())
                 self._warn_of_dropped_paths(built)
                 self._built.put(key, built)
@@ -231,6 +233,14 @@ class ProgramCache:
         if dropped:
             self._warned.update(node.where for node in dropped)
             warnings.warn(dropped_warning(dropped), stacklevel=7)  # the line that calls
+
+    def _guard(self, inputs: Inputs) -> AbstractContextManager[None]:
+        """Return a context in which errors of a saved graph are those of its file."""
+        if repr(inputs.signature) not in self.saved:
+            return nullcontext()
+        from .saved_plans import as_file_error
+
+        return as_file_error()
 
     def _capture(self, inputs: Inputs) -> "CapturedModel":
         from ..capture.model import capture_model, verify_saved

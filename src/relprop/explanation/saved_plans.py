@@ -6,7 +6,8 @@ can run code. The model's own weights are not in it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,17 @@ from torch import Tensor, nn
 from ..capture.batch_axes import BatchAxis
 from ..capture.description import Description, describe_model, model_difference
 from ..capture.model import CapturedModel
-from ..errors import CaptureError, FileError, InputError
+from ..errors import CaptureError, FileError, InputError, RelpropError, first_line
 from ..graph.serialize import from_document, to_document
 from ..recipes.recipe import Recipe
-from ..support.files import write_atomically
+from ..support.files import refuse_other_formats, write_file
 
 _FORMAT = 2
+# What a file that is none, a damaged one, or one with other content makes the readers raise.
+_DAMAGE = (
+    *(SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError),
+    *(OverflowError, RecursionError, MemoryError),
+)
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,10 @@ class SavedPlans:
 def write_plans(path: Path, saved: SavedPlans) -> None:
     """Write a file, whole or not at all.
 
-    Raises InputError for a recipe or a graph that cannot be written; FileError for the path.
+    Raises InputError for a recipe or a graph that cannot be written, and for a name of another
+    format; FileError for the path.
     """
+    refuse_other_formats(path, (".plans", ".safetensors"), "explainer.save")
     tensors: dict[str, Tensor] = {}
     records = []
     for i, (signature, captured) in enumerate(saved.captured.items()):
@@ -61,9 +69,7 @@ def write_plans(path: Path, saved: SavedPlans) -> None:
     recipe, output = saved.recipe.to_json(), saved.output
     document = {"format": _FORMAT, "recipe": recipe, "output": output, "read": records}
     document["model"] = saved.model
-    content = safetensors.torch.save(tensors, {"relprop": json.dumps(document)})
-    with write_atomically(path) as file:
-        file.write(content)
+    write_file(path, safetensors.torch.save(tensors, {"relprop": json.dumps(document)}))
 
 
 def _stored(name: str, value: Any) -> Tensor:
@@ -81,19 +87,43 @@ def read_plans(path: Path) -> SavedPlans:
         with safetensors.safe_open(path, "pt") as file:
             document = json.loads((file.metadata() or {})["relprop"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if document["format"] != _FORMAT:
-            raise _no_plan(path, f"its format is {document['format']!r}")
-        records = document["read"]
-        captured = {r["signature"]: _captured(r, i, tensors) for i, r in enumerate(records)}
-        described = {p: {n: str(t) for n, t in a.items()} for p, a in document["model"].items()}
-        recipe = Recipe.from_json(document["recipe"])
-        return SavedPlans(recipe, document["output"], captured, described)
+        return _read(document, tensors)
     except FileError:
         raise
     except OSError as error:
-        raise _no_plan(path, getattr(error, "strerror", None) or str(error)) from error
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _no_plan(path, f"{type(error).__name__}: {error}") from error
+        raise _no_plan(path, error.strerror or str(error)) from error
+    except RecursionError as error:
+        raise _no_plan(path, "lists within lists, too deep to be read") from error
+    except _DAMAGE as error:
+        why = error.given if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        raise _no_plan(path, why) from error
+
+
+@contextmanager
+def as_file_error() -> Iterator[None]:
+    """Turn any error of a saved graph that cannot be planned or run into a FileError."""
+    try:
+        yield
+    except RelpropError:
+        raise
+    except Exception as error:
+        raise FileError(
+            f"a saved plan that cannot be used: {type(error).__name__}: {first_line(error)}",
+            "what Explainer.save writes",
+            "capture the model in this session: relprop.Explainer(model)",
+        ) from error
+
+
+def _read(document: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedPlans:
+    if document["format"] != _FORMAT:
+        raise ValueError(f"its format is {document['format']!r}")
+    output = document["output"]
+    if type(output) not in (str, int, type(None)):
+        raise TypeError(f"output = {output!r}")
+    records = document["read"]
+    captured = {str(r["signature"]): _captured(r, i, tensors) for i, r in enumerate(records)}
+    described = {p: {n: str(t) for n, t in a.items()} for p, a in document["model"].items()}
+    return SavedPlans(Recipe.from_json(document["recipe"]), output, captured, described)
 
 
 def refuse_other_model(saved: SavedPlans, model: nn.Module) -> None:
@@ -113,8 +143,21 @@ def _captured(
 ) -> CapturedModel:
     prefix = f"{number}/"
     own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-    axes = {name: at and BatchAxis(*at) for name, at in record["layouts"].items()}
-    return CapturedModel(from_document(record["graph"], own), axes)
+    graph = from_document(record["graph"], own)
+    values = {*graph.inputs.values(), *(node.name for node in graph.nodes)}
+    axes = {name: _batch_axis(at) for name, at in record["layouts"].items()}
+    if not axes.keys() <= values:
+        raise ValueError(f"batch axes of {sorted(axes.keys() - values)}, which it does not compute")
+    return CapturedModel(graph, axes)
+
+
+def _batch_axis(at: Any) -> BatchAxis | None:
+    if at is None:
+        return None
+    axis, outer = at
+    if type(axis) is not int or type(outer) is not int or not (0 <= axis < 64 and outer >= 1):
+        raise ValueError(f"a batch axis {at!r}")
+    return BatchAxis(axis, outer)
 
 
 def _no_plan(path: Path, why: str) -> FileError:

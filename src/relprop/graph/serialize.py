@@ -1,43 +1,31 @@
 """A graph as JSON data, and back. Reading a document cannot run code.
 
-Operations are named: those of torch by namespace, name and overload, and Python's arithmetic on
-sizes. Tensors that the model's code holds are not in the document; the caller stores them. Takes
-and gives graphs and plain data; must not know files.
+Operations are named, by `named_operations`. Tensors that the model's code holds are not in the
+document; the caller stores them. Takes and gives graphs and plain data; must not know files.
 """
 
-import math
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
 import torch
 
-from ..errors import FileError, InputError
-from ..support.torch_private import argument_names, operation_name, writes_memory
-from .ir import Einsum, Graph, Item, Node, Ref
+from ..errors import InputError
+from .ir import Graph, Node, Ref
+from .named_operations import invalid_plan, read_target, refuse_other_effects, write_target
 
-_ARITHMETIC = {"_operator": operator, "math": math, "torch": torch}
-# Of Python's operators only these: others, such as attrgetter, would reach all of Python.
-_COMPARE = ("eq", "ge", "gt", "le", "lt", "ne", "not_", "and_", "or_")
-_COMPUTE = (
-    "abs",
-    "add",
-    "floordiv",
-    "getitem",
-    "mod",
-    "mul",
-    "neg",
-    "pos",
-    "pow",
-    "sub",
-    "truediv",
-)
-_OPERATORS = (*_COMPARE, *_COMPUTE)
 _ENUMS: Mapping[str, type] = {
     "dtype": torch.dtype,
     "layout": torch.layout,
     "memory_format": torch.memory_format,
+}
+_DEEPEST = 16  # levels of lists within lists in an argument; operations take two or three
+_LARGEST = 2**63  # integers of torch are smaller
+_NODE_TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("name", "operation", "module", "type", "base"), (str,)),
+    **dict.fromkeys(("floating", "merged"), (bool,)),
+    "call": (int,),
+    "item": (int, type(None)),
 }
 
 
@@ -65,7 +53,7 @@ def from_document(document: Mapping[str, Any], constants: Mapping[str, Any]) -> 
         FileError: The document is not one that `to_document` writes.
     """
     try:
-        return Graph(
+        graph = Graph(
             nodes=tuple(_read_node(node) for node in document["nodes"]),
             inputs=dict(document["inputs"]),
             explained=tuple(document["explained"]),
@@ -75,16 +63,21 @@ def from_document(document: Mapping[str, Any], constants: Mapping[str, Any]) -> 
             constants=constants,
             any_batch=document["any_batch"],
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _invalid(f"{type(error).__name__}: {error}") from error
+        _check(graph)
+        return graph
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise invalid_plan(f"{type(error).__name__}: {error}") from error
 
 
 def _write_node(node: Node) -> dict[str, Any]:
+    target = write_target(node.target)
+    if target is None:
+        raise _nameless(f"the operation {node.target!r}", node)
     return {
         **{f.name: getattr(node, f.name) for f in fields(Node)},
         "args": _write(node.args, node),
         "kwargs": _write(dict(node.kwargs), node),
-        "target": _write_target(node.target, node),
+        "target": target,
     }
 
 
@@ -93,59 +86,41 @@ def _read_node(document: Mapping[str, Any]) -> Node:
         "args": _read(document["args"]),
         "kwargs": _read(document["kwargs"]),
         "shape": tuple(document["shape"]),
-        "target": _read_target(document["target"]),
+        "target": read_target(document["target"]),
     }
-    return Node(**{**document, **converted})
+    node = Node(**{**document, **converted})
+    for name, types in _NODE_TYPES.items():
+        _require(type(getattr(node, name)) in types, f"{name} = {getattr(node, name)!r}")
+    sizes = (type(size) in (int, type(None)) for size in node.shape)
+    _require(all(sizes), f"the shape {node.shape!r}")
+    containers = type(node.args) is tuple and type(node.kwargs) is dict
+    _require(containers, f"the arguments of {node.name}")
+    refuse_other_effects(node.operation, node.target, node.args, node.kwargs)
+    return node
 
 
-def _write_target(target: Any, node: Node) -> Any:
-    """Name an operation by a list; one that wraps another holds the other's list."""
-    if isinstance(target, Item):
-        return ["item", target.index, _write_target(target.target, node)]
-    if isinstance(target, Einsum):
-        return ["einsum", _write_target(target.target, node)]
-    operation = operation_name(target)
-    if operation is not None:
-        return ["torch", *operation]
-    module, name = getattr(target, "__module__", ""), getattr(target, "__name__", "")
-    if _is_arithmetic(module, name) and getattr(_ARITHMETIC[module], name, None) is target:
-        return ["arithmetic", module, name]
-    raise _nameless(f"the operation {target!r}", node)
+def _check(graph: Graph) -> None:
+    """Refuse a graph whose values are not computed from its inputs, each after those it reads."""
+    names = [*graph.inputs.values(), *graph.state, *graph.constants]
+    texts = [*graph.inputs, *names, *graph.state.values(), *graph.explained, *graph.tokens]
+    _require(all(isinstance(text, str) for text in texts), "a name that is no text")
+    _require(isinstance(graph.any_batch, bool), f"any_batch = {graph.any_batch!r}")
+    known = set(names)
+    _require(len(known) == len(names), "two values of one name")
+    for node in graph.nodes:
+        _require(node.name not in known, f"two values of the name {node.name!r}")
+        unknown = sorted(set(node.inputs) - known)
+        _require(not unknown, f"{node.name!r}, which reads {unknown} before it is computed")
+        known.add(node.name)
+    _require(graph.output in known, f"the output {graph.output!r}, which nothing computes")
+    inputs, explained = set(graph.inputs.values()), set(graph.explained)
+    _require(bool(explained) and explained <= inputs, f"explained = {graph.explained!r}")
+    _require(set(graph.tokens) <= explained, f"tokens = {graph.tokens!r}")
 
 
-def _read_target(document: Any) -> Callable[..., Any]:
-    match document:
-        case ["item", int(index), inner]:
-            return Item(_read_target(inner), index)
-        case ["einsum", inner]:
-            return Einsum(_read_target(inner))
-        case ["torch", str(namespace), str(name), str(overload)]:
-            return _operation(namespace, name, overload)
-        case ["arithmetic", str(module), str(name)] if _is_arithmetic(module, name):
-            return getattr(_ARITHMETIC[module], name)  # type: ignore[no-any-return]
-    raise _invalid(f"the operation {document!r}")
-
-
-def _is_arithmetic(module: str, name: str) -> bool:
-    if module == "torch":
-        return name.startswith(("sym_", "_sym_"))
-    return name in _OPERATORS if module == "_operator" else module == "math"
-
-
-def _operation(namespace: str, name: str, overload: str) -> Callable[..., Any]:
-    """Look up an operation of torch; one that writes its arguments or a file is refused."""
-    try:
-        operation = getattr(getattr(getattr(torch.ops, namespace), name), overload)
-    except AttributeError:
-        raise FileError(
-            f"an operation that this torch {torch.__version__} does not have: "
-            f"{namespace}.{name}.{overload}",
-            "those of the torch, and of its extensions, that the plan was made with",
-            "import the extension first, or capture the model again",
-        ) from None
-    if writes_memory(operation) or "filename" in argument_names(operation):
-        raise _invalid(f"the operation {namespace}.{name}.{overload}, which writes")
-    return operation  # type: ignore[no-any-return]
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise invalid_plan(what)
 
 
 def _write(value: Any, node: Node) -> Any:
@@ -168,15 +143,18 @@ def _write(value: Any, node: Node) -> Any:
     raise _nameless(f"an argument of type {type(value).__name__}", node)
 
 
-def _read(document: Any) -> Any:
+def _read(document: Any, levels: int = _DEEPEST) -> Any:
+    _require(levels > 0, f"an argument of more than {_DEEPEST} levels")
     if isinstance(document, list):
-        return [_read(item) for item in document]
+        return [_read(item, levels - 1) for item in document]
+    if isinstance(document, int):
+        _require(-_LARGEST <= document < _LARGEST, "an integer of more than 64 bits")
     if not isinstance(document, dict):
         return document
     ((kind, value),) = document.items()
     readers: dict[str, Callable[[Any], Any]] = {
-        "tuple": lambda items: tuple(map(_read, items)),
-        "dict": lambda items: {key: _read(item) for key, item in items.items()},
+        "tuple": lambda items: tuple(_read(item, levels - 1) for item in items),
+        "dict": lambda items: {key: _read(item, levels - 1) for key, item in items.items()},
         "ref": Ref,
         "device": torch.device,
         **{name: _enum_reader(cls) for name, cls in _ENUMS.items()},
@@ -188,7 +166,7 @@ def _enum_reader(cls: type) -> Callable[[str], Any]:
     def read(name: str) -> Any:
         member = getattr(torch, name)
         if not isinstance(member, cls):
-            raise _invalid(f"{name!r}, which is no {cls.__name__}")
+            raise invalid_plan(f"{name!r}, which is no {cls.__name__}")
         return member
 
     return read
@@ -197,14 +175,7 @@ def _enum_reader(cls: type) -> Callable[[str], Any]:
 def _nameless(what: str, node: Node) -> InputError:
     return InputError(
         f"{what} at {node.where}, which has no name in a file",
-        "operations of torch, and numbers, texts, dtypes and devices as their arguments",
+        "operations of torch that relprop knows, and numbers, texts, dtypes and devices as their "
+        "arguments",
         "capture the model again in each session",
-    )
-
-
-def _invalid(what: str) -> FileError:
-    return FileError(
-        f"a plan with {what}",
-        "what Explainer.save writes",
-        "save the plan again",
     )
