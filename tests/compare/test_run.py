@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -164,3 +165,22 @@ def test_other_images_under_the_same_name_are_refused(folder, settings, digits, 
     write_digits(tmp_path / "mnist", replace(digits, images=digits.images.flip(3)))
     with pytest.raises(FileError, match="hashes"):
         compare(replace(settings, data_dir=tmp_path), folder)
+
+
+def test_blocks_that_were_swapped_or_changed_are_computed_again(
+    folder, settings, comparison, tmp_path, capsys
+):
+    """The results are those of the whole run, and blocks that nobody touched are left alone."""
+    out = tmp_path / "out"
+    shutil.copytree(folder, out)
+    first, last = sorted((out / "blocks").iterdir())
+    content = last.read_bytes()
+    last.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    before = first.stat().st_mtime_ns
+    assert compare(settings, out, progress=True) == comparison
+    assert f"Block {last.stem} was changed or is damaged" in capsys.readouterr().err
+    assert (first.stat().st_mtime_ns, last.read_bytes()) == (before, content)
+    first.write_bytes(content)
+    last.write_bytes((folder / "blocks" / first.name).read_bytes())
+    assert compare(settings, out) == comparison
+    assert last.read_bytes() == content

@@ -9,6 +9,7 @@ n  images of a block
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from math import ceil
 from pathlib import Path
 
@@ -96,12 +97,15 @@ def _stored_tensors(
 
 
 def compute_missing_blocks(task: Task, store: BlockStore, progress: Progress = QUIET) -> None:
-    """Compute and store the blocks that the store lacks."""
+    """Compute and store the blocks that the store lacks, or that are not as it wrote them."""
     blocks = plan_blocks(task)
     missing = {
         model: [block for block in model_blocks if not store.has(block.name)]
         for model, model_blocks in blocks.items()
     }
+    for block in chain.from_iterable(missing.values()):
+        if store.has_file(block.name):
+            progress.log(f"Block {block.name} was changed or is damaged: it is computed again")
     attributions = {model: bind_methods(task, model) for model, part in missing.items() if part}
     curves = (1 + 2 * len(task.methods)) * len(task.settings.fills)
     inputs_per_image = len(task.removed_counts) * curves
