@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import struct
 import sys
 
 import numpy as np
@@ -12,6 +13,7 @@ from helpers.three_digits import IMAGES, LABELS, PIXELS, assert_three_digits
 
 from relprop.data import families, find_digits, load_digits
 from relprop.data.download import DownloadError
+from relprop.data.load import check_count
 from relprop.errors import FileError, InputError, MissingExtraError
 
 # ---- folders ---------------------------------------------------------------------------
@@ -88,15 +90,47 @@ def test_images_that_do_not_fit_the_labels_are_an_error(kind, folder):
 
 def test_a_label_above_nine(folder):
     (folder / "mnist" / LABELS).write_bytes(idx(np.array([1, 2, 10])))
-    with pytest.raises(FileError, match="the largest 10"):
+    with pytest.raises(FileError, match="the largest is 10"):
         load_digits("test", folder)
 
 
 def test_files_without_a_single_digit(folder):
     (folder / "mnist" / IMAGES).write_bytes(idx(np.zeros((0, 28, 28))))
     (folder / "mnist" / LABELS).write_bytes(idx(np.zeros(0)))
-    with pytest.raises(FileError, match="0 labels"):
+    with pytest.raises(FileError, match="holds nothing"):
         load_digits("test", folder)
+
+
+def test_shapes_are_compared_before_any_number_is_read(folder, monkeypatch):
+    monkeypatch.setattr("relprop.data.load.read_idx", lambda *_, **__: pytest.fail("was read"))
+    unfit = {
+        (3, 32, 32): r"images of shape \(3, 32, 32\) and 3 labels",
+        (2, 28, 28): r"images of shape \(2, 28, 28\) and 3 labels",
+        (1_000_001, 28, 28): r"images of shape \(1000001, 28, 28\) and 1,000,001 labels",
+    }
+    for shape, words in unfit.items():
+        header = bytes((0, 0, 8, 3)) + struct.pack(">3I", *shape)
+        (folder / "mnist" / IMAGES).write_bytes(gzip.compress(header))
+        if shape[0] > 3:
+            (folder / "mnist" / LABELS).write_bytes(
+                bytes((0, 0, 8, 1)) + struct.pack(">I", shape[0])
+            )
+        with pytest.raises(FileError, match=words):
+            load_digits("test", folder)
+
+
+@pytest.mark.parametrize("count", [0, -1, 10_001])
+def test_a_number_of_images_that_there_cannot_be(count, monkeypatch, tmp_path):
+    monkeypatch.delenv("RELPROP_DATA", raising=False)
+    with pytest.raises(InputError, match=f"{count} digits to use"):
+        check_count(count)
+    for possible in (1, 10_000, None):
+        check_count(possible)
+    check_count(20_000, tmp_path)  # a folder of one's own may have as many
+    monkeypatch.setenv("RELPROP_DATA", str(tmp_path))
+    check_count(20_000)
+    with pytest.raises(InputError, match="a whole number from 1"):
+        check_count(0)
 
 
 # ---- without data and network ----------------------------------------------------------

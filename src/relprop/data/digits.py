@@ -10,6 +10,8 @@ from torch import Tensor
 
 from ..errors import InputError
 
+PIXELS = 28 * 28  # of an image
+
 
 @dataclass(frozen=True)
 class Digits:

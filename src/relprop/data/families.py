@@ -17,6 +17,7 @@ URLS = {
     "mnist": "https://ossci-datasets.s3.amazonaws.com/mnist",
     "fashion-mnist": "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
 }
+TEST_IMAGES = 10_000  # in the published test split of each
 # Size in bytes and MD5 of each published file. The families use the same file names.
 PUBLISHED = {
     "mnist": {

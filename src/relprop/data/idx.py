@@ -1,14 +1,17 @@
 """Reads the idx format of the MNIST family: a header with the shape, then one byte per number.
 
-Takes the path of an idx file, plain or gzipped. Gives its array, or a FileError that says what is
-wrong with the file. Must not know what the numbers mean.
+Takes the path of an idx file, plain or gzipped. Gives its shape or its array, or a FileError that
+says what is wrong with the file. Must not know what the numbers mean.
 """
 
 import gzip
 import math
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,45 +20,81 @@ from ..errors import FileError
 
 _GZIP = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
+_CHUNK = 2**20
 
 
 def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     """Read an idx file of unsigned bytes with `ndim` dimensions.
 
     Raises:
-        FileError: The file is missing, is no idx file, has another number type or dimension, is cut
-            short, or is longer than its header says.
+        FileError: The file is missing, is no idx file, has another number type or dimension, is
+            empty, is cut short, or is longer than its header says.
     """
-    content = _decompressed(path)
+    with _opened(path) as file:
+        shape = _read_sizes(file, path, ndim)
+        size = math.prod(shape)
+        content = _read_at_most(file, size + 1)
     start = 4 + 4 * ndim
-    if len(content) < 4 or content[:3] != bytes((0, 0, _UNSIGNED_BYTE)) or content[3] != ndim:
-        raise _damaged(path, f"it starts with the bytes {content[:4].hex(' ') or '(none)'}", ndim)
-    if len(content) < start:
-        raise _damaged(path, "it ends within its header", ndim)
-    shape = struct.unpack(f">{ndim}I", content[4:start])  # big-endian
-    expected = start + math.prod(shape)
-    if len(content) != expected:
-        problem = "cut short" if len(content) < expected else "longer than its header says"
-        raise _damaged(path, f"it is {problem}: {len(content):,} bytes of {expected:,}", ndim)
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    if len(content) < size:
+        got = f"{start + len(content):,} bytes of {start + size:,}"
+        raise _damaged(path, f"it is cut short: {got}", ndim)
+    if len(content) > size:
+        problem = f"it is longer than its header says: more than {start + size:,} bytes"
+        raise _damaged(path, problem, ndim)
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _decompressed(path: Path) -> bytes:
+def read_idx_shape(path: Path, ndim: int) -> tuple[int, ...]:
+    """Read the sizes in the header of an idx file, and no more of it; raises as `read_idx`."""
+    with _opened(path) as file:
+        return _read_sizes(file, path, ndim)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading; one that is gzipped is decompressed while it is read."""
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(_GZIP) else content
+        with path.open("rb") as file:
+            if file.peek(2)[:2] != _GZIP:
+                yield file
+                return
+            with gzip.open(file) as decompressed:
+                yield cast(BinaryIO, decompressed)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FileError(
             f"{path} is damaged: {error}",
             "a complete gzip file",
             "fetch the file again",
         ) from error
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(
             f"{path} cannot be read: {error.strerror}",
             "an idx file, plain or gzipped",
             "check the path",
         ) from error
+
+
+def _read_sizes(file: BinaryIO, path: Path, ndim: int) -> tuple[int, ...]:
+    start = 4 + 4 * ndim
+    header = file.read(start)
+    if header[:4] != bytes((0, 0, _UNSIGNED_BYTE, ndim)):
+        raise _damaged(path, f"it starts with the bytes {header[:4].hex(' ') or '(none)'}", ndim)
+    if len(header) < start:
+        raise _damaged(path, "it ends within its header", ndim)
+    shape: tuple[int, ...] = struct.unpack(f">{ndim}I", header[4:])  # big-endian
+    if 0 in shape:
+        raise _damaged(path, f"its sizes are {shape}, so that it holds nothing", ndim)
+    return shape
+
+
+def _read_at_most(file: BinaryIO, size: int) -> bytearray:
+    """Read a number of bytes, or all there are: memory follows what is there, not the header."""
+    content = bytearray()
+    while chunk := file.read(min(_CHUNK, size - len(content))):
+        content += chunk
+    return content
 
 
 def _damaged(path: Path, problem: str, ndim: int) -> FileError:

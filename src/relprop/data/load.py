@@ -9,15 +9,26 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ..errors import FileError, MissingExtraError
+from ..errors import FileError, InputError, MissingExtraError
 from ..support.progress import Progress, ProgressOption, progress_of
 from .digits import Digits, scale_pixels
 from .download import DownloadError, fetch
-from .families import PUBLISHED, SPLITS, TITLES, URLS, Family, Split, check_choice, file_names
-from .idx import read_idx
+from .families import (
+    PUBLISHED,
+    SPLITS,
+    TEST_IMAGES,
+    TITLES,
+    URLS,
+    Family,
+    Split,
+    check_choice,
+    file_names,
+)
+from .idx import read_idx, read_idx_shape
 from .packaged import packaged_digits
+
+_MOST_IMAGES = 1_000_000  # which take 3 GB
 
 
 def load_digits(
@@ -124,7 +135,7 @@ def _cache_folder() -> Path:
 
 def _is_published(path: Path, family: str) -> bool:
     """Tell whether the file exists and has the published MD5."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return False
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     return md5 == PUBLISHED[family][path.name][1]
@@ -144,11 +155,11 @@ def _download(family: str, path: Path, *, allowed: bool, progress: Progress) -> 
 
 def _from_folder(parent: Path, split: str, family: str) -> Digits:
     for folder in (parent / family, parent):
-        if all(_file(folder, name).is_file() for name in file_names(split)):
+        if all(os.path.isfile(_file(folder, name)) for name in file_names(split)):
             published = all(_is_published(folder / name, family) for name in file_names(split))
             note = "" if published else " (not the published files: their MD5 differs)"
             return _read(folder, split, family, origin=f"from {folder}{note}")
-    problem = "holds no" if parent.is_dir() else "is not a folder with"
+    problem = "holds no" if os.path.isdir(parent) else "is not a folder with"
     raise FileError(
         f"{parent} {problem} {TITLES[family]} {split} digits",
         f"a folder with {' and '.join(file_names(split))} (or the same without .gz), or one that "
@@ -160,30 +171,48 @@ def _from_folder(parent: Path, split: str, family: str) -> Digits:
 def _file(folder: Path, name: str) -> Path:
     """Return the gzipped file, or the plain one where only that exists."""
     plain = folder / name.removesuffix(".gz")
-    return plain if plain.is_file() and not (folder / name).is_file() else folder / name
+    only_plain = os.path.isfile(plain) and not os.path.isfile(folder / name)
+    return plain if only_plain else folder / name
 
 
 def _read(folder: Path, split: str, family: str, origin: str) -> Digits:
     """Read images and labels of a folder, and check that they belong together."""
     image_file, label_file = (_file(folder, name) for name in file_names(split))
+    # First the headers: nothing is decompressed that is not what is expected.
+    _check_shapes(read_idx_shape(image_file, ndim=3), read_idx_shape(label_file, ndim=1), folder)
     images, labels = read_idx(image_file, ndim=3), read_idx(label_file, ndim=1)
-    _check_pair(images, labels, folder)
+    if labels.max() > 9:
+        raise _unfit(folder, f"labels of which the largest is {labels.max()}")
     noun = "digits" if family == "mnist" else "images"
     return Digits(
-        images=scale_pixels(torch.from_numpy(images.copy())),
+        images=scale_pixels(torch.from_numpy(images)),
         labels=torch.from_numpy(labels.astype(np.int64)),
         split=split,
         source=f"{TITLES[family]} {split} split, {len(labels):,} {noun}, {origin}",
     )
 
 
-def _check_pair(images: NDArray[np.uint8], labels: NDArray[np.uint8], folder: Path) -> None:
-    if images.shape == (len(labels), 28, 28) and len(labels) and labels.max() <= 9:
-        return
-    largest = labels.max() if len(labels) else "none"
-    raise FileError(
-        f"the files in {folder} hold images of shape {images.shape} and {len(labels):,} labels, "
-        f"the largest {largest}",
-        "one label from 0 to 9 for each image, images of 28 by 28, at least one",
+def _check_shapes(images: tuple[int, ...], labels: tuple[int, ...], folder: Path) -> None:
+    if images != (*labels, 28, 28) or labels[0] > _MOST_IMAGES:
+        raise _unfit(folder, f"images of shape {images} and {labels[0]:,} labels")
+
+
+def _unfit(folder: Path, what: str) -> FileError:
+    return FileError(
+        f"the files in {folder} hold {what}",
+        "one label from 0 to 9 for each image, images of 28 by 28, at least one and at most "
+        f"{_MOST_IMAGES:,}",
         "put the two files of one split into the folder",
     )
+
+
+def check_count(count: int | None, data_dir: str | Path | None = None) -> None:
+    """Refuse, before anything is downloaded, a number of test images that there cannot be.
+
+    Takes None for all images. Raises InputError; in a folder of one's own there may be any number.
+    """
+    own = data_dir or os.environ.get("RELPROP_DATA")
+    if count is None or (count >= 1 and (own or count <= TEST_IMAGES)):
+        return
+    allowed = "a whole number from 1" if own else f"1 to {TEST_IMAGES:,}, the size of a test split"
+    raise InputError(f"{count} digits to use", allowed, "give a number in this range, or all")
