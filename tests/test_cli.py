@@ -132,6 +132,76 @@ def test_a_missing_package_is_named_before_any_work(tmp_path, monkeypatch):
     assert issubclass(MissingExtraError, ImportError)
 
 
+OUT_OF_RANGE = [
+    *((name, ("--digits", 0), "0 digits to use") for name in ("demo", "compare")),
+    *((name, ("--digits", -3), "-3 digits to use") for name in ("demo", "compare")),
+    *((name, ("--digits", 10_001), "10001 digits to use") for name in ("demo", "compare")),
+    *((name, ("--seed", 2**63), "seed is 9223") for name in ("demo", "compare", "train")),
+    *((name, ("--q", 0), "q=0, the share to remove") for name in ("demo", "compare")),
+    *((name, ("--q", 1.5), "q=1.5, the share to remove") for name in ("demo", "compare")),
+    *((name, ("--q", 1e-9), "q=1e-09, the share to remove") for name in ("demo", "compare")),
+    ("compare", ("--steps", 0), "steps"),
+    ("compare", ("--steps", 785), "785"),
+    ("compare", ("--fill", "such"), "fill='such'"),
+    ("compare", ("--score", "such"), "score='such'"),
+    ("compare", ("--data", "such"), "data='such'"),
+    ("compare", ("--method", "such"), "such"),
+    ("train", ("--epochs", 0), "epochs is 0"),
+    ("train", ("--epochs", -1), "epochs is -1"),
+]
+NAMES = {"demo": (), "compare": (MODEL,), "train": ("fashion-cnn",)}
+
+
+@pytest.fixture
+def no_data(monkeypatch):
+    """Looking for data, or downloading it, fails the test."""
+    monkeypatch.delenv("RELPROP_DATA", raising=False)
+
+    def refuse(*args, **kwargs):
+        pytest.fail("data was looked for")
+
+    for name in ("data", "data.load", "demo.run", "compare.task"):
+        for function in ("find_digits", "load_digits"):
+            monkeypatch.setattr(f"relprop.{name}.{function}", refuse, raising=False)
+
+
+@pytest.mark.parametrize(("command", "options", "given"), OUT_OF_RANGE)
+def test_options_out_of_range_are_refused_before_any_data_is_looked_for(
+    command, options, given, no_data, tmp_path
+):
+    out = tmp_path / "new" / "out"
+    result = relprop_command(command, *NAMES[command], "--out", out, "--quiet", *options)
+    assert result.exit_code == 2, result.output
+    assert given in result.stderr
+    assert "\n  allowed: " in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", NAMES)
+@pytest.mark.parametrize("folder", ["file", "file/below", "n" * 300, "new/" + "n" * 300])
+def test_a_folder_that_cannot_be_made_is_an_error_before_any_data_is_looked_for(
+    command, folder, no_data, tmp_path
+):
+    (tmp_path / "file").write_text("a file")
+    result = relprop_command(command, *NAMES[command], "--out", tmp_path / folder, "--quiet")
+    assert result.exit_code == 2, result.output
+    assert "cannot create the folder" in result.stderr
+    assert "\n  to do:   " in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_of_something_else_is_refused_before_any_data_is_looked_for(no_data, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for command, words in (
+        ("demo", "no demo wrote"),
+        ("compare", "not the folder of a comparison"),
+    ):
+        result = relprop_command(command, *NAMES[command], "--out", tmp_path, "--quiet")
+        assert result.exit_code == 2
+        assert words in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
 # ---- failures --------------------------------------------------------------------------
 
 

@@ -237,10 +237,11 @@ def train(
     fashion-dnn-300-100.
     """
     from .data import load_digits
+    from .models.train import check_training
     from .models.train import train as train_model
-    from .models.training import training_of
 
-    progress, family = Progress.detect(quiet=quiet), training_of(name).family
+    family = check_training(name, out=out, seed=seed, epochs=epochs).family
+    progress = Progress.detect(quiet=quiet)
     digits = load_digits("train", data_dir, family, progress=progress)
     test = load_digits("test", data_dir, family, progress=progress)
     card = train_model(

@@ -288,7 +288,8 @@ def test_a_file_of_an_older_version_is_an_error_that_names_numpy(saved):
 
 
 def test_paths_that_are_no_files(tmp_path):
-    for path, words in ((tmp_path / "none", "no such file"), (tmp_path, "a folder")):
+    missing = tmp_path / "none", tmp_path / ("n" * 300)
+    for path, words in (*((m, "no such file") for m in missing), (tmp_path, "a folder")):
         with pytest.raises(FileError, match=words):
             Explanation.load(path)
     with pytest.raises(InputError, match="a path of type int"):

@@ -8,6 +8,7 @@ finished. Must not know what the tensors mean.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def open_store(folder: Path, settings: Mapping[str, Any]) -> BlockStore:
         FileError: The folder holds anything else.
     """
     check_folder(folder)
-    if folder.is_dir() and any(_visible_files(folder)):
+    if os.path.isdir(folder) and any(_visible_files(folder)):
         _check_settings(folder, settings)
     else:
         make_folder(folder)
@@ -104,7 +105,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         FileError: It can neither be created nor written to, or holds anything else.
     """
-    if folder.is_dir() and any(_visible_files(folder)):
+    if os.path.isdir(folder) and any(_visible_files(folder)):
         _stored_settings(folder)
     try_folder(folder)
 

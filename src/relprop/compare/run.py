@@ -29,7 +29,7 @@ from ..support.progress import (
     ProgressOption,
     progress_of,
 )
-from .block_store import BlockStore, open_store
+from .block_store import BlockStore, check_folder, open_store
 from .curve_tensors import concatenate, to_tensors
 from .methods import Attribution, attribute
 from .results import Comparison, summarise
@@ -78,9 +78,10 @@ def compare(
         >>> comparison.results[0].best.method  # doctest: +SKIP
         'zero'
     """
-    shown = progress_of(progress)
+    shown, folder = progress_of(progress), as_path(folder)
+    check_folder(folder)
     task = prepare_task(settings, shown)
-    store = open_store(as_path(folder), task.record)
+    store = open_store(folder, task.record)
     compute_missing_blocks(task, store, shown)
     blocks = plan_blocks(task)
     with shown.stage("Intervals and tests", len(blocks), "models") as advance:

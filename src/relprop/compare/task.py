@@ -16,12 +16,14 @@ from torch import nn
 
 from .. import __version__
 from ..data import Digits, find_digits, first_digits
+from ..data.digits import PIXELS
 from ..data.families import TITLES, Family, parse_family
+from ..data.load import check_count
 from ..errors import InputError
 from ..evaluate import FILLS, SCORES
 from ..evaluate.removal.steps import removal_counts, share_counts
 from ..models.checkpoint import load_model, model_card
-from ..support.arguments import suggest
+from ..support.arguments import check_seed, suggest
 from ..support.progress import QUIET, Progress
 from .methods import NamedMethod, parse_method
 from .settings import Settings
@@ -68,12 +70,18 @@ class Task:
 
 
 def prepare_task(settings: Settings, progress: Progress = QUIET) -> Task:
-    """Check the settings, and load models and images.
+    """Check the settings, then load models, then images, which may be downloaded.
 
     Raises:
         RelpropError: A setting is wrong, or a model or data set cannot be loaded.
     """
     _check_names(settings)
+    check_seed(settings.seed)
+    check_count(settings.digits, settings.data_dir)
+    # areas are those of the evenly spaced steps alone: columns of q have predictions, no weight
+    units = torch.tensor([PIXELS])
+    steps = removal_counts(settings.steps, units)[0].tolist()
+    columns = sorted({*steps, *(int(share_counts(q, units)) for q in settings.q)})
     models = {name: load_model(name) for name in settings.models}
     methods = tuple(parse_method(text) for text in settings.methods)
     families = {name: _family(name, settings) for name in settings.models}
@@ -82,17 +90,12 @@ def prepare_task(settings: Settings, progress: Progress = QUIET) -> Task:
         for family in dict.fromkeys(families.values())
     }
     data = {name: by_family[family] for name, family in families.items()}
-    pixels = next(iter(by_family.values())).digits.images[0].numel()
-    # areas are those of the evenly spaced steps alone: columns of q have predictions, no weight
-    units = torch.tensor([pixels])
-    steps = removal_counts(settings.steps, units)[0].tolist()
-    columns = sorted({*steps, *(int(share_counts(q, units)) for q in settings.q)})
     return Task(
         settings=settings,
         models=models,
         methods=methods,
         data=data,
-        pixels=pixels,
+        pixels=PIXELS,
         removed_counts=tuple(columns[1:]),
         step_columns=tuple(columns.index(step) for step in steps),
         record=_record(settings, data),

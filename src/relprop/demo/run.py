@@ -16,8 +16,11 @@ import torch
 
 from .. import __version__
 from ..data import Digits, find_digits, first_digits
+from ..data.digits import PIXELS
+from ..data.load import check_count
 from ..models.card import ModelCard
 from ..models.checkpoint import load_model, model_card, shipped_models
+from ..support.arguments import check_seed
 from ..support.extras import require
 from ..support.progress import QUIET, Progress
 from .examples import Example, make_examples
@@ -100,6 +103,9 @@ def run_demo(settings: Settings, progress: Progress = QUIET) -> DemoResult:
         RelpropError: A setting is wrong, or the model or the digits cannot be loaded.
     """
     require("demo", "relprop demo", EXTRAS)
+    check_seed(settings.seed)
+    check_count(settings.digits, settings.data_dir)
+    pixel_count(settings.q, PIXELS)
     seconds: dict[str, float] = {}
     recipes = explainers_by_recipe(load_model(settings.model))
     networks = explainers_by_network({name: load_model(name) for name in shipped_models()})
@@ -108,7 +114,6 @@ def run_demo(settings: Settings, progress: Progress = QUIET) -> DemoResult:
     with _timed(seconds, "digits"):
         available = find_digits(data_dir=settings.data_dir, progress=progress)
     digits = first_digits(available, settings.digits)
-    pixel_count(settings.q, digits.images[0].numel())  # a wrong q fails now, not after the work
     progress.log(f"Digits: {len(digits.labels):,} of {len(available.labels):,}: {digits.source}")
     with _timed(seconds, "rule_table"):
         table = compute_rule_table(

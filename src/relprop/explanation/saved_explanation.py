@@ -5,6 +5,7 @@ to. Neither can run code. Must not know how relevance is computed.
 """
 
 import json
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -111,8 +112,9 @@ def _dtype_name(tensor: Tensor) -> str:
 
 def read_explanation(path: Path, cls: type["Explanation"]) -> "Explanation":
     """Read a file. Raises FileError if it is missing, or was not written by `write_explanation`."""
-    if not path.is_file():
-        raise _no_explanation(path, "it is a folder" if path.is_dir() else "there is no such file")
+    if not os.path.isfile(path):
+        folder = os.path.isdir(path)
+        raise _no_explanation(path, "it is a folder" if folder else "there is no such file")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if _DOCUMENT not in archive:

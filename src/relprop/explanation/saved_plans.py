@@ -6,6 +6,7 @@ can run code. The model's own weights are not in it.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,8 +82,8 @@ def _stored(name: str, value: Any) -> Tensor:
 
 def read_plans(path: Path) -> SavedPlans:
     """Read a file. Raises FileError if it is missing, or was not written by `write_plans`."""
-    if not path.is_file():
-        raise _no_plan(path, "it is a folder" if path.is_dir() else "there is no such file")
+    if not os.path.isfile(path):
+        raise _no_plan(path, "it is a folder" if os.path.isdir(path) else "there is no such file")
     try:
         with safetensors.safe_open(path, "pt") as file:
             document = json.loads((file.metadata() or {})["relprop"])

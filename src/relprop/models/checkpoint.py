@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import FileError, InputError
 from ..support.arguments import suggest
-from ..support.files import make_folder, write_atomically
+from ..support.files import as_path, make_folder, write_atomically
 from .architecture import ARCHITECTURES, build, describe
 from .card import ModelCard
 
@@ -118,7 +118,7 @@ def save_model(model: nn.Module, path: str | Path, card: ModelCard) -> ModelCard
         >>> card.parameters, loaded[1]
         (10, Linear(in_features=4, out_features=2, bias=True))
     """
-    path = Path(path)
+    path = as_path(path)
     _refuse_other_types(path)
     state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
     card = replace(
@@ -169,7 +169,7 @@ def _signature(state: Mapping[str, Tensor]) -> dict[str, str]:
 
 def _locate(name_or_path: str | Path) -> Path:
     """Return the path of a model's weights."""
-    path = Path(name_or_path)
+    path = as_path(name_or_path)
     if isinstance(name_or_path, str) and not path.suffix and path.name == name_or_path:
         path = _shipped_path(name_or_path)
     _refuse_other_types(path)

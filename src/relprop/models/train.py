@@ -21,8 +21,9 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorData
 from ..data import Digits
 from ..data.families import TITLES
 from ..errors import InputError, MissingExtraError
+from ..support.arguments import check_seed
 from ..support.extras import needs
-from ..support.files import make_folder
+from ..support.files import make_folder, try_folder
 from ..support.progress import QUIET, Advance, Progress
 from .architecture import ARCHITECTURES, build
 from .card import ModelCard
@@ -62,10 +63,8 @@ def train(
         FileError: The folder cannot be created or written.
         MissingExtraError: Lightning is not installed or cannot be imported.
     """
-    training = training_of(name, epochs)
-    _check_seed(seed)
-    _require_lightning()
-    make_folder(Path(out))  # fail now rather than after the training
+    training = check_training(name, out=out, seed=seed, epochs=epochs)
+    make_folder(Path(out))
     with _random_seed(seed):
         model = build(ARCHITECTURES[name])
         _fit(model, digits, training, seed, progress)
@@ -85,6 +84,20 @@ def train(
         licence=LICENCES[training.family],
     )
     return save_model(model, path, card)
+
+
+def check_training(
+    name: str, *, out: str | Path, seed: int = 0, epochs: int | None = None
+) -> Training:
+    """Check the arguments of `train`, before images are downloaded; return the settings.
+
+    Raises what `train` raises for its arguments, its folder and Lightning.
+    """
+    training = training_of(name, epochs)
+    check_seed(seed)
+    _require_lightning()
+    try_folder(Path(out))
+    return training
 
 
 def accuracy(model: nn.Module, digits: Digits, batch_size: int = 500) -> float:
@@ -124,11 +137,6 @@ def transform(images: Tensor, amounts: Tensor, training: Training) -> Tensor:
 
 def _describe_split(digits: Digits) -> str:
     return f"{len(digits.labels):,} images of the {digits.split} split"
-
-
-def _check_seed(seed: int) -> None:
-    if not 0 <= seed < 2**63:
-        raise InputError(f"seed is {seed}", "a whole number from 0 to 2**63 - 1", "write seed=0")
 
 
 def _fit(

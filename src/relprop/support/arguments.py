@@ -59,3 +59,9 @@ def complete_parameters(
         if name not in values and parameter.default is inspect.Parameter.empty:
             raise InputError(f"{owner} was not given {name!r}", allowed, f"write {name}=...")
     return {name: values.get(name, parameter.default) for name, parameter in parameters.items()}
+
+
+def check_seed(seed: object) -> None:
+    """Raise InputError unless a random seed is one that all generators take."""
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise InputError(f"seed is {seed!r}", "a whole number from 0 to 2**63 - 1", "write seed=0")

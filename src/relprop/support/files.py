@@ -117,9 +117,9 @@ def as_path(value: object) -> Path:
     """Return a str or Path as a Path. Raises InputError for any other type, and for a zero byte."""
     if not isinstance(value, (str, Path)):
         given = f"a path of type {type(value).__name__}"
-        raise InputError(given, "a str or a pathlib.Path", 'write "model.plans"')
+        raise InputError(given, "a str or a pathlib.Path", 'write "folder/file"')
     if "\0" in str(value):
-        raise InputError(f"the path {str(value)!r}", "no zero byte in it", 'write "model.plans"')
+        raise InputError(f"the path {str(value)!r}", "no zero byte in it", 'write "folder/file"')
     return Path(value)
 
 
