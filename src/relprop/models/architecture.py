@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from .card import LayerSpec
 
 # Layer types that may be built: the class, and its required settings. All others are the defaults.
@@ -96,9 +96,9 @@ def _build_layer(index: int, layer: LayerSpec) -> nn.Module:
         )
     try:
         return module(**{name: layer[name] for name in settings})
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise InputError(
-            f"layer {index} of the architecture is {dict(layer)}: {error}",
+            f"layer {index} of the architecture is {str(dict(layer))[:200]}: {first_line(error)}",
             f"settings that torch.nn.{module.__name__} accepts",
             "correct the architecture",
         ) from error

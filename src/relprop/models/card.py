@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import InputError
 
+_LARGEST = 2**63  # integers of torch are smaller
 LayerSpec = Mapping[str, Any]  # {"layer": a name, and the settings of that layer}
 
 
@@ -88,8 +89,31 @@ class ModelCard:
                 record[name] = tuple(record[name])
         for name, expected in types.items():
             if not isinstance(record[name], getattr(expected, "__origin__", expected)):
-                raise _wrong_card(f"{name} is {record[name]!r}")
-        return cls(**record)
+                raise _wrong_card(f"{name} is {_brief(record[name])}")
+        card = cls(**record)
+        _check_numbers(card)
+        return card
+
+
+def _check_numbers(card: ModelCard) -> None:
+    """Raise InputError for numbers that no model has."""
+    sizes = all(type(size) is int and 0 < size < _LARGEST for size in card.input_shape)
+    fits = {
+        "input_shape": sizes and bool(card.input_shape),
+        "parameters": 0 <= card.parameters < _LARGEST,
+        "epochs": card.epochs is None or 0 < card.epochs < _LARGEST,
+        "seed": card.seed is None or 0 <= card.seed < _LARGEST,
+        "accuracy": card.accuracy is None or 0 <= card.accuracy <= 1,
+    }
+    for name, fit in fits.items():
+        if not fit:
+            raise _wrong_card(f"{name} is {_brief(getattr(card, name))}")
+
+
+def _brief(value: object) -> str:
+    """Return a value as text of at most 100 characters."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def _wrong_card(problem: str) -> InputError:

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from ..errors import FileError, InputError
+from ..errors import FileError, InputError, first_line
 from ..support.arguments import suggest
 from ..support.files import as_path, make_folder, write_atomically
 from .architecture import ARCHITECTURES, build, describe
@@ -83,9 +83,13 @@ def load_model(name_or_path: str | Path) -> nn.Sequential:
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise _damaged(path, "its SHA256 is not the one on its card")
     try:
-        return _assemble(card, safetensors.torch.load(content))
-    except (SafetensorError, InputError) as error:
-        raise _damaged(path, getattr(error, "given", str(error))) from error
+        state = safetensors.torch.load(content)
+        model = _assemble(card, state)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _damaged(path, getattr(error, "given", first_line(error))) from error
+    if card.parameters != _count(state):
+        raise _damaged(path, f"it has {_count(state):,} weights, its card {card.parameters:,}")
+    return model
 
 
 def save_model(model: nn.Module, path: str | Path, card: ModelCard) -> ModelCard:
@@ -124,7 +128,7 @@ def save_model(model: nn.Module, path: str | Path, card: ModelCard) -> ModelCard
     card = replace(
         card,
         architecture=describe(model),
-        parameters=sum(value.numel() for value in state.values()),
+        parameters=_count(state),
     )
     _assemble(card, state)
     content = safetensors.torch.save(state)
@@ -134,8 +138,9 @@ def save_model(model: nn.Module, path: str | Path, card: ModelCard) -> ModelCard
 
 
 def _assemble(card: ModelCard, state: dict[str, Tensor]) -> nn.Sequential:
-    """Build the model of `card` with the weights of `state`, and try it on one input of zeros."""
+    """Build the model of `card` with the weights of `state`, and try that its shapes fit."""
     model = build(card.architecture, device="meta")
+    _check_input_shape(model.eval(), card.input_shape)
     expected, found = _signature(model.state_dict()), _signature(state)
     if expected != found:
         different = sorted(f"{name} {kind}" for name, kind in found.items() ^ expected.items())
@@ -145,21 +150,29 @@ def _assemble(card: ModelCard, state: dict[str, Tensor]) -> nn.Sequential:
             "use the weights that the architecture was trained with",
         )
     model.load_state_dict(state, assign=True)
-    _check_input_shape(model.eval(), card.input_shape)
     return model
 
 
 def _check_input_shape(model: nn.Module, input_shape: tuple[int, ...]) -> None:
-    """Raise InputError if the model does not run on an input of this shape."""
+    """Raise InputError if the model, on the meta device, does not run on an input of this shape.
+
+    There, tensors have shapes and no memory, whatever sizes the card names.
+    """
     try:
         with torch.no_grad():
-            model(torch.zeros(1, *input_shape))
-    except (TypeError, ValueError, RuntimeError) as error:
+            model(torch.zeros(1, *input_shape, device="meta"))
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise InputError(
-            f"the layers do not fit each other or the input shape {input_shape}: {error}",
+            f"the layers do not fit each other or the input shape {input_shape}: "
+            f"{first_line(error)}",
             "layers that accept the output of the layer before",
             "correct the architecture or the input_shape",
         ) from error
+
+
+def _count(state: Mapping[str, Tensor]) -> int:
+    """Count weights."""
+    return sum(value.numel() for value in state.values())
 
 
 def _signature(state: Mapping[str, Tensor]) -> dict[str, str]:
