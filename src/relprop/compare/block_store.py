@@ -88,7 +88,7 @@ def open_store(folder: Path, settings: Mapping[str, Any]) -> BlockStore:
     Raises:
         FileError: The folder holds anything else.
     """
-    check_folder(folder)
+    refuse_other_folder(folder)
     if os.path.isdir(folder) and any(_visible_files(folder)):
         _check_settings(folder, settings)
     else:
@@ -99,7 +99,7 @@ def open_store(folder: Path, settings: Mapping[str, Any]) -> BlockStore:
     return BlockStore(folder, hashlib.sha256(text.encode()).hexdigest())
 
 
-def check_folder(folder: Path) -> None:
+def refuse_other_folder(folder: Path) -> None:
     """Check, before any work, that a folder can take a comparison or is that of one.
 
     Raises:

@@ -29,7 +29,7 @@ from ..support.progress import (
     ProgressOption,
     progress_of,
 )
-from .block_store import BlockStore, check_folder, open_store
+from .block_store import BlockStore, open_store, refuse_other_folder
 from .curve_tensors import concatenate, to_tensors
 from .methods import Attribution, attribute
 from .results import Comparison, summarise
@@ -79,7 +79,7 @@ def compare(
         'zero'
     """
     shown, folder = progress_of(progress), as_path(folder)
-    check_folder(folder)
+    refuse_other_folder(folder)
     task = prepare_task(settings, shown)
     store = open_store(folder, task.record)
     compute_missing_blocks(task, store, shown)
