@@ -36,7 +36,59 @@ def test_an_operation_without_a_rule_is_named_with_the_line_to_write(function, m
     model = Between(function).eval()
     with pytest.raises(relprop.RelpropError, match=message) as error:
         relprop.Explainer(model, "zero").plan(signed(2, 4).float())
-    assert error.value.todo.startswith('recipe.using(relprop.Selector(operation="')
+    start = 'relprop.Recipe.preset("zero").using(relprop.Selector(operation="'
+    assert error.value.todo.startswith(start)
+    plan = planned_as_told(model, error.value, signed(2, 4).float())
+    assert "gradient" in [step.rule.name for step in plan.steps if step.rule]
+
+
+def planned_as_told(model, error, x):
+    """Plan with the line that the error says to write; several operations need several."""
+    names = {"relprop": relprop}
+    for _ in range(3):
+        names["recipe"] = eval(error.todo.partition(" takes")[0], names)
+        try:
+            return relprop.Explainer(model, names["recipe"]).plan(x)
+        except relprop.RelpropError as another:
+            if another.given == error.given:
+                raise
+            error = another
+    raise error
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda h: torch.addcmul(h, h, h),
+        lambda h: torch.lerp(h, h * 2, h),
+        lambda h: torch.addmm(h, h, h.new_ones(4, 4)) * 1.5,
+        lambda h: torch.atan2(h, h + 1),
+    ],
+)
+def test_the_gradient_that_an_error_proposes_is_autograds(function):
+    """The recipe's other rules are LRP-0, of which the whole is then gradient x input."""
+    model, x = randomise(Between(function)).double(), signed(3, 4)
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(model(leaf)[:, 1].sum(), leaf)
+    try:
+        relevance = relprop.explain(model, x, "zero", 1).relevance
+    except relprop.RelpropError as error:
+        recipe = planned_as_told(model, error, x).recipe
+        relevance = relprop.explain(model, x, recipe, 1).relevance
+    torch.testing.assert_close(relevance, x * gradient)
+
+
+def test_an_lstm_with_a_projection_takes_the_gradient():
+    """The row for it was refused by the very error that proposes it."""
+    model, x = (
+        randomise(nn.Sequential(nn.LSTM(4, 5, proj_size=3, batch_first=True))),
+        signed(2, 5, 4),
+    )
+    model, leaf = model.double(), x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(model(leaf)[0][:, -1, 1].sum(), leaf)
+    recipe = Recipe.preset("zero").using("0", "gradient")
+    relevance = relprop.explain(model, x, recipe, relprop.at(-1, 1)).relevance
+    torch.testing.assert_close(relevance, x * gradient)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,12 @@
 import copy
 import pickle
 
+import pytest
 import torch
 
+import relprop
 from relprop import Recipe
+from relprop.recipes.presets import PRESETS
 
 
 def test_a_recipe_prints_as_its_table():
@@ -44,3 +47,24 @@ def test_recipes_with_bounds_for_each_channel_are_compared():
     assert box([0.0, -1.0]) != box([0.0, -2.0])
     assert box([0.0, -1.0]) != box(0.0)
     assert Recipe.preset("zero").using("*", "z-box", low=0.0, high=1.0) != Recipe.preset("zero")
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != "epsilon-gamma-box"])
+def test_a_preset_is_written_by_its_name(name):
+    recipe = Recipe.preset(name)
+    assert eval(recipe.as_written, {"relprop": relprop}) == recipe
+    assert recipe.resolved(["attention"]).as_written == recipe.as_written
+
+
+def test_what_the_user_made_is_called_recipe():
+    rows = Recipe.preset("zero").rows
+    box = Recipe.preset("epsilon-gamma-box", low=0.0, high=1.0)
+    for recipe in (
+        Recipe.preset("zero").using("0", "gamma"),
+        Recipe.preset("auto").using("0", "gamma").resolved(["attention"]),
+        Recipe.preset("gamma", gamma=0.1),
+        Recipe("epsilon", rows),
+        Recipe("epsilon-gamma-box", box.rows),
+        box,
+    ):
+        assert recipe.as_written == "recipe"

@@ -232,7 +232,9 @@ class ProgramCache:
         dropped = [node for node in built.program.plan.dropped if node.where not in self._warned]
         if dropped:
             self._warned.update(node.where for node in dropped)
-            warnings.warn(dropped_warning(dropped), stacklevel=7)  # the line that calls
+            warnings.warn(
+                dropped_warning(dropped, built.program.plan.recipe), stacklevel=7
+            )  # the line that calls
 
     def _guard(self, inputs: Inputs) -> AbstractContextManager[None]:
         """Return a context in which errors of a saved graph are those of its file."""

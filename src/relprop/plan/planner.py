@@ -16,6 +16,7 @@ from ..graph.ops import (
     LAYERS,
     STEPS,
     WEIGHTED_SUMS,
+    Kind,
     Operation,
     Principle,
     has_zero_gradient,
@@ -53,7 +54,7 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
     ends = [node for node in graph.nodes if _ends(node, analysis.dependent)]
     validation.refuse_unmatched_rows(dependent, ends, recipe, locations)
     held = _held_constant([*dependent, *ends], recipe, analysis, locations)
-    validation.refuse_constant_output(graph, analysis, frozenset(held))
+    validation.refuse_constant_output(graph, analysis, frozenset(held), recipe)
     validation.refuse_final_softmax(graph, recipe, analysis, locations)
     if held:  # what is computed from constants alone is constant, too, and may need no rule
         analysis = analyse_graph(graph, frozenset(held))
@@ -159,7 +160,7 @@ def _plan_backward(
         for route in step.routes:
             arrivals.setdefault(route, []).append(_passed_on(step))
         steps.append(step)
-    _refuse_unreached_inputs(graph, analysis, arrivals, held)
+    _refuse_unreached_inputs(graph, recipe, analysis, arrivals, held)
     return steps[::-1], {name: _merge(several).form for name, several in arrivals.items()}
 
 
@@ -191,6 +192,7 @@ def _why_no_relevance(node: Node, analysis: GraphAnalysis, held: Mapping[str, st
 
 def _refuse_unreached_inputs(
     graph: Graph,
+    recipe: Recipe,
     analysis: GraphAnalysis,
     arrivals: dict[str, list[Arrival]],
     held: Mapping[str, str],
@@ -199,7 +201,7 @@ def _refuse_unreached_inputs(
         if not any(value in arrivals for value, at in analysis.sources.items() if at == name):
             for node in graph.nodes:
                 if held.get(node.name) == ZERO_GRADIENT:
-                    validation.refuse_zero_gradient(node)
+                    validation.refuse_zero_gradient(node, recipe)
             labels = {value: label for label, value in graph.inputs.items()}
             raise PlanError(
                 f'no relevance would reach the input "{labels[name]}"',
@@ -211,10 +213,11 @@ def _refuse_unreached_inputs(
 def _plan_step(node: Node, recipe: Recipe, analysis: GraphAnalysis, any_batch: bool) -> Step:
     operation, kind = operation_of(node), analysis.kinds.get(node.name)
     row = _first_match(_locate(node, analysis), recipe)
-    _validate(node, operation, row, recipe, analysis, any_batch)
-    if kind and operation and _takes_gradient(row):
-        # The gradient is by all arguments, where rules of the kind share among some of them.
-        kind = None if validation.dependent_parameters(node, operation, analysis) else kind
+    if kind and operation and row is not None and row.rule.definition.any_named:
+        # Autograd takes the whole operation, where rules of its kind share among some arguments.
+        hidden = validation.dependent_parameters(node, operation, analysis)
+        kind = kind if kind in WEIGHTED_SUMS and not hidden else None
+    _validate(node, operation, row, kind, recipe, analysis, any_batch)
     inputs = dependent_inputs(node, analysis.dependent)
     step = Step(
         node=node,
@@ -243,6 +246,7 @@ def _validate(
     node: Node,
     operation: Operation | None,
     row: RecipeRow | None,
+    kind: Kind | None,
     recipe: Recipe,
     analysis: GraphAnalysis,
     any_batch: bool,
@@ -252,15 +256,14 @@ def _validate(
         validation.refuse_mixed_samples(node)
     if row is None:
         validation.refuse_without_rule(node, operation, analysis, recipe)
-    kind = analysis.kinds.get(node.name)
     if row is not None and row.rule.name == "straight-through":
-        validation.refuse_second_argument(node, analysis)
-    if operation is None or _takes_gradient(row) or (row is not None and kind is None):
-        return  # the gradient, or a row that names the operation itself
+        validation.refuse_second_argument(node, analysis, recipe)
+    if operation is None or (row is not None and kind is None):
+        return  # a row that names the operation itself: the gradient, or a constant
     if kind is not None:
-        validation.refuse_dependent_parameters(node, operation, analysis)
-    validation.refuse_lstm_projection(node)
-    validation.refuse_relative_epsilon(node, row.rule if row else None)
+        validation.refuse_dependent_parameters(node, operation, analysis, recipe)
+    validation.refuse_lstm_projection(node, recipe)
+    validation.refuse_relative_epsilon(node, row.rule if row else None, recipe)
 
 
 def _with_principle(step: Step) -> Step:

@@ -30,7 +30,9 @@ from ..support.arguments import suggest
 _NO_DERIVATIVE = "which has no derivative"
 
 
-def refuse_constant_output(graph: Graph, analysis: GraphAnalysis, held: frozenset[str]) -> None:
+def refuse_constant_output(
+    graph: Graph, analysis: GraphAnalysis, held: frozenset[str], recipe: Recipe
+) -> None:
     """Refuse a model whose output does not depend on its input, and say where that ended."""
     if graph.tokens and not any(analysis.sources[s] in graph.tokens for s in analysis.sources):
         raise PlanError(
@@ -45,7 +47,7 @@ def refuse_constant_output(graph: Graph, analysis: GraphAnalysis, held: frozense
         raise PlanError(
             f"the model's output depends on its input by {ends[0].where} alone, {_NO_DERIVATIVE}",
             "a model with a path from its input to its output that relevance can pass",
-            _way_on(ends[0]),
+            _way_on(ends[0], recipe),
         )
     raise PlanError(
         "the model's output does not depend on its input",
@@ -54,26 +56,27 @@ def refuse_constant_output(graph: Graph, analysis: GraphAnalysis, held: frozense
     )
 
 
-def dropped_warning(nodes: Sequence[Node]) -> DroppedPathWarning:
+def dropped_warning(nodes: Sequence[Node], recipe: Recipe) -> DroppedPathWarning:
     """Make the warning of paths that end at these operations, with the line to write."""
     places = ", ".join(dict.fromkeys(node.where for node in nodes))
     return DroppedPathWarning(
         f"relevance leaves out what depends on the input by {places}, {_NO_DERIVATIVE}: in the "
         "sums that it is added to it counts as a constant",
         "a model whose paths from input to output relevance can pass",
-        _way_on(nodes[0]),
+        _way_on(nodes[0], recipe),
     )
 
 
-def _way_on(node: Node) -> str:
+def _way_on(node: Node, recipe: Recipe) -> str:
     """Write the lines that give relevance a way past an operation without derivative."""
     name = f'name="{node.module}", ' if node.module else ""
     selector = f'relprop.Selector({name}operation="{node.operation}")'
+    using = f"{recipe.as_written}.using({selector}"
     if node.operation not in STEPS:
-        return f'recipe.using({selector}, "constant") holds it constant, without this message'
+        return f'{using}, "constant") holds it constant, without this message'
     surrogate = ', or as "fast-sigmoid" or "arctan"' if node.operation in COMPARISONS else ""
     return (
-        f'recipe.using({selector}, "straight-through") passes its cotangent on as it is'
+        f'{using}, "straight-through") passes its cotangent on as it is'
         f'{surrogate}; "constant" holds it constant, without this message'
     )
 
@@ -100,7 +103,7 @@ def refuse_final_softmax(
             f"the model ends with {node.where}, a softmax over the classes",
             "a model that returns the scores before the softmax",
             "remove the softmax, or to explain probabilities write "
-            f'recipe.using("{node.module}", "taylor")',
+            f'{recipe.as_written}.using("{node.module}", "taylor")',
         )
 
 
@@ -153,29 +156,33 @@ def refuse_without_rule(
     kind = analysis.kinds.get(node.name)
     places = dependent_args(node, analysis.dependent)
     if operation is None:
-        raise _no_rule(node, "no rule for", has_zero_gradient(node, places))
+        raise _no_rule(node, "no rule for", recipe, has_zero_gradient(node, places))
     if operation.principle is Principle.STATISTIC:
-        raise _no_rule(node, "relevance cannot pass the statistic")
+        raise _no_rule(node, "relevance cannot pass the statistic", recipe)
     if kind is not None:
         raise PlanError(
             f"recipe {recipe.name} has no row for {node.where}, a {kind}",
             f"a recipe with a row for every {'weighted sum' if kind in WEIGHTED_SUMS else kind}",
-            f'recipe.using("{node.module or "*"}", "{usual_rule(kind)}")',
+            f'{recipe.as_written}.using("{node.module or "*"}", "{usual_rule(kind)}")',
         )
     if node.operation == "div" and places == (1,):
-        raise _no_rule(node, "a constant is divided by a value that depends on the input in")
+        raise _no_rule(
+            node, "a constant is divided by a value that depends on the input in", recipe
+        )
     others = places != (0,) and node.operation != "where"
     first_only = operation.principle is Principle.ACTIVATION or node.operation in FIRST_ONLY
     weighted = node.operation == "lerp" and 2 in places
     if weighted or (first_only and others):
-        raise _no_rule(node, "a parameter depends on the input in")
+        raise _no_rule(node, "a parameter depends on the input in", recipe)
 
 
-def refuse_dependent_parameters(node: Node, operation: Operation, analysis: GraphAnalysis) -> None:
+def refuse_dependent_parameters(
+    node: Node, operation: Operation, analysis: GraphAnalysis, recipe: Recipe
+) -> None:
     """Refuse what `dependent_parameters` finds: the rule has no share for it."""
     problem = dependent_parameters(node, operation, analysis)
     if problem:
-        raise _no_rule(node, problem)
+        raise _no_rule(node, problem, recipe)
 
 
 def dependent_parameters(node: Node, operation: Operation, analysis: GraphAnalysis) -> str:
@@ -197,60 +204,59 @@ def dependent_parameters(node: Node, operation: Operation, analysis: GraphAnalys
     return ""
 
 
-def refuse_second_argument(node: Node, analysis: GraphAnalysis) -> None:
+def refuse_second_argument(node: Node, analysis: GraphAnalysis, recipe: Recipe) -> None:
     """Refuse the straight-through rule where more than the first argument depends on the input."""
     if dependent_args(node, analysis.dependent) != (0,):
         raise PlanError(
             f"straight-through at {node.where}, whose other argument depends on the input",
             "a step whose first argument alone depends on the input",
-            f'recipe.using({_selector(node)}, "constant") holds its value constant',
+            f'{recipe.as_written}.using({_selector(node)}, "constant") holds its value constant',
         )
 
 
-def refuse_relative_epsilon(node: Node, rule: Rule | None) -> None:
+def refuse_relative_epsilon(node: Node, rule: Rule | None, recipe: Recipe) -> None:
     """Refuse a mean over each sample where samples share a dimension with positions."""
     if node.merged and rule and rule.parameters.get("relative"):
         raise PlanError(
             f"relative epsilon at {node.where}, where samples and positions are one dimension",
             "an epsilon that is not relative there",
-            f'recipe.using("{node.module}", "epsilon", epsilon=1e-6)',
+            f'{recipe.as_written}.using("{node.module}", "epsilon", epsilon=1e-6)',
         )
 
 
-def refuse_lstm_projection(node: Node) -> None:
+def refuse_lstm_projection(node: Node, recipe: Recipe) -> None:
     """Refuse torch.nn.LSTM(proj_size=...), which shows by one more weight in each layer."""
     if node.operation != "lstm":
         return
     layers = node.args[4] * (2 if node.args[7] else 1)
     if len(node.args[2]) != layers * (4 if node.args[3] else 2):
-        raise _no_rule(node, "no rule for the projection (proj_size) in")
+        raise _no_rule(node, "no rule for the projection (proj_size) in", recipe)
 
 
-def _no_rule(node: Node, problem: str, zero_gradient: bool = False) -> PlanError:
+def _no_rule(node: Node, problem: str, recipe: Recipe, zero_gradient: bool = False) -> PlanError:
     """Return the error for an operation that relevance cannot pass."""
     allowed = "an operation that relprop knows, or a row of the recipe that names a rule for it"
-    return PlanError(f"{problem} {node.where}", allowed, _line(node, zero_gradient))
+    return PlanError(f"{problem} {node.where}", allowed, _line(node, recipe, zero_gradient))
 
 
-def _line(node: Node, zero_gradient: bool) -> str:
+def _line(node: Node, recipe: Recipe, zero_gradient: bool) -> str:
     """Write the line by which relevance passes an operation without a rule, if there is one."""
-    selector, constant = _selector(node), "holds its value constant"
+    using, constant = f"{recipe.as_written}.using({_selector(node)}", "holds its value constant"
     if node.operation in STEPS:
         passes = "passes relevance as if it were the identity"
-        return f'recipe.using({selector}, "straight-through") {passes}, "constant" {constant}'
+        return f'{using}, "straight-through") {passes}, "constant" {constant}'
     if zero_gradient or rounds_quotient(node):
         own = "write it with torch.floor or torch.sign, which take the rule straight-through"
-        return f'recipe.using({selector}, "constant") {constant}; or {own}'
-    takes = "takes the gradient there instead"
-    return f'recipe.using({selector}, "gradient") {takes}, "constant" {constant}'
+        return f'{using}, "constant") {constant}; or {own}'
+    return f'{using}, "gradient") takes the gradient there instead, "constant" {constant}'
 
 
-def refuse_zero_gradient(node: Node) -> None:
+def refuse_zero_gradient(node: Node, recipe: Recipe) -> None:
     """Refuse a step that the recipe takes the gradient of, where no relevance passes otherwise."""
     raise PlanError(
         f"the gradient of {node.where}, which is zero: no relevance would pass",
         "a rule by which relevance passes it, or a model in which another way leads to the input",
-        _line(node, zero_gradient=True),
+        _line(node, recipe, zero_gradient=True),
     )
 
 

@@ -178,6 +178,17 @@ class Recipe:
         return cls(*serialize.from_json(text))
 
     @property
+    def as_written(self) -> str:
+        """Write what makes it in code, for messages: "recipe" unless it is a preset by its name."""
+        name = self.name.partition(":")[0]  # that of "auto" goes on with what it chose, and why
+        is_preset = name == "auto" and not any(row.required for row in self.rows)
+        if name in PRESETS and not is_preset:
+            parameters = keyword_parameters(PRESETS[name]).values()
+            complete = all(p.default is not p.empty for p in parameters)
+            is_preset = complete and self == Recipe.preset(name)
+        return f'relprop.Recipe.preset("{name}")' if is_preset else "recipe"
+
+    @property
     def _fields(self) -> serialize.RecipeFields:
         return serialize.RecipeFields(self.name, self.rows, self.automatic)
 
