@@ -1,6 +1,7 @@
 """Models in train mode, and models that are random in eval mode."""
 
 import pytest
+import torch
 from helpers.networks import signed
 from torch import nn
 
@@ -39,6 +40,29 @@ def test_what_is_random_in_eval_mode_is_not_put_down_to_train_mode(layer, proble
     with pytest.raises(relprop.RelpropError, match=problem) as error:
         relprop.explain(model, signed(2, 4).float())
     assert todo in error.value.todo
+
+
+@pytest.mark.parametrize(
+    ("pool", "x", "line"),
+    [
+        (nn.FractionalMaxPool2d(2, output_size=3), signed(2, 1, 6, 6), "AdaptiveMaxPool2d((3, 3))"),
+        (nn.FractionalMaxPool2d(2, output_ratio=0.5), signed(2, 1, 6, 8), "Pool2d((3, 4))"),
+        (nn.FractionalMaxPool3d(2, output_size=2), signed(2, 1, 4, 4, 4), "Pool3d((2, 2, 2))"),
+    ],
+)
+def test_a_pooling_of_random_regions_is_replaced_by_one_that_keeps_the_size(pool, x, line):
+    model = nn.Sequential(nn.Tanh(), pool, nn.Flatten(), nn.LazyLinear(3)).eval()
+    with torch.no_grad():
+        model(x.float())
+    with pytest.raises(relprop.RelpropError, match="does so in eval mode, too") as error:
+        relprop.explain(model, x.float())
+    assert line in error.value.todo
+    eval(error.value.todo.removeprefix("write "), {"model": model, "torch": torch})
+    leaf = x.float().requires_grad_()
+    pooled = model[1](leaf.tanh()).flatten(1) @ model[3].weight[1]
+    per_unit = torch.autograd.grad(pooled.sum(), leaf)[0] / (1 - leaf.tanh() ** 2)
+    e = relprop.explain(model, x.float(), "zero", 1)
+    torch.testing.assert_close(e.relevance, (per_unit * leaf.tanh()).detach(), atol=1e-5, rtol=1e-4)
 
 
 def test_going_back_to_train_mode_is_noticed():

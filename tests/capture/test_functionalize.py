@@ -20,7 +20,7 @@ from relprop.capture.model import current_state
 from relprop.explanation.check_inputs import check_inputs
 from relprop.graph.ir import Graph, Ref
 from relprop.support.quiet import silenced
-from relprop.support.torch_private import EXPORT_LOGGERS, EXPORT_WARNINGS
+from relprop.support.torch_messages import EXPORT_LOGGERS, EXPORT_WARNINGS
 
 
 class Applied(nn.Module):

@@ -52,7 +52,7 @@ def test_what_is_no_tensor_is_passed_on(two):
         ({"left": signed(2, 4) > 0}, None, "torch.bool"),
         ((signed(2, 4), signed(2, 3).float()), None, "torch.float32"),
         ((signed(2, 4), signed(2, 3) / 0), None, "NaN or infinity"),
-        ((signed(2, 4), signed(2, 9)), None, r"check that model\(x\) runs"),
+        ((signed(2, 4), signed(2, 9)), None, r"model\(x\) alone raises this"),
     ],
 )
 def test_wrong_inputs(two, given, explain, message):
@@ -63,6 +63,40 @@ def test_wrong_inputs(two, given, explain, message):
 @pytest.fixture(scope="module")
 def text() -> nn.Module:
     return randomise(Text()).double()
+
+
+def test_tensors_in_the_place_of_labels_are_named_by_their_labels(two):
+    model, left, right = two
+    cases = [([left, right], '("left", "right")'), (right, '"right"'), ([left.clone()], '"left"')]
+    for given, labels in cases:
+        with pytest.raises(relprop.RelpropError, match="tensors in the place of labels") as error:
+            relprop.explain(model, (left, right), explain=given)
+        assert error.value.todo == f"write explain={labels}"
+        e = relprop.explain(model, (left, right), "zero", 1, explain=eval(labels))
+        want = dict(zip(("left", "right"), gradients(model, left, right), strict=True))
+        torch.testing.assert_close(dict(e.relevances), {name: want[name] for name in e.relevances})
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
+def test_a_nested_tensor_is_padded_as_told_whichever_argument_it_is(two, layout):
+    model, left, right = two
+    nested = torch.nested.nested_tensor(list(right), layout=layout)
+    for given in ((left, nested), {"right": nested, "left": left}):
+        with pytest.raises(relprop.RelpropError, match="a nested tensor") as error:
+            relprop.explain(model, given)
+        assert error.value.todo == "write torch.nested.to_padded_tensor(right, 0.0)"
+    padded = eval(error.value.todo.removeprefix("write "), {"torch": torch, "right": nested})
+    torch.testing.assert_close(padded, right)
+
+
+def test_a_list_of_what_the_model_takes_is_told_to_be_a_tuple(two):
+    model, left, right = two
+    with pytest.raises(relprop.RelpropError, match="type list") as error:
+        relprop.explain(model, [left, right])
+    line = error.value.todo.removeprefix("write ")
+    e = relprop.explain(model, eval(line, {"x": [left, right]}), "zero", 1)
+    torch.testing.assert_close(e.relevance, gradients(model, left, right)[0])
 
 
 def test_integers_that_no_embedding_looks_up():
@@ -77,7 +111,10 @@ def test_integers_that_no_embedding_looks_up():
 @pytest.mark.parametrize(
     ("scales", "message"),
     [
-        (signed(3).numpy(), r'"scales" of type ndarray(.|\n)*torch.as_tensor\(scales\)'),
+        (
+            signed(3).numpy(),
+            r'"scales" of type ndarray(.|\n)*torch.as_tensor\(scales, dtype=torch.float64\)',
+        ),
         ([signed(3)], '"scales" of type list(.|\n)*argument of its own'),
         ({"a": (1, {2.0})}, '"scales" of type dict'),
     ],

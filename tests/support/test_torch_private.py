@@ -11,7 +11,8 @@ import relprop
 from relprop.support import torch_private
 
 PACKAGE = Path(relprop.__file__).parent
-FILES = [path for path in PACKAGE.rglob("*.py") if path.name != "torch_private.py"]
+PRIVATE_TORCH = ("torch_private.py", "torch_messages.py")
+FILES = [path for path in PACKAGE.rglob("*.py") if path.name not in PRIVATE_TORCH]
 ATTRIBUTES = (
     *("_version", "_cdata", "_modules", "_parameters", "_buffers", "_schema"),
     *("_opname", "_overloadname", "real_tensor", "range_constraints"),

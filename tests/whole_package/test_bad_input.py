@@ -33,7 +33,7 @@ def check(error: pytest.ExceptionInfo[relprop.RelpropError], given: str, todo: s
 @pytest.mark.parametrize(
     ("x", "given", "todo"),
     [
-        (X.numpy(), "type ndarray", "torch.as_tensor(x)"),
+        (X.numpy(), "type ndarray", "torch.as_tensor(x, dtype=torch.float32)"),
         (X[0, 0, 0], "shape (5,)", "x[None]"),
         (X[:0], "shape (0, 1, 5, 5)", "at least one sample"),
         (X.int(), "torch.int32", "x.float()"),

@@ -9,6 +9,8 @@ from ..graph.ir import Graph, Node, Ref
 
 # Parts of the names of torch's operations that draw random numbers.
 _RANDOM = ("dropout", "bernoulli", "rand", "normal_", "multinomial", "uniform", "with_noise")
+# Layers of torch.nn that draw random numbers in eval mode: the regions of a pooling.
+_RANDOM_LAYERS = ("FractionalMaxPool2d", "FractionalMaxPool3d")
 
 
 def refuse_train_mode(graph: Graph, dependent: Container[str], model: nn.Module) -> None:
@@ -27,7 +29,7 @@ def refuse_train_mode(graph: Graph, dependent: Container[str], model: nn.Module)
         batch_statistics = normalises and node.name in dependent
         if batch_statistics or _draws(node):
             what = "the batch's own statistics" if batch_statistics else "random numbers"
-            why, todo = _reason(node, batch_statistics, model)
+            why, todo = _reason(node, batch_statistics, model, graph)
             raise PlanError(
                 f"{node.where} uses {what}: {why}",
                 "a model in eval mode, whose output for a sample is always the same",
@@ -35,17 +37,28 @@ def refuse_train_mode(graph: Graph, dependent: Container[str], model: nn.Module)
             )
 
 
-def _reason(node: Node, batch_statistics: bool, model: nn.Module) -> tuple[str, str]:
+def _reason(node: Node, batch_statistics: bool, model: nn.Module, graph: Graph) -> tuple[str, str]:
     """Say why a node's result changes from call to call, and what to do about it."""
     if batch_statistics and not any(isinstance(arg, Ref) for arg in node.args[3:5]):
         return "it has no running ones, in eval mode either", "write track_running_stats=True"
     modules = dict(model.named_modules(remove_duplicate=False))
     if modules.get(node.module, model).training:
         return "the model is in train mode", "call model.eval() before"
+    if node.base in _RANDOM_LAYERS:
+        return f"torch.nn.{node.base} does so in eval mode, too", _without_regions(node, graph)
     return (
         "it is written to do so in eval mode too",
         "take this out of forward, or write training=self.training",
     )
+
+
+def _without_regions(node: Node, graph: Graph) -> str:
+    """Write the line that puts a pooling of the same output size in the place of a random one."""
+    pools = (n for n in graph.nodes if n.module == node.module and "max_pool" in n.operation)
+    dims = int(node.base[-2])
+    sizes = next((n.shape[-dims:] for n in pools), ())
+    layer = f"torch.nn.AdaptiveMaxPool{dims}d({sizes})"
+    return f'write model.set_submodule("{node.module}", {layer})'
 
 
 def _draws(node: Node) -> bool:

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from ..errors import CaptureError, RelpropError, first_line
 from ..graph.inputs import Inputs
 from ..graph.ir import Graph
-from ..support import torch_private
+from ..support import torch_messages, torch_private
 from ..support.quiet import silenced
 from .bound_model import BoundModel
+from .failing_place import CodePlace, failing_line, failing_module
 from .from_export import graph_from_export
 from .functionalize import functionalize
 from .split_qkv import split_projections
@@ -24,6 +25,11 @@ from .written_softmax import join_softmax
 # ones it calls another. torch.export then reports this limit, though the model has no condition on
 # its batch size.
 _BATCH_NORM_LIMIT = 65535
+
+FLEX_TODO = (
+    'load the model of transformers with attn_implementation="sdpa", or call '
+    "torch.nn.functional.scaled_dot_product_attention in forward"
+)
 
 
 def export_graph(
@@ -46,7 +52,7 @@ def export_graph(
             and `output` names none; if what it does depends on the size of the batch.
     """
     traced = _TracedModel(model, inputs, output)
-    quiet = silenced(torch_private.EXPORT_WARNINGS, torch_private.EXPORT_LOGGERS)
+    quiet = silenced(torch_messages.EXPORT_WARNINGS, torch_messages.EXPORT_LOGGERS)
     # Gradient mode is on whatever the caller's: without it, some layers run fused operations.
     with quiet, torch.enable_grad():
         try:
@@ -58,6 +64,7 @@ def export_graph(
             raise
         except Exception as error:
             raise _failure(error, model, inputs) from error
+    _refuse_inner_programs(program, type(model).__name__)
     if not per_input:
         _refuse_fixed_sizes(program, type(model).__name__)
     graph = graph_from_export(program, model, inputs, any_batch=not per_input)
@@ -109,17 +116,50 @@ def _export_one_batch(traced: BoundModel) -> torch.export.ExportedProgram:
         return program.run_decompositions({})  # type: ignore[no-any-return]
 
 
+def _refuse_inner_programs(program: torch.export.ExportedProgram, name: str) -> None:
+    """Refuse an operation that runs programs of its own, such as the branches of torch.cond."""
+    for held in program.graph.find_nodes(op="get_attr"):
+        for node in held.users:
+            caller, operation = torch_private.calling_module(node), str(node.target)
+            path = caller.path.removeprefix("model").removeprefix(".") if caller else ""
+            place = f', in "{path}",' if path else ""
+            raise CaptureError(
+                f"{name}{place} calls {operation}, which runs functions that it is given",
+                "operations on tensors alone",
+                FLEX_TODO
+                if operation == "flex_attention"
+                else "write torch.where for torch.cond, "
+                "and Python's for in the place of torch's loops over functions",
+            )
+
+
 def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str) -> None:
     """Refuse a program that torch.export found to be right for some batch sizes only."""
-    for lower, upper in torch_private.size_ranges(program):
+    for lower, upper in torch_private.batch_size_ranges(program):
         harmless = upper == _BATCH_NORM_LIMIT and _normalises_on_cuda(program)
         if (upper is not None and not harmless) or lower > 2:
             sizes = f"of at least {lower}" if upper is None else f"of {lower} to {upper}"
+            table = _sliced_by_batch(program, upper)
+            why = f': it reads as many rows of "{table}" as there are samples' if table else ""
             raise CaptureError(
-                f"{name} does one thing for a batch {sizes} and another beyond",
+                f"{name} does one thing for a batch {sizes} and another beyond{why}",
                 "a model that does the same for a batch of any size",
-                "take the condition on x.shape[0] out of forward",
+                f'read "{table}" by x.shape[1] if its rows are for positions'
+                if table
+                else "take the condition on x.shape[0] out of forward",
             )
+
+
+def _sliced_by_batch(program: torch.export.ExportedProgram, rows: int | None) -> str:
+    """Name the parameter or buffer of which a slice as long as the batch is read; "" if none is."""
+    interface = program.graph_signature
+    paths = {**interface.inputs_to_parameters, **interface.inputs_to_buffers}
+    for node in program.graph.find_nodes(op="placeholder"):
+        names = {user: torch_private.operation_name(user.target) for user in node.users}
+        readers = [user for user, name in names.items() if name and name.name == "slice"]
+        if rows in node.meta["val"].shape and any(len(r.all_input_nodes) > 1 for r in readers):
+            return str(paths.get(node.name, "")).removeprefix("model.")
+    return ""
 
 
 def _normalises_on_cuda(program: torch.export.ExportedProgram) -> bool:
@@ -135,38 +175,42 @@ def _failure(error: Exception, model: nn.Module, inputs: Inputs) -> CaptureError
     if isinstance(error, (AttributeError, ImportError)):
         torch_private.probe()
     name, shape = type(model).__name__, tuple(inputs.first.shape)
-    is_float = inputs.first.is_floating_point()
-    dtype = "" if is_float else f" and dtype {inputs.first.dtype}"
-    place = _failing_module(error, model)
-    given = f"{name}{place} on an input of shape {shape}{dtype}: {first_line(error)}"
-    if torch_private.fixes_a_size(error):
+    dtype = "" if inputs.first.is_floating_point() else f" and dtype {inputs.first.dtype}"
+    module, line = failing_module(error, model), failing_line(error)
+    at = f" (at {line})" if line else ""
+    reason = torch_messages.without_symbols(first_line(error))
+    given = f"{name}{module} on an input of shape {shape}{dtype}: {reason}{at}"
+    if torch_messages.is_flex_attention(error):
+        return CaptureError(f"{given}; this is flex_attention", "another attention", FLEX_TODO)
+    if torch_messages.fixes_a_size(error):
         return CaptureError(
-            f"{name} works for one batch size only: its code fixes the batch size",
+            f"{name} works for one batch size only: its code fixes the batch size{at}",
             "a model that takes any batch size",
             "write x.flatten(1) or x.view(x.shape[0], -1) where forward writes the batch size out; "
             "x.shape[0], not len(x)",
         )
-    if torch_private.depends_on_values(error):
+    if torch_messages.depends_on_values(error):
+        allowed = "a model whose operations do not depend on the values of its input"
+        return CaptureError(given, allowed, _instead_of_condition(line))
+    if isinstance(error, StopIteration) and line is None:
         return CaptureError(
-            given,
-            "a model whose operations do not depend on the values of its input",
-            "take Python's if and for over tensor values out of forward (torch.where instead), "
-            'or have the model captured for each input: Explainer(model, capture="per-input")',
+            f"{given}: torch.export fails on a tensor that forward reads in conditions alone",
+            "parameters and buffers in conditions",
+            "keep this tensor by self.register_buffer; of an ODE solver take one with fixed steps",
         )
-    integers = "" if is_float else "; write x.float() if these are no token ids"
     return CaptureError(
         given,
-        "an input that the model itself accepts: (batch, *features)",
-        f"check that model(x) runs; the reason above is torch's{integers}",
+        "a model that torch.export can read",
+        "write forward in torch's operations alone, without x.numpy() or autograd; torch says more "
+        "in torch.export.export(model, (x,), strict=False)",
     )
 
 
-def _failing_module(error: Exception, model: nn.Module) -> str:
-    """Name the innermost module of the model that was running when the error arose."""
-    names = {id(module): name for name, module in model.named_modules() if name}
-    innermost, trace = "", error.__traceback__
-    while trace is not None:
-        module = trace.tb_frame.f_locals.get("self")
-        innermost = names.get(id(module), innermost)
-        trace = trace.tb_next
-    return f', in "{innermost}",' if innermost else ""
+def _instead_of_condition(line: CodePlace | None) -> str:
+    """Say what to do about a condition on values, which may be in code that is not the user's."""
+    if line and line.package:
+        return (
+            f"choose what needs no such condition in {line.package}'s own code: another option of "
+            "it, such as a solver with fixed steps, or none"
+        )
+    return "take Python's if and for over tensor values out of forward (torch.where instead)"

@@ -53,7 +53,9 @@ def graph_from_export(
 def _torch_classes(model: nn.Module) -> dict[str, str]:
     """Map the dotted name of each module to the torch.nn class that it is an instance of."""
     return {
-        name: next((cls.__name__ for cls in type(module).__mro__ if _is_torch_layer(cls)), "")
+        torch_private.name_when_not_compiled(name): next(
+            (cls.__name__ for cls in type(module).__mro__ if _is_torch_layer(cls)), ""
+        )
         for name, module in model.named_modules(remove_duplicate=False)
     }
 
@@ -147,7 +149,8 @@ def _module(call: torch.fx.Node) -> tuple[str, str, int]:
     caller = torch_private.calling_module(call)
     if caller is None:
         return "", "", 0
-    return caller.path.removeprefix("model").removeprefix("."), caller.type, caller.call
+    path = caller.path.removeprefix("model").removeprefix(".")
+    return torch_private.name_when_not_compiled(path), caller.type, caller.call
 
 
 def _operation(target: Any) -> str:

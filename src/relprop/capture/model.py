@@ -6,11 +6,12 @@ which nothing has to be checked again. Knows nothing of rules or relevance.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import CaptureError
+from ..errors import CaptureError, PlanError
 from ..graph.analysis import analyse_graph
 from ..graph.inputs import Inputs
 from ..graph.ir import Graph
@@ -22,6 +23,7 @@ from .bound_model import BoundModel
 from .configuration import Configuration
 from .eval_mode import refuse_train_mode
 from .export import export_graph
+from .failure import explain_failure
 from .isolated_copy import isolated_copy
 from .samples import as_capture_error, first_and_last, select_samples
 from .tolerance import equal_within_precision, equal_within_rounding
@@ -108,17 +110,59 @@ def capture_model(
         PlanError: If the model is in train mode.
         NumberError: If an output is not finite.
     """
+    try:
+        return _capture(model, inputs, output, per_input)
+    except CaptureError as error:
+        attempt = None if per_input else partial(_error_per_input, model, inputs, output)
+        better = explain_failure(error, model, inputs, output, attempt)
+        if better is error:
+            raise
+        raise better from error
+
+
+def _capture(
+    model: nn.Module, inputs: Inputs, output: str | int | None, per_input: bool
+) -> CapturedModel:
     copy = isolated_copy(model)
     before = Configuration(copy)
     # The casts of autocast must not become part of the graph, which runs under the caller's own.
     with torch.autocast(inputs.first.device.type, enabled=False):
         graph = export_graph(copy, inputs, output, per_input)
+    _refuse_taken_apart(graph, model)
     refuse_train_mode(graph, analyse_graph(graph).dependent, copy)
     refuse_unembedded_integers(graph)
     state = current_state(model, graph)
     outputs = verified_outputs(graph, BoundModel(copy, inputs, output), inputs, state)
     axes = verified_batch_axes(graph, model, inputs, state, outputs.last)
     return CapturedModel(graph, axes, outputs.first, before.changes())
+
+
+def _refuse_taken_apart(graph: Graph, model: nn.Module) -> None:
+    """Refuse parameters of a subclass of Tensor in whose place torch.export reads several."""
+    if all(_registered(model, path) is not None for path in graph.state.values()):
+        return
+    for name, parameter in model.named_parameters():
+        if hasattr(type(parameter), "__tensor_flatten__"):
+            module, _, last = name.rpartition(".")
+            raise PlanError(
+                f'the parameter "{name}" is of type {type(parameter).__name__}, such as quantised '
+                "models have",
+                "parameters that are plain tensors",
+                "explain the model as it was before, or write "
+                f'model.get_submodule("{module}").{last} = torch.nn.Parameter('
+                f'model.get_submodule("{module}").{last}.dequantize())',
+            )
+
+
+def _error_per_input(
+    model: nn.Module, inputs: Inputs, output: str | int | None
+) -> Exception | None:
+    """Try to capture a model for these very numbers; return the error, or None."""
+    try:
+        _capture(model, inputs, output, per_input=True)
+    except Exception as error:
+        return error
+    return None
 
 
 def verify_saved(

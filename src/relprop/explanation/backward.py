@@ -26,7 +26,7 @@ from ..program.observer import Observer
 from ..program.program import Program, Trace
 from ..support.checks import check_finite, is_finite
 from ..support.quiet import silenced
-from ..support.torch_private import VMAP_WARNINGS
+from ..support.torch_messages import VMAP_WARNINGS
 from .build import BuiltProgram
 from .options import Request
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..graph.inputs import Inputs, is_plain
 from ..support.checks import first_not_finite
+from .make_tensor import line_for_tensor
 
 ModelInput = Tensor | tuple[Any, ...] | Mapping[str, Any]
 
@@ -41,14 +42,13 @@ def check_inputs(
     values, positional = _labelled(model, given)
     tensors = [label for label, value in values.items() if isinstance(value, Tensor)]
     if not tensors:
-        what = f"an input of type {type(given).__name__}"
-        raise InputError(
-            what, "a torch.Tensor, or a tuple or mapping with one", "torch.as_tensor(x)"
-        )
+        raise _no_tensor(model, given)
     for label, value in values.items():
         if not isinstance(value, Tensor) and not is_plain(value):
-            raise _unsupported_argument(label, value)
-    explained = _explained(tensors, explain)
+            raise _unsupported_argument(model, label, value)
+    explained = _explained(values, tensors, explain)
+    for label in tensors:
+        _refuse_nested(label if len(tensors) > 1 else "x", values[label])
     for label in explained:
         if label not in tensors:
             allowed = ", ".join(f'"{name}"' for name in tensors)
@@ -65,22 +65,48 @@ def check_inputs(
     return Inputs(values, positional, tuple(explained))
 
 
-def _explained(tensors: list[str], explain: object) -> list[str]:
+def _explained(values: Mapping[str, Any], tensors: list[str], explain: object) -> list[str]:
     """List the labels to explain; they may not exist."""
     if explain is None:
         return tensors[:1]
     labels = [explain] if isinstance(explain, str) else explain
-    if not isinstance(labels, (tuple, list)) or not labels:
-        given, allowed = f"explain is {explain!r}", "a label, or a tuple of labels, of "
-        names = ", ".join(f'"{name}"' for name in tensors)
-        raise InputError(given, allowed + names, f'write explain="{tensors[0]}"')
-    return list(labels)
+    if isinstance(labels, (tuple, list)) and labels and all(isinstance(n, str) for n in labels):
+        return list(labels)
+    names = ", ".join(f'"{name}"' for name in tensors)
+    given, write = f"explain is {explain!r}", f'"{tensors[0]}"'
+    meant = labels if isinstance(labels, (tuple, list)) else [labels]
+    if any(isinstance(item, Tensor) for item in meant):
+        given = f"explain is given as {type(explain).__name__}, with tensors in the place of labels"
+        found = [label for label in tensors if any(values[label] is item for item in meant)]
+        write = ", ".join(f'"{label}"' for label in found or tensors[:1])
+        write = f"({write})" if len(found) > 1 else write
+    raise InputError(given, f"a label, or a tuple of labels, of {names}", f"write explain={write}")
 
 
-def _unsupported_argument(label: str, value: object) -> InputError:
+def _no_tensor(model: nn.Module, given: object) -> InputError:
+    """Return the error for an input without a tensor, with the line that makes one of it."""
+    like = _first_number(model)
+    dtype = torch.get_default_dtype() if like is None else like.dtype
+    several = isinstance(given, list) and len(_required(model.forward)) == len(given) > 1
+    if several and all(isinstance(item, Tensor) for item in given):  # type: ignore[attr-defined]
+        line = "tuple(x)"
+    else:
+        line = line_for_tensor(given, "x", dtype)
+    return InputError(
+        f"an input of type {type(given).__name__}",
+        "a torch.Tensor (batch, *features), or a tuple or mapping with one",
+        f"write {line}" if line else "give the tensor that the model is called with",
+    )
+
+
+def _unsupported_argument(model: nn.Module, label: str, value: object) -> InputError:
     todo = "give each tensor as an argument of its own"
     if not isinstance(value, (tuple, list, dict)):
-        todo = f"write torch.as_tensor({label}), or keep it as an attribute of the model"
+        like = _first_number(model)
+        dtype = torch.get_default_dtype() if like is None else like.dtype
+        line = line_for_tensor(value, label, dtype)
+        attribute = "keep it as an attribute of the model"
+        todo = f"write {line}, or {attribute}" if line else attribute
     return InputError(
         f'the argument "{label}" of type {type(value).__name__}, which is no tensor and may hold '
         "numbers that change",
@@ -124,10 +150,22 @@ def _by_position(function: Callable[..., Any]) -> tuple[str, ...]:
 _CACHE: WeakKeyDictionary[FunctionType, tuple[str, ...]] = WeakKeyDictionary()
 
 
-def _check_batch(x: Tensor) -> None:
+def _required(function: Callable[..., Any]) -> list[str]:
+    """List the parameters that a call has to give."""
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in _ANY_NUMBER]
+
+
+_ANY_NUMBER = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+
+
+def _refuse_nested(label: str, x: Tensor) -> None:
     if x.is_nested:
-        given, todo = "a nested tensor", "write torch.nested.to_padded_tensor(x, 0.0)"
+        given, todo = "a nested tensor", f"write torch.nested.to_padded_tensor({label}, 0.0)"
         raise InputError(given, "a tensor with one size for each dimension", todo)
+
+
+def _check_batch(x: Tensor) -> None:
     if x.ndim < 2 or len(x) == 0:
         given = f"an input of shape {tuple(x.shape)}"
         todo = "add the batch dimension: x[None]" if x.numel() else "give at least one sample"

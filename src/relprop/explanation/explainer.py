@@ -21,6 +21,7 @@ from ..support.files import as_path
 from ..support.progress import ProgressOption, progress_of
 from .batching import concatenate, largest_batch, split
 from .check_inputs import ModelInput, check_inputs
+from .check_model import check_module
 from .options import DEFAULT, Options, Request, check_arguments, make_request
 from .prefetch import prefetch_pairs
 from .program_cache import ProgramCache
@@ -80,14 +81,15 @@ class Explainer:
         capture: Capture = "export",
         compile: bool = False,
     ) -> None:
-        check_arguments(model, recipe, capture, compile)
+        model = check_module(model)
+        check_arguments(recipe, capture, compile)
         recipe = Recipe.preset(recipe) if isinstance(recipe, str) else recipe
         self._cache = ProgramCache.of(model, recipe, output, capture == "per-input")
         self._compile = compile
 
     @property
     def model(self) -> nn.Module:
-        """The model that is explained. For another one make a new explainer."""
+        """The model that is explained, without torch.compile's wrapper. It does not change."""
         return self._cache.model
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..support.torch_private import uncompiled
 from .check_inputs import ModelInput
 from .explainer import Explainer
 
@@ -52,6 +53,7 @@ class Method:
         Args:
             model: The model.
         """
+        model = uncompiled(model)
         if model is self.explainer.model:
             return self.explainer
         other, own = self._other, self.explainer

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypedDict
 
-from torch import nn
-
 from ..errors import InputError
 from ..observe.channels import check_conditions
 from ..recipes.recipe import Recipe
 from ..support.arguments import suggest
+
+# Keyword arguments of an explainer, which a call does not take.
+_OF_EXPLAINERS = ("output", "capture", "compile")
 
 Initial = Literal["score", "one"]
 
@@ -78,11 +79,8 @@ class Request:
         object.__setattr__(self, "observes", observes)
 
 
-def check_arguments(model: object, recipe: object, capture: object, compile: object) -> None:
+def check_arguments(recipe: object, capture: object, compile: object) -> None:
     """Raise InputError for arguments that no explainer can be made with."""
-    if not isinstance(model, nn.Module):
-        given = f"a model of type {type(model).__name__}"
-        raise InputError(given, "a torch.nn.Module", "give the model itself")
     if not isinstance(recipe, (Recipe, str)):
         given = f"a recipe of type {type(recipe).__name__}"
         raise InputError(given, "a Recipe or a preset's name", 'write recipe="epsilon-plus"')
@@ -101,6 +99,9 @@ def make_request(options: Mapping[str, Any]) -> Request:
     """Check the options of a call. Raises InputError for an unknown or wrong one."""
     names = [f.name for f in fields(Request) if f.init]
     for name in options:
+        if name in _OF_EXPLAINERS:
+            todo = f"write relprop.Explainer(model, {name}={options[name]!r})(x)"
+            raise InputError(f"{name}= in a call", f"{name}= of an Explainer", todo)
         if name not in names:
             raise InputError(f"the option {name}", ", ".join(names), suggest(name, names))
     return Request(**options)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from ..errors import PlanError
-from ..support.torch_private import operation_without_derivative
+from ..support.torch_messages import operation_without_derivative
 
 
 class Vjp:
@@ -100,7 +100,7 @@ def _no_derivative(error: RuntimeError) -> Exception:
     return PlanError(
         f"the gradient of {name}, which torch does not have",
         "an operation that torch can differentiate, or one that is held constant",
-        f'recipe.using(relprop.Selector(operation="{name}"), "constant")',
+        f'explainer.recipe.using(relprop.Selector(operation="{name}"), "constant")',
     )
 
 

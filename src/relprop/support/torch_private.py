@@ -5,7 +5,6 @@ says what it does; if a new torch moves some, `probe` names all of them in one e
 to import is imported where it is used.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import RelpropError, first_line
+from ..errors import RelpropError
 
 _TESTED = "2.11 to 2.13"  # versions of torch
 
@@ -68,6 +67,20 @@ global_forward_hooks: Callable[[], tuple[dict[Any, Any], ...]] = partial(
     attrgetter("_global_forward_pre_hooks", "_global_forward_hooks"), nn.modules.module
 )
 """Return the hooks that run before and after the forward of every module."""
+
+_COMPILED = "_orig_mod"  # what torch.compile calls the module that it wraps
+
+
+def uncompiled(model: nn.Module) -> nn.Module:
+    """Return the module that torch.compile wrapped; any other as it is."""
+    wrapped = type(model).__module__.startswith("torch._dynamo")
+    inside = own_modules(model).get(_COMPILED) if wrapped else None
+    return model if inside is None else inside
+
+
+def name_when_not_compiled(path: str) -> str:
+    """Return a module's dotted name without the parts that torch.compile adds."""
+    return ".".join(part for part in path.split(".") if part != _COMPILED)
 
 
 # ---- operations ----------------------------------------------------------------------------
@@ -138,11 +151,18 @@ class SizeRange(NamedTuple):
     upper: int | None
 
 
-def size_ranges(program: torch.export.ExportedProgram) -> list[SizeRange]:
-    """List the range of each size that an exported program leaves open."""
+def batch_size_ranges(program: torch.export.ExportedProgram) -> list[SizeRange]:
+    """List the range of each size of an input that an exported program leaves open.
+
+    Other sizes, such as the number of entries that a mask selects, are no batch sizes.
+    """
+    values = [node.meta.get("val") for node in program.graph.find_nodes(op="placeholder")]
+    shapes = [value.shape for value in values if isinstance(value, Tensor)]
+    symbols = {symbol_of(size) for shape in shapes for size in shape} - {None}
     return [
         SizeRange(int(sizes.lower), int(sizes.upper) if sizes.upper.is_Integer else None)
-        for sizes in program.range_constraints.values()
+        for symbol, sizes in program.range_constraints.items()
+        if symbol in symbols
     ]
 
 
@@ -207,36 +227,6 @@ def _fake(mode: Any, tensor: Tensor, any_size: bool) -> Tensor:
 def mark_any_size(tensor: Tensor) -> None:
     """Tell torch.compile that the first dimension may have any size in later calls."""
     _private("maybe_mark_dynamic")(tensor, 0)
-
-
-# ---- texts of torch's messages -------------------------------------------------------------
-
-EXPORT_WARNINGS = (
-    ".*LeafSpec",  # torch 2.13 warns of its own use of a class that it is about to retire
-    ".* assigned during export",  # attributes that forward writes; it writes those of a copy
-)
-EXPORT_LOGGERS = (  # they report a failed export, of which our error has the first line
-    "torch.export._trace",
-    "torch.fx.experimental.symbolic_shapes",
-    "torch._subclasses.fake_tensor",
-)
-VMAP_WARNINGS = ("There is a performance drop",)  # an operation runs once per element
-
-
-def fixes_a_size(error: Exception) -> bool:
-    """Tell whether torch.export failed because the model's code fixes the batch size."""
-    return "specialized it to be a constant" in str(error)
-
-
-def depends_on_values(error: Exception) -> bool:
-    """Tell whether torch.export failed because of control flow over values of tensors."""
-    return "data-dependent" in str(error) or "torch.export" in first_line(error)
-
-
-def operation_without_derivative(error: Exception) -> str | None:
-    """Return the name of the operation that torch cannot differentiate, if that is the error."""
-    match = re.search(r"derivative for aten::(\w+) is not implemented", str(error))
-    return match[1] if match else None
 
 
 # ---- the probe -----------------------------------------------------------------------------
@@ -307,7 +297,9 @@ def _missing_in_exports() -> list[str]:
     (node,) = (node for node in program.graph.nodes if node.op == "call_function")
     checks = {
         "nn_module_stack": lambda: calling_module(node) == ("0", "ReLU", 0),
-        "range_constraints": lambda: [sizes.upper for sizes in size_ranges(program)] == [None],
+        "range_constraints": lambda: (
+            [sizes.upper for sizes in batch_size_ranges(program)] == [None]
+        ),
         "SymInt.node.expr": lambda: symbol_of(node.meta["val"].shape[0]) is not None,
     }
     return [name for name, check in checks.items() if not _holds(check)]
