@@ -1,0 +1,255 @@
+"""Refusals, raised for real, with the line that each proposes; docs/refusals.md shows them.
+
+python tests/helpers/refusals.py > docs/refusals.md
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy
+import torch
+from torch import nn
+
+import relprop
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from helpers.refused_models import models
+
+
+class Refusal(NamedTuple):
+    """A call that is refused.
+
+    Attributes:
+        code: The call.
+        line: What the error says to write.
+        instead: The call, with that line as {}; "" where the advice is no code.
+        x: The input, as code.
+    """
+
+    code: str
+    line: str
+    instead: str = ""
+    x: str = "torch.rand(2, 4)"
+
+
+def _of_input(model: str, x: str, line: str) -> Refusal:
+    return Refusal(f"relprop.explain({model}, x)", line, f"relprop.explain({model}, {{}})", x)
+
+
+_AUTO = 'relprop.Recipe.preset("auto")'
+_GRADIENT = _AUTO + '.using(relprop.Selector(operation="atan2"), "gradient")'
+_PER_INPUT = 'relprop.Explainer(model, capture="per-input")'
+_PICTURE = 'torch.tensor(numpy.array({}, dtype="float32") / 255)'
+_OPENED = _PICTURE.format('PIL.Image.open(x).convert("RGB")') + ".movedim(-1, 0)[None]"
+_DEQUANTISED = (
+    'model.get_submodule("0").weight = '
+    'torch.nn.Parameter(model.get_submodule("0").weight.dequantize())'
+)
+
+SECTIONS: dict[str, list[Refusal]] = {
+    "Inputs that are no tensors": [
+        _of_input("dense", "numpy.ones((2, 4))", "torch.as_tensor(x, dtype=torch.float32)"),
+        _of_input("colour", "picture", _OPENED),
+        _of_input("grey", 'PIL.Image.new("L", (8, 8))', f"{_PICTURE.format('x')}[None, None]"),
+        _of_input(
+            "colour",
+            'PIL.Image.new("RGB", (8, 8))',
+            f"{_PICTURE.format('x')}.movedim(-1, 0)[None]",
+        ),
+        _of_input(
+            "dense",
+            'pandas.DataFrame({"a": [1, 2], "b": [0.5, 3], "c": ["red", "blue"]})',
+            'torch.tensor(pandas.get_dummies(x).to_numpy(dtype="float32"))',
+        ),
+        _of_input("dense", "[[1.0, 2.0, 3.0, 4.0]]", "torch.tensor(x)"),
+        _of_input("dense", "[torch.rand(4), torch.rand(4)]", "torch.stack(x)"),
+        _of_input("two", "[torch.rand(2, 4), torch.rand(2, 4)]", "tuple(x)"),
+        Refusal("relprop.explain(text, x)", "tokenizer(x", x='"a film"'),
+    ],
+    "Inputs of another shape or dtype": [
+        _of_input("grey", "torch.rand(1, 8, 8)", "x[None]"),
+        _of_input("colour", "torch.rand(3, 8, 8)", "x[None]"),
+        _of_input("grey", "torch.rand(5, 8, 8)", "x[:, None]"),
+        _of_input("colour", "torch.rand(2, 8, 8, 3)", "x.movedim(-1, 1)"),
+        _of_input("dense", "torch.rand(4)", "x[None]"),
+        _of_input("dense", "torch.rand(2, 2, 2)", "x.flatten(1)"),
+        _of_input("dense", "torch.ones(2, 4).long()", "x.float()"),
+        _of_input("text", "torch.ones(2, 2)", "x.long()"),
+        _of_input("dense", "torch.rand(2, 4).double()", "x.to(torch.float32)"),
+        _of_input("recurrent", "torch.rand(5, 4)", "x[None]"),
+        _of_input("dense", "torch.rand(2, 4).to_sparse()", "x.to_dense()"),
+        _of_input("dense", "torch.rand(2, 4) / 0", "x.nan_to_num()"),
+        _of_input(
+            "recurrent",
+            "torch.nested.nested_tensor([torch.rand(3, 4), torch.rand(2, 4)], layout=torch.jagged)",
+            "torch.nested.to_padded_tensor(x, 0.0)",
+        ),
+        Refusal("relprop.explain(dense, x)", "give at least one sample", x="torch.rand(0, 4)"),
+    ],
+    "Options": [
+        Refusal(
+            "relprop.explain(two, x, explain=[x[0], x[1]])",
+            'explain=("left", "right")',
+            "relprop.explain(two, x, {})",
+            "(torch.rand(2, 4), torch.rand(2, 4))",
+        ),
+        Refusal(
+            'relprop.explain(dense, x, capture="per-input")',
+            "relprop.Explainer(model, capture='per-input')(x)",
+            "{}",
+        ),
+        Refusal(
+            "relprop.explain(dense, x, batchsize=1)",
+            "batch_size",
+            "relprop.explain(dense, x, {}=1)",
+        ),
+        Refusal(
+            'relprop.explain(dense, x, initial="two")',
+            'initial="score"',
+            "relprop.explain(dense, x, {})",
+        ),
+        Refusal(
+            'relprop.explain(dense, x, layers="0")',
+            'layers=["0"]',
+            "relprop.explain(dense, x, {})",
+        ),
+        Refusal(
+            "relprop.explain(dense, x, memory=1e9)",
+            "memory=1_000_000_000",
+            "relprop.explain(dense, x, {})",
+        ),
+        Refusal(
+            "relprop.explain(outputs, x)",
+            "Explainer(model, output='a')",
+            "relprop.{}(x)",
+        ),
+    ],
+    "Recipes": [
+        Refusal(
+            'relprop.explain(dense, x, "epsilon-plus-flt")',
+            '"epsilon-plus-flat"',
+            "relprop.explain(dense, x, {})",
+        ),
+        Refusal(
+            'relprop.Recipe.preset("gamma", gamma=-1)',
+            "gamma=1",
+            'relprop.Recipe.preset("gamma", {})',
+        ),
+        Refusal(
+            'relprop.explain(dense, x, relprop.Recipe.preset("auto").using("4", "gamma"))',
+            "name one of these",
+        ),
+        Refusal("relprop.explain(angle, x)", _GRADIENT, "relprop.explain(angle, x, {})"),
+        Refusal(
+            "relprop.explain(projected, x)",
+            _AUTO + '.using("0", "gradient")',
+            "relprop.explain(projected, x, {}, relprop.at(-1, 0))",
+            "torch.rand(2, 5, 4)",
+        ),
+    ],
+    "Models": [
+        Refusal(
+            "relprop.explain(length_first, x)",
+            "torch.nn.LSTM(..., batch_first=True)",
+            x="torch.rand(2, 5, 4)",
+        ),
+        Refusal(
+            "relprop.explain(encoder, x)",
+            "torch.nn.TransformerEncoderLayer(..., batch_first=True)",
+            x="torch.rand(2, 5, 4)",
+        ),
+        Refusal("relprop.explain(branches, x)", _PER_INPUT, "{}(x)"),
+        Refusal("relprop.explain(positions, x)", _PER_INPUT, "{}(x)"),
+        Refusal("relprop.explain(mixing, x)", "give samples one at a time"),
+        Refusal("relprop.explain(training, x)", "model.eval()", "relprop.explain({}, x)"),
+        Refusal(
+            "relprop.explain(pooled, x)",
+            'model.set_submodule("1", torch.nn.AdaptiveMaxPool2d((3, 3)))',
+            "relprop.explain([{}, model][1], x)",
+            "torch.rand(2, 1, 8, 8)",
+        ),
+        Refusal("relprop.explain(traced, x)", "give the model that was traced"),
+        Refusal("relprop.explain(quantised, x)", _DEQUANTISED),
+        Refusal("relprop.explain(patched, x)", 'relprop.Explainer(model, "attnlrp")'),
+        Refusal('relprop.Explainer(dense).save("dense.plans")', "explainer.plan(x)", "{}"),
+    ],
+}
+HEAD = """# What is refused, and what to write
+
+An error says what was given, what is allowed, and what to do. These are raised by the calls shown;
+a test raises each, and runs the line that it says to write. The models are small ones: `dense`
+takes (batch, 4), `grey` and `colour` pictures with one and three channels, `two` a pair of inputs,
+`text` token ids, `recurrent` an LSTM's (batch, length, 4). The others are named after what is
+refused. `picture` is the path of one.
+
+Written by `python tests/helpers/refusals.py > docs/refusals.md`.
+"""
+
+
+def namespace(refusal: Refusal, folder: str) -> dict[str, Any]:
+    """Return the names that a call uses, among them a fresh copy of each model."""
+    import pandas
+    import PIL.Image
+
+    torch.manual_seed(0)
+    picture = str(Path(folder) / "digit.png")
+    PIL.Image.new("RGB", (8, 8)).save(picture)
+    packages = {"numpy": numpy, "pandas": pandas, "PIL": PIL, "relprop": relprop, "torch": torch}
+    names = {**packages, **vars(models()), "picture": picture}
+    names["x"] = eval(refusal.x, names)
+    used = refusal.code.partition("(")[2].partition(",")[0].partition(")")[0]
+    if isinstance(names.get(used), nn.Module):
+        names["model"] = names[used]
+        names["explainer"] = relprop.Explainer(nn.Linear(4, 3).eval())
+    return names
+
+
+# What was raised before, so that the page need not capture each model again.
+_RAISED: dict[Refusal, relprop.RelpropError] = {}
+
+
+def raised(refusal: Refusal, names: dict[str, Any]) -> relprop.RelpropError:
+    """Make a call, and return its error."""
+    try:
+        eval(refusal.code, names)
+    except relprop.RelpropError as error:
+        _RAISED[refusal] = error
+        return error
+    raise AssertionError(f"{refusal.code} is not refused")
+
+
+def run_instead(refusal: Refusal, names: dict[str, Any]) -> Any:
+    """Run the call with the line that the error says to write."""
+    if " = " in refusal.line:
+        exec(refusal.line, names)
+        return eval(refusal.code, names)
+    return eval(refusal.instead.format(refusal.line), names)
+
+
+def page() -> str:
+    """Write docs/refusals.md."""
+    parts = [HEAD]
+    with tempfile.TemporaryDirectory() as folder:
+        for title, refusals in SECTIONS.items():
+            parts += [f"## {title}\n", "| call | given | allowed | to do |", "|---|---|---|---|"]
+            for refusal in refusals:
+                error = _RAISED.get(refusal) or raised(refusal, namespace(refusal, folder))
+                shown = "" if refusal.x == Refusal("", "").x else f"<br>`x = {refusal.x}`"
+                texts = " | ".join(map(escaped, (error.given, error.allowed, error.todo)))
+                parts.append(f"| `{refusal.code}`{shown} | {texts} |")
+            parts.append("")
+    return "\n".join(parts)
+
+
+def escaped(text: str) -> str:
+    """Write a text in a cell of a table."""
+    for character in "|*_<":
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+if __name__ == "__main__":
+    print(page(), end="")
