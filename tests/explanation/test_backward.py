@@ -130,8 +130,9 @@ def test_recomputation_changes_no_number(name):
     model, x = ZOO[name].build()
     explainer = relprop.Explainer(model)
     assert torch.equal(explainer(x).relevance, explainer(x, recompute=True).relevance)
-    several = explainer(x, [0, 1], recompute=True).relevance
-    torch.testing.assert_close(several, explainer(x, [0, 1]).relevance)
+    targets = [relprop.at(0), relprop.at(1)]
+    several = explainer(x, targets, recompute=True).relevance
+    torch.testing.assert_close(several, explainer(x, targets).relevance)
 
 
 def test_recomputation_keeps_a_part_of_a_deep_model():

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from helpers.networks import mnist_cnn, pixels, randomise
+from helpers.heads import X, headed
+from helpers.networks import mnist_cnn, pixels, randomise, signed
 from torch import nn
 
 import relprop
@@ -30,3 +31,24 @@ def test_a_notebook_shows_the_largest_features_of_a_table_row():
     page = e._repr_html_()
     assert "[1] -3" in page
     assert "class 0 against class 1" in page
+
+
+def test_a_notebook_shows_the_probabilities_of_a_head_as_they_are():
+    e = relprop.explain(headed(torch.sigmoid), X, target=1)
+    page = e._repr_html_()
+    for i in range(5):
+        for k in range(3):
+            assert f"{k}: {float(e.output[i, k]):.1%}" in page
+    assert "explained: class 1, input of sigmoid" in page
+
+
+def test_a_notebook_shows_one_unit_without_a_bar_unless_it_is_a_probability():
+    linear, x = randomise(nn.Linear(4, 1)).double(), signed(2, 4)
+    e = relprop.explain(linear, x)
+    page = e._repr_html_()
+    assert f"0: {float(e.output[0, 0]):+.3g}" in page
+    assert "output</th>" in page
+    assert "width" not in page
+    page = relprop.explain(nn.Sequential(linear, nn.Sigmoid()).eval(), x)._repr_html_()
+    assert f"0: {float(e.output[0, 0].sigmoid()):.1%}" in page
+    assert "probabilities</th>" in page

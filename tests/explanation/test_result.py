@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from helpers.heads import X, headed, logits
 from helpers.networks import mnist_cnn, pixels, randomise, signed
 from torch import nn
 
@@ -154,3 +155,50 @@ def test_an_input_of_inference_mode_is_copied_since_it_has_no_version(explained)
         e = relprop.Explainer(net)(given)
         given.zero_()
     assert e.input.equal(x)
+
+
+# ---- outputs of other kinds than logits ----------------------------------------------------------
+
+
+def test_probabilities_of_a_head_are_computed_once():
+    for head in (lambda z: z.softmax(1), lambda z: z.log_softmax(1), lambda z: z):
+        e = relprop.explain(headed(head), X)
+        p = logits()(X).softmax(1).detach()
+        torch.testing.assert_close(e.probabilities, p)
+        torch.testing.assert_close(e.margin, relprop.margin(logits()(X).detach()))
+
+
+def test_probabilities_of_independent_labels_are_the_output_itself():
+    e = relprop.explain(headed(torch.sigmoid), X)
+    p = logits()(X).sigmoid().detach()
+    torch.testing.assert_close(e.probabilities, p)
+    top = p.sort(1, descending=True).values
+    torch.testing.assert_close(e.margin, (top[:, 0] - top[:, 1]) / top[:, 0])
+    assert e.head.kind == "independent probabilities"
+
+
+def test_the_class_of_saturated_labels_is_that_of_the_largest_logit():
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Sigmoid()).eval()
+    model[0].weight.data = torch.tensor([[40.0, 0.0], [0.0, 50.0]])
+    e = relprop.explain(model, torch.ones(1, 2), "zero")
+    assert e.output.tolist() == [[1.0, 1.0]]
+    assert e.prediction.tolist() == e.target.tolist() == [1]
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (2,)])
+def test_one_sigmoid_has_a_prediction_and_the_margin_of_both_classes(shape):
+    model = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Sigmoid(), nn.Flatten(len(shape) - 1))
+    model[0].weight.data = torch.ones(1, 1)
+    e = relprop.explain(model.eval(), torch.tensor([[-1.0], [2.0]]), "zero")
+    p = torch.tensor([-1.0, 2.0]).sigmoid()
+    torch.testing.assert_close(e.probabilities, p.reshape(shape))
+    assert e.prediction.tolist() == [0, 1]
+    torch.testing.assert_close(e.margin, 1 - torch.stack([p[0] / (1 - p[0]), (1 - p[1]) / p[1]]))
+    assert e.relevance.tolist() == [[-1.0], [2.0]]
+
+
+def test_logits_are_saved_where_they_were_explained(tmp_path):
+    e = relprop.explain(headed(torch.sigmoid), X)
+    e.save(tmp_path / "e.npz")
+    with np.load(tmp_path / "e.npz") as file:
+        np.testing.assert_array_equal(file["logits"], e.scores.numpy())

@@ -1,5 +1,6 @@
 """Targets: what of the output is explained, against reference maps of each class."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ from helpers.networks import pixels, randomise, signed, small_cnn
 from torch import Tensor, nn
 
 import relprop
+from relprop.errors import InputError
 
 
 def assert_same(got: Tensor, want: Tensor) -> None:
@@ -167,3 +169,70 @@ def test_outputs_and_layers_have_the_strides_of_the_model():
     found = explainer(x, lambda output: output.view(2, -1).amax(1), layers=["0"])
     assert found.output.is_contiguous()
     assert found.layers["0"].is_contiguous()
+
+
+# ---- lists of class numbers ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "classes", [[2, 0, 3], list(LABELS), list(LABELS.numpy()), [LABELS[0], 0, 3]]
+)
+def test_a_list_of_as_many_classes_as_samples_is_refused_with_both_spellings(four_classes, classes):
+    explainer, x, z, maps = four_classes
+    for options in ({}, {"batch_size": 2}):
+        with pytest.raises(InputError, match="3 classes for a batch of 3, which may mean") as error:
+            explainer(x, classes, **options)
+    per_sample, several = re.findall(
+        r"write target=(.*) for one .* target=(.*) for", error.value.todo
+    )[0]
+    e = explainer(x, eval(per_sample))
+    assert_same(e.relevance, weighted(maps, one_hot(LABELS) * z))
+    e = explainer(x, eval(several))
+    assert_same(
+        e.relevance, torch.stack([maps[:, k] * z[:, k, None, None, None] for k in (2, 0, 3)], 1)
+    )
+    assert e.target.tolist() == [[2, 0, 3]] * 3
+
+
+def test_a_list_of_another_number_of_classes_is_several_targets(four_classes):
+    explainer, x, _, _ = four_classes
+    assert explainer(x, [2, 0]).target.tolist() == [[2, 0]] * 3
+    assert explainer(x, [2, 0], batch_size=2).target.tolist() == [[2, 0]] * 3
+    assert explainer(x[:1], [2]).target.tolist() == [[2]]
+    assert explainer(x, [2, 0, "predicted"]).relevance.shape[1] == 3
+
+
+# ---- one unit ------------------------------------------------------------------------------------
+
+ONE_UNIT = {"(batch, 1)": nn.Identity(), "(batch,)": nn.Flatten(0)}
+
+
+@pytest.mark.parametrize("shape", ONE_UNIT)
+def test_a_model_with_one_unit_needs_no_target(shape):
+    linear, x = randomise(nn.Linear(4, 1)).double(), signed(3, 4)
+    explainer = relprop.Explainer(nn.Sequential(linear, ONE_UNIT[shape]), "zero")
+    want = x * linear.weight.detach()
+    for target in (None, "predicted", 0):
+        e = explainer(x, target)
+        assert_same(e.relevance, want)
+        assert e.target is e.prediction is e.probabilities is e.margin is None
+    assert_same(explainer(x, "all").relevance, want[:, None])
+    assert_same(explainer(x, batch_size=2).relevance, want)
+    assert_same(explainer(x, initial="one").relevance, want / linear(x).detach())
+
+
+@pytest.mark.parametrize("target", [1, "runner-up", torch.zeros(3, dtype=torch.long), True])
+def test_a_class_of_one_unit_is_refused_with_the_line_to_write(target):
+    linear, x = randomise(nn.Linear(4, 1)).double(), signed(3, 4)
+    explainer = relprop.Explainer(linear, "zero")
+    with pytest.raises(InputError, match="a class as target for a model with one unit") as error:
+        explainer(x, target)
+    _, line = error.value.todo.split("write target=")
+    assert_same(explainer(x, eval(line)).relevance, -x * linear.weight.detach())
+
+
+def test_an_entry_of_classes_is_that_class(four_classes):
+    explainer, x, _, _ = four_classes
+    e = explainer(x, relprop.at(-1))
+    assert e.target.tolist() == [3, 3, 3]
+    assert_same(e.relevance, explainer(x, 3).relevance)

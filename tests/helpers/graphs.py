@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
-import relprop
+from relprop.capture.model import capture_model
+from relprop.explanation.check_inputs import check_inputs
 from relprop.graph.analysis import GraphAnalysis, analyse_graph
 from relprop.graph.ir import Graph
 
@@ -29,5 +31,8 @@ def analyse(
     """Capture a model, or a function of x and four layers, and analyse its graph."""
     model = function if isinstance(function, nn.Module) else Applied(function)
     x = signed(2, 4) if x is None else x
-    graph = relprop.Explainer(model.double().eval(), "zero").plan(x).graph
+    model = model.double().eval()
+    with torch.no_grad():
+        inputs = check_inputs(model, x, None)
+        graph = capture_model(model, inputs, None, per_input=False).graph
     return graph, analyse_graph(graph)

@@ -132,7 +132,7 @@ def test_a_sample_that_scores_zero_hides_no_other():
 def test_one_for_each_of_several_targets_and_none_without_asking():
     model, x = randomise(nn.Sequential(nn.Linear(4, 3))).double(), signed(2, 4)
     explainer = relprop.Explainer(model, "zero")
-    e = explainer(x, target=[0, 2], ledger=True)
+    e = explainer(x, target=[relprop.at(0), relprop.at(2)], ledger=True)
     assert [float(ledger.relevance_in[1]) for ledger in e.ledger] == [
         float(e.output[1, 0]),
         float(e.output[1, 2]),

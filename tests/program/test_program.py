@@ -34,7 +34,8 @@ def test_what_an_observer_holds_is_not_overwritten():
     )
     recipe = relprop.Recipe.preset("epsilon").using("2", "flat")
     explainer, x = relprop.Explainer(model.double().eval(), recipe), signed(2, 1, 12, 12)
-    both = explainer(x, target=[0, 1], layers=["0"]).layers["0"]
+    targets = [relprop.at(0), relprop.at(1)]
+    both = explainer(x, target=targets, layers=["0"]).layers["0"]
     for k in range(2):
         alone = explainer(x, target=k, layers=["0"]).layers["0"]
         torch.testing.assert_close(both[:, k], alone, rtol=1e-12, atol=0)

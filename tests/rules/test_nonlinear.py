@@ -151,12 +151,10 @@ def test_squeeze_and_excitation():
     check(randomise(Net(body, 27, **layers).double()), reference, tokens(2, 3, 3), ATTN)
 
 
-def test_a_final_softmax_is_refused_unless_named():
-    """Named: the relevance of a probability is that of its score against all others."""
+def test_a_final_softmax_that_is_named():
+    """The relevance of a probability is that of its score against all others."""
     layer = randomise(nn.Linear(WIDTH, 3).double())
     net, x = nn.Sequential(nn.Identity(), layer, nn.Softmax(-1)), tokens(WIDTH)
-    with pytest.raises(relprop.RelpropError, match=r"\b2\b.*softmax"):
-        relprop.explain(net, x, "attnlrp", target=0)
     recipe = Recipe.preset("attnlrp").using("2", "taylor")
     e = relprop.Explainer(net, recipe)(x, target=0, ledger=True)
     for sample, got in zip(x, e.relevance, strict=True):

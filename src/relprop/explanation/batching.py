@@ -66,7 +66,8 @@ def concatenate(explanations: Iterable[Explanation], inputs: Inputs) -> Explanat
 
     guard = InputGuard(inputs.tensors, inputs.explained)
     ledgers: list[Sequence[Ledger]] = []
-    whole, start, several, dropped = dict[str, Any](), 0, False, tuple[str, ...]()
+    whole, start = dict[str, Any](), 0
+    shared: dict[str, Any] = {}
     for part in explanations:
         size = len(part.output)
         for name in _PER_SAMPLE:
@@ -74,15 +75,16 @@ def concatenate(explanations: Iterable[Explanation], inputs: Inputs) -> Explanat
             whole[name] = whole[name] if start else _empty_like(value, inputs.batch)
             _fill(whole[name], value, slice(start, start + size))
         ledgers.append(part.ledgers)
-        several, dropped = part.several, part.dropped
+        shared = {name: getattr(part, name) for name in _SHARED}
         start += size
         del part, value  # before the next is made
     by_target = tuple(concatenate_ledgers(one) for one in zip(*ledgers, strict=True))
     guard.check()
-    return Explanation(**whole, inputs=guard, several=several, ledgers=by_target, dropped=dropped)
+    return Explanation(**whole, **shared, inputs=guard, ledgers=by_target)
 
 
-_PER_SAMPLE = ("output", "target", "relevances", "layers", "amplification")
+_PER_SAMPLE = ("output", "target", "relevances", "layers", "amplification", "logits")
+_SHARED = ("several", "dropped", "head")
 
 
 def _empty_like(value: Any, batch: int) -> Any:

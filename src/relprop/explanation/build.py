@@ -13,6 +13,7 @@ from ..capture.model import CapturedModel, current_state
 from ..capture.samples import first_and_last, select_samples
 from ..capture.tolerance import relative_difference, rounding_tolerance
 from ..errors import NumberError
+from ..graph.head import original_name
 from ..graph.inputs import Inputs
 from ..graph.prune import gathers_per_sample, prune
 from ..plan.planner import make_plan
@@ -72,7 +73,7 @@ def build_program(
         raise _magnified_rounding(model, how, change, where)
     pruned = _prune(program, model, inputs, state, got)
     # The numbers of comparisons are no values of the captured graph, and hide NaN.
-    axes = {name: captured.batch_axes.get(name) for name in program.plan.forms}
+    axes = {name: captured.batch_axes.get(original_name(name)) for name in program.plan.forms}
     slots = tuple(_slot(model, name, path) for name, path in graph.state.items())
     return BuiltProgram(program, pruned, CompiledProgram(pruned), axes, slots)
 

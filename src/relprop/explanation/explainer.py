@@ -26,7 +26,7 @@ from .options import DEFAULT, Options, Request, check_arguments, make_request
 from .prefetch import prefetch_pairs
 from .program_cache import ProgramCache
 from .result import Explanation
-from .targets import Target
+from .targets import Target, refuse_list_of_classes
 
 if TYPE_CHECKING:
     from ..plan.plan import Plan
@@ -143,8 +143,9 @@ class Explainer:
     ) -> Explanation:
         """Run the model on x, then explain its output.
 
-        Without ledger, layers and conditions, what the output reads at few positions, such as one
-        token of a transformer's last layer, is computed at these positions alone.
+        Of a model that ends with a sigmoid or softmax the logits are explained: targets, also
+        functions, refer to them. Without ledger, layers and conditions, what the output reads at
+        few positions, such as one token of a transformer's last layer, is computed there alone.
 
         Args:
             x: What the model is called with: a tensor (batch, *features) of the model's dtype and
@@ -178,14 +179,15 @@ class Explainer:
             An `Explanation`.
 
         Raises:
-            RelpropError: Before anything runs, if an argument is wrong or an operation has no rule;
-                afterwards, if a result is not finite.
+            RelpropError: An argument is wrong, an operation has no rule, or a result is not finite.
         """
         return self._explain(x, target, make_request(options) if options else DEFAULT)
 
     def _explain(self, x: ModelInput, target: Target, request: Request) -> Explanation:
         with torch.inference_mode(False), torch.set_grad_enabled(request.create_graph):
             inputs = check_inputs(self._cache.model, x, request.explain, request.create_graph)
+            if isinstance(target, list):
+                refuse_list_of_classes(target, inputs.batch)
             if request.batch_size is None and request.memory is None:
                 return self._explain_batch(inputs, target, request)
             size = self._batch_size(inputs, target, request)

@@ -1,4 +1,4 @@
-"""Renders an explanation for notebooks: input, heatmap and probabilities of the first samples.
+"""Renders an explanation for notebooks: input, heatmap and output of the first samples.
 
 Takes the tensors of an explanation, gives HTML without any reference to the outside.
 """
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from ..errors import InputError, MissingExtraError
+from ..support.checks import is_classification
 from ..support.heatmap import input_colours, png, relevance_colours
+from ..support.output_kinds import has_one_unit
 
 if TYPE_CHECKING:
     from .result import Explanation
@@ -23,11 +25,20 @@ FEATURES = 10  # the most relevant ones, shown of an input that is no picture
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample of an explanation; shapes without the batch dimension."""
+    """One sample of an explanation; shapes without the batch dimension.
+
+    Attributes:
+        input: The explained input.
+        relevance: Its relevance.
+        output: Probabilities, (classes,) or (1,), or else the output itself.
+        are_probabilities: Which of the two.
+        target: What was explained.
+    """
 
     input: Tensor
     relevance: Tensor
-    probabilities: Tensor
+    output: Tensor
+    are_probabilities: bool
     target: str
 
 
@@ -38,27 +49,35 @@ def explanation_html(explanation: "Explanation") -> str:
         drawable = explanation.input.is_floating_point() and not explanation.several
     except InputError as error:  # its memory was written into
         return f"<pre>{explanation!r}\n{html.escape(str(error))}</pre>"
-    if not drawable or explanation.probabilities is None:
+    output = explanation.output
+    if not drawable or not (is_classification(output) or has_one_unit(output)):
         return f"<pre>{explanation!r}</pre>"
     samples = [_sample(explanation, i) for i in range(count)]
     return samples_html(samples, len(explanation.output))
 
 
 def _sample(explanation: "Explanation", i: int) -> Sample:
-    probabilities = explanation.output[i].detach().softmax(0)
-    target = "a function of the output"
-    if explanation.target is not None and explanation.target.ndim == 2:
-        target = "class {} against class {}".format(*explanation.target[i].tolist())
-    elif explanation.target is not None:
-        target = f"class {int(explanation.target[i])}"
+    probabilities, target = explanation.probabilities, explanation.target
+    output = explanation.output if probabilities is None else probabilities
+    words = "a function of the output"
+    if target is not None and target.ndim == 2:
+        words = "class {} against class {}".format(*target[i].tolist())
+    elif target is not None:
+        words = f"class {int(target[i])}"
+    elif has_one_unit(output):
+        words = "the output, or a function of it"
+    if explanation.head.explained:
+        words += f", {explanation.head.explained}"
     x, relevance = explanation.input[i].detach(), explanation.relevance[i].detach()
-    return Sample(x, relevance, probabilities, target)
+    values = output[i].detach().flatten()
+    return Sample(x, relevance, values, probabilities is not None, words)
 
 
 def samples_html(samples: list[Sample], total: int) -> str:
     """Render a table with a row for each sample; `total` is the size of the batch."""
     rows = "".join(_row(sample) for sample in samples)
-    heads = ("input", "relevance", "probabilities")
+    name = "probabilities" if samples[0].are_probabilities else "output"
+    heads = ("input", "relevance", name)
     head = "".join(f'<th style="text-align:left">{name}</th>' for name in heads)
     left = total - len(samples)
     more = f"<p>and {left} more in this batch</p>" if left else ""
@@ -66,7 +85,7 @@ def samples_html(samples: list[Sample], total: int) -> str:
 
 
 def _row(sample: Sample) -> str:
-    cells = [*_pictures(sample), _probabilities(sample)]
+    cells = [*_pictures(sample), _output(sample)]
     return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
 
 
@@ -95,11 +114,16 @@ def _features(values: Tensor) -> str:
     return "<br>".join(f"[{i}] {float(flat[i]):+.3g}" for i in largest)
 
 
-def _probabilities(sample: Sample) -> str:
-    top = sample.probabilities.topk(min(CLASSES, len(sample.probabilities)))
-    bars = [
-        f'<div style="display:inline-block;width:{round(100 * p)}px;height:0.7em;'
-        f'background:#0072b2"></div> {k}: {p:.1%}'
-        for p, k in zip(top.values.tolist(), top.indices.tolist(), strict=True)
+def _output(sample: Sample) -> str:
+    """Name the target, and list the largest entries of the output, with bars for probabilities."""
+    top = sample.output.topk(min(CLASSES, len(sample.output)))
+    lines = [
+        f"{_bar(value)} {k}: {value:.1%}" if sample.are_probabilities else f"{k}: {value:+.3g}"
+        for value, k in zip(top.values.tolist(), top.indices.tolist(), strict=True)
     ]
-    return f"explained: {html.escape(sample.target)}<br>" + "<br>".join(bars)
+    return "<br>".join([f"explained: {html.escape(sample.target)}", *lines])
+
+
+def _bar(p: float) -> str:
+    style = f"display:inline-block;width:{round(100 * p)}px;height:0.7em;background:#0072b2"
+    return f'<div style="{style}"></div>'

@@ -1,16 +1,23 @@
 """The result of an explanation: a frozen record that can be saved, and shown in a notebook."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from ..errors import InputError
+from ..graph.ir import Head
 from ..support.checks import is_classification
 from ..support.files import as_path
 from ..support.margin import margin
+from ..support.output_kinds import (
+    both_classes,
+    has_one_unit,
+    predicted_classes,
+    probabilities_of,
+)
 
 if TYPE_CHECKING:
     from ..observe.ledger import Ledger
@@ -38,6 +45,11 @@ class Explanation:
         dropped: Operations, with their modules, at which a path from the input to the output ended:
             a comparison, a cast to integers. What is computed from their results and added on
             counts as constant, and relevance lacks it. Empty for most models.
+        head: What the model ends with. `head.kind` says what `output` is: "logits",
+            "log-probabilities", "probabilities" of one class of many, "independent probabilities"
+            or "other"; `head.explained` says what was explained where it is not the output itself,
+            as in 'input of "1" (sigmoid)'.
+        logits: The logits that were explained, shaped like `output`; None where the output was.
 
     Example:
         >>> import torch, relprop
@@ -57,21 +69,41 @@ class Explanation:
     ledgers: tuple["Ledger", ...]
     amplification: Tensor
     dropped: tuple[str, ...] = ()
+    head: Head = field(default_factory=Head)
+    logits: Tensor | None = None
+
+    @property
+    def scores(self) -> Tensor:
+        """What targets refer to and relevance starts from: the logits, or else the output."""
+        return self.output if self.logits is None else self.logits
 
     @property
     def prediction(self) -> Tensor | None:
-        """The class with the largest score, (batch,); None if the output is not by classes."""
-        return self.output.argmax(1) if is_classification(self.output) else None
+        """The class with the largest score, (batch,); None if the output is not by classes.
+
+        Of one unit that gives a probability: 1 where that is above 1/2, else 0.
+        """
+        return predicted_classes(self.scores, self.probabilities)
 
     @property
     def probabilities(self) -> Tensor | None:
-        """Softmax of the scores, (batch, classes); None if the output is not by classes."""
-        return self.output.softmax(1) if is_classification(self.output) else None
+        """Probabilities, shaped like the output, by what the model ends with.
+
+        The softmax of logits by classes, the exponential of log-probabilities, and an output of
+        probabilities itself; None for any other output.
+        """
+        return probabilities_of(self.output, self.head.kind)
 
     @property
     def margin(self) -> Tensor | None:
-        """(max - second max) / max of the probabilities, (batch,); None if not by classes."""
-        return margin(self.output) if is_classification(self.output) else None
+        """(max - second max) / max of the probabilities, (batch,); None if not by classes.
+
+        Of one unit with the probability p, that of p and 1 - p.
+        """
+        p = self.probabilities
+        if p is not None and has_one_unit(p):
+            p = both_classes(p)
+        return margin(p, "scores") if p is not None and is_classification(p) else None
 
     @property
     def input(self) -> Tensor:
@@ -152,4 +184,5 @@ class Explanation:
     def __repr__(self) -> str:
         shapes = ", ".join("x".join(map(str, t.shape[1:])) for t in self.relevances.values())
         classes = "" if self.prediction is None else f", predicted {self.prediction.tolist()}"
-        return f"Explanation({len(self.output)} of {shapes}{classes})"
+        explained = f", explained: {self.head.explained}" if self.head.explained else ""
+        return f"Explanation({len(self.output)} of {shapes}{classes}{explained})"

@@ -15,7 +15,7 @@ from ..capture.model import current_state
 from ..errors import InputError
 from ..graph.first_nonfinite import describe_first_nonfinite
 from ..graph.inputs import InputGuard, Inputs
-from ..graph.ir import Graph
+from ..graph.ir import Graph, Head
 from ..graph.token_ids import token_relevance
 from ..plan.plan import Plan
 from ..support.checks import check_finite, is_finite
@@ -24,7 +24,7 @@ from .backward import BackwardResult, ForwardResult, Observed, refuse_nonfinite,
 from .build import BuiltProgram
 from .options import Initial, Request
 from .result import Explanation
-from .targets import resolve_targets, stack_classes
+from .targets import refuse_masked, resolve_targets, stack_classes
 
 AMPLIFICATION_LIMIT = 1000.0  # gradient x input of deep networks gives hundreds
 
@@ -45,8 +45,11 @@ def run_request(
     keep = observed.names if observed else ()
     trace = program.forward(inputs.tensors, state, keep, request.ledger, request.recompute)
     output = _check_output(trace.output, program.plan.graph, inputs, state)
-    resolved, several = resolve_targets(output, target, inputs.start)
-    initial = [scale_initial(output, t.c, request.initial, inputs.start) for t in resolved]
+    scores = output if trace.scores is trace.output else copy_of_view(trace.scores, inputs)
+    resolved, several = resolve_targets(scores, target, inputs.start)
+    if scores is not output:
+        refuse_masked(scores, resolved, inputs.start)
+    initial = [scale_initial(scores, t.c, request.initial, inputs.start) for t in resolved]
     forward = ForwardResult(built, program, inputs, state, trace)
     if len(initial) > 1 or observed or request.create_graph:
         results = run_backward(forward, initial, observed, request)
@@ -58,7 +61,7 @@ def run_request(
     classes = [one.classes for one in resolved]
     by_input = [relevance_by_input(built.program.plan, inputs, state, r.relevance) for r in results]
     relevances = _stack(by_input) if several else by_input[0]
-    amplification = measure_amplification(output, initial, relevances, several)
+    amplification = measure_amplification(scores, initial, relevances, several)
     explanation = Explanation(
         output=output,
         target=stack_classes(classes) if several else classes[0],
@@ -69,6 +72,8 @@ def run_request(
         ledgers=tuple(r.ledger for r in results if r.ledger is not None),
         amplification=amplification,
         dropped=built.program.plan.dropped_at,
+        head=program.plan.graph.head or Head(),
+        logits=None if scores is output else scores,
     )
     if is_amplified(amplification):
         warn_of_amplification(forward, initial, amplification)
@@ -119,14 +124,14 @@ def copy_of_view(output: Tensor, inputs: Inputs) -> Tensor:
     return output
 
 
-def scale_initial(output: Tensor, c: Tensor, initial: Initial, start: int) -> Tensor:
-    """Return the initial relevance per unit of output; with "one", relevance sums to 1 per sample.
+def scale_initial(scores: Tensor, c: Tensor, initial: Initial, start: int) -> Tensor:
+    """Return the initial relevance per unit of scores; with "one", relevance sums to 1 per sample.
 
     Raises InputError for "one" where the target's score is 0.
     """
     if initial == "score":
         return c
-    score = (output * c).flatten(1).sum(1)
+    score = torch.where(c == 0, 0, scores * c).reshape(len(c), -1).sum(1)
     if bool((score == 0).any()):
         sample = start + int((score == 0).nonzero()[0, 0])
         raise InputError(

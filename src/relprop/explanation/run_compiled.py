@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from ..graph.inputs import InputGuard, Inputs
+from ..graph.ir import Head
 from ..program.compiled import PREDICTED
 from ..support.checks import check_finite
+from ..support.output_kinds import has_one_unit
 from .build import BuiltProgram
 from .options import Request, check_compilable
 from .result import Explanation
@@ -23,7 +25,7 @@ from .run import (
     run_request,
     scale_initial,
 )
-from .targets import fixed_classes
+from .targets import ResolvedTarget, fixed_classes, refuse_masked
 
 
 def run_compiled(
@@ -32,32 +34,34 @@ def run_compiled(
     """Run the compiled program. Raises as `run_request`, and PlanError if it cannot be compiled."""
     check_compilable(request)
     guard, graph = InputGuard(inputs.tensors, inputs.explained), built.program.plan.graph
-    node = graph.node(graph.output)
+    node = graph.node(graph.scores)
     known = fixed_classes(target, node.shape if node else (), inputs.batch)
     device = inputs.first.device
     classes = torch.full((inputs.batch,), PREDICTED, device=device) if known is None else known
     state = present_state(built, model, tracked=False)
-    finite, output, chosen, by_source = built.compiled(inputs, state, classes.to(device))
+    finite, output, scores, chosen, by_source = built.compiled(inputs, state, classes.to(device))
     if not finite:
         run_request(built, model, inputs, target, request)  # which raises, and says where
         for values in (output, *by_source.values()):
             what, todo = "result of the compiled program", "leave compile=True out"
             check_finite(values, what, "", todo, inputs.start)
     relevances = relevance_by_input(built.program.plan, inputs, state, by_source)
-    one_hot = torch.zeros_like(output).scatter_(1, chosen[:, None], 1)
+    one_hot = torch.zeros_like(scores).scatter_(1, chosen[:, None], 1)
+    if scores is not output:
+        refuse_masked(scores, [ResolvedTarget(one_hot, chosen)], inputs.start)
     if request.initial == "one":
-        one_hot = scale_initial(output, one_hot, "one", inputs.start)
+        one_hot = scale_initial(scores, one_hot, "one", inputs.start)
         scale = one_hot.sum(1)
         relevances = {
             label: r * scale.reshape(-1, *[1] * (r.ndim - 1)) for label, r in relevances.items()
         }
     guard.check()
-    amplification = measure_amplification(output, [one_hot], relevances, several=False)
+    amplification = measure_amplification(scores, [one_hot], relevances, several=False)
     if is_amplified(amplification) and not built.warned:
         run_request(built, model, inputs, target, request)  # which warns, and says where
     return Explanation(
         output=copy_of_view(output, inputs),
-        target=chosen,
+        target=None if has_one_unit(scores) else chosen,
         inputs=guard,
         relevances=relevances,
         layers={},
@@ -65,4 +69,6 @@ def run_compiled(
         ledgers=(),
         amplification=amplification,
         dropped=built.program.plan.dropped_at,
+        head=graph.head or Head(),
+        logits=None if scores is output else scores,
     )

@@ -1,17 +1,21 @@
-"""Targets: which scores of the output are explained, as initial relevance per unit of output.
+"""Targets: which scores are explained, as initial relevance per unit of these.
 
-output  (batch, classes) or (batch, ...)      c  of its shape; the initial relevance is output * c
+output  the model's output, or its logits where it ends with a sigmoid or softmax of them:
+        (batch, classes) or (batch, ...)
+c       of its shape; the initial relevance is output * c
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import InputError
 from ..support.checks import is_classification
+from ..support.output_kinds import has_one_unit
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ def resolve_targets(
 
 def _list_targets(output: Tensor, target: Target) -> tuple[list[Any], bool]:
     if isinstance(target, str) and target == "all":
+        if has_one_unit(output):
+            return [0], True
         _check_classes(output)
         return list(range(output.shape[1])), True
     if not isinstance(target, list):
@@ -94,7 +100,7 @@ def resolve_target(output: Tensor, target: Any, start: int = 0) -> ResolvedTarge
     where that is linear in the output.
 
     Args:
-        output: The model's output, (batch, ...).
+        output: The model's output, or its logits, (batch, ...).
         target: One target; see `ALLOWED`.
         start: Index of the first sample in the caller's batch, for errors.
 
@@ -104,11 +110,55 @@ def resolve_target(output: Tensor, target: Any, start: int = 0) -> ResolvedTarge
     if callable(target):
         return ResolvedTarget(_gradient(output, target), None)
     if isinstance(target, At):
-        return ResolvedTarget(_one_entry(output, target), None)
+        c = _one_entry(output, target)
+        return ResolvedTarget(c, c.argmax(1) if is_classification(output) else None)
     if isinstance(target, tuple):
         return _contrast(output, target, start)
+    if output.numel() == len(output) and _is_first(target):  # one unit
+        return ResolvedTarget(torch.ones_like(output), None)
     classes = _classes(output, target)
     return ResolvedTarget(_one_hot(output, classes), classes)
+
+
+def _is_first(target: Any) -> bool:
+    """Tell whether a target of a model with one unit means that unit."""
+    if isinstance(target, str):
+        return target == "predicted"
+    return target is None or (type(target) is int and target == 0)
+
+
+def refuse_masked(scores: Tensor, resolved: Sequence[ResolvedTarget], start: int) -> None:
+    """Raise InputError for a target whose logit is infinite: the model masks that class."""
+    for one in resolved:
+        masked = ((one.c != 0) & ~scores.isfinite()).reshape(len(scores), -1).any(1)
+        if bool(masked.any()):
+            sample = start + int(masked.nonzero()[0, 0])
+            given = f"an entry with an infinite logit for sample {sample}, which the model masks"
+            raise _bad(given, "explain an entry that is not masked")
+
+
+def refuse_list_of_classes(target: list[Any], batch: int) -> None:
+    """Raise InputError for a list of as many class numbers as samples, which may mean two things.
+
+    Args:
+        target: A list of targets.
+        batch: Number of samples in the whole batch.
+    """
+    if len(target) != batch or batch == 1 or not all(map(_is_class_number, target)):
+        return
+    numbers = [int(one) for one in target]
+    raise _bad(
+        f"a list of {batch} classes for a batch of {batch}, which may mean one class per sample, "
+        f"or {batch} classes of every sample",
+        f"write target=torch.tensor({numbers}) for one class per sample, or "
+        f"target=[relprop.at(k) for k in {numbers}] for all of these classes of every sample",
+    )
+
+
+def _is_class_number(one: Any) -> bool:
+    if isinstance(one, Tensor):
+        return one.ndim == 0 and not one.is_floating_point() and one.dtype is not torch.bool
+    return isinstance(one, (int, np.integer)) and not isinstance(one, bool)
 
 
 def stack_classes(classes: Sequence[Tensor | None]) -> Tensor | None:
@@ -125,7 +175,7 @@ def _contrast(output: Tensor, pair: tuple[Any, ...], start: int) -> ResolvedTarg
     if len(pair) != 2:
         raise _bad(f"a tuple of {len(pair)}", "write (a, b), or a list for several targets")
     (c_a, a), (c_b, b) = (resolve_target(output, one) for one in pair)
-    equal = (c_a == c_b).flatten(1).all(1)
+    equal = (c_a == c_b).reshape(len(output), -1).all(1)
     if bool(equal.any()):
         given = f"a pair of equal classes for sample {start + int(equal.nonzero()[0, 0])}"
         raise _bad(given, "contrast two different classes")
@@ -155,13 +205,21 @@ def _one_entry(output: Tensor, entry: At) -> Tensor:
 
 def _check_classes(output: Tensor) -> None:
     """Raise InputError unless the model's output is (batch, classes), with two at least."""
-    if not is_classification(output):
-        sizes = ", ".join(str(size) for size in output.shape[1:])
+    if is_classification(output):
+        return
+    if has_one_unit(output):
         raise InputError(
-            f"a class as target for a model whose output has shape (batch, {sizes})",
-            "(batch, classes) with at least two classes, or another target",
-            "say which entry: target=relprop.at(...), or a function of the output",
+            f"a class as target for a model with one unit, of output {tuple(output.shape)}",
+            "no target, for that unit; or a function of it",
+            "leave target out, or for what speaks against the unit write "
+            "target=lambda scores: -scores.flatten()",
         )
+    sizes = ", ".join(str(size) for size in output.shape[1:])
+    raise InputError(
+        f"a class as target for a model whose output has shape (batch, {sizes})",
+        "(batch, classes) with at least two classes, or another target",
+        "say which entry: target=relprop.at(...), or a function of the output",
+    )
 
 
 def _classes(output: Tensor, target: Any) -> Tensor:

@@ -170,7 +170,7 @@ def _find_depths(graph: Graph, analysis: GraphAnalysis) -> None:
 
 
 def _find_last_layers(graph: Graph, analysis: GraphAnalysis) -> None:
-    reaches_output, before_layer = {graph.output}, set[str]()
+    reaches_output, before_layer = {graph.output, graph.scores}, set[str]()
     for node in reversed(graph.nodes):
         if node.name not in reaches_output:
             continue
@@ -186,7 +186,7 @@ def _find_folds(graph: Graph, analysis: GraphAnalysis) -> dict[str, Node]:
     """Find the batch norms whose input is a layer that nothing else reads."""
     nodes = {node.name: node for node in graph.nodes}
     uses = Counter(name for node in graph.nodes for name in node.inputs)
-    uses[graph.output] += 1
+    uses.update({graph.output, graph.scores})
     folds: dict[str, Node] = {}
     for norm in graph.nodes:
         layer = _normalised_layer(norm, nodes, analysis)

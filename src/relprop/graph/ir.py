@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..support.output_kinds import OutputKind
 from ..support.torch_private import OperationName, operation_name
 
 Values = Mapping[str, Any]  # value name -> value
@@ -109,6 +110,22 @@ class Node(HoldsOperation):
 
 
 @dataclass(frozen=True)
+class Head:
+    """What a model's output is, and which value is explained.
+
+    Attributes:
+        kind: What the numbers of the output are.
+        scores: Name of the value that relevance starts from, in the output's shape; "" for the
+            output itself.
+        explained: What that value is, as in 'input of "1" (sigmoid)'; "" for the output itself.
+    """
+
+    kind: OutputKind = "logits"
+    scores: str = ""
+    explained: str = ""
+
+
+@dataclass(frozen=True)
 class Graph:
     """What a model computes: functional operations, each after those whose results it reads.
 
@@ -123,6 +140,7 @@ class Graph:
         constants: Value name -> tensor held by the model's code outside parameters and buffers.
         any_batch: Whether the graph is right for any number of samples; if not, it is right only
             for the input that it was captured with.
+        head: What the output is, once that was found out; None before.
     """
 
     nodes: tuple[Node, ...]
@@ -133,6 +151,12 @@ class Graph:
     state: Mapping[str, str]
     constants: Mapping[str, Any] = field(repr=False)
     any_batch: bool = True
+    head: Head | None = None
+
+    @property
+    def scores(self) -> str:
+        """Name the value that relevance starts from: the output, or the logits before its end."""
+        return (self.head and self.head.scores) or self.output
 
     def node(self, name: str) -> Node | None:
         """Find the node that computes a value; None for an input, a parameter or a constant."""

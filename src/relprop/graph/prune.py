@@ -102,7 +102,8 @@ def _needed_positions(graph: Graph, shapes: Shapes) -> dict[str, Positions | Non
     nodes = {node.name: node for node in graph.nodes}
     # All that consumers read of a value. Nodes run after those they read, so that in reverse order
     # a node's consumers have been visited before it.
-    reads: dict[str, set[Positions | None]] = defaultdict(set, {graph.output: {None}})
+    reads: dict[str, set[Positions | None]] = defaultdict(set)
+    reads[graph.output] = reads[graph.scores] = {None}
     needed: dict[str, Positions | None] = {}
     for node in reversed(graph.nodes):
         if node.name not in reads:
@@ -232,9 +233,10 @@ class _Pruning:
                 self._place(node.name)
         pruned = replace(self._graph, nodes=tuple(self._placed.values()))
         # What only computed positions that are gone, such as an arange, is left out.
-        return replace(
-            pruned, nodes=tuple(pruned.nodes_to_compute(pruned.output, self._initial_values))
-        )
+        results = (pruned.output, pruned.scores)
+        slices = [pruned.nodes_to_compute(name, self._initial_values) for name in results]
+        needed = {node.name for nodes in slices for node in nodes}
+        return replace(pruned, nodes=tuple(node for node in pruned.nodes if node.name in needed))
 
     def _place(self, name: str) -> None:
         if name not in self._placed:

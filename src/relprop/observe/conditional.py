@@ -54,7 +54,7 @@ def backward_under_conditions(
         Relevance by source; zero at a source that all kept paths avoid.
     """
     run = _Pass(program, trace, conditions, observers)
-    run.give(program.plan.graph.output, NONE, Contribution(c, Form.PER_UNIT, False))
+    run.give(program.plan.graph.scores, NONE, Contribution(c, Form.PER_UNIT, False))
     for scheduled, back in reversed_steps(trace, again):
         for passed, v in run.take(scheduled.step.name):
             run.pass_on(scheduled.step, back, passed, v)

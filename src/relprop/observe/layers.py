@@ -68,7 +68,7 @@ def _outputs(graph: Graph, module: str) -> list[str]:
     """List the floating-point values of a module that operations outside of it read."""
     inside = {n.name for n in graph.nodes if f"{n.module}.".startswith(f"{module}.")}
     outside = (name for n in graph.nodes if n.name not in inside for name in n.inputs)
-    read = {graph.output, *outside}
+    read = {graph.output, graph.scores, *outside}
     return [n.name for n in graph.nodes if n.name in inside & read and n.floating]
 
 

@@ -55,7 +55,7 @@ class Ledger:
     """Account for all relevance of an explanation. Print it to read it. Tensors are in float64.
 
     Attributes:
-        relevance_in: Initial relevance at the output, (batch,).
+        relevance_in: Initial relevance at the output, or at its logits, (batch,).
         relevance_out: Relevance that reached the explained inputs, (batch,).
         entries: One for each operation that relevance passed, from the output to the input.
 
@@ -263,11 +263,11 @@ class LedgerObserver(Observer):
         """Return the ledger, once the backward pass has ended.
 
         Args:
-            c: Initial relevance per unit of output, of the output's shape.
+            c: Initial relevance per unit of what is explained, of its shape.
             relevances: Relevance that reached each source, by value name.
         """
         reached = [self._per_sample(name, r.double()) for name, r in relevances.items()]
-        initial = self._relevance(self.plan.graph.output, c, Form.PER_UNIT)
+        initial = self._relevance(self.plan.graph.scores, c, Form.PER_UNIT)
         return Ledger(initial, torch.stack(reached).sum(0), tuple(self._entries.values()))
 
 

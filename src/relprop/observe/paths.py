@@ -74,7 +74,7 @@ def _arriving(plan: Plan, modules: Mapping[str, Passed]) -> Mapping[str, set[Pas
     """
     below = _below(plan, modules)
     arriving = defaultdict[str, set[Passed]](set)
-    arriving[plan.graph.output].add(modules[plan.graph.output])
+    arriving[plan.graph.scores].add(modules[plan.graph.scores])
     for step in reversed(plan.steps):
         arriving[step.name] = _not_exceeded(arriving[step.name], below[step.name])
         for route in step.routes:

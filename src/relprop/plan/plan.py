@@ -14,6 +14,8 @@ from ..recipes.recipe import Recipe
 from ..rules.backward import Form
 from ..rules.rule import Rule
 
+AFTER_SCORES = "after what is explained"  # the reason of a step between the logits and the output
+
 
 @dataclass(frozen=True)
 class Step:
@@ -144,12 +146,17 @@ class Plan:
             "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[4]])
             for row in table
         ]
-        return "\n".join([f"plan of recipe {self.recipe.name}", *(line.rstrip() for line in lines)])
+        head = self.graph.head
+        explained = [f"explained: {head.explained}"] if head and head.explained else []
+        lines = [f"plan of recipe {self.recipe.name}", *explained, *lines]
+        return "\n".join(line.rstrip() for line in lines)
 
 
 def _columns(step: Step, sources: Mapping[str, str]) -> tuple[str, str, str, str, str]:
+    no_relevance = step.principle is None and step.name not in sources
+    constant = no_relevance and step.why != AFTER_SCORES
     notes = [
-        "constant" if step.principle is None and step.name not in sources else "",
+        "constant" if constant else "",
         "input >= 0" if step.rule and step.nonnegative else "",
         "relevance only where output > 0" if step.rule and step.rectified else "",
         "arrives as relevance, not per unit" if step.arriving is Form.RELEVANCE else "",

@@ -27,8 +27,9 @@ from ..recipes.selectors import Location, RecipeRow
 from ..rules.backward import Form
 from . import validation
 from .comparisons import with_numbers
+from .head import HeadPlanner
 from .merge_activations import merge_activations
-from .plan import Plan, Step
+from .plan import AFTER_SCORES, Plan, Step
 
 ZERO_GRADIENT = "its gradient is zero"
 
@@ -42,8 +43,8 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
 
     Raises:
         PlanError: An operation without a rule, a rule that does not fit its operation, a row of
-            the recipe that applies to nothing, a softmax at the end, or an output or input that
-            no relevance can connect.
+            the recipe that applies to nothing, a function that squashes the output, or an output
+            or input that no relevance can connect.
     """
     graph = _with_numbers(graph, recipe)
     analysis = analyse_graph(graph)
@@ -55,7 +56,9 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
     validation.refuse_unmatched_rows(dependent, ends, recipe, locations)
     held = _held_constant([*dependent, *ends], recipe, analysis, locations)
     validation.refuse_constant_output(graph, analysis, frozenset(held), recipe)
-    validation.refuse_final_softmax(graph, recipe, analysis, locations)
+    if graph.head is None:
+        graph = HeadPlanner(recipe, analysis, locations).decide(graph)
+        analysis = analyse_graph(graph)
     if held:  # what is computed from constants alone is constant, too, and may need no rule
         analysis = analyse_graph(graph, frozenset(held))
     steps, forms = _plan_backward(graph, recipe, analysis, held)
@@ -145,7 +148,8 @@ def _plan_backward(
     graph: Graph, recipe: Recipe, analysis: GraphAnalysis, held: Mapping[str, str]
 ) -> tuple[list[Step], dict[str, Form]]:
     """Plan from the output to the inputs: the steps, and the form that arrives at each value."""
-    arrivals: dict[str, list[Arrival]] = {graph.output: [Arrival(Form.PER_UNIT, False)]}
+    before_scores = {node.name for node in graph.nodes_to_compute(graph.scores, ())}
+    arrivals: dict[str, list[Arrival]] = {graph.scores: [Arrival(Form.PER_UNIT, False)]}
     steps: list[Step] = []
     for node in reversed(graph.nodes):
         if node.name in analysis.folded:
@@ -153,7 +157,9 @@ def _plan_backward(
         name = analysis.folds.get(node.name, node).name
         reached = name in analysis.dependent and name in arrivals
         if not reached or node.name in analysis.sources:
-            steps.append(_step_without_relevance(node, analysis, held))
+            late = node.name not in before_scores and node.name in analysis.dependent
+            why = AFTER_SCORES if late else _why_no_relevance(node, analysis, held)
+            steps.append(_step_without_relevance(node, analysis, why))
             continue
         step = _plan_step(node, recipe, analysis, graph.any_batch)
         step = _with_arrival(step, _merge(arrivals[name]))
@@ -164,7 +170,7 @@ def _plan_backward(
     return steps[::-1], {name: _merge(several).form for name, several in arrivals.items()}
 
 
-def _step_without_relevance(node: Node, analysis: GraphAnalysis, held: Mapping[str, str]) -> Step:
+def _step_without_relevance(node: Node, analysis: GraphAnalysis, why: str) -> Step:
     """Plan a step that only runs forward; a layer runs as one, with its BatchNorm folded in."""
     alone = len(dependent_inputs(node, analysis.dependent)) == 1 and not node.kwargs
     kind = analysis.kinds.get(node.name) if alone else None
@@ -173,7 +179,7 @@ def _step_without_relevance(node: Node, analysis: GraphAnalysis, held: Mapping[s
         principle=None,
         operation=None,
         rule=None,
-        why=_why_no_relevance(node, analysis, held),
+        why=why,
         kind=kind if kind in LAYERS else None,
         places=dependent_args(node, analysis.dependent),
         batch_norm=analysis.folds.get(node.name),

@@ -18,7 +18,6 @@ from ..graph.ops import (
     Operation,
     Principle,
     has_zero_gradient,
-    operation_of,
     rounds_quotient,
 )
 from ..recipes.presets import usual_rule
@@ -79,32 +78,6 @@ def _way_on(node: Node, recipe: Recipe) -> str:
         f'{using}, "straight-through") passes its cotangent on as it is'
         f'{surrogate}; "constant" holds it constant, without this message'
     )
-
-
-def refuse_final_softmax(
-    graph: Graph, recipe: Recipe, analysis: GraphAnalysis, locations: dict[str, Location]
-) -> None:
-    """Refuse probabilities as output, unless a row of the recipe names the softmax.
-
-    Relevance of a probability is relevance of one class against all others, which is another
-    question than the one asked with a score.
-    """
-    node = graph.node(graph.output)
-    while (
-        node is not None and getattr(operation_of(node), "principle", None) is Principle.SELECTION
-    ):
-        inputs = analysis.dependent.intersection(node.inputs)
-        node = graph.node(inputs.pop()) if len(inputs) == 1 else None
-    if node is None or analysis.kinds.get(node.name) != "softmax":
-        return
-    named = (row for row in recipe.rows if row.selector.is_explicit)
-    if not any(row.matches(locations[node.name]) for row in named):
-        raise PlanError(
-            f"the model ends with {node.where}, a softmax over the classes",
-            "a model that returns the scores before the softmax",
-            "remove the softmax, or to explain probabilities write "
-            f'{recipe.as_written}.using("{node.module}", "taylor")',
-        )
 
 
 def refuse_mixed_samples(node: Node) -> None:

@@ -26,12 +26,14 @@ class CompiledResult(NamedTuple):
     Attributes:
         finite: Whether all numbers are finite.
         output: The model's output, (batch, classes).
+        scores: What is explained, of its shape.
         classes: The class of each sample that was explained, (batch,).
         relevance: Relevance by source.
     """
 
     finite: bool
     output: Tensor
+    scores: Tensor
     classes: Tensor
     relevance: dict[str, Tensor]
 
@@ -41,6 +43,7 @@ class CompiledProgram:
 
     def __init__(self, program: Program) -> None:
         self._program = program
+        self._has_logits = program.plan.graph.scores != program.plan.graph.output
         self._functions: dict[Any, Callable[..., Any]] = {}
         self._lock = threading.Lock()
 
@@ -72,7 +75,7 @@ class CompiledProgram:
             for tensor, free in zip(tensors, any_size, strict=True):
                 if free:
                     mark_any_size(tensor)
-            finite, output, chosen, *by_source = self._functions[key](*tensors)
+            finite, output, chosen, *rest = self._functions[key](*tensors)
         except RelpropError:
             raise
         except Exception as error:
@@ -81,8 +84,9 @@ class CompiledProgram:
                 "a model that torch can compile here, and a C++ compiler where it runs",
                 "leave compile=True out",
             ) from error
-        relevance = dict(zip(self._program.sources, by_source, strict=True))
-        return CompiledResult(bool(finite), output, chosen, relevance)
+        relevance = dict(zip(self._program.sources, rest, strict=False))  # logits may follow
+        scores = rest[-1] if self._has_logits else output
+        return CompiledResult(bool(finite), output, scores, chosen, relevance)
 
     def _compile(
         self,
@@ -107,16 +111,17 @@ class CompiledProgram:
             inputs = dict(zip(labels, rest, strict=False))
             state = dict(zip(names, rest[len(labels) :], strict=True))
             trace = self._program.forward(inputs, state)
-            output = trace.output
-            chosen = torch.where(classes == PREDICTED, output.argmax(1), classes)
+            output, scores = trace.output, trace.scores
+            chosen = torch.where(classes == PREDICTED, scores.argmax(1), classes)
             # Not by scatter: under autocast, inductor of torch 2.11 and 2.12 makes that float32.
-            each = torch.arange(output.shape[1], device=output.device)
-            c = (each == chosen[:, None]).to(output.dtype)
+            each = torch.arange(scores.shape[1], device=scores.device)
+            c = (each == chosen[:, None]).to(scores.dtype)
             # Functional, because inductor plans the memory itself.
             by_source = self._program.backward(trace, c, again=True, functional=True)
             relevance = [by_source[name] for name in self._program.sources]
             finite = torch.stack([v.isfinite().all() for v in (output, *relevance)]).all()
-            return (finite, output, chosen, *relevance)
+            logits = [scores] if self._has_logits else []
+            return (finite, output, chosen, *relevance, *logits)
 
         return function
 

@@ -4,7 +4,7 @@ Takes values of a graph by name, gives plain torch operations on them. Weighted 
 `lower_layers`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -29,12 +29,6 @@ from .lower_layers import Run, lower_forward, lower_layer
 from .normalisation import hold
 from .vjps import RunWithVjp, run_with_vjp
 from .weight_cache import WeightCache, is_stand_in
-
-# Operations whose gradient torch cannot differentiate, from operations where it can.
-_PLAIN: dict[str, Callable[..., Tensor]] = {
-    "scaled_dot_product_attention": plain_attention,
-    "cdist": plain_distances,
-}
 
 
 def lower(step: Step, cache: WeightCache, shared_layers: str | None = None) -> Run:
@@ -208,6 +202,18 @@ def _traced(step: Step) -> Run:
         return traced.z, taking_relevance(back, traced.z) if _needs_per_unit(step) else back
 
     return run
+
+
+def _plain_hardsigmoid(x: Tensor) -> Tensor:
+    return (x + 3).clamp(0, 6) / 6
+
+
+# Operations whose gradient torch cannot differentiate, from operations where it can.
+_PLAIN: Mapping[str, Callable[..., Tensor]] = {
+    "scaled_dot_product_attention": plain_attention,
+    "cdist": plain_distances,
+    "hardsigmoid": _plain_hardsigmoid,
+}
 
 
 def _reader(step: Step) -> Callable[[Values], Traced]:

@@ -46,6 +46,7 @@ class Trace:
 
     Attributes:
         output: The model's output.
+        scores: What relevance starts from, of its shape: the output, or its logits.
         segments: `segments[k]()` returns the backward steps of the k-th stretch of steps. There is
             one stretch, or with recompute several, which it then runs again.
         values: The model's parameters and inputs, and the values that the backward pass needs:
@@ -54,6 +55,7 @@ class Trace:
     """
 
     output: Tensor
+    scores: Tensor
     segments: list[Callable[[], list[BackwardStep]]]
     values: dict[str, Any]
     rerun: Callable[[], "Trace"]
@@ -72,6 +74,7 @@ class Program:
         """
         other = shares_weights_with
         self.plan = plan
+        self._output, self._scores = plan.graph.output, plan.graph.scores
         self.sources = [name for name in plan.sources if name in plan.forms]
         self._weights: WeightCache = other._weights if other else WeightCache(plan)
         self._steps = schedule(plan, self._weights)
@@ -113,8 +116,11 @@ class Program:
             if recompute and i % length == 0:
                 segments.append(partial(self._run_again, dict(values), i + 1, i + 1 + length))
         self._weights.record_fingerprints(initial)
-        output = values[self.plan.graph.output].contiguous()  # as the model's own is
-        return Trace(output, segments, values, lambda: self.forward(inputs, state, keep, account))
+        output = scores = values[self._output].contiguous()  # as the model's own is
+        if self._scores != self._output:
+            scores = values[self._scores].contiguous()
+        rerun = partial(self.forward, inputs, state, keep, account)
+        return Trace(output, scores, segments, values, rerun)
 
     def _run_again(self, before: Mapping[str, Any], start: int, stop: int) -> list[BackwardStep]:
         """Run some steps again, from the values before them."""
@@ -135,11 +141,11 @@ class Program:
         again: bool = False,
         functional: bool = False,
     ) -> dict[str, Tensor]:
-        """Carry relevance from the output to each source.
+        """Carry relevance from the scores to each source.
 
         Args:
             trace: The forward pass.
-            c: Initial relevance per unit of output, of the output's shape.
+            c: Initial relevance per unit of the scores, of their shape.
             observers: Look at relevance on its way.
             again: The trace serves another backward pass; if not, it is freed on the way.
             functional: Overwrite nothing: for torch.func.vmap and torch.compile.
@@ -152,7 +158,7 @@ class Program:
         # Nobody else holds what one step passes to the next.
         may_overwrite = not (observers or functional or tracked)
         waiting = defaultdict[str, list[Contribution]](list)
-        waiting[plan.graph.output].append(Contribution(c, Form.PER_UNIT, False))
+        waiting[self._scores].append(Contribution(c, Form.PER_UNIT, False))
         for scheduled, back in reversed_steps(trace, again):
             step, owned = scheduled.step, may_overwrite and scheduled.gives_own
             v = self.arrive(step.name, waiting.pop(step.name), trace.values, observers, last)

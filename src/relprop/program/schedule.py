@@ -85,7 +85,7 @@ def _schedule_layers(step: Step, name: str) -> ScheduledStep:
 
 def _output_aliases(plan: Plan) -> frozenset[str]:
     """Find the values that the output may share memory with: back to the last weighted sums."""
-    aliases = {plan.graph.output}
+    aliases = {plan.graph.output, plan.graph.scores}
     for step in reversed(plan.steps):
         if step.name in aliases and step.kind not in WEIGHTED_SUMS:
             aliases.update(step.reads)
@@ -128,7 +128,7 @@ def _is_built_in_sum(step: Step) -> bool:
 def _needed_in_backward(plan: Plan) -> frozenset[str]:
     """Find the values where relevance is taken, or at which it arrives in both forms."""
     forms: dict[str, set[Form]] = defaultdict(set)
-    forms[plan.graph.output].add(Form.PER_UNIT)
+    forms[plan.graph.scores].add(Form.PER_UNIT)
     for step in plan.steps:
         for name in step.routes:
             forms[name].add(step.leaving or Form.PER_UNIT)
@@ -146,7 +146,8 @@ def _last_uses(plan: Plan, shared: Mapping[str, str]) -> dict[str, list[str]]:
     for step in plan.steps:
         uses_now = (*step.reads, step.name, *([shared[step.name]] if step.name in shared else []))
         last.update(dict.fromkeys(uses_now, step.name))
-    for name in (*plan.graph.state, *plan.graph.constants, plan.graph.output):
+    results = (plan.graph.output, plan.graph.scores)
+    for name in (*plan.graph.state, *plan.graph.constants, *results):
         last.pop(name, None)
     uses: dict[str, list[str]] = {step.name: [] for step in plan.steps}
     for name, step_name in last.items():

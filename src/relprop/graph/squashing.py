@@ -1,0 +1,94 @@
+"""Functions that squash the end of a model, and whose results relevance would misrepresent.
+
+Takes a graph and which of its values depend on the input; gives the operation that squashes a
+value. Must not know recipes or rules.
+"""
+
+from collections.abc import Iterator, Mapping, Set
+
+from .final_functions import final_function
+from .ir import Graph, Node, Ref
+from .ops import Principle, operation_of
+
+_BOUNDED = frozenset(["atan", "sin"])  # beside those that the tables of operations call gates
+_NORMS = frozenset(["linalg_vector_norm", "norm", "std", "sqrt"])
+# What may stand between a norm and the division by it.
+_BOUNDS = frozenset(["clamp", "clamp_min", "add", "expand", "expand_as", "unsqueeze", "view"])
+
+
+def find_squashing(graph: Graph, dependent: Set[str], name: str) -> Node | None:
+    """Find what squashes a value: between the last layer and the value, no weights come after it.
+
+    These are bounded functions, those with f(0) != 0, and divisions by a computed number that is no
+    norm, if each entry of the value depends on one of their results. Of sigmoids and softmaxes also
+    those that are added up or pooled.
+
+    Args:
+        graph: The model's operations.
+        dependent: Names of the values that depend on the model's input.
+        name: The value.
+    """
+    return _Walk({node.name: node for node in graph.nodes}, dependent).from_value(name)
+
+
+class _Walk:
+    """Goes back from a value, through all that is no layer and no product."""
+
+    def __init__(self, nodes: Mapping[str, Node], dependent: Set[str]) -> None:
+        self._nodes = nodes
+        self._dependent = dependent
+
+    def from_value(self, name: str) -> Node | None:
+        """Find what squashes a value."""
+        waiting, seen = [(name, True)], set[tuple[str, bool]]()
+        while waiting:
+            name, entrywise = waiting.pop()  # whether entries of the end depend on one of it each
+            node = self._nodes.get(name)
+            if node is None or name not in self._dependent or (name, entrywise) in seen:
+                continue
+            seen.add((name, entrywise))
+            if final_function(node, self._nodes) or (entrywise and self._squashes(node)):
+                return node
+            waiting += self._before(node, entrywise)
+        return None
+
+    def _before(self, node: Node, entrywise: bool) -> Iterator[tuple[str, bool]]:
+        """List the values to go on with."""
+        operation = operation_of(node)
+        inputs = [name for name in node.inputs if name in self._dependent]
+        scales = operation is not None and operation.kind == "product" and entrywise
+        if operation is None or (scales and len(inputs) > 1) or self._is_softcap(node):
+            return
+        if not scales and operation.kind not in ("average-pool", None):
+            return
+        moves = operation.principle in (Principle.SELECTION, Principle.ACTIVATION)
+        alone = operation.elementwise and len(inputs) == 1
+        for name in inputs:
+            yield name, entrywise and (moves or alone)
+
+    def _squashes(self, node: Node) -> bool:
+        operation = operation_of(node)
+        if operation is None:
+            return False
+        divisor = node.args[1] if node.operation == "div" else None
+        if isinstance(divisor, Ref) and divisor.name in self._dependent:
+            return not self._is_norm(divisor.name)
+        bounded = operation.gate is not None or node.operation in _BOUNDED
+        return operation.principle is Principle.ACTIVATION and (bounded or not operation.keeps_zero)
+
+    def _is_norm(self, name: str) -> bool:
+        """Tell whether a divisor is a norm, with a bound or a stabiliser."""
+        node = self._nodes.get(name)
+        while node is not None and node.operation in _BOUNDS:
+            if any(isinstance(arg, Ref) and arg.name in self._dependent for arg in node.args[1:]):
+                return False
+            node = self._nodes.get(node.args[0].name)
+        return node is not None and node.operation in _NORMS
+
+    def _is_softcap(self, node: Node) -> bool:
+        """Recognise a tanh(z / a), which caps logits and is z itself where these are small."""
+        inner = [self._nodes.get(name) for name in node.inputs if name in self._dependent]
+        if node.operation != "mul" or len(inner) != 1 or not inner[0]:
+            return False
+        scaled = self._nodes.get(inner[0].inputs[0]) if inner[0].operation == "tanh" else None
+        return scaled is not None and scaled.operation == "div" and scaled.args[1] == node.args[1]

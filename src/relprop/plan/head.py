@@ -1,0 +1,67 @@
+"""Decides which value is explained: the output, or the logits before its sigmoid or softmax.
+
+Takes a graph, what is known of it, and the recipe; gives the graph with its head. Raises a
+PlanError for any other function that squashes the output, unless the recipe names it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ..errors import PlanError
+from ..graph.analysis import GraphAnalysis
+from ..graph.head import find_logits, with_logits
+from ..graph.ir import Graph, Head, Node
+from ..graph.squashing import find_squashing
+from ..recipes.recipe import Recipe
+from ..recipes.selectors import Location
+
+
+@dataclass(frozen=True)
+class HeadPlanner:
+    """Decides the head of a model.
+
+    Attributes:
+        recipe: The recipe. A row that names the function at the end has the output explained.
+        analysis: What is known of the graph's values.
+        locations: Where each operation is in its model.
+    """
+
+    recipe: Recipe
+    analysis: GraphAnalysis
+    locations: Mapping[str, Location]
+
+    def decide(self, graph: Graph) -> Graph:
+        """Return the graph with its head. Raises PlanError for an output that is squashed."""
+        logits = find_logits(graph, self.analysis.dependent)
+        if logits is not None and not any(self._is_named(node) for node in logits.functions):
+            for name in logits.origins:
+                self._refuse_squashing(graph, name)
+            return with_logits(graph, logits)
+        squashed = self._refuse_squashing(graph, graph.output)
+        kind = logits.kind if logits else "other" if squashed else "logits"
+        return replace(graph, head=Head(kind))
+
+    def _is_named(self, node: Node) -> bool:
+        named = (row for row in self.recipe.rows if row.selector.is_explicit)
+        return any(row.matches(self.locations[node.name]) for row in named)
+
+    def _refuse_squashing(self, graph: Graph, name: str) -> bool:
+        """Raise PlanError for what squashes a value; tell whether the recipe names it."""
+        node = find_squashing(graph, self.analysis.dependent, name)
+        if node is None or self._is_named(node):
+            return node is not None
+        rule = {"softmax": "taylor", "normalisation": "constant-statistics"}
+        kind = self.analysis.kinds.get(node.name)
+        raise PlanError(
+            f"the model ends with {node.where}, which squashes its scores",
+            "a model that ends in scores, or in one sigmoid or softmax of them",
+            f"remove it, or to explain its results write recipe.using({_selector(node)}, "
+            f'"{rule.get(kind or "", "gradient")}")',
+        )
+
+
+def _selector(node: Node) -> str:
+    """Write a selector of this operation of its module alone."""
+    if node.base and node.module:
+        return f'"{node.module}"'
+    return f'relprop.Selector(name="{node.module}", operation="{node.operation}")'
