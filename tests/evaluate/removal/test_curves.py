@@ -76,8 +76,9 @@ def test_a_given_order_is_followed_whatever_the_relevance():
     areas, model = all_areas(Product().eval(), x), Product().eval()
     best = torch.tensor([list(permutations(range(5)))[int(areas.argmin())]])
     when = torch.empty(1, 5).scatter_(1, best, torch.arange(5.0)[None])
-    given = removal_curve(model, x, None, order=best, steps=5, score="logit", target=0)
-    ranked = removal_curve(model, x, -when, steps=5, score="logit", target=0)
+    options = {"steps": 5, "score": "logit", "target": 0, "output_kind": "logits"}
+    given = removal_curve(model, x, None, order=best, **options)
+    ranked = removal_curve(model, x, -when, **options)
     assert given.order == "custom"
     assert given.scores.equal(ranked.scores)
     torch.testing.assert_close(given.auc, areas.amin(0))

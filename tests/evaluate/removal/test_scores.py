@@ -9,7 +9,7 @@ from torch import nn
 
 import relprop
 from relprop.errors import InputError
-from relprop.evaluate import removal_curve
+from relprop.evaluate import removal_curve, removal_curves
 
 OUTPUT = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 3.5], [1.0, 1.0, 5.0]]).double()
 X = torch.zeros(3, 4)
@@ -27,8 +27,9 @@ class Fixed(nn.Module):
         return self.output
 
 
-def scores(score, target=None, output=OUTPUT):
-    got = removal_curve(Fixed(output), X, torch.rand(3, 4), score=score, target=target, steps=(4,))
+def scores(score, target=None, output=OUTPUT, **options):
+    options |= {"score": score, "target": target, "steps": (4,)}
+    got = removal_curve(Fixed(output), X, torch.rand(3, 4), **options)
     assert got.scores[:, 0].equal(got.scores[:, 1])
     return got.scores[:, 0].tolist()
 
@@ -69,6 +70,32 @@ def test_a_function_of_the_output_is_a_score():
     assert scores(sure) == [2.0, 3.5, 4.0]
     got = removal_curve(Fixed(OUTPUT), X, X, score=sure, steps=(4,))
     assert got.score == "sure"
+
+
+# ---- kinds of output -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("score", ["probability", "margin", "signed_margin", "accuracy"])
+def test_scores_are_the_same_whatever_the_model_returns(score):
+    p = OUTPUT.softmax(1)
+    expected = pytest.approx(scores(score, 1))
+    assert scores(score, 1, p) == expected
+    assert scores(score, 1, p.log()) == expected
+    for kind, output in (("probabilities", p), ("log-probabilities", p.log()), ("logits", OUTPUT)):
+        assert scores(score, 1, output, output_kind=kind) == expected
+
+
+def test_the_probability_of_an_independent_label_is_the_output_itself():
+    p, kind = OUTPUT.sigmoid(), "independent probabilities"
+    assert scores("probability", 1, p, output_kind=kind) == p[:, 1].tolist()
+    expected = (p[:, 1] - p[:, [0, 2]].amax(1)) / p.amax(1)
+    assert scores("signed_margin", 1, p, output_kind=kind) == pytest.approx(expected.tolist())
+    model = Fixed(p)
+    curves = removal_curves(model, X, {"x": X}, output_kind=kind, steps=(4,), score="margin")
+    top = p.sort(1, descending=True).values
+    torch.testing.assert_close(curves["x"].morf.predictions.margin[:, 0], 1 - top[:, 1] / top[:, 0])
+    with pytest.raises(InputError, match="which may be probabilities of independent labels"):
+        scores("probability", 1, p)
 
 
 # ---- targets ---------------------------------------------------------------------------

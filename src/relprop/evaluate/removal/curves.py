@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...support.output_kinds import OutputKind
 from ...support.progress import Advance, ProgressOption, progress_of
 from .measures import srg
 from .ranking import Order
@@ -61,6 +62,7 @@ def removal_curve(
     steps: Steps = 20,
     spacing: Spacing = "linear",
     score: Scoring = "probability",
+    output_kind: OutputKind | None = None,
     units: Units | UnitMaker | None = None,
     remove_from: str | None = None,
     batch_size: int = 256,
@@ -72,8 +74,8 @@ def removal_curve(
     This is also called pixel flipping, region perturbation, or deletion.
 
     Args:
-        model: Maps a batch to scores (n, c), logits rather than probabilities; in eval mode. A
-            mapping with "logits", as transformers return it, is taken, too.
+        model: Maps a batch to scores (n, c); in eval mode. A mapping with "logits", as
+            transformers return it, is taken, too.
         x: Samples, (n, *features), or a mapping of keyword inputs such as `input_ids` and
             `attention_mask`.
         relevance: Relevance of any source, shaped like `x`, or one number per unit (n, d), or of
@@ -89,9 +91,13 @@ def removal_curve(
         steps: Number of steps up to everything removed; or rising shares (floats) or counts (ints)
             of units.
         spacing: Of a number of steps: "linear" or "log".
-        score: "probability" of the target, by softmax; "logit"; "margin" of the predicted class,
-            as `relprop.margin`; "signed_margin" of the target over all other classes; "accuracy";
-            or a function from the output to one number per sample.
+        score: "probability" of the target; "logit", its entry of the output; "margin" of the
+            predicted class, as `relprop.margin`; "signed_margin" of the target over all other
+            classes; "accuracy"; or a function from the output to one number per sample.
+        output_kind: What the model returns, from which probabilities are computed: "logits",
+            "log-probabilities", "probabilities" of one class of many, or "independent
+            probabilities"; an explanation has it as `e.head.kind`. None: what the numbers of the
+            output show.
         units: What is removed together: `pixels` (default for images), `entries` (default for all
             else), `patches(4)`, `superpixels(50)`, `columns(groups)`, `tokens(mask)`, or `grouped`
             of your own map.
@@ -132,7 +138,7 @@ def removal_curve(
     check_unit_order(setup, relevance, order)
     per_unit = None if relevance is None else prepare_relevance(setup, relevance)
     with torch.no_grad(), _stage(progress, setup, curves=1) as advance:
-        originals = score_originals(model, setup, target, as_score(score))
+        originals = score_originals(model, setup, target, as_score(score), output_kind)
         if per_unit is not None:
             per_unit = compute_unit_relevance(model, setup, per_unit, originals.target)
         units_in_order = order_units(setup, per_unit, order)
@@ -149,6 +155,7 @@ def removal_curves(
     steps: Steps = 20,
     spacing: Spacing = "linear",
     score: Scoring = "probability",
+    output_kind: OutputKind | None = None,
     units: Units | UnitMaker | None = None,
     remove_from: str | None = None,
     batch_size: int = 256,
@@ -169,6 +176,7 @@ def removal_curves(
         steps: Number of steps, or shares or counts of units.
         spacing: Of a number of steps: "linear" or "log".
         score: The score, by name or a function.
+        output_kind: What the model returns.
         units: What is removed together.
         remove_from: Name of the input to remove from, if `x` is a mapping.
         batch_size: Most samples in a forward pass.
@@ -205,7 +213,7 @@ def removal_curves(
     )
     tensors = {name: prepare_relevance(setup, relevance) for name, relevance in methods.items()}
     with torch.no_grad(), _stage(progress, setup, curves=1 + 2 * len(methods)) as advance:
-        originals = score_originals(model, setup, target, as_score(score))
+        originals = score_originals(model, setup, target, as_score(score), output_kind)
 
         def curve(order: Order, per_unit: Tensor | None = None) -> RemovalCurve:
             units_in_order = order_units(setup, per_unit, order)

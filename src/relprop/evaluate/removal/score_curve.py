@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from ...support.checks import is_classification
-from ...support.margin import margin
+from ...support.output_kinds import OutputKind
 from ...support.progress import Advance
-from ..statistics.predictions import Predictions
+from ..statistics.predictions import Predictions, predictions_of, resolve_output_kind
 from .forward_passes import batch_slices, forward_passes, original_output
 from .removal_curve import RemovalCurve
 from .removed_inputs import changed_columns, entry_columns
@@ -33,21 +33,29 @@ class OriginalScores:
         target: The class whose score it is, (n,); None for a custom score without classes.
         scores: Scores, (n,).
         predictions: Predicted classes and margins, (n,); None for an output without classes.
+        kind: What the numbers of the model's output are.
     """
 
     score: NamedScore
     target: Tensor | None
     scores: Tensor
     predictions: Predictions | None
+    kind: OutputKind
 
 
 def score_originals(
-    model: Callable[..., Any], setup: RemovalSetup, target: Any, score: NamedScore
+    model: Callable[..., Any],
+    setup: RemovalSetup,
+    target: Any,
+    score: NamedScore,
+    output_kind: OutputKind | None,
 ) -> OriginalScores:
     """Run the model on the original samples; resolve the target, score and predict."""
     output = original_output(model, setup.inputs, setup.batch_size)
     classes = resolve_target_classes(output, target, score.name)
-    return OriginalScores(score, classes, _score(score, output, classes), _predictions(output))
+    known = resolve_output_kind(output, output_kind) if is_classification(output) else "other"
+    scores, predictions = _score(score, output, classes, known), _predictions(output, known)
+    return OriginalScores(score, classes, scores, predictions, known)
 
 
 def score_curve(
@@ -67,8 +75,8 @@ def score_curve(
     scores, predictions = [originals.scores], [originals.predictions]
     for batch in forward_passes(model, setup, removed_at, needed):
         classes = None if target is None else target[batch.rows.to(target.device)]
-        scores.append(_score(originals.score, batch.output, classes))
-        predictions.append(_predictions(batch.output))
+        scores.append(_score(originals.score, batch.output, classes, originals.kind))
+        predictions.append(_predictions(batch.output, originals.kind))
         advance(len(batch.output))
     latest = _latest_run(needed).cpu()
     return RemovalCurve(
@@ -104,10 +112,10 @@ def _arrange(runs: Sequence[Predictions | None], latest: Tensor) -> Predictions 
     return Predictions(prediction.cpu()[latest], margins.cpu()[latest])
 
 
-def _score(score: NamedScore, output: Tensor, target: Tensor | None) -> Tensor:
+def _score(score: NamedScore, output: Tensor, target: Tensor | None, kind: OutputKind) -> Tensor:
     # a custom score takes no target, and there may be none
-    return score.function(output, torch.empty(0) if target is None else target)
+    return score.function(output, torch.empty(0) if target is None else target, kind)
 
 
-def _predictions(output: Tensor) -> Predictions | None:
-    return Predictions(output.argmax(1), margin(output)) if is_classification(output) else None
+def _predictions(output: Tensor, kind: OutputKind) -> Predictions | None:
+    return predictions_of(output, kind) if is_classification(output) else None

@@ -1,8 +1,9 @@
 """Scores: which quantity of the model's output a curve follows, one number per sample.
 
-Takes an output and the class of each sample. Must not know what was removed from the input.
+Takes an output, what its numbers are, and the class of each sample. Must not know what was removed
+from the input.
 
-output  (n, c), not normalised      target  (n,) classes      score  (n,)
+output  (n, c)      target  (n,) classes      score  (n,)
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +18,10 @@ from ...errors import InputError
 from ...explanation.targets import resolve_target
 from ...support.checks import is_classification, require_classes
 from ...support.margin import margin
+from ...support.output_kinds import OutputKind
+from ..statistics.predictions import class_probabilities
 
-Score = Callable[[Tensor, Tensor], Tensor]  # (output, target) -> (n,)
+Score = Callable[[Tensor, Tensor, OutputKind], Tensor]  # (output, target, kind) -> (n,)
 
 
 @dataclass(frozen=True)
@@ -27,40 +30,41 @@ class NamedScore:
 
     Attributes:
         name: Name of the score.
-        function: (output, target) -> (n,).
+        function: (output, target, kind of output) -> (n,).
     """
 
     name: str
     function: Score
 
 
-def probability(output: Tensor, target: Tensor) -> Tensor:
-    """Return the target's entry of softmax(output).
-
-    For a model that returns probabilities, "logit" is the target's probability.
-    """
-    return logit(output.softmax(1), target)
+def probability(output: Tensor, target: Tensor, kind: OutputKind = "logits") -> Tensor:
+    """Return the target's probability: of logits its entry of softmax(output)."""
+    return logit(class_probabilities(output, kind), target)
 
 
-def logit(output: Tensor, target: Tensor) -> Tensor:
-    """Return the target's entry of the output."""
+def logit(output: Tensor, target: Tensor, kind: OutputKind = "logits") -> Tensor:
+    """Return the target's entry of the output, whatever that is."""
     return output.gather(1, target[:, None]).squeeze(1)
 
 
-def signed_margin(output: Tensor, target: Tensor) -> Tensor:
+def signed_margin(output: Tensor, target: Tensor, kind: OutputKind = "logits") -> Tensor:
     """Return (p_target - the largest other p) / the larger of the two.
 
     It equals "margin" where the target is predicted, and is negative where it is not.
     """
-    p = output.softmax(1)
+    p = class_probabilities(output, kind)
     own = logit(p, target)
     other = p.scatter(1, target[:, None], -1.0).amax(1)
     return (own - other) / torch.maximum(own, other)
 
 
-def accuracy(output: Tensor, target: Tensor) -> Tensor:
+def accuracy(output: Tensor, target: Tensor, kind: OutputKind = "logits") -> Tensor:
     """Return 1 where the target is predicted, else 0."""
     return (output.argmax(1) == target).to(output.dtype)
+
+
+def _margin(output: Tensor, target: Tensor, kind: OutputKind = "logits") -> Tensor:
+    return margin(class_probabilities(output, kind), "scores")
 
 
 SCORES: Mapping[str, Score] = MappingProxyType(
@@ -68,7 +72,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "probability": probability,
         "logit": logit,
         # of the predicted class, whichever it is: it rises again once another is predicted
-        "margin": lambda output, target: margin(output),
+        "margin": _margin,
         "signed_margin": signed_margin,
         "accuracy": accuracy,
     }
@@ -79,7 +83,7 @@ def as_score(score: Any) -> NamedScore:
     """Return what the user passed as a score: a name, or a function of the output alone."""
     if callable(score):
         name = getattr(score, "__name__", "custom")
-        return NamedScore(name, lambda output, target: _custom_score(score, output))
+        return NamedScore(name, lambda output, target, kind: _custom_score(score, output))
     if not isinstance(score, str) or score not in SCORES:
         raise InputError(
             f"score={score!r}",
