@@ -20,10 +20,16 @@ from relprop.errors import PlanError
 
 def layer_flops(run: Callable[[], object], *more: object) -> int:
     """Count the operations of linear layers, and of `more`."""
+
+    def counted() -> int:
+        counts = counter.get_flop_counts()["Global"]
+        return sum(counts.get(name, 0) for name in (torch.ops.aten.mm, torch.ops.aten.addmm, *more))
+
     with FlopCounterMode(display=False) as counter:
+        run()  # the counter's hooks change the model: a first call captures it again
+        before = counted()
         run()
-    counts = counter.get_flop_counts()["Global"]
-    return sum(counts.get(name, 0) for name in (torch.ops.aten.mm, torch.ops.aten.addmm, *more))
+    return counted() - before
 
 
 def saved_by(explainer: relprop.Explainer, x: Tensor, layer: str, *more: object) -> int:

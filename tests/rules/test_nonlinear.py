@@ -113,6 +113,8 @@ def test_proportional(function):
     recipe = Recipe.preset("attnlrp")
     kinds = ("gate",) if function else ("product",)
     recipe = recipe.using(Selector(kinds=kinds), "proportional")
+    if function:
+        recipe = recipe.using(Selector(operation=function), "pass-through")
     reference = of_two("proportional", sigmoid if function else (lambda z: z))
     check(
         two_layer_net(lambda m, x: m.a(x) * gate(m.b(x))),
@@ -124,6 +126,7 @@ def test_proportional(function):
 
 def test_a_gate_may_share():
     recipe = Recipe.preset("attnlrp").using(Selector(kinds=("gate",)), "uniform")
+    recipe = recipe.using(Selector(operation="sigmoid"), "pass-through")
     net = two_layer_net(lambda m, x: m.a(x) * m.b(x).sigmoid())
     check(net, of_two("uniform", sigmoid), tokens(), {"uniform": recipe})
     with pytest.raises(AssertionError):  # and the comparison notices

@@ -86,11 +86,12 @@ def test_relevance_itself_passes_where_there_is_no_value_at_zero(function):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
-            self.first = nn.Linear(2, 1, bias=False)
+            self.first, self.last = nn.Linear(2, 1, bias=False), nn.Linear(1, 1, bias=False)
             self.first.weight.data = torch.tensor([[2.0, -0.5]])
+            self.last.weight.data = torch.tensor([[3.0]])
 
         def forward(self, x):
-            return function(self.first(x)) * 3.0
+            return self.last(function(self.first(x)))
 
     x = torch.tensor([[1.0, 1.0]]).double()
     want = 3 * function(torch.tensor(1.5).double()) * torch.tensor([[2.0, -0.5]]).double() / 1.5

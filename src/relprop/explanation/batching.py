@@ -114,6 +114,20 @@ def _fill(whole: Any, value: Any, chosen: slice) -> None:
     whole[chosen] = value
 
 
+def choose_batch_size(
+    inputs: Inputs,
+    explain: Callable[[Inputs, Any], object],
+    target: Any,
+    batch_size: int | None,
+    memory: int | None,
+) -> int:
+    """Choose how many samples are explained at a time: so many at most, in so many bytes."""
+    size = min(inputs.batch, batch_size or inputs.batch)
+    if memory is None or size == 1:
+        return size
+    return min(size, largest_batch(inputs, explain, target, memory))
+
+
 def largest_batch(
     inputs: Inputs, explain: Callable[[Inputs, Any], object], target: Any, memory: int
 ) -> int:

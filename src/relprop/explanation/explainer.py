@@ -19,7 +19,7 @@ from ..graph.inputs import Inputs
 from ..recipes.recipe import Recipe
 from ..support.files import as_path
 from ..support.progress import ProgressOption, progress_of
-from .batching import concatenate, largest_batch, split
+from .batching import choose_batch_size, concatenate, split
 from .check_inputs import ModelInput, check_inputs
 from .check_model import check_module
 from .options import DEFAULT, Options, Request, check_arguments, make_request
@@ -190,10 +190,11 @@ class Explainer:
                 refuse_list_of_classes(target, inputs.batch)
             if request.batch_size is None and request.memory is None:
                 return self._explain_batch(inputs, target, request)
-            size = self._batch_size(inputs, target, request)
+            self._cache.get_or_build(inputs)  # so that the memory of the capture is not counted
+            explain = partial(self._explain_batch, request=request)
+            size = choose_batch_size(inputs, explain, target, request.batch_size, request.memory)
             if size >= inputs.batch:
                 return self._explain_batch(inputs, target, request)
-            explain = partial(self._explain_batch, request=request)
             return concatenate((explain(*part) for part in split(inputs, target, size)), inputs)
 
     def _explain_batch(self, inputs: Inputs, target: Any, request: Request) -> Explanation:
@@ -205,15 +206,6 @@ class Explainer:
         from .run import run_request
 
         return run_request(built, model, inputs, target, request)
-
-    def _batch_size(self, inputs: Inputs, target: Any, request: Request) -> int:
-        """Decide how many samples are explained at a time."""
-        size = min(inputs.batch, request.batch_size or inputs.batch)
-        if request.memory is None or size == 1:
-            return size
-        self._cache.get_or_build(inputs)  # so that the memory of the capture is not counted
-        explain = partial(self._explain_batch, request=request)
-        return min(size, largest_batch(inputs, explain, target, request.memory))
 
     def map(
         self,
@@ -317,10 +309,10 @@ class Explainer:
             >>> loaded.recipe == explainer.recipe
             True
         """
-        from .saved_plans import read_plans, refuse_other_model
+        from .saved_plans import description_for, read_plans
 
         saved = read_plans(as_path(path))
-        refuse_other_model(saved, model)
+        described = description_for(saved, model)
         explainer = cls(model, saved.recipe, output=saved.output)
-        explainer._cache = replace(explainer._cache, saved=saved.captured, saved_of=saved.model)
+        explainer._cache = replace(explainer._cache, saved=saved.captured, saved_of=described)
         return explainer

@@ -27,6 +27,7 @@ from ..recipes.recipe import Recipe
 from ..support.files import refuse_other_formats, write_file
 
 _FORMAT = 2
+_WITHOUT_MODEL = 1  # the format before, which does not describe the model
 # What a file that is none, a damaged one, or one with other content makes the readers raise.
 _DAMAGE = (
     *(SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError),
@@ -42,13 +43,13 @@ class SavedPlans:
         recipe: The recipe of the explainer.
         output: Which of several results is explained.
         captured: Captured graphs by the text of the inputs' signature.
-        model: The model's classes and attributes.
+        model: The model's classes and attributes; None where the file does not hold them.
     """
 
     recipe: Recipe
     output: str | int | None
     captured: Mapping[str, CapturedModel]
-    model: Description
+    model: Description | None
 
 
 def write_plans(path: Path, saved: SavedPlans) -> None:
@@ -116,20 +117,26 @@ def as_file_error() -> Iterator[None]:
 
 
 def _read(document: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedPlans:
-    if document["format"] != _FORMAT:
+    if document["format"] not in (_WITHOUT_MODEL, _FORMAT):
         raise ValueError(f"its format is {document['format']!r}")
     output = document["output"]
     if type(output) not in (str, int, type(None)):
         raise TypeError(f"output = {output!r}")
     records = document["read"]
     captured = {str(r["signature"]): _captured(r, i, tensors) for i, r in enumerate(records)}
-    described = {p: {n: str(t) for n, t in a.items()} for p, a in document["model"].items()}
+    model = None if document["format"] == _WITHOUT_MODEL else document["model"]
+    described = model and {p: {n: str(t) for n, t in a.items()} for p, a in model.items()}
     return SavedPlans(Recipe.from_json(document["recipe"]), output, captured, described)
 
 
-def refuse_other_model(saved: SavedPlans, model: nn.Module) -> None:
-    """Raise CaptureError for a model of other classes or attributes than the saved one."""
-    differs = model_difference(saved.model, describe_model(model))
+def description_for(saved: SavedPlans, model: nn.Module) -> Description:
+    """Return the description of the saved model.
+
+    Raises CaptureError for a model of other classes or attributes. Without a description in the
+    file the model is taken for the saved one; on samples the two are compared in any case.
+    """
+    described = describe_model(model)
+    differs = "" if saved.model is None else model_difference(saved.model, described)
     if differs:
         raise CaptureError(
             f"{type(model).__name__}, which is not the model of the saved plan: it differs in "
@@ -137,6 +144,7 @@ def refuse_other_model(saved: SavedPlans, model: nn.Module) -> None:
             "a model of the same classes and attributes",
             "capture this model instead: relprop.Explainer(model)",
         )
+    return described if saved.model is None else saved.model
 
 
 def _captured(

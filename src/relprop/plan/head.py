@@ -55,7 +55,8 @@ class HeadPlanner:
         raise PlanError(
             f"the model ends with {node.where}, which squashes its scores",
             "a model that ends in scores, or in one sigmoid or softmax of them",
-            f"remove it, or to explain its results write recipe.using({_selector(node)}, "
+            f"remove it, or to explain its results write "
+            f"{self.recipe.as_written}.using({_selector(node)}, "
             f'"{rule.get(kind or "", "gradient")}")',
         )
 

@@ -6,7 +6,7 @@ form, and by which rule it passes. Must not know how a step is computed.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..errors import PlanError
 from ..graph.analysis import GraphAnalysis, analyse_graph, dependent_args, dependent_inputs
@@ -27,6 +27,7 @@ from ..recipes.selectors import Location, RecipeRow
 from ..rules.backward import Form
 from . import validation
 from .comparisons import with_numbers
+from .forms import Arrival, merged, passed_on, with_arrival
 from .head import HeadPlanner
 from .merge_activations import merge_activations
 from .plan import AFTER_SCORES, Plan, Step
@@ -120,30 +121,6 @@ def _takes_gradient(row: RecipeRow | None) -> bool:
     return row is not None and row.rule.own is None and row.rule.name == "gradient"
 
 
-@dataclass(frozen=True)
-class Arrival:
-    """How relevance arrives at a value.
-
-    Attributes:
-        form: Its form.
-        only_positive: It is zero wherever the value is not > 0.
-    """
-
-    form: Form
-    only_positive: bool
-
-
-def _merge(arrivals: list[Arrival]) -> Arrival:
-    """Find the form in which relevance from several consumers can be summed up.
-
-    Relevance per unit becomes relevance by a product with the value; the other direction would
-    divide by it, and it may be zero.
-    """
-    if any(arrival.form is Form.RELEVANCE for arrival in arrivals):
-        return Arrival(Form.RELEVANCE, False)
-    return Arrival(Form.PER_UNIT, all(arrival.only_positive for arrival in arrivals))
-
-
 def _plan_backward(
     graph: Graph, recipe: Recipe, analysis: GraphAnalysis, held: Mapping[str, str]
 ) -> tuple[list[Step], dict[str, Form]]:
@@ -162,12 +139,12 @@ def _plan_backward(
             steps.append(_step_without_relevance(node, analysis, why))
             continue
         step = _plan_step(node, recipe, analysis, graph.any_batch)
-        step = _with_arrival(step, _merge(arrivals[name]))
+        step = with_arrival(step, merged(arrivals[name]))
         for route in step.routes:
-            arrivals.setdefault(route, []).append(_passed_on(step))
+            arrivals.setdefault(route, []).append(passed_on(step))
         steps.append(step)
     _refuse_unreached_inputs(graph, recipe, analysis, arrivals, held)
-    return steps[::-1], {name: _merge(several).form for name, several in arrivals.items()}
+    return steps[::-1], {name: merged(several).form for name, several in arrivals.items()}
 
 
 def _step_without_relevance(node: Node, analysis: GraphAnalysis, why: str) -> Step:
@@ -289,36 +266,3 @@ def _with_receivers(step: Step, analysis: GraphAnalysis) -> Step:
     routes = tuple(step.node.args[i].name for i in places)
     alone = step.operation is not None and step.operation.elementwise and len(places) == 1
     return replace(step, places=places, routes=routes, elementwise=alone)
-
-
-def _with_arrival(step: Step, arrival: Arrival) -> Step:
-    return replace(
-        step,
-        arriving=arrival.form,
-        rectified=arrival.only_positive,
-        leaving=_leaving_form(step, arrival.form),
-    )
-
-
-def _leaving_form(step: Step, arriving: Form) -> Form:
-    """Find the form of what a step passes on, for the form that arrives."""
-    if step.kind in WEIGHTED_SUMS and step.rule:
-        return step.rule.definition.gives
-    if step.rule is not None:
-        passes = step.elementwise and step.rule.definition.receives == "signal"
-        return arriving if passes else step.rule.definition.gives
-    if step.principle is Principle.ACTIVATION:
-        # Without a finite f(0) the secant from zero has no slope, and relevance itself passes.
-        finite = step.operation is not None and step.operation.finite_at_zero
-        return arriving if finite else Form.RELEVANCE
-    if step.principle is Principle.LINEAR:
-        return arriving if step.elementwise else Form.PER_UNIT
-    return arriving
-
-
-def _passed_on(step: Step) -> Arrival:
-    """Describe the relevance that a step passes to its inputs."""
-    gradient = step.arriving is Form.PER_UNIT
-    rectifies = step.operation is not None and step.operation.rectifies and gradient
-    copies = step.principle in (Principle.SELECTION, Principle.CHOICE) and step.rectified
-    return Arrival(step.leaving or Form.PER_UNIT, bool(rectifies or copies))
