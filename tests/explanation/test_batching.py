@@ -134,6 +134,7 @@ def test_errors_name_the_sample_of_the_whole_batch(size):
         explainer(x, target=(classes, 2), **size)
 
 
+@pytest.mark.filterwarnings("ignore::relprop.errors.AmplificationWarning")
 @pytest.mark.parametrize("size", [{}, {"batch_size": 4}])
 def test_errors_of_relevance_name_the_sample_of_the_whole_batch(size):
     """Two contributions of 1e310 that cancel: the output is 0, the relevance infinite."""

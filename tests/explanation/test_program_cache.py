@@ -86,7 +86,9 @@ def test_an_explainer_warns_of_a_dropped_path_once_and_says_it_always(capture):
         first = explainer(x, target=0)
     assert len(caught) == 1
     warning = caught[0].message
-    assert warning.todo.startswith('recipe.using(relprop.Selector(operation="gt"), "straight')
+    assert warning.todo.startswith(
+        'relprop.Recipe.preset("zero").using(relprop.Selector(operation="gt"), "straight'
+    )
     again = explainer(x[:, None], target=0, ledger=True)  # a new shape; a warning is an error here
     parts = explainer(x, target=[0, 1], batch_size=2)
     assert first.dropped == again.dropped == parts.dropped == ("gt",)

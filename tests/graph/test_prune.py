@@ -29,7 +29,7 @@ def layer_flops(run: Callable[[], object], *more: object) -> int:
         run()  # the counter's hooks change the model: a first call captures it again
         before = counted()
         run()
-    return counted() - before
+    return int(counted() - before)
 
 
 def saved_by(explainer: relprop.Explainer, x: Tensor, layer: str, *more: object) -> int:

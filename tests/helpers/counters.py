@@ -12,4 +12,4 @@ def flops(run: Callable[[], object]) -> int:
         run()  # the counter's hooks change the model: a first call captures it again
         before = counter.get_total_flops()
         run()
-    return counter.get_total_flops() - before
+    return int(counter.get_total_flops() - before)

@@ -40,7 +40,7 @@ SECTIONS = (
         "## Errors",
         "relprop.errors",
         "RelpropError InputError CaptureError PlanError NumberError RuleError FileError "
-        "MissingExtraError DroppedPathWarning",
+        "MissingExtraError DroppedPathWarning AmplificationWarning",
     ),
     Section(
         "## Models",

@@ -169,7 +169,8 @@ def proposed(model: nn.Module, recipe: Recipe, x: Tensor = X) -> list[Recipe]:
     todo = error.value.todo
     line = re.search(r"\S*ecipe\S*\.using\(.*?\)(?= |$)", todo)[0]
     other = [re.sub(r'"[^"]*"\)$', '"constant")', line)] if '"constant" holds' in todo else []
-    return [eval(one, {"recipe": recipe, "relprop": relprop}) for one in (line, *other)]
+    names = {"recipe": recipe, "explainer": relprop.Explainer(model, recipe), "relprop": relprop}
+    return [eval(one, names) for one in (line, *other)]
 
 
 def by_gradient(model: nn.Module, x: Tensor = X) -> Tensor:

@@ -38,6 +38,7 @@ ALSO_TESTED_IN = {
         "evaluate/sanity/reinitialise",
     ],
     "graph/test_serialize.py": ["graph/named_operations"],
+    "plan/test_planner.py": ["plan/forms", "plan/merge_activations"],
     "explanation/test_explainer.py": [
         "explanation/build",
         "explanation/explain",

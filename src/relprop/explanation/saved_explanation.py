@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..errors import FileError, InputError
 from ..graph.inputs import InputGuard
+from ..graph.ir import Head
 from ..observe.ledger import Ledger, LedgerEntry
 from ..support.files import refuse_other_formats, write_atomically
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _FORMAT = 1
 _DOCUMENT = "relprop"  # name of the array with the JSON text
 _DERIVED = ("prediction", "probabilities", "margin")  # for readers without relprop
-_RECORDS: Mapping[str, type] = {"ledger": Ledger, "entry": LedgerEntry}
+_RECORDS: Mapping[str, type] = {"ledger": Ledger, "entry": LedgerEntry, "head": Head}
 _OF_FIRST = {"inputs": "input", "relevances": "relevance"}
 # What a file that is no such archive, a damaged one, or one with other content makes numpy, the
 # archive's reader, torch or this module raise.
