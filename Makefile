@@ -2,6 +2,7 @@
 # make test   pass the tests             make bench  time it against gradient x input
 # make coverage, make parity   docs/coverage.md and docs/parity.md, with the peers installed
 # make faithfulness            docs/faithfulness.md: rules and fills by feature removal
+# make fuzz   300 random graphs, of which the tests take 20
 # Each makes the virtual environment in .venv when it is missing.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV ?= .venv
 OUT ?= relprop-demo
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench coverage parity faithfulness format clean
+.PHONY: demo test check bench coverage parity faithfulness fuzz format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
@@ -33,6 +34,10 @@ parity: $(VENV)/lxt/ready
 
 faithfulness: $(VENV)/ready
 	$(BIN)/python benchmarks/faithfulness.py --out docs/faithfulness.md
+
+fuzz: $(VENV)/ready
+	OMP_NUM_THREADS=1 RELPROP_GRAPHS=300 $(BIN)/python -m pytest --numprocesses auto \
+		tests/whole_package/test_random_graphs.py
 
 format: $(VENV)/ready
 	$(BIN)/ruff check --fix .

@@ -163,6 +163,16 @@ def test_what_is_no_softmax_stays_what_it_is(name):
     torch.testing.assert_close(explainer(x).output, net(x), rtol=1e-12, atol=1e-12)
 
 
+def test_a_saved_plan_loads_though_the_models_own_softmax_overflows(tmp_path):
+    """For a sample many times as large, which shows other branches, its output is NaN."""
+    model, x = build(FORMS["e / sum"][0], square=False), signed(2, 6)
+    explainer = relprop.Explainer(model, "epsilon")
+    want = explainer(x).relevance
+    assert not model(4096 * x).isfinite().all()
+    explainer.save(tmp_path / "model.plans")
+    assert_same(relprop.Explainer.load(tmp_path / "model.plans", model)(x).relevance, want)
+
+
 def test_a_softmax_over_the_batch_is_refused_as_before():
     net = build(lambda k, v: k.exp() / k.exp().sum(0, keepdim=True), square=False)
     with pytest.raises(RelpropError, match="mixes the samples"):

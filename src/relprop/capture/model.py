@@ -206,10 +206,12 @@ def _vary(inputs: Inputs) -> Inputs:
 
 
 def _agree(got: Tensor, expected: Tensor) -> bool:
-    """Compare outputs for one sample; of a scaled one both may be without bound."""
-    if not is_finite(expected):
-        return not is_finite(got)
-    return equal_within_precision(got, expected)
+    """Compare outputs for one sample.
+
+    That of a scaled sample may be without bound: it says nothing then, since a softmax that the
+    model writes out overflows, and the operation in its place does not.
+    """
+    return not is_finite(expected) or equal_within_precision(got, expected)
 
 
 def current_state(model: nn.Module, graph: Graph, detached: bool = True) -> Mapping[str, Tensor]:
