@@ -36,7 +36,7 @@ def describe_model(model: nn.Module, ignored: frozenset[Attribute] = frozenset()
             if Attribute(space.path, name) not in ignored and (is_module or name[0] != "_")
         }
         cls = {"class": notes.modules[space.path][1].__qualname__} if is_module else {}
-        described[space.path] = {**{n: t for n, t in texts.items() if t is not None}, **cls}
+        described[space.path] = {**cls, **{n: t for n, t in texts.items() if t is not None}}
     return described
 
 
@@ -50,7 +50,7 @@ def model_difference(saved: Description, now: Description) -> str:
             return (
                 f'"{path}", which only the ' + ("present" if path in now else "saved") + " one has"
             )
-        for name in saved[path].keys() & now[path].keys():
+        for name in (name for name in saved[path] if name in now[path]):
             was, is_now = saved[path][name], now[path][name]
             if was != is_now:
                 return f'{name} of "{path}", which is {is_now} and was {was}'

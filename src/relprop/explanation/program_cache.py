@@ -168,7 +168,7 @@ class ProgramCache:
 
     def with_recipe(self, recipe: Recipe) -> "ProgramCache":
         """Return a cache for another recipe, which shares the captured graphs."""
-        return replace(self, recipe=recipe, _built=RecentItems(MOST_SHAPES))
+        return replace(self, recipe=recipe, _built=RecentItems(MOST_SHAPES), _warned=set())
 
     def captured(self) -> "Mapping[str, CapturedModel]":
         """Return the graphs captured so far by the text of the inputs' signature."""
