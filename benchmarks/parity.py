@@ -1,7 +1,7 @@
 """Measures how far relprop's maps are from those of Zennit, Captum, autoLRP and LXT.
 
     python benchmarks/parity.py [--only "Zennit*"] [--out docs/parity.md] [--json parity.json]
-        [--crp-python /tmp/crp/bin/python]
+        [--crp-python crp/bin/python]
 
 The distance is the relative L2 norm of the difference, for the sample in which it is largest. Both
 explain the same class of each sample, starting from its score. Needs the peers: zennit, captum,

@@ -1,6 +1,6 @@
 """Conditional relevance of zennit-crp, which needs an old Zennit: in an environment of its own.
 
-    python -m venv /tmp/crp && /tmp/crp/bin/pip install torch==2.13.0 zennit-crp==0.6.0
+    python -m venv crp && crp/bin/pip install torch==2.13.0 zennit-crp==0.6.0
 
 `by_crp` gives the networks to this file, run as a program by that environment's Python.
 """
