@@ -5,7 +5,6 @@ without observers is carried back here, anything else by `backward`.
 """
 
 from collections.abc import Mapping, Sequence
-from math import inf
 from typing import Any
 
 import torch
@@ -155,11 +154,11 @@ def measure_amplification(
         scores = output.unsqueeze(1) if several else output
         rows = c.shape[: 1 + several]
         score = (scores * c).reshape(*rows, -1).sum(-1).abs()
-        largest = torch.linalg.vector_norm(scores.reshape(len(c), *[1] * several, -1), inf, -1)
-        largest = largest * torch.linalg.vector_norm(c.reshape(*rows, -1), inf, -1)
-        total = torch.zeros_like(score)
-        for relevance in relevances.values():
-            total = total + torch.linalg.vector_norm(relevance.reshape(*rows, -1), 1, -1)
+        largest = scores.reshape(len(c), *[1] * several, -1).abs().amax(-1)
+        largest = largest * c.reshape(*rows, -1).abs().amax(-1)
+        # abs and sum take a quarter of the time of torch's vector norms.
+        sums = [r.reshape(*rows, -1).abs().sum(-1) for r in relevances.values()]
+        total = sums[0] if len(sums) == 1 else torch.stack(sums).sum(0)
         return total / torch.maximum(score, largest).clamp(min=torch.finfo(score.dtype).tiny)
 
 
