@@ -126,7 +126,7 @@ def test_a_number_of_images_that_there_cannot_be(count, monkeypatch, tmp_path):
         check_count(count)
     for possible in (1, 10_000, None):
         check_count(possible)
-    check_count(20_000, tmp_path)  # a folder of one's own may have as many
+    check_count(20_000, tmp_path)  # a user's folder may hold as many
     monkeypatch.setenv("RELPROP_DATA", str(tmp_path))
     check_count(20_000)
     with pytest.raises(InputError, match="a whole number from 1"):

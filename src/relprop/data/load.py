@@ -209,7 +209,7 @@ def _unfit(folder: Path, what: str) -> FileError:
 def check_count(count: int | None, data_dir: str | Path | None = None) -> None:
     """Refuse, before anything is downloaded, a number of test images that there cannot be.
 
-    Takes None for all images. Raises InputError; in a folder of one's own there may be any number.
+    Takes None for all images. Raises InputError; a user's folder may hold any number.
     """
     own = data_dir or os.environ.get("RELPROP_DATA")
     if count is None or (count >= 1 and (own or count <= TEST_IMAGES)):
