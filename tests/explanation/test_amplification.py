@@ -45,11 +45,40 @@ def test_for_several_targets():
     torch.testing.assert_close(e.amplification, want, rtol=1e-9, atol=0)
 
 
+@pytest.mark.filterwarnings("ignore::relprop.errors.AmplificationWarning")
+@pytest.mark.parametrize(
+    ("target", "sizes"),
+    [
+        ((0, 1), [10, 20_000]),  # 9 and 19,999, which are less than the largest scores
+        (lambda scores: 3 * scores[:, 0] + 2 * scores[:, 1], [32, 60_002]),
+        (lambda scores: 0.5 * scores[:, 1], [5, 10_000]),
+        (relprop.at(1), [10, 20_000]),
+        ([relprop.at(1), (0, 1)], [[10, 10], [20_000, 20_000]]),
+    ],
+)
+def test_by_the_size_of_any_target(target, sizes):
+    """Not below the size that the largest score would have with the largest weight."""
+    explainer = relprop.Explainer(Cancelling(10_000.0).double().eval(), "zero")
+    e = explainer(X, target=target)
+    want = torch.tensor(sizes, dtype=torch.float64)
+    torch.testing.assert_close(e.score_size, want, rtol=1e-9, atol=0)
+    torch.testing.assert_close(e.amplification, e.relevance.abs().sum(-1) / want)
+
+
 def test_it_warns_once_and_names_the_operation():
     explainer = relprop.Explainer(Cancelling(10_000.0).double().eval(), "zero")
     with pytest.warns(AmplificationWarning, match=r'2,001 times the score; "large" \(linear'):
         explainer(X, target=0)
     assert float(explainer(X, target=0).amplification[0]) > 2000  # and no more warning
+
+
+def test_it_warns_of_relevance_spread_over_many_features():
+    """1,500 times +1 and 1,499 times -1: none is large, the sum of their sizes is."""
+    linear = nn.Linear(2999, 1, bias=False).double()
+    linear.weight.data = torch.tensor([[(-1.0) ** i for i in range(2999)]]).double()
+    explainer = relprop.Explainer(linear.eval(), "zero")
+    with pytest.warns(AmplificationWarning, match="2,999 times the score"):
+        explainer(torch.ones(3, 2999, dtype=torch.float64))
 
 
 def test_a_moderate_map_does_not_warn():

@@ -56,7 +56,7 @@ def test_a_saved_explanation_is_read_by_numpy(explained, tmp_path):
     with np.load(tmp_path / "e.npz") as file:
         assert set(file.files) == {
             *("input", "output", "prediction", "probabilities", "margin", "target", "relevance"),
-            *("amplification", "relprop"),
+            *("amplification", "score_size", "relprop"),
         }
         np.testing.assert_array_equal(file["relevance"], e.relevance.numpy())
         np.testing.assert_array_equal(file["target"], e.target.numpy())

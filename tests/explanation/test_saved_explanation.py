@@ -128,7 +128,7 @@ def test_numpy_reads_every_tensor_by_the_name_of_what_it_is(tmp_path):
         **{"relevance": e.relevance, "relevances/vector": e.relevances["vector"]},
         **{"prediction": e.prediction, "probabilities": e.probabilities, "margin": e.margin},
         **{f"layers/rnn/{i}": part for i, part in enumerate(e.layers["rnn"])},
-        **{"target": e.target, "amplification": e.amplification},
+        **{"target": e.target, "amplification": e.amplification, "score_size": e.score_size},
     }
     assert arrays.keys() == {*expected, "relprop"}
     for name, tensor in expected.items():

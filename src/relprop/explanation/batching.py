@@ -83,7 +83,7 @@ def concatenate(explanations: Iterable[Explanation], inputs: Inputs) -> Explanat
     return Explanation(**whole, **shared, inputs=guard, ledgers=by_target)
 
 
-_PER_SAMPLE = ("output", "target", "relevances", "layers", "amplification", "logits")
+_PER_SAMPLE = ("output", "target", "relevances", "layers", "score_size", "logits")
 _SHARED = ("several", "dropped", "head")
 
 

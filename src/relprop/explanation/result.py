@@ -39,9 +39,8 @@ class Explanation:
             for a module with several outputs.
         several: Whether several targets were asked for.
         ledgers: The ledger of each target, if asked for.
-        amplification: Sum of |relevance| over the explained inputs divided by |score|, (batch,) or
-            (batch, targets); by the sample's largest |score| where that is larger. Beyond 1,000 a
-            warning, once, names the operation that raised it most.
+        score_size: |score| of the target, (batch,) or (batch, targets); the sample's largest
+            |score| where that is larger.
         dropped: Operations, with their modules, at which a path from the input to the output ended:
             a comparison, a cast to integers. What is computed from their results and added on
             counts as constant, and relevance lacks it. Empty for most models.
@@ -67,7 +66,7 @@ class Explanation:
     layers: Mapping[str, Tensor | tuple[Tensor, ...]]
     several: bool
     ledgers: tuple["Ledger", ...]
-    amplification: Tensor
+    score_size: Tensor
     dropped: tuple[str, ...] = ()
     head: Head = field(default_factory=Head)
     logits: Tensor | None = None
@@ -114,6 +113,16 @@ class Explanation:
     def relevance(self) -> Tensor:
         """Relevance of `input`, of its shape; (batch, targets, *features) for several targets."""
         return next(iter(self.relevances.values()))
+
+    @property
+    def amplification(self) -> Tensor:
+        """Sum of |relevance| over the explained inputs divided by `score_size`, of its shape.
+
+        Beyond 1,000 a warning, once, names the operation that raised it most.
+        """
+        from .amplification import measure_amplification  # loaded on use
+
+        return measure_amplification(self.relevances, self.score_size, self.several)
 
     @property
     def ledger(self) -> "Ledger | tuple[Ledger, ...]":

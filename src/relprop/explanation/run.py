@@ -18,14 +18,12 @@ from ..graph.ir import Graph, Head
 from ..graph.token_ids import token_relevance
 from ..plan.plan import Plan
 from ..support.checks import check_finite, is_finite
-from .amplification import warn_of_amplification
+from .amplification import is_moderate, measure_scores, warn_if_amplified
 from .backward import BackwardResult, ForwardResult, Observed, refuse_nonfinite, run_backward
 from .build import BuiltProgram
 from .options import Initial, Request
 from .result import Explanation
 from .targets import refuse_masked, resolve_targets, stack_classes
-
-AMPLIFICATION_LIMIT = 1000.0  # gradient x input of deep networks gives hundreds
 
 
 def run_request(
@@ -53,14 +51,11 @@ def run_request(
     if len(initial) > 1 or observed or request.create_graph:
         results = run_backward(forward, initial, observed, request)
     else:
-        relevance = program.backward(trace, initial[0])
-        if not all(map(is_finite, relevance.values())):
-            refuse_nonfinite(forward, initial[0], relevance)
-        results = [BackwardResult(relevance)]
+        results = [BackwardResult(program.backward(trace, initial[0]))]
     classes = [one.classes for one in resolved]
+    one_hot = request.initial == "score" and all(one.one_hot for one in resolved)
     by_input = [relevance_by_input(built.program.plan, inputs, state, r.relevance) for r in results]
     relevances = _stack(by_input) if several else by_input[0]
-    amplification = measure_amplification(scores, initial, relevances, several)
     explanation = Explanation(
         output=output,
         target=stack_classes(classes) if several else classes[0],
@@ -69,13 +64,15 @@ def run_request(
         layers=observed.by_module([r.layers for r in results], several) if observed else {},
         several=several,
         ledgers=tuple(r.ledger for r in results if r.ledger is not None),
-        amplification=amplification,
+        score_size=measure_scores(scores, initial, several, one_hot),
         dropped=built.program.plan.dropped_at,
         head=program.plan.graph.head or Head(),
         logits=None if scores is output else scores,
     )
-    if is_amplified(amplification):
-        warn_of_amplification(forward, initial, amplification)
+    if not is_moderate(explanation):
+        for c, result in zip(initial, results, strict=True):
+            refuse_nonfinite(forward, c, result.relevance)
+        warn_if_amplified(forward, initial, explanation.amplification)
     guard.check()
     return explanation
 
@@ -139,32 +136,6 @@ def scale_initial(scores: Tensor, c: Tensor, initial: Initial, start: int) -> Te
             'write initial="score"',
         )
     return c / score.reshape(-1, *[1] * (c.ndim - 1))
-
-
-def measure_amplification(
-    output: Tensor, initial: Sequence[Tensor], relevances: Mapping[str, Tensor], several: bool
-) -> Tensor:
-    """Divide the sum of |relevance| by the score, (batch,) or (batch, targets).
-
-    Where the sample has a larger score its size counts: a class whose score happens to be near 0
-    makes no map doubtful.
-    """
-    with torch.no_grad():
-        c = torch.stack(list(initial), 1) if several else initial[0]
-        scores = output.unsqueeze(1) if several else output
-        rows = c.shape[: 1 + several]
-        score = (scores * c).reshape(*rows, -1).sum(-1).abs()
-        largest = scores.reshape(len(c), *[1] * several, -1).abs().amax(-1)
-        largest = largest * c.reshape(*rows, -1).abs().amax(-1)
-        # abs and sum take a quarter of the time of torch's vector norms.
-        sums = [r.reshape(*rows, -1).abs().sum(-1) for r in relevances.values()]
-        total = sums[0] if len(sums) == 1 else torch.stack(sums).sum(0)
-        return total / torch.maximum(score, largest).clamp(min=torch.finfo(score.dtype).tiny)
-
-
-def is_amplified(amplification: Tensor) -> bool:
-    """Tell whether the relevance of any sample is beyond the limit."""
-    return bool((amplification > AMPLIFICATION_LIMIT).any())
 
 
 def relevance_by_input(

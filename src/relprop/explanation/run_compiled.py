@@ -13,13 +13,12 @@ from ..graph.ir import Head
 from ..program.compiled import PREDICTED
 from ..support.checks import check_finite
 from ..support.output_kinds import has_one_unit
+from .amplification import is_amplified, is_moderate, measure_scores
 from .build import BuiltProgram
 from .options import Request, check_compilable
 from .result import Explanation
 from .run import (
     copy_of_view,
-    is_amplified,
-    measure_amplification,
     present_state,
     relevance_by_input,
     run_request,
@@ -56,10 +55,7 @@ def run_compiled(
             label: r * scale.reshape(-1, *[1] * (r.ndim - 1)) for label, r in relevances.items()
         }
     guard.check()
-    amplification = measure_amplification(scores, [one_hot], relevances, several=False)
-    if is_amplified(amplification) and not built.warned:
-        run_request(built, model, inputs, target, request)  # which warns, and says where
-    return Explanation(
+    explanation = Explanation(
         output=copy_of_view(output, inputs),
         target=None if has_one_unit(scores) else chosen,
         inputs=guard,
@@ -67,8 +63,12 @@ def run_compiled(
         layers={},
         several=False,
         ledgers=(),
-        amplification=amplification,
+        score_size=measure_scores(scores, [one_hot], False, request.initial == "score"),
         dropped=built.program.plan.dropped_at,
         head=graph.head or Head(),
         logits=None if scores is output else scores,
     )
+    quiet = built.warned or is_moderate(explanation)
+    if not quiet and is_amplified(explanation.amplification):
+        run_request(built, model, inputs, target, request)  # which warns, and says where
+    return explanation

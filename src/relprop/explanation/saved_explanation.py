@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 _DOCUMENT = "relprop"  # name of the array with the JSON text
-_DERIVED = ("prediction", "probabilities", "margin")  # for readers without relprop
+_DERIVED = ("prediction", "probabilities", "margin", "amplification")  # for readers without relprop
 _RECORDS: Mapping[str, type] = {"ledger": Ledger, "entry": LedgerEntry, "head": Head}
 _OF_FIRST = {"inputs": "input", "relevances": "relevance"}
 # What a file that is no such archive, a damaged one, or one with other content makes numpy, the

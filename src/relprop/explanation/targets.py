@@ -57,10 +57,12 @@ class ResolvedTarget(NamedTuple):
         c: Initial relevance per unit of output, of the output's shape.
         classes: The class of each sample, (batch,), or (batch, 2) for a contrast pair; None for
             what is no class.
+        one_hot: Whether c is known to be 1 at one entry of each sample and 0 elsewhere.
     """
 
     c: Tensor
     classes: Tensor | None
+    one_hot: bool = False
 
 
 Target = int | str | Tensor | At | tuple[Any, Any] | Callable[[Tensor], Tensor] | list[Any] | None
@@ -111,13 +113,13 @@ def resolve_target(output: Tensor, target: Any, start: int = 0) -> ResolvedTarge
         return ResolvedTarget(_gradient(output, target), None)
     if isinstance(target, At):
         c = _one_entry(output, target)
-        return ResolvedTarget(c, c.argmax(1) if is_classification(output) else None)
+        return ResolvedTarget(c, c.argmax(1) if is_classification(output) else None, True)
     if isinstance(target, tuple):
         return _contrast(output, target, start)
     if output.numel() == len(output) and _is_first(target):  # one unit
-        return ResolvedTarget(torch.ones_like(output), None)
+        return ResolvedTarget(torch.ones_like(output), None, True)
     classes = _classes(output, target)
-    return ResolvedTarget(_one_hot(output, classes), classes)
+    return ResolvedTarget(_one_hot(output, classes), classes, True)
 
 
 def _is_first(target: Any) -> bool:
@@ -174,7 +176,7 @@ def stack_classes(classes: Sequence[Tensor | None]) -> Tensor | None:
 def _contrast(output: Tensor, pair: tuple[Any, ...], start: int) -> ResolvedTarget:
     if len(pair) != 2:
         raise _bad(f"a tuple of {len(pair)}", "write (a, b), or a list for several targets")
-    (c_a, a), (c_b, b) = (resolve_target(output, one) for one in pair)
+    (c_a, a, _), (c_b, b, _) = (resolve_target(output, one) for one in pair)
     equal = (c_a == c_b).reshape(len(output), -1).all(1)
     if bool(equal.any()):
         given = f"a pair of equal classes for sample {start + int(equal.nonzero()[0, 0])}"
