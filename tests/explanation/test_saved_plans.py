@@ -1,12 +1,10 @@
 """Captured models saved and loaded: the same explanations, and nothing that runs code."""
 
-import json
-
 import pytest
 import safetensors.torch
 import torch
 from helpers.networks import randomise, signed
-from safetensors import safe_open
+from helpers.saved_plans import X, call, change_node, rewrite, save
 from torch import nn
 from zoo import ZOO
 
@@ -43,13 +41,6 @@ def no_capture(monkeypatch):
         raise AssertionError("the model was captured again")
 
     return lambda: monkeypatch.setattr(torch.export, "export", refuse)
-
-
-def save(model, x, path, recipe="auto"):
-    explainer = relprop.Explainer(model, recipe)
-    expected = explainer(x, ledger=True)
-    explainer.save(path)
-    return explainer, expected
 
 
 @pytest.mark.parametrize("name", SAMPLE)
@@ -104,115 +95,6 @@ def saved(tmp_path):
     model, x = randomise(nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))), signed(2, 4)
     save(model.double(), x, tmp_path / "plans", "zero")
     return model, x, tmp_path / "plans"
-
-
-def rewrite(path, change):
-    with safe_open(path, "pt") as file:
-        document = json.loads(file.metadata()["relprop"])
-    change(document)
-    path.write_bytes(safetensors.torch.save({}, {"relprop": json.dumps(document)}))
-
-
-def change_node(**changes):
-    return lambda document: document["read"][0]["graph"]["nodes"][1].update(changes)
-
-
-def torch_operation(name, overload="default"):
-    namespace, _, name = name.rpartition(".")
-    return {"target": ["torch", namespace or "aten", name, overload], "operation": name}
-
-
-NO_FILE_MAY_NAME = (
-    # each of these is said by its schema to write nothing
-    *("manual_seed", "seed", "initial_seed", "prim.Print", "_print", "from_file", "rand", "randn"),
-    *("bernoulli", "multinomial", "normal", "dropout", "set", "_resize_output", "data", "save"),
-    *("record_stream", "_c10d_functional.all_reduce", "c10d_functional.all_gather_into_tensor"),
-    *("prim.RaiseException", "none.such", "higher_order.cond", "relu_", "copy_", "aten.__class__"),
-)
-
-
-@pytest.mark.parametrize("name", NO_FILE_MAY_NAME)
-def test_an_operation_that_is_not_known_to_compute_is_refused_by_name(saved, name):
-    model, _, path = saved
-    rewrite(path, change_node(**torch_operation(name)))
-    with pytest.raises(FileError, match="no file may name") as error:
-        relprop.Explainer.load(path, model)
-    assert name in error.value.given
-    assert error.value.todo == "capture the model in this session: relprop.Explainer(model)"
-
-
-X = {"ref": "linear"}
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"target": ["arithmetic", "_operator", "attrgetter"]}, "the operation .*attrgetter"),
-        ({"target": ["arithmetic", "torch", "load"]}, "the operation .*load"),
-        ({"target": ["arithmetic", "torch", "sym_fresh_size"]}, "the operation"),
-        ({"target": ["arithmetic", "os", "system"]}, "the operation .*system"),
-        ({"target": ["arithmetic", "math", "factorial"]}, "the operation .*factorial"),
-        ({"target": ["item", -1, ["torch", "aten", "sort", "default"]]}, "the operation"),
-        ({"target": ["item", 0, ["item", 0, ["torch", "aten", "sort", ""]]]}, "the operation"),
-        ({"target": ["einsum", ["torch", "aten", "relu", "default"]]}, "the operation"),
-        ({"target": "relu"}, "the operation 'relu'"),
-        (torch_operation("relu", "out"), r"aten\.relu\.out, which writes"),
-        (torch_operation("relu", "such"), r"does not have: aten\.relu\.such"),
-        (torch_operation("torchvision.roi_align", "such"), r"roi_align\.such"),
-        # another operation than the graph says, by which rules are chosen
-        ({"operation": "tanh"}, 'the operation "tanh" that runs relu'),
-        ({"operation": "view"}, 'the operation "view" that runs relu'),
-    ],
-)
-def test_a_file_can_name_only_operations_that_compute(saved, changes, words):
-    model, _, path = saved
-    rewrite(path, change_node(**changes))
-    with pytest.raises(FileError, match=words):
-        relprop.Explainer.load(path, model)
-
-
-def call(operation, *args, **kwargs):
-    """Changes that make a node call an operation with these arguments."""
-    args, kwargs = {"tuple": list(args)}, {"dict": kwargs}
-    if "." in operation:
-        module, name = operation.split(".")
-        return {
-            **{"target": ["arithmetic", module, name], "operation": name},
-            **{"args": args, "kwargs": kwargs},
-        }
-    overload = "input" if operation == "lstm" else "default"
-    return {**torch_operation(operation, overload), "args": args, "kwargs": kwargs}
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        (call("rrelu", X, 0.1, 0.3, True), "rrelu in train mode"),
-        (call("rrelu", X, training=True), "rrelu in train mode"),
-        (call("scaled_dot_product_attention", X, X, X, None, 0.5), "in train mode"),
-        (call("scaled_dot_product_attention", X, X, X, dropout_p=0.5), "in train mode"),
-        (call("batch_norm", X, None, None, X, X, True, 0.1, 1e-5, False), "in train mode"),
-        (call("instance_norm", X, None, None, X, X, True, 0.1, 1e-5, False), "in train mode"),
-        (call("lstm", X, [X], [X], True, 1, 0.5, True, False, True), "in train mode"),
-        (call("_operator.pow", X, 65), "an exponent"),
-        (call("_operator.pow", X, X), "an exponent"),
-        (call("_operator.mul", "text", 9), "arguments of mul that are no sizes"),
-        (call("_operator.mod", "text", 9), "arguments of mod that are no sizes"),
-        (call("_operator.add", [[X]], [X]), "arguments of add that are no sizes"),
-    ],
-)
-def test_a_file_can_call_operations_only_as_an_explanation_needs_them(saved, changes, words):
-    model, _, path = saved
-    rewrite(path, change_node(**changes))
-    with pytest.raises(FileError, match=words):
-        relprop.Explainer.load(path, model)
-
-
-def test_loading_and_explaining_draws_no_random_number(saved):
-    model, x, path = saved
-    before = torch.get_rng_state()
-    relprop.Explainer.load(path, model)(x)
-    assert torch.get_rng_state().equal(before)
 
 
 class Bessel(nn.Module):
@@ -393,80 +275,6 @@ def test_paths_and_explainers_that_cannot_be_saved(saved, tmp_path):
     own = explainer.with_recipe(relprop.Recipe.preset("zero").using("0", mine))
     with pytest.raises(relprop.RelpropError, match=r"made by relprop\.rule"):
         own.save(path)
-
-
-def net(function):
-    """A model whose class and attributes are the same whatever its code calls."""
-
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer, self.head = nn.Linear(4, 5), nn.Linear(5, 3)
-
-        def forward(self, x):
-            return self.head(function(self.layer(x)))
-
-    return randomise(Net())
-
-
-FUNCTIONS = {
-    "large": (torch.relu, nn.functional.relu6),
-    "negative": (torch.abs, torch.relu),
-    "large and negative": (nn.functional.hardtanh, torch.nn.Identity()),
-    "very large": (torch.relu, lambda h: h.clamp(0, 20)),
-    "a threshold": (lambda h: h, lambda h: torch.where(h < 9, h, 9 + 0.5 * (h - 9))),
-}
-
-
-@pytest.mark.parametrize("swapped", [False, True])
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_code_that_differs_where_the_sample_does_not_reach_is_refused(name, swapped, tmp_path):
-    one, other = map(net, FUNCTIONS[name][:: -1 if swapped else 1])
-    x = torch.full((2, 4), 0.01)
-    for model in (one, other):
-        model.layer.bias.data.fill_(0.5)  # all units are between 0 and 1
-        model.head.load_state_dict(one.head.state_dict())
-        model.layer.load_state_dict(one.layer.state_dict())
-    torch.testing.assert_close(one(x), other(x))
-    save(one, x, tmp_path / "plans", "zero")
-    assert relprop.Explainer.load(tmp_path / "plans", one)(x).output.allclose(one(x))
-    with pytest.raises(CaptureError, match="does not compute what the model of the saved plan"):
-        relprop.Explainer.load(tmp_path / "plans", other)(x)
-
-
-class Options(nn.Module):
-    """Attributes of several sorts, one of them written by forward."""
-
-    def __init__(self, **changed):
-        super().__init__()
-        self.layer, self.last, self.folder = nn.Linear(4, 3), None, "/here"
-        self.power, self.after, self.sizes, self.text = 1.0, torch.relu, {"a": [1, 2]}, "mean"
-        for name, value in changed.items():
-            setattr(self, name, value)
-
-    def forward(self, x):
-        self.last = self.layer(x).detach()
-        return self.layer(x)
-
-
-@pytest.mark.parametrize(
-    ("changed", "words"),
-    [
-        ({"power": 2.0}, r'power of "", which is 2\.0 and was 1\.0'),
-        ({"after": torch.tanh}, 'after of "", which is tanh and was relu'),
-        ({"sizes": {"a": [1, 3]}}, 'sizes of ""'),
-        ({"text": "sum"}, "which is 'sum' and was 'mean'"),
-        ({"extra": nn.Identity()}, '"extra", which only the present one has'),
-    ],
-)
-def test_a_model_with_other_attributes_is_refused(changed, words, tmp_path):
-    model, x = randomise(Options()), signed(2, 4).float()
-    save(model, x, tmp_path / "plans")
-    model(x)  # what forward writes, and where files are, is no difference
-    model.folder = "/there"
-    assert relprop.Explainer.load(tmp_path / "plans", model)(x).output.allclose(model(x))
-    with pytest.raises(CaptureError, match=words):
-        relprop.Explainer.load(tmp_path / "plans", randomise(Options(**changed)))
 
 
 def test_a_change_after_loading_is_followed(tmp_path):

@@ -37,13 +37,11 @@ ALSO_TESTED_IN = {
         "evaluate/sanity/call_method",
         "evaluate/sanity/reinitialise",
     ],
-    "graph/test_serialize.py": ["graph/named_operations"],
     "plan/test_planner.py": ["plan/forms", "plan/merge_activations"],
     "explanation/test_explainer.py": [
         "explanation/build",
         "explanation/explain",
     ],
-    "explanation/test_saved_plans.py": ["capture/description"],
     "explanation/test_notebook.py": ["support/heatmap"],
     "models/test_train.py": ["models/training"],
     "observe/test_ledger.py": ["observe/ledger_plot", "program/observer"],
