@@ -61,6 +61,10 @@ FORMS: dict[str, tuple[Form, Form]] = {
         lambda k, v: k.softmax(1),
     ),
     "expanded": (expanded, lambda k, v: k.softmax(-1)),
+    "indexed by None": (
+        lambda k, v: k.exp() / k.exp().sum(-1)[:, :, None],
+        lambda k, v: k.softmax(-1),
+    ),
     "temperature": (
         lambda k, v: (k / 3).exp() / (k / 3).exp().sum(-1, keepdim=True),
         lambda k, v: (k / 3).softmax(-1),

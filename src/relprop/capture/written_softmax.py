@@ -15,8 +15,9 @@ import torch
 
 from ..graph.ir import Graph, Node, Ref
 
-# Operations that neither compute nor reorder entries, though they may add or merge dimensions.
 _PRODUCTS = ("mul", "matmul", "bmm")
+# Operations that neither compute nor reorder entries, though they may add or merge dimensions.
+_END = torch.iinfo(torch.int64).max  # of a slice that has none
 _VIEWS = ("view", "reshape", "unsqueeze", "squeeze", "expand", "expand_as", "clone", "detach")
 
 
@@ -67,7 +68,7 @@ class _Rewriting:
     def without_views(self, value: object) -> Node | None:
         """Return the node that computes a value, before views of it were taken."""
         node = self.of(value)
-        while node is not None and node.operation in _VIEWS:
+        while node is not None and _is_view(node):
             node = self.of(node.args[0])
         return node
 
@@ -183,12 +184,19 @@ def _path(value: object, exponentials: Node, graph: _Rewriting) -> list[_PathSte
     while node is not None and not graph.same(node, exponentials):
         sides = [i for i, arg in enumerate(node.args) if _leads_to(arg, exponentials, graph)]
         place = sides[0] if node.operation == "mul" and len(sides) == 1 else 0
-        if node.operation not in (*_VIEWS, "sum", *_PRODUCTS) or (place == 0 and len(sides) > 1):
+        passes = _is_view(node) or node.operation in ("sum", *_PRODUCTS)
+        if not passes or (place == 0 and len(sides) > 1):
             return []
         path.insert(0, _PathStep(node, place))
         node = graph.of(node.args[place])
     products = [step for step in path if step.node.operation in _PRODUCTS]
     return path if node is not None and len(products) == 1 else []
+
+
+def _is_view(node: Node) -> bool:
+    """Tell whether an operation only adds or merges dimensions, as [:, None] does by two."""
+    whole = node.operation == "slice" and node.args[2:] in ((), (0,), (0, _END))
+    return whole or node.operation in _VIEWS
 
 
 def _leads_to(value: object, exponentials: Node, graph: _Rewriting) -> bool:

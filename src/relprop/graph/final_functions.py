@@ -1,7 +1,8 @@
-"""Functions from logits to probabilities: sigmoids and softmaxes, also written out by hand.
+"""Functions from logits to probabilities: softmaxes, and sigmoids, also written out by hand.
 
 Takes a node; gives the value whose sigmoid or softmax it computes. Knows torch's names and the
-usual ways to write them out; must not know what comes after the node.
+usual ways to write a sigmoid out; a softmax that is written out is one operation since the capture.
+Must not know what comes after the node.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,10 +24,6 @@ _NAMES = {name: name for name in _KINDS} | {
     **dict.fromkeys(("_softmax", "_safe_softmax", "special_softmax"), "softmax"),
     **dict.fromkeys(("_log_softmax", "special_log_softmax"), "log_softmax"),
 }
-# What stands between a sum over classes and the division by it.
-_BROADCASTS = frozenset(
-    ["unsqueeze", "expand", "expand_as", "view", "reshape", "slice", "detach", "clone", "alias"]
-)
 
 
 class FinalFunction(NamedTuple):
@@ -65,13 +62,10 @@ def _sigmoid(name: str) -> FinalFunction:
 
 
 def _quotient(node: Node, nodes: Nodes) -> FinalFunction | None:
-    """Recognise exp(z) / sum exp(z) and exp(z) / (1 + exp(z))."""
-    above = _node(node.args[0], nodes)
-    below = _before_broadcasts(_node(node.args[1], nodes), nodes)
+    """Recognise exp(z) / (1 + exp(z))."""
+    above, below = _node(node.args[0], nodes), _node(node.args[1], nodes)
     if above is None or below is None or above.operation != "exp" or node.kwargs:
         return None
-    if below.operation == "sum" and _same(below.args[0], Ref(above.name), nodes):
-        return FinalFunction("softmax", "probabilities", _before_shift(above.args[0].name, nodes))
     if _is_one_plus(below) and _same(below.args[0], Ref(above.name), nodes):
         return _sigmoid(above.args[0].name)
     return None
@@ -90,27 +84,10 @@ def _inverse(node: Node, nodes: Nodes) -> FinalFunction | None:
     return _sigmoid(minus.args[0].name) if minus is not None and negates else None
 
 
-def _difference(node: Node, nodes: Nodes) -> FinalFunction | None:
-    """Recognise z - logsumexp(z) and z - log(sum exp(z))."""
-    below = _before_broadcasts(_node(node.args[1], nodes), nodes)
-    if below is None or node.kwargs or not isinstance(node.args[0], Ref):
-        return None
-    if below.operation == "log":
-        total = _before_broadcasts(_node(below.args[0], nodes), nodes)
-        below = _node(total.args[0], nodes) if total and total.operation == "sum" else None
-    if below is None or below.operation not in ("logsumexp", "exp"):
-        return None
-    if not _same(below.args[0], node.args[0], nodes):
-        return None
-    logits = _before_shift(node.args[0].name, nodes)
-    return FinalFunction("log_softmax", "log-probabilities", logits)
-
-
 _WRITTEN_OUT: Mapping[str, Callable[[Node, Nodes], FinalFunction | None]] = {
     "div": _quotient,
     "reciprocal": _inverse,
     "pow": _inverse,
-    "sub": _difference,
 }
 
 
@@ -118,26 +95,8 @@ def _node(argument: Any, nodes: Nodes) -> Node | None:
     return nodes.get(argument.name) if isinstance(argument, Ref) else None
 
 
-def _before_broadcasts(node: Node | None, nodes: Nodes) -> Node | None:
-    while node is not None and node.operation in _BROADCASTS:
-        node = _node(node.args[0], nodes)
-    return node
-
-
 def _is_one_plus(node: Node) -> bool:
     return node.operation == "add" and node.args[1:] == (1,) and not node.kwargs
-
-
-def _before_shift(name: str, nodes: Nodes) -> str:
-    """Return the z of z - max(z), which has the same softmax; else the value itself."""
-    node = nodes.get(name)
-    if node is None or node.operation != "sub":
-        return name
-    largest = _before_broadcasts(_node(node.args[1], nodes), nodes)
-    of_itself = largest is not None and largest.operation in ("amax", "max")
-    if of_itself and largest is not None and _same(largest.args[0], node.args[0], nodes):
-        return str(node.args[0].name)
-    return name
 
 
 def _same(a: Any, b: Any, nodes: Nodes, depth: int = 5) -> bool:
