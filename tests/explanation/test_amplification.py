@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import relprop
-from relprop.errors import AmplificationWarning
+from relprop.errors import AmplificationWarning, NumberError
 
 
 class Cancelling(nn.Module):
@@ -108,3 +108,41 @@ def test_what_passes_through_an_exponential_unchanged():
     unbounded = explainer.with_recipe(relprop.Recipe.preset("zero").using(*row))
     with pytest.warns(AmplificationWarning, match=r'20,001 times the score; "linear" \(linear\)'):
         unbounded(x, target=relprop.at(0))
+
+
+class Masked(nn.Module):
+    """Two classes by (w, -w) and (1, 1), and one that is masked by the number given."""
+
+    def __init__(self, w: float, mask: float) -> None:
+        super().__init__()
+        self.layer, self.mask = nn.Linear(2, 3, bias=False), mask
+        self.layer.weight.data = torch.tensor([[w, -w], [1.0, 1.0], [0.0, 0.0]])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x).masked_fill(torch.tensor([False, False, True]), self.mask).softmax(1)
+
+
+@pytest.mark.parametrize("mask", [float("-inf"), -1e9, torch.finfo(torch.float32).min])
+@pytest.mark.parametrize("target", [0, (0, 1), [0], lambda scores: scores[:, 0]])
+def test_a_masked_class_has_no_score_to_compare_with(mask, target):
+    """Scores 10 and 2.001; relevance 10,010 and -10,000 for class 0."""
+    explainer = relprop.Explainer(Masked(10_000.0, mask).double().eval(), "zero")
+    with pytest.warns(AmplificationWarning, match="the sum of"):
+        e = explainer(X[:1], target=target)
+    assert e.score_size.flatten().tolist() == pytest.approx([10.0], rel=1e-9)
+
+
+def test_infinite_relevance_is_an_error_beside_a_masked_class():
+    model = Masked(2e3, float("-inf")).half().eval()
+    x = torch.tensor([[60.0, 59.0]]).half()
+    with pytest.raises(NumberError, match="relevance for sample 0 is not finite"):
+        relprop.explain(model, x, "zero", target=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_sums_of_half_precision_do_not_overflow(dtype):
+    """Relevance 50,500 and -49,500, whose sizes add up to more than float16 holds."""
+    linear = nn.Linear(100, 2, bias=False)
+    linear.weight.data = torch.tensor([[101.0] * 50 + [-99.0] * 50, [0.0] * 100])
+    e = relprop.Explainer(linear.to(dtype).eval(), "zero")(10 * torch.ones(1, 100).to(dtype))
+    assert e.amplification.tolist() == pytest.approx([100.0], rel=1e-2)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AmplificationWarning
+from ..graph.dropped import MASKS_FROM
 from ..plan.plan import Step
 from ..program.observer import Observer
 from ..rules.backward import Absorbs, Form, relevance
@@ -40,13 +41,20 @@ def measure_scores(
         one_hot: Whether each is 1 at one entry of a sample and 0 elsewhere, as is quicker.
     """
     with torch.no_grad():
-        largest = _by_row(scores.abs(), False).amax(-1)
-        if one_hot:
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        sizes = _by_row(scores.abs(), False)
+        largest = sizes.amax(-1)
+        masks = bool(largest.max() >= MASKS_FROM)
+        if masks:  # what masks a class is no score
+            largest = sizes.where(_by_row(scores, False) > -MASKS_FROM, 0).amax(-1)
+        if one_hot and not masks:
             return largest[:, None].expand(-1, len(initial)) if several else largest
         c = torch.stack(list(initial), 1)
-        score = _by_row(scores.unsqueeze(1) * c, True).sum(-1).abs()
-        sizes = torch.maximum(score, largest[:, None] * _by_row(c.abs(), True).amax(-1))
-        return sizes if several else sizes[:, 0]
+        products = torch.where(c == 0, 0, scores.unsqueeze(1) * c)
+        score = _by_row(products, True).sum(-1).abs()
+        largest = largest[:, None] * _by_row(c.abs(), True).amax(-1)
+        explained = torch.maximum(score, largest)
+        return explained if several else explained[:, 0]
 
 
 def measure_amplification(
@@ -55,7 +63,8 @@ def measure_amplification(
     """Divide the sum of |relevance| by the size of the score, (batch,) or (batch, targets)."""
     with torch.no_grad():
         # abs and sum take a quarter of the time of torch's vector norms.
-        sums = [_by_row(r.abs(), several).sum(-1) for r in relevances.values()]
+        rows = [_by_row(r.abs(), several) for r in relevances.values()]
+        sums = [row.sum(-1, dtype=score_size.dtype) for row in rows]
         tiny = torch.finfo(score_size.dtype).tiny  # where all scores are 0
         return sum(sums[1:], sums[0]) / score_size.clamp(min=tiny)
 
@@ -71,7 +80,8 @@ def is_moderate(explanation: "Explanation") -> bool:
         flat = r.detach().reshape(-1)
         squares += torch.dot(flat, flat).item()
         numbers += r.numel() // explanation.score_size.numel()
-    return math.sqrt(numbers * squares) <= LIMIT * explanation.score_size.min().item()
+    smallest = explanation.score_size.min().item()
+    return math.sqrt(numbers * squares) <= LIMIT * smallest < math.inf
 
 
 def _by_row(values: Tensor, several: bool) -> Tensor:
