@@ -69,10 +69,12 @@ def compare(case: Case, dtype: torch.dtype) -> float:
 
 
 def recipe_name(case: Case) -> str:
-    """Name the recipe: its preset, or the rule that it has at every layer."""
+    """Name the recipe: its preset or the rule at every layer, and that of single operations."""
     recipe = case.recipe(network(case.network, torch.float32)[0])
     named = next((row for row in recipe.rows if row.selector.name), None)
-    return f"{named.rule} at every layer" if named else recipe.name
+    parts = [f"{named.rule} at every layer" if named else recipe.name]
+    own = [row for row in recipe.rows if row.required and row.selector.operation]
+    return ", ".join(parts + [f"{row.rule} at {row.selector.operation}" for row in own])
 
 
 def measure(case: Case, known: dict[torch.dtype, float]) -> Row:

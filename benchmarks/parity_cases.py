@@ -15,7 +15,7 @@ from parity_crp import by_crp
 from parity_peers import Method
 from torch import nn
 
-from relprop import Recipe
+from relprop import Recipe, Selector
 
 BOX = {"low": -3.0, "high": 3.0}
 NETWORKS = {**networks.BUILDERS, **units.BUILDERS, **language.BUILDERS}
@@ -35,6 +35,12 @@ UNSTABLE = (
     "average pool, 1e-6 elsewhere. Presets use such rules in the first layer only."
 )
 NORMS = "Zennit before 1.0 counts BatchNorm's eps twice when it merges the BatchNorm into a layer."
+ACTIVATIONS = (
+    "Zennit's Pass, its rule of activations, passes relevance through unchanged, whatever f(0) is. "
+    "In relprop an activation with f(0) != 0 is f(0), a bias that absorbs its part, and the rise "
+    "f(x) - f(0), whose secant (f(x) - f(0)) / x carries relevance. In the rows that pass, relprop "
+    "has the rule pass-through, which does what Pass does."
+)
 DEFAULTS = (
     "Captum stabilises by 1e-9 in every rule, at max and average pools, too. relprop stabilises by "
     "1e-6 (epsilon: by its parameter), and not at maxima."
@@ -106,6 +112,11 @@ def everywhere(rule: str, **parameters: float) -> Callable[[nn.Module], Recipe]:
     return build
 
 
+def passing(operation: str, recipe: Callable[[nn.Module], Recipe]) -> Callable[[nn.Module], Recipe]:
+    """Return a recipe in which an operation passes relevance through unchanged."""
+    return lambda model: recipe(model).using(Selector(operation=operation), "pass-through")
+
+
 # ---- Zennit --------------------------------------------------------------------------------------
 
 RULES: dict[str, tuple[str, dict[str, float]]] = {
@@ -150,12 +161,23 @@ def zennit_composites(network: str, why: str = "", *, exact: bool = True) -> lis
     return cases
 
 
+def zennit_activations(operation: str) -> list[Case]:
+    """List an activation that is not 0 at 0, by relprop's default and by the rule of Zennit."""
+    what, network = f"Epsilon, Pass at {operation}", f"dense, {operation}"
+    recipe, method = everywhere("epsilon"), peers.zennit_uniform("Epsilon")
+    return [
+        Case("Zennit", what, network, recipe, method, ACTIVATIONS),
+        Case("Zennit", what, network, passing(operation, recipe), method),
+    ]
+
+
 def zennit() -> list[Case]:
     """List all cases of Zennit."""
     cases = zennit_rules("VGG16") + zennit_composites("VGG16")
     cases += zennit_rules("ResNet18") + zennit_composites("ResNet18")
     cases += zennit_composites("ResNet18", SUMS, exact=False)
-    return cases + zennit_composites("ResNet18, BatchNorm's eps 1e-5", NORMS)[:1]
+    cases += zennit_composites("ResNet18, BatchNorm's eps 1e-5", NORMS)[:1]
+    return cases + zennit_activations("sigmoid") + zennit_activations("exp")
 
 
 # ---- Captum and autoLRP --------------------------------------------------------------------------

@@ -15,6 +15,7 @@ declare_torchvision_operators()
 from torchvision.models import resnet18, vgg16  # noqa: E402
 
 CLASSES = 10
+FEATURES = 20
 ModelAndInput = tuple[nn.Module, Tensor]
 
 
@@ -42,7 +43,7 @@ def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def pictures(*shape: int) -> Tensor:
-    """Draw pictures of both signs."""
+    """Draw pictures, or vectors, of both signs."""
     return draw(shape, torch.Generator().manual_seed(1))
 
 
@@ -96,12 +97,28 @@ def resnet(eps: float = 0.0) -> ModelAndInput:
     return model, pictures(2, 3, 64, 64)
 
 
+class Exp(nn.Module):
+    """The exponential function as an activation, which torch has no module for."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute e^x, entry by entry."""
+        return x.exp()
+
+
+def dense(activation: type[nn.Module]) -> ModelAndInput:
+    """Build two linear layers with an activation between them, for three vectors."""
+    model = nn.Sequential(nn.Linear(FEATURES, 16), activation(), nn.Linear(16, CLASSES))
+    return randomise(model), pictures(3, FEATURES)
+
+
 BUILDERS: dict[str, Callable[[], ModelAndInput]] = {
     "VGG16": vgg,
     "VGG16 without biases and average pool": plain_vgg,
     "VGG16 without average pool": plain_vgg_biased,
     "ResNet18": resnet,
     "ResNet18, BatchNorm's eps 1e-5": lambda: resnet(1e-5),
+    "dense, sigmoid": lambda: dense(nn.Sigmoid),
+    "dense, exp": lambda: dense(Exp),
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fnmatch import fnmatch
 
 import torch
+from parity_networks import Exp
 from torch import Tensor, nn
 
 Method = Callable[[nn.Module, Tensor, Tensor], Tensor]  # model, x (n, ...), classes (n,)
@@ -48,14 +49,15 @@ def zennit_sums() -> tuple[type, object]:
 def zennit_uniform(rule: str, exact_sums: str = "*", **parameters: float) -> Method:
     """Explain with one of Zennit's rules at every linear layer.
 
-    Sums whose names match `exact_sums` have no stabiliser.
+    Sums whose names match `exact_sums` have no stabiliser. `Exp` gets the rule of activations.
     """
     from zennit import composites, rules, types
     from zennit.core import Composite
 
     def build() -> object:
         kind, exact = zennit_sums()
-        rows = [*composites.layer_map_base(), (types.Linear, getattr(rules, rule)(**parameters))]
+        layers = (types.Linear, getattr(rules, rule)(**parameters))
+        rows = [(Exp, rules.Pass()), *composites.layer_map_base(), layers]
         by_type = composites.LayerMapComposite(rows)
 
         def choose(context: dict, name: str, module: nn.Module) -> object:
