@@ -29,8 +29,11 @@ bench: $(VENV)/lxt/ready
 coverage: $(VENV)/bench
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py --out docs/coverage.md
 
-parity: $(VENV)/lxt/ready
-	OMP_NUM_THREADS=1 $(VENV)/lxt/bin/python benchmarks/parity.py --out docs/parity.md
+parity: $(VENV)/lxt/ready $(VENV)/zennit1/ready
+	OMP_NUM_THREADS=1 PYTHONPATH=$(VENV)/zennit1 $(VENV)/lxt/bin/python benchmarks/parity.py \
+		--only "Zennit 1*" --json $(VENV)/zennit1/rows.json
+	OMP_NUM_THREADS=1 $(VENV)/lxt/bin/python benchmarks/parity.py --out docs/parity.md \
+		--rows $(VENV)/zennit1/rows.json
 
 faithfulness: $(VENV)/ready
 	$(BIN)/python benchmarks/faithfulness.py --out docs/faithfulness.md
@@ -60,6 +63,12 @@ $(VENV)/lxt/ready: pyproject.toml constraints.txt
 	grep -vE '^(transformers|tokenizers|huggingface_hub)==' constraints.txt > $(VENV)/lxt/constraints.txt
 	$(VENV)/lxt/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint $(VENV)/lxt/constraints.txt --editable ".[lxt]"
+	touch $@
+
+# Zennit 1.0.0 asks for Python 3.11.11, and runs on earlier ones.
+$(VENV)/zennit1/ready: $(VENV)/lxt/ready
+	$(VENV)/lxt/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
+		--target $(VENV)/zennit1 --ignore-requires-python --no-deps zennit==1.0.0
 	touch $@
 
 clean:

@@ -1,11 +1,12 @@
 """Measures how far relprop's maps are from those of Zennit, Captum, autoLRP and LXT.
 
     python benchmarks/parity.py [--only "Zennit*"] [--out docs/parity.md] [--json parity.json]
-        [--crp-python crp/bin/python]
+        [--rows other.json] [--crp-python crp/bin/python]
 
 The distance is the relative L2 norm of the difference, for the sample in which it is largest. Both
 explain the same class of each sample, starting from its score. Needs the peers: zennit, captum,
-autolrp, lxt, transformers, torchvision.
+autolrp, lxt, transformers, torchvision. `--rows` adds what another run wrote with `--json`, such as
+one with another version of a peer.
 """
 
 import gc
@@ -25,7 +26,7 @@ from torch import Tensor
 import relprop
 
 LIMITS = {torch.float32: 1e-4, torch.float64: 1e-8}
-VERSIONS = ("torch", "torchvision", "zennit", "captum", "autolrp", "lxt", "transformers")
+VERSIONS = ("torch", "torchvision", "transformers")
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,8 @@ the other one torch's convolutions round differently, and for VGG16 without bias
 changes the map of the epsilon rule by 2e-2."""
 ALIGNED = """\
 Where a peer has another default stabiliser, both libraries have the same one here: the smallest
-positive number with Zennit at residual sums, 1e-6 with Captum, 0 with LXT. BatchNorm's eps is 0.
-Results with each peer's own defaults are below."""
+positive number with Zennit at residual sums, 1e-6 with Captum, 0 with LXT. BatchNorm's eps is 0
+unless the network is named with another. Results with each peer's own defaults are below."""
 HEAD = (
     "| peer | its rule | network | relprop | float32 | float64 | |\n|---|---|---|---|--:|--:|---|"
 )
@@ -143,28 +144,42 @@ def page(rows: list[Row]) -> str:
     rounded = [row for row in rows if row.why in ARITHMETIC]
     defined = [row for row in rows if row.why and row.why not in ARITHMETIC]
     passed = sum(row.same for row in alike)
-    parts = [INTRODUCTION, f"`python benchmarks/parity.py` writes this page. {versions()}."]
+    parts = [INTRODUCTION, f"`make parity` writes this page. {versions(rows)}."]
     parts += [f"## The same definitions: {passed} of {len(alike)} pass", ALIGNED, table(alike)]
     parts += ["## Where definitions differ on purpose", *sections(defined)]
     parts += ["## Where only rounding differs", *sections(rounded)]
     return "\n\n".join(parts) + "\n"
 
 
-def versions() -> str:
-    """List the compared packages with their versions."""
-    return ", ".join(f"{name} {version(name)}" for name in VERSIONS)
+def versions(rows: list[Row]) -> str:
+    """List the packages that ran the networks, and the peers, with their versions."""
+    packages = [f"{name} {version(name)}" for name in VERSIONS]
+    return ", ".join([*packages, *dict.fromkeys(row.peer for row in rows)])
+
+
+def read_rows(file: Path) -> list[Row]:
+    """Read the rows that another run wrote."""
+    return [Row(**row) for row in json.loads(file.read_text())]
+
+
+PATH = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(help=__doc__.split("\n")[0])
 @click.option("--only", default="*", show_default=True, help='Glob on "PEER: RULE: NETWORK".')
+@click.option("--rows", "others", type=PATH, help="What another run wrote with --json.")
 @click.option("--crp-python", help="Python of an environment with zennit-crp 0.6.0.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path))
-def main(only: str, crp_python: str | None, out: Path | None, file: Path | None) -> None:
+@click.option("--out", type=PATH)
+@click.option("--json", "file", type=PATH)
+def main(
+    only: str, others: Path | None, crp_python: str | None, out: Path | None, file: Path | None
+) -> None:
     """Measure, and write the page and the numbers; print the page if there is no file for it."""
     every = cases(crp_python)
     chosen = [c for c in every if fnmatch(f"{c.peer}: {c.what}: {c.network}", only)]
-    rows = measure_all(chosen)
+    if not chosen:
+        raise click.UsageError(f"no case matches {only!r}")
+    rows = [*(read_rows(others) if others else []), *measure_all(chosen)]
     if out:
         out.write_text(page(rows))
     else:

@@ -5,6 +5,7 @@ A case with a `why` is one in which the two differ, by definition or by rounding
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import parity_language as language
@@ -34,7 +35,10 @@ UNSTABLE = (
     "float64 the maps agree. Zennit's stabilisers of sums are set to relprop's: none after the "
     "average pool, 1e-6 elsewhere. Presets use such rules in the first layer only."
 )
-NORMS = "Zennit before 1.0 counts BatchNorm's eps twice when it merges the BatchNorm into a layer."
+NORMS = (
+    "Zennit before 1.0 counts BatchNorm's eps twice when it merges the BatchNorm into a layer. "
+    "Zennit 1.0 counts it once, as relprop does."
+)
 ACTIVATIONS = (
     "Zennit's Pass, its rule of activations, passes relevance through unchanged, whatever f(0) is. "
     "In relprop an activation with f(0) != 0 is f(0), a bias that absorbs its part, and the rise "
@@ -83,7 +87,10 @@ ARITHMETIC = (UNSTABLE, LAYOUT, FLOATS)
 
 @dataclass(frozen=True)
 class Case:
-    """A peer's method and relprop's recipe and options, for a network of `NETWORKS`."""
+    """A peer's method and relprop's recipe and options, for a network of `NETWORKS`.
+
+    `peer` is a name with a version.
+    """
 
     peer: str
     what: str
@@ -92,6 +99,11 @@ class Case:
     method: Method
     why: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def released(peer: str) -> str:
+    """Name a peer with the version that is installed."""
+    return f"{peer} {version(peer)}"
 
 
 def preset(name: str, **parameters: float) -> Callable[[nn.Module], Recipe]:
@@ -119,6 +131,7 @@ def passing(operation: str, recipe: Callable[[nn.Module], Recipe]) -> Callable[[
 
 # ---- Zennit --------------------------------------------------------------------------------------
 
+ZENNIT = released("Zennit")
 RULES: dict[str, tuple[str, dict[str, float]]] = {
     "Epsilon": ("epsilon", {}),
     "Gamma": ("gamma", {}),
@@ -145,7 +158,7 @@ def zennit_rules(network: str) -> list[Case]:
         sums = "layer4.1.*" if odd else "*"  # relevance itself arrives at the sums below
         method = peers.zennit_uniform(theirs, sums, **given)
         why = UNSTABLE if odd else LAYOUT if (theirs, network) == ("AlphaBeta", "VGG16") else ""
-        cases.append(Case("Zennit", theirs, network, everywhere(ours, **given), method, why))
+        cases.append(Case(ZENNIT, theirs, network, everywhere(ours, **given), method, why))
     return cases
 
 
@@ -157,7 +170,7 @@ def zennit_composites(network: str, why: str = "", *, exact: bool = True) -> lis
         method = peers.zennit_composite(name, exact_sums=exact, **given)
         odd = (theirs, network) == ("EpsilonAlpha2Beta1", "VGG16")
         reason = LAYOUT if odd else why
-        cases.append(Case("Zennit", theirs, network, preset(ours, **given), method, reason))
+        cases.append(Case(ZENNIT, theirs, network, preset(ours, **given), method, reason))
     return cases
 
 
@@ -166,8 +179,8 @@ def zennit_activations(operation: str) -> list[Case]:
     what, network = f"Epsilon, Pass at {operation}", f"dense, {operation}"
     recipe, method = everywhere("epsilon"), peers.zennit_uniform("Epsilon")
     return [
-        Case("Zennit", what, network, recipe, method, ACTIVATIONS),
-        Case("Zennit", what, network, passing(operation, recipe), method),
+        Case(ZENNIT, what, network, recipe, method, ACTIVATIONS),
+        Case(ZENNIT, what, network, passing(operation, recipe), method),
     ]
 
 
@@ -176,15 +189,17 @@ def zennit() -> list[Case]:
     cases = zennit_rules("VGG16") + zennit_composites("VGG16")
     cases += zennit_rules("ResNet18") + zennit_composites("ResNet18")
     cases += zennit_composites("ResNet18", SUMS, exact=False)
-    cases += zennit_composites("ResNet18, BatchNorm's eps 1e-5", NORMS)[:1]
+    norms = NORMS if version("zennit").startswith("0.") else ""
+    cases += zennit_composites("ResNet18, BatchNorm's eps 1e-5", norms)[:1]
     return cases + zennit_activations("sigmoid") + zennit_activations("exp")
 
 
 # ---- Captum and autoLRP --------------------------------------------------------------------------
 
+CAPTUM, AUTOLRP = released("Captum"), released("autoLRP")
 PLAIN = "VGG16 without biases and average pool"
 BIASED = "VGG16 without average pool"
-CAPTUM = {"EpsilonRule": "epsilon", "GammaRule": "gamma", "Alpha1_Beta0_Rule": "z-plus"}
+CAPTUM_RULES = {"EpsilonRule": "epsilon", "GammaRule": "gamma", "Alpha1_Beta0_Rule": "z-plus"}
 
 
 def captum() -> list[Case]:
@@ -193,14 +208,14 @@ def captum() -> list[Case]:
     for rule in ("GammaRule", "Alpha1_Beta0_Rule"):
         whys[rule] = {BIASED: BIASES, "VGG16": f"{BIASES} {SIGNS}"}
     cases = []
-    for theirs, ours in CAPTUM.items():
+    for theirs, ours in CAPTUM_RULES.items():
         for network in (PLAIN, BIASED, "VGG16"):
             why = whys[theirs].get(network, "")
             method = peers.by_captum(theirs)
-            cases.append(Case("Captum", theirs, network, everywhere(ours), method, why))
+            cases.append(Case(CAPTUM, theirs, network, everywhere(ours), method, why))
         method = peers.by_captum(theirs, None)
         what = f"{theirs}, its own stabiliser"
-        cases.append(Case("Captum", what, PLAIN, everywhere(ours), method, DEFAULTS))
+        cases.append(Case(CAPTUM, what, PLAIN, everywhere(ours), method, DEFAULTS))
     return cases
 
 
@@ -212,13 +227,15 @@ def autolrp() -> list[Case]:
     )
     whys = {PLAIN: "", BIASED: SHARES, "VGG16": f"{SHARES} {POOLS}", "ResNet18": f"{SHARES} {ADDS}"}
     return [
-        Case("autoLRP", what, network, recipe, method, why or (LAYOUT if what == "default" else ""))
+        Case(AUTOLRP, what, network, recipe, method, why or (LAYOUT if what == "default" else ""))
         for what, method, recipe in configurations
         for network, why in whys.items()
     ]
 
 
 # ---- LXT -----------------------------------------------------------------------------------------
+
+LXT = released("LXT")
 
 
 def lxt_units() -> list[Case]:
@@ -229,7 +246,7 @@ def lxt_units() -> list[Case]:
             recipe = preset("attnlrp", epsilon=epsilon)
             why = FLOATS if name == "RMS norm" else why
             what = f"explicit rules, {kind}"
-            cases.append(Case("LXT", what, f"{name}, {kind}", recipe, peers.by_lxt, why))
+            cases.append(Case(LXT, what, f"{name}, {kind}", recipe, peers.by_lxt, why))
     return cases
 
 
@@ -241,11 +258,11 @@ def lxt_models() -> list[Case]:
         why = FLOATS if name == "Llama" else ""
         method = language.by_efficient(name, attention, "attnLRP")
         recipe = preset("attnlrp", epsilon=0.0)
-        cases.append(Case("LXT", "efficient AttnLRP", network, recipe, method, why))
+        cases.append(Case(LXT, "efficient AttnLRP", network, recipe, method, why))
         if name == "Llama":
             method = language.by_efficient(name, attention, "cp_LRP")
             recipe = preset("cp-lrp", epsilon=0.0)
-            cases.append(Case("LXT", "efficient CP-LRP", network, recipe, method, why))
+            cases.append(Case(LXT, "efficient CP-LRP", network, recipe, method, why))
     return cases
 
 
