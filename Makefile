@@ -29,11 +29,11 @@ bench: $(VENV)/lxt/ready
 coverage: $(VENV)/bench
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py --out docs/coverage.md
 
-parity: $(VENV)/lxt/ready $(VENV)/zennit1/ready
+parity: $(VENV)/lxt/ready $(VENV)/zennit1/ready $(VENV)/crp/ready
 	OMP_NUM_THREADS=1 PYTHONPATH=$(VENV)/zennit1 $(VENV)/lxt/bin/python benchmarks/parity.py \
 		--only "Zennit 1*" --json $(VENV)/zennit1/rows.json
 	OMP_NUM_THREADS=1 $(VENV)/lxt/bin/python benchmarks/parity.py --out docs/parity.md \
-		--rows $(VENV)/zennit1/rows.json
+		--rows $(VENV)/zennit1/rows.json --crp-python $(VENV)/crp/bin/python
 
 faithfulness: $(VENV)/ready
 	$(BIN)/python benchmarks/faithfulness.py --out docs/faithfulness.md
@@ -69,6 +69,14 @@ $(VENV)/lxt/ready: pyproject.toml constraints.txt
 $(VENV)/zennit1/ready: $(VENV)/lxt/ready
 	$(VENV)/lxt/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
 		--target $(VENV)/zennit1 --ignore-requires-python --no-deps zennit==1.0.0
+	touch $@
+
+# zennit-crp needs an older Zennit.
+$(VENV)/crp/ready: constraints.txt
+	$(PYTHON) -m venv $(VENV)/crp
+	grep -v '^zennit==' constraints.txt > $(VENV)/crp/constraints.txt
+	$(VENV)/crp/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint $(VENV)/crp/constraints.txt zennit-crp==0.6.0
 	touch $@
 
 clean:

@@ -1,4 +1,4 @@
-"""Measures how far relprop's maps are from those of Zennit, Captum, autoLRP and LXT.
+"""Measures how far relprop's maps are from those of Zennit, Captum, autoLRP, LXT and zennit-crp.
 
     python benchmarks/parity.py [--only "Zennit*"] [--out docs/parity.md] [--json parity.json]
         [--rows other.json] [--crp-python crp/bin/python]
@@ -168,7 +168,7 @@ PATH = click.Path(dir_okay=False, path_type=Path)
 @click.command(help=__doc__.split("\n")[0])
 @click.option("--only", default="*", show_default=True, help='Glob on "PEER: RULE: NETWORK".')
 @click.option("--rows", "others", type=PATH, help="What another run wrote with --json.")
-@click.option("--crp-python", help="Python of an environment with zennit-crp 0.6.0.")
+@click.option("--crp-python", help="Python of an environment with zennit-crp.")
 @click.option("--out", type=PATH)
 @click.option("--json", "file", type=PATH)
 def main(

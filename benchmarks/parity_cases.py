@@ -12,7 +12,7 @@ import parity_language as language
 import parity_networks as networks
 import parity_peers as peers
 import parity_units as units
-from parity_crp import by_crp
+from parity_crp import by_crp, crp_version
 from parity_peers import Method
 from torch import nn
 
@@ -282,9 +282,10 @@ CONDITIONS: dict[str, dict[str, list[int]]] = {
 
 def zennit_crp(python: str) -> list[Case]:
     """List conditions on ResNet18, without what is parallel to them and with it."""
+    peer = f"zennit-crp {crp_version(python)}"
     return [
         Case(
-            "zennit-crp 0.6.0",
+            peer,
             f"Epsilon, {name}{'' if exclude else ', with parallel paths'}",
             "ResNet18",
             everywhere("epsilon"),

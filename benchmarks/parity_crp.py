@@ -1,6 +1,6 @@
 """Conditional relevance of zennit-crp, which needs an old Zennit: in an environment of its own.
 
-    python -m venv crp && crp/bin/pip install torch==2.13.0 zennit-crp==0.6.0
+    make .venv/crp/ready
 
 `by_crp` gives the networks to this file, run as a program by that environment's Python.
 """
@@ -17,6 +17,13 @@ from parity_peers import Method
 from torch import Tensor, nn
 
 Channels = Mapping[str, Sequence[int]]
+VERSION = "from importlib.metadata import version; print(version('zennit-crp'))"
+
+
+def crp_version(python: str) -> str:
+    """Ask the Python of an environment which zennit-crp it has."""
+    asked = subprocess.run([python, "-c", VERSION], check=True, capture_output=True, text=True)
+    return asked.stdout.strip()
 
 
 def by_crp(python: str, network: str, conditions: Channels, exclude: bool) -> Method:
