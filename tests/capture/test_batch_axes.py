@@ -34,3 +34,25 @@ def test_samples_that_are_mixed_are_refused_again_by_another_recipe():
             explainer.plan(signed(2, 4).float())
     with pytest.raises(relprop.RelpropError, match="mixes the samples of a batch"):
         explainer.with_recipe("zero").plan(signed(3, 4, seed=1).float())
+
+
+@pytest.mark.parametrize("classes", range(2, 7))
+@pytest.mark.parametrize("transposed", [False, True])
+def test_masked_classes_do_not_look_like_samples(classes, transposed):
+    """With as many classes as samples of the probe batch, or several times as many."""
+
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, classes)
+
+        def forward(self, x):
+            scores = self.layer(x).T if transposed else self.layer(x)
+            mask = (torch.arange(classes) // (classes // 3 or 1)) == 1
+            masked = scores.masked_fill(mask[:, None] if transposed else mask, -1e9)
+            return masked.T if transposed else masked
+
+    model, x = randomise(Masked()), signed(3, 4).float()
+    e = relprop.explain(model, x, "zero", target=0)
+    torch.testing.assert_close(e.relevance, x * model.layer.weight[0].detach())
+    assert relprop.Explainer(model, "zero")(x, target=0, ledger=True).ledger.error < 1e-6

@@ -10,7 +10,7 @@ import relprop
 from relprop.errors import CaptureError
 
 
-def net(function):
+def net(function, last=torch.clone):
     """A model whose class and attributes are the same whatever its code calls."""
 
     class Net(nn.Module):
@@ -19,7 +19,7 @@ def net(function):
             self.layer, self.head = nn.Linear(4, 5), nn.Linear(5, 3)
 
         def forward(self, x):
-            return self.head(function(self.layer(x)))
+            return last(self.head(function(self.layer(x))))
 
     return randomise(Net())
 
@@ -31,6 +31,16 @@ FUNCTIONS = {
     "very large": (torch.relu, lambda h: h.clamp(0, 20)),
     "a threshold": (lambda h: h, lambda h: torch.where(h < 9, h, 9 + 0.5 * (h - 9))),
 }
+
+
+@pytest.mark.parametrize("mask", [-1e9, torch.finfo(torch.float32).min])
+def test_code_that_differs_beside_a_masked_class_is_refused(mask, tmp_path):
+    masked = torch.tensor([False, True, False])
+    one, other = (net(f, lambda s: s.masked_fill(masked, mask)) for f in (torch.relu, torch.tanh))
+    other.load_state_dict(one.state_dict())
+    save(one, signed(2, 4).float(), tmp_path / "plans", "zero")
+    with pytest.raises(CaptureError, match="does not compute what the model of the saved plan"):
+        relprop.Explainer.load(tmp_path / "plans", other)(signed(2, 4).float())
 
 
 @pytest.mark.parametrize("swapped", [False, True])

@@ -39,3 +39,11 @@ def test_other_shapes_are_not_equal():
 def test_a_difference_that_is_no_number_is_the_largest():
     assert relative_difference(EXPECTED * torch.nan, EXPECTED) == torch.inf
     assert relative_difference(EXPECTED, EXPECTED * torch.nan) == 0.0  # refused elsewhere
+
+
+@pytest.mark.parametrize("mask", [-1e9, -3.4e38, -torch.inf])
+def test_scores_beside_a_masked_class_are_compared_among_themselves(mask):
+    masked = torch.tensor([[mask, 1.0, -4.0]], dtype=torch.float64)
+    assert relative_difference(masked + torch.tensor([0.0, 0.4, 0.0]), masked) == pytest.approx(0.1)
+    if mask > -torch.inf:
+        assert relative_difference(masked * torch.tensor([2, 1, 1]), masked) == 1.0

@@ -5,15 +5,16 @@ it, and to nothing else. So entries that are no NaN belong to the one sample, in
 does not swallow NaN. Takes a graph and a batch; knows nothing of the model's code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..errors import CaptureError
 from ..graph.analysis import find_sources
+from ..graph.inputs import Inputs
 from ..graph.ir import Graph
 from ..graph.token_ids import token_samples
 
@@ -55,7 +56,7 @@ class BatchAxis:
         return split.sum([dim for dim in range(split.ndim) if dim != self.axis + 1])
 
 
-def run_with_nan_neighbours(
+def _run_with_nan_neighbours(
     graph: Graph, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], sample: int
 ) -> dict[str, Any]:
     """Run a graph on a batch in which every sample but one is NaN; return all values by name."""
@@ -88,18 +89,57 @@ index_put index_copy scatter scatter_add scatter_reduce masked_scatter
 _REORDERING = frozenset(_NAMES.split())
 
 
-def find_batch_axes(
-    graph: Graph, probes: Mapping[int, Mapping[str, Any]], batch: int
-) -> dict[str, BatchAxis | None]:
+class Probe(NamedTuple):
+    """What a run shows in which every sample but one is NaN.
+
+    Attributes:
+        axes: Floating-point value -> the batch axes that it allows; none where samples are mixed.
+        spread: The output, and the values without one batch axis, to which NaN has spread.
+        output: The output for the one sample.
+    """
+
+    axes: Mapping[str, set[BatchAxis]]
+    spread: frozenset[str]
+    output: Tensor
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether a value allows several batch axes, as where a masked class looks like a sample.
+
+        Another sample tells: it lies elsewhere, and the masked class does not.
+        """
+        return any(len(possible) > 1 for possible in self.axes.values())
+
+
+def run_probe(graph: Graph, inputs: Inputs, state: Mapping[str, Tensor], sample: int) -> Probe:
+    """Run a graph on a batch in which every sample but one is NaN.
+
+    Args:
+        graph: The operations.
+        inputs: The probe batch.
+        state: Parameters and buffers, by value name.
+        sample: The one that is not NaN.
+    """
+    values = _run_with_nan_neighbours(graph, inputs.tensors, state, sample)
+    computed = {node.name: values[node.name] for node in graph.nodes}
+    axes = {
+        name: _possible_axes(~value.isnan(), inputs.batch, sample)
+        for name, value in computed.items()
+        if isinstance(value, Tensor) and value.is_floating_point()
+    }
+    unclear = {name for name, possible in axes.items() if len(possible) != 1} | {graph.output}
+    spread = frozenset(name for name in unclear if bool(values[name].isnan().any()))
+    return Probe(axes, spread, values[graph.output][sample : sample + 1])
+
+
+def find_batch_axes(graph: Graph, probes: Sequence[Probe]) -> dict[str, BatchAxis | None]:
     """Find the one batch axis of each value that all probes allow.
 
     Args:
         graph: The operations.
-        probes: Sample -> values of `run_with_nan_neighbours`. One sample with neighbours on both
-            sides, as in `probe_batch`. For a graph of one batch, the first sample and the last:
-            where the order of samples depends on the data, as after a sort, one of them may be in
-            its place by chance, hence two.
-        batch: Number of samples of the probe batch.
+        probes: Of a batch with neighbours on both sides, as in `probe_batch`. For a graph of one
+            batch, of the first sample and the last: where the order of samples depends on the
+            data, as after a sort, one of them may be in its place by chance, hence two.
 
     Returns:
         Value name -> batch axis. None where the order of samples is not fixed, as where experts
@@ -109,17 +149,15 @@ def find_batch_axes(
         CaptureError: If NaN of one sample spreads to the output of another.
     """
     axes: dict[str, BatchAxis | None] = {name: BatchAxis() for name in graph.inputs.values()}
+    spread = frozenset[str]().union(*(probe.spread for probe in probes))
     mixing = []
     for node in graph.nodes:
-        values = {sample: probe[node.name] for sample, probe in probes.items()}
-        if all(isinstance(v, Tensor) and v.is_floating_point() for v in values.values()):
-            allowed = [_possible_axes(~v.isnan(), batch, sample) for sample, v in values.items()]
-            common = set.intersection(*allowed)
+        if all(node.name in probe.axes for probe in probes):
+            common = set.intersection(*(probe.axes[node.name] for probe in probes))
             axes[node.name] = common.pop() if len(common) == 1 else None
-            if axes[node.name] is None and any(map(_has_nan, values.values())):
+            if axes[node.name] is None and node.name in spread:
                 mixing.append(node.where)
-    spread = any(_has_nan(probe[graph.output]) for probe in probes.values())
-    if spread and axes.get(graph.output) != BatchAxis():
+    if graph.output in spread and axes.get(graph.output) != BatchAxis():
         raise mixed_samples_error(mixing[0] if mixing else "the model")
     return {**axes, graph.output: BatchAxis()}
 
@@ -131,10 +169,6 @@ def mixed_samples_error(where: str) -> CaptureError:
         "a model that treats every sample of a batch by itself",
         "give samples one at a time, or reduce over all dimensions but the batch",
     )
-
-
-def _has_nan(value: Tensor) -> bool:
-    return bool(value.isnan().any())
 
 
 def _nan_but_one(value: Tensor, sample: int) -> Tensor:

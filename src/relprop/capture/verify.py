@@ -20,7 +20,7 @@ from .batch_axes import (
     find_batch_axes,
     mixed_samples_error,
     probe_batch,
-    run_with_nan_neighbours,
+    run_probe,
 )
 from .bound_model import BoundModel
 from .samples import as_capture_error, first_and_last, select_samples
@@ -132,9 +132,11 @@ def verified_batch_axes(
     else:
         batch, outputs = inputs, {k: expected[k : k + 1] for k in (0, inputs.batch - 1)}
     with as_capture_error(model, inputs):
-        probes = {k: run_with_nan_neighbours(graph, batch.tensors, state, k) for k in outputs}
-    axes = find_batch_axes(graph, probes, batch.batch)
+        probes = {k: run_probe(graph, batch, state, k) for k in outputs}
+        ambiguous = graph.any_batch and probes[1].is_ambiguous
+        more = [run_probe(graph, batch, state, 0)] if ambiguous else []
+    axes = find_batch_axes(graph, [*probes.values(), *more])
     for k, output in outputs.items():
-        if not equal_within_rounding(probes[k][graph.output][k : k + 1], output):
+        if not equal_within_rounding(probes[k].output, output):
             raise mixed_samples_error("the model")
     return axes
