@@ -26,6 +26,7 @@ class Settings:
 
     scale: float = 2.0
     powers: list[float] = field(default_factory=lambda: [1.0, 0.5])
+    layer: nn.Module = field(default_factory=lambda: nn.Linear(4, 4).double(), compare=False)
 
 
 def double(h):
@@ -57,6 +58,7 @@ class Switched(nn.Module):
             h = self.after(h) + self.shift
         h = h * self.settings.scale * self.settings.powers[0] * self.listed[0][1] * self.factor
         h = self.steps[1](h * self.steps[0])
+        h = h if h.shape[1] == 3 else self.settings.layer(h)
         return self.head(h if "last" in self.listed[1]["skip"] else self.beside[0](h))
 
 
@@ -138,6 +140,7 @@ CHANGES = {
         setattr(m.settings, "scale", 7.0),
     ),
     "weights of a module in a list": lambda m: m.beside[0].weight.detach().add_(1),
+    "weights of a module in an object": lambda m: m.settings.layer.weight.detach().add_(1),
     "an attribute of a class": lambda m: setattr(Switched, "factor", 4.0),
     "a method of a class": lambda m: setattr(
         Switched, "forward", lambda self, x: self.head(self.first(x))

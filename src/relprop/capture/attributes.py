@@ -175,10 +175,7 @@ class Notes:
 
     def _enter(self, origin: Attribute, owner: Any, key: Any, value: Any, depth: int) -> Any:
         """Note what a module holds: an object with its attributes, and modules in a list."""
-        if isinstance(value, nn.Module):
-            self._add_module(_path(origin, key), value, registered=False)
-            return value
-        if isinstance(value, (*_ATOMS, Tensor)) or type(value) in _CONTAINERS:
+        if isinstance(value, (*_ATOMS, Tensor, nn.Module)) or type(value) in _CONTAINERS:
             return self._copy(origin, owner, key, value, depth, self._enter)
         self._hold(origin, owner, key, value)
         if hasattr(value, "__dict__") and self._is_new(value):
@@ -194,8 +191,13 @@ class Notes:
         depth: int,
         note: _Note | None = None,
     ) -> Any:
-        """Return a value itself, or a copy of a container that is not too long."""
+        """Return a value itself, or a copy of a container that is not too long.
+
+        Tensors and modules are noted, wherever they are.
+        """
         note = note or self._copy
+        if isinstance(value, nn.Module):
+            self._add_module(_path(origin, key), value, registered=False)
         if isinstance(value, Tensor):
             self._hold(origin, owner, key, value)
         if type(value) not in _CONTAINERS or len(value) > MOST_ENTRIES or depth > _MOST_NESTED:
