@@ -61,6 +61,10 @@ class AmplificationWarning(UserWarning):
     """The relevance of the input is many times the score that is explained."""
 
 
+class VanishingWarning(UserWarning):
+    """Next to no relevance arrives at the input, though it is not zero, nor is the score."""
+
+
 class DroppedPathWarning(RelpropError, UserWarning):
     """A path from the explained input to the output ends where relevance cannot pass.
 

@@ -118,7 +118,7 @@ def test_capture_per_input_is_proposed_where_it_works(model, given):
     error = refused(model, x, recipe="zero")
     assert given in error.given
     line = 'relprop.Explainer(model, capture="per-input")'
-    assert error.todo.startswith(f"write {line}, which works for this input; or ")
+    assert error.todo.startswith(f"write {line}, which captures it for this input; or ")
     explainer = eval(line, {"relprop": relprop, "model": model}).with_recipe("zero")
     torch.testing.assert_close(
         explainer(x, 1).relevance, gradient_times_input(model, x), rtol=1e-9, atol=1e-9

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import relprop
-from relprop.errors import AmplificationWarning, NumberError
+from relprop.errors import AmplificationWarning, NumberError, VanishingWarning
 
 
 class Cancelling(nn.Module):
@@ -146,3 +146,31 @@ def test_sums_of_half_precision_do_not_overflow(dtype):
     linear.weight.data = torch.tensor([[101.0] * 50 + [-99.0] * 50, [0.0] * 100])
     e = relprop.Explainer(linear.to(dtype).eval(), "zero")(10 * torch.ones(1, 100).to(dtype))
     assert e.amplification.tolist() == pytest.approx([100.0], rel=1e-2)
+
+
+class Written(nn.Module):
+    """Straight-through rounding under no_grad, of which only h - h remains if it is constant."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            rest = x.round() - x
+        return (x + rest) @ torch.tensor([[1.0, 3.0], [2.0, 1.0]])
+
+
+def test_relevance_that_vanishes_is_said_once():
+    model, x = Written().eval(), torch.tensor([[1.4, 2.2], [0.9, 0.1]])
+    recipe = relprop.Recipe.preset("zero")
+    chosen = relprop.Selector(operation="round")
+    explainer = relprop.Explainer(model, recipe.using(chosen, "constant"))
+    with pytest.warns(VanishingWarning, match="less than a millionth of the score"):
+        e = explainer(x)
+    assert e.relevance.abs().max() < 1e-6
+    explainer(x)
+    explainer.with_recipe(recipe.using(chosen, "straight-through"))(x)
+
+
+@pytest.mark.parametrize("x", [torch.zeros(2, 2), torch.tensor([[0.0, 0.0], [1.0, 1.0]])])
+def test_relevance_of_zeros_is_zero_without_a_word(x):
+    linear = nn.Linear(2, 3)
+    e = relprop.explain(linear.eval(), x, "zero")
+    assert not e.relevance[0].any()

@@ -40,7 +40,7 @@ SECTIONS = (
         "## Errors",
         "relprop.errors",
         "RelpropError InputError CaptureError PlanError NumberError RuleError FileError "
-        "MissingExtraError DroppedPathWarning AmplificationWarning",
+        "MissingExtraError DroppedPathWarning AmplificationWarning VanishingWarning",
     ),
     Section(
         "## Models",

@@ -1,5 +1,7 @@
 """Planning: rules for single operations, the gradient among them, and values held constant."""
 
+import re
+
 import pytest
 import torch
 from helpers.networks import randomise, signed
@@ -53,7 +55,8 @@ def test_the_line_that_an_error_advises_for_a_step_can_be_written(function, rule
     model, x, recipe = randomise(Beside(function)).double(), signed(2, 4), Recipe.preset("zero")
     with pytest.raises(relprop.RelpropError) as error:
         relprop.explain(model, x, recipe)
-    line = error.value.todo.split(" passes")[0].replace("straight-through", rule)
+    line = re.match(r".*?\)(?= (passes|holds))", error.value.todo)[0]
+    line = re.sub(r'"[a-z-]*"\)$', f'"{rule}")', line)
     e = relprop.Explainer(model, eval(line, {"recipe": recipe, "relprop": relprop}))(x, 1)
     leaf = x.clone().requires_grad_()
     h = model.a(leaf)

@@ -163,14 +163,18 @@ def texts(tree: ast.Module) -> list[str]:
 
 
 def proposed(model: nn.Module, recipe: Recipe, x: Tensor = X) -> list[Recipe]:
-    """Write the line that the refusal of a model proposes, and with its other rule, if any."""
+    """Write the line that the refusal of a model proposes, and with its other rule, if any.
+
+    The one that holds the value constant comes last.
+    """
     with pytest.raises(relprop.RelpropError) as error:
         relprop.explain(model, x, recipe, target=1)
     todo = error.value.todo
     line = re.search(r"\S*ecipe\S*\.using\(.*?\)(?= |$)", todo)[0]
-    other = [re.sub(r'"[^"]*"\)$', '"constant")', line)] if '"constant" holds' in todo else []
+    rules = re.findall(r'"([a-z-]+)"\)? (?:passes|takes|holds)', todo)
     names = {"recipe": recipe, "explainer": relprop.Explainer(model, recipe), "relprop": relprop}
-    return [eval(one, names) for one in (line, *other)]
+    lines = [re.sub(r'"[^"]*"\)$', f'"{rule}")', line) for rule in rules] or [line]
+    return [eval(one, names) for one in sorted(lines, key=lambda one: '"constant")' in one)]
 
 
 def by_gradient(model: nn.Module, x: Tensor = X) -> Tensor:
@@ -215,14 +219,37 @@ def constant(function):
 @pytest.mark.parametrize("build", [Between, Twofold])
 def test_a_step_passes_relevance_straight_through(name, build):
     model = randomise(build(STEP[name])).double()
-    recipe, held = proposed(model, ZERO)
+    recipe, *held = proposed(model, ZERO)
     by_surrogate = randomise(build(surrogate(STEP[name]))).double()
     check(model, recipe, by_gradient(by_surrogate))
-    if build is Twofold:
-        check(model, held, by_gradient(randomise(build(constant(STEP[name]))).double()))
-    else:
-        with pytest.raises(relprop.RelpropError, match="no relevance would reach"):
-            relprop.explain(model, X, held)
+    assert len(held) == (build is Twofold)  # without a way around it nothing would be left
+    for one in held:
+        check(model, one, by_gradient(randomise(build(constant(STEP[name]))).double()))
+
+
+def test_a_step_that_is_the_only_path_cannot_be_held_constant():
+    recipe = ZERO.using(Selector(operation="round"), "constant")
+    with pytest.raises(relprop.RelpropError, match="no relevance would reach"):
+        relprop.explain(randomise(Between(torch.round)).double(), X, recipe)
+
+
+def test_of_a_detach_beside_a_path_the_usual_rule_is_named_first():
+    """As of quantised values, h + (q - h).detach(), where straight-through would leave nothing."""
+    model = randomise(Between(lambda h: h + (h.argmin(1, True) - h).detach())).double()
+    with pytest.raises(relprop.RelpropError, match="no rule for detach") as error:
+        relprop.explain(model, X, ZERO)
+    assert '"constant") holds its value constant, as autograd does' in error.value.todo
+    check(model, proposed(model, ZERO)[-1], by_gradient(model))
+
+
+@pytest.mark.parametrize("function", [torch.argmax, torch.argsort, lambda h, d: h.topk(1, d)[1]])
+def test_of_an_index_that_is_the_only_path_no_row_is_proposed(function):
+    model = randomise(
+        Between(lambda h: function(h, 1).reshape(h.shape[0], -1)[:, :1] * torch.ones(4))
+    )
+    with pytest.raises(relprop.RelpropError, match=r"depends on its input by .* alone") as error:
+        relprop.explain(model, X.float(), ZERO)
+    assert error.value.todo.startswith("explain a model that ends before it")
 
 
 def test_a_straight_through_estimator_written_out():

@@ -64,3 +64,9 @@ def test_flex_attention_is_recognised():
         flex_attention(q, q, q)
     assert torch_messages.is_flex_attention(error.value)
     assert not torch_messages.is_flex_attention(ValueError("attention"))
+
+
+def test_a_value_that_is_read_by_its_data_is_recognised():
+    error = export_error(lambda x: x + torch.relu((x * 2).data))
+    assert torch_messages.reads_data(error)
+    assert not torch_messages.reads_data(export_error(lambda x: x @ torch.ones(5, 3)))

@@ -196,7 +196,15 @@ def _failure(error: Exception, model: nn.Module, inputs: Inputs) -> CaptureError
         return CaptureError(
             f"{given}: torch.export fails on a tensor that forward reads in conditions alone",
             "parameters and buffers in conditions",
-            "keep this tensor by self.register_buffer; of an ODE solver take one with fixed steps",
+            "keep this tensor by self.register_buffer; write h.detach() for h.data; "
+            "of an ODE solver take one with fixed steps",
+        )
+    if torch_messages.reads_data(error):
+        return CaptureError(
+            f"{name}{module} on an input of shape {shape}{dtype}: forward reads what it computes "
+            "past torch's operations, as by h.data",
+            "values that operations pass on to one another",
+            "write h.detach() for h.data",
         )
     return CaptureError(
         given,

@@ -65,7 +65,7 @@ def explain_failure(
         return error
     another = try_per_input()
     if another is None:
-        todo = f"write {PER_INPUT}, which works for this input; or {error.todo}"
+        todo = f"write {PER_INPUT}, which captures it for this input; or {error.todo}"
         return CaptureError(error.given, error.allowed, todo)
     return another if isinstance(another, PlanError) else error
 

@@ -2,7 +2,7 @@
 
 Relevance of either sign cancels, so that a sum near the score says nothing of its size. Where the
 sum of |relevance| is many times the score, the map says little of the model: small differences of
-the input turn it round.
+the input turn it round. Where it is next to nothing, what is drawn of it is rounding.
 """
 
 import math
@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..errors import AmplificationWarning
+from ..errors import AmplificationWarning, VanishingWarning
 from ..graph.dropped import MASKS_FROM
 from ..plan.plan import Step
 from ..program.observer import Observer
 from ..rules.backward import Absorbs, Form, relevance
 from .backward import ForwardResult
+from .build import BuiltProgram
 
 if TYPE_CHECKING:
     from .result import Explanation
 
 LIMIT = 1000.0  # gradient x input of deep networks gives hundreds
+VANISHED = 1e-6  # near the precision of float32
 
 
 def measure_scores(
@@ -70,10 +72,10 @@ def measure_amplification(
 
 
 def is_moderate(explanation: "Explanation") -> bool:
-    """Tell quickly that all relevance is finite and far from amplified; False: look at samples.
+    """Tell quickly that relevance is finite, not amplified, not vanished; False: look at samples.
 
-    The sum of |R| over n numbers is at most sqrt(n) times the square root of their sum of squares:
-    one pass over memory for the whole batch.
+    The sum of |R| over n numbers is at least the square root of their sum of squares, and at most
+    sqrt(n) times that: one pass over memory for the whole batch.
     """
     squares, numbers = 0.0, 0
     for r in explanation.relevances.values():
@@ -81,6 +83,8 @@ def is_moderate(explanation: "Explanation") -> bool:
         squares += torch.dot(flat, flat).item()
         numbers += r.numel() // explanation.score_size.numel()
     smallest = explanation.score_size.min().item()
+    if math.sqrt(squares) < VANISHED * smallest:
+        return False
     return math.sqrt(numbers * squares) <= LIMIT * smallest < math.inf
 
 
@@ -93,6 +97,28 @@ def _by_row(values: Tensor, several: bool) -> Tensor:
 def is_amplified(amplification: Tensor) -> bool:
     """Tell whether the relevance of any sample is beyond the limit."""
     return bool((amplification > LIMIT).any())
+
+
+def has_vanished(amplification: Tensor) -> bool:
+    """Tell whether next to no relevance arrives at any sample."""
+    return bool((amplification < VANISHED).all())
+
+
+def warn_if_vanished(built: BuiltProgram, explanation: "Explanation") -> None:
+    """Warn once for each program if next to no relevance arrives at any sample of a batch."""
+    if "vanished" in built.warned or not has_vanished(explanation.amplification):
+        return
+    zeros = not any(bool(x.any()) for x in explanation.inputs.values())
+    if zeros or not explanation.score_size.all():
+        return
+    built.warned.add("vanished")
+    warnings.warn(
+        "the sum of |relevance| is less than a millionth of the score: the output hardly depends "
+        "on the input, or what carries it takes no part in it. explainer(x, ledger=True).ledger "
+        "shows what absorbed it",
+        VanishingWarning,
+        stacklevel=2,
+    )
 
 
 def warn_if_amplified(

@@ -18,7 +18,12 @@ from ..graph.ir import Graph, Head
 from ..graph.token_ids import token_relevance
 from ..plan.plan import Plan
 from ..support.checks import check_finite, is_finite
-from .amplification import is_moderate, measure_scores, warn_if_amplified
+from .amplification import (
+    is_moderate,
+    measure_scores,
+    warn_if_amplified,
+    warn_if_vanished,
+)
 from .backward import BackwardResult, ForwardResult, Observed, refuse_nonfinite, run_backward
 from .build import BuiltProgram
 from .options import Initial, Request
@@ -73,6 +78,7 @@ def run_request(
         for c, result in zip(initial, results, strict=True):
             refuse_nonfinite(forward, c, result.relevance)
         warn_if_amplified(forward, initial, explanation.amplification)
+        warn_if_vanished(built, explanation)
     guard.check()
     return explanation
 

@@ -13,7 +13,7 @@ from ..graph.ir import Head
 from ..program.compiled import PREDICTED
 from ..support.checks import check_finite
 from ..support.output_kinds import has_one_unit
-from .amplification import is_amplified, is_moderate, measure_scores
+from .amplification import has_vanished, is_amplified, is_moderate, measure_scores
 from .build import BuiltProgram
 from .options import Request, check_compilable
 from .result import Explanation
@@ -68,7 +68,8 @@ def run_compiled(
         head=graph.head or Head(),
         logits=None if scores is output else scores,
     )
-    quiet = built.warned or is_moderate(explanation)
-    if not quiet and is_amplified(explanation.amplification):
-        run_request(built, model, inputs, target, request)  # which warns, and says where
+    if not built.warned and not is_moderate(explanation):
+        amplification = explanation.amplification
+        if is_amplified(amplification) or has_vanished(amplification):
+            run_request(built, model, inputs, target, request)  # which warns, and says where
     return explanation

@@ -138,7 +138,7 @@ def _plan_backward(
             why = AFTER_SCORES if late else _why_no_relevance(node, analysis, held)
             steps.append(_step_without_relevance(node, analysis, why))
             continue
-        step = _plan_step(node, recipe, analysis, graph.any_batch)
+        step = _plan_step(node, recipe, analysis, graph)
         step = with_arrival(step, merged(arrivals[name]))
         for route in step.routes:
             arrivals.setdefault(route, []).append(passed_on(step))
@@ -193,14 +193,14 @@ def _refuse_unreached_inputs(
             )
 
 
-def _plan_step(node: Node, recipe: Recipe, analysis: GraphAnalysis, any_batch: bool) -> Step:
+def _plan_step(node: Node, recipe: Recipe, analysis: GraphAnalysis, graph: Graph) -> Step:
     operation, kind = operation_of(node), analysis.kinds.get(node.name)
     row = _first_match(_locate(node, analysis), recipe)
     if kind and operation and row is not None and row.rule.definition.any_named:
         # Autograd takes the whole operation, where rules of its kind share among some arguments.
         hidden = validation.dependent_parameters(node, operation, analysis)
         kind = kind if kind in WEIGHTED_SUMS and not hidden else None
-    _validate(node, operation, row, kind, recipe, analysis, any_batch)
+    _validate(node, operation, row, kind, recipe, analysis, graph)
     inputs = dependent_inputs(node, analysis.dependent)
     step = Step(
         node=node,
@@ -232,20 +232,20 @@ def _validate(
     kind: Kind | None,
     recipe: Recipe,
     analysis: GraphAnalysis,
-    any_batch: bool,
+    graph: Graph,
 ) -> None:
     """Refuse an operation that relevance cannot pass by what the recipe says."""
-    if any_batch:
+    if graph.any_batch:
         validation.refuse_mixed_samples(node)
     if row is None:
-        validation.refuse_without_rule(node, operation, analysis, recipe)
+        validation.refuse_without_rule(node, operation, analysis, recipe, graph)
     if row is not None and row.rule.name == "straight-through":
         validation.refuse_second_argument(node, analysis, recipe)
     if operation is None or (row is not None and kind is None):
         return  # a row that names the operation itself: the gradient, or a constant
     if kind is not None:
-        validation.refuse_dependent_parameters(node, operation, analysis, recipe)
-    validation.refuse_lstm_projection(node, recipe)
+        validation.refuse_dependent_parameters(node, operation, analysis, recipe, graph)
+    validation.refuse_lstm_projection(node, recipe, graph)
     validation.refuse_relative_epsilon(node, row.rule if row else None, recipe)
 
 

@@ -7,7 +7,7 @@ Must not decide what a step does.
 from collections.abc import Sequence
 
 from ..errors import DroppedPathWarning, PlanError
-from ..graph.analysis import GraphAnalysis, dependent_args
+from ..graph.analysis import GraphAnalysis, analyse_graph, dependent_args
 from ..graph.dropped import dropped_paths
 from ..graph.ir import Graph, Node, Ref
 from ..graph.ops import (
@@ -46,7 +46,7 @@ def refuse_constant_output(
         raise PlanError(
             f"the model's output depends on its input by {ends[0].where} alone, {_NO_DERIVATIVE}",
             "a model with a path from its input to its output that relevance can pass",
-            _way_on(ends[0], recipe),
+            _way_on(ends[0], recipe, alone=True),
         )
     raise PlanError(
         "the model's output does not depend on its input",
@@ -62,22 +62,28 @@ def dropped_warning(nodes: Sequence[Node], recipe: Recipe) -> DroppedPathWarning
         f"relevance leaves out what depends on the input by {places}, {_NO_DERIVATIVE}: in the "
         "sums that it is added to it counts as a constant",
         "a model whose paths from input to output relevance can pass",
-        _way_on(nodes[0], recipe),
+        _way_on(nodes[0], recipe, alone=False),
     )
 
 
-def _way_on(node: Node, recipe: Recipe) -> str:
-    """Write the lines that give relevance a way past an operation without derivative."""
+def _way_on(node: Node, recipe: Recipe, alone: bool) -> str:
+    """Write the lines that give relevance a way past an operation without derivative.
+
+    Args:
+        node: The operation.
+        recipe: The recipe.
+        alone: Whether no other path leads from the input to the output.
+    """
     name = f'name="{node.module}", ' if node.module else ""
     selector = f'relprop.Selector({name}operation="{node.operation}")'
     using = f"{recipe.as_written}.using({selector}"
+    constant = "holds it constant, without this message"
     if node.operation not in STEPS:
-        return f'{using}, "constant") holds it constant, without this message'
+        end = f"explain a model that ends before it, with what {node.operation} takes as output"
+        return end if alone else f'{using}, "constant") {constant}'
     surrogate = ', or as "fast-sigmoid" or "arctan"' if node.operation in COMPARISONS else ""
-    return (
-        f'{using}, "straight-through") passes its cotangent on as it is'
-        f'{surrogate}; "constant" holds it constant, without this message'
-    )
+    passes = f'{using}, "straight-through") passes its cotangent on as it is{surrogate}'
+    return passes if alone else f'{passes}; "constant" {constant}'
 
 
 def refuse_mixed_samples(node: Node) -> None:
@@ -123,15 +129,15 @@ def refuse_unmatched_rows(
 
 
 def refuse_without_rule(
-    node: Node, operation: Operation | None, analysis: GraphAnalysis, recipe: Recipe
+    node: Node, operation: Operation | None, analysis: GraphAnalysis, recipe: Recipe, graph: Graph
 ) -> None:
     """Refuse an operation that no row matches, if relevance cannot pass it without a rule."""
     kind = analysis.kinds.get(node.name)
     places = dependent_args(node, analysis.dependent)
     if operation is None:
-        raise _no_rule(node, "no rule for", recipe, has_zero_gradient(node, places))
+        raise _no_rule(node, "no rule for", recipe, graph, has_zero_gradient(node, places))
     if operation.principle is Principle.STATISTIC:
-        raise _no_rule(node, "relevance cannot pass the statistic", recipe)
+        raise _no_rule(node, "relevance cannot pass the statistic", recipe, graph)
     if kind is not None:
         raise PlanError(
             f"recipe {recipe.name} has no row for {node.where}, a {kind}",
@@ -139,23 +145,22 @@ def refuse_without_rule(
             f'{recipe.as_written}.using("{node.module or "*"}", "{usual_rule(kind)}")',
         )
     if node.operation == "div" and places == (1,):
-        raise _no_rule(
-            node, "a constant is divided by a value that depends on the input in", recipe
-        )
+        problem = "a constant is divided by a value that depends on the input in"
+        raise _no_rule(node, problem, recipe, graph)
     others = places != (0,) and node.operation != "where"
     first_only = operation.principle is Principle.ACTIVATION or node.operation in FIRST_ONLY
     weighted = node.operation == "lerp" and 2 in places
     if weighted or (first_only and others):
-        raise _no_rule(node, "a parameter depends on the input in", recipe)
+        raise _no_rule(node, "a parameter depends on the input in", recipe, graph)
 
 
 def refuse_dependent_parameters(
-    node: Node, operation: Operation, analysis: GraphAnalysis, recipe: Recipe
+    node: Node, operation: Operation, analysis: GraphAnalysis, recipe: Recipe, graph: Graph
 ) -> None:
     """Refuse what `dependent_parameters` finds: the rule has no share for it."""
     problem = dependent_parameters(node, operation, analysis)
     if problem:
-        raise _no_rule(node, problem, recipe)
+        raise _no_rule(node, problem, recipe, graph)
 
 
 def dependent_parameters(node: Node, operation: Operation, analysis: GraphAnalysis) -> str:
@@ -197,31 +202,46 @@ def refuse_relative_epsilon(node: Node, rule: Rule | None, recipe: Recipe) -> No
         )
 
 
-def refuse_lstm_projection(node: Node, recipe: Recipe) -> None:
+def refuse_lstm_projection(node: Node, recipe: Recipe, graph: Graph) -> None:
     """Refuse torch.nn.LSTM(proj_size=...), which shows by one more weight in each layer."""
     if node.operation != "lstm":
         return
     layers = node.args[4] * (2 if node.args[7] else 1)
     if len(node.args[2]) != layers * (4 if node.args[3] else 2):
-        raise _no_rule(node, "no rule for the projection (proj_size) in", recipe)
+        raise _no_rule(node, "no rule for the projection (proj_size) in", recipe, graph)
 
 
-def _no_rule(node: Node, problem: str, recipe: Recipe, zero_gradient: bool = False) -> PlanError:
+def _no_rule(
+    node: Node, problem: str, recipe: Recipe, graph: Graph, zero_gradient: bool = False
+) -> PlanError:
     """Return the error for an operation that relevance cannot pass."""
     allowed = "an operation that relprop knows, or a row of the recipe that names a rule for it"
-    return PlanError(f"{problem} {node.where}", allowed, _line(node, recipe, zero_gradient))
+    alone = graph.output not in analyse_graph(graph, frozenset([node.name])).dependent
+    return PlanError(f"{problem} {node.where}", allowed, _line(node, recipe, zero_gradient, alone))
 
 
-def _line(node: Node, recipe: Recipe, zero_gradient: bool) -> str:
-    """Write the line by which relevance passes an operation without a rule, if there is one."""
+def _line(node: Node, recipe: Recipe, zero_gradient: bool, alone: bool) -> str:
+    """Write the line by which relevance passes an operation without a rule, if there is one.
+
+    Args:
+        node: The operation.
+        recipe: The recipe.
+        zero_gradient: Whether its gradient is zero.
+        alone: Whether no other path leads from the input to the output, so that holding its value
+            constant would leave nothing to explain.
+    """
     using, constant = f"{recipe.as_written}.using({_selector(node)}", "holds its value constant"
+    passes = "passes relevance as if it were the identity"
+    if node.operation == "detach" and not alone:
+        return f'{using}, "constant") {constant}, as autograd does, "straight-through" {passes}'
     if node.operation in STEPS:
-        passes = "passes relevance as if it were the identity"
-        return f'{using}, "straight-through") {passes}, "constant" {constant}'
-    if zero_gradient or rounds_quotient(node):
+        line = f'{using}, "straight-through") {passes}'
+    elif zero_gradient or rounds_quotient(node):
         own = "write it with torch.floor or torch.sign, which take the rule straight-through"
-        return f'{using}, "constant") {constant}; or {own}'
-    return f'{using}, "gradient") takes the gradient there instead, "constant" {constant}'
+        return own if alone else f'{using}, "constant") {constant}; or {own}'
+    else:
+        line = f'{using}, "gradient") takes the gradient there instead'
+    return line if alone else f'{line}, "constant" {constant}'
 
 
 def refuse_zero_gradient(node: Node, recipe: Recipe) -> None:
@@ -229,7 +249,7 @@ def refuse_zero_gradient(node: Node, recipe: Recipe) -> None:
     raise PlanError(
         f"the gradient of {node.where}, which is zero: no relevance would pass",
         "a rule by which relevance passes it, or a model in which another way leads to the input",
-        _line(node, recipe, zero_gradient=True),
+        _line(node, recipe, zero_gradient=True, alone=True),
     )
 
 

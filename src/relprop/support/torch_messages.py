@@ -34,6 +34,11 @@ def is_flex_attention(error: Exception) -> bool:
     return "flexattention" in str(error).lower().replace("_", "")
 
 
+def reads_data(error: Exception) -> bool:
+    """Tell whether torch.export failed at a value that is read by its attribute `data`."""
+    return "fake tensor in the exported program constant" in str(error)
+
+
 def without_symbols(text: str) -> str:
     """Write "batch" where torch.export names the batch size by a symbol, such as s95."""
     return re.sub(r"\bs\d+\b", "batch", text.partition(" (unhinted")[0])
