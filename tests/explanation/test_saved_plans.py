@@ -101,7 +101,7 @@ class Bessel(nn.Module):
     """Has an operation that only a row of a recipe gives a rule, a mask, and values of no input."""
 
     def forward(self, x):
-        held = torch.arange(4)[None].floor_divide(2) + torch.hann_window(4).round()
+        held = torch.arange(4)[None].floor_divide(2) + torch.hann_window(4).round() + 1
         return torch.special.bessel_j0(torch.where(x.isnan(), 0, x)) * held + x.detach().ceil()
 
 

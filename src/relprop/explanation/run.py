@@ -78,7 +78,8 @@ def run_request(
         for c, result in zip(initial, results, strict=True):
             refuse_nonfinite(forward, c, result.relevance)
         warn_if_amplified(forward, initial, explanation.amplification)
-        warn_if_vanished(built, explanation)
+        if not request.conditions:  # relevance through a channel may well be none
+            warn_if_vanished(built, explanation)
     guard.check()
     return explanation
 
