@@ -74,6 +74,7 @@ def test_the_last_backward_pass_gives_what_the_others_give(blocks, name, paramet
         torch.testing.assert_close(once.layers[layer], expected)
 
 
+@pytest.mark.filterwarnings("ignore::relprop.errors.VanishingWarning")
 def test_sums_of_exactly_zero_pass_nothing_on():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(2, 64, bias=False), nn.Linear(64, 2)).eval()

@@ -16,7 +16,7 @@ from ..graph.ir import Node, Ref, Values
 from ..graph.ops import WEIGHTED_SUMS, Operation, Principle
 from ..plan.plan import Step
 from ..rules import nonlinear
-from ..rules.autodiff import Traced, trace
+from ..rules.autodiff import Traced, Vjp, trace, without_gradient
 from ..rules.backward import Absorbed, Back, Form
 from ..rules.own_sum import Multiplier, gate
 from ..rules.recurrent import Layers, run_layers, select_result
@@ -226,11 +226,15 @@ def _reader(step: Step) -> Callable[[Values], Traced]:
     function = _function(node, step)
     plain = _PLAIN.get(node.operation)
     smooth = _function(replace(node, target=plain), step) if plain else None
+    by_gradient = step.rule is not None and step.rule.name == "gradient"
 
     def read(values: Values) -> Traced:
         x = tuple(values[name] for name in routes)
         pull = _values_vjp(node, values) if attends and places == (2,) else None
-        return trace(function(values), x, places, smooth and smooth(values), pull)
+        traced = trace(function(values), x, places, smooth and smooth(values), pull)
+        if by_gradient and isinstance(traced.vjp, Vjp) and not traced.vjp.exists:
+            raise without_gradient(node.where, node.operation)
+        return traced
 
     return read
 

@@ -22,6 +22,7 @@ class Vjp:
         self._leaves: Sequence[Tensor] | Sequence[GradientEdge] = leaves
         if not all(leaf.is_leaf for leaf in leaves):  # an edge does not keep values alive
             self._leaves = tuple(map(get_gradient_edge, leaves))
+        self.exists = self._result is not None  # else torch takes the result for a constant
         self._like = tuple((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves)
 
     def __call__(self, c: Tensor) -> tuple[Tensor, ...]:
@@ -97,10 +98,15 @@ def _no_derivative(error: RuntimeError) -> Exception:
     name = operation_without_derivative(error)
     if name is None or name.endswith("_backward"):
         return error
+    return without_gradient(name, name)
+
+
+def without_gradient(where: str, operation: str) -> PlanError:
+    """Return the error for an operation that takes its gradient, and has none in torch."""
     return PlanError(
-        f"the gradient of {name}, which torch does not have",
+        f"the gradient of {where}, which torch does not have",
         "an operation that torch can differentiate, or one that is held constant",
-        f'explainer.recipe.using(relprop.Selector(operation="{name}"), "constant")',
+        f'explainer.recipe.using(relprop.Selector(operation="{operation}"), "constant")',
     )
 
 
