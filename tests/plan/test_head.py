@@ -12,6 +12,7 @@ from torch.nn import functional
 
 import relprop
 from relprop.errors import InputError, PlanError
+from relprop.evaluate import predict
 
 HEADS = {
     "sigmoid": torch.sigmoid,
@@ -201,6 +202,40 @@ def test_a_masked_class_has_nothing_to_explain(bare):
     assert_same(explainer(X, 2, initial="one").relevance, bare(X, 2, initial="one").relevance)
     with pytest.raises(InputError, match="infinite logit for sample 0"):
         explainer(X, 1)
+
+
+# ---- the class that is predicted, where logits are of several functions ---------------------------
+
+SEVERAL = {
+    "two softmaxes": lambda z: torch.cat([(3 * z[:, :2]).softmax(1), z.softmax(1)], 1),
+    "scores beside labels": lambda z: torch.cat([z / 4, (3 * z).sigmoid()], 1),
+    "scaled unlike": lambda z: torch.cat([2 * z.sigmoid(), (5 * z).sigmoid()], 1),
+    "stacked": lambda z: torch.stack([(3 * z).softmax(1)[:, 0], 0.1 * z.sigmoid()[:, 1]], 1),
+    "one softmax of two groups": lambda z: (
+        torch.cat([9 + z[:, :2], 3 * z[:, 1:]], 1).reshape(-1, 2, 2).softmax(2).flatten(1)
+    ),
+    "a softmax over pairs": lambda z: torch.stack([z, 4 * z], 1).softmax(1)[:, 0],
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of modules that torch.compile imports
+@pytest.mark.parametrize("name", SEVERAL)
+def test_the_predicted_class_is_that_of_the_output(name):
+    x, model = signed(40, 4), headed(SEVERAL[name])
+    explainer = relprop.Explainer(model, "epsilon")
+    e = explainer(x)
+    first, second = model(x).detach().topk(2, dim=1).indices.unbind(1)
+    assert not e.scores.argmax(1).equal(first)  # so that the logits would not do
+    assert e.prediction.equal(first)
+    assert e.target.equal(first)
+    assert explainer(x, "predicted").target.equal(first)
+    assert explainer(x, "runner-up").target.equal(second)
+    assert explainer(x, ("predicted", "runner-up")).target.equal(torch.stack([first, second], 1))
+    assert_same(e.relevance, explainer(x, first).relevance)
+    compiled = relprop.Explainer(model, "epsilon", compile=True)(x)
+    assert compiled.target.equal(first)
+    torch.testing.assert_close(compiled.relevance, e.relevance, rtol=1e-9, atol=1e-9)
+    assert predict(model, x, output_kind="independent probabilities").prediction.equal(first)
 
 
 # ---- functions that squash, and rows that name them ----------------------------------------------

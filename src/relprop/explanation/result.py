@@ -78,11 +78,12 @@ class Explanation:
 
     @property
     def prediction(self) -> Tensor | None:
-        """The class with the largest score, (batch,); None if the output is not by classes.
+        """The class with the largest output, (batch,); None if the output is not by classes.
 
-        Of one unit that gives a probability: 1 where that is above 1/2, else 0.
+        Between classes of the same output, as where probabilities have reached 1, the logits
+        decide. Of one unit that gives a probability: 1 where that is above 1/2, else 0.
         """
-        return predicted_classes(self.scores, self.probabilities)
+        return predicted_classes(self.output, self.scores, self.probabilities)
 
     @property
     def probabilities(self) -> Tensor | None:

@@ -48,7 +48,7 @@ def run_request(
     trace = program.forward(inputs.tensors, state, keep, request.ledger, request.recompute)
     output = _check_output(trace.output, program.plan.graph, inputs, state)
     scores = output if trace.scores is trace.output else copy_of_view(trace.scores, inputs)
-    resolved, several = resolve_targets(scores, target, inputs.start)
+    resolved, several = resolve_targets(output, scores, target, inputs.start)
     if scores is not output:
         refuse_masked(scores, resolved, inputs.start)
     initial = [scale_initial(scores, t.c, request.initial, inputs.start) for t in resolved]

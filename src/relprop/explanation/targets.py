@@ -1,8 +1,9 @@
 """Targets: which scores are explained, as initial relevance per unit of these.
 
-output  the model's output, or its logits where it ends with a sigmoid or softmax of them:
-        (batch, classes) or (batch, ...)
-c       of its shape; the initial relevance is output * c
+output  the model's output, (batch, classes) or (batch, ...): says which class is predicted
+scores  what is explained: the output, or its logits where it ends with a sigmoid or softmax of
+        them, of its shape
+c       of its shape; the initial relevance is scores * c
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..support.checks import is_classification
-from ..support.output_kinds import has_one_unit
+from ..support.output_kinds import has_one_unit, largest_class, second_class
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class ResolvedTarget(NamedTuple):
     """A target, given the model's output.
 
     Attributes:
-        c: Initial relevance per unit of output, of the output's shape.
+        c: Initial relevance per unit of score, of the output's shape.
         classes: The class of each sample, (batch,), or (batch, 2) for a contrast pair; None for
             what is no class.
         one_hot: Whether c is known to be 1 at one entry of each sample and 0 elsewhere.
@@ -74,11 +75,11 @@ ALLOWED = (
 
 
 def resolve_targets(
-    output: Tensor, target: Target, start: int = 0
+    output: Tensor, scores: Tensor, target: Target, start: int = 0
 ) -> tuple[list[ResolvedTarget], bool]:
     """Resolve each target as `resolve_target` does, and tell whether several were asked for."""
-    targets, several = _list_targets(output, target)
-    return [resolve_target(output, one, start) for one in targets], several
+    targets, several = _list_targets(scores, target)
+    return [resolve_target(output, scores, one, start) for one in targets], several
 
 
 def _list_targets(output: Tensor, target: Target) -> tuple[list[Any], bool]:
@@ -94,15 +95,16 @@ def _list_targets(output: Tensor, target: Target) -> tuple[list[Any], bool]:
     return target, True
 
 
-def resolve_target(output: Tensor, target: Any, start: int = 0) -> ResolvedTarget:
-    """Compute the initial relevance per unit of output, and the class or classes of a target.
+def resolve_target(output: Tensor, scores: Tensor, target: Any, start: int = 0) -> ResolvedTarget:
+    """Compute the initial relevance per unit of score, and the class or classes of a target.
 
     For class k, c is 1 at k; for a pair (a, b), 1 at a and -1 at b; for a function, its gradient,
-    so that the relevance at the output is output * gradient, which sums to the function's value
-    where that is linear in the output.
+    so that the relevance at the scores is scores * gradient, which sums to the function's value
+    where that is linear in the scores.
 
     Args:
-        output: The model's output, or its logits, (batch, ...).
+        output: The model's output, (batch, ...).
+        scores: The output itself, or its logits, of its shape.
         target: One target; see `ALLOWED`.
         start: Index of the first sample in the caller's batch, for errors.
 
@@ -110,16 +112,16 @@ def resolve_target(output: Tensor, target: Any, start: int = 0) -> ResolvedTarge
         InputError: The target is none of `ALLOWED`.
     """
     if callable(target):
-        return ResolvedTarget(_gradient(output, target), None)
+        return ResolvedTarget(_gradient(scores, target), None)
     if isinstance(target, At):
-        c = _one_entry(output, target)
-        return ResolvedTarget(c, c.argmax(1) if is_classification(output) else None, True)
+        c = _one_entry(scores, target)
+        return ResolvedTarget(c, c.argmax(1) if is_classification(scores) else None, True)
     if isinstance(target, tuple):
-        return _contrast(output, target, start)
-    if output.numel() == len(output) and _is_first(target):  # one unit
-        return ResolvedTarget(torch.ones_like(output), None, True)
-    classes = _classes(output, target)
-    return ResolvedTarget(_one_hot(output, classes), classes, True)
+        return _contrast(output, scores, target, start)
+    if has_one_unit(scores) and _is_first(target):
+        return ResolvedTarget(torch.ones_like(scores), None, True)
+    classes = _classes(output, scores, target)
+    return ResolvedTarget(_one_hot(scores, classes), classes, True)
 
 
 def _is_first(target: Any) -> bool:
@@ -173,10 +175,10 @@ def stack_classes(classes: Sequence[Tensor | None]) -> Tensor | None:
     return torch.stack(known, dim=1) if len(shapes) == 1 and known else None
 
 
-def _contrast(output: Tensor, pair: tuple[Any, ...], start: int) -> ResolvedTarget:
+def _contrast(output: Tensor, scores: Tensor, pair: tuple[Any, ...], start: int) -> ResolvedTarget:
     if len(pair) != 2:
         raise _bad(f"a tuple of {len(pair)}", "write (a, b), or a list for several targets")
-    (c_a, a, _), (c_b, b, _) = (resolve_target(output, one) for one in pair)
+    (c_a, a, _), (c_b, b, _) = (resolve_target(output, scores, one) for one in pair)
     equal = (c_a == c_b).reshape(len(output), -1).all(1)
     if bool(equal.any()):
         given = f"a pair of equal classes for sample {start + int(equal.nonzero()[0, 0])}"
@@ -224,14 +226,14 @@ def _check_classes(output: Tensor) -> None:
     )
 
 
-def _classes(output: Tensor, target: Any) -> Tensor:
+def _classes(output: Tensor, scores: Tensor, target: Any) -> Tensor:
     _check_classes(output)
     if target is None or (isinstance(target, str) and target == "predicted"):
-        return output.argmax(1)
+        return largest_class(output, scores)
     if isinstance(target, str):
         if target != "runner-up":
             raise _bad(repr(target), 'write "runner-up"')
-        return output.topk(2, dim=1).indices[:, 1]
+        return second_class(output, scores)
     batch, count = output.shape
     return _in_range(_labels(target, batch), count).to(output.device)
 

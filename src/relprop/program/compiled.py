@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import PlanError, RelpropError, first_line
 from ..graph.inputs import Inputs
+from ..support.output_kinds import largest_class
 from ..support.torch_private import mark_any_size, trace_operations
 from .cuda_graph import CudaGraphs
 from .program import Program
@@ -112,7 +113,7 @@ class CompiledProgram:
             state = dict(zip(names, rest[len(labels) :], strict=True))
             trace = self._program.forward(inputs, state)
             output, scores = trace.output, trace.scores
-            chosen = torch.where(classes == PREDICTED, scores.argmax(1), classes)
+            chosen = torch.where(classes == PREDICTED, largest_class(output, scores), classes)
             # Not by scatter: under autocast, inductor of torch 2.11 and 2.12 makes that float32.
             each = torch.arange(scores.shape[1], device=scores.device)
             c = (each == chosen[:, None]).to(scores.dtype)

@@ -41,19 +41,45 @@ def probabilities_of(output: Tensor, kind: OutputKind) -> Tensor | None:
     return None if kind == "other" else output
 
 
-def predicted_classes(scores: Tensor, probabilities: Tensor | None) -> Tensor | None:
-    """Return the class with the largest score, (n,); of one unit, whether its p is above 1/2.
+def largest_class(output: Tensor, scores: Tensor) -> Tensor:
+    """Return the class with the largest output, (n,).
+
+    Scores decide between classes of the same output, as where a sigmoid has reached 1. They decide
+    nothing else: one softmax may be of some classes, and another one of the others.
 
     Args:
-        scores: Scores that rise with the probabilities, (n, ...).
+        output: What the model returns, (n, c).
+        scores: The output itself, or its logits, (n, c).
+    """
+    if scores is output:
+        return output.argmax(1)
+    largest = output == output.amax(1, keepdim=True)
+    return scores.masked_fill(~largest, -torch.inf).argmax(1)
+
+
+def second_class(output: Tensor, scores: Tensor) -> Tensor:
+    """Return the class with the second largest output, (n,); arguments as of `largest_class`."""
+    largest = largest_class(output, scores)[:, None]
+    others = output.scatter(1, largest, -torch.inf)
+    return largest_class(others, others if scores is output else scores)
+
+
+def predicted_classes(
+    output: Tensor, scores: Tensor, probabilities: Tensor | None
+) -> Tensor | None:
+    """Return the class with the largest output, (n,); of one unit, whether its p is above 1/2.
+
+    Args:
+        output: What the model returns, (n, ...).
+        scores: The output itself, or its logits, of the same shape.
         probabilities: Probabilities of the same shape, if there are any.
 
     Returns:
         Classes; None for what is not by classes, and for one unit without a probability.
     """
-    if is_classification(scores):
-        return scores.argmax(1)
-    if probabilities is not None and has_one_unit(scores):
+    if is_classification(output):
+        return largest_class(output, scores)
+    if probabilities is not None and has_one_unit(output):
         return (probabilities.reshape(-1) > 0.5).long()
     return None
 

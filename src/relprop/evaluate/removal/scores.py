@@ -122,7 +122,7 @@ def resolve_target_classes(output: Tensor, target: Any, score: str) -> Tensor | 
 
 
 def _target_classes(output: Tensor, target: Any) -> Tensor:
-    classes = None if isinstance(target, list) else resolve_target(output, target)[1]
+    classes = None if isinstance(target, list) else resolve_target(output, output, target)[1]
     if classes is None or classes.ndim != 1:
         raise InputError(
             f"target={target!r} of a curve",
