@@ -32,6 +32,15 @@ SQUASHING = {
     "largest of sigmoids": (lambda z: z.sigmoid().amax(1), "sigmoid"),
     "pooled sigmoids": (lambda z: functional.avg_pool1d(z.sigmoid(), 3), "sigmoid"),
     "square root of softmax": (lambda z: z.softmax(1).sqrt(), "softmax"),
+    "shares of softmax": (
+        lambda z: 0.3 * z.softmax(1)[:, :2] + 0.7 * z.softmax(1)[:, 1:],
+        "softmax",
+    ),
+    "product of sigmoids": (lambda z: z[:, :1].sigmoid() * z.sigmoid(), "sigmoid"),
+    "product of sigmoids beside logits": (
+        lambda z: torch.cat([z, z[:, :1].sigmoid() * z.sigmoid()], 1),
+        "sigmoid",
+    ),
 }
 OTHERS = {
     "logits": lambda z: z,
@@ -45,6 +54,9 @@ OTHERS = {
     "a mean of tanh": lambda z: z.tanh().mean(1),
     "an expected value": lambda z: (z.softmax(1) * torch.tensor([1.0, 2.0, 3.0])).sum(1),
     "capped logits": lambda z: 30 * torch.tanh(z / 30),
+    "layers after sigmoids": lambda z: functional.linear(
+        z[:, :1].sigmoid() * z.sigmoid(), torch.ones(2, 3).double()
+    ),
     "attention": lambda z: torch.bmm(z[:, :, None].softmax(1), z[:, None]),
 }
 
@@ -53,17 +65,25 @@ OTHERS = {
 def test_what_squashes_the_output_is_found(name):
     function, operation = SQUASHING[name]
     graph, dependent, _ = captured(function)
-    node = find_squashing(graph, dependent, graph.output)
-    assert node is not None
-    assert node.operation == operation
+    found = find_squashing(graph, dependent, graph.output)
+    assert {node.operation for node in found} == {operation}
+
+
+def test_all_that_squashes_is_found_in_the_order_of_running():
+    graph, dependent, _ = captured(
+        lambda z: torch.cat([z.softmax(1) * z[:, :1].sigmoid(), z.tanh()], 1)
+    )
+    found = find_squashing(graph, dependent, graph.output)
+    assert [node.operation for node in found] == ["softmax", "sigmoid", "tanh"]
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_keeps_the_map_of_the_scores_is_let_pass(name):
     graph, dependent, _ = captured(OTHERS[name])
-    assert find_squashing(graph, dependent, graph.output) is None
+    assert find_squashing(graph, dependent, graph.output) == ()
 
 
 def test_capping_by_another_number_than_the_scale_squashes():
     graph, dependent, _ = captured(lambda z: 30 * torch.tanh(z / 20))
-    assert find_squashing(graph, dependent, graph.output).operation == "tanh"
+    (found,) = find_squashing(graph, dependent, graph.output)
+    assert found.operation == "tanh"

@@ -204,7 +204,7 @@ def test_a_masked_class_has_nothing_to_explain(bare):
         explainer(X, 1)
 
 
-# ---- the class that is predicted, where logits are of several functions ---------------------------
+# ---- the class that is predicted, where logits are of several functions --------------------------
 
 SEVERAL = {
     "two softmaxes": lambda z: torch.cat([(3 * z[:, :2]).softmax(1), z.softmax(1)], 1),
@@ -249,6 +249,14 @@ REFUSED = {
     "softsign": functional.softsign,
     "mean of softmax": lambda z: torch.stack([z, 2 * z]).softmax(2).mean(0),
     "softmax of tanh": lambda z: z.tanh().softmax(1),
+    "sum of shares": lambda z: 0.3 * z.softmax(1) + 0.7 * (2 * z).softmax(1),
+    "object and class": lambda z: z[:, :1].sigmoid() * z.sigmoid(),
+    "parent and child": lambda z: z[:, :1].sigmoid() * z.softmax(1),
+    "experts": lambda z: (
+        z[:, :2].softmax(1)[..., None] * torch.stack([z, 2 * z], 1).softmax(2)
+    ).sum(1),
+    "normalised": lambda z: functional.normalize(z.softmax(1) ** 2, p=1),
+    "tanh and softplus": lambda z: torch.cat([z.tanh(), functional.softplus(z)], 1),
 }
 
 
@@ -263,8 +271,49 @@ def test_what_else_squashes_the_output_is_refused_with_the_line_to_write(name):
     assert e.ledger.error < 1e-7  # torch's hardsigmoid multiplies by 1/6 in single precision
     assert e.relevance.abs().sum() > 0
     if e.head.explained == "":
+        assert e.head.kind == "other"
         assert e.probabilities is None
         assert_same(e.scores, model(X).detach())
+
+
+class Ensemble(nn.Module):
+    """Two networks with a softmax each, and the mean of both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        parts = (nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1)) for _ in range(2))
+        self.first, self.second = parts
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.4 * self.first(x) + 0.6 * self.second(x)
+
+
+def test_every_function_of_an_ensemble_is_named_by_the_line():
+    model, recipe = randomise(Ensemble()).double(), relprop.Recipe.preset("epsilon")
+    line = 'recipe.using("first.1", "taylor").using("second.1", "taylor")'
+    with pytest.raises(PlanError, match="which squashes its scores") as error:
+        relprop.Explainer(model, recipe).plan(X)
+    assert error.value.todo.endswith(line.removeprefix("recipe"))
+    with pytest.raises(PlanError, match="which squashes its scores") as error:
+        relprop.Explainer(model, recipe.using("first.1", "taylor")).plan(X)
+    assert error.value.todo.endswith('.using("second.1", "taylor")')
+    e = relprop.explain(model, X, eval(line, {"recipe": recipe}))
+    assert (e.head.kind, e.probabilities) == ("other", None)
+    assert e.prediction.equal(e.output.argmax(1))
+
+
+@pytest.mark.parametrize("function", [torch.cumprod, torch.round])
+def test_an_operation_without_a_rule_does_not_make_scores_of_probabilities(function):
+    arguments = (1,) if function is torch.cumprod else ()
+    model = headed(lambda z: function(1 - z.sigmoid(), *arguments))
+    rule = "gradient" if arguments else "straight-through"
+    selector = relprop.Selector(operation=function.__name__)
+    recipe = relprop.Recipe.preset("epsilon").using(selector, rule)
+    with pytest.raises(PlanError, match="ends with sigmoid, which squashes its scores") as error:
+        relprop.Explainer(model, recipe).plan(X)
+    _, line = error.value.todo.split(" write ")
+    recipe = eval(line, {"recipe": recipe, "relprop": relprop})
+    assert relprop.Explainer(model, recipe).plan(X).graph.head.kind == "other"
 
 
 @pytest.mark.parametrize("function", [torch.tanh, functional.softplus, torch.exp])

@@ -4,11 +4,12 @@ Takes a graph and which of its values depend on the input; gives the operation t
 value. Must not know recipes or rules.
 """
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence
 
 from .final_functions import final_function
 from .ir import Graph, Node, Ref
-from .ops import Principle, operation_of
+from .ops import Operation, Principle, operation_of
+from .probabilities import find_made_of_probabilities
 
 _BOUNDED = frozenset(["atan", "sin"])  # beside those that the tables of operations call gates
 _NORMS = frozenset(["linalg_vector_norm", "norm", "std", "sqrt"])
@@ -16,31 +17,37 @@ _NORMS = frozenset(["linalg_vector_norm", "norm", "std", "sqrt"])
 _BOUNDS = frozenset(["clamp", "clamp_min", "add", "expand", "expand_as", "unsqueeze", "view"])
 
 
-def find_squashing(graph: Graph, dependent: Set[str], name: str) -> Node | None:
+def find_squashing(graph: Graph, dependent: set[str], name: str) -> tuple[Node, ...]:
     """Find what squashes a value: between the last layer and the value, no weights come after it.
 
     These are bounded functions, those with f(0) != 0, and divisions by a computed number that is no
     norm, if each entry of the value depends on one of their results. Of sigmoids and softmaxes also
-    those that are added up or pooled.
+    those that are added up, pooled, or multiplied with one another.
 
     Args:
         graph: The model's operations.
         dependent: Names of the values that depend on the model's input.
         name: The value.
+
+    Returns:
+        Operations, in the order in which they run.
     """
-    return _Walk({node.name: node for node in graph.nodes}, dependent).from_value(name)
+    made = find_made_of_probabilities(graph, dependent)
+    found = _Walk({node.name: node for node in graph.nodes}, dependent, made).from_value(name)
+    return tuple(node for node in graph.nodes if node.name in found)
 
 
 class _Walk:
-    """Goes back from a value, through all that is no layer and no product."""
+    """Goes back from a value, through all that is no layer, and no product of scores."""
 
-    def __init__(self, nodes: Mapping[str, Node], dependent: Set[str]) -> None:
+    def __init__(self, nodes: Mapping[str, Node], dependent: set[str], made: set[str]) -> None:
         self._nodes = nodes
         self._dependent = dependent
+        self._made = made  # values made of probabilities
 
-    def from_value(self, name: str) -> Node | None:
-        """Find what squashes a value."""
-        waiting, seen = [(name, True)], set[tuple[str, bool]]()
+    def from_value(self, name: str) -> set[str]:
+        """Find the names of what squashes a value."""
+        waiting, seen, found = [(name, True)], set[tuple[str, bool]](), set[str]()
         while waiting:
             name, entrywise = waiting.pop()  # whether entries of the end depend on one of it each
             node = self._nodes.get(name)
@@ -48,23 +55,35 @@ class _Walk:
                 continue
             seen.add((name, entrywise))
             if final_function(node, self._nodes) or (entrywise and self._squashes(node)):
-                return node
-            waiting += self._before(node, entrywise)
-        return None
+                found.add(node.name)
+            else:
+                waiting += self._before(node, entrywise)
+        return found
 
     def _before(self, node: Node, entrywise: bool) -> Iterator[tuple[str, bool]]:
         """List the values to go on with."""
         operation = operation_of(node)
         inputs = [name for name in node.inputs if name in self._dependent]
-        scales = operation is not None and operation.kind == "product" and entrywise
-        if operation is None or (scales and len(inputs) > 1) or self._is_softcap(node):
+        if self._made.issuperset(inputs):
+            ends = node.name not in self._made  # they are weighted to scores
+        else:
+            ends = operation is None or self._is_scores(node, operation, inputs, entrywise)
+        if ends:
             return
-        if not scales and operation.kind not in ("average-pool", None):
-            return
-        moves = operation.principle in (Principle.SELECTION, Principle.ACTIVATION)
-        alone = operation.elementwise and len(inputs) == 1
+        moves, alone = False, False
+        if operation is not None:
+            moves = operation.principle in (Principle.SELECTION, Principle.ACTIVATION)
+            alone = operation.elementwise and len(inputs) == 1
         for name in inputs:
             yield name, entrywise and (moves or alone)
+
+    def _is_scores(
+        self, node: Node, operation: Operation, inputs: Sequence[str], entrywise: bool
+    ) -> bool:
+        """Tell whether the result of a layer, or of a product, counts as scores."""
+        if operation.kind == "product" and entrywise:
+            return len(inputs) > 1 or self._is_softcap(node)
+        return operation.kind not in ("average-pool", None)
 
     def _squashes(self, node: Node) -> bool:
         operation = operation_of(node)

@@ -46,19 +46,23 @@ class HeadPlanner:
         return any(row.matches(self.locations[node.name]) for row in named)
 
     def _refuse_squashing(self, graph: Graph, name: str) -> bool:
-        """Raise PlanError for what squashes a value; tell whether the recipe names it."""
-        node = find_squashing(graph, self.analysis.dependent, name)
-        if node is None or self._is_named(node):
-            return node is not None
-        rule = {"softmax": "taylor", "normalisation": "constant-statistics"}
-        kind = self.analysis.kinds.get(node.name)
+        """Raise PlanError for what squashes a value; tell whether there is any."""
+        found = find_squashing(graph, self.analysis.dependent, name)
+        unnamed = [node for node in found if not self._is_named(node)]
+        if not unnamed:
+            return bool(found)
+        rows = ").using(".join(dict.fromkeys(self._row(node) for node in unnamed))
         raise PlanError(
-            f"the model ends with {node.where}, which squashes its scores",
+            f"the model ends with {unnamed[0].where}, which squashes its scores",
             "a model that ends in scores, or in one sigmoid or softmax of them",
-            f"remove it, or to explain its results write "
-            f"{self.recipe.as_written}.using({_selector(node)}, "
-            f'"{rule.get(kind or "", "gradient")}")',
+            f"remove it, or to explain its results write {self.recipe.as_written}.using({rows})",
         )
+
+    def _row(self, node: Node) -> str:
+        """Write the row that has an operation's results explained."""
+        rules = {"softmax": "taylor", "normalisation": "constant-statistics"}
+        rule = rules.get(self.analysis.kinds.get(node.name) or "", "gradient")
+        return f'{_selector(node)}, "{rule}"'
 
 
 def _selector(node: Node) -> str:
