@@ -118,13 +118,13 @@ def resolve_target(output: Tensor, scores: Tensor, target: Any, start: int = 0) 
         return ResolvedTarget(c, c.argmax(1) if is_classification(scores) else None, True)
     if isinstance(target, tuple):
         return _contrast(output, scores, target, start)
-    if has_one_unit(scores) and _is_first(target):
+    if has_one_unit(scores) and names_unit(target):
         return ResolvedTarget(torch.ones_like(scores), None, True)
     classes = _classes(output, scores, target)
     return ResolvedTarget(_one_hot(scores, classes), classes, True)
 
 
-def _is_first(target: Any) -> bool:
+def names_unit(target: Any) -> bool:
     """Tell whether a target of a model with one unit means that unit."""
     if isinstance(target, str):
         return target == "predicted"

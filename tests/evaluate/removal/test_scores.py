@@ -1,6 +1,7 @@
 """What a curve follows, and which class."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -121,17 +122,43 @@ def test_a_class_is_for_all_samples_or_for_each(target):
 # ---- outputs of other shapes -----------------------------------------------------------
 
 
-def test_a_single_score_has_a_logit_and_nothing_else():
-    single = OUTPUT[:, :1]
+SHAPES = [(3,), (3, 1)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("score", ["probability", "margin", "signed_margin", "accuracy"])
+def test_a_single_score_has_a_logit_and_nothing_else(shape, score):
+    single = OUTPUT[:, 0].reshape(shape)
     assert scores("logit", output=single) == [2.0, 0.0, 1.0]
-    for score in ("probability", "margin", "signed_margin", "accuracy"):
-        with pytest.raises(
-            InputError, match=rf'score="{score}" of an output of shape \(3, 1\)'
-        ) as caught:
-            scores(score, output=single)
-        assert 'of a single score (n, 1), score="logit"' in caught.value.allowed
-    with pytest.raises(InputError, match="of an output of shape"):
+    for options in ({}, {"output_kind": "logits"}):
+        match = re.escape(f'score="{score}" of an output of shape {shape}')
+        with pytest.raises(InputError, match=match) as caught:
+            scores(score, output=single, **options)
+        assert caught.value.todo.split(";")[0] == 'write score="logit"'
+    with pytest.raises(InputError, match=r"target=1 of an output of shape") as caught:
         scores("logit", 1, output=single)
+    assert caught.value.todo == "leave target out"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_one_unit_that_gives_a_probability_is_followed_by_the_proposed_line(shape):
+    model = nn.Sequential(nn.Linear(4, 1), nn.Sigmoid(), nn.Flatten(len(shape) - 1)).eval()
+    x, e = torch.rand(3, 4), relprop.explain(model, torch.rand(3, 4))
+    methods = {"lrp": relprop.Method(relprop.Explainer(model))}
+    with pytest.raises(InputError, match='score="probability" of an output') as caught:
+        removal_curves(model, x, methods, steps=(4,))
+    line = caught.value.todo.split("sigmoid, ")[1]
+    assert line == 'score="probability", output_kind=e.head.kind'
+    curve = eval(f"removal_curves(model, x, methods, steps=(4,), {line})")["lrp"].morf
+    both = torch.stack([model(x).flatten(), model(0 * x).flatten()], 1).detach()
+    torch.testing.assert_close(curve.scores, both)
+    assert curve.target is None
+    for kind, output in (("probabilities", both[:, 0]), ("log-probabilities", both[:, 0].log())):
+        got = scores("probability", output=output.reshape(shape), output_kind=kind)
+        assert got == pytest.approx(both[:, 0].tolist())
+    with pytest.raises(InputError, match='score="margin" of an output') as caught:
+        removal_curves(model, x, methods, steps=(4,), output_kind=e.head.kind, score="margin")
+    assert caught.value.todo == 'write score="probability"'
 
 
 def test_an_output_of_any_shape_needs_a_score_of_ones_own():

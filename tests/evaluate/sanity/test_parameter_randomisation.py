@@ -135,6 +135,16 @@ def test_batches_change_no_number(mode):
     torch.testing.assert_close(whole.cosine, parts.cosine)
 
 
+@pytest.mark.parametrize("dims", [1, 2])
+def test_a_model_with_one_unit_has_no_class_to_explain(dims):
+    """An explainer takes no class as target for one unit."""
+    unit = nn.Sequential(*MODEL[:-1], nn.Linear(4, 1), nn.Flatten(dims - 1)).double().eval()
+    assert unit(X).ndim == dims
+    got = parameter_randomisation(unit, X, relprop.Method(relprop.Explainer(unit)))
+    assert got.layers == ("4", "2", "0")
+    assert got.target.tolist() == [0] * len(X)
+
+
 def test_a_method_follows_the_copy_as_a_new_explainer_would():
     model, x = randomise(dense(6, 9, 3)).double(), torch.rand(3, 6).double()
     method = relprop.Method(relprop.Explainer(model, "epsilon-plus"))

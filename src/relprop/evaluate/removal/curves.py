@@ -97,7 +97,7 @@ def removal_curve(
         output_kind: What the model returns, from which probabilities are computed: "logits",
             "log-probabilities", "probabilities" of one class of many, or "independent
             probabilities"; an explanation has it as `e.head.kind`. None: what the numbers of the
-            output show.
+            output show; those of one unit show nothing.
         units: What is removed together: `pixels` (default for images), `entries` (default for all
             else), `patches(4)`, `superpixels(50)`, `columns(groups)`, `tokens(mask)`, or `grouped`
             of your own map.

@@ -26,8 +26,7 @@ class RemovalCurve:
             is not (n, classes).
         counts: Units removed in each column, (1 or n, s + 1).
         units: Units per sample, (1 or n,).
-        target: The class whose score it is, (n,); None for a custom score of an output without
-            classes.
+        target: The class whose score it is, (n,); None for an output without classes.
         ties: Units that share their relevance with another, (n,): their order is random.
 
     All tensors are on the CPU.

@@ -30,7 +30,7 @@ class OriginalScores:
 
     Attributes:
         score: The score, with its name.
-        target: The class whose score it is, (n,); None for a custom score without classes.
+        target: The class whose score it is, (n,); None for an output without classes.
         scores: Scores, (n,).
         predictions: Predicted classes and margins, (n,); None for an output without classes.
         kind: What the numbers of the model's output are.
@@ -52,8 +52,9 @@ def score_originals(
 ) -> OriginalScores:
     """Run the model on the original samples; resolve the target, score and predict."""
     output = original_output(model, setup.inputs, setup.batch_size)
-    classes = resolve_target_classes(output, target, score.name)
-    known = resolve_output_kind(output, output_kind) if is_classification(output) else "other"
+    shows_kind = is_classification(output) or output_kind is not None
+    known = resolve_output_kind(output, output_kind) if shows_kind else "other"
+    classes = resolve_target_classes(output, target, score.name, known)
     scores, predictions = _score(score, output, classes, known), _predictions(output, known)
     return OriginalScores(score, classes, scores, predictions, known)
 

@@ -4,6 +4,8 @@ Takes an output, what its numbers are, and the class of each sample. Must not kn
 from the input.
 
 output  (n, c)      target  (n,) classes      score  (n,)
+
+Of a model with one unit, (n,) or (n, 1), the target is not looked at.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,10 +17,10 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ...explanation.targets import resolve_target
+from ...explanation.targets import names_unit, resolve_target
 from ...support.checks import is_classification, require_classes
 from ...support.margin import margin
-from ...support.output_kinds import OutputKind
+from ...support.output_kinds import OutputKind, has_one_unit
 from ..statistics.predictions import class_probabilities
 
 Score = Callable[[Tensor, Tensor, OutputKind], Tensor]  # (output, target, kind) -> (n,)
@@ -44,6 +46,8 @@ def probability(output: Tensor, target: Tensor, kind: OutputKind = "logits") -> 
 
 def logit(output: Tensor, target: Tensor, kind: OutputKind = "logits") -> Tensor:
     """Return the target's entry of the output, whatever that is."""
+    if has_one_unit(output):
+        return output.reshape(-1)
     return output.gather(1, target[:, None]).squeeze(1)
 
 
@@ -93,32 +97,54 @@ def as_score(score: Any) -> NamedScore:
     return NamedScore(score, SCORES[score])
 
 
-def resolve_target_classes(output: Tensor, target: Any, score: str) -> Tensor | None:
+def resolve_target_classes(
+    output: Tensor, target: Any, score: str, kind: OutputKind = "other"
+) -> Tensor | None:
     """Return the class that is scored for each sample, (n,), from the original samples' output.
 
     Args:
         output: Output for the original samples.
         target: None for the predicted class; one class; or one class per sample.
         score: Name of the score.
+        kind: What the numbers of the output are; "other" where that is not known.
 
     Returns:
-        Classes, (n,); None for a custom score of an output without classes.
+        Classes, (n,); None for one unit, and for a custom score of an output without classes.
 
     Raises:
         InputError: The score needs classes that the output does not have.
     """
-    single_score = output.ndim == 2 and output.shape[1] == 1  # such as a regression's
-    only_class = target is None or (isinstance(target, int) and target == 0)
-    if score == "logit" and single_score and only_class:
-        return torch.zeros(len(output), dtype=torch.long, device=output.device)
+    if score in SCORES and has_one_unit(output):
+        _check_unit(output, target, score, kind)
+        return None
     if score in SCORES:
         require_classes(
             output,
             f'score="{score}" of an output',
             "pass a function from the output to one number per sample as score",
-            allowed='(n, classes), two or more classes; of a single score (n, 1), score="logit"',
+            allowed="(n, classes), or one number per sample",
         )
     return _target_classes(output, target) if is_classification(output) else None
+
+
+def _check_unit(output: Tensor, target: Any, score: str, kind: OutputKind) -> None:
+    """Raise InputError for a target or a score that a model with one unit does not have."""
+    shape, known = tuple(output.shape), kind not in ("logits", "other")
+    if not names_unit(target):
+        given = f"target={target!r} of an output of shape {shape}"
+        raise InputError(given, "no target, for the one unit", "leave target out")
+    if score == "logit" or (score == "probability" and known):
+        return
+    todo = 'write score="probability"' if known else 'write score="logit"'
+    if kind == "other":
+        todo += "; or, with an explanation e of a model that ends with a sigmoid, "
+        todo += 'score="probability", output_kind=e.head.kind'
+    raise InputError(
+        f'score="{score}" of an output of shape {shape}',
+        'of one number per sample, score="logit" for the output itself, or score="probability" '
+        "where output_kind says that it is one",
+        todo,
+    )
 
 
 def _target_classes(output: Tensor, target: Any) -> Tensor:

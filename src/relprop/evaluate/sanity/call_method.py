@@ -70,14 +70,17 @@ def prepare_call(
     inputs = model_inputs(model, x)
     with torch.no_grad():
         output = original_output(model, inputs, batch_size)
+    classes = output.numel() // len(output)
     resolved = resolve_target_classes(output, target, "logit")
-    assert resolved is not None  # "logit" is a score that needs classes
-    return MethodCall(model, inputs, resolved, output.shape[1], method, batch_size)
+    if resolved is None:
+        resolved = torch.zeros(len(output), dtype=torch.long, device=output.device)
+    return MethodCall(model, inputs, resolved, classes, method, batch_size)
 
 
 def compute_relevance(call: MethodCall) -> Tensor:
     """Call the method; return relevance (n, *features), checked to be finite."""
-    relevance = call_in_batches(call.method, call.model, call.inputs, call.target, call.batch_size)
+    target = call.target if call.classes > 1 else None  # that of one unit is no class
+    relevance = call_in_batches(call.method, call.model, call.inputs, target, call.batch_size)
     check_finite_relevance(relevance)
     if len(relevance) != call.inputs.batch:
         raise InputError(

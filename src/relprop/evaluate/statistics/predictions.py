@@ -90,7 +90,8 @@ def resolve_output_kind(output: Tensor, kind: OutputKind | None) -> OutputKind:
     if kind is not None:
         if kind not in _KINDS:
             names = ", ".join(f'"{name}"' for name in _KINDS)
-            raise InputError(f"output_kind={kind!r}", names, 'write output_kind="logits"')
+            todo = 'write "logits" for scores, "independent probabilities" for probabilities'
+            raise InputError(f"output_kind={kind!r}", names, todo)
         return kind
     if bool((output < 0).any()) or bool((output > 1).any()):
         return "logits"
