@@ -67,6 +67,7 @@ AT_NOTHING = {
     "the shape": lambda h: h * h.shape[1] + torch.zeros_like(h > 0, dtype=h.dtype),
     "another precision": lambda h: h.to(torch.float32).to(torch.float64),
     "a clamp": lambda h: h.clamp(-1, 1),
+    "a clamp written by hand": lambda h: torch.where(h > 1, 1, h.relu()),
     "a causal mask": lambda h: h @ torch.ones(6, 6).to(h).tril(),
 }
 

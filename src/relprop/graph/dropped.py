@@ -13,7 +13,9 @@ from .ir import Graph, Node, refs
 from .ops import SHAPES_ONLY
 
 # Operation -> arguments whose entries are terms of the result, or copied into it; all others are
-# factors, conditions and indices.
+# factors, conditions and indices. A condition chooses among values and is none itself: the 1 of
+# where(h > 1, 1, relu(h)) is a constant, and the ledger books it as one. To say that a path ends at
+# h > 1 would help nobody: the comparison stays a boolean there, so that no rule could pass it.
 _TERMS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(("add", "sub", "rsub", "maximum", "minimum", "lerp"), (0, 1)),
     **dict.fromkeys(("cat", "stack", "addmm", "baddbmm", "addcmul"), (0,)),
