@@ -60,7 +60,7 @@ def test_a_graph_is_the_same_after_json():
 def test_fields_that_a_node_has_gained_take_their_defaults():
     document = through_json(GRAPH)
     for record in document["nodes"]:
-        for name in ("merged", "item", "base"):
+        for name in ("merged", "item", "base", "held"):
             del record[name]
     assert from_document(document, GRAPH.constants) == GRAPH
 

@@ -67,7 +67,8 @@ def analyse_graph(graph: Graph, held: frozenset[str] = frozenset()) -> GraphAnal
     for node in graph.nodes:
         inputs = set(dependent_inputs(node, analysis.dependent))
         # A mask or an index that depends on the input is no floating point number: it is constant.
-        if not node.floating or not inputs or node.name in held or node.operation in SHAPES_ONLY:
+        constant = not node.floating or node.held or node.name in held
+        if constant or not inputs or node.operation in SHAPES_ONLY:
             continue
         analysis.dependent.add(node.name)
         operation = operation_of(node)

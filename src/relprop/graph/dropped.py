@@ -61,7 +61,8 @@ def _ends(
     """Map values that are constant to relevance to the operations where their dependence ended."""
     ends: dict[str, tuple[str, ...]] = {}
     for node in graph.nodes:
-        if node.name in dependent or node.name in held or node.operation in SHAPES_ONLY:
+        constant = node.held or node.name in held or node.operation in SHAPES_ONLY
+        if constant or node.name in dependent:
             continue
         if not node.floating and any(name in dependent for name in node.inputs):
             ends[node.name] = (node.name,)

@@ -64,6 +64,9 @@ class Node(HoldsOperation):
         item: Index of the result, for an operation that returns several.
         base: Name of the torch.nn class that the module is an instance of: that of a subclass of
             nn.Linear is "Linear". "" for other modules.
+        held: Whether relevance counts the result as constant, though it may depend on the input:
+            the share, between 0 and 1, that a stabiliser leaves of each row of a softmax; what
+            masks its logits.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Node(HoldsOperation):
     merged: bool = False
     item: int | None = None
     base: str = ""
+    held: bool = False
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:

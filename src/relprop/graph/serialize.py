@@ -23,7 +23,7 @@ _DEEPEST = 16  # levels of lists within lists in an argument; operations take tw
 _LARGEST = 2**63  # integers of torch are smaller
 _NODE_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("name", "operation", "module", "type", "base"), (str,)),
-    **dict.fromkeys(("floating", "merged"), (bool,)),
+    **dict.fromkeys(("floating", "merged", "held"), (bool,)),
     "call": (int,),
     "item": (int, type(None)),
 }

@@ -168,6 +168,8 @@ def _why_no_relevance(node: Node, analysis: GraphAnalysis, held: Mapping[str, st
         return "explained: relevance is read off here"
     if node.name in held:
         return held[node.name]
+    if node.held:
+        return "held constant, as part of a softmax"
     if node.name in analysis.dependent:
         return "no relevance arrives"
     return "does not depend on the input"
