@@ -21,6 +21,11 @@ OF_NO_MODULE = ("graph/test_operation_tables.py",)
 ALSO_TESTED_IN = {
     "capture/test_configuration.py": ["capture/attributes"],
     "capture/test_model.py": ["capture/samples", "capture/verify", "program/diagnosis"],
+    "capture/test_written_softmax.py": [
+        "capture/rewriting",
+        "capture/softmax_divisor",
+        "capture/softmax_logits",
+    ],
     "compare/test_run.py": ["compare/curve_tensors", "compare/results", "compare/settings"],
     "data/test_load.py": ["data/families"],
     "demo/test_output.py": ["demo/run"],

@@ -3,74 +3,41 @@
     exp(k) / sum(exp(k))         sum(exp(k) v) / sum(exp(k))         exp(k) @ v / sum(exp(k))
     k - logsumexp(k)             k - log(sum(exp(k)))                exp(log_softmax(k))
 
-A softmax so written takes the softmax's rule, whatever operations spell it. A maximum that is
-subtracted from k first drops out: it changes no softmax.
+A softmax so written takes the softmax's rule, whatever operations spell it. The same is true of a
+product with the reciprocal of the sum, and of a sum with a stabiliser, which `softmax_divisor`
+reads. The graph gives the same numbers.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 
 from ..graph.ir import Graph, Node, Ref
+from .rewriting import Rewriting, computed, is_view
+from .softmax_divisor import (
+    Divisor,
+    fill_empty_rows,
+    read_divisor,
+    read_total,
+    share_of_sum,
+    sorted_dims,
+)
+from .softmax_logits import read_logits, without_maximum
 
 _PRODUCTS = ("mul", "matmul", "bmm")
-# Operations that neither compute nor reorder entries, though they may add or merge dimensions.
-_END = torch.iinfo(torch.int64).max  # of a slice that has none
-_VIEWS = ("view", "reshape", "unsqueeze", "squeeze", "expand", "expand_as", "clone", "detach")
 
 
 def join_softmax(graph: Graph) -> Graph:
     """Replace each softmax or log-softmax that is written out by the one operation."""
-    rewritten = _Rewriting({node.name: node for node in graph.nodes}, [])
+    rewritten = Rewriting({node.name: node for node in graph.nodes}, [])
     for node in graph.nodes:
         for new in _softmax_in_place_of(node, rewritten) or [node]:
             rewritten.add(new)
     if all(a is b for a, b in zip(rewritten.nodes, graph.nodes, strict=False)):
         return graph
     return replace(graph, nodes=tuple(_without_unread(rewritten.nodes, graph)))
-
-
-@dataclass(frozen=True)
-class _Rewriting:
-    """The nodes by name, as they are so far, and those of the new graph in their order."""
-
-    by_name: dict[str, Node]
-    nodes: list[Node]
-
-    def add(self, node: Node) -> None:
-        self.by_name[node.name] = node
-        self.nodes.append(node)
-
-    def of(self, value: object) -> Node | None:
-        """Return the node that computes a value; None for an input, a parameter or a number."""
-        return self.by_name.get(value.name) if isinstance(value, Ref) else None
-
-    def same(self, a: Node, b: Node, depth: int = 8) -> bool:
-        """Tell whether two nodes compute the same, as where the code computes a value twice."""
-        if a.name == b.name:
-            return True
-        alike = a.operation == b.operation and a.item == b.item and a.kwargs == b.kwargs
-        if not alike or not depth or len(a.args) != len(b.args):
-            return False
-        pairs = [(self.of(x) or x, self.of(y) or y) for x, y in zip(a.args, b.args, strict=True)]
-        return all(
-            self.same(x, y, depth - 1) if isinstance(x, Node) and isinstance(y, Node) else x == y
-            for x, y in pairs
-        )
-
-    def same_value(self, a: object, b: object) -> bool:
-        """Tell whether two arguments are the same value."""
-        x, y = self.of(a), self.of(b)
-        return a == b if x is None or y is None else self.same(x, y)
-
-    def without_views(self, value: object) -> Node | None:
-        """Return the node that computes a value, before views of it were taken."""
-        node = self.of(value)
-        while node is not None and _is_view(node):
-            node = self.of(node.args[0])
-        return node
 
 
 class _PathStep(NamedTuple):
@@ -80,15 +47,7 @@ class _PathStep(NamedTuple):
     place: int
 
 
-@dataclass(frozen=True)
-class _Total:
-    """A sum of exponentials: their node, and the dimensions that are summed over."""
-
-    exponentials: Node
-    dims: tuple[int, ...]
-
-
-def _softmax_in_place_of(node: Node, graph: _Rewriting) -> list[Node] | None:
+def _softmax_in_place_of(node: Node, graph: Rewriting) -> list[Node] | None:
     """Return the nodes that compute a node's result by a softmax; None if it is none."""
     if node.kwargs or len(node.args) != 2:
         before = graph.of(node.args[0]) if node.operation == "exp" else None
@@ -97,61 +56,64 @@ def _softmax_in_place_of(node: Node, graph: _Rewriting) -> list[Node] | None:
         return [_call("softmax", before.args[0], before.args[1], node)]
     if node.operation == "sub":
         return _log_softmax(node, graph)
-    return _quotient(node, graph) if node.operation == "div" else None
+    # Where the divisor is: of a product, one of the factors is one over it.
+    for place in {"div": (1,), "mul": (1, 0)}.get(node.operation, ()):
+        divisor = read_divisor(node.args[place], graph, inverted=node.operation == "mul")
+        joined = divisor and _quotient(node, place, divisor, graph)
+        if joined:
+            return joined
+    return None
 
 
-def _log_softmax(node: Node, graph: _Rewriting) -> list[Node] | None:
+def _log_softmax(node: Node, graph: Rewriting) -> list[Node] | None:
     x, subtracted = node.args
     log = graph.without_views(subtracted)
     if log is None or not isinstance(x, Ref):
         return None
     if log.operation == "logsumexp" and graph.same_value(log.args[0], x):
-        dims = _dims(log.args[1], len(node.shape))
+        dims = sorted_dims(log.args[1], len(node.shape))
     else:
-        total = _total(log.args[0], graph) if log.operation == "log" else None
-        if total is None or not graph.same_value(total.exponentials.args[0], x):
+        inner = graph.without_views(log.args[0]) if log.operation == "log" else None
+        total = read_total(inner, graph) if inner else None
+        if total is None or not _is_exp(total.exponentials, x, graph):
             return None
         dims = total.dims
     if len(dims) != 1 or not _is_kept(graph.of(subtracted), node, dims):
         return None
-    return [_call("log_softmax", _without_maximum(x, dims, graph), dims[0], node)]
+    return [_call("log_softmax", without_maximum(x, dims, graph), dims[0], node)]
 
 
-def _quotient(node: Node, graph: _Rewriting) -> list[Node] | None:
-    total = _total(node.args[1], graph)
-    if total is None:
+def _is_exp(node: Node, x: Ref, graph: Rewriting) -> bool:
+    return node.operation == "exp" and graph.same_value(node.args[0], x)
+
+
+def _quotient(node: Node, place: int, divisor: Divisor, graph: Rewriting) -> list[Node] | None:
+    """Write exponentials, or a sum of their products with other values, over their sum."""
+    above, below, e = node.args[1 - place], graph.of(node.args[place]), divisor.exponentials
+    numerator = graph.without_views(above)
+    if numerator is not None and graph.same(numerator, e):
+        path = list[_PathStep]()
+        fits = _is_kept(below, node, divisor.dims) and numerator.shape == node.shape == e.shape
+    else:
+        path = _path(above, e, graph)
+        fits = bool(path) and _sums_over(path, divisor, below)
+    logits = read_logits(e, divisor.dims, graph) if fits else None
+    if logits is None:
         return None
-    exponentials = total.exponentials
-    logits = _without_maximum(exponentials.args[0], total.dims, graph)
-    numerator = graph.without_views(node.args[0])
-    if numerator is not None and graph.same(numerator, exponentials):
-        kept = _is_kept(graph.of(node.args[1]), node, total.dims)
-        plain = kept and numerator.shape == node.shape == exponentials.shape
-        return _over(logits, total.dims, exponentials, node.name) if plain else None
-    path = _path(node.args[0], exponentials, graph)
-    if not path or not _sums_over(path, total, graph.of(node.args[1])):
-        return None
-    weights = f"{node.name}_weights"
-    return [*_over(logits, total.dims, exponentials, weights), *_again(path, weights, node.name)]
+    result = f"{node.name}_unscaled" if divisor.stabilised else node.name
+    weights = f"{node.name}_weights" if path else result
+    filled = fill_empty_rows(logits, divisor, node.name) if divisor.stabilised else []
+    ref = Ref(filled[-1].name) if filled else logits
+    softmax = [*filled, *_over(ref, divisor.dims, e, weights)]
+    written = [*softmax, *_again(path, weights, result)]
+    return [*written, *_scaled(node, result, divisor)] if divisor.stabilised else written
 
 
-def _total(value: object, graph: _Rewriting) -> _Total | None:
-    """Read a value as a sum of exponentials over some of their dimensions, but the first."""
-    node = graph.without_views(value)
-    if node is None or node.operation != "sum" or node.kwargs or not node.args[1:]:
-        return None
-    exponentials = graph.of(node.args[0])
-    if exponentials is None or exponentials.operation != "exp":
-        return None
-    dims = _dims(node.args[1], len(exponentials.shape))
-    adjacent = dims == tuple(range(dims[0], dims[-1] + 1)) if dims else False
-    fixed = all(exponentials.shape[dim] is not None for dim in dims)
-    return _Total(exponentials, dims) if adjacent and fixed else None
-
-
-def _dims(dims: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
-    listed = [dims] if isinstance(dims, int) else dims or ()
-    return tuple(sorted(dim % ndim for dim in listed))
+def _scaled(node: Node, softmax: str, divisor: Divisor) -> list[Node]:
+    """Multiply a softmax by the share of the sum of exponentials in the stabilised sum."""
+    share = share_of_sum(divisor, node.name)
+    args = (Ref(softmax), Ref(share[-1].name))
+    return [*share, computed(node.name, torch.ops.aten.mul.Tensor, args, node)]
 
 
 def _is_kept(statistic: Node | None, node: Node, dims: Iterable[int]) -> bool:
@@ -160,21 +122,7 @@ def _is_kept(statistic: Node | None, node: Node, dims: Iterable[int]) -> bool:
     return statistic is not None and statistic.shape in (sizes, node.shape)
 
 
-def _without_maximum(logits: Ref, dims: tuple[int, ...], graph: _Rewriting) -> Ref:
-    """Leave out what is subtracted from all entries of a softmax alike, to avoid overflow."""
-    node = graph.of(logits)
-    if node is None or node.operation != "sub" or node.kwargs:
-        return logits
-    x, subtracted = node.args
-    statistic, before = graph.of(subtracted), graph.without_views(x)
-    alike = statistic is not None and all(
-        len(statistic.shape) == len(node.shape) and statistic.shape[dim] == 1 for dim in dims
-    )
-    same_shape = before is None or graph.of(x) is None or graph.of(x).shape == node.shape  # type: ignore[union-attr]
-    return x if alike and same_shape and isinstance(x, Ref) else logits
-
-
-def _path(value: object, exponentials: Node, graph: _Rewriting) -> list[_PathStep]:
+def _path(value: object, exponentials: Node, graph: Rewriting) -> list[_PathStep]:
     """List the steps from the exponentials to a sum of their products with other values.
 
     Views, one product and what sums it; [] for anything else.
@@ -184,7 +132,7 @@ def _path(value: object, exponentials: Node, graph: _Rewriting) -> list[_PathSte
     while node is not None and not graph.same(node, exponentials):
         sides = [i for i, arg in enumerate(node.args) if _leads_to(arg, exponentials, graph)]
         place = sides[0] if node.operation == "mul" and len(sides) == 1 else 0
-        passes = _is_view(node) or node.operation in ("sum", *_PRODUCTS)
+        passes = is_view(node) or node.operation in ("sum", *_PRODUCTS)
         if not passes or (place == 0 and len(sides) > 1):
             return []
         path.insert(0, _PathStep(node, place))
@@ -193,18 +141,12 @@ def _path(value: object, exponentials: Node, graph: _Rewriting) -> list[_PathSte
     return path if node is not None and len(products) == 1 else []
 
 
-def _is_view(node: Node) -> bool:
-    """Tell whether an operation only adds or merges dimensions, as [:, None] does by two."""
-    whole = node.operation == "slice" and node.args[2:] in ((), (0,), (0, _END))
-    return whole or node.operation in _VIEWS
-
-
-def _leads_to(value: object, exponentials: Node, graph: _Rewriting) -> bool:
+def _leads_to(value: object, exponentials: Node, graph: Rewriting) -> bool:
     node = graph.without_views(value)
     return node is not None and graph.same(node, exponentials)
 
 
-def _sums_over(path: list[_PathStep], total: _Total, denominator: Node | None) -> bool:
+def _sums_over(path: list[_PathStep], total: Divisor, denominator: Node | None) -> bool:
     """Tell whether a path sums over the dimensions of the total, and lines up with it."""
     e, dims, result = total.exponentials, total.dims, path[-1].node
     if denominator is None:
@@ -218,7 +160,7 @@ def _sums_over(path: list[_PathStep], total: _Total, denominator: Node | None) -
     if len(sums) != 1 or result is not sums[0]:
         return False
     product = path[-2].node
-    over = _dims(sums[0].args[1], len(product.shape))
+    over = sorted_dims(sums[0].args[1], len(product.shape))
     ahead = [size for size in e.shape[: dims[0]] if size != 1]
     same_place = [size for size in product.shape[: over[0]] if size != 1] == ahead
     summed = [product.shape[dim] for dim in over] == [e.shape[dim] for dim in dims]
@@ -237,29 +179,19 @@ def _over(logits: Ref, dims: tuple[int, ...], like: Node, name: str) -> list[Nod
     if len(dims) == 1:
         return [_call("softmax", logits, dims[0], replace(like, name=name))]
     first, last = dims[0], dims[-1]
-    aten, (flat, soft) = torch.ops.aten, (f"{name}_flat", f"{name}_softmax")
+    aten, soft = torch.ops.aten, f"{name}_softmax"
     shape = (*like.shape[:first], None, *like.shape[last + 1 :])
-    flatten = replace(
-        *(like,),
-        name=flat,
-        operation="flatten",
-        target=aten.flatten.using_ints,
-        args=(logits, first, last),
-        shape=shape,
-    )
-    unflatten = replace(
-        *(like,),
-        name=name,
-        operation="unflatten",
-        target=aten.unflatten.int,
-        args=(Ref(soft), first, [like.shape[dim] for dim in dims]),
-    )
-    return [flatten, _call("softmax", Ref(flat), first, replace(flatten, name=soft)), unflatten]
+    args, sizes = (logits, first, last), [like.shape[dim] for dim in dims]
+    flat = computed(f"{name}_flat", aten.flatten.using_ints, args, like, shape=shape)
+    return [
+        flat,
+        _call("softmax", Ref(flat.name), first, replace(flat, name=soft)),
+        computed(name, aten.unflatten.int, (Ref(soft), first, sizes), like),
+    ]
 
 
 def _call(operation: str, x: Ref, dim: int, like: Node) -> Node:
-    target = getattr(torch.ops.aten, operation).int
-    return replace(like, operation=operation, target=target, args=(x, dim), kwargs={}, item=None)
+    return computed(like.name, getattr(torch.ops.aten, operation).int, (x, dim), like)
 
 
 def _again(path: list[_PathStep], weights: str, end: str) -> Iterator[Node]:
