@@ -26,6 +26,10 @@ FUNCTIONS = {
     "softmax, detached and unsqueezed": lambda z: (
         (e := (z - z.amax(1, True).detach()).exp()) / e.sum(1)[:, None]
     ),
+    "softmax with a stabiliser": lambda z: z.exp() / (z.exp().sum(1, keepdim=True) + 1e-9),
+    "softmax with a bound": lambda z: (
+        (e := (z - largest(z)).exp()) * e.sum(1).clamp(min=1e-6)[:, None].reciprocal()
+    ),
     "sigmoid by reciprocal": lambda z: (1 + torch.exp(-z)).reciprocal(),
     "sigmoid by power": lambda z: (torch.exp(-z) + 1) ** -1,
     "sigmoid of a product": lambda z: (torch.exp(z * -1) + 1).reciprocal(),
@@ -44,6 +48,8 @@ KINDS = {
 }
 OTHERS = {
     "exp over the sum of another": lambda z: z.exp() / (2 * z).exp().sum(1, keepdim=True),
+    "exp over 1 + the sum": lambda z: z.exp() / (z.exp().sum(1, keepdim=True) + 1),
+    "a softmax times a gate": lambda z: z.softmax(1) * z.sum(1, keepdim=True).sigmoid(),
     "exp over 2 + exp": lambda z: z.exp() / (z.exp() + 2),
     "the inverse of 1 + exp of a sum": lambda z: (1 + torch.exp(3 - z)).reciprocal(),
     "without the logsumexp of another": lambda z: z - (2 * z).logsumexp(1, keepdim=True),

@@ -13,6 +13,16 @@ HEADS = {
     "sigmoid": (torch.sigmoid, LABELS, lambda z: z),
     "softmax": (lambda z: z.softmax(1), P, lambda z: z),
     "log_softmax": (lambda z: z.log_softmax(1), LOG_P, lambda z: z),
+    "softmax with a stabiliser": (
+        lambda z: z.exp() / (z.exp().sum(1, keepdim=True) + 1e-3),
+        P,
+        lambda z: z,
+    ),
+    "one class of a softmax with a stabiliser": (
+        lambda z: functional.normalize(z.exp(), p=1, dim=1)[:, 1],
+        P,
+        lambda z: z[:, 1],
+    ),
     "temperature before": (lambda z: (z / 2).softmax(1), P, lambda z: z / 2),
     "softmin": (lambda z: functional.softmin(z, 1), P, lambda z: -z),
     "one class, squeezed": (lambda z: z[:, :1].sigmoid().squeeze(1), LABELS, lambda z: z[:, 0]),

@@ -1,8 +1,8 @@
 """Functions from logits to probabilities: softmaxes, and sigmoids, also written out by hand.
 
 Takes a node; gives the value whose sigmoid or softmax it computes. Knows torch's names and the
-usual ways to write a sigmoid out; a softmax that is written out is one operation since the capture.
-Must not know what comes after the node.
+usual ways to write a sigmoid out; a softmax that is written out is one operation since the capture,
+times a factor if it has a stabiliser. Must not know what comes after the node.
 """
 
 from collections.abc import Callable, Mapping
@@ -84,10 +84,23 @@ def _inverse(node: Node, nodes: Nodes) -> FinalFunction | None:
     return _sigmoid(minus.args[0].name) if minus is not None and negates else None
 
 
+def _stabilised(node: Node, nodes: Nodes) -> FinalFunction | None:
+    """Recognise the softmax whose sum has a stabiliser, as the capture writes it.
+
+    It is softmax(logits) times a held share, where the logits are z, filled with 0 in some rows.
+    """
+    softmax, share = (_node(argument, nodes) for argument in node.args)
+    if softmax is None or share is None or not share.held or softmax.operation != "softmax":
+        return None
+    filled = _node(softmax.args[0], nodes)
+    return FinalFunction("softmax", "probabilities", filled.args[0].name) if filled else None
+
+
 _WRITTEN_OUT: Mapping[str, Callable[[Node, Nodes], FinalFunction | None]] = {
     "div": _quotient,
     "reciprocal": _inverse,
     "pow": _inverse,
+    "mul": _stabilised,
 }
 
 
