@@ -123,8 +123,60 @@ FORMS |= {
     ),
 }
 KEPT = torch.ones(5, 5, dtype=torch.bool).tril()
+WEIGHTS = torch.tensor([0.5, 0, 1, 2, 0.25])
 
 
+def normalised(e: Tensor) -> Tensor:
+    return e / e.sum(-1, keepdim=True)
+
+
+def causal(k: Tensor, v: Tensor) -> Tensor:
+    return k.masked_fill(~KEPT, -torch.inf).softmax(-1)
+
+
+MASKED_FORMS: dict[str, tuple[Form, Form]] = {
+    "tril": (lambda k, v: normalised(stable(k).tril()), causal),
+    "triu": (
+        lambda k, v: normalised(k.exp().triu(-1)),
+        lambda k, v: k.masked_fill(torch.ones(5, 5).tril(-2).bool(), -torch.inf).softmax(-1),
+    ),
+    "masked_fill": (lambda k, v: normalised(stable(k).masked_fill(~KEPT, 0)), causal),
+    "masked_fill of zero as a tensor": (
+        lambda k, v: normalised(k.exp().masked_fill(~KEPT, torch.zeros(()))),
+        causal,
+    ),
+    "where": (lambda k, v: normalised(torch.where(KEPT, stable(k), 0.0)), causal),
+    "where, zeros first": (
+        lambda k, v: normalised(torch.where(~KEPT, torch.zeros_like(k), stable(k))),
+        causal,
+    ),
+    "mask of booleans": (lambda k, v: normalised(stable(k) * KEPT), causal),
+    "mask of integers": (lambda k, v: normalised(KEPT.long() * stable(k)), causal),
+    "mask of numbers": (lambda k, v: normalised(stable(k) * KEPT.double()), causal),
+    "twice masked": (
+        lambda k, v: normalised(stable(k).tril(1).clone() * KEPT),
+        lambda k, v: (k + KEPT.log()).masked_fill(~KEPT, -torch.inf).softmax(-1),
+    ),
+    "mask of a row": (
+        lambda k, v: normalised(stable(k) * torch.tensor([1.0, 0, 1, 1, 0])),
+        lambda k, v: k.masked_fill(
+            torch.tensor([False, True, False, False, True]), -torch.inf
+        ).softmax(-1),
+    ),
+    "matrix product of masked": (
+        lambda k, v: ((k.exp() * KEPT) @ v) / (k.exp() * KEPT).sum(-1, keepdim=True),
+        lambda k, v: causal(k, v) @ v,
+    ),
+    "by comparison with the input": (
+        lambda k, v: normalised(k.exp() * (k > k[..., :1] - 9)),
+        lambda k, v: k.masked_fill(k <= k[..., :1] - 9, -torch.inf).softmax(-1),
+    ),
+    "a masked softmax again": (lambda k, v: normalised(k.softmax(-1) * KEPT), causal),
+    "weights": (
+        lambda k, v: normalised(stable(k) * WEIGHTS),
+        lambda k, v: (k + WEIGHTS.log()).softmax(-1),
+    ),
+}
 SQUARE_FORMS: dict[str, tuple[Form, Form]] = {
     "matrix product": (
         lambda k, v: (stable(k) @ v) / stable(k).sum(-1, keepdim=True),
@@ -136,7 +188,7 @@ SQUARE_FORMS: dict[str, tuple[Form, Form]] = {
     ),
 }
 ALL = {name: (*pair, False) for name, pair in FORMS.items()}
-ALL |= {name: (*pair, True) for name, pair in SQUARE_FORMS.items()}
+ALL |= {name: (*pair, True) for name, pair in (MASKED_FORMS | SQUARE_FORMS).items()}
 
 
 def build(form: Form, square: bool) -> Net:
@@ -210,6 +262,10 @@ STABILISED: dict[str, tuple[Form, Form]] = {
         lambda k, v: k.exp() / (k.exp().sum((2, 3), keepdim=True) + LARGE),
         lambda k, v: (k.flatten(2).softmax(-1) * share(k.exp().flatten(2))).view_as(k),
     ),
+    "a row that is masked whole": (
+        lambda k, v: strict_causal(k.exp()) / (strict_causal(k.exp()).sum(-1, True) + LARGE),
+        lambda k, v: filled(k).softmax(-1) * share(strict_causal(k.exp())),
+    ),
     "logits of minus infinity in a row": (
         lambda k, v: (
             (e := k.masked_fill(~KEPT.tril(-1), -torch.inf).exp()) / (e.sum(-1)[..., None] + LARGE)
@@ -244,6 +300,32 @@ def test_a_stabilised_one_counts_as_constant_and_depends_on_the_input_yet():
     torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
 
 
+class Masked(nn.Module):
+    """Weights of which the second input masks some."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys, self.head = nn.Linear(6, 5), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return self.head(normalised(self.keys(x).exp() * mask))
+
+
+def test_a_mask_may_be_another_input_and_hold_weights_later():
+    """The graph of the first call is right for all numbers >= 0, and not in silence for others."""
+    model, x = randomise(Masked().double()), signed(3, 6)
+    explainer = relprop.Explainer(model, "attnlrp")
+    masks = [torch.tensor([[1, 0, 1, 1, 0]] * 3).double(), signed(3, 5).abs()]
+    for mask in masks:
+        e = explainer((x, mask), explain="x", target=1)
+        assert "softmax" in [step.node.operation for step in explainer.plan((x, mask)).steps]
+        torch.testing.assert_close(e.output, model(x, mask), rtol=1e-12, atol=1e-12)
+    with pytest.raises(RelpropError, match="not finite"):
+        explainer((x, -masks[0]), explain="x", target=1)
+    weighted = relprop.Explainer(model, "epsilon").plan((x, masks[0]), explain=("x", "mask"))
+    assert "softmax" not in [step.node.operation for step in weighted.steps]
+
+
 def test_relevance_of_a_written_softmax_by_hand():
     """One key for each value, LRP-0: the values take all, R_i = s_i v_i."""
 
@@ -260,6 +342,7 @@ def test_relevance_of_a_written_softmax_by_hand():
     assert not e.relevance[..., 0].any()
 
 
+SIGNS = torch.tensor([1.0, -1, 1, 0, 1])
 NOT_SOFTMAX: dict[str, Form] = {
     "one more in the sum": lambda k, v: k.exp() / (1 + k.exp().sum(-1, keepdim=True)),
     "the sum of another": lambda k, v: k.exp() / v[..., 0].exp().sum(-1, keepdim=True),
@@ -282,6 +365,12 @@ NOT_SOFTMAX: dict[str, Form] = {
     "clamped above": lambda k, v: k.exp() / k.exp().sum(-1, keepdim=True).clamp(max=1e-3),
     "a large bound": lambda k, v: k.exp() / k.exp().sum(-1, keepdim=True).clamp(min=1),
     "the other norm": lambda k, v: k.exp() / k.exp().norm(2, -1, keepdim=True),
+    "negative weights": lambda k, v: normalised(k.exp() * SIGNS),
+    "masked in the sum alone": lambda k, v: k.exp() / (k.exp() * SIGNS.abs()).sum(-1, keepdim=True),
+    "a mask that receives relevance": lambda k, v: normalised(
+        k.exp() * (1e9 * v[..., 0]).sigmoid()
+    ),
+    "filled with ones": lambda k, v: normalised(k.exp().masked_fill(SIGNS < 0, 1)),
     "of a sine": lambda k, v: k.sin() / k.exp().sum(-1, keepdim=True),
 }
 

@@ -19,7 +19,6 @@ from .failing_place import CodePlace, failing_line, failing_module
 from .from_export import graph_from_export
 from .functionalize import functionalize
 from .split_qkv import split_projections
-from .written_softmax import join_softmax
 
 # Largest batch, in samples, for which torch's CUDA batch norm calls its usual kernel; for larger
 # ones it calls another. torch.export then reports this limit, though the model has no condition on
@@ -67,8 +66,7 @@ def export_graph(
     _refuse_inner_programs(program, type(model).__name__)
     if not per_input:
         _refuse_fixed_sizes(program, type(model).__name__)
-    graph = graph_from_export(program, model, inputs, any_batch=not per_input)
-    return join_softmax(split_projections(graph))
+    return split_projections(graph_from_export(program, model, inputs, any_batch=not per_input))
 
 
 class _ForwardError(Exception):

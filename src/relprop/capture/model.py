@@ -32,6 +32,7 @@ from .verify import (
     verified_batch_axes,
     verified_outputs,
 )
+from .written_softmax import join_softmax
 
 # Multiples of a sample on which a saved graph is compared: kinks such as that of ReLU6 at 6, which
 # scaled samples pass, tell models apart that agree on the sample itself.
@@ -128,12 +129,22 @@ def _capture(
     with torch.autocast(inputs.first.device.type, enabled=False):
         graph = export_graph(copy, inputs, output, per_input)
     _refuse_taken_apart(graph, model)
+    state = current_state(model, graph)
+    graph = _with_softmaxes(graph, model, inputs, state)
     refuse_train_mode(graph, analyse_graph(graph).dependent, copy)
     refuse_unembedded_integers(graph)
-    state = current_state(model, graph)
     outputs = verified_outputs(graph, BoundModel(copy, inputs, output), inputs, state)
     axes = verified_batch_axes(graph, model, inputs, state, outputs.last)
     return CapturedModel(graph, axes, outputs.first, before.changes())
+
+
+def _with_softmaxes(
+    graph: Graph, model: nn.Module, inputs: Inputs, state: Mapping[str, Tensor]
+) -> Graph:
+    """Join softmaxes that are written out; which values are masks, two samples show."""
+    batch = select_samples(inputs, [0, -1]) if graph.any_batch else inputs
+    with as_capture_error(model, inputs):
+        return join_softmax(graph, graph.initial_values(batch.tensors, state))
 
 
 def _refuse_taken_apart(graph: Graph, model: nn.Module) -> None:

@@ -4,13 +4,13 @@
     k - logsumexp(k)             k - log(sum(exp(k)))                exp(log_softmax(k))
 
 A softmax so written takes the softmax's rule, whatever operations spell it. The same is true of a
-product with the reciprocal of the sum, and of a sum with a stabiliser, which `softmax_divisor`
-reads. The graph gives the same numbers.
+product with the reciprocal of the sum, of a sum with a stabiliser, which `softmax_divisor` reads,
+and of exponentials with a mask, which `softmax_logits` reads. The graph gives the same numbers.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -24,16 +24,22 @@ from .softmax_divisor import (
     share_of_sum,
     sorted_dims,
 )
-from .softmax_logits import read_logits, without_maximum
+from .softmax_logits import Masks, read_logits, without_maximum
 
 _PRODUCTS = ("mul", "matmul", "bmm")
 
 
-def join_softmax(graph: Graph) -> Graph:
-    """Replace each softmax or log-softmax that is written out by the one operation."""
+def join_softmax(graph: Graph, values: Mapping[str, Any]) -> Graph:
+    """Replace each softmax or log-softmax that is written out by the one operation.
+
+    Args:
+        graph: The graph.
+        values: All values that no node computes, for some samples: they tell which are masks.
+    """
+    masks = Masks(graph, values)
     rewritten = Rewriting({node.name: node for node in graph.nodes}, [])
     for node in graph.nodes:
-        for new in _softmax_in_place_of(node, rewritten) or [node]:
+        for new in _softmax_in_place_of(node, rewritten, masks) or [node]:
             rewritten.add(new)
     if all(a is b for a, b in zip(rewritten.nodes, graph.nodes, strict=False)):
         return graph
@@ -47,7 +53,7 @@ class _PathStep(NamedTuple):
     place: int
 
 
-def _softmax_in_place_of(node: Node, graph: Rewriting) -> list[Node] | None:
+def _softmax_in_place_of(node: Node, graph: Rewriting, masks: Masks) -> list[Node] | None:
     """Return the nodes that compute a node's result by a softmax; None if it is none."""
     if node.kwargs or len(node.args) != 2:
         before = graph.of(node.args[0]) if node.operation == "exp" else None
@@ -59,7 +65,7 @@ def _softmax_in_place_of(node: Node, graph: Rewriting) -> list[Node] | None:
     # Where the divisor is: of a product, one of the factors is one over it.
     for place in {"div": (1,), "mul": (1, 0)}.get(node.operation, ()):
         divisor = read_divisor(node.args[place], graph, inverted=node.operation == "mul")
-        joined = divisor and _quotient(node, place, divisor, graph)
+        joined = divisor and _quotient(node, place, divisor, graph, masks)
         if joined:
             return joined
     return None
@@ -87,7 +93,9 @@ def _is_exp(node: Node, x: Ref, graph: Rewriting) -> bool:
     return node.operation == "exp" and graph.same_value(node.args[0], x)
 
 
-def _quotient(node: Node, place: int, divisor: Divisor, graph: Rewriting) -> list[Node] | None:
+def _quotient(
+    node: Node, place: int, divisor: Divisor, graph: Rewriting, masks: Masks
+) -> list[Node] | None:
     """Write exponentials, or a sum of their products with other values, over their sum."""
     above, below, e = node.args[1 - place], graph.of(node.args[place]), divisor.exponentials
     numerator = graph.without_views(above)
@@ -97,14 +105,14 @@ def _quotient(node: Node, place: int, divisor: Divisor, graph: Rewriting) -> lis
     else:
         path = _path(above, e, graph)
         fits = bool(path) and _sums_over(path, divisor, below)
-    logits = read_logits(e, divisor.dims, graph) if fits else None
+    logits = read_logits(e, divisor.dims, graph, masks, node.name) if fits else None
     if logits is None:
         return None
     result = f"{node.name}_unscaled" if divisor.stabilised else node.name
     weights = f"{node.name}_weights" if path else result
-    filled = fill_empty_rows(logits, divisor, node.name) if divisor.stabilised else []
-    ref = Ref(filled[-1].name) if filled else logits
-    softmax = [*filled, *_over(ref, divisor.dims, e, weights)]
+    filled = fill_empty_rows(logits.ref, divisor, node.name) if divisor.stabilised else []
+    ref = Ref(filled[-1].name) if filled else logits.ref
+    softmax = [*logits.added, *filled, *_over(ref, divisor.dims, e, weights)]
     written = [*softmax, *_again(path, weights, result)]
     return [*written, *_scaled(node, result, divisor)] if divisor.stabilised else written
 
