@@ -16,6 +16,7 @@ PACKAGE = Path(relprop.__file__).parent
 FLOORS = [
     "errors",
     "support",
+    "plot",
     "graph",
     "capture rules data",
     "recipes models",

@@ -52,7 +52,7 @@ class Masks:
 
 
 @dataclass(frozen=True)
-class Logits:
+class SoftmaxLogits:
     """Logits, and the nodes that mask them."""
 
     ref: Ref
@@ -61,7 +61,7 @@ class Logits:
 
 def read_logits(
     node: Node, dims: tuple[int, ...], graph: Rewriting, masks: Masks, prefix: str
-) -> Logits | None:
+) -> SoftmaxLogits | None:
     """Read a node as exponentials; None if it is none.
 
     Args:
@@ -72,10 +72,10 @@ def read_logits(
         prefix: Begins the names of nodes that are added.
     """
     if node.operation == "exp":
-        return Logits(without_maximum(node.args[0], dims, graph))
+        return SoftmaxLogits(without_maximum(node.args[0], dims, graph))
     if node.operation == "softmax" and len(node.args) == 2 and not node.kwargs:
         same = sorted_dims(node.args[1], len(node.shape)) == dims
-        return Logits(node.args[0]) if same else None
+        return SoftmaxLogits(node.args[0]) if same else None
     for place in _places(node, graph):
         inner = graph.of(node.args[place])
         if inner is not None and inner.shape == node.shape:
@@ -83,7 +83,7 @@ def read_logits(
             masked = _masked(node, place, logits.ref, masks, prefix) if logits else None
             if logits and masked is not None:
                 ref = Ref(masked[-1].name) if masked else logits.ref
-                return Logits(ref, (*logits.added, *masked))
+                return SoftmaxLogits(ref, (*logits.added, *masked))
     return None
 
 

@@ -15,8 +15,9 @@ import torch
 
 from ..evaluate import ORDERS, Order
 from ..evaluate.statistics.classification import ClassificationSummary, Proportion
+from ..plot.colours import Colours, relevance_colours
+from ..plot.style import RELEVANCE_COLOURS
 from ..support.extras import needs
-from ..support.heatmap import HEATMAP_COLOURS, Colours, relevance_colours
 from . import formatting
 from .grids import Grid, GridImage, GridRow
 from .networks import NetworkResult
@@ -180,7 +181,7 @@ def _draw_scale(figure: Figure) -> None:
     height = figure.get_figheight()
     bar = figure.add_axes((0.36, 0.52 / height, 0.28, 0.09 / height))
     figure.colorbar(
-        ScalarMappable(Normalize(-1, 1), HEATMAP_COLOURS), cax=bar, orientation="horizontal"
+        ScalarMappable(Normalize(-1, 1), RELEVANCE_COLOURS), cax=bar, orientation="horizontal"
     )
     bar.set_xticks([-1, 0, 1], ["against the class", "0", "for the class"], fontsize=8)
     bar.tick_params(length=0, pad=3)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..evaluate import ORDERS
+from ..plot.colours import png
 from ..support.extras import needs
 from ..support.figures import figure_bytes
-from ..support.heatmap import png
 from . import formatting
 from .figures import (
     DARK,

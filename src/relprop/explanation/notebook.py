@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from ..errors import InputError, MissingExtraError
+from ..plot.colours import input_colours, png, relevance_colours
 from ..support.checks import is_classification
-from ..support.heatmap import input_colours, png, relevance_colours
 from ..support.output_kinds import has_one_unit
+from .drawing import SAMPLES, explained_text
 
 if TYPE_CHECKING:
     from .result import Explanation
 
-SAMPLES = 8  # shown of a batch
+
 CLASSES = 5  # the most probable ones, shown of each sample
 FEATURES = 10  # the most relevant ones, shown of an input that is no picture
 
@@ -59,15 +60,7 @@ def explanation_html(explanation: "Explanation") -> str:
 def _sample(explanation: "Explanation", i: int) -> Sample:
     probabilities, target = explanation.probabilities, explanation.target
     output = explanation.output if probabilities is None else probabilities
-    words = "a function of the output"
-    if target is not None and target.ndim == 2:
-        words = "class {} against class {}".format(*target[i].tolist())
-    elif target is not None:
-        words = f"class {int(target[i])}"
-    elif has_one_unit(output):
-        words = "the output, or a function of it"
-    if explanation.head.explained:
-        words += f", {explanation.head.explained}"
+    words = explained_text(explanation, None if target is None else target[i])
     x, relevance = explanation.input[i].detach(), explanation.relevance[i].detach()
     values = output[i].detach().flatten()
     return Sample(x, relevance, values, probabilities is not None, words)

@@ -1,6 +1,6 @@
 """The result of an explanation: a frozen record that can be saved, and shown in a notebook."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,12 @@ from ..support.output_kinds import (
 )
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from matplotlib.figure import Figure
+
     from ..observe.ledger import Ledger
+    from ..plot.options import PlotOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +190,83 @@ class Explanation:
         from .saved_explanation import read_explanation
 
         return read_explanation(as_path(path), cls)
+
+    def plot(
+        self, samples: int | Sequence[int] | None = None, **options: "Unpack[PlotOptions]"
+    ) -> "Figure":
+        """Draw samples: pictures, rows of a table, time series or texts, by the input's shape.
+
+        An input (batch, channels, height, width) is drawn as pictures, (batch, channels, length) as
+        time series, token ids as text, and any other as a table.
+
+        Args:
+            samples: Index of a sample, or several; None: the first eight.
+            **options: Any of these:
+
+                - cmap: Name of a colour map of matplotlib: for relevance of both signs one with a
+                  middle, such as "RdBu_r" (the default), "seismic" or "coolwarm".
+                - sign: "all", "positive" or "absolute": which relevance is shown.
+                - clip: Percentage of the entries, those with the largest |relevance|, that have the
+                  fullest colour, so that the others show beside outliers.
+                - limits: What full colour stands for: the largest |relevance| of each "sample", of
+                  the whole "batch", or a number.
+                - class_names: Names of the classes, in their order.
+                - panels: Of pictures any of "input", "relevance", "overlay" and "masked".
+                - channels: Whether the relevance of a picture's channels is drawn as its "sum", or
+                  "apart".
+                - bounds: The input's values that are black and white; None: its smallest and
+                  largest.
+                - feature_names: Names of a table's columns, or of a time series' channels.
+                - groups: Name -> columns, by name or index, whose relevance is summed: one-hot
+                  columns as the one they stand for.
+                - features: How many of a table's columns are drawn; the others are one bar.
+                - waterfall: Whether each bar of a table begins where the one before ends.
+                - tokens: A Hugging Face tokenizer, or a list of strings for each sample.
+                - words: Whether the tokens of each word are joined, their relevance summed.
+
+        Returns:
+            A matplotlib Figure: `figure.savefig(path)` writes it.
+
+        Raises:
+            InputError: An option is wrong.
+            MissingExtraError: matplotlib, of the extra "plot", is not installed.
+
+        Example:
+            >>> import torch, relprop
+            >>> e = relprop.explain(torch.nn.Linear(3, 2).eval(), torch.rand(4, 3))
+            >>> figure = e.plot([0, 1], feature_names=["age", "height", "weight"])
+            >>> len(figure.axes)  # a row of bars for each sample
+            2
+        """
+        from .drawing import draw  # loaded on use
+
+        return draw(self, samples, dict(options))
+
+    def save_images(
+        self,
+        folder: str | Path,
+        samples: int | Sequence[int] | None = None,
+        **options: "Unpack[PlotOptions]",
+    ) -> list[Path]:
+        """Write a PNG image for each panel of pictures, such as "00003-relevance.png".
+
+        Small pictures are enlarged by a whole factor, each entry to a square.
+
+        Args:
+            folder: Where to; it is made if it is missing.
+            samples: As for `plot`.
+            **options: As for `plot`, of pictures.
+
+        Returns:
+            The files.
+
+        Raises:
+            InputError: The input is no picture, or an option is wrong.
+            FileError: A file cannot be written.
+        """
+        from .drawing import save_images
+
+        return save_images(self, as_path(folder), samples, dict(options))
 
     def _repr_html_(self) -> str:
         from .notebook import explanation_html  # loaded on use

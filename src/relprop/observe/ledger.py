@@ -113,7 +113,7 @@ class Ledger:
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        with needs("demo", "the plot of a ledger"):
+        with needs("plot", "the plot of a ledger"):
             from .ledger_plot import Bar, draw_bars
 
         scale = self.relevance_in.abs().mean()

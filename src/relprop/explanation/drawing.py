@@ -1,0 +1,166 @@
+"""Draws an explanation: chooses samples and the kind of picture, and names what was explained.
+
+Takes an explanation and options. Gives figures, and files of images. Loaded on use.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..plot.colours import png
+from ..plot.options import Naming, read_options
+from ..plot.picture_figure import picture_figure
+from ..plot.pictures import PictureStyle, picture_panels, summed
+from ..plot.series_figure import series_figure
+from ..plot.table_figure import table_figure
+from ..plot.tables import Columns
+from ..plot.text_figure import text_figure
+from ..plot.texts import tokens_of, whole_words
+from ..plot.view import BatchView, SampleView, ViewKind
+from ..support.checks import is_classification
+from ..support.files import write_atomically
+from ..support.output_kinds import has_one_unit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .result import Explanation
+
+SAMPLES = 8  # drawn of a batch, unless they are named
+SMALLEST = 224  # pixels that a saved image is wide at least, so that viewers do not blur it
+
+
+def draw(explanation: "Explanation", samples: Any, options: dict[str, Any]) -> "Figure":
+    """Draw samples of an explanation as a figure; see `Explanation.plot`."""
+    style, pictures, naming = read_options(options)
+    view = batch_view(explanation, samples, naming, pictures)
+    if view.kind == "picture":
+        return picture_figure(view, style, pictures)
+    if view.kind == "series":
+        names = naming.feature_names or [f"channel {i}" for i in range(len(view.samples[0].input))]
+        return series_figure(view, style, list(names))
+    if view.kind == "text":
+        texts = [
+            tokens_of(
+                None if one.input.is_floating_point() else one.input,
+                one.relevance,
+                naming.tokens,
+                one.index,
+            )
+            for one in view.samples
+        ]
+        return text_figure(view, [whole_words(t) for t in texts] if naming.words else texts, style)
+    shape = view.samples[0].input.shape
+    columns = Columns.of(shape, naming.feature_names, naming.groups)
+    return table_figure(view, columns, naming.features, naming.waterfall)
+
+
+def save_images(
+    explanation: "Explanation", folder: Path, samples: Any, options: dict[str, Any]
+) -> list[Path]:
+    """Write the panels of pictures as PNG files; see `Explanation.save_images`."""
+    style, pictures, naming = read_options(options)
+    view = batch_view(explanation, samples, naming, pictures)
+    if view.kind != "picture":
+        given = f"images of samples of shape {tuple(view.samples[0].input.shape)}"
+        raise InputError(given, "pictures, (channels, height, width)", "write e.plot()")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for sample, limit in zip(view.samples, view.limits(style), strict=True):
+        for panel in picture_panels(sample, limit, style, pictures):
+            enlarge = max(1, -(-SMALLEST // panel.colours.shape[1]))
+            name = panel.title.replace(", ", "-").replace(" ", "-")
+            path = folder / f"{sample.index:05d}-{name}.png"
+            with write_atomically(path) as file:
+                file.write(png(panel.colours, enlarge))
+            written.append(path)
+    return written
+
+
+def batch_view(
+    explanation: "Explanation", samples: Any, naming: Naming, pictures: PictureStyle
+) -> BatchView:
+    """Describe the samples that are to be drawn.
+
+    Raises:
+        InputError: A sample does not exist, the names do not fit, or the output is not by classes.
+    """
+    kind = kind_of(explanation, naming)
+    places = _places(samples, len(explanation.output))
+    output = explanation.output if explanation.probabilities is None else explanation.probabilities
+    if naming.class_names and output.ndim == 2 and len(naming.class_names) != output.shape[1]:
+        raise InputError(
+            f"{len(naming.class_names)} class_names for {output.shape[1]} classes",
+            "one name for each class, in their order",
+            "leave class_names out, or complete it",
+        )
+    relevances = explanation.relevance.detach().cpu()
+    if kind == "picture":
+        relevances = summed(relevances, pictures)
+    views = [
+        view
+        for i in places
+        for view in _sample_views(explanation, i, relevances[i], naming.class_names)
+    ]
+    return BatchView(kind, views, relevances, len(output) - len(places), naming.class_names)
+
+
+def kind_of(explanation: "Explanation", naming: Naming) -> ViewKind:
+    """Tell what the explained input is, by its shape and by the names that were given."""
+    x = explanation.input
+    if naming.tokens is not None or not x.is_floating_point():
+        return "text"
+    return {4: "picture", 3: "series"}.get(x.ndim, "table")  # type: ignore[return-value]
+
+
+def _places(samples: Any, count: int) -> Sequence[int]:
+    if samples is None:
+        return range(min(SAMPLES, count))
+    listed = [samples] if isinstance(samples, int) else list(samples)
+    wrong = [i for i in listed if not isinstance(i, int) or not -count <= i < count]
+    if wrong or not listed:
+        given = f"samples is {samples!r}" if not listed else f"sample {wrong[0]!r} of {count}"
+        raise InputError(given, f"0 to {count - 1}, or a list of these", "leave samples out")
+    return [i % count for i in listed]
+
+
+def _sample_views(
+    explanation: "Explanation", i: int, relevance: Tensor, class_names: Sequence[str]
+) -> list[SampleView]:
+    """Describe one sample, once for each of its targets."""
+    p = explanation.probabilities
+    output = explanation.output if p is None else p
+    by_class = is_classification(output) or has_one_unit(output)
+    target = None if explanation.target is None else explanation.target[i]
+    targets: list[tuple[Tensor | None, Tensor]] = [(target, relevance)]
+    if explanation.several:
+        classes = [None] * len(relevance) if target is None else list(target)
+        targets = list(zip(classes, relevance, strict=True))
+    return [
+        SampleView(
+            index=i,
+            input=explanation.input[i].detach().cpu(),
+            relevance=one,
+            explained=explained_text(explanation, classes, class_names),
+            output=output[i].detach().cpu().flatten() if by_class else torch.empty(0),
+            are_probabilities=p is not None,
+        )
+        for classes, one in targets
+    ]
+
+
+def explained_text(
+    explanation: "Explanation", target: Tensor | None, class_names: Sequence[str] = ()
+) -> str:
+    """Say what was explained of a sample: its class, or two of them, and the head."""
+    numbers = [] if target is None else target.reshape(-1).tolist()
+    names = [str(class_names[k]) if class_names else f"class {k}" for k in numbers]
+    words = " against ".join(names) or "a function of the output"
+    if not names and has_one_unit(explanation.output):
+        words = "the output, or a function of it"
+    head = explanation.head.explained
+    return f"{words}, {head}" if head else words

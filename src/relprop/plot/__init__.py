@@ -1,0 +1,1 @@
+"""Pictures of relevance: colours, images, tables, texts and time series."""

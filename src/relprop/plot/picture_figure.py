@@ -1,0 +1,77 @@
+"""Pictures of samples as a figure: a row for each, with a scale of the relevance.
+
+Takes the view of a batch. Gives a matplotlib Figure, without pyplot and its global state.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..support.extras import needs
+from .pictures import Panel, PictureStyle, picture_panels
+from .style import MapStyle
+from .view import BatchView, caption
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
+
+SIDE, SCALE, CAPTION = 2.0, 0.55, 0.45  # inches: of a picture, of its scale, of its lines of text
+
+
+def picture_figure(view: BatchView, style: MapStyle, pictures: PictureStyle) -> "Figure":
+    """Draw the panels of each sample in a row, with what was explained below."""
+    with needs("plot", "figures"):
+        from matplotlib.figure import Figure
+    limits = view.limits(style)
+    rows = [
+        picture_panels(sample, limit, style, pictures)
+        for sample, limit in zip(view.samples, limits, strict=True)
+    ]
+    columns = len(rows[0])
+    height, width = rows[0][0].colours.shape[:2]
+    size = (columns * SIDE + SCALE + 0.3, len(rows) * (SIDE * height / width + CAPTION) + 0.3)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for sample, panels, axes in zip(view.samples, rows, grid, strict=True):
+        for panel, one in zip(panels, axes, strict=True):
+            _draw_panel(one, panel)
+        axes[0].set_xlabel(caption(view, sample), fontsize=8)
+        axes[-1].set_xlabel(f"explained: {sample.explained}", fontsize=8)
+        limit = max((panel.limit for panel in panels if panel.limit), default=None)
+        if limit is not None and style.limits == "sample":
+            _add_scale(figure, axes, limit, style)
+    for one, panel in zip(grid[0], rows[0], strict=True):
+        one.set_title(panel.title, fontsize=9)
+    if style.limits != "sample" and any(panel.limit for panel in rows[0]):
+        _add_scale(figure, grid, limits[0], style)
+    return figure
+
+
+def _draw_panel(axes: "Axes", panel: Panel) -> None:
+    axes.imshow(panel.colours)  # enlarged as it is, made smaller with a filter that drops no pixel
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_edgecolor("#c9ced6")
+
+
+def _add_scale(figure: "Figure", axes: object, limit: float, style: MapStyle) -> None:
+    bar = figure.colorbar(_scale(limit, style), ax=axes, fraction=0.06, pad=0.02)  # type: ignore[arg-type]
+    ends = [-limit, 0.0, limit] if style.sign == "all" else [0.0, limit]
+    bar.set_ticks(ends, labels=[f"{end:.2g}" for end in ends])
+    bar.ax.tick_params(labelsize=7)
+    bar.outline.set_edgecolor("#c9ced6")
+
+
+def _scale(limit: float, style: MapStyle) -> "ScalarMappable":
+    """Return the colours from the smallest relevance that is shown to the largest."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
+    whole, signs = colormaps[style.cmap], style.sign == "all"
+    start = 0.5 if style.has_middle and not signs else 0.0
+    colours = ListedColormap(whole(np.linspace(start, 1, 256)))
+    return ScalarMappable(Normalize(-limit if signs else 0, limit), colours)

@@ -1,0 +1,80 @@
+"""Texts as a figure: tokens in lines, each on a ground coloured by its relevance.
+
+Takes tokens with numbers. Gives a matplotlib Figure, without pyplot and its global state.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..support.extras import needs
+from .colours import relevance_colours
+from .style import MapStyle
+from .texts import Token
+from .view import BatchView, title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, LINE, HEAD = 7.5, 0.3, 0.55  # inches: a line wide and high, the title of a sample
+LETTERS = 84  # of a fixed width that fill a line
+FAINT, DARK, LIGHT = "#6b7280", "#1d2126", "#ffffff"
+
+
+def text_figure(view: BatchView, texts: Sequence[Sequence[Token]], style: MapStyle) -> "Figure":
+    """Draw the tokens of each sample; special ones are in grey."""
+    with needs("plot", "figures"):
+        from matplotlib.figure import Figure
+    broken = [_lines(tokens) for tokens in texts]
+    heights = [HEAD + LINE * len(lines) for lines in broken]
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    grid = figure.subplots(len(texts), 1, squeeze=False, height_ratios=heights)[:, 0]
+    limits = view.limits(style)
+    for sample, lines, limit, axes in zip(view.samples, broken, limits, grid, strict=True):
+        axes.set_title(title(view, sample), fontsize=9, loc="left")
+        axes.set(xlim=(0, LETTERS), ylim=(len(lines), 0))
+        axes.axis("off")
+        for row, line in enumerate(lines):
+            _draw_line(axes, row, line, limit, style)
+    return figure
+
+
+def _lines(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Break tokens into lines."""
+    lines: list[list[Token]] = [[]]
+    used = 0
+    for token in tokens:
+        width = len(token.text) + 1
+        if lines[-1] and used + width > LETTERS:
+            lines.append([])
+            used = 0
+        lines[-1].append(token)
+        used += width
+    return lines
+
+
+def _draw_line(
+    axes: "Axes", row: int, line: Sequence[Token], limit: float, style: MapStyle
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    place = 0
+    for token in line:
+        width = len(token.text)
+        ground = tuple(relevance_colours(torch.tensor([[token.relevance]]), limit, style)[0, 0])
+        colour = tuple(int(part) / 255 for part in ground)
+        axes.add_patch(Rectangle((place, row + 0.1), width + 0.6, 0.8, color=colour))
+        brightness = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+        ink = FAINT if token.special else DARK if brightness > 0.5 else LIGHT
+        axes.text(
+            *(place + 0.3 + width / 2, row + 0.5, token.text),
+            ha="center",
+            va="center",
+            fontsize=8,
+            family="monospace",
+            color=ink,
+            parse_math=False,
+        )
+        place += width + 1

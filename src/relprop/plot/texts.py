@@ -1,0 +1,101 @@
+"""Tokens of a text with their relevance: strings, whole words, special tokens marked.
+
+Takes token ids or strings. Gives words with numbers. Must not know figures or pages.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import InputError
+
+# How tokenizers mark a token: WordPiece continues a word by ##; SentencePiece and byte-level BPE
+# begin one by these characters, which stand for a space.
+_CONTINUES = "##"
+_BEGINS = ("\N{LOWER ONE EIGHTH BLOCK}", "\N{LATIN CAPITAL LETTER G WITH DOT ABOVE}")
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token, or a word of several.
+
+    Attributes:
+        text: What is shown.
+        relevance: Its relevance.
+        special: Whether it is no part of the text: padding, the start and the end.
+        joined: Whether it continues the word before.
+    """
+
+    text: str
+    relevance: float
+    special: bool = False
+    joined: bool = False
+
+
+def tokens_of(ids: Tensor | None, relevance: Tensor, tokens: Any, index: int) -> list[Token]:
+    """Name the tokens of one sample.
+
+    Args:
+        ids: Token ids, (length,); None for an input of embeddings.
+        relevance: Of each token, (length,).
+        tokens: A Hugging Face tokenizer, or a list of strings for each sample; None: the ids.
+        index: The sample's place in the batch.
+
+    Raises:
+        InputError: There are as many strings as not.
+    """
+    values = relevance.detach().cpu().double().tolist()
+    if tokens is None:
+        names = [str(one) for one in (range(len(values)) if ids is None else ids.tolist())]
+        return [Token(name, value) for name, value in zip(names, values, strict=True)]
+    if hasattr(tokens, "convert_ids_to_tokens"):
+        if ids is None:
+            given = "a tokenizer for an input that is no token ids"
+            raise InputError(given, "token ids", "give tokens= as lists of strings")
+        return _by_tokenizer(ids.tolist(), values, tokens)
+    strings = [str(one) for one in tokens[index]]
+    if len(strings) != len(values):
+        raise InputError(
+            f"{len(strings)} tokens for sample {index} of length {len(values)}",
+            "one string for each position, padding among them",
+            "write tokens=[tokenizer.convert_ids_to_tokens(ids) for ids in e.input]",
+        )
+    return [
+        _marked(text, value, special=False) for text, value in zip(strings, values, strict=True)
+    ]
+
+
+def _by_tokenizer(ids: Sequence[int], values: Sequence[float], tokenizer: Any) -> list[Token]:
+    special = set(tokenizer.all_special_ids)
+    strings = tokenizer.convert_ids_to_tokens(list(ids))
+    return [
+        _marked(text, value, special=i in special)
+        for i, text, value in zip(ids, strings, values, strict=True)
+    ]
+
+
+def _marked(text: str, value: float, special: bool) -> Token:
+    """Read the marks of a tokenizer off a token."""
+    if special:
+        return Token(text, value, special=True)
+    if text.startswith(_CONTINUES) and text != _CONTINUES:
+        return Token(text.removeprefix(_CONTINUES), value, joined=True)
+    return Token(text, value)
+
+
+def whole_words(tokens: Sequence[Token]) -> list[Token]:
+    """Join the tokens of each word, whose relevance adds up."""
+    begins = any(token.text.startswith(_BEGINS) for token in tokens)
+    words: list[Token] = []
+    for token in tokens:
+        starts = token.special or (begins and token.text.startswith(_BEGINS))
+        continues = token.joined or (begins and not starts)
+        if words and continues and not words[-1].special:
+            last = words[-1]
+            total = last.relevance + token.relevance
+            words[-1] = replace(last, text=last.text + token.text, relevance=total)
+        else:
+            words.append(replace(token, joined=False))
+    return [replace(word, text=word.text.lstrip("".join(_BEGINS)) or word.text) for word in words]

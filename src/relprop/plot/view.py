@@ -1,0 +1,91 @@
+"""What is drawn of an explanation: a record for each sample, whatever the kind of its input.
+
+Takes tensors and names. Gives records that figures and pages are made of. Must not know how they
+are drawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from .style import MapStyle, limits_of
+
+ViewKind = Literal["picture", "text", "table", "series"]
+
+
+@dataclass(frozen=True)
+class SampleView:
+    """One target of one sample; shapes are without the batch axis.
+
+    Attributes:
+        index: Its place in the batch.
+        input: The explained input.
+        relevance: Its relevance, of its shape; of token ids one value per token.
+        explained: What was explained, in words.
+        output: Probabilities, (classes,) or (1,), or else the output itself; empty for an output of
+            another shape.
+        are_probabilities: Which of the two.
+    """
+
+    index: int
+    input: Tensor
+    relevance: Tensor
+    explained: str
+    output: Tensor
+    are_probabilities: bool
+
+
+@dataclass(frozen=True)
+class BatchView:
+    """The samples that are drawn.
+
+    Attributes:
+        kind: What the inputs are.
+        samples: The samples; of several targets, each target of a sample is one of them.
+        relevances: Relevance of the whole batch, (n, ...), for limits that all samples share.
+        left_out: How many samples of the batch are not drawn.
+        class_names: Names of the classes; empty: their numbers.
+    """
+
+    kind: ViewKind
+    samples: Sequence[SampleView]
+    relevances: Tensor
+    left_out: int
+    class_names: Sequence[str] = ()
+
+    def limits(self, style: MapStyle) -> list[float]:
+        """Return the |relevance| of full colour of each sample that is drawn."""
+        if style.limits == "batch":
+            return [style.limit_of(self.relevances)] * len(self.samples)
+        return [limits_of(sample.relevance[None], style)[0] for sample in self.samples]
+
+    def class_name(self, k: int) -> str:
+        """Name a class, or an entry of the output."""
+        return self.class_names[k] if self.class_names else str(k)
+
+
+def largest_outputs(sample: SampleView, count: int) -> list[tuple[int, float]]:
+    """List the largest entries of the output, the largest first: index and value."""
+    top = sample.output.topk(min(count, len(sample.output)))
+    return list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+
+
+def output_text(sample: SampleView, value: float) -> str:
+    """Write one entry of the output."""
+    return f"{value:.1%}" if sample.are_probabilities else f"{value:+.3g}"
+
+
+def title(view: BatchView, sample: SampleView) -> str:
+    """Write the largest entry of the output, and what was explained."""
+    explained = f"explained: {sample.explained}"
+    top = caption(view, sample)
+    return f"{top}; {explained}" if top else explained
+
+
+def caption(view: BatchView, sample: SampleView) -> str:
+    """Write the largest entry of the output with its name; "" where it is not by classes."""
+    for k, value in largest_outputs(sample, 1):
+        return f"{view.class_name(k)}: {output_text(sample, value)}"
+    return ""

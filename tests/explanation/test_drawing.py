@@ -1,0 +1,223 @@
+"""Explanations as figures and as files of images, looked at through what the figures hold."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.networks import mnist_cnn, pixels, randomise, signed
+from matplotlib.colors import to_hex
+from matplotlib.image import imread
+from torch import nn
+
+import relprop
+from relprop.errors import InputError
+from relprop.plot.colours import input_colours, overlay_colours, relevance_colours
+from relprop.plot.style import MapStyle
+from relprop.plot.table_figure import AGAINST, FOR
+
+NAMES = ["age", "job=cook", "job=clerk", "hours"]
+
+
+@pytest.fixture(scope="module")
+def pictures() -> relprop.Explanation:
+    return relprop.Explainer(randomise(mnist_cnn()), "epsilon")(pixels(10, 1, 28, 28).float())
+
+
+@pytest.fixture(scope="module")
+def table() -> tuple[nn.Module, torch.Tensor, relprop.Explanation]:
+    linear, x = randomise(nn.Linear(4, 3)), signed(2, 4).float()
+    return linear, x, relprop.explain(linear, x, "zero", target=2)
+
+
+def images(figure):
+    return [axes.images[0].get_array() for axes in figure.axes if axes.images]
+
+
+def texts(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def titles(figure):
+    return [axes.get_title() or axes.get_title(loc="left") for axes in figure.axes]
+
+
+def test_a_row_for_each_picture_with_a_scale_of_its_own(pictures):
+    e = pictures
+    figure = e.plot([3, 0], panels=["input", "relevance", "overlay"])
+    drawn = images(figure)
+    for row, i in enumerate((3, 0)):
+        relevance = e.relevance[i, 0]
+        limit = float(relevance.abs().max())
+        picture = input_colours(e.input[i, 0])
+        np.testing.assert_array_equal(drawn[3 * row], picture)
+        np.testing.assert_array_equal(drawn[3 * row + 1], relevance_colours(relevance))
+        overlay = overlay_colours(picture, relevance, limit, MapStyle())
+        np.testing.assert_array_equal(drawn[3 * row + 2], overlay)
+        best = int(e.prediction[i])
+        said = [axes.get_xlabel() for axes in figure.axes[3 * row : 3 * row + 3]]
+        assert said[0] == f"{best}: {float(e.probabilities[i, best]):.1%}"
+        assert said[2] == f"explained: class {best}"
+    assert titles(figure)[:3] == ["input", "relevance", "overlay"]
+    scales = [axes.get_ylim() for axes in figure.axes[6:]]
+    limits = [float(e.relevance[i].abs().max()) for i in (3, 0)]
+    assert scales == [pytest.approx((-limit, limit)) for limit in limits]
+
+
+def test_one_scale_for_the_batch_and_half_of_it_for_one_sign(pictures):
+    figure = pictures.plot([1, 2], limits="batch", sign="positive")
+    (scale,) = figure.axes[4:]
+    largest = float(pictures.relevance.max())
+    assert scale.get_ylim() == pytest.approx((0, largest))
+    expected = relevance_colours(pictures.relevance[1, 0], largest, MapStyle(sign="positive"))
+    np.testing.assert_array_equal(images(figure)[1], expected)
+
+
+def test_channels_apart_and_several_targets():
+    model = randomise(nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(32, 3)))
+    e = relprop.explain(model, pixels(3, 3, 6, 6).float(), "zero", target=[0, 2])
+    figure = e.plot(0, panels=["relevance"], channels="apart", class_names=["cat", "dog", "cow"])
+    drawn = images(figure)
+    assert len(drawn) == 6
+    for k in (0, 1):
+        limit = float(e.relevance[0, k].abs().max())
+        for channel in range(3):
+            expected = relevance_colours(e.relevance[0, k, channel], limit)
+            np.testing.assert_array_equal(drawn[3 * k + channel], expected)
+    labels = [axes.get_xlabel() for axes in figure.axes]
+    assert [label for label in labels if label.startswith("explained")] == [
+        "explained: cat",
+        "explained: cow",
+    ]
+    np.testing.assert_array_equal(images(e.plot(0))[1], relevance_colours(e.relevance[0, 0].sum(0)))
+
+
+def test_the_first_eight_are_drawn(pictures):
+    assert len(images(pictures.plot(panels=["input"]))) == 8
+
+
+def test_images_are_saved_with_squares_for_pixels(pictures, tmp_path):
+    written = pictures.save_images(tmp_path / "new" / "folder", [9, 0], panels=["relevance"])
+    assert [path.name for path in written] == ["00009-relevance.png", "00000-relevance.png"]
+    saved = imread(written[0], "png")
+    assert saved.shape == (224, 224, 4)
+    expected = relevance_colours(pictures.relevance[9, 0])
+    np.testing.assert_allclose(saved[4::8, 4::8] * 255, expected, atol=0.5)
+
+
+def test_a_table_shows_signed_bars_with_the_users_names(table):
+    linear, x, e = table
+    figure = e.plot(1, feature_names=NAMES, groups={"job": ["job=cook", "job=clerk"]})
+    relevance = (x[1] * linear.weight[2].detach()).tolist()
+    expected = {
+        f"age = {float(x[1, 0]):.4g}": relevance[0],
+        "job": relevance[1] + relevance[2],
+        f"hours = {float(x[1, 3]):.4g}": relevance[3],
+    }
+    ranked = sorted(expected.items(), key=lambda item: -abs(item[1]))
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [name for name, _ in ranked]
+    bars = axes.patches
+    assert [bar.get_width() for bar in bars] == pytest.approx([value for _, value in ranked])
+    colours = [FOR if value >= 0 else AGAINST for _, value in ranked]
+    assert [to_hex(bar.get_facecolor()) for bar in bars] == colours
+    assert texts(figure) == [f"{value:+.3g}" for _, value in ranked]
+    best = int(e.prediction[1])
+    assert titles(figure) == [f"{best}: {float(e.probabilities[1, best]):.1%}; explained: class 2"]
+
+
+def test_a_waterfall_goes_from_zero_to_the_sum(table):
+    *_, e = table
+    bars = e.plot(0, waterfall=True, features=2).axes[0].patches
+    starts, widths = [bar.get_x() for bar in bars], [bar.get_width() for bar in bars]
+    assert starts[0] == 0
+    for i in (1, 2):
+        assert starts[i] == pytest.approx(starts[i - 1] + widths[i - 1])
+    assert (starts[3], widths[3]) == (0, pytest.approx(float(e.relevance[0].sum()), rel=1e-5))
+
+
+def test_a_time_series_is_a_line_on_the_colours_of_its_relevance():
+    model = randomise(nn.Sequential(nn.Conv1d(2, 3, 3), nn.Flatten(), nn.Linear(18, 3)))
+    e = relprop.explain(model, signed(2, 2, 8).float(), "zero")
+    figure = e.plot(1, feature_names=["left", "right"])
+    limit = float(e.relevance[1].abs().max())
+    for axes, name, line, relevance in zip(
+        figure.axes, ("left", "right"), e.input[1], e.relevance[1], strict=True
+    ):
+        assert axes.get_ylabel() == name
+        np.testing.assert_allclose(axes.lines[0].get_ydata(), line, rtol=1e-6)
+        np.testing.assert_array_equal(
+            axes.images[0].get_array(), relevance_colours(relevance[None], limit)
+        )
+        assert axes.images[0].get_extent()[:2] == [-0.5, 7.5]  # a cell around each step
+
+
+def tokenizer():
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "a", "film", "un", "##likely", "$"]
+    made = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]"}
+    return PreTrainedTokenizerFast(tokenizer_object=made, **special)
+
+
+class Bag(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(8, 4), nn.Linear(4, 3)
+
+    def forward(self, ids):
+        return self.head(self.embedding(ids).sum(1))
+
+
+def test_a_text_shows_words_on_the_colours_of_their_relevance():
+    named = tokenizer()
+    ids = named(["a unlikely film $ $", "a film"], padding=True, return_tensors="pt")["input_ids"]
+    e = relprop.explain(randomise(Bag()), ids, "zero")
+    figure = e.plot(tokens=named, words=True)
+    assert texts(figure) == ["a", "unlikely", "film", "$", "$", "a", "film", *["[PAD]"] * 4]
+    parts = e.relevance[0]
+    word = float(parts[1] + parts[2])
+    limit = float(parts.abs().max())
+    colour = relevance_colours(torch.tensor([[word]]), limit)[0, 0, :3] / 255
+    assert figure.axes[0].patches[1].get_facecolor()[:3] == pytest.approx(tuple(colour))
+    plain = e.plot(0, tokens=[named.convert_ids_to_tokens(one) for one in ids])
+    assert texts(plain) == ["a", "un", "likely", "film", "$", "$"]
+    assert texts(e.plot(1)) == [str(i) for i in ids[1].tolist()]
+
+
+def test_a_regression_and_an_output_of_another_shape_have_a_title():
+    x = signed(2, 4).float()
+    e = relprop.explain(randomise(nn.Linear(4, 1)), x, "zero")
+    (title,) = titles(e.plot(0))
+    assert title == f"0: {float(e.output[0, 0]):+.3g}; explained: the output, or a function of it"
+    model = randomise(nn.Sequential(nn.Linear(4, 6), nn.Unflatten(1, (3, 2))))
+    e = relprop.explain(model, x, "zero", target=relprop.at(1, 0))
+    assert titles(e.plot(0)) == ["explained: a function of the output"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "options", "given", "todo"),
+    [
+        (10, {}, "sample 10 of 10", "leave samples out"),
+        ([], {}, "samples is []", "leave samples out"),
+        (["a"], {}, "sample 'a' of 10", "leave samples out"),
+        (0, {"panels": ["overlays"]}, "panels is ['overlays']", 'write "overlay"'),
+        (0, {"panels": "input"}, "panels is 'input'", 'write panels=["input", "overlay"]'),
+        (0, {"channels": "mean"}, "channels is 'mean'", 'write channels="sum"'),
+        (0, {"bounds": (1, 0)}, "bounds is (1, 0)", "write bounds=(-1, 1)"),
+        (0, {"class_names": ["a"]}, "1 class_names for 10 classes", "leave class_names out"),
+        (0, {"colormap": "bwr"}, "the option 'colormap' of a plot", 'write "cmap"'),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(pictures, samples, options, given, todo):
+    with pytest.raises(InputError) as error:
+        pictures.plot(samples, **options)
+    assert error.value.given == given
+    assert error.value.todo.startswith(todo)
+
+
+def test_only_pictures_are_saved_as_images(table, tmp_path):
+    with pytest.raises(InputError, match=r"images of samples of shape \(4,\)"):
+        table[2].save_images(tmp_path / "none")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,47 @@
+"""Named features, and one-hot columns as the one that they stand for."""
+
+import pytest
+import torch
+
+from relprop.errors import InputError
+from relprop.plot.tables import Columns, Feature, largest
+
+NAMES = ["age", "job=cook", "job=clerk", "hours"]
+X, R = torch.tensor([0.5, 0.0, 1.0, -2.0]), torch.tensor([1.0, 0.0, -3.0, 0.25])
+
+
+def test_groups_add_up_and_say_which_column_is_on():
+    columns = Columns.of((4,), NAMES, {"job": ["job=cook", 2]})
+    assert columns.features(X, R) == [
+        Feature("age", "0.5", 1.0),
+        Feature("job", "job=clerk", -3.0),
+        Feature("hours", "-2", 0.25),
+    ]
+
+
+def test_features_without_names_are_named_by_their_place():
+    assert [f.name for f in Columns.of((4,), None, None).features(X, R)] == ["0", "1", "2", "3"]
+    assert Columns.of((2, 2), None, None).names == ["(0, 0)", "(0, 1)", "(1, 0)", "(1, 1)"]
+
+
+def test_the_largest_come_first_and_the_others_are_one():
+    features = Columns.of((4,), NAMES, None).features(X, R)
+    assert [f.name for f in largest(features, 2)] == ["job=clerk", "age", "2 others"]
+    assert largest(features, 2)[-1].relevance == 0.25
+    assert [f.name for f in largest(features, 3)][-1] == "job=cook"  # one more is no "1 others"
+
+
+@pytest.mark.parametrize(
+    ("names", "groups", "given", "todo"),
+    [
+        (NAMES[:3], None, "3 feature_names for samples of shape (4,)", "give one name"),
+        (NAMES, {"job": ["job=clark"]}, "groups with the column 'job=clark'", 'write "job=clerk"'),
+        (NAMES, {"job": [7]}, "groups with the column 7", "name columns"),
+        (NAMES, {"a": [1, 2], "b": [2]}, 'groups that hold "job=clerk" twice', "leave it out"),
+    ],
+)
+def test_names_that_do_not_fit_are_refused(names, groups, given, todo):
+    with pytest.raises(InputError) as error:
+        Columns.of((4,), names, groups)
+    assert error.value.given == given
+    assert error.value.todo.startswith(todo)
