@@ -361,8 +361,9 @@ NOT_SOFTMAX: dict[str, Form] = {
     "a stabiliser after the reciprocal": lambda k, v: (
         k.exp() * (k.exp().sum(-1, keepdim=True).reciprocal() + 1e-3)
     ),
-    "less than the sum": lambda k, v: k.exp() / (k.exp().sum(-1, keepdim=True) - 1e-3),
+    "less than the sum": lambda k, v: k.exp() / (k.exp().sum(-1, keepdim=True) + -1e-3),
     "clamped above": lambda k, v: k.exp() / k.exp().sum(-1, keepdim=True).clamp(max=1e-3),
+    "clamped below and above": lambda k, v: k.exp() / k.exp().sum(-1, keepdim=True).clamp(1e-3, 2),
     "a large bound": lambda k, v: k.exp() / k.exp().sum(-1, keepdim=True).clamp(min=1),
     "the other norm": lambda k, v: k.exp() / k.exp().norm(2, -1, keepdim=True),
     "negative weights": lambda k, v: normalised(k.exp() * SIGNS),
