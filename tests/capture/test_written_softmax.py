@@ -9,7 +9,9 @@ from helpers.networks import randomise, signed
 from torch import Tensor, nn
 
 import relprop
+from relprop.capture.model import capture_model, current_state
 from relprop.errors import RelpropError
+from relprop.explanation.check_inputs import check_inputs
 
 Form = Callable[[Tensor, Tensor], Tensor]
 HEADS = (2, 5, 3)  # of the values v: keys are (batch, 2, 5), or (batch, 2, 5, 5) where said
@@ -326,6 +328,36 @@ def test_a_mask_may_be_another_input_and_hold_weights_later():
     assert "softmax" not in [step.node.operation for step in weighted.steps]
 
 
+PLACES = {
+    "of all": lambda k, v: normalised(k.exp() * KEPT),
+    "of a row": lambda k, v: normalised(k.exp() * WEIGHTS),
+    "of heads": lambda k, v: normalised(torch.ones(2, 1, 1) * k.exp()),
+    "of the input": lambda k, v: normalised(k.exp() * (k[:, :, :1] > -9)),
+    "stabilised": lambda k, v: (e := k.exp().tril()) / (e.sum(-1) + 1e-9)[..., None],
+    "over both dimensions": lambda k, v: k.exp() / (k.exp().sum((2, 3))[:, :, None, None] + 1e-9),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_new_nodes_have_the_shapes_that_they_compute(name):
+    model, x = build(PLACES[name], square=True), signed(3, 6)
+    inputs = check_inputs(model, x, None)
+    with torch.no_grad():
+        graph = capture_model(model, inputs, None, per_input=False).graph
+        values = graph.initial_values(inputs.tensors, current_state(model, graph))
+        values = graph.compute(graph.output, values)
+    assert "softmax" in [node.operation for node in graph.nodes]
+    for node in graph.nodes:
+        sizes = zip(values[node.name].shape, node.shape, strict=True) if node.shape else ()
+        assert all(size == stated or (stated is None and size != 1) for size, stated in sizes), node
+
+
+def test_a_mask_of_integers_keeps_the_dtype():
+    model = build(MASKED_FORMS["mask of integers"][0], square=True).to(torch.bfloat16)
+    e = relprop.Explainer(model, "epsilon")(signed(2, 6).bfloat16(), target=1)
+    assert e.output.dtype is torch.bfloat16
+
+
 def test_relevance_of_a_written_softmax_by_hand():
     """One key for each value, LRP-0: the values take all, R_i = s_i v_i."""
 
@@ -382,6 +414,13 @@ def test_what_is_no_softmax_stays_what_it_is(name):
     x = signed(3, 6)
     explainer = relprop.Explainer(net, "epsilon")
     assert "softmax" not in [step.node.operation for step in explainer.plan(x).steps]
+    torch.testing.assert_close(explainer(x).output, net(x), rtol=1e-12, atol=1e-12)
+
+
+def test_a_softmax_that_is_normalised_over_another_dimension_is_divided_as_before():
+    net, x = build(lambda k, v: normalised(k.softmax(1)), square=False), signed(3, 6)
+    explainer = relprop.Explainer(net, "epsilon")
+    assert "div" in [step.node.operation for step in explainer.plan(x).steps]
     torch.testing.assert_close(explainer(x).output, net(x), rtol=1e-12, atol=1e-12)
 
 
