@@ -63,6 +63,7 @@ def loops() -> nn.Module:
     return randomise(Loops()).double()
 
 
+@pytest.mark.filterwarnings("ignore::relprop.errors.VanishingWarning")
 def test_control_flow_over_numbers_is_followed_for_each_input(loops):
     explainer = relprop.Explainer(loops, "zero", capture="per-input")
     for scale in (0.3, -0.3, 2.0, -4.0, 0.3):

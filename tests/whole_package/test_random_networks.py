@@ -127,6 +127,7 @@ class Drawing:
         )
 
 
+@pytest.mark.filterwarnings("ignore::relprop.errors.VanishingWarning")
 @pytest.mark.parametrize("seed", range(30))
 def test_a_random_recipe_on_a_random_network(seed):
     drawing = Drawing(seed)

@@ -49,6 +49,7 @@ def test_normalisation_inside_the_model_passes_relevance_on(rule):
     torch.testing.assert_close(got.relevance, outside.relevance)
 
 
+@pytest.mark.filterwarnings("ignore::relprop.errors.VanishingWarning")
 @pytest.mark.parametrize("epsilon", [1e-3, 1.0, 1e4])
 def test_a_large_epsilon_in_float32(epsilon):
     layers = (nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
