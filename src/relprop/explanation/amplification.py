@@ -8,7 +8,7 @@ the input turn it round. Where it is next to nothing, what is drawn of it is rou
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,10 +28,22 @@ LIMIT = 1000.0  # gradient x input of deep networks gives hundreds
 VANISHED = 1e-6  # near the precision of float32
 
 
+class ScoreSizes(NamedTuple):
+    """The size of what is explained.
+
+    Attributes:
+        each: Of each sample, (batch,) or (batch, targets).
+        least: The smallest of them.
+    """
+
+    each: Tensor
+    least: float
+
+
 def measure_scores(
     scores: Tensor, initial: Sequence[Tensor], several: bool, one_hot: bool
-) -> Tensor:
-    """Return the size of what is explained, (batch,) or (batch, targets).
+) -> ScoreSizes:
+    """Return the size of what is explained.
 
     The |score| of the target; where the sample has a larger score, its size: a class whose score
     happens to be near 0 makes no map doubtful.
@@ -46,17 +58,18 @@ def measure_scores(
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         sizes = _by_row(scores.abs(), False)
         largest = sizes.amax(-1)
-        masks = bool(largest.max() >= MASKS_FROM)
+        least, most = largest.aminmax()
+        masks = most.item() >= MASKS_FROM
+        if one_hot and not masks:
+            each = largest[:, None].expand(-1, len(initial)) if several else largest
+            return ScoreSizes(each, least.item())
         if masks:  # what masks a class is no score
             largest = sizes.where(_by_row(scores, False) > -MASKS_FROM, 0).amax(-1)
-        if one_hot and not masks:
-            return largest[:, None].expand(-1, len(initial)) if several else largest
         c = torch.stack(list(initial), 1)
         products = torch.where(c == 0, 0, scores.unsqueeze(1) * c)
         score = _by_row(products, True).sum(-1).abs()
-        largest = largest[:, None] * _by_row(c.abs(), True).amax(-1)
-        explained = torch.maximum(score, largest)
-        return explained if several else explained[:, 0]
+        each = torch.maximum(score, largest[:, None] * _by_row(c.abs(), True).amax(-1))
+        return ScoreSizes(each if several else each[:, 0], each.min().item())
 
 
 def measure_amplification(
@@ -71,21 +84,20 @@ def measure_amplification(
         return sum(sums[1:], sums[0]) / score_size.clamp(min=tiny)
 
 
-def is_moderate(explanation: "Explanation") -> bool:
+def is_moderate(relevances: Mapping[str, Tensor], sizes: ScoreSizes) -> bool:
     """Tell quickly that relevance is finite, not amplified, not vanished; False: look at samples.
 
     The sum of |R| over n numbers is at least the square root of their sum of squares, and at most
     sqrt(n) times that: one pass over memory for the whole batch.
     """
     squares, numbers = 0.0, 0
-    for r in explanation.relevances.values():
+    for r in relevances.values():
         flat = r.detach().reshape(-1)
         squares += torch.dot(flat, flat).item()
-        numbers += r.numel() // explanation.score_size.numel()
-    smallest = explanation.score_size.min().item()
-    if math.sqrt(squares) < VANISHED * smallest:
+        numbers += r.numel() // sizes.each.numel()
+    if math.sqrt(squares) < VANISHED * sizes.least:
         return False
-    return math.sqrt(numbers * squares) <= LIMIT * smallest < math.inf
+    return math.sqrt(numbers * squares) <= LIMIT * sizes.least < math.inf
 
 
 def _by_row(values: Tensor, several: bool) -> Tensor:

@@ -61,6 +61,7 @@ def run_request(
     one_hot = request.initial == "score" and all(one.one_hot for one in resolved)
     by_input = [relevance_by_input(built.program.plan, inputs, state, r.relevance) for r in results]
     relevances = _stack(by_input) if several else by_input[0]
+    sizes = measure_scores(scores, initial, several, one_hot)
     explanation = Explanation(
         output=output,
         target=stack_classes(classes) if several else classes[0],
@@ -69,12 +70,12 @@ def run_request(
         layers=observed.by_module([r.layers for r in results], several) if observed else {},
         several=several,
         ledgers=tuple(r.ledger for r in results if r.ledger is not None),
-        score_size=measure_scores(scores, initial, several, one_hot),
+        score_size=sizes.each,
         dropped=built.program.plan.dropped_at,
         head=program.plan.graph.head or Head(),
         logits=None if scores is output else scores,
     )
-    if not is_moderate(explanation):
+    if not is_moderate(relevances, sizes):
         for c, result in zip(initial, results, strict=True):
             refuse_nonfinite(forward, c, result.relevance)
         warn_if_amplified(forward, initial, explanation.amplification)

@@ -55,6 +55,7 @@ def run_compiled(
             label: r * scale.reshape(-1, *[1] * (r.ndim - 1)) for label, r in relevances.items()
         }
     guard.check()
+    sizes = measure_scores(scores, [one_hot], False, request.initial == "score")
     explanation = Explanation(
         output=copy_of_view(output, inputs),
         target=None if has_one_unit(scores) else chosen,
@@ -63,12 +64,12 @@ def run_compiled(
         layers={},
         several=False,
         ledgers=(),
-        score_size=measure_scores(scores, [one_hot], False, request.initial == "score"),
+        score_size=sizes.each,
         dropped=built.program.plan.dropped_at,
         head=graph.head or Head(),
         logits=None if scores is output else scores,
     )
-    if not built.warned and not is_moderate(explanation):
+    if not built.warned and not is_moderate(relevances, sizes):
         amplification = explanation.amplification
         if is_amplified(amplification) or has_vanished(amplification):
             run_request(built, model, inputs, target, request)  # which warns, and says where
