@@ -177,13 +177,24 @@ def test_a_text_shows_words_on_the_colours_of_their_relevance():
     figure = e.plot(tokens=named, words=True)
     assert texts(figure) == ["a", "unlikely", "film", "$", "$", "a", "film", *["[PAD]"] * 4]
     parts = e.relevance[0]
-    word = float(parts[1] + parts[2])
-    limit = float(parts.abs().max())
+    words = [float(parts[0]), float(parts[1] + parts[2]), *parts[3:].tolist()]
+    word, limit = words[1], max(map(abs, words))
     colour = relevance_colours(torch.tensor([[word]]), limit)[0, 0, :3] / 255
     assert figure.axes[0].patches[1].get_facecolor()[:3] == pytest.approx(tuple(colour))
     plain = e.plot(0, tokens=[named.convert_ids_to_tokens(one) for one in ids])
     assert texts(plain) == ["a", "un", "likely", "film", "$", "$"]
     assert texts(e.plot(1)) == [str(i) for i in ids[1].tolist()]
+
+
+def test_of_embedded_tokens_the_relevance_of_each_is_its_sum():
+    model, x = randomise(nn.Sequential(nn.Flatten(), nn.Linear(12, 3))), signed(2, 3, 4).float()
+    e = relprop.explain(model, x, "zero")
+    figure = e.plot(1, tokens=[["a", "b", "c"], ["d", "e", "f"]])
+    assert texts(figure) == ["d", "e", "f"]
+    sums = e.relevance[1].sum(-1)
+    colours = relevance_colours(sums[None], float(sums.abs().max()))[0, :, :3] / 255
+    drawn = [patch.get_facecolor()[:3] for patch in figure.axes[0].patches]
+    np.testing.assert_allclose(drawn, colours)
 
 
 def test_a_regression_and_an_output_of_another_shape_have_a_title():

@@ -89,7 +89,7 @@ def batch_view(
     Raises:
         InputError: A sample does not exist, the names do not fit, or the output is not by classes.
     """
-    kind = kind_of(explanation, naming)
+    kind, floating = kind_of(explanation, naming), explanation.input.is_floating_point()
     places = _places(samples, len(explanation.output))
     output = explanation.output if explanation.probabilities is None else explanation.probabilities
     if naming.class_names and output.ndim == 2 and len(naming.class_names) != output.shape[1]:
@@ -101,6 +101,8 @@ def batch_view(
     relevances = explanation.relevance.detach().cpu()
     if kind == "picture":
         relevances = summed(relevances, pictures)
+    elif kind == "text":  # of embedded tokens the sum over each
+        relevances = relevances.flatten(2 + explanation.several).sum(-1) if floating else relevances
     views = [
         view
         for i in places

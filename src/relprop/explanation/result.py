@@ -45,7 +45,7 @@ class Explanation:
         several: Whether several targets were asked for.
         ledgers: The ledger of each target, if asked for.
         score_size: |score| of the target, (batch,) or (batch, targets); the sample's largest
-            |score| where that is larger.
+            |score| where that is larger, but for masked classes.
         dropped: Operations, with their modules, at which a path from the input to the output ended:
             a comparison, a cast to integers. What is computed from their results and added on
             counts as constant, and relevance lacks it. Empty for most models.
@@ -124,7 +124,8 @@ class Explanation:
     def amplification(self) -> Tensor:
         """Sum of |relevance| over the explained inputs divided by `score_size`, of its shape.
 
-        Beyond 1,000 a warning, once, names the operation that raised it most.
+        Beyond 1,000 a warning, once, names the operation that raised it most; another says so where
+        it is below a millionth for a whole batch.
         """
         from .amplification import measure_amplification  # loaded on use
 

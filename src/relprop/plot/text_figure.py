@@ -31,7 +31,7 @@ def text_figure(view: BatchView, texts: Sequence[Sequence[Token]], style: MapSty
     heights = [HEAD + LINE * len(lines) for lines in broken]
     figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
     grid = figure.subplots(len(texts), 1, squeeze=False, height_ratios=heights)[:, 0]
-    limits = view.limits(style)
+    limits = _limits(texts, style)
     for sample, lines, limit, axes in zip(view.samples, broken, limits, grid, strict=True):
         axes.set_title(title(view, sample), fontsize=9, loc="left")
         axes.set(xlim=(0, LETTERS), ylim=(len(lines), 0))
@@ -39,6 +39,14 @@ def text_figure(view: BatchView, texts: Sequence[Sequence[Token]], style: MapSty
         for row, line in enumerate(lines):
             _draw_line(axes, row, line, limit, style)
     return figure
+
+
+def _limits(texts: Sequence[Sequence[Token]], style: MapStyle) -> list[float]:
+    """Return the limit of each text: of its words, whose relevance is that of several tokens."""
+    values = [torch.tensor([token.relevance for token in tokens]) for tokens in texts]
+    if style.limits == "batch":
+        return [style.limit_of(torch.cat(values))] * len(values)
+    return [style.limit_of(one) for one in values]
 
 
 def _lines(tokens: Sequence[Token]) -> list[list[Token]]:
