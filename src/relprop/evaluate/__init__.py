@@ -23,7 +23,7 @@ from .fills.token_deletion import Deletion, delete, hide
 from .maps.concentration import complexity, sparseness
 from .maps.localisation import Localisation, localisation
 from .maps.similarity import Similarity, similarity
-from .removal.curves import MethodCurves, removal_curve, removal_curves
+from .removal.curves import MethodCurves, plot_curves, removal_curve, removal_curves
 from .removal.faithfulness import Faithfulness, faithfulness, faithfulness_by_method
 from .removal.measures import abpc, aopc, error_rate, margin_drop, srg
 from .removal.ranking import ORDERS, Order, ranking
@@ -102,6 +102,7 @@ __all__ = [
     "patches",
     "pixels",
     "planted_artefact",
+    "plot_curves",
     "predict",
     "ranking",
     "removal_curve",

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from ...errors import InputError
 from ...support.output_kinds import OutputKind
 from ...support.progress import Advance, ProgressOption, progress_of
 from .measures import srg
@@ -27,6 +28,9 @@ from .steps import Spacing, Steps
 from .unit_order import check_unit_order, order_units
 from .unit_relevance import Relevance, compute_unit_relevance, prepare_relevance
 from .units import UnitMaker, Units
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Scoring = str | Callable[[Tensor], Tensor]
 
@@ -49,6 +53,37 @@ class MethodCurves:
     def srg(self) -> Tensor:
         """Symmetric relevance gain of each sample, (n,): the area of `lerf` minus `morf`."""
         return srg(self.morf, self.lerf)
+
+    def plot(self) -> "Figure":
+        """Draw the three mean curves with their 95 % intervals; see `RemovalCurve.plot`."""
+        return plot_curves({"": self})
+
+
+def plot_curves(curves: Mapping[str, MethodCurves]) -> "Figure":
+    """Draw the curves of several methods, as `removal_curves` returns them, a panel for each.
+
+    Args:
+        curves: Name of a method -> its curves.
+
+    Returns:
+        A matplotlib Figure: `figure.savefig(path)` writes it. Shaded are 95 % bootstrap intervals.
+
+    Raises:
+        InputError: There are no curves.
+        MissingExtraError: matplotlib, of the extra "plot", is not installed.
+
+    Example:
+        >>> x = torch.rand(8, 6)
+        >>> model = torch.nn.Linear(6, 3).eval()
+        >>> curves = removal_curves(model, x, {"x": x, "noise": torch.rand(8, 6)}, steps=3)
+        >>> [axes.get_title(loc="left") for axes in plot_curves(curves).axes]
+        ['x', 'noise']
+    """
+    from .curve_figure import draw_curves  # loaded on use
+
+    if not curves:
+        raise InputError("no curves", "what removal_curves returns", "name a method at least")
+    return draw_curves({name: [c.morf, c.lerf, c.random] for name, c in curves.items()})
 
 
 def removal_curve(

@@ -3,14 +3,21 @@
 n  samples      s  steps, so that a curve has s + 1 columns
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from ...errors import InputError
+from ...support.files import as_path, write_atomically
 from ..statistics.predictions import Predictions
 from .steps import column_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, repr=False)
@@ -82,6 +89,42 @@ class RemovalCurve:
         column = column_of(q, self.counts, self.units)
         every = self.predictions
         return Predictions(every.prediction[:, column], every.margin[:, column])
+
+    def plot(self) -> "Figure":
+        """Draw the mean score over the share removed, with the bootstrap's 95 % interval.
+
+        Returns:
+            A matplotlib Figure: `figure.savefig(path)` writes it.
+
+        Raises:
+            MissingExtraError: matplotlib, of the extra "plot", is not installed.
+        """
+        from .curve_figure import draw_curves  # loaded on use
+
+        return draw_curves({"": [self]})
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write a row for each sample and step: sample, removed, share, score, and prediction.
+
+        Args:
+            path: The file. The prediction is empty for a model without classes.
+
+        Raises:
+            FileError: It cannot be written.
+        """
+        with write_atomically(as_path(path)) as file:
+            file.write(b"sample,removed,share,score,prediction\r\n")
+            for row in self._rows():
+                file.write((",".join(row) + "\r\n").encode())
+
+    def _rows(self) -> Iterator[list[str]]:
+        counts = self.counts.expand(len(self.scores), -1).tolist()
+        shares = self.shares.double().expand(len(self.scores), -1).tolist()
+        predictions = self.predictions.prediction.tolist() if self.predictions else None
+        for i, scores in enumerate(self.scores.tolist()):
+            for k, score in enumerate(scores):
+                said = "" if predictions is None else str(predictions[i][k])
+                yield [str(i), str(counts[i][k]), repr(shares[i][k]), repr(score), said]
 
     def __repr__(self) -> str:
         """Show the mean curve, because the tensors would fill pages."""
