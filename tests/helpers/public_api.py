@@ -53,7 +53,8 @@ SECTIONS = (
     Section(
         "## Evaluate\n\n### Feature removal",
         "relprop.evaluate",
-        "removal_curves removal_curve remove_units ranking ORDERS SCORES predict Order Model",
+        "removal_curves removal_curve plot_curves remove_units ranking ORDERS SCORES predict Order "
+        "Model",
     ),
     Section(
         "### What replaces removed features",

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from ...support.extras import needs
 from ..statistics.estimates import bootstrap_means
-from .removal_curve import RemovalCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from .removal_curve import RemovalCurve
 
 # The palette of Okabe and Ito, which most colour-blind readers can tell apart.
 _COLOURS = {"morf": "#d55e00", "lerf": "#0072b2", "random": "#6b7280", "custom": "#009e73"}
@@ -25,7 +26,7 @@ _NAMES = {
 _WIDTH, _HEIGHT = 3.8, 3.0  # inches of a panel
 
 
-def draw_curves(panels: Mapping[str, list[RemovalCurve]]) -> "Figure":
+def draw_curves(panels: Mapping[str, "list[RemovalCurve]"]) -> "Figure":
     """Draw the mean of each curve over its samples, with the bootstrap's 95 % interval.
 
     Args:
@@ -50,7 +51,7 @@ def draw_curves(panels: Mapping[str, list[RemovalCurve]]) -> "Figure":
     return figure
 
 
-def _draw_curve(axes: "Axes", curve: RemovalCurve) -> None:
+def _draw_curve(axes: "Axes", curve: "RemovalCurve") -> None:
     percent = (100 * curve.shares.double().mean(0)).tolist()
     means = bootstrap_means(list(curve.scores.double().unbind(1)))
     heights = [estimate.mean for estimate in means]

@@ -55,7 +55,11 @@ class MethodCurves:
         return srg(self.morf, self.lerf)
 
     def plot(self) -> "Figure":
-        """Draw the three mean curves with their 95 % intervals; see `RemovalCurve.plot`."""
+        """Draw the three mean curves with their 95 % intervals.
+
+        Returns:
+            A matplotlib Figure, as of `RemovalCurve.plot`.
+        """
         return plot_curves({"": self})
 
 
