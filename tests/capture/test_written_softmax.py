@@ -199,12 +199,15 @@ def build(form: Form, square: bool) -> Net:
     return randomise(net)
 
 
+PRESETS = ("attnlrp", "cp-lrp", "epsilon")
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_it_is_explained_as_the_operation(name):
     written, torchs, square = ALL[name]
     got, want = (relprop.Explainer(build(form, square)) for form in (written, torchs))
     x = signed(3, 6)
-    for preset in ("attnlrp", "cp-lrp", "epsilon"):
+    for preset in PRESETS if name in list(ALL)[::4] else PRESETS[:1]:
         a, b = (each.with_recipe(preset)(x, target=1, ledger=True) for each in (got, want))
         torch.testing.assert_close(a.output, b.output, rtol=1e-12, atol=1e-12)
         assert_same(a.relevance, b.relevance, 1e-12)
@@ -282,10 +285,11 @@ def test_a_stabilised_one_is_the_operation_times_a_constant(name):
     written, torchs = (build(form, square=True) for form in STABILISED[name])
     detached = relprop.Selector(operation="detach")
     x = signed(3, 6)
-    for preset in ("attnlrp", "cp-lrp", "epsilon"):
+    got, want = relprop.Explainer(written), relprop.Explainer(torchs)
+    for preset in PRESETS:
         recipe = relprop.Recipe.preset(preset)
-        a = relprop.Explainer(written, recipe)(x, target=1, ledger=True)
-        b = relprop.Explainer(torchs, recipe.using(detached, "constant"))(x, target=1)
+        a = got.with_recipe(recipe)(x, target=1, ledger=True)
+        b = want.with_recipe(recipe.using(detached, "constant"))(x, target=1)
         torch.testing.assert_close(a.output, written(x), rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(a.output, b.output, rtol=1e-12, atol=1e-12)
         assert_same(a.relevance, b.relevance, 1e-12)
