@@ -23,7 +23,7 @@ R = torch.tensor([[1.0, -4.0, 0.5, 2.0], [0.25, 0.0, -0.5, 0.125]])
     ],
 )
 def test_the_limit_is_the_largest_relevance_that_is_shown(options, limits):
-    assert limits_of(R, MapStyle(**options)) == limits
+    assert limits_of(list(R), R, MapStyle(**options)) == limits
 
 
 def test_clipping_leaves_the_outliers_of_a_map_that_is_zero_elsewhere():

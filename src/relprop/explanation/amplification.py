@@ -5,16 +5,14 @@ sum of |relevance| is many times the score, the map says little of the model: sm
 the input turn it round. Where it is next to nothing, what is drawn of it is rounding.
 """
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ..errors import AmplificationWarning, VanishingWarning
-from ..graph.dropped import MASKS_FROM
 from ..plan.plan import Step
 from ..program.observer import Observer
 from ..rules.backward import Absorbs, Form, relevance
@@ -28,50 +26,6 @@ LIMIT = 1000.0  # gradient x input of deep networks gives hundreds
 VANISHED = 1e-6  # near the precision of float32
 
 
-class ScoreSizes(NamedTuple):
-    """The size of what is explained.
-
-    Attributes:
-        each: Of each sample, (batch,) or (batch, targets).
-        least: The smallest of them.
-    """
-
-    each: Tensor
-    least: float
-
-
-def measure_scores(
-    scores: Tensor, initial: Sequence[Tensor], several: bool, one_hot: bool
-) -> ScoreSizes:
-    """Return the size of what is explained.
-
-    The |score| of the target; where the sample has a larger score, its size: a class whose score
-    happens to be near 0 makes no map doubtful.
-
-    Args:
-        scores: The scores, (batch, ...).
-        initial: Initial relevance per unit of score, for each target.
-        several: Whether several targets were asked for.
-        one_hot: Whether each is 1 at one entry of a sample and 0 elsewhere, as is quicker.
-    """
-    with torch.no_grad():
-        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        sizes = _by_row(scores.abs(), False)
-        largest = sizes.amax(-1)
-        least, most = largest.aminmax()
-        masks = most.item() >= MASKS_FROM
-        if one_hot and not masks:
-            each = largest[:, None].expand(-1, len(initial)) if several else largest
-            return ScoreSizes(each, least.item())
-        if masks:  # what masks a class is no score
-            largest = sizes.where(_by_row(scores, False) > -MASKS_FROM, 0).amax(-1)
-        c = torch.stack(list(initial), 1)
-        products = torch.where(c == 0, 0, scores.unsqueeze(1) * c)
-        score = _by_row(products, True).sum(-1).abs()
-        each = torch.maximum(score, largest[:, None] * _by_row(c.abs(), True).amax(-1))
-        return ScoreSizes(each if several else each[:, 0], each.min().item())
-
-
 def measure_amplification(
     relevances: Mapping[str, Tensor], score_size: Tensor, several: bool
 ) -> Tensor:
@@ -82,22 +36,6 @@ def measure_amplification(
         sums = [row.sum(-1, dtype=score_size.dtype) for row in rows]
         tiny = torch.finfo(score_size.dtype).tiny  # where all scores are 0
         return sum(sums[1:], sums[0]) / score_size.clamp(min=tiny)
-
-
-def is_moderate(relevances: Mapping[str, Tensor], sizes: ScoreSizes) -> bool:
-    """Tell quickly that relevance is finite, not amplified, not vanished; False: look at samples.
-
-    The sum of |R| over n numbers is at least the square root of their sum of squares, and at most
-    sqrt(n) times that: one pass over memory for the whole batch.
-    """
-    squares, numbers = 0.0, 0
-    for r in relevances.values():
-        flat = r.detach().reshape(-1)
-        squares += torch.dot(flat, flat).item()
-        numbers += r.numel() // sizes.each.numel()
-    if math.sqrt(squares) < VANISHED * sizes.least:
-        return False
-    return math.sqrt(numbers * squares) <= LIMIT * sizes.least < math.inf
 
 
 def _by_row(values: Tensor, several: bool) -> Tensor:

@@ -108,7 +108,7 @@ def batch_view(
         for i in places
         for view in _sample_views(explanation, i, relevances[i], naming.class_names)
     ]
-    return BatchView(kind, views, relevances, len(output) - len(places), naming.class_names)
+    return BatchView(kind, views, relevances, naming.class_names)
 
 
 def kind_of(explanation: "Explanation", naming: Naming) -> ViewKind:

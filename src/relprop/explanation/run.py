@@ -4,26 +4,23 @@ Takes a built program, the model's present weights and a batch, gives an `Explan
 without observers is carried back here, anything else by `backward`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..capture.model import current_state
 from ..errors import InputError
+from ..graph.dropped import MASKS_FROM
 from ..graph.first_nonfinite import describe_first_nonfinite
 from ..graph.inputs import InputGuard, Inputs
 from ..graph.ir import Graph, Head
 from ..graph.token_ids import token_relevance
 from ..plan.plan import Plan
 from ..support.checks import check_finite, is_finite
-from .amplification import (
-    is_moderate,
-    measure_scores,
-    warn_if_amplified,
-    warn_if_vanished,
-)
+from .amplification import LIMIT, VANISHED, warn_if_amplified, warn_if_vanished
 from .backward import BackwardResult, ForwardResult, Observed, refuse_nonfinite, run_backward
 from .build import BuiltProgram
 from .options import Initial, Request
@@ -144,6 +141,66 @@ def scale_initial(scores: Tensor, c: Tensor, initial: Initial, start: int) -> Te
             'write initial="score"',
         )
     return c / score.reshape(-1, *[1] * (c.ndim - 1))
+
+
+class ScoreSizes(NamedTuple):
+    """The size of what is explained.
+
+    Attributes:
+        each: Of each sample, (batch,) or (batch, targets).
+        least: The smallest of them.
+    """
+
+    each: Tensor
+    least: float
+
+
+def measure_scores(
+    scores: Tensor, initial: Sequence[Tensor], several: bool, one_hot: bool
+) -> ScoreSizes:
+    """Return the size of what is explained.
+
+    The |score| of the target; where the sample has a larger score, its size: a class whose score
+    happens to be near 0 makes no map doubtful.
+
+    Args:
+        scores: The scores, (batch, ...).
+        initial: Initial relevance per unit of score, for each target.
+        several: Whether several targets were asked for.
+        one_hot: Whether each is 1 at one entry of a sample and 0 elsewhere, as is quicker.
+    """
+    with torch.no_grad():
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        sizes = scores.abs().reshape(len(scores), -1)
+        largest = sizes.amax(-1)
+        least, most = largest.aminmax()
+        masks = most.item() >= MASKS_FROM
+        if one_hot and not masks:
+            each = largest[:, None].expand(-1, len(initial)) if several else largest
+            return ScoreSizes(each, least.item())
+        if masks:  # what masks a class is no score
+            largest = sizes.where(scores.reshape(len(scores), -1) > -MASKS_FROM, 0).amax(-1)
+        c = torch.stack(list(initial), 1)
+        products = torch.where(c == 0, 0, scores.unsqueeze(1) * c)
+        score = products.reshape(*c.shape[:2], -1).sum(-1).abs()
+        each = torch.maximum(score, largest[:, None] * c.abs().reshape(*c.shape[:2], -1).amax(-1))
+        return ScoreSizes(each if several else each[:, 0], each.min().item())
+
+
+def is_moderate(relevances: Mapping[str, Tensor], sizes: ScoreSizes) -> bool:
+    """Tell quickly that relevance is finite, not amplified, not vanished; False: look at samples.
+
+    The sum of |R| over n numbers is at least the square root of their sum of squares, and at most
+    sqrt(n) times that: one pass over memory for the whole batch.
+    """
+    squares, numbers = 0.0, 0
+    for r in relevances.values():
+        flat = r.detach().reshape(-1)
+        squares += torch.dot(flat, flat).item()
+        numbers += r.numel() // sizes.each.numel()
+    if math.sqrt(squares) < VANISHED * sizes.least:
+        return False
+    return math.sqrt(numbers * squares) <= LIMIT * sizes.least < math.inf
 
 
 def relevance_by_input(

@@ -13,12 +13,14 @@ from ..graph.ir import Head
 from ..program.compiled import PREDICTED
 from ..support.checks import check_finite
 from ..support.output_kinds import has_one_unit
-from .amplification import has_vanished, is_amplified, is_moderate, measure_scores
+from .amplification import has_vanished, is_amplified
 from .build import BuiltProgram
 from .options import Request, check_compilable
 from .result import Explanation
 from .run import (
     copy_of_view,
+    is_moderate,
+    measure_scores,
     present_state,
     relevance_by_input,
     run_request,

@@ -118,7 +118,7 @@ def resolve_target(output: Tensor, scores: Tensor, target: Any, start: int = 0) 
         return ResolvedTarget(c, c.argmax(1) if is_classification(scores) else None, True)
     if isinstance(target, tuple):
         return _contrast(output, scores, target, start)
-    if has_one_unit(scores) and names_unit(target):
+    if scores.numel() == len(scores) and names_unit(target):  # one unit
         return ResolvedTarget(torch.ones_like(scores), None, True)
     classes = _classes(output, scores, target)
     return ResolvedTarget(_one_hot(scores, classes), classes, True)
@@ -229,7 +229,7 @@ def _check_classes(output: Tensor) -> None:
 def _classes(output: Tensor, scores: Tensor, target: Any) -> Tensor:
     _check_classes(output)
     if target is None or (isinstance(target, str) and target == "predicted"):
-        return largest_class(output, scores)
+        return output.argmax(1) if scores is output else largest_class(output, scores)
     if isinstance(target, str):
         if target != "runner-up":
             raise _bad(repr(target), 'write "runner-up"')

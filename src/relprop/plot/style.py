@@ -4,6 +4,7 @@ Takes what the caller wrote and relevance. Gives a frozen record and numbers fro
 know images or figures.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict, get_args
 
@@ -117,11 +118,17 @@ def shares(relevance: Tensor, limit: float, style: MapStyle) -> Tensor:
     return (shown(relevance, style.sign) / limit).clamp(-1, 1)
 
 
-def limits_of(relevances: Tensor, style: MapStyle) -> list[float]:
-    """Return the limit of each sample of a batch (n, ...), which may be that of the batch."""
+def limits_of(each: Sequence[Tensor], whole: Tensor, style: MapStyle) -> list[float]:
+    """Return the limit of each sample, which may be that of the batch.
+
+    Args:
+        each: Relevance of each sample.
+        whole: That of the batch.
+        style: How relevance is coloured.
+    """
     if style.limits == "batch":
-        return [style.limit_of(relevances)] * len(relevances)
-    return [style.limit_of(relevance) for relevance in relevances]
+        return [style.limit_of(whole)] * len(each)
+    return [style.limit_of(relevance) for relevance in each]
 
 
 def _check_choice(name: str, given: object, allowed: tuple[str, ...], more: str = "") -> None:

@@ -10,7 +10,7 @@ import torch
 
 from ..support.extras import needs
 from .colours import relevance_colours
-from .style import MapStyle
+from .style import MapStyle, limits_of
 from .texts import Token
 from .view import BatchView, title
 
@@ -31,7 +31,9 @@ def text_figure(view: BatchView, texts: Sequence[Sequence[Token]], style: MapSty
     heights = [HEAD + LINE * len(lines) for lines in broken]
     figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
     grid = figure.subplots(len(texts), 1, squeeze=False, height_ratios=heights)[:, 0]
-    limits = _limits(texts, style)
+    # Of words, whose relevance is that of several tokens.
+    values = [torch.tensor([token.relevance for token in tokens]) for tokens in texts]
+    limits = limits_of(values, torch.cat(values), style)
     for sample, lines, limit, axes in zip(view.samples, broken, limits, grid, strict=True):
         axes.set_title(title(view, sample), fontsize=9, loc="left")
         axes.set(xlim=(0, LETTERS), ylim=(len(lines), 0))
@@ -39,14 +41,6 @@ def text_figure(view: BatchView, texts: Sequence[Sequence[Token]], style: MapSty
         for row, line in enumerate(lines):
             _draw_line(axes, row, line, limit, style)
     return figure
-
-
-def _limits(texts: Sequence[Sequence[Token]], style: MapStyle) -> list[float]:
-    """Return the limit of each text: of its words, whose relevance is that of several tokens."""
-    values = [torch.tensor([token.relevance for token in tokens]) for tokens in texts]
-    if style.limits == "batch":
-        return [style.limit_of(torch.cat(values))] * len(values)
-    return [style.limit_of(one) for one in values]
 
 
 def _lines(tokens: Sequence[Token]) -> list[list[Token]]:

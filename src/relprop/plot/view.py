@@ -45,21 +45,17 @@ class BatchView:
         kind: What the inputs are.
         samples: The samples; of several targets, each target of a sample is one of them.
         relevances: Relevance of the whole batch, (n, ...), for limits that all samples share.
-        left_out: How many samples of the batch are not drawn.
         class_names: Names of the classes; empty: their numbers.
     """
 
     kind: ViewKind
     samples: Sequence[SampleView]
     relevances: Tensor
-    left_out: int
     class_names: Sequence[str] = ()
 
     def limits(self, style: MapStyle) -> list[float]:
         """Return the |relevance| of full colour of each sample that is drawn."""
-        if style.limits == "batch":
-            return [style.limit_of(self.relevances)] * len(self.samples)
-        return [limits_of(sample.relevance[None], style)[0] for sample in self.samples]
+        return limits_of([sample.relevance for sample in self.samples], self.relevances, style)
 
     def class_name(self, k: int) -> str:
         """Name a class, or an entry of the output."""

@@ -3,11 +3,13 @@
 n  samples      s  steps, so that a curve has s + 1 columns
 """
 
+import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -112,19 +114,21 @@ class RemovalCurve:
         Raises:
             FileError: It cannot be written.
         """
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(["sample", "removed", "share", "score", "prediction"])
+        writer.writerows(self._rows())
         with write_atomically(as_path(path)) as file:
-            file.write(b"sample,removed,share,score,prediction\r\n")
-            for row in self._rows():
-                file.write((",".join(row) + "\r\n").encode())
+            file.write(text.getvalue().encode())
 
-    def _rows(self) -> Iterator[list[str]]:
+    def _rows(self) -> Iterator[list[Any]]:
         counts = self.counts.expand(len(self.scores), -1).tolist()
         shares = self.shares.double().expand(len(self.scores), -1).tolist()
         predictions = self.predictions.prediction.tolist() if self.predictions else None
         for i, scores in enumerate(self.scores.tolist()):
             for k, score in enumerate(scores):
-                said = "" if predictions is None else str(predictions[i][k])
-                yield [str(i), str(counts[i][k]), repr(shares[i][k]), repr(score), said]
+                said = None if predictions is None else predictions[i][k]
+                yield [i, counts[i][k], shares[i][k], score, said]
 
     def __repr__(self) -> str:
         """Show the mean curve, because the tensors would fill pages."""
