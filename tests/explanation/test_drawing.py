@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.networks import mnist_cnn, pixels, randomise, signed
+from helpers.tokenizers import Bag, small_tokenizer
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 from torch import nn
@@ -150,28 +151,8 @@ def test_a_time_series_is_a_line_on_the_colours_of_its_relevance():
         assert axes.images[0].get_extent()[:2] == [-0.5, 7.5]  # a cell around each step
 
 
-def tokenizer():
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    words = ["[PAD]", "[UNK]", "[CLS]", "a", "film", "un", "##likely", "$"]
-    made = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
-    made.pre_tokenizer = pre_tokenizers.Whitespace()
-    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]"}
-    return PreTrainedTokenizerFast(tokenizer_object=made, **special)
-
-
-class Bag(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.embedding, self.head = nn.Embedding(8, 4), nn.Linear(4, 3)
-
-    def forward(self, ids):
-        return self.head(self.embedding(ids).sum(1))
-
-
 def test_a_text_shows_words_on_the_colours_of_their_relevance():
-    named = tokenizer()
+    named = small_tokenizer()
     ids = named(["a unlikely film $ $", "a film"], padding=True, return_tensors="pt")["input_ids"]
     e = relprop.explain(randomise(Bag()), ids, "zero")
     figure = e.plot(tokens=named, words=True)

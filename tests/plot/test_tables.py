@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from relprop.errors import InputError
-from relprop.plot.tables import Columns, Feature, largest
+from relprop.plot.tables import Columns, Feature
 
 NAMES = ["age", "job=cook", "job=clerk", "hours"]
 X, R = torch.tensor([0.5, 0.0, 1.0, -2.0]), torch.tensor([1.0, 0.0, -3.0, 0.25])
@@ -12,23 +12,28 @@ X, R = torch.tensor([0.5, 0.0, 1.0, -2.0]), torch.tensor([1.0, 0.0, -3.0, 0.25])
 
 def test_groups_add_up_and_say_which_column_is_on():
     columns = Columns.of((4,), NAMES, {"job": ["job=cook", 2]})
-    assert columns.features(X, R) == [
-        Feature("age", "0.5", 1.0),
+    assert columns.largest(X, R, 3) == [
         Feature("job", "job=clerk", -3.0),
+        Feature("age", "0.5", 1.0),
         Feature("hours", "-2", 0.25),
     ]
+    assert columns.summed(R[None])[0] == [0, "job", 3]
+    two = columns.summed(torch.stack([R, 2 * R]))[1]
+    assert two.tolist() == [[1.0, -3.0, 0.25], [2.0, -6.0, 0.5]]
 
 
 def test_features_without_names_are_named_by_their_place():
-    assert [f.name for f in Columns.of((4,), None, None).features(X, R)] == ["0", "1", "2", "3"]
-    assert Columns.of((2, 2), None, None).names == ["(0, 0)", "(0, 1)", "(1, 0)", "(1, 1)"]
+    flat, square = Columns.of((4,), None, None), Columns.of((2, 2), None, None)
+    assert [f.name for f in flat.largest(X, R, 4)] == ["2", "0", "3", "1"]
+    features = square.largest(X.view(2, 2), R.view(2, 2), 4)
+    assert [f.name for f in features] == ["(1, 0)", "(0, 0)", "(1, 1)", "(0, 1)"]
 
 
 def test_the_largest_come_first_and_the_others_are_one():
-    features = Columns.of((4,), NAMES, None).features(X, R)
-    assert [f.name for f in largest(features, 2)] == ["job=clerk", "age", "2 others"]
-    assert largest(features, 2)[-1].relevance == 0.25
-    assert [f.name for f in largest(features, 3)][-1] == "job=cook"  # one more is no "1 others"
+    columns = Columns.of((4,), NAMES, None)
+    assert [f.name for f in columns.largest(X, R, 2)] == ["job=clerk", "age", "2 others"]
+    assert columns.largest(X, R, 2)[-1].relevance == 0.25
+    assert columns.largest(X, R, 3)[-1].name == "job=cook"  # one more is no "1 others"
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ ALSO_TESTED_IN = {
         "plot/text_figure",
         "plot/view",
     ],
+    "explanation/test_html.py": ["plot/html"],
     "explanation/test_explainer.py": [
         "explanation/build",
         "explanation/explain",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from ..evaluate import ORDERS
 from ..plot.colours import png
-from ..support.extras import needs
 from ..support.figures import figure_bytes
 from . import formatting
 from .figures import (
@@ -83,8 +82,8 @@ def command(settings: Settings) -> str:
 
 
 def _environment() -> "Environment":
-    with needs("demo", "the page"):
-        from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("relprop.demo"),
         autoescape=True,

@@ -33,7 +33,7 @@ from .rule_table import (
     pixel_count,
 )
 
-EXTRAS = ("scipy", "matplotlib", "jinja2")
+EXTRAS = ("scipy", "matplotlib")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ..plot.series_figure import series_figure
 from ..plot.table_figure import table_figure
 from ..plot.tables import Columns
 from ..plot.text_figure import text_figure
-from ..plot.texts import tokens_of, whole_words
+from ..plot.texts import Token, tokens_of, whole_words
 from ..plot.view import BatchView, SampleView, ViewKind
 from ..support.checks import is_classification
 from ..support.files import write_atomically
@@ -41,22 +41,35 @@ def draw(explanation: "Explanation", samples: Any, options: dict[str, Any]) -> "
     if view.kind == "picture":
         return picture_figure(view, style, pictures)
     if view.kind == "series":
-        names = naming.feature_names or [f"channel {i}" for i in range(len(view.samples[0].input))]
-        return series_figure(view, style, list(names))
+        return series_figure(view, style, channel_names(view, naming))
     if view.kind == "text":
-        texts = [
-            tokens_of(
-                None if one.input.is_floating_point() else one.input,
-                one.relevance,
-                naming.tokens,
-                one.index,
-            )
-            for one in view.samples
-        ]
-        return text_figure(view, [whole_words(t) for t in texts] if naming.words else texts, style)
-    shape = view.samples[0].input.shape
-    columns = Columns.of(shape, naming.feature_names, naming.groups)
-    return table_figure(view, columns, naming.features, naming.waterfall)
+        return text_figure(view, texts_of(view, naming), style)
+    return table_figure(view, columns_of(view, naming), naming.features, naming.waterfall)
+
+
+def channel_names(view: BatchView, naming: Naming) -> list[str]:
+    """Name the channels of time series."""
+    count = len(view.samples[0].input)
+    return list(naming.feature_names or [f"channel {i}" for i in range(count)])
+
+
+def texts_of(view: BatchView, naming: Naming) -> list[list[Token]]:
+    """Name the tokens of each text."""
+    texts = [
+        tokens_of(
+            None if one.input.is_floating_point() else one.input,
+            one.relevance,
+            naming.tokens,
+            one.index,
+        )
+        for one in view.samples
+    ]
+    return [whole_words(text) for text in texts] if naming.words else texts
+
+
+def columns_of(view: BatchView, naming: Naming) -> Columns:
+    """Name the columns of a table."""
+    return Columns.of(view.samples[0].input.shape, naming.feature_names, naming.groups)
 
 
 def save_images(

@@ -269,10 +269,34 @@ class Explanation:
 
         return save_images(self, as_path(folder), samples, dict(options))
 
-    def _repr_html_(self) -> str:
-        from .notebook import explanation_html  # loaded on use
+    def to_html(
+        self,
+        path: str | Path,
+        samples: int | Sequence[int] | None = None,
+        **options: "Unpack[PlotOptions]",
+    ) -> None:
+        """Write a page that shows samples: one file that loads nothing from elsewhere.
 
-        return explanation_html(self)
+        In a notebook, an explanation shows the same. Tokens have their relevance as hover values.
+
+        Args:
+            path: The file, such as "explanation.html".
+            samples: As for `plot`.
+            **options: As for `plot`.
+
+        Raises:
+            InputError: An option is wrong.
+            FileError: The file cannot be written.
+            MissingExtraError: matplotlib, of the extra "plot", is not installed.
+        """
+        from .html import write_html  # loaded on use
+
+        write_html(self, as_path(path), samples, dict(options))
+
+    def _repr_html_(self) -> str:
+        from .html import notebook_html
+
+        return notebook_html(self)
 
     def __repr__(self) -> str:
         shapes = ", ".join("x".join(map(str, t.shape[1:])) for t in self.relevances.values())

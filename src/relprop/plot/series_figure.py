@@ -26,6 +26,8 @@ def series_figure(view: BatchView, style: MapStyle, names: list[str]) -> "Figure
     """
     with needs("plot", "figures"):
         from matplotlib.figure import Figure
+        from matplotlib.patheffects import withStroke
+    outline = withStroke(linewidth=2.5, foreground="#ffffff")  # so that it shows on dark colours
     channels = len(names)
     size = (WIDTH, len(view.samples) * (HEAD + HEIGHT * channels))
     figure = Figure(figsize=size, layout="constrained")
@@ -42,7 +44,7 @@ def series_figure(view: BatchView, style: MapStyle, names: list[str]) -> "Figure
             box = (-0.5, len(values) - 0.5, low - room, high + room)
             ground = relevance_colours(relevance[None], limit, style)
             axes.imshow(ground, extent=box, aspect="auto", interpolation="nearest")
-            axes.plot(values, color="#1d2126", linewidth=1.0)
+            axes.plot(values, color="#1d2126", linewidth=1.0, path_effects=[outline])
             axes.set_ylabel(name, fontsize=8)
             axes.tick_params(labelsize=7)
     grid[-1].set_xlabel("step", fontsize=8)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..support.extras import needs
-from .tables import Columns, Feature, largest
+from .tables import Columns, Feature
 from .view import BatchView, title
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ def table_figure(view: BatchView, columns: Columns, count: int, waterfall: bool)
     """
     with needs("plot", "figures"):
         from matplotlib.figure import Figure
-    listed = [
-        largest(columns.features(sample.input, sample.relevance), count) for sample in view.samples
-    ]
+    listed = [columns.largest(one.input, one.relevance, count) for one in view.samples]
     rows = max(map(len, listed)) + waterfall
     size = (WIDTH, len(listed) * (HEAD + ROW * rows))
     figure = Figure(figsize=size, layout="constrained")

@@ -5,8 +5,10 @@ Takes relevance and names. Gives named numbers. Must not know figures.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
+from numpy import unravel_index
 from torch import Tensor
 
 from ..errors import InputError
@@ -33,11 +35,13 @@ class Columns:
     """What the entries of a sample are called.
 
     Attributes:
-        names: Name of each entry, of the flattened sample.
+        shape: Shape of a sample.
+        names: Name of each entry, of the flattened sample; None: its index.
         groups: Name -> positions of the entries that are drawn as one, such as one-hot columns.
     """
 
-    names: Sequence[str]
+    shape: tuple[int, ...]
+    names: Sequence[str] | None
     groups: Mapping[str, Sequence[int]]
 
     @classmethod
@@ -58,40 +62,75 @@ class Columns:
             InputError: There are as many names as not, a name does not exist, or two groups share
                 an entry.
         """
-        numbers = torch.cartesian_prod(*(torch.arange(size) for size in shape))
-        known = [str(tuple(i)) if isinstance(i, list) else str(i) for i in numbers.tolist()]
-        if names is not None:
-            if len(names) != len(known):
-                raise InputError(
-                    f"{len(names)} feature_names for samples of shape {tuple(shape)}",
-                    f"{len(known)} names",
-                    "give one name for each column that the model takes",
-                )
-            known = [str(name) for name in names]
-        places = {name: i for i, name in enumerate(known)}
-        chosen = {name: [_place(one, places) for one in of] for name, of in (groups or {}).items()}
+        size = prod(shape)
+        if names is not None and len(names) != size:
+            raise InputError(
+                f"{len(names)} feature_names for samples of shape {tuple(shape)}",
+                f"{size} names",
+                "give one name for each column that the model takes",
+            )
+        known = None if names is None else [str(name) for name in names]
+        plain = cls(tuple(shape), known, {})
+        if not groups:
+            return plain
+        places = {plain.name(i): i for i in range(size)}
+        chosen = {name: [_place(one, places) for one in of] for name, of in groups.items()}
         listed = [i for of in chosen.values() for i in of]
         if len(set(listed)) < len(listed):
             twice = next(i for i in listed if listed.count(i) > 1)
-            given = f'groups that hold "{known[twice]}" twice'
+            given = f'groups that hold "{plain.name(twice)}" twice'
             raise InputError(given, "each column in one group at most", "leave it out of one")
-        return cls(known, chosen)
+        return cls(plain.shape, known, {name: of for name, of in chosen.items() if of})
 
-    def features(self, x: Tensor, relevance: Tensor) -> list[Feature]:
-        """List the features of a sample, in order; a group stands where its first column does."""
-        values, numbers = x.flatten().tolist(), relevance.detach().double().flatten().tolist()
-        first = {min(of): name for name, of in self.groups.items() if of}
-        grouped = {i for of in self.groups.values() for i in of}
-        features = []
-        for i, name in enumerate(self.names):
-            if i in first:
-                of = self.groups[first[i]]
-                on = [self.names[k] for k in of if values[k]]
-                value = on[0] if len(on) == 1 else ""
-                features.append(Feature(first[i], value, sum(numbers[k] for k in of)))
-            elif i not in grouped:
-                features.append(Feature(name, f"{values[i]:.4g}", numbers[i]))
+    def name(self, i: int) -> str:
+        """Name an entry."""
+        if self.names is not None:
+            return self.names[i]
+        place = tuple(int(one) for one in unravel_index(i, self.shape))
+        return str(i) if len(place) < 2 else str(place)
+
+    def summed(self, relevance: Tensor) -> tuple[list[int | str], Tensor]:
+        """Sum relevance over each group.
+
+        Args:
+            relevance: (batch, *shape).
+
+        Returns:
+            The columns in their order, entries by their position and groups by their name, where
+            their first entry stands; and their relevance in float64, (batch, columns).
+        """
+        values = relevance.detach().cpu().double().flatten(1)
+        column = torch.arange(values.shape[1])
+        for of in self.groups.values():
+            column[list(of)] = min(of)
+        kept, place = torch.unique(column, return_inverse=True)
+        sums = values.new_zeros(len(values), len(kept)).index_add_(1, place, values)
+        first: dict[int, int | str] = {min(of): name for name, of in self.groups.items()}
+        return [first.get(i, i) for i in kept.tolist()], sums
+
+    def largest(self, x: Tensor, relevance: Tensor, count: int) -> list[Feature]:
+        """List the features of the largest |relevance|, and the sum of all others as one more.
+
+        Args:
+            x: A sample.
+            relevance: Its relevance.
+            count: How many, before the others.
+        """
+        columns, sums = self.summed(relevance[None])
+        values = x.flatten()
+        order = sums[0].abs().argsort(descending=True, stable=True)
+        chosen = order if len(order) <= count + 1 else order[:count]
+        features = [self._feature(columns[k], values, float(sums[0, k])) for k in chosen.tolist()]
+        if len(chosen) < len(order):
+            rest = float(sums[0, order[count:]].sum())
+            features.append(Feature(f"{len(order) - count} others", "", rest))
         return features
+
+    def _feature(self, column: int | str, values: Tensor, relevance: float) -> Feature:
+        if isinstance(column, int):
+            return Feature(self.name(column), f"{float(values[column]):.4g}", relevance)
+        on = [self.name(i) for i in self.groups[column] if values[i]]
+        return Feature(column, on[0] if len(on) == 1 else "", relevance)
 
 
 def _place(one: str | int, places: Mapping[str, int]) -> int:
@@ -102,12 +141,3 @@ def _place(one: str | int, places: Mapping[str, int]) -> int:
         todo = suggest(one, places, otherwise="name columns of the model's input")
         raise InputError(f"groups with the column {one!r}", allowed, todo)
     return places[str(one)]
-
-
-def largest(features: Sequence[Feature], count: int) -> list[Feature]:
-    """Return the features of the largest |relevance|, and the sum of all others as one more."""
-    ranked = sorted(features, key=lambda f: -abs(f.relevance))
-    if len(ranked) <= count + 1:
-        return ranked
-    rest = sum(f.relevance for f in ranked[count:])
-    return [*ranked[:count], Feature(f"{len(ranked) - count} others", "", rest)]

@@ -1,0 +1,61 @@
+"""An explanation as HTML, for notebooks and as a page; chooses the cards by the kind of input.
+
+Takes an explanation and options. Gives HTML. Loaded on use.
+"""
+
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, MissingExtraError
+from ..plot.html import (
+    fragment,
+    page,
+    picture_cards,
+    series_cards,
+    table_cards,
+    text_cards,
+)
+from ..plot.options import read_options
+from ..support.files import refuse_other_formats, write_file
+from .drawing import batch_view, channel_names, columns_of, texts_of
+
+if TYPE_CHECKING:
+    from .result import Explanation
+
+
+def explanation_html(explanation: "Explanation", samples: Any, options: dict[str, Any]) -> str:
+    """Render samples of an explanation as a fragment; see `Explanation.to_html`."""
+    style, pictures, naming = read_options(options)
+    view = batch_view(explanation, samples, naming, pictures)
+    if view.kind == "picture":
+        cards = picture_cards(view, style, pictures)
+    elif view.kind == "series":
+        cards = series_cards(view, style, channel_names(view, naming))
+    elif view.kind == "text":
+        cards = text_cards(view, texts_of(view, naming), style)
+    else:
+        cards = table_cards(view, columns_of(view, naming), naming.features, naming.waterfall)
+    shown = len({sample.index for sample in view.samples})
+    return fragment(cards, style, len(explanation.output) - shown)
+
+
+def notebook_html(explanation: "Explanation") -> str:
+    """Render the first samples for a notebook; as text where they cannot be drawn."""
+    try:
+        return explanation_html(explanation, None, {})
+    except InputError as error:  # its memory was written into
+        return f"<pre>{html.escape(repr(explanation))}\n{html.escape(str(error))}</pre>"
+    except MissingExtraError as error:
+        return f"<pre>{html.escape(repr(explanation))}</pre><i>{html.escape(error.todo)}</i>"
+
+
+def write_html(
+    explanation: "Explanation", path: Path, samples: Any, options: dict[str, Any]
+) -> None:
+    """Write samples of an explanation as a page; see `Explanation.to_html`."""
+    refuse_other_formats(path, (".html", ".htm"), "explanation.to_html")
+    body = explanation_html(explanation, samples, options)
+    count = len(explanation.output)
+    title = f"Explanation of {count:,} sample{'' if count == 1 else 's'}"
+    write_file(path, page(title, body).encode())

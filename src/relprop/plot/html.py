@@ -1,0 +1,256 @@
+"""An explanation as HTML: for notebooks, and as a page of its own.
+
+Takes the view of a batch. Gives HTML that loads nothing from elsewhere: styles inline, images as
+data. It follows the page around it, dark or light. Must not know explanations or files.
+"""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..support.figures import figure_bytes
+from .colours import png, relevance_colours
+from .pictures import PictureStyle, picture_panels
+from .series_figure import series_figure
+from .style import MapStyle, limits_of
+from .tables import Columns, Feature
+from .texts import Token
+from .view import BatchView, SampleView, caption, largest_outputs, output_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+CLASSES = 5  # the largest of the output, listed of each sample
+SCALE_COLOURS = 32  # colours that the scale below a map is drawn of
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture with its words.
+
+    Attributes:
+        url: The image, as data.
+        caption: What it shows.
+        alt: What it shows, for readers who cannot see it.
+        pixelated: Whether it is enlarged to squares, as small pictures are.
+    """
+
+    url: str
+    caption: str
+    alt: str
+    pixelated: bool = False
+
+
+@dataclass(frozen=True)
+class Word:
+    """A token on the colour of its relevance."""
+
+    text: str
+    value: str
+    ground: str
+    ink: str
+    special: bool
+
+
+@dataclass(frozen=True)
+class SignedBar:
+    """A signed bar; `start` and `width` are percentages of the room that all bars share."""
+
+    name: str
+    value: str
+    start: float
+    width: float
+    positive: bool
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is shown of a sample; of the kinds of contents, one is filled.
+
+    Attributes:
+        title: The largest entry of the output.
+        explained: What was explained.
+        outputs: Bars of the largest entries of the output.
+        scale: The relevance of the ends of the colours, as text; empty without colours.
+        images, words, bars: The contents.
+    """
+
+    title: str
+    explained: str
+    outputs: Sequence[SignedBar]
+    scale: tuple[str, str] | None = None
+    images: Sequence[Image] = ()
+    words: Sequence[Word] = ()
+    bars: Sequence[SignedBar] = ()
+
+
+def picture_cards(view: BatchView, style: MapStyle, pictures: PictureStyle) -> list[Card]:
+    """Show the panels of each picture."""
+    cards = []
+    for sample, limit in zip(view.samples, view.limits(style), strict=True):
+        images = [
+            Image(
+                png_url(panel.colours),
+                panel.title,
+                f"{panel.title} of sample {sample.index}"
+                + ("" if panel.limit is None else f", {_extremes(sample)}"),
+                panel.colours.shape[1] < 128,
+            )
+            for panel in picture_panels(sample, limit, style, pictures)
+        ]
+        cards.append(_card(view, sample, scale=_ends(limit, style), images=images))
+    return cards
+
+
+def text_cards(view: BatchView, texts: Sequence[Sequence[Token]], style: MapStyle) -> list[Card]:
+    """Show the tokens of each text on the colours of their relevance."""
+    values = [torch.tensor([token.relevance for token in tokens]) for tokens in texts]
+    limits = limits_of(values, torch.cat(values), style)
+    cards = []
+    for sample, tokens, relevance, limit in zip(view.samples, texts, values, limits, strict=True):
+        colours = relevance_colours(relevance[None], limit, style)[0, :, :3]
+        words = [_word(token, colour) for token, colour in zip(tokens, colours, strict=True)]
+        cards.append(_card(view, sample, scale=_ends(limit, style), words=words))
+    return cards
+
+
+def table_cards(view: BatchView, columns: Columns, count: int, waterfall: bool) -> list[Card]:
+    """Show the features of each sample as signed bars; see `table_figure`."""
+    return [
+        _card(
+            view,
+            sample,
+            bars=_feature_bars(columns.largest(sample.input, sample.relevance, count), waterfall),
+        )
+        for sample in view.samples
+    ]
+
+
+def series_cards(view: BatchView, style: MapStyle, names: list[str]) -> list[Card]:
+    """Show the lines of each time series on the colours of their relevance."""
+    cards = []
+    for sample, limit in zip(view.samples, view.limits(style), strict=True):
+        alone = BatchView(view.kind, [sample], view.relevances, view.class_names)
+        drawn = figure_bytes(series_figure(alone, style, names), "png")
+        alt = f"time series of sample {sample.index}, {_extremes(sample)}"
+        image = Image(_data_url(drawn), "", alt)
+        cards.append(_card(view, sample, scale=_ends(limit, style), images=[image]))
+    return cards
+
+
+def fragment(cards: Sequence[Card], style: MapStyle, more: int) -> str:
+    """Render cards for a notebook.
+
+    Args:
+        cards: What is shown of each sample.
+        style: How relevance is coloured.
+        more: How many samples are not shown.
+    """
+    return _render("explanation.html", cards=cards, more=more, ramp=_ramp(style))
+
+
+def page(title: str, body: str) -> str:
+    """Render a page of its own around a fragment."""
+    return _render("page.html", title=title, body=body)
+
+
+def png_url(colours: "np.typing.NDArray[np.uint8]") -> str:
+    """Encode colours as the URL of a PNG image."""
+    return _data_url(png(colours))
+
+
+def _data_url(content: bytes) -> str:
+    return f"data:image/png;base64,{b64encode(content).decode()}"
+
+
+def _card(
+    view: BatchView,
+    sample: SampleView,
+    *,
+    scale: tuple[str, str] | None = None,
+    images: Sequence[Image] = (),
+    words: Sequence[Word] = (),
+    bars: Sequence[SignedBar] = (),
+) -> Card:
+    outputs = [
+        SignedBar(
+            view.class_name(k),
+            output_text(sample, value),
+            0.0,
+            100 * value if sample.are_probabilities else 0.0,
+            True,
+        )
+        for k, value in largest_outputs(sample, CLASSES)
+    ]
+    return Card(caption(view, sample), sample.explained, outputs, scale, images, words, bars)
+
+
+def _word(token: Token, colour: "np.typing.NDArray[np.uint8]") -> Word:
+    red, green, blue = (int(part) for part in colour)
+    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 128
+    ground, ink = f"#{red:02x}{green:02x}{blue:02x}", "#ffffff" if dark else "#1d2126"
+    return Word(token.text, f"{token.relevance:+.3g}", ground, ink, token.special)
+
+
+def _feature_bars(features: Sequence[Feature], waterfall: bool) -> list[SignedBar]:
+    names = [f"{f.name} = {f.value}" if f.value else f.name for f in features]
+    values = np.array([f.relevance for f in features])
+    starts = np.zeros(len(values))
+    if waterfall:
+        starts = np.concatenate([[0], values.cumsum()[:-1], [0]])
+        names, values = [*names, "sum"], np.append(values, values.sum())
+    ends = starts + values
+    low, high = min(0.0, starts.min(), ends.min()), max(0.0, starts.max(), ends.max())
+    room = (high - low) or 1.0
+    return [
+        SignedBar(
+            name,
+            f"{value:+.3g}",
+            100 * float(min(start, end) - low) / room,
+            100 * abs(float(value)) / room,
+            bool(value >= 0),
+        )
+        for name, value, start, end in zip(names, values, starts, ends, strict=True)
+    ]
+
+
+def _ends(limit: float, style: MapStyle) -> tuple[str, str]:
+    return f"{-limit if style.sign == 'all' else 0:.2g}", f"{limit:.2g}"
+
+
+def _extremes(sample: SampleView) -> str:
+    """Say between which numbers the relevance of a sample lies, and what it was explained for."""
+    lowest, highest = _range(sample.relevance)
+    return f"relevance from {lowest:+.2g} to {highest:+.2g}, explained: {sample.explained}"
+
+
+def _range(relevance: Tensor) -> tuple[float, float]:
+    return float(relevance.min()), float(relevance.max())
+
+
+def _ramp(style: MapStyle) -> list[str]:
+    """List the colours of the scale, from its left end to its right one."""
+    start = -1.0 if style.sign == "all" else 0.0
+    colours = relevance_colours(torch.linspace(start, 1, SCALE_COLOURS)[None], 1.0, style)[0, :, :3]
+    return ["#" + "".join(f"{part:02x}" for part in colour) for colour in colours.tolist()]
+
+
+def _render(template: str, **values: object) -> str:
+    return _environment().get_template(template).render(values)
+
+
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("relprop.plot"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
