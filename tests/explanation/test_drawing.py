@@ -182,17 +182,71 @@ def test_a_regression_and_an_output_of_another_shape_have_a_title():
     x = signed(2, 4).float()
     e = relprop.explain(randomise(nn.Linear(4, 1)), x, "zero")
     (title,) = titles(e.plot(0))
-    assert title == f"0: {float(e.output[0, 0]):+.3g}; explained: the output, or a function of it"
+    assert title == f"0: {float(e.output[0, 0]):+.3g}; explained: the output"
     model = randomise(nn.Sequential(nn.Linear(4, 6), nn.Unflatten(1, (3, 2))))
     e = relprop.explain(model, x, "zero", target=relprop.at(1, 0))
-    assert titles(e.plot(0)) == ["explained: a function of the output"]
+    assert titles(e.plot(0)) == ["explained: at(1, 0)"]
+
+
+def test_a_unit_with_a_probability_is_drawn_as_two_classes():
+    """The unit gives the probability of class 1, and is explained whichever class is predicted."""
+    x = signed(6, 1, 6, 6).float() * torch.tensor([1.0, -1.0] * 3).view(6, 1, 1, 1)
+    model = randomise(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(32, 1)))
+    e = relprop.explain(nn.Sequential(model, nn.Sigmoid()).eval(), x)
+    assert set(e.prediction.tolist()) == {0, 1}
+    captions = [axes.get_xlabel() for axes in e.plot(slice(0, 6)).axes]
+    for i in range(6):
+        p = float(e.probabilities[i, 0])
+        top = f"1: {p:.1%}" if int(e.prediction[i]) else f"0: {1 - p:.1%}"
+        assert captions[2 * i : 2 * i + 2] == [top, "explained: logit of class 1"]
+    named = [axes.get_xlabel() for axes in e.plot(0, class_names=["five", "three"]).axes]
+    assert named[0].startswith("three" if int(e.prediction[0]) else "five")
+    assert named[1] == "explained: logit of three"
+
+
+def test_long_captions_are_broken_into_lines(pictures):
+    figure = pictures.plot(0, class_names=["the name of a class that is long"] * 10)
+    for axes in figure.axes[:2]:
+        lines = axes.get_xlabel().split("\n")
+        assert len(lines) > 1
+        assert all(len(line) <= 30 for line in lines)
+
+
+def test_samples_are_chosen_by_a_slice_or_a_tensor(pictures):
+    expected = images(pictures.plot([1, 3]))
+    for samples in (slice(1, 4, 2), torch.tensor([1, 3]), np.array([1, -7]), range(1, 4, 2)):
+        for one, other in zip(images(pictures.plot(samples)), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_each_target_has_files_of_its_own(pictures, tmp_path):
+    model = randomise(mnist_cnn())
+    x, targets = pictures.input[:2], ["predicted", (3, 5), 3, relprop.at(3), lambda out: out[:, 3]]
+    e = relprop.explain(model, x, "epsilon", target=targets)
+    written = e.save_images(tmp_path, 1, panels=["relevance"])
+    assert e.targets == (
+        *("predicted", "class 3 against class 5", "class 3", "at(3)"),
+        "a function of the output",
+    )
+    words = ["predicted-class", "class-3-against-class-5", "class-3", "at-3"]
+    assert [path.name for path in written] == [
+        f"00001-{word}-relevance.png" for word in [*words, "a-function-of-the-output"]
+    ]
+    for path, relevance in zip(written, e.relevance[1], strict=True):
+        colours = imread(path, "png")[4::8, 4::8] * 255
+        np.testing.assert_allclose(colours, relevance_colours(relevance[0]), atol=0.5)
+    twice = relprop.explain(model, x, "epsilon", target=[3, relprop.at(3), 3])
+    names = [path.name for path in twice.save_images(tmp_path / "b", 0, panels=["relevance"])]
+    assert names == [f"00000-class-3-relevance{end}.png" for end in ("", "-2", "-3")]
 
 
 @pytest.mark.parametrize(
     ("samples", "options", "given", "todo"),
     [
         (10, {}, "sample 10 of 10", "leave samples out"),
-        ([], {}, "samples is []", "leave samples out"),
+        ([], {}, "samples is empty", "leave samples out"),
+        (torch.ones(10).bool(), {}, "samples as a mask of True and False", "write samples=mask."),
+        ("all", {}, "samples is 'all'", "write samples=[0, 1]"),
         (["a"], {}, "sample 'a' of 10", "leave samples out"),
         (0, {"panels": ["overlays"]}, "panels is ['overlays']", 'write "overlay"'),
         (0, {"panels": "input"}, "panels is 'input'", 'write panels=["input", "overlay"]'),

@@ -192,7 +192,7 @@ def test_a_notebook_shows_the_probabilities_of_a_head_as_they_are():
     for i in range(5):
         for k in range(3):
             assert (str(k), f"{float(e.output[i, k]):.1%}") in shown[3 * i : 3 * i + 3]
-    assert "explained: class 1, input of sigmoid" in page
+    assert "explained: logit of class 1" in page
 
 
 def test_a_notebook_shows_one_unit_without_a_bar_unless_it_is_a_probability():
@@ -203,4 +203,7 @@ def test_a_notebook_shows_one_unit_without_a_bar_unless_it_is_a_probability():
     assert rows(page, "outputs")[0] == ("0", f"{value:+.3g}", "", "", "")
     page = relprop.explain(nn.Sequential(linear, nn.Sigmoid()).eval(), x)._repr_html_()
     p = float(e.output[0, 0].sigmoid())
-    assert rows(page, "outputs")[0] == ("0", f"{p:.1%}", "positive", "0.00", f"{100 * p:.2f}")
+    for row in rows(page, "outputs")[:2]:
+        expected = {"0": 1 - p, "1": p}[row[0]]
+        assert row[1:] == (f"{expected:.1%}", "positive", "0.00", f"{100 * expected:.2f}")
+    assert "explained: logit of class 1" in page

@@ -84,7 +84,7 @@ def concatenate(explanations: Iterable[Explanation], inputs: Inputs) -> Explanat
 
 
 _PER_SAMPLE = ("output", "target", "relevances", "layers", "score_size", "logits")
-_SHARED = ("several", "dropped", "head")
+_SHARED = ("several", "dropped", "head", "targets")
 
 
 def _empty_like(value: Any, batch: int) -> Any:

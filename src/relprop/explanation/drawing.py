@@ -3,6 +3,7 @@
 Takes an explanation and options. Gives figures, and files of images. Loaded on use.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from ..errors import InputError
 from ..plot.colours import png
 from ..plot.options import Naming, read_options
 from ..plot.picture_figure import picture_figure
-from ..plot.pictures import PictureStyle, picture_panels, summed
+from ..plot.pictures import Panel, PictureStyle, picture_panels, summed
 from ..plot.series_figure import series_figure
 from ..plot.table_figure import table_figure
 from ..plot.tables import Columns
@@ -22,8 +23,8 @@ from ..plot.text_figure import text_figure
 from ..plot.texts import Token, tokens_of, whole_words
 from ..plot.view import BatchView, SampleView, ViewKind
 from ..support.checks import is_classification
-from ..support.files import write_atomically
-from ..support.output_kinds import has_one_unit
+from ..support.files import make_folder, write_atomically
+from ..support.output_kinds import both_classes, has_one_unit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .result import Explanation
 
 SAMPLES = 8  # drawn of a batch, unless they are named
+_FUNCTION = "a function of the output"
 SMALLEST = 224  # pixels that a saved image is wide at least, so that viewers do not blur it
 
 
@@ -81,17 +83,27 @@ def save_images(
     if view.kind != "picture":
         given = f"images of samples of shape {tuple(view.samples[0].input.shape)}"
         raise InputError(given, "pictures, (channels, height, width)", "write e.plot()")
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    make_folder(folder)
+    written: list[Path] = []
     for sample, limit in zip(view.samples, view.limits(style), strict=True):
         for panel in picture_panels(sample, limit, style, pictures):
             enlarge = max(1, -(-SMALLEST // panel.colours.shape[1]))
-            name = panel.title.replace(", ", "-").replace(" ", "-")
-            path = folder / f"{sample.index:05d}-{name}.png"
+            path = folder / _file_name(sample, panel, explanation.several, written)
             with write_atomically(path) as file:
                 file.write(png(panel.colours, enlarge))
             written.append(path)
     return written
+
+
+def _file_name(sample: SampleView, panel: Panel, several: bool, written: Sequence[Path]) -> str:
+    """Name an image by its sample, its target where there are several, and what it shows."""
+    words = f"{sample.explained} {panel.title}" if several else panel.title
+    slug = re.sub(r"[^\w.-]+", "-", words).strip("-")
+    stem = f"{sample.index:05d}-{slug}"
+    names, number = {path.name for path in written}, 1
+    while (name := f"{stem}.png" if number == 1 else f"{stem}-{number}.png") in names:
+        number += 1
+    return name
 
 
 def batch_view(
@@ -104,7 +116,7 @@ def batch_view(
     """
     kind, floating = kind_of(explanation, naming), explanation.input.is_floating_point()
     places = _places(samples, len(explanation.output))
-    output = explanation.output if explanation.probabilities is None else explanation.probabilities
+    output = shown_output(explanation)
     if naming.class_names and output.ndim == 2 and len(naming.class_names) != output.shape[1]:
         raise InputError(
             f"{len(naming.class_names)} class_names for {output.shape[1]} classes",
@@ -135,10 +147,23 @@ def kind_of(explanation: "Explanation", naming: Naming) -> ViewKind:
 def _places(samples: Any, count: int) -> Sequence[int]:
     if samples is None:
         return range(min(SAMPLES, count))
-    listed = [samples] if isinstance(samples, int) else list(samples)
-    wrong = [i for i in listed if not isinstance(i, int) or not -count <= i < count]
+    if isinstance(samples, slice):
+        samples = range(count)[samples]
+    if hasattr(samples, "tolist"):  # of a tensor or an array
+        samples = samples.tolist()
+    listed = [samples] if isinstance(samples, int) else samples
+    if not isinstance(listed, Sequence) or isinstance(listed, str):
+        raise InputError(f"samples is {samples!r}", "indices of samples", "write samples=[0, 1]")
+    if len(listed) == count and all(isinstance(i, bool) for i in listed):
+        given = "samples as a mask of True and False"
+        raise InputError(given, "indices of samples", "write samples=mask.nonzero().flatten()")
+    wrong = [
+        i
+        for i in listed
+        if not isinstance(i, int) or isinstance(i, bool) or not -count <= i < count
+    ]
     if wrong or not listed:
-        given = f"samples is {samples!r}" if not listed else f"sample {wrong[0]!r} of {count}"
+        given = f"sample {wrong[0]!r} of {count}" if wrong else "samples is empty"
         raise InputError(given, f"0 to {count - 1}, or a list of these", "leave samples out")
     return [i % count for i in listed]
 
@@ -147,8 +172,7 @@ def _sample_views(
     explanation: "Explanation", i: int, relevance: Tensor, class_names: Sequence[str]
 ) -> list[SampleView]:
     """Describe one sample, once for each of its targets."""
-    p = explanation.probabilities
-    output = explanation.output if p is None else p
+    p, output = explanation.probabilities, shown_output(explanation)
     by_class = is_classification(output) or has_one_unit(output)
     target = None if explanation.target is None else explanation.target[i]
     targets: list[tuple[Tensor | None, Tensor]] = [(target, relevance)]
@@ -160,22 +184,41 @@ def _sample_views(
             index=i,
             input=explanation.input[i].detach().cpu(),
             relevance=one,
-            explained=explained_text(explanation, classes, class_names),
+            explained=explained_text(explanation, k, classes, class_names),
             output=output[i].detach().cpu().flatten() if by_class else torch.empty(0),
             are_probabilities=p is not None,
         )
-        for classes, one in targets
+        for k, (classes, one) in enumerate(targets)
     ]
 
 
+def shown_output(explanation: "Explanation") -> Tensor:
+    """Return the probabilities, of one unit those of both classes; or else the output itself."""
+    p = explanation.probabilities
+    if p is None:
+        return explanation.output
+    return both_classes(p) if has_one_unit(p) else p
+
+
 def explained_text(
-    explanation: "Explanation", target: Tensor | None, class_names: Sequence[str] = ()
+    explanation: "Explanation", k: int, target: Tensor | None, class_names: Sequence[str] = ()
 ) -> str:
-    """Say what was explained of a sample: its class, or two of them, and the head."""
+    """Say what was explained of a sample: its class, or two of them, or what was asked for.
+
+    Args:
+        explanation: The explanation.
+        k: Which of its targets.
+        target: The class of the sample, or two of them; None for what is no class.
+        class_names: Names of the classes.
+    """
     numbers = [] if target is None else target.reshape(-1).tolist()
-    names = [str(class_names[k]) if class_names else f"class {k}" for k in numbers]
-    words = " against ".join(names) or "a function of the output"
-    if not names and has_one_unit(explanation.output):
-        words = "the output, or a function of it"
-    head = explanation.head.explained
-    return f"{words}, {head}" if head else words
+    words = explanation.targets[k] if explanation.targets else _FUNCTION
+    if words == "the output" and explanation.probabilities is not None:
+        numbers = [1]  # the class whose probability the unit gives
+    if words in ("predicted", "runner-up"):
+        words = f"{words} class"
+    names = [str(class_names[one]) if class_names else f"class {one}" for one in numbers]
+    words = " against ".join(names) or words
+    if not explanation.head.explained:
+        return words
+    return words.replace("output", "logits") if words == _FUNCTION else f"logit of {words}"

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..observe.ledger import Ledger
     from ..plot.options import PlotOptions
 
+    Samples = int | Sequence[int] | slice | Tensor | None
+
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
@@ -54,6 +56,7 @@ class Explanation:
             or "other"; `head.explained` says what was explained where it is not the output itself,
             as in 'input of "1" (sigmoid)'.
         logits: The logits that were explained, shaped like `output`; None where the output was.
+        targets: What each target was, as in "predicted", "class 3", "at(-1, 42)".
 
     Example:
         >>> import torch, relprop
@@ -75,6 +78,7 @@ class Explanation:
     dropped: tuple[str, ...] = ()
     head: Head = field(default_factory=Head)
     logits: Tensor | None = None
+    targets: tuple[str, ...] = ()
 
     @property
     def scores(self) -> Tensor:
@@ -192,16 +196,15 @@ class Explanation:
 
         return read_explanation(as_path(path), cls)
 
-    def plot(
-        self, samples: int | Sequence[int] | None = None, **options: "Unpack[PlotOptions]"
-    ) -> "Figure":
+    def plot(self, samples: "Samples" = None, **options: "Unpack[PlotOptions]") -> "Figure":
         """Draw samples: pictures, rows of a table, time series or texts, by the input's shape.
 
         An input (batch, channels, height, width) is drawn as pictures, (batch, channels, length) as
         time series, token ids as text, and any other as a table.
 
         Args:
-            samples: Index of a sample, or several; None: the first eight.
+            samples: Index of a sample, or several: a list, a slice, a tensor of indices; None: the
+                first eight.
             **options: Any of these:
 
                 - cmap: Name of a colour map of matplotlib: for relevance of both signs one with a
@@ -246,7 +249,7 @@ class Explanation:
     def save_images(
         self,
         folder: str | Path,
-        samples: int | Sequence[int] | None = None,
+        samples: "Samples" = None,
         **options: "Unpack[PlotOptions]",
     ) -> list[Path]:
         """Write a PNG image for each panel of pictures, such as "00003-relevance.png".
@@ -272,7 +275,7 @@ class Explanation:
     def to_html(
         self,
         path: str | Path,
-        samples: int | Sequence[int] | None = None,
+        samples: "Samples" = None,
         **options: "Unpack[PlotOptions]",
     ) -> None:
         """Write a page that shows samples: one file that loads nothing from elsewhere.

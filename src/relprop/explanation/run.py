@@ -71,6 +71,7 @@ def run_request(
         dropped=built.program.plan.dropped_at,
         head=program.plan.graph.head or Head(),
         logits=None if scores is output else scores,
+        targets=tuple(one.words for one in resolved),
     )
     if not is_moderate(relevances, sizes):
         for c, result in zip(initial, results, strict=True):

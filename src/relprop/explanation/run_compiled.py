@@ -26,7 +26,7 @@ from .run import (
     run_request,
     scale_initial,
 )
-from .targets import ResolvedTarget, fixed_classes, refuse_masked
+from .targets import ResolvedTarget, fixed_classes, refuse_masked, words_of
 
 
 def run_compiled(
@@ -70,6 +70,7 @@ def run_compiled(
         dropped=built.program.plan.dropped_at,
         head=graph.head or Head(),
         logits=None if scores is output else scores,
+        targets=("the output" if has_one_unit(scores) else words_of(target),),
     )
     if not built.warned and not is_moderate(relevances, sizes):
         amplification = explanation.amplification

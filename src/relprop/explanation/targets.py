@@ -59,11 +59,13 @@ class ResolvedTarget(NamedTuple):
         classes: The class of each sample, (batch,), or (batch, 2) for a contrast pair; None for
             what is no class.
         one_hot: Whether c is known to be 1 at one entry of each sample and 0 elsewhere.
+        words: What was asked for.
     """
 
     c: Tensor
     classes: Tensor | None
     one_hot: bool = False
+    words: str = ""
 
 
 Target = int | str | Tensor | At | tuple[Any, Any] | Callable[[Tensor], Tensor] | list[Any] | None
@@ -112,16 +114,26 @@ def resolve_target(output: Tensor, scores: Tensor, target: Any, start: int = 0) 
         InputError: The target is none of `ALLOWED`.
     """
     if callable(target):
-        return ResolvedTarget(_gradient(scores, target), None)
+        return ResolvedTarget(_gradient(scores, target), None, words="a function of the output")
     if isinstance(target, At):
         c = _one_entry(scores, target)
-        return ResolvedTarget(c, c.argmax(1) if is_classification(scores) else None, True)
+        classes = c.argmax(1) if is_classification(scores) else None
+        return ResolvedTarget(c, classes, True, f"at({', '.join(map(str, target.index))})")
     if isinstance(target, tuple):
         return _contrast(output, scores, target, start)
     if scores.numel() == len(scores) and names_unit(target):  # one unit
-        return ResolvedTarget(torch.ones_like(scores), None, True)
+        return ResolvedTarget(torch.ones_like(scores), None, True, "the output")
     classes = _classes(output, scores, target)
-    return ResolvedTarget(_one_hot(scores, classes), classes, True)
+    return ResolvedTarget(_one_hot(scores, classes), classes, True, words_of(target))
+
+
+def words_of(target: Any) -> str:
+    """Say which classes were asked for."""
+    if target is None:
+        return "predicted"
+    if isinstance(target, (str, int)):
+        return target if isinstance(target, str) else f"class {target}"
+    return "one class per sample" if getattr(target, "ndim", 1) else f"class {int(target)}"
 
 
 def names_unit(target: Any) -> bool:
@@ -178,14 +190,16 @@ def stack_classes(classes: Sequence[Tensor | None]) -> Tensor | None:
 def _contrast(output: Tensor, scores: Tensor, pair: tuple[Any, ...], start: int) -> ResolvedTarget:
     if len(pair) != 2:
         raise _bad(f"a tuple of {len(pair)}", "write (a, b), or a list for several targets")
-    (c_a, a, _), (c_b, b, _) = (resolve_target(output, scores, one) for one in pair)
+    (c_a, a, _, words_a), (c_b, b, _, words_b) = (
+        resolve_target(output, scores, one) for one in pair
+    )
     equal = (c_a == c_b).reshape(len(output), -1).all(1)
     if bool(equal.any()):
         given = f"a pair of equal classes for sample {start + int(equal.nonzero()[0, 0])}"
         raise _bad(given, "contrast two different classes")
     unlike = a is None or b is None or a.ndim > 1 or b.ndim > 1
     classes = None if unlike else torch.stack([a, b], dim=1)  # type: ignore[list-item]
-    return ResolvedTarget(c_a - c_b, classes)
+    return ResolvedTarget(c_a - c_b, classes, words=f"{words_a} against {words_b}")
 
 
 def _bad(given: str, todo: str, allowed: str = ALLOWED) -> InputError:

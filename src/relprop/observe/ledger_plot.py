@@ -55,6 +55,8 @@ def draw_bars(bars: Sequence[Bar], initial: float, causes: Sequence[str]) -> Fig
             ends[value >= 0][i] += value
     axes.axvline(initial, color=LINES, linewidth=0.8, linestyle="--")
     axes.axvline(0, color=LINES, linewidth=0.8)
+    axes.use_sticky_edges = False  # so that the margin shows the dashed line beside the bars
+    axes.margins(x=0.04)
     axes.set_yticks(positions, [bar.label for bar in bars], fontsize=7)
     axes.invert_yaxis()
     axes.set_xlabel("relevance, as a share of the initial relevance (dashed)")

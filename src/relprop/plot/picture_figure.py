@@ -3,6 +3,8 @@
 Takes the view of a batch. Gives a matplotlib Figure, without pyplot and its global state.
 """
 
+from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIDE, SCALE, CAPTION = 2.0, 0.55, 0.45  # inches: of a picture, of its scale, of its lines of text
+CAPTION_LETTERS = 30  # of a caption in a line as wide as a picture
 
 
 def picture_figure(view: BatchView, style: MapStyle, pictures: PictureStyle) -> "Figure":
@@ -37,8 +40,7 @@ def picture_figure(view: BatchView, style: MapStyle, pictures: PictureStyle) -> 
     for sample, panels, axes in zip(view.samples, rows, grid, strict=True):
         for panel, one in zip(panels, axes, strict=True):
             _draw_panel(one, panel)
-        axes[0].set_xlabel(caption(view, sample), fontsize=8)
-        axes[-1].set_xlabel(f"explained: {sample.explained}", fontsize=8)
+        _set_captions(axes, caption(view, sample), f"explained: {sample.explained}")
         limit = max((panel.limit for panel in panels if panel.limit), default=None)
         if limit is not None and style.limits == "sample":
             _add_scale(figure, axes, limit, style)
@@ -47,6 +49,15 @@ def picture_figure(view: BatchView, style: MapStyle, pictures: PictureStyle) -> 
     if style.limits != "sample" and any(panel.limit for panel in rows[0]):
         _add_scale(figure, grid, limits[0], style)
     return figure
+
+
+def _set_captions(axes: "Sequence[Axes]", left: str, right: str) -> None:
+    """Write below the first and the last image, each within its own width."""
+    if len(axes) == 1:
+        axes[0].set_xlabel(fill(f"{left}; {right}" if left else right, CAPTION_LETTERS), fontsize=8)
+        return
+    axes[0].set_xlabel(fill(left, CAPTION_LETTERS), fontsize=8)
+    axes[-1].set_xlabel(fill(right, CAPTION_LETTERS), fontsize=8)
 
 
 def _draw_panel(axes: "Axes", panel: Panel) -> None:

@@ -6,11 +6,14 @@ are drawn.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Literal
 
 from torch import Tensor
 
 from .style import MapStyle, limits_of
+
+TITLE_LETTERS = 70  # of a title in a line
 
 ViewKind = Literal["picture", "text", "table", "series"]
 
@@ -74,10 +77,10 @@ def output_text(sample: SampleView, value: float) -> str:
 
 
 def title(view: BatchView, sample: SampleView) -> str:
-    """Write the largest entry of the output, and what was explained."""
+    """Write the largest entry of the output, and what was explained, in lines."""
     explained = f"explained: {sample.explained}"
     top = caption(view, sample)
-    return f"{top}; {explained}" if top else explained
+    return fill(f"{top}; {explained}" if top else explained, TITLE_LETTERS)
 
 
 def caption(view: BatchView, sample: SampleView) -> str:

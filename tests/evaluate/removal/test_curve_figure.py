@@ -30,7 +30,7 @@ def test_a_panel_for_each_method_with_the_mean_of_each_curve(curves):
             drawn = band.get_paths()[0].vertices[:, 1]
             assert np.isclose(drawn, interval.low, rtol=1e-2).any()
             assert np.isclose(drawn, interval.high, rtol=1e-2).any()
-    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["most relevant first", "least relevant first", "random order"]
 
 

@@ -23,7 +23,7 @@ _NAMES = {
     "random": "random order",
     "custom": "own order",
 }
-_WIDTH, _HEIGHT = 3.8, 3.0  # inches of a panel
+_WIDTH, _HEIGHT = 3.8, 3.2  # inches of a panel
 
 
 def draw_curves(panels: Mapping[str, "list[RemovalCurve]"]) -> "Figure":
@@ -47,7 +47,8 @@ def draw_curves(panels: Mapping[str, "list[RemovalCurve]"]) -> "Figure":
         axes.grid(color="#8a929c", alpha=0.25, linewidth=0.6)
     first = next(iter(panels.values()))[0]
     grid[0].set_ylabel(f"{first.score}, mean of {len(first.scores)}", fontsize=8)
-    grid[0].legend(fontsize=7, frameon=False)
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7, frameon=False)
     return figure
 
 
