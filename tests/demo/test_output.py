@@ -3,7 +3,7 @@
 import pytest
 
 from relprop.demo import output
-from relprop.demo.output import FIGURES, NUMBERS, PAGE, check_folder, render_files, write_folder
+from relprop.demo.output import FIGURES, NUMBERS, PAGE, check_out, render_files, write_folder
 from relprop.errors import FileError
 
 
@@ -49,15 +49,15 @@ def test_files_that_only_have_our_names_are_left_alone(tmp_path, text):
     out = earlier_demo(tmp_path / "out")
     (out / NUMBERS).write_text(text)
     with pytest.raises(FileError, match="no demo wrote"):
-        check_folder(out)
+        check_out(out)
 
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(FileError, match=r"cannot create the folder .*out/below: Not a directory"):
-        check_folder(tmp_path / "out" / "below")
+        check_out(tmp_path / "out" / "below")
     with pytest.raises(FileError, match=r"cannot create the folder .*: File name too long"):
-        check_folder(tmp_path / ("n" * 300))
+        check_out(tmp_path / ("n" * 300))
     assert everything(tmp_path) == {"out": "a file"}
 
 
@@ -72,7 +72,7 @@ def test_a_link_to_a_folder_stays_and_the_folder_is_replaced(tmp_path):
 def test_the_folder_one_stands_in_is_not_replaced(tmp_path, monkeypatch):
     monkeypatch.chdir(earlier_demo(tmp_path / "out"))
     with pytest.raises(FileError, match="the folder that this command runs in"):
-        check_folder(output.Path())
+        check_out(output.Path())
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
