@@ -19,6 +19,13 @@ OF_NO_MODULE = ("graph/test_operation_tables.py",)
 
 # Modules without a test file of their name, by the file that tests them.
 ALSO_TESTED_IN = {
+    "cli/test_commands.py": ["cli/options"],
+    "cli/test_explain.py": [
+        *("report/batches", "report/classes", "report/curves", "report/open_samples"),
+        *("report/output", "report/page", "report/pictures", "report/records", "report/run"),
+        *("report/settings", "report/tables", "report/texts"),
+    ],
+    "demo/test_output.py": ["demo/run", "support/folders"],
     "capture/test_configuration.py": ["capture/attributes"],
     "capture/test_model.py": ["capture/samples", "capture/verify", "program/diagnosis"],
     "capture/test_written_softmax.py": [
@@ -28,7 +35,6 @@ ALSO_TESTED_IN = {
     ],
     "compare/test_run.py": ["compare/curve_tensors", "compare/results", "compare/settings"],
     "data/test_load.py": ["data/families"],
-    "demo/test_output.py": ["demo/run"],
     "evaluate/fills/test_from_data.py": ["evaluate/images"],
     "evaluate/removal/test_curves.py": [
         "evaluate/removal/removed_inputs",

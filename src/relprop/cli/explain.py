@@ -33,7 +33,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Explain your model on your data: a report.")
+@click.command("explain", short_help="Explain your model on your data: a report.")
 @click.argument("data", nargs=-1, type=_PATH, metavar="DATA...")
 @click.option(
     "--model",
@@ -91,14 +91,16 @@ _PATH = click.Path(path_type=Path)
 @SEED
 @AS_JSON
 @QUIET
-def explain(data: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **options: Any) -> None:
+def explain_command(
+    data: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **options: Any
+) -> None:
     """Explain a model of your own on your own data, and write a report.
 
     DATA is a folder of pictures, picture files, a .csv, .tsv or .parquet table, or a .jsonl or .txt
     file of texts. A FILE.py is run as Python runs it. The report is a page with all samples,
     removal curves and the plan; beside it are images, maps (.npz) and numbers (.csv, .json).
     """
-    from ..report.output import PAGE, check_out, write_report
+    from ..report.output import PAGE, check_report_folder, write_report
     from ..report.records import to_json
     from ..report.run import run_report
     from ..report.settings import Settings
@@ -108,7 +110,7 @@ def explain(data: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **opt
         raise InputError("no --model", "see relprop explain --help", "write --model my_net.py:Net")
     require("explain", "relprop explain", ("matplotlib", "scipy"))
     settings = Settings(data=data, **options)
-    check_out(out)
+    check_report_folder(out)
     progress = Progress.detect(quiet=quiet)
     report = run_report(settings, progress)
     progress.log("Drawing the report ...")

@@ -21,7 +21,7 @@ from ..support.extras import needs
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 RESAMPLING = ("nearest", "bilinear", "bicubic", "lanczos")
 _MODES = {1: "L", 3: "RGB"}
 
@@ -161,7 +161,7 @@ def read_picture(path: str | Path) -> "Image":
 
 
 def _unreadable(path: object, reason: str) -> FileError:
-    allowed = f"a complete picture: {', '.join(SUFFIXES)}"
+    allowed = f"a complete picture: {', '.join(PICTURE_SUFFIXES)}"
     return FileError(f"the picture {path} cannot be read: {reason}", allowed, "save it again")
 
 

@@ -17,9 +17,9 @@ from ..support.progress import Progress
 from .batches import first_tensor
 from .settings import Settings
 
-STEPS = 10
+CURVE_STEPS = 10
 # What stands for removed values: a property of the fill does not hold under the other.
-FILLS: Mapping[ViewKind, tuple[str, ...]] = {
+CURVE_FILLS: Mapping[ViewKind, tuple[str, ...]] = {
     "picture": ("mean", "blur"),
     "table": ("mean", "marginal"),
 }
@@ -102,7 +102,7 @@ def measure_curves(
             methods,
             target=targets,
             fill=fill,
-            steps=min(STEPS, _units(kind, inputs)),
+            steps=min(CURVE_STEPS, _units(kind, inputs)),
             output_kind=kept.kind,
             units=units,
             batch_size=settings.batch_size * 4,
@@ -150,7 +150,7 @@ def _control(kind: ViewKind, inputs: Any) -> Tensor:
 
 def _fills(kind: ViewKind, inputs: Any) -> list[tuple[str, Any, Any]]:
     if kind != "text":
-        return [(name, name, None) for name in FILLS[kind]]
+        return [(name, name, None) for name in CURVE_FILLS[kind]]
     units = tokens(inputs["attention_mask"])
     return [("delete", delete(), units), ("hide", hide(), units)]
 

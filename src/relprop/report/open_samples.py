@@ -27,20 +27,20 @@ def open_samples(settings: Settings, model: UserModel) -> Samples:
     """
     own = None if settings.preprocess is None else _own_function(settings.preprocess)
     first = settings.data[0]
-    if first.name.lower().endswith(tables.SUFFIXES):
+    if first.name.lower().endswith(tables.TABLE_SUFFIXES):
         named = settings.preprocess or "none: columns of numbers"
         return tables.TableSamples(_only(settings), settings.target, own, named)
-    if first.name.lower().endswith(texts.SUFFIXES):
+    if first.name.lower().endswith(texts.TEXT_SUFFIXES):
         tokenizer, named = _tokenizer(settings, model, own)
         key, target = settings.text, settings.target
         return texts.TextSamples(_only(settings), key, target, tokenizer, named)
     if own is not None:
         return PictureSamples(settings.data, own, str(settings.preprocess))
     steps = _picture_steps(settings, model)
-    return PictureSamples(settings.data, steps, describe(steps))
+    return PictureSamples(settings.data, steps, describe_pictures(steps))
 
 
-def describe(steps: Pictures) -> str:
+def describe_pictures(steps: Pictures) -> str:
     """Say what happens to pictures."""
     size = "their own size" if steps.size is None else f"{steps.size[0]} x {steps.size[1]}"
     if steps.resize is not None:

@@ -10,34 +10,34 @@ from pathlib import Path
 
 import numpy as np
 
+from ..explanation.drawing import SMALLEST
 from ..plot.colours import overlay_colours, png
 from ..plot.pictures import input_picture
 from ..support.folders import check_folder, replace_folder
 from .page import PICTURES, STYLE, render_report
-from .records import SCHEMA, ExplainedSample, Report, to_csv, to_json
+from .records import SCHEMA, ExplainedSample, Report, samples_csv, to_json
 
 PAGE, NUMBERS, ROWS, MAPS = "report.html", "report.json", "samples.csv", "relevance.npz"
 IMAGES = "images"
-SMALLEST = 224  # pixels that an image is wide at least
 
 
-def check_out(out: Path) -> None:
+def check_report_folder(out: Path) -> None:
     """Raise FileError unless `out` is new, empty, or holds only an earlier report."""
     check_folder(out, _is_report, "report")
 
 
 def write_report(report: Report, out: Path) -> None:
     """Write a report, completely or not at all."""
-    check_out(out)
-    replace_folder(out, render_files(report, out))
+    check_report_folder(out)
+    replace_folder(out, report_files(report, out))
 
 
-def render_files(report: Report, out: Path) -> Mapping[str, bytes]:
+def report_files(report: Report, out: Path) -> Mapping[str, bytes]:
     """Make the files of a report by name."""
     files = {
         PAGE: render_report(report, out).encode(),
         NUMBERS: to_json(report).encode(),
-        ROWS: to_csv(report).encode(),
+        ROWS: samples_csv(report).encode(),
         MAPS: _maps(report),
     }
     if report.kind == "picture":

@@ -30,7 +30,7 @@ from ..plot.view import BatchView
 from ..support.figures import figure_bytes
 from .curves import LRP
 from .records import ExplainedSample, Report
-from .settings import command
+from .settings import command_line
 
 SHOWN = 200  # samples at most, the first ones
 STYLE = MapStyle(clip=1.0)
@@ -68,7 +68,7 @@ def render_report(report: Report, out: Path) -> str:
         gallery=fragment(cards, STYLE, len(report.samples) - len(shown)),
         charts=[_chart(fill, by_method) for fill, by_method in report.curves.items()],
         rows=_method_rows(report),
-        command=command(report.settings, out),
+        command=command_line(report.settings, out),
         has_labels=report.labelled > 0,
         classes=sorted({s.predicted for s in shown if s.predicted is not None}),
         amplified=[s for s in report.samples if s.amplification > 1000],
@@ -100,7 +100,8 @@ def _tokens(sample: ExplainedSample) -> list[Token]:
     values = sample.view.relevance.double().tolist()
     names = sample.tokens or [(str(i), False) for i in sample.view.input.tolist()]
     return [
-        Token(text, value, special) for (text, special), value in zip(names, values, strict=True)
+        marked_token(text, value, special)
+        for (text, special), value in zip(names, values, strict=True)
     ]
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import FileError, InputError
 from ..plot.view import ViewKind
-from ..preprocess.pictures import SUFFIXES, Pictures, read_picture
+from ..preprocess.pictures import PICTURE_SUFFIXES, Pictures, read_picture
 from .batches import Batch, ColumnNames, LeftOut, spread
 
 Prepare = Callable[[Any], Tensor]
@@ -100,10 +100,12 @@ def _files(paths: Sequence[Path]) -> list[tuple[Path, str | None]]:
         if not path.exists():
             raise FileError(f"there is no file or folder {path}", "pictures", "give their folder")
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        pictures = [file for file in inside if file.suffix.lower() in SUFFIXES and file.is_file()]
+        pictures = [
+            file for file in inside if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()
+        ]
         if not pictures:
             given = f"no pictures in {path}" if path.is_dir() else f"{path}, which is no picture"
-            raise InputError(given, ", ".join(SUFFIXES), "give the folder of pictures")
+            raise InputError(given, ", ".join(PICTURE_SUFFIXES), "give the folder of pictures")
         found += [(file, None if file.parent == path else file.parent.name) for file in pictures]
     return found
 

@@ -166,7 +166,7 @@ def to_json(report: Report) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
-def to_csv(report: Report) -> str:
+def samples_csv(report: Report) -> str:
     """Write a row for each explained sample."""
     rows = [_row(sample) for sample in report.samples]
     buffer = StringIO()

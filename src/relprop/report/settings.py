@@ -108,7 +108,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     return names
 
 
-def command(settings: Settings, out: Path) -> str:
+def command_line(settings: Settings, out: Path) -> str:
     """Return the command line that makes the same report again."""
     words = ["relprop", "explain", *(str(path) for path in settings.data)]
     for field in fields(Settings):

@@ -21,7 +21,7 @@ from .batches import Batch, ColumnNames, LeftOut, spread
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SUFFIXES = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
 
 
 class TableSamples:
@@ -91,7 +91,7 @@ def read_table(path: Path) -> "DataFrame":
             frame = pandas.read_csv(path, sep=separator, skipinitialspace=True)
     except (OSError, ValueError, UnicodeDecodeError) as error:
         given = f"the table {path} cannot be read: {first_line(error)}"
-        raise FileError(given, ", ".join(SUFFIXES), "save it again") from error
+        raise FileError(given, ", ".join(TABLE_SUFFIXES), "save it again") from error
     if not len(frame):
         raise InputError(f"the table {path} has no rows", "a row at least", "give another file")
     return frame

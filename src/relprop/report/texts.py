@@ -15,7 +15,7 @@ from ..errors import FileError, InputError, first_line
 from ..plot.view import ViewKind
 from .batches import Batch, ColumnNames, LeftOut, spread
 
-SUFFIXES = (".jsonl", ".txt")
+TEXT_SUFFIXES = (".jsonl", ".txt")
 
 
 class TextSamples:

@@ -6,7 +6,7 @@ import click
 
 from .. import __version__
 from ..support.progress import Progress
-from .explain import explain
+from .explain import explain_command
 from .options import AS_JSON, DATA_DIR, DIGITS, QUIET, SEED, Commands, out_option
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     """Explain PyTorch models with LRP, and measure how faithful the explanations are."""
 
 
-main.add_command(explain)
+main.add_command(explain_command)
 
 
 @main.command(short_help="Explain digits, and test the explanations.")
