@@ -25,7 +25,7 @@ from ..plot.html import (
 from ..plot.pictures import PictureStyle
 from ..plot.style import MapStyle
 from ..plot.tables import Columns
-from ..plot.texts import Token
+from ..plot.texts import Token, marked_token
 from ..plot.view import BatchView
 from ..support.figures import figure_bytes
 from .curves import LRP
