@@ -70,7 +70,7 @@ ALSO_TESTED_IN = {
     ],
     "rules/test_nonlinear.py": ["rules/autodiff"],
     "rules/test_registry.py": ["rules/layer", "rules/rule"],
-    "whole_package/test_bad_input.py": ["explanation/options"],
+    "whole_package/test_bad_input.py": ["explanation/option_advice", "explanation/options"],
     "whole_package/test_cuda.py": ["program/cuda_graph"],
 }
 TESTED_IN = {module: file for file, listed in ALSO_TESTED_IN.items() for module in listed}
