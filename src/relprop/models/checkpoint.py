@@ -156,7 +156,7 @@ def _check_card(card: object, path: Path, architecture: tuple[LayerSpec, ...]) -
     if card is None and architecture[0] is first and first["layer"] == "linear":
         return ModelCard(path.stem, input_shape=shape)
     if "in_channels" in first or shape == (784,):
-        shape: tuple[int, ...] = (first.get("in_channels", 1), 28, 28)
+        shape = (first.get("in_channels", 1), 28, 28)
     given = "no card" if card is None else f"a card of type {type(card).__name__}"
     raise InputError(
         f"{given} for a model whose layers do not say the shape of a sample",

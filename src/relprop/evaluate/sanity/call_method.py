@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -134,8 +135,11 @@ _FUNCTION = "write a function with these arguments: lambda model, x, target: ...
 
 def not_a_tensor(value: object, name: str) -> InputError:
     """Build the error for relevance that is not a tensor."""
+    todo = "pass an explanation's .relevance, a tensor, or relprop.Method(explainer)"
+    if isinstance(value, (np.ndarray, list, tuple)):
+        todo = "write torch.as_tensor(relevance)"
     return InputError(
         f"{name} of type {type(value).__name__}",
         "a torch.Tensor, or a function (model, x, target) -> tensor",
-        "pass an explanation's .relevance, a tensor, or relprop.Method(explainer)",
+        todo,
     )
