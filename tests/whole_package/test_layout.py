@@ -63,6 +63,7 @@ ALSO_TESTED_IN = {
         "explanation/build",
         "explanation/explain",
     ],
+    "explanation/test_targets.py": ["explanation/target_advice"],
     "models/test_train.py": ["models/training"],
     "observe/test_ledger.py": ["observe/ledger_plot", "program/observer"],
     "program/test_compiled.py": ["explanation/run_compiled"],
@@ -75,7 +76,7 @@ ALSO_TESTED_IN = {
     ],
     "rules/test_nonlinear.py": ["rules/autodiff"],
     "rules/test_registry.py": ["rules/layer", "rules/rule"],
-    "whole_package/test_bad_input.py": ["explanation/options"],
+    "whole_package/test_bad_input.py": ["explanation/option_advice", "explanation/options"],
     "whole_package/test_cuda.py": ["program/cuda_graph"],
 }
 TESTED_IN = {module: file for file, listed in ALSO_TESTED_IN.items() for module in listed}

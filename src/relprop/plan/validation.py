@@ -4,7 +4,7 @@ Takes nodes, what is known of them, and the recipe. Gives nothing, or raises a P
 Must not decide what a step does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..errors import DroppedPathWarning, PlanError
 from ..graph.analysis import GraphAnalysis, analyse_graph, dependent_args
@@ -22,7 +22,7 @@ from ..graph.ops import (
 )
 from ..recipes.presets import usual_rule
 from ..recipes.recipe import Recipe
-from ..recipes.selectors import Location
+from ..recipes.selectors import Location, Selector
 from ..rules.rule import Rule
 from ..support.arguments import suggest
 
@@ -124,8 +124,20 @@ def refuse_unmatched_rows(
         raise PlanError(
             f'{row.selector} matches no module that takes the rule "{row.rule.name}"',
             ", ".join(f'"{name}"' for name in names) or "no module of this model",
-            suggest(pattern, names, otherwise="name one of these, or a glob that matches some"),
+            _line_for_row(row.selector, takers, locations)
+            or suggest(pattern, names, otherwise="name one of these, or a glob that matches some"),
         )
+
+
+def _line_for_row(selector: Selector, takers: list[Node], locations: Mapping[str, Location]) -> str:
+    """Write the selector of a class or of a kind that was given as a name; "" for another name."""
+    places = [locations[node.name] for node in takers]
+    classes = {place.type.lower(): place.type for place in places}
+    kinds = {str(place.kind) for place in places}
+    name = (selector.name or "").lower()
+    if name in classes:
+        return f'write relprop.Selector(type="{classes[name]}")'
+    return f'write relprop.Selector(kinds=("{name}",))' if name in kinds else ""
 
 
 def refuse_without_rule(
