@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -251,6 +253,32 @@ def test_texts_show_their_tokens(home, tmp_path):
     ]
     assert "first word first (no network)" in page
     assert [row["label"] for row in rows_of(tmp_path / "out")] == ["1", "0"]
+
+
+def test_the_commands_of_the_readme_run(home, tmp_path, monkeypatch):
+    """With models and data of the names that they use."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    block = "".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
+    commands = [shlex.split(line)[1:] for line in block.splitlines() if "relprop explain" in line]
+    assert len(commands) == 3
+    shutil.copytree(home / "pictures", "pictures")
+    shutil.copy(home / "nets.py", "my_net.py")
+    shutil.copy(home / "rows.csv", "adult.csv")
+    (tmp_path / "adult.csv").write_text((home / "rows.csv").read_text().replace("rich", "income"))
+    shutil.copy(home / "texts.jsonl", "films.jsonl")
+    torch.save(net().state_dict(), "net.pt")
+    torch.save(nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1)).state_dict(), "table.pt")
+    sizes = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 8}
+    config = BertConfig(vocab_size=8, num_hidden_layers=1, **sizes)
+    BertForSequenceClassification(config).save_pretrained("sentiment")
+    small_tokenizer().save_pretrained("sentiment")
+    for one in commands:
+        result = command(*one)
+        assert result.exit_code == 0, result.output
+        assert (Path(one[-1]) / PAGE).exists()
 
 
 # ---- bad input -------------------------------------------------------------------------

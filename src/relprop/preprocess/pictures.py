@@ -89,6 +89,12 @@ class Pictures:
     def __call__(self, pictures: Any) -> Tensor:
         """Make a batch, (n, c, h, w), in float32.
 
+        Args:
+            pictures: A picture, or a list of them.
+
+        Returns:
+            The batch.
+
         Raises:
             InputError: Something that is no picture, or pictures of several sizes.
             FileError: A file cannot be read.
@@ -108,7 +114,18 @@ class Pictures:
         return torch.stack(batch)
 
     def values(self, picture: Any) -> Tensor:
-        """Return a picture as it is shown, (c, h, w), resized and cropped, from 0 to 1."""
+        """Return a picture as it is shown, resized and cropped.
+
+        Args:
+            picture: A path, a PIL picture, or an array.
+
+        Returns:
+            Values from 0 to 1, (c, h, w).
+
+        Raises:
+            InputError: Something that is no picture.
+            FileError: A file cannot be read.
+        """
         image = _in_channels(_as_image(picture), len(self.mean))
         if self.size is not None:
             image = self._resized(image, self.size)
@@ -145,6 +162,14 @@ def read_picture(path: str | Path) -> "Image":
     Raises:
         FileError: It is missing, damaged, or no picture.
         MissingExtraError: Pillow is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("L", (3, 2)).save(f"{folder}/a.png")
+        ...     read_picture(f"{folder}/a.png").size
+        (3, 2)
     """
     with needs("plot", "pictures"):
         from PIL import Image
