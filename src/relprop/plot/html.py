@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..support.figures import figure_bytes
-from .colours import Colours, png, relevance_colours
+from .colours import Colours, ink_on, png, relevance_colours
 from .pictures import PictureStyle, picture_panels
 from .series_figure import series_figure
 from .style import MapStyle, limits_of
@@ -211,8 +211,7 @@ def _card(
 
 def _word(token: Token, colour: Colours) -> Word:
     red, green, blue = (int(part) for part in colour)
-    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 128
-    ground, ink = f"#{red:02x}{green:02x}{blue:02x}", "#ffffff" if dark else "#1d2126"
+    ground, ink = f"#{red:02x}{green:02x}{blue:02x}", ink_on(red, green, blue)
     return Word(token.text, f"{token.relevance:+.3g}", ground, ink, token.special)
 
 
