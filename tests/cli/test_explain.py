@@ -303,9 +303,9 @@ BAD = {
         "complete the file of --classes",
     ),
     "a target": (
-        {"--model": "{home}/nets.py:Net", "--explain": "cta"},
-        "--explain cta",
-        'write --explain "cat"',
+        {"--model": "{home}/nets.py:Net", "--explain": "cows"},
+        "--explain cows",
+        'write --explain "cow"',
     ),
     "an empty folder": (
         {"data": ("{home}/empty",), "--model": "{home}/nets.py:Net"},
