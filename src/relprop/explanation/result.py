@@ -129,6 +129,7 @@ class Explanation:
     def amplification(self) -> Tensor:
         """Sum of |relevance| over the explained inputs divided by `score_size`, of its shape.
 
+        Infinite where the score is 0, as where what speaks for it and against it is equal.
         Beyond 1,000 a warning, once, names the operation that raised it most; another says so where
         it is below a millionth for a whole batch.
         """
