@@ -2,7 +2,7 @@
 
 import copy
 import functools
-from collections import OrderedDict
+from collections import Counter, OrderedDict, UserDict, defaultdict, deque
 from dataclasses import dataclass, field
 
 import pytest
@@ -307,6 +307,166 @@ def test_train_mode_is_the_same_error_as_at_the_first_call(part):
     assert "train mode" in str(later.value)
     model.eval()
     assert_output(explainer)
+
+
+@dataclass(slots=True)
+class Slotted:
+    scale: float = 1.0
+    shift: torch.Tensor = field(default_factory=lambda: torch.zeros(4).double())
+
+
+class MoreSlots(Slotted):
+    """Has slots of its own, of its base, and a private one, and no dict."""
+
+    __slots__ = ("__power",)
+
+    def __init__(self, power):
+        super().__init__()
+        self.power = power
+
+    @property
+    def power(self):
+        return self.__power
+
+    @power.setter
+    def power(self, number):
+        self.__power = number
+
+
+class AttrDict(dict):
+    """Reads its entries as attributes, as those of many configurations."""
+
+    def __getattr__(self, name):
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Tagged(list):
+    """A list that has attributes, too."""
+
+    tag = 1.0
+
+
+class Stamped(tuple):
+    """A tuple with a mutable attribute."""
+
+    stamp = 1.0
+
+
+def scaled(h, by=1.0, settings=None):
+    return h * by * (settings.scale if settings else 1.0)
+
+
+# What a model may hold, how its forward reads a factor from it, and how that changes.
+HELD = {
+    "a defaultdict": (
+        lambda: defaultdict(lambda: 1.0, {"a": 2.0}),
+        lambda h: h["a"],
+        lambda h: h.update(a=5.0),
+    ),
+    "the factory of a defaultdict": (
+        lambda: defaultdict(lambda: 1.0),
+        lambda h: h.default_factory(),
+        lambda h: setattr(h, "default_factory", lambda: 3.0),
+    ),
+    "a counter": (lambda: Counter("aab"), lambda h: h["a"], lambda h: h.update("a")),
+    "a dict's subclass": (
+        lambda: AttrDict(a=AttrDict(b=2.0)),
+        lambda h: h.a.b,
+        lambda h: h.a.update(b=5.0),
+    ),
+    "an attribute of a dict's subclass": (
+        AttrDict,
+        lambda h: vars(h).get("x", 1.0),
+        lambda h: setattr(h, "x", 5.0),
+    ),
+    "a tensor in a dict's subclass": (
+        lambda: AttrDict(a=torch.ones(4).double()),
+        lambda h: h.a,
+        lambda h: h.a.mul_(3),
+    ),
+    "a dict in an object": (
+        lambda: UserDict(a=2.0),
+        lambda h: h["a"],
+        lambda h: h.update(a=5.0),
+    ),
+    "a deque": (lambda: deque([1.0, 2.0]), lambda h: h[0], lambda h: h.rotate()),
+    "a list in a deque": (lambda: deque([[2.0]]), lambda h: h[0][0], lambda h: h[0].insert(0, 4.0)),
+    "a list's subclass": (lambda: Tagged([2.0]), lambda h: h[0], lambda h: h.insert(0, 4.0)),
+    "an attribute of a list's subclass": (
+        lambda: Tagged([2.0]),
+        lambda h: h.tag,
+        lambda h: setattr(h, "tag", 4.0),
+    ),
+    "an attribute of a tuple's subclass": (
+        lambda: Stamped([2.0]),
+        lambda h: h.stamp,
+        lambda h: setattr(h, "stamp", 4.0),
+    ),
+    "a slot": (Slotted, lambda h: h.scale, lambda h: setattr(h, "scale", 4.0)),
+    "a slot of a base": (
+        lambda: MoreSlots(2.0),
+        lambda h: h.scale,
+        lambda h: setattr(h, "scale", 4.0),
+    ),
+    "a private slot": (
+        lambda: MoreSlots(2.0),
+        lambda h: h.power,
+        lambda h: setattr(h, "power", 4.0),
+    ),
+    "a tensor in a slot": (Slotted, lambda h: 1 + h.shift, lambda h: h.shift.add_(2)),
+    "slots in a list": (
+        lambda: [Slotted()],
+        lambda h: h[0].scale,
+        lambda h: setattr(h[0], "scale", 4.0),
+    ),
+    "a keyword of a partial function": (
+        lambda: functools.partial(scaled, by=2.0),
+        lambda h: h(1.0),
+        lambda h: h.keywords.update(by=4.0),
+    ),
+    "an object in a partial function": (
+        lambda: functools.partial(scaled, settings=Settings()),
+        lambda h: h(1.0),
+        lambda h: setattr(h.keywords["settings"], "scale", 4.0),
+    ),
+}
+
+
+class Holds(nn.Module):
+    """Multiplies by a factor that it reads from what it holds."""
+
+    def __init__(self, held, read):
+        super().__init__()
+        self.layer, self.held, self.read = nn.Linear(4, 3), held, read
+
+    def forward(self, x):
+        return self.layer(x * self.read(self.held))
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_change_in_what_a_model_holds_is_followed(name, captures):
+    make, read, change = HELD[name]
+    model = randomise(Holds(make(), read)).double()
+    explainer = relprop.Explainer(model, "zero")
+    before = model(X).detach()
+    for _ in range(2):
+        assert_output(explainer)
+    assert len(captures) == 1  # without a change, none is seen
+    change(model.held)
+    assert not model(X).allclose(before)
+    assert_explained(explainer)
+
+
+def test_a_slot_that_is_filled_later_is_a_change():
+    settings = Slotted.__new__(Slotted)
+    model = Holds(settings, lambda held: getattr(held, "scale", 1.0))
+    before = Configuration(model)
+    assert before.is_current()
+    settings.scale = 2.0
+    assert {name for _, name in before.changes()} == {"scale"}
 
 
 def assert_output(explainer, x=X):

@@ -174,3 +174,36 @@ def test_relevance_of_zeros_is_zero_without_a_word(x):
     linear = nn.Linear(2, 3)
     e = relprop.explain(linear.eval(), x, "zero")
     assert not e.relevance[0].any()
+    assert float(relprop.explain(difference(), torch.zeros(1, 2).double()).amplification) == 0
+
+
+def difference(dtype: torch.dtype = torch.float64) -> nn.Module:
+    linear = nn.Linear(2, 1, bias=False, dtype=dtype)
+    linear.weight.data = torch.tensor([[1.0, -1.0]], dtype=dtype)
+    return linear.eval()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("options", [{}, {"target": [relprop.at(0)]}, {"ledger": True}])
+def test_a_score_of_zero_is_no_reason_to_warn_and_leaves_the_warning_for_others(dtype, options):
+    explainer = relprop.Explainer(difference(dtype), "zero")
+    x = torch.tensor([[0.5, 0.5], [1.0, 0.0]], dtype=dtype)
+    e = explainer(x, **options)
+    assert e.relevance.reshape(2, 2).tolist() == [[0.5, -0.5], [1.0, 0.0]]
+    assert e.amplification.flatten().tolist() == [float("inf"), 1.0]
+    apart = torch.tensor([[0.5, 0.5], [1024.5, 1024.0]], dtype=dtype)
+    with pytest.warns(AmplificationWarning, match="is 4,097 times the score"):
+        explainer(apart, **options)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of modules that torch.compile imports
+def test_a_score_of_zero_in_a_compiled_program():
+    explainer = relprop.Explainer(difference(), "zero", compile=True)
+    e = explainer(torch.tensor([[0.5, 0.5], [1.0, 0.0]], dtype=torch.float64))
+    assert e.amplification.tolist() == [float("inf"), 1.0]
+
+
+def test_a_large_number_is_written_short():
+    explainer = relprop.Explainer(difference(), "zero")
+    with pytest.warns(AmplificationWarning, match=r"is 2\.2e\+12 times the score"):
+        explainer(torch.tensor([[1.1, 1.1 - 1e-12]], dtype=torch.float64))

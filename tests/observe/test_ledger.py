@@ -96,7 +96,8 @@ def test_constants_and_linearisation_on_paper():
             return (torch.cat([x, torch.full_like(x, 7.0)], 1) + 2.0).exp()
 
     x = torch.tensor([[0.5, -0.25]]).double()
-    recipe = Recipe.preset("zero").using("*", "gradient")
+    end = relprop.Selector(operation="exp")  # a glob would not let it end the model
+    recipe = Recipe.preset("zero").using("*", "gradient").using(end, "gradient")
     ledger = relprop.Explainer(Model().eval(), recipe)(x, target=0, ledger=True).ledger
     power, sum_, cat = ledger.entries
     score = torch.tensor(2.5).double().exp()
@@ -127,6 +128,42 @@ def test_a_sample_that_scores_zero_hides_no_other():
     ledger = relprop.Explainer(randomise(model).eval(), "epsilon")(x, 1, ledger=True).ledger
     assert ledger.imbalance[0] == 0
     assert 0 < ledger.error < 1e-12
+
+
+@pytest.mark.filterwarnings("ignore::relprop.errors.AmplificationWarning")
+@pytest.mark.parametrize("w", [[1.0, -1.0, 0.0], [1.0, 1.0, -1.0]])
+def test_a_score_that_is_zero_but_for_rounding_is_measured_by_its_parts(w):
+    """1/2 - 1/2, and 0.1 + 0.2 - 0.3, which floating point numbers leave 2^-54 of."""
+    model = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 1, bias=False)).double().eval()
+    model[0].weight.data, model[1].weight.data = torch.eye(3).double(), torch.tensor([w]).double()
+    x = [[0.1, 0.2, 0.3], [0.5, 0.5, 1.0], [1.0, 0.0, 0.0]]
+    x = torch.tensor(x, dtype=torch.float64)
+    explainer = relprop.Explainer(model, "zero")
+    ledger = explainer(x, ledger=True).ledger
+    parts = x * model[1].weight.data
+    cancels = parts.sum(1).abs() < 1e-12
+    want = torch.where(cancels, parts.abs().sum(1), parts.sum(1).abs())
+    assert cancels.any()
+    torch.testing.assert_close(ledger.size, want)
+    assert ledger.error < 1e-12
+    alone = explainer(x[cancels][:1], ledger=True).ledger.plot()
+    assert max(abs(bar.get_width()) for bar in alone.axes[0].containers[0]) <= 1
+
+
+def test_rounding_leaves_no_infinite_error():
+    """Straight-through rounding: most samples round to scores of exactly 0."""
+    model = nn.Sequential(nn.Linear(3, 3, bias=False), Rounds(), nn.Linear(3, 1, bias=False))
+    selector = relprop.Selector(operation="round")
+    recipe = Recipe.preset("zero").using(selector, "straight-through")
+    explainer = relprop.Explainer(randomise(model).double(), recipe)
+    e = explainer(0.5 * signed(100, 3), ledger=True)
+    assert int((e.output == 0).sum()) > 10
+    assert e.ledger.error < 1e-12
+
+
+class Rounds(nn.Module):
+    def forward(self, x):
+        return x.round()
 
 
 def test_one_for_each_of_several_targets_and_none_without_asking():

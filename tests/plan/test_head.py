@@ -341,17 +341,58 @@ def test_a_row_that_names_the_softmax_has_its_probabilities_explained():
     assert e.probabilities is e.output
 
 
+GLOBS = {
+    "all modules": "*",
+    "a pattern of names": "[h1]*",
+    "a type": relprop.Selector(type="Sigmoid"),
+    "all types": relprop.Selector(type="*"),
+    "all operations": relprop.Selector(operation="*"),
+    "a pattern of operations": relprop.Selector(operation="sig*"),
+}
+
+
+@pytest.mark.parametrize("rule", ["pass-through", "gradient"])
+@pytest.mark.parametrize("name", GLOBS)
+def test_a_glob_that_takes_the_sigmoid_in_leaves_the_logits_explained(name, rule):
+    """The logits' map of a linear layer is x w by all rules, so that rows for it change nothing."""
+    model = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Sigmoid()).double().eval()
+    model[0].weight.data = torch.tensor([[1.0, -3.0]]).double()
+    explainer = relprop.Explainer(model, relprop.Recipe.preset("zero").using(GLOBS[name], rule))
+    e = explainer(torch.ones(1, 2).double())
+    assert_same(e.relevance, torch.tensor([[1.0, -3.0]]).double())
+    assert e.head.explained == 'input of "1" (sigmoid)'
+
+
+@pytest.mark.parametrize("end", ["tanh", "softplus", "sum of shares"])
+@pytest.mark.parametrize("selector", ["*", relprop.Selector(operation="*")])
+def test_a_glob_does_not_let_what_squashes_the_output_pass(end, selector):
+    recipe = relprop.Recipe.preset("epsilon").using(selector, "gradient")
+    with pytest.raises(PlanError, match="which squashes its scores"):
+        relprop.Explainer(headed(REFUSED[end]), recipe).plan(X)
+
+
+@pytest.mark.parametrize("row", ["1", relprop.Selector(operation="sigmoid")])
+def test_the_plan_says_that_a_row_has_the_result_explained(row):
+    model = nn.Sequential(nn.Linear(4, 3), nn.Sigmoid()).double().eval()
+    explainer = relprop.Explainer(model, relprop.Recipe.preset("zero").using(row, "gradient"))
+    words = 'explained: result of "1" (sigmoid), by a row of the recipe'
+    assert str(explainer.plan(X)).splitlines()[1] == words
+    e = explainer(X)
+    assert repr(e).endswith(f"{words})")
+    assert (e.head.explained, e.head.named, e.logits) == ("", '"1" (sigmoid)', None)
+
+
 def test_every_operation_by_gradient_is_still_autograd():
+    """Of the probability, where a row names the sigmoid; of the logit, where globs alone do."""
     model = headed(torch.sigmoid)
-    e = relprop.Explainer(
-        model,
-        relprop.Recipe.preset("zero")
-        .using("*", "gradient")
-        .using(relprop.Selector(operation="*"), "gradient"),
-    )(X, target=2)
-    leaf = X.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(model(leaf)[:, 2].sum(), leaf)
-    assert_same(e.relevance, X * gradient)
+    recipe = relprop.Recipe.preset("zero").using("*", "gradient")
+    recipe = recipe.using(relprop.Selector(operation="*"), "gradient")
+    named = recipe.using(relprop.Selector(operation="sigmoid"), "gradient")
+    for by, end in ((recipe, model.body), (named, model)):
+        e = relprop.Explainer(model, by)(X, target=2)
+        leaf = X.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(end(leaf)[:, 2].sum(), leaf)
+        assert_same(e.relevance, X * gradient)
 
 
 @pytest.mark.parametrize("end", [nn.ReLU(), nn.GELU(), nn.LeakyReLU()])

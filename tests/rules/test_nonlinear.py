@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import reference_attention as ref
-from helpers.networks import randomise
+from helpers.networks import randomise, signed
 from helpers.reference_maps import (
     ATTN,
     LENGTH,
@@ -165,3 +165,21 @@ def test_a_final_softmax_that_is_named():
         out = ref.move(ref.softmax(linear(value, layer)), np.ravel)
         assert_same(got, torch.from_numpy(ref.explain(value, out, 0)[0]))
     assert e.ledger.error < 1e-9
+
+
+def test_the_ledger_of_a_gradient_that_takes_a_logarithm():
+    """Torch's gradient of logcumsumexp takes log |u| of what arrives, also where that is 0."""
+
+    class Net(nn.Module):
+        def forward(self, x):
+            return torch.logcumsumexp(x, 1) @ torch.ones(3, 2).double()
+
+    x = signed(2, 3).double()
+    recipe = Recipe.preset("zero").using(Selector(operation="logcumsumexp"), "gradient")
+    e = relprop.explain(Net().eval(), x, recipe, target=1, ledger=True)
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(leaf.logcumsumexp(1).sum(), leaf)
+    torch.testing.assert_close(e.relevance, x * gradient)
+    left_out = e.output[:, 1] - (x * gradient).sum(1)
+    torch.testing.assert_close(e.ledger.absorbed["linearisation"], left_out)
+    assert e.ledger.error < 1e-12

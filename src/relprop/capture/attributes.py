@@ -4,10 +4,18 @@ Takes a model, gives `Notes`: what is live, beside what it was. Reads the model 
 nothing. Must not know graphs.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import BuiltinFunctionType, FunctionType, MethodType, NoneType
+from functools import partial
+from pathlib import PurePath
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+    NoneType,
+)
 from typing import Any, NamedTuple
 
 import torch
@@ -25,9 +33,9 @@ from ..support.torch_private import (
 MOST_ENTRIES = 1000
 _MOST_NESTED = 8
 
-_CONTAINERS = (list, tuple, dict, OrderedDict, set, frozenset)
+_CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 _ATOMS = (
-    *(bool, int, float, complex, str, bytes, NoneType, type),
+    *(bool, int, float, complex, str, bytes, NoneType, type, PurePath),
     *(torch.dtype, torch.device, torch.layout, torch.memory_format, torch.Size),
     *(FunctionType, BuiltinFunctionType, MethodType),
 )
@@ -97,6 +105,40 @@ class Slot(NamedTuple):
     origin: Attribute
     registry: Mapping[str, Tensor | None]
     layout: tuple[torch.Size, torch.dtype] | None
+
+
+class Slots(Mapping[str, Any]):
+    """The attributes of an object that are not in a dict, but in slots of its class, or in C.
+
+    Those of a `functools.partial` are its function and arguments.
+    """
+
+    def __init__(self, owner: object) -> None:
+        """Find the slots of an object; what is in them is read anew each time."""
+        self._owner = owner
+        self._slots = {
+            name: slot
+            for cls in reversed(type(owner).__mro__)
+            for name, slot in vars(cls).items()
+            if isinstance(slot, MemberDescriptorType) and not name.startswith("__")
+        }
+
+    @property
+    def exist(self) -> bool:
+        """Whether there are any, be they filled or not."""
+        return bool(self._slots)
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._slots[name].__get__(self._owner)
+        except AttributeError:  # nothing was put into it
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._slots if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 @dataclass
@@ -175,12 +217,22 @@ class Notes:
 
     def _enter(self, origin: Attribute, owner: Any, key: Any, value: Any, depth: int) -> Any:
         """Note what a module holds: an object with its attributes, and modules in a list."""
-        if isinstance(value, (*_ATOMS, Tensor, nn.Module)) or type(value) in _CONTAINERS:
+        if isinstance(value, (*_ATOMS, *_CONTAINERS, Tensor, nn.Module)):
             return self._copy(origin, owner, key, value, depth, self._enter)
         self._hold(origin, owner, key, value)
-        if hasattr(value, "__dict__") and self._is_new(value):
-            self._add_namespace(_path(origin, key), vars(value), self._copy, origin)
+        self._add_attributes(origin, key, value)
         return value
+
+    def _add_attributes(self, origin: Attribute, key: Any, value: Any) -> None:
+        """Note the attributes of an object that is no module; of a partial function, all in it."""
+        if not self._is_new(value):
+            return
+        path, note = _path(origin, key), self._enter if isinstance(value, partial) else self._copy
+        if hasattr(value, "__dict__"):
+            self._add_namespace(path, vars(value), note, origin)
+        slots = Slots(value)
+        if slots.exist:
+            self._add_namespace(path, slots, note, origin)
 
     def _copy(
         self,
@@ -195,19 +247,29 @@ class Notes:
 
         Tensors and modules are noted, wherever they are.
         """
-        note = note or self._copy
         if isinstance(value, nn.Module):
             self._add_module(_path(origin, key), value, registered=False)
         if isinstance(value, Tensor):
             self._hold(origin, owner, key, value)
-        if type(value) not in _CONTAINERS or len(value) > MOST_ENTRIES or depth > _MOST_NESTED:
+        if not isinstance(value, _CONTAINERS):
             return value
-        if isinstance(value, (set, frozenset)):
+        if type(value) not in (*_CONTAINERS, OrderedDict, torch.Size):  # it may hold more
+            self._add_attributes(origin, key, value)
+        return self._copy_entries(origin, value, depth, note or self._copy)
+
+    def _copy_entries(self, origin: Attribute, value: Any, depth: int, note: _Note) -> Any:
+        """Copy a container, as plain Python's, by its entries and not by a subclass's methods."""
+        kind: Any = next(one for one in _CONTAINERS if isinstance(value, one))
+        if kind.__len__(value) > MOST_ENTRIES or depth > _MOST_NESTED:
+            return value
+        if kind in (set, frozenset):
             return set(value)
-        if isinstance(value, dict):
-            return {k: note(origin, value, k, v, depth + 1) for k, v in list(value.items())}
-        items = [note(origin, value, i, v, depth + 1) for i, v in enumerate(value)]
-        return items if isinstance(value, list) else tuple(items)
+        if kind is dict:
+            items = list(dict.items(value))
+            return {k: note(origin, value, k, v, depth + 1) for k, v in items}
+        return kind(
+            [note(origin, value, i, v, depth + 1) for i, v in enumerate(kind.__iter__(value))]
+        )
 
     def _hold(self, origin: Attribute, owner: Any, key: Any, value: Any) -> None:
         self.held.append(Held(origin, owner, key, value, version_or_none(value)))

@@ -28,9 +28,10 @@ _TENSORS = ("_parameters", "_buffers")
 class Configuration:
     """A model's configuration at one moment.
 
-    Compared are numbers, texts, functions, and lists, tuples, sets and dicts of them by `==`; any
-    other object by identity, and its attributes by the same rules, one object deep; tensors that
-    are no parameters or buffers by identity and by torch's count of writes.
+    Compared are numbers, texts, functions, and lists, tuples, sets, dicts and deques of them by
+    `==`, also those of subclasses; any other object by identity, and its attributes, in a dict or
+    in slots, by the same rules, one object deep; tensors that are no parameters or buffers by
+    identity and by torch's count of writes.
     """
 
     def __init__(self, model: nn.Module, ignored: frozenset[Attribute] = frozenset()) -> None:

@@ -35,8 +35,9 @@ def describe_model(model: nn.Module, ignored: frozenset[Attribute] = frozenset()
             for name, value in list(space.live.items())
             if Attribute(space.path, name) not in ignored and (is_module or name[0] != "_")
         }
-        cls = {"class": notes.modules[space.path][1].__qualname__} if is_module else {}
-        described[space.path] = {**cls, **{n: t for n, t in texts.items() if t is not None}}
+        known = {"class": notes.modules[space.path][1].__qualname__} if is_module else {}
+        known |= described.get(space.path, {})  # an object may have slots beside its dict
+        described[space.path] = {**known, **{n: t for n, t in texts.items() if t is not None}}
     return described
 
 

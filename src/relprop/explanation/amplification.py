@@ -29,13 +29,17 @@ VANISHED = 1e-6  # near the precision of float32
 def measure_amplification(
     relevances: Mapping[str, Tensor], score_size: Tensor, several: bool
 ) -> Tensor:
-    """Divide the sum of |relevance| by the size of the score, (batch,) or (batch, targets)."""
+    """Divide the sum of |relevance| by the size of the score, (batch,) or (batch, targets).
+
+    Of a score of 0, such as that of parts that cancel, relevance is infinitely many times as large;
+    relevance of 0 is none.
+    """
     with torch.no_grad():
         # abs and sum take a quarter of the time of torch's vector norms.
         rows = [_by_row(r.abs(), several) for r in relevances.values()]
         sums = [row.sum(-1, dtype=score_size.dtype) for row in rows]
-        tiny = torch.finfo(score_size.dtype).tiny  # where all scores are 0
-        return sum(sums[1:], sums[0]) / score_size.clamp(min=tiny)
+        total = sum(sums[1:], sums[0])
+        return (total / score_size).where(total != 0, 0)
 
 
 def _by_row(values: Tensor, several: bool) -> Tensor:
@@ -44,9 +48,17 @@ def _by_row(values: Tensor, several: bool) -> Tensor:
     return values if values.ndim == rows + 1 else values.reshape(*values.shape[:rows], -1)
 
 
-def is_amplified(amplification: Tensor) -> bool:
+def is_amplified(explanation: "Explanation") -> bool:
     """Tell whether the relevance of any sample is beyond the limit."""
-    return bool((amplification > LIMIT).any())
+    return bool((_comparable(explanation) > LIMIT).any())
+
+
+def _comparable(explanation: "Explanation") -> Tensor:
+    """Return the amplification, as 0 where the score is 0: then it says nothing of the map.
+
+    A net of one unit scores 0 where what speaks for it is as large as what speaks against it.
+    """
+    return explanation.amplification.where(explanation.score_size != 0, 0)
 
 
 def has_vanished(amplification: Tensor) -> bool:
@@ -72,18 +84,19 @@ def warn_if_vanished(built: BuiltProgram, explanation: "Explanation") -> None:
 
 
 def warn_if_amplified(
-    forward: ForwardResult, initial: Sequence[Tensor], amplification: Tensor
+    forward: ForwardResult, initial: Sequence[Tensor], explanation: "Explanation"
 ) -> None:
     """Warn once for each program, and name the operation that raised relevance most.
 
     Args:
         forward: The program that was run.
         initial: Initial relevance per unit of output, for each target.
-        amplification: That of each sample, (batch,) or (batch, targets).
+        explanation: What the program gave.
     """
-    if "amplification" in forward.built.warned or not is_amplified(amplification):
+    if "amplification" in forward.built.warned or not is_amplified(explanation):
         return
     forward.built.warned.add("amplification")
+    amplification = _comparable(explanation)
     by_target = amplification.reshape(len(amplification), -1).amax(0)
     worst = int(by_target.argmax())
     with torch.no_grad():
@@ -91,12 +104,17 @@ def warn_if_amplified(
         finder = _LargestRise(trace.values)
         forward.program.backward(trace, initial[worst], [finder])
     warnings.warn(
-        f"the sum of |relevance| is {float(by_target[worst]):,.0f} times the score; {finder.where} "
-        f"raised it most, {finder.rise:,.3g} times. Another rule there may lower it, or a larger "
-        "stabiliser: explainer.plan(x) shows the rules",
+        f"the sum of |relevance| is {_number(float(by_target[worst]))} times the score; "
+        f"{finder.where} raised it most, {_number(finder.rise)} times. Another rule there may "
+        "lower it, or a larger stabiliser: explainer.plan(x) shows the rules",
         AmplificationWarning,
         stacklevel=2,
     )
+
+
+def _number(value: float) -> str:
+    """Write a number with three digits, and whole thousands below a million."""
+    return f"{value:,.0f}" if 1000 <= value < 1e6 else f"{value:.3g}"
 
 
 class _LargestRise(Observer):

@@ -41,9 +41,10 @@ class Explainer:
     forward a few times on a copy, forward hooks too. Computes in the model's own dtype, and under
     the autocast that is on where it is called. Follows the numbers in parameters and buffers; by a
     new capture their shapes, modules, classes, modes, forward hooks, and attributes: numbers, text,
-    functions, tensors, containers of up to 1000 of them, attributes of objects. Not followed: what
-    forward writes, objects in objects, writes into numpy arrays and `tensor.data`, globals,
-    closures, torch's settings. After a change of these make a new explainer.
+    functions, tensors, containers of up to 1000 of them, attributes and slots of objects, arguments
+    of partial functions. Not followed: what forward writes, objects in objects, writes into numpy
+    arrays and `tensor.data`, globals, closures, torch's settings. After a change of these make a
+    new explainer.
 
     Args:
         model: Any torch.nn.Module, in eval mode.

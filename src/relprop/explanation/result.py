@@ -54,7 +54,8 @@ class Explanation:
         head: What the model ends with. `head.kind` says what `output` is: "logits",
             "log-probabilities", "probabilities" of one class of many, "independent probabilities"
             or "other"; `head.explained` says what was explained where it is not the output itself,
-            as in 'input of "1" (sigmoid)'.
+            as in 'input of "1" (sigmoid)'; `head.named` what squashes the output and is explained
+            with it, since the recipe names it.
         logits: The logits that were explained, shaped like `output`; None where the output was.
         targets: What each target was, as in "predicted", "class 3", "at(-1, 42)".
 
@@ -128,6 +129,7 @@ class Explanation:
     def amplification(self) -> Tensor:
         """Sum of |relevance| over the explained inputs divided by `score_size`, of its shape.
 
+        Infinite where the score is 0, as where what speaks for it and against it is equal.
         Beyond 1,000 a warning, once, names the operation that raised it most; another says so where
         it is below a millionth for a whole batch.
         """
@@ -304,5 +306,5 @@ class Explanation:
     def __repr__(self) -> str:
         shapes = ", ".join("x".join(map(str, t.shape[1:])) for t in self.relevances.values())
         classes = "" if self.prediction is None else f", predicted {self.prediction.tolist()}"
-        explained = f", explained: {self.head.explained}" if self.head.explained else ""
+        explained = f", explained: {self.head}" if str(self.head) else ""
         return f"Explanation({len(self.output)} of {shapes}{classes}{explained})"

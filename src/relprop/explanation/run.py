@@ -76,7 +76,7 @@ def run_request(
     if not is_moderate(relevances, sizes):
         for c, result in zip(initial, results, strict=True):
             refuse_nonfinite(forward, c, result.relevance)
-        warn_if_amplified(forward, initial, explanation.amplification)
+        warn_if_amplified(forward, initial, explanation)
         if not request.conditions:  # relevance through a channel may well be none
             warn_if_vanished(built, explanation)
     guard.check()

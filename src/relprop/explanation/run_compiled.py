@@ -72,8 +72,7 @@ def run_compiled(
         logits=None if scores is output else scores,
         targets=("the output" if has_one_unit(scores) else words_of(target),),
     )
-    if not built.warned and not is_moderate(relevances, sizes):
-        amplification = explanation.amplification
-        if is_amplified(amplification) or has_vanished(amplification):
-            run_request(built, model, inputs, target, request)  # which warns, and says where
+    unusual = not built.warned and not is_moderate(relevances, sizes)
+    if unusual and (is_amplified(explanation) or has_vanished(explanation.amplification)):
+        run_request(built, model, inputs, target, request)  # which warns, and says where
     return explanation

@@ -122,11 +122,18 @@ class Head:
         scores: Name of the value that relevance starts from, in the output's shape; "" for the
             output itself.
         explained: What that value is, as in 'input of "1" (sigmoid)'; "" for the output itself.
+        named: What squashes the output and is explained with it, since rows of the recipe name it,
+            as in '"1" (sigmoid)'; "" for nothing.
     """
 
     kind: OutputKind = "logits"
     scores: str = ""
     explained: str = ""
+    named: str = ""
+
+    def __str__(self) -> str:
+        """Say what is explained; "" for the output of a model that ends with scores."""
+        return self.explained or (self.named and f"result of {self.named}, by a row of the recipe")
 
 
 @dataclass(frozen=True)

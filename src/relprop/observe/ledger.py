@@ -57,6 +57,8 @@ class Ledger:
     Attributes:
         relevance_in: Initial relevance at the output, or at its logits, (batch,).
         relevance_out: Relevance that reached the explained inputs, (batch,).
+        size: What `imbalance` is a fraction of, (batch,): |relevance_in|; where it is 0 but for
+            rounding, since parts of the score cancel, the sum of |relevance| at the inputs.
         entries: One for each operation that relevance passed, from the output to the input.
 
     Example:
@@ -79,6 +81,7 @@ class Ledger:
 
     relevance_in: Tensor
     relevance_out: Tensor
+    size: Tensor
     entries: tuple[LedgerEntry, ...]
 
     @property
@@ -97,7 +100,7 @@ class Ledger:
         missing = _remainder(self.relevance_in, self.relevance_out, self.absorbed)
         for entry in self.entries:
             missing = missing.where(entry.error.isfinite(), torch.nan)
-        return torch.where(missing == 0, missing, missing / self.relevance_in).abs()
+        return torch.where(missing == 0, missing, missing / self.size).abs()
 
     @property
     def error(self) -> float:
@@ -116,7 +119,7 @@ class Ledger:
         with needs("plot", "the plot of a ledger"):
             from .ledger_plot import Bar, draw_bars
 
-        scale = self.relevance_in.abs().mean()
+        scale = self.size.mean()
         bars = [
             Bar(
                 f"{entry.module} {entry.operation}".strip(),
@@ -268,7 +271,15 @@ class LedgerObserver(Observer):
         """
         reached = [self._per_sample(name, r.double()) for name, r in relevances.items()]
         initial = self._relevance(self.plan.graph.scores, c, Form.PER_UNIT)
-        return Ledger(initial, torch.stack(reached).sum(0), tuple(self._entries.values()))
+        sizes = [self._per_sample(name, r.double().abs()) for name, r in relevances.items()]
+        rounding = max(torch.finfo(r.dtype).eps for r in relevances.values())
+        size = _size(initial.abs(), torch.stack(sizes).sum(0), rounding)
+        return Ledger(initial, torch.stack(reached).sum(0), size, tuple(self._entries.values()))
+
+
+def _size(score: Tensor, relevance: Tensor, rounding: float) -> Tensor:
+    """Return |score|, or the sum of |relevance| where the score is no more than its rounding."""
+    return score.where(score > rounding * relevance, relevance)
 
 
 def _sum(one: LedgerEntry, other: LedgerEntry) -> LedgerEntry:
@@ -300,5 +311,6 @@ def concatenate_ledgers(ledgers: Sequence[Ledger]) -> Ledger:
     return Ledger(
         torch.cat([ledger.relevance_in for ledger in ledgers]),
         torch.cat([ledger.relevance_out for ledger in ledgers]),
+        torch.cat([ledger.size for ledger in ledgers]),
         tuple(entries),
     )

@@ -1,7 +1,8 @@
 """Decides which value is explained: the output, or the logits before its sigmoid or softmax.
 
 Takes a graph, what is known of it, and the recipe; gives the graph with its head. Raises a
-PlanError for any other function that squashes the output, unless the recipe names it.
+PlanError for any other function that squashes the output, unless the recipe names it. A glob names
+nothing: it selects the function together with others, and is most likely meant for these.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from ..graph.head import find_logits, with_logits
 from ..graph.ir import Graph, Head, Node
 from ..graph.squashing import find_squashing
 from ..recipes.recipe import Recipe
-from ..recipes.selectors import Location
+from ..recipes.selectors import Location, Selector
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,20 @@ class HeadPlanner:
             return with_logits(graph, logits)
         squashed = self._refuse_squashing(graph, graph.output)
         kind = logits.kind if logits else "other" if squashed else "logits"
-        return replace(graph, head=Head(kind))
+        named = " and ".join(dict.fromkeys(node.where for node in squashed))
+        return replace(graph, head=Head(kind, named=named))
 
     def _is_named(self, node: Node) -> bool:
-        named = (row for row in self.recipe.rows if row.selector.is_explicit)
-        return any(row.matches(self.locations[node.name]) for row in named)
+        """Tell whether a row gives this operation a rule, and names it or its module in full."""
+        at = self.locations[node.name]
+        return any(_names(row.selector, at) and row.matches(at) for row in self.recipe.rows)
 
-    def _refuse_squashing(self, graph: Graph, name: str) -> bool:
-        """Raise PlanError for what squashes a value; tell whether there is any."""
+    def _refuse_squashing(self, graph: Graph, name: str) -> tuple[Node, ...]:
+        """Raise PlanError for what squashes a value and has no row; list what has."""
         found = find_squashing(graph, self.analysis.dependent, name)
         unnamed = [node for node in found if not self._is_named(node)]
         if not unnamed:
-            return bool(found)
+            return found
         rows = ").using(".join(dict.fromkeys(self._row(node) for node in unnamed))
         raise PlanError(
             f"the model ends with {unnamed[0].where}, which squashes its scores",
@@ -63,6 +66,10 @@ class HeadPlanner:
         rules = {"softmax": "taylor", "normalisation": "constant-statistics"}
         rule = rules.get(self.analysis.kinds.get(node.name) or "", "gradient")
         return f'{_selector(node)}, "{rule}"'
+
+
+def _names(selector: Selector, at: Location) -> bool:
+    return selector.name == at.module or selector.operation == at.operation
 
 
 def _selector(node: Node) -> str:

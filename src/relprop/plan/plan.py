@@ -147,7 +147,7 @@ class Plan:
             for row in table
         ]
         head = self.graph.head
-        explained = [f"explained: {head.explained}"] if head and head.explained else []
+        explained = [f"explained: {head}"] if head and str(head) else []
         lines = [f"plan of recipe {self.recipe.name}", *explained, *lines]
         return "\n".join(line.rstrip() for line in lines)
 

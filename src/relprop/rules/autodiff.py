@@ -76,7 +76,7 @@ class Traced:
             z = self.smooth(*leaves)
             if not z.requires_grad:
                 return torch.zeros_like(z)
-            u = torch.zeros_like(z).requires_grad_()
+            u = torch.ones_like(z).requires_grad_()  # not 0, of which logcumsumexp takes the log
             pulled = torch.autograd.grad(z, leaves, u, create_graph=True, materialize_grads=True)
             along = [(g * d).sum() for g, d in zip(pulled, directions, strict=True)]
             total = torch.stack(along).sum()
