@@ -230,6 +230,8 @@ NOT_SOFTMAX: dict[str, Form] = {
         k.exp() * (1e9 * v[..., 0]).sigmoid()
     ),
     "filled with ones": lambda k, v: normalised(k.exp().masked_fill(SIGNS < 0, 1)),
+    "by no sum": lambda k, v: k.exp() / (1 + k.exp()),
+    "a tanh": lambda k, v: (k.exp() - (-k).exp()) / (k.exp() + (-k).exp()),
     "of a sine": lambda k, v: k.sin() / k.exp().sum(-1, keepdim=True),
 }
 
@@ -238,6 +240,7 @@ NOT_SOFTMAX: dict[str, Form] = {
 OTHER_FUNCTIONS = (
     *("the sum of another", "the sum of powers", "the square of the reciprocal", "the sum itself"),
     *("divided by the reciprocal", "the other norm", "of a sine"),
+    *("by no sum", "a tanh"),
 )
 
 
@@ -301,7 +304,7 @@ def test_ones_in_a_parameter_are_not_taken_for_the_models_code():
 
         def forward(self, x):
             e = self.keys(x).exp()
-            return self.head(e / (e @ self.ones))
+            return self.head(e / (e @ self.ones.abs()))
 
     model, x = randomise(Ones().double()), signed(3, 6)
     model.ones.data.fill_(1)

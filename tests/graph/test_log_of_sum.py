@@ -25,7 +25,9 @@ NEARLY = {
 }
 SCORES = {
     "of another layer": lambda z, h: h - z.logsumexp(1, keepdim=True),
-    "the logarithm of the sum itself": lambda z, h: z.amax(1, keepdim=True) + log_sum(z),
+    "the logarithm of the sum itself": lambda z, h: (
+        (m := z.amax(1, keepdim=True)) + (z - m).exp().sum(1, keepdim=True).log()
+    ),
     "the logarithm of one exponential": lambda z, h: z - z.exp().log() / 2,
     "a plain difference": lambda z, h: z - h,
     "the mean": lambda z, h: z - z.mean(1, keepdim=True),
