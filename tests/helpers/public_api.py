@@ -41,7 +41,8 @@ SECTIONS = (
         "## Errors",
         "relprop.errors",
         "RelpropError InputError CaptureError PlanError NumberError RuleError FileError "
-        "MissingExtraError DroppedPathWarning AmplificationWarning VanishingWarning",
+        "MissingExtraError DroppedPathWarning UnreadSoftmaxWarning AmplificationWarning "
+        "VanishingWarning",
     ),
     Section(
         "## Models",

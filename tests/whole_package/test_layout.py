@@ -29,9 +29,10 @@ ALSO_TESTED_IN = {
     "capture/test_configuration.py": ["capture/attributes"],
     "capture/test_model.py": ["capture/samples", "capture/verify", "program/diagnosis"],
     "capture/test_written_softmax.py": [
+        "capture/exponential_paths",
         "capture/rewriting",
-        "capture/softmax_divisor",
-        "capture/softmax_logits",
+        "capture/trial",
+        "graph/unread_softmax",
     ],
     "compare/test_run.py": ["compare/curve_tensors", "compare/results", "compare/settings"],
     "data/test_load.py": ["data/families"],

@@ -6,7 +6,7 @@ Must not decide what a step does.
 
 from collections.abc import Mapping, Sequence
 
-from ..errors import DroppedPathWarning, PlanError
+from ..errors import DroppedPathWarning, PlanError, UnreadSoftmaxWarning
 from ..graph.analysis import GraphAnalysis, analyse_graph, dependent_args
 from ..graph.dropped import dropped_paths
 from ..graph.ir import Graph, Node, Ref
@@ -63,6 +63,24 @@ def dropped_warning(nodes: Sequence[Node], recipe: Recipe) -> DroppedPathWarning
         "sums that it is added to it counts as a constant",
         "a model whose paths from input to output relevance can pass",
         _way_on(nodes[0], recipe, alone=False),
+    )
+
+
+def unread_warning(nodes: Sequence[Node], recipe: Recipe) -> UnreadSoftmaxWarning:
+    """Make the warning of quotients that look like a softmax, with the line to write."""
+    places, first = ", ".join(dict.fromkeys(node.where for node in nodes)), nodes[0]
+    name = f'name="{first.module}", ' if first.module else ""
+    selector = f'relprop.Selector({name}operation="{first.operation}")'
+    module = f'the forward of "{first.module}"' if first.module else "forward"
+    divides = first.operation == "div"
+    rule = "constant-statistics" if divides else "gradient"
+    effect = "holds its divisor constant" if divides else "takes the gradient there"
+    return UnreadSoftmaxWarning(
+        f"exponentials reach both sides of {places}, the divisor by a sum, as in a softmax; "
+        "relprop reads no softmax there, and explains a quotient, by which relevance may grow",
+        "torch.softmax, or exponentials by their sum in operations that relprop reads",
+        f"write torch.softmax(logits, dim) in {module}; if it is none, "
+        f'{recipe.as_written}.using({selector}, "{rule}") {effect}, without this message',
     )
 
 
