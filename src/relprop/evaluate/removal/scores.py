@@ -171,7 +171,7 @@ def _custom_score(score: Callable[[Tensor], Tensor], output: Tensor) -> Tensor:
     return scores
 
 
-def refuse_mixed_samples(score: Callable[[Tensor], Tensor], output: Tensor, scores: Tensor) -> None:
+def refuse_mixing_score(score: Callable[[Tensor], Tensor], output: Tensor, scores: Tensor) -> None:
     """Raise InputError for a score of the user's that depends on other samples, too.
 
     Args:
