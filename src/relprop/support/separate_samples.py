@@ -13,10 +13,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-PerSample = Callable[[Tensor], Tensor]
+_Function = Callable[[Tensor], Tensor]
 
 
-def same_alone(function: PerSample, batch: Tensor, result: Tensor) -> bool:
+def same_alone(function: _Function, batch: Tensor, result: Tensor) -> bool:
     """Tell whether a function returns the same of the first and of the last sample alone.
 
     It is quick, whatever the size of the batch. False may mean that the function takes all samples
@@ -26,7 +26,7 @@ def same_alone(function: PerSample, batch: Tensor, result: Tensor) -> bool:
     return len(batch) < 2 or all(_returns(function, batch[i], result[i]) for i in ends)
 
 
-def mixes_values(function: PerSample, batch: Tensor, result: Tensor) -> bool:
+def mixes_values(function: _Function, batch: Tensor, result: Tensor) -> bool:
     """Tell whether results change when every other sample does. It costs two calls.
 
     Finds what has no gradient, too, such as a class chosen by the mean over the batch. False if the
@@ -60,7 +60,7 @@ def mixes_gradients(batch: Tensor, result: Tensor, gradient: Tensor) -> bool:
 
 
 def _returns(
-    function: PerSample, batch: Tensor, wanted: Tensor, kept: slice = slice(None)
+    function: _Function, batch: Tensor, wanted: Tensor, kept: slice = slice(None)
 ) -> bool | None:
     """Tell whether a function returns these numbers at some samples; None if it fails."""
     try:
