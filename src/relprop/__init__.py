@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 # Imported at their first use, so that `import relprop` stays quick.
-_LAZY_MODULES = ("data", "evaluate", "integrations", "models", "testing")
+_LAZY_MODULES = ("data", "evaluate", "integrations", "models", "preprocess", "testing")
 _LAZY_NAMES = {"check_rule": "testing", "load_model": "models", "save_model": "models"}
 
 

@@ -75,6 +75,16 @@ class DroppedPathWarning(RelpropError, UserWarning):
     __str__ = RelpropError.__str__
 
 
+class UnreadSoftmaxWarning(RelpropError, UserWarning):
+    """A quotient looks like a softmax that the code writes out, and was not read as one.
+
+    The same exponentials reach both sides of a division, its divisor by a sum. The rule of a
+    quotient holds the divisor constant, so that relevance may come to many times the score.
+    """
+
+    __str__ = RelpropError.__str__
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an error's text, in at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

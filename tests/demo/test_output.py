@@ -1,10 +1,12 @@
 """The folder of a demo: its files, and that other files are left alone."""
 
+from pathlib import Path
+
 import pytest
 
-from relprop.demo import output
-from relprop.demo.output import FIGURES, NUMBERS, PAGE, check_folder, render_files, write_folder
+from relprop.demo.output import FIGURES, NUMBERS, PAGE, check_out, render_files, write_folder
 from relprop.errors import FileError
+from relprop.support import folders
 
 
 def test_the_same_numbers_give_the_same_files(demo, files):
@@ -49,15 +51,15 @@ def test_files_that_only_have_our_names_are_left_alone(tmp_path, text):
     out = earlier_demo(tmp_path / "out")
     (out / NUMBERS).write_text(text)
     with pytest.raises(FileError, match="no demo wrote"):
-        check_folder(out)
+        check_out(out)
 
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(FileError, match=r"cannot create the folder .*out/below: Not a directory"):
-        check_folder(tmp_path / "out" / "below")
+        check_out(tmp_path / "out" / "below")
     with pytest.raises(FileError, match=r"cannot create the folder .*: File name too long"):
-        check_folder(tmp_path / ("n" * 300))
+        check_out(tmp_path / ("n" * 300))
     assert everything(tmp_path) == {"out": "a file"}
 
 
@@ -72,21 +74,21 @@ def test_a_link_to_a_folder_stays_and_the_folder_is_replaced(tmp_path):
 def test_the_folder_one_stands_in_is_not_replaced(tmp_path, monkeypatch):
     monkeypatch.chdir(earlier_demo(tmp_path / "out"))
     with pytest.raises(FileError, match="the folder that this command runs in"):
-        check_folder(output.Path())
+        check_out(Path())
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 def test_an_error_or_ctrl_c_while_writing_leaves_what_was_there(tmp_path, monkeypatch, error):
     out = earlier_demo(tmp_path / "out")
     before = everything(tmp_path)
-    whole = output.write_file
+    whole = folders.write_file
 
     def fail_at_the_page(path, content):
         if path.name == PAGE:
             raise error
         return whole(path, content)
 
-    monkeypatch.setattr(output, "write_file", fail_at_the_page)
+    monkeypatch.setattr(folders, "write_file", fail_at_the_page)
     with pytest.raises(type(error)):
         write_folder(out, {NUMBERS: b"{}", PAGE: b"new"})
     assert everything(tmp_path) == before
@@ -96,14 +98,14 @@ def test_an_error_or_ctrl_c_while_writing_leaves_what_was_there(tmp_path, monkey
 def test_an_error_in_the_last_step_puts_the_old_folder_back(tmp_path, monkeypatch):
     out = earlier_demo(tmp_path / "out")
     before = everything(tmp_path)
-    rename = output.Path.rename
+    rename = Path.rename
 
     def fail_for_the_new_one(path, target):
         if (path / PAGE).exists() and (path / PAGE).read_text() == "new":
             raise OSError("gone")
         return rename(path, target)
 
-    monkeypatch.setattr(output.Path, "rename", fail_for_the_new_one)
+    monkeypatch.setattr(Path, "rename", fail_for_the_new_one)
     with pytest.raises(OSError, match="gone"):
         write_folder(out, {PAGE: b"new"})
     assert everything(tmp_path) == before

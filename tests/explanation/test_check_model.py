@@ -9,6 +9,7 @@ from helpers.refused_models import models, patched, traced
 from torch import nn
 
 import relprop
+from relprop.errors import InputError
 
 X = signed(2, 4).float()
 
@@ -63,3 +64,45 @@ def test_a_model_that_another_package_patched_is_refused_but_for_its_dropout():
     torch.testing.assert_close(relprop.explain(model, X).output, model(X).detach())
     with pytest.raises(relprop.RelpropError, match='module "0"'):
         relprop.explain(nn.Sequential(patched(nn.Linear(4, 4)), nn.ReLU()).eval(), X)
+
+
+NO_MODEL = {
+    "a shipped one's name": ("mnist-cnn", 'relprop.load_model("mnist-cnn")'),
+    "another name": ("resnet", 'relprop.load_model("mnist-cnn")'),
+    "a file": ("own.safetensors", 'relprop.load_model("own.safetensors")'),
+    "a class": (nn.Linear, "model = Linear(...).eval()"),
+    "weights": (nn.Linear(4, 3).state_dict(), "model.load_state_dict(weights)"),
+    "an input": (X, "relprop.explain(model, x)"),
+    "an explainer": (relprop.Explainer(dense()), "its attribute model"),
+    "a method": (relprop.Method(relprop.Explainer(dense())), "its attribute explainer.model"),
+    "a function": (lambda x: x, "a torch.nn.Module whose forward calls it"),
+    "nothing": (None, "give the model itself"),
+}
+
+
+@pytest.mark.parametrize("name", NO_MODEL)
+def test_what_is_no_model_is_refused_with_how_to_come_by_one(name, tmp_path):
+    given, todo = NO_MODEL[name]
+    explainer = relprop.Explainer(dense())
+    explainer.plan(X)
+    explainer.save(tmp_path / "dense.plans")
+    for call in (
+        lambda: relprop.Explainer(given),
+        lambda: relprop.explain(given, X),
+        lambda: relprop.Explainer.load(tmp_path / "dense.plans", given),
+    ):
+        with pytest.raises(InputError, match=f"a model of type {type(given).__name__}") as error:
+            call()
+        assert todo in error.value.todo
+
+
+def test_the_model_of_saved_plans_in_train_mode(tmp_path):
+    model = dense()
+    explainer = relprop.Explainer(model)
+    want = explainer(X).relevance
+    explainer.save(tmp_path / "dense.plans")
+    with pytest.raises(relprop.RelpropError, match="training of") as error:
+        relprop.Explainer.load(tmp_path / "dense.plans", model.train())
+    eval(error.value.todo.removeprefix("call ").removesuffix(" before"))
+    loaded = relprop.Explainer.load(tmp_path / "dense.plans", model)
+    assert loaded(X).relevance.equal(want)

@@ -131,7 +131,7 @@ def test_a_table_has_signed_bars_from_one_zero():
     weight = linear.weight[2].detach()
     relevance = {
         "age = 1": float(weight[0]),
-        "job = job=clerk": float(weight[2]),
+        "job = clerk": float(weight[2]),
         "hours = -2": float(-2 * weight[3]),
     }
     ranked = sorted(relevance.items(), key=lambda item: -abs(item[1]))

@@ -43,3 +43,12 @@ def test_a_copy_is_captured_once_and_its_new_weights_are_followed(model, monkeyp
     got = method(other, X, 1)
     monkeypatch.undo()
     assert got.equal(relprop.explain(other, X, "epsilon", 1).relevance)
+
+
+@pytest.mark.parametrize("given", [nn.Linear(4, 3).eval(), "epsilon", None])
+def test_a_method_is_made_of_an_explainer(given):
+    with pytest.raises(relprop.RelpropError, match=f"a {type(given).__name__}") as error:
+        relprop.Method(given)
+    model = nn.Linear(4, 3).eval()
+    method = eval(error.value.todo.removeprefix("write "), {"relprop": relprop, "model": model})
+    assert method(model, torch.ones(2, 4), 0).shape == (2, 4)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from helpers import reference_rules as reference
@@ -221,14 +222,127 @@ def test_a_model_with_one_unit_needs_no_target(shape):
     assert_same(explainer(x, initial="one").relevance, want / linear(x).detach())
 
 
-@pytest.mark.parametrize("target", [1, "runner-up", torch.zeros(3, dtype=torch.long), True])
-def test_a_class_of_one_unit_is_refused_with_the_line_to_write(target):
-    linear, x = randomise(nn.Linear(4, 1)).double(), signed(3, 4)
+# A target of a model with one unit -> what the line that is proposed makes of the unit's score.
+OF_ONE_UNIT = {
+    "a class": (1, lambda z: -z),
+    "True": (True, lambda z: -z),
+    "runner-up": ("runner-up", lambda z: -z.abs()),
+    "labels": (torch.tensor([0, 1, 0]), lambda z: z * torch.tensor([-1, 1, -1])),
+    "labels (n, 1)": (torch.tensor([[1.0], [0.0], [0.0]]), lambda z: z * torch.tensor([1, -1, -1])),
+}
+
+
+@pytest.mark.parametrize("name", OF_ONE_UNIT)
+def test_a_class_of_one_unit_is_refused_with_the_line_to_write(name):
+    linear, x = randomise(nn.Linear(4, 1, bias=False)).double(), signed(3, 4)
     explainer = relprop.Explainer(linear, "zero")
+    target, wanted = OF_ONE_UNIT[name]
     with pytest.raises(InputError, match="a class as target for a model with one unit") as error:
         explainer(x, target)
     _, line = error.value.todo.split("write target=")
-    assert_same(explainer(x, eval(line)).relevance, -x * linear.weight.detach())
+    relevance = explainer(x, eval(line, {"labels": target})).relevance
+    assert_same(relevance.sum(1), wanted(linear(x).detach().flatten()))
+
+
+# ---- what is no target, and the line to write ------------------------------------------------
+
+WRONG = {
+    "predict": ("predict", None),
+    "Predicted": ("Predicted", None),
+    "runner up": ("runner up", "runner-up"),
+    "a number as text": (" 2", 2),
+    "one-hot rows": (one_hot(LABELS), LABELS),
+    "one-hot booleans": (one_hot(LABELS).bool(), LABELS),
+    "one-hot integers": (one_hot(LABELS).long(), LABELS),
+    "one-hot array": (one_hot(LABELS).bool().numpy(), LABELS),
+    "a column": (LABELS[:, None], LABELS),
+    "a column of floats": (LABELS[:, None].float(), LABELS),
+    "floats": (LABELS.double(), LABELS),
+    "array of floats": (LABELS.numpy().astype("float32"), LABELS),
+    "a float": (3.0, 3),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_an_error_says_to_write_in_place_of_a_target(four_classes, name):
+    explainer, x, _, _ = four_classes
+    target, meant = WRONG[name]
+    with pytest.raises(InputError, match="target is") as error:
+        explainer(x, target=target)
+    line = re.search(r"write (?:target=)?([^,]*)", error.value.todo.replace("integers: ", "write "))
+    instead = explainer(x, target=eval(line[1], {"target": target}))
+    assert instead.relevance.equal(explainer(x, target=meant).relevance)
+
+
+@pytest.mark.parametrize("text", ["cat", "second", "top", ""])
+def test_a_text_like_no_target_proposes_none_of_them(four_classes, text):
+    explainer, x, _, _ = four_classes
+    for options in ({}, {"compile": True}):
+        with pytest.raises(InputError) as error:
+            relprop.Explainer(explainer.model, **options)(x, target=text)
+        assert error.value.todo.startswith("write the number of the class")
+
+
+def test_all_within_a_list_is_refused(four_classes):
+    explainer, x, _, _ = four_classes
+    with pytest.raises(InputError, match='write target="all" alone'):
+        explainer(x, target=["all", 3])
+
+
+# An output of shape (batch, *sizes), and what is proposed for the target 2.
+OF_SIZES = {
+    (5, 7): (relprop.at(-1, 2), lambda o: o[:, -1].amax(1)),
+    (5, 2): (relprop.at(-1, 0), lambda o: o[:, -1].amax(1)),
+    (3, 4, 6): (relprop.at(2, 2, 3), lambda o: o[:, 2].amax((1, 2))),
+    (2, 1, 3, 3): (relprop.at(0, 0, 1, 1), lambda o: o[:, 0].amax((1, 2, 3))),
+}
+
+
+@pytest.mark.parametrize("sizes", OF_SIZES)
+def test_of_an_output_of_other_sizes_an_entry_and_a_function_are_proposed(sizes):
+    model, x = (
+        nn.Sequential(nn.Linear(4, Tensor(*sizes).numel()), nn.Unflatten(1, sizes)),
+        signed(3, 4),
+    )
+    explainer = relprop.Explainer(model.double().eval(), "zero")
+    with pytest.raises(InputError) as error:
+        explainer(x, target=2)
+    lines = re.findall(r"target=(.*) is one, and target=(.*) the largest", error.value.todo)[0]
+    for line, wanted in zip(lines, OF_SIZES[sizes], strict=True):
+        assert explainer(x, eval(line)).relevance.equal(explainer(x, wanted).relevance)
+
+
+@pytest.mark.parametrize(
+    ("entry", "instead"),
+    [(relprop.at(2), (2, 3, 3)), (relprop.at(7), (0, 3, 3)), (relprop.at(2, 9, -9), (2, 5, -6))],
+)
+def test_in_place_of_an_entry_that_is_none_the_nearest_is_proposed(segmented, entry, instead):
+    _, explainer, x = segmented
+    with pytest.raises(InputError, match=r"sizes \(3, 6, 6\)") as error:
+        explainer(x, target=entry)
+    assert eval(error.value.todo.partition("target=")[2]) == relprop.at(*instead)
+    assert explainer(x, target=relprop.at(*instead)).relevance.abs().sum() > 0
+
+
+def test_integers_of_numpy_and_torch_name_an_entry():
+    assert relprop.at(torch.tensor(2), np.int64(-1)) == relprop.at(2, -1)
+
+
+@pytest.mark.parametrize(
+    ("index", "instead"),
+    [
+        (((3, 4),), "relprop.at(3, 4)"),
+        (([3],), "relprop.at(3)"),
+        ((-1, "predicted"), "target=lambda output: output[:, -1].amax(-1)"),
+        ((...,), "relprop.at(-1, 0)"),
+        ((torch.arange(99),), "relprop.at(-1, 0)"),
+    ],
+)
+def test_what_an_error_says_to_write_in_place_of_an_index(index, instead):
+    with pytest.raises(InputError) as error:
+        relprop.at(*index)
+    assert instead in error.value.todo
+    assert len(error.value.given) < 60
 
 
 def test_an_entry_of_classes_is_that_class(four_classes):

@@ -15,6 +15,7 @@ MODULES = (
     "relprop.evaluate",
     "relprop.models",
     "relprop.data",
+    "relprop.preprocess",
     "relprop.testing",
     "relprop.integrations.quantus",
 )
@@ -40,7 +41,8 @@ SECTIONS = (
         "## Errors",
         "relprop.errors",
         "RelpropError InputError CaptureError PlanError NumberError RuleError FileError "
-        "MissingExtraError DroppedPathWarning AmplificationWarning VanishingWarning",
+        "MissingExtraError DroppedPathWarning UnreadSoftmaxWarning AmplificationWarning "
+        "VanishingWarning",
     ),
     Section(
         "## Models",
@@ -49,6 +51,11 @@ SECTIONS = (
     ),
     Section(
         "## Data", "relprop.data", "find_digits load_digits packaged_digits first_digits Digits"
+    ),
+    Section(
+        "## Pictures as a model takes them",
+        "relprop.preprocess",
+        "Pictures from_timm from_torchvision from_transformers read_picture",
     ),
     Section(
         "## Evaluate\n\n### Feature removal",

@@ -39,6 +39,12 @@ def _of_input(model: str, x: str, line: str) -> Refusal:
     return Refusal(f"relprop.explain({model}, x)", line, f"relprop.explain({model}, {{}})", x)
 
 
+def _of_target(model: str, target: str, line: str, x: str = "torch.rand(2, 4)") -> Refusal:
+    named = "{}" if line.startswith("target=") else "target={}"
+    code = f"relprop.explain({model}, x, target={target})"
+    return Refusal(code, line, f"relprop.explain({model}, x, {named})", x)
+
+
 _AUTO = 'relprop.Recipe.preset("auto")'
 _GRADIENT = _AUTO + '.using(relprop.Selector(operation="atan2"), "gradient")'
 _PER_INPUT = 'relprop.Explainer(model, capture="per-input")'
@@ -66,6 +72,16 @@ SECTIONS: dict[str, list[Refusal]] = {
         ),
         _of_input("dense", "[[1.0, 2.0, 3.0, 4.0]]", "torch.tensor(x)"),
         _of_input("dense", "[torch.rand(4), torch.rand(4)]", "torch.stack(x)"),
+        _of_input("grey", "[torch.rand(1, 8, 8), torch.rand(1, 8, 8)]", "torch.stack(x)"),
+        _of_input("grey", "[torch.rand(5, 1, 8, 8)]", "x[0]"),
+        _of_input("grey", "[torch.rand(5, 1, 8, 8), torch.arange(5)]", "x[0]"),
+        _of_input("grey", "(torch.rand(5, 1, 8, 8), torch.arange(5))", "x[0]"),
+        Refusal(
+            "relprop.Explainer(dense)(x)",
+            "explainer.map(x)",
+            "next(relprop.Explainer(dense).map(x, progress=False))",
+            "torch.utils.data.DataLoader(torch.rand(6, 4), batch_size=3)",
+        ),
         _of_input("two", "[torch.rand(2, 4), torch.rand(2, 4)]", "tuple(x)"),
         Refusal("relprop.explain(text, x)", "tokenizer(x", x='"a film"'),
     ],
@@ -77,7 +93,9 @@ SECTIONS: dict[str, list[Refusal]] = {
         _of_input("dense", "torch.rand(4)", "x[None]"),
         _of_input("dense", "torch.rand(2, 2, 2)", "x.flatten(1)"),
         _of_input("dense", "torch.ones(2, 4).long()", "x.float()"),
+        _of_input("grey", "torch.randint(256, (2, 1, 8, 8)).byte()", "x.float() / 255"),
         _of_input("text", "torch.ones(2, 2)", "x.long()"),
+        _of_input("text", "torch.ones(2, 2).byte()", "x.long()"),
         _of_input("dense", "torch.rand(2, 4).double()", "x.to(torch.float32)"),
         _of_input("recurrent", "torch.rand(5, 4)", "x[None]"),
         _of_input("dense", "torch.rand(2, 4).to_sparse()", "x.to_dense()"),
@@ -88,6 +106,24 @@ SECTIONS: dict[str, list[Refusal]] = {
             "torch.nested.to_padded_tensor(x, 0.0)",
         ),
         Refusal("relprop.explain(dense, x)", "give at least one sample", x="torch.rand(0, 4)"),
+    ],
+    "Targets": [
+        _of_target("dense", '"predict"', '"predicted"'),
+        _of_target("dense", '"2"', "target=2"),
+        Refusal(
+            "relprop.explain(dense, x, target=target)",
+            "target=target.argmax(1)",
+            "relprop.explain(dense, x, {})",
+        ),
+        _of_target("sequence", "1", "target=relprop.at(-1, 1)", "torch.rand(2, 6, 4)"),
+        _of_target("sequence", "relprop.at(3)", "target=relprop.at(-1, 3)", "torch.rand(2, 6, 4)"),
+        _of_target(
+            "dense",
+            "lambda output: output[1]",
+            "lambda output: output[:, 0]",
+            "torch.rand(3, 4)",
+        ),
+        _of_target("one_unit", '"runner-up"', "target=lambda scores: -scores.flatten().abs()"),
     ],
     "Options": [
         Refusal(
@@ -100,6 +136,34 @@ SECTIONS: dict[str, list[Refusal]] = {
             'relprop.explain(dense, x, capture="per-input")',
             "relprop.Explainer(model, capture='per-input')(x)",
             "{}",
+        ),
+        Refusal(
+            'relprop.Explainer(dense)(x, recipe="epsilon")',
+            'relprop.Explainer(model, "epsilon")(x)',
+            "{}",
+        ),
+        Refusal(
+            'relprop.explain(dense, x, "epsilon", gamma=0.1)',
+            'relprop.Explainer(model, relprop.Recipe.preset("gamma", gamma=0.1))(x)',
+            "{}",
+        ),
+        Refusal("relprop.explain(dense, x, 2)", "relprop.Explainer(model)(x, target=2)", "{}"),
+        Refusal("relprop.explain(dense, x, label=2)", "target=2", "relprop.explain(dense, x, {})"),
+        Refusal(
+            "relprop.explain(dense, x, layers=[dense[0]])",
+            'layers=["0"]',
+            "relprop.explain(dense, x, {})",
+        ),
+        Refusal(
+            'relprop.explain(dense, x, conditions=("0", [0, 1, 2, 3]))',
+            'conditions={"0": [0, 1, 2, 3]}',
+            "relprop.explain(dense, x, {})",
+        ),
+        Refusal(
+            'relprop.explain(grey, x, conditions={"0": mask})',
+            'conditions={"0": mask.nonzero().flatten().tolist()}',
+            "relprop.explain(grey, x, {})",
+            "torch.rand(2, 1, 8, 8)",
         ),
         Refusal(
             "relprop.explain(dense, x, batchsize=1)",
@@ -134,6 +198,32 @@ SECTIONS: dict[str, list[Refusal]] = {
             "relprop.explain(dense, x, {})",
         ),
         Refusal(
+            'relprop.explain(dense, x, "flat")',
+            '"epsilon-plus-flat"',
+            "relprop.explain(dense, x, {})",
+        ),
+        Refusal(
+            'relprop.explain(grey, x, "epsilon-gamma-box")',
+            'relprop.Recipe.preset("epsilon-gamma-box", low=0.0, high=1.0)',
+            "relprop.explain(grey, x, {})",
+            "torch.rand(2, 1, 8, 8)",
+        ),
+        Refusal(
+            'recipe.using(torch.nn.Linear, "gamma", gamma=0.1)',
+            'recipe.using(relprop.Selector(type="Linear"), "gamma", gamma=0.1)',
+            "relprop.explain(dense, x, {})",
+        ),
+        Refusal(
+            'recipe.using(["0", "2"], "gamma")',
+            'recipe.using("0", "gamma").using("2", "gamma")',
+            "relprop.explain(dense, x, {})",
+        ),
+        Refusal(
+            'relprop.explain(dense, x, recipe.using("Linear", "gamma"))',
+            'relprop.Selector(type="Linear")',
+            'relprop.explain(dense, x, recipe.using({}, "gamma"))',
+        ),
+        Refusal(
             'relprop.Recipe.preset("gamma", gamma=-1)',
             "gamma=1",
             'relprop.Recipe.preset("gamma", {})',
@@ -151,6 +241,15 @@ SECTIONS: dict[str, list[Refusal]] = {
         ),
     ],
     "Models": [
+        Refusal(
+            'relprop.explain("mnist-cnn", x)',
+            'relprop.load_model("mnist-cnn")',
+            "relprop.explain({}, x)",
+            "torch.rand(2, 1, 28, 28)",
+        ),
+        Refusal(
+            "relprop.explain(x, dense)", "relprop.explain(model, x)", "relprop.explain(dense, x)"
+        ),
         Refusal(
             "relprop.explain(length_first, x)",
             "torch.nn.LSTM(..., batch_first=True)",
@@ -183,7 +282,8 @@ An error says what was given, what is allowed, and what to do. These are raised 
 a test raises each, and runs the line that it says to write. The models are small ones: `dense`
 takes (batch, 4), `grey` and `colour` pictures with one and three channels, `two` a pair of inputs,
 `text` token ids, `recurrent` an LSTM's (batch, length, 4). The others are named after what is
-refused. `picture` is the path of one.
+refused. `picture` is the path of one, `recipe` the preset "epsilon", `target` rows that are
+one-hot, `mask` a boolean for each of two channels.
 
 Written by `python tests/helpers/refusals.py > docs/refusals.md`.
 """
@@ -200,6 +300,9 @@ def namespace(refusal: Refusal, folder: str) -> dict[str, Any]:
     packages = {"numpy": numpy, "pandas": pandas, "PIL": PIL, "relprop": relprop, "torch": torch}
     names = {**packages, **vars(models()), "picture": picture}
     names["x"] = eval(refusal.x, names)
+    names["target"] = torch.eye(3)[[1, 2]]  # one-hot rows
+    names["mask"] = torch.tensor([True, False])  # of channels
+    names["recipe"] = relprop.Recipe.preset("epsilon")
     used = refusal.code.partition("(")[2].partition(",")[0].partition(")")[0]
     if isinstance(names.get(used), nn.Module):
         names["model"] = names[used]

@@ -147,6 +147,8 @@ def models() -> types.SimpleNamespace:
         looks_up=between(lambda h: h[:, h[0].sort().indices.tolist()]),
         positions=Positions().eval(),
         angle=between(lambda h: torch.atan2(h, h + 1)),
+        one_unit=nn.Linear(4, 1).eval(),
+        sequence=nn.Linear(4, 5).eval(),
         mixing=between(lambda h: h - h.mean(0)),
         outputs=Function(lambda m, x: {"a": m.layer(x), "b": x}, layer=nn.Linear(4, 3)),
         training=nn.Sequential(nn.Linear(4, 4), nn.Dropout(), nn.Linear(4, 3)).train(),

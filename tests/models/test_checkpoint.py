@@ -12,6 +12,7 @@ import torch
 from helpers.real_data import FOLDER, needs_mnist
 from torch import nn
 
+import relprop
 from relprop.data import load_digits
 from relprop.errors import FileError, InputError
 from relprop.models import ModelCard, load_model, model_card, save_model, shipped_models
@@ -283,3 +284,32 @@ def test_a_damaged_or_unfit_file_is_an_error_that_says_what_is_wrong(kind, saved
     assert len(caught.value.given) < 1000  # not torch's own listing of its stack
     assert caught.value.allowed
     assert caught.value.todo
+
+
+def test_without_a_card_a_linear_layer_says_the_shape_of_a_sample(tmp_path):
+    model = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
+    card = save_model(model, tmp_path / "table.safetensors")
+    assert (card.name, card.input_shape) == ("table", (6,))
+    x = torch.rand(3, 6)
+    assert load_model(tmp_path / "table.safetensors")(x).equal(model(x))
+
+
+@pytest.mark.parametrize("given", [None, "card", {"name": "pictures"}])
+def test_of_pictures_the_error_writes_a_card(tmp_path, given):
+    cnn = relprop.load_model("mnist-cnn")
+    dense = relprop.load_model("mnist-dnn-500")
+    for model in (cnn, dense):
+        with pytest.raises(InputError, match="do not say the shape of a sample") as error:
+            save_model(model, tmp_path / "pictures.safetensors", given)
+        line = error.value.todo.removeprefix("write ").split(" with the")[0]
+        card = save_model(model, tmp_path / "pictures.safetensors", eval(line))
+        assert (card.name, card.input_shape) == ("pictures", (1, 28, 28))
+
+
+def test_other_arguments_of_save_model_are_refused(tmp_path):
+    model = nn.Sequential(nn.Linear(6, 4))
+    with pytest.raises(InputError, match="a model of type str"):
+        save_model("m.safetensors", model)
+    with pytest.raises(FileError, match=r"is no name of a \.safetensors file") as error:
+        save_model(model, tmp_path / "m.pt")
+    assert 'm.safetensors", card)' in error.value.todo

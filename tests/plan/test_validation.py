@@ -127,7 +127,7 @@ def test_an_output_that_does_not_depend_on_the_input_is_refused():
 X = signed(3, 4)
 ZERO = Recipe.preset("zero")
 # Places in the package that propose a row of a recipe; a new one needs a test below.
-PLACES = {"plan/validation.py": 5, "plan/head.py": 1, "rules/autodiff.py": 2}
+PLACES = {"plan/validation.py": 6, "plan/head.py": 1, "rules/autodiff.py": 2}
 
 
 def test_every_proposal_of_a_row_is_tested_here():
@@ -240,6 +240,23 @@ def test_of_a_detach_beside_a_path_the_usual_rule_is_named_first():
         relprop.explain(model, X, ZERO)
     assert '"constant") holds its value constant, as autograd does' in error.value.todo
     check(model, proposed(model, ZERO)[-1], by_gradient(model))
+
+
+QUOTIENTS = {
+    "divided": lambda e: e / (1 + e.sum(1, keepdim=True)),
+    "times one over": lambda e: e * (1 / (1 + e.sum(1, keepdim=True))),
+}
+
+
+@pytest.mark.parametrize("name", QUOTIENTS)
+def test_a_quotient_that_looks_like_a_softmax_is_a_quotient_by_the_proposed_row(name):
+    """Its divisor stays constant; of a product with the reciprocal the gradient is taken."""
+    model = randomise(Between(lambda h: QUOTIENTS[name](h.exp()))).double()
+    (row,) = proposed(model, ZERO)
+    with pytest.warns(relprop.errors.UnreadSoftmaxWarning):
+        as_before = relprop.explain(model, X, ZERO, target=1)
+    got = relprop.explain(model, X, row, target=1)
+    assert torch.equal(got.relevance, as_before.relevance) == (name == "divided")
 
 
 @pytest.mark.parametrize("function", [torch.argmax, torch.argsort, lambda h, d: h.topk(1, d)[1]])

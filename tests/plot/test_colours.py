@@ -9,6 +9,7 @@ from matplotlib import colormaps
 from matplotlib.image import imread
 
 from relprop.plot.colours import (
+    ink_on,
     input_colours,
     masked_colours,
     overlay_colours,
@@ -68,3 +69,19 @@ def test_an_image_has_a_square_of_pixels_for_each_entry():
     assert read.shape == (6, 6, 4)
     np.testing.assert_allclose(read[::3, ::3] * 255, colours, atol=0.5)
     np.testing.assert_allclose(read[2::3, 1::3] * 255, colours, atol=0.5)
+
+
+def test_letters_are_legible_on_every_colour_of_a_map():
+    """By the formula of WCAG 2.2, worked out here again."""
+
+    def luminance(colour):
+        parts = [part / 255 for part in colour]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for name in ("RdBu_r", "seismic"):
+        colours = relevance_colours(torch.linspace(-1, 1, 99)[None], 1.0, MapStyle(cmap=name))[0]
+        for colour in colours[:, :3].tolist():
+            ground, ink = luminance(colour), {"#000000": 0.0, "#ffffff": 1.0}[ink_on(*colour)]
+            high, low = max(ground, ink), min(ground, ink)
+            assert (high + 0.05) / (low + 0.05) >= 4.5

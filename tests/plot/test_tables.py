@@ -13,7 +13,7 @@ X, R = torch.tensor([0.5, 0.0, 1.0, -2.0]), torch.tensor([1.0, 0.0, -3.0, 0.25])
 def test_groups_add_up_and_say_which_column_is_on():
     columns = Columns.of((4,), NAMES, {"job": ["job=cook", 2]})
     assert columns.largest(X, R, 3) == [
-        Feature("job", "job=clerk", -3.0),
+        Feature("job", "clerk", -3.0),
         Feature("age", "0.5", 1.0),
         Feature("hours", "-2", 0.25),
     ]

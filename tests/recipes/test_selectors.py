@@ -58,3 +58,49 @@ def test_a_selector_that_fits_nothing(explainer):
     recipe = Recipe.preset("zero").using(relprop.Selector(operation="conv3d"), "gamma")
     with pytest.raises(relprop.RelpropError, match=r'\(conv3d\) matches(.|\n)*write "conv2d"'):
         explainer.with_recipe(recipe).plan(PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("selector", "line"),
+    [
+        (nn.Linear, 'recipe.using(relprop.Selector(type="Linear"), "gamma", gamma=0.5)'),
+        (nn.Linear(2, 2), 'recipe.using(relprop.Selector(type="Linear"), "gamma", gamma=0.5)'),
+        (["0", "2"], 'recipe.using("0", "gamma", gamma=0.5).using("2", "gamma", gamma=0.5)'),
+        (0, 'recipe.using("0", "gamma", gamma=0.5)'),
+        ([], 'recipe.using("*", "gamma", gamma=0.5)'),
+    ],
+)
+def test_what_is_no_name_is_refused_with_the_line(selector, line):
+    recipe = relprop.Recipe.preset("zero")
+    with pytest.raises(relprop.RelpropError, match="a selector of type") as error:
+        recipe.using(selector, "gamma", gamma=0.5)
+    assert error.value.todo.startswith(f"write {line}")
+    assert eval(line).rows[0].rule.parameters == {"gamma": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "todo"),
+    [
+        ({"type": nn.Linear}, 'type="Linear"'),
+        ({"name": nn.Linear}, 'type="Linear"'),
+        ({"name": nn.Linear(2, 2)}, 'type="Linear"'),
+        ({"kinds": nn.Linear}, 'kinds=("convolution",)'),
+        ({"kinds": 3}, 'kinds=("convolution",)'),
+    ],
+)
+def test_a_condition_of_another_type(conditions, todo):
+    with pytest.raises(relprop.RelpropError, match="a selector with") as error:
+        relprop.Selector(**conditions)
+    assert eval(f"relprop.Selector({todo})")
+    assert todo in error.value.todo
+
+
+@pytest.mark.parametrize("name", ["Linear", "linear"])
+def test_a_class_or_a_kind_as_a_name_is_refused_with_its_selector(name):
+    model, x = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3)).eval(), torch.ones(2, 4)
+    recipe = relprop.Recipe.preset("zero")
+    with pytest.raises(relprop.RelpropError, match="matches no module") as error:
+        relprop.explain(model, x, recipe.using(name, "gamma"))
+    selector = eval(error.value.todo.removeprefix("write "))
+    plan = relprop.Explainer(model, recipe.using(selector, "gamma")).plan(x)
+    assert [step.rule.name for step in plan.steps if step.rule] == ["gamma", "gamma"]

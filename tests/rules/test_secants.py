@@ -79,23 +79,70 @@ def test_the_value_at_zero_is_absorbed_by_constants(name):
     assert e.ledger.error < 1e-13
 
 
-@pytest.mark.parametrize("function", [torch.log, torch.rsqrt, torch.reciprocal, lambda z: z**-2])
-def test_relevance_itself_passes_where_there_is_no_value_at_zero(function):
-    """R_z = w f(z), shared in proportion to x_i w_i."""
+POLES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[float], float]]] = {
+    "log": (torch.log, lambda z: 1 / z),
+    "reciprocal": (torch.reciprocal, lambda z: -1 / z**2),
+    "rsqrt": (torch.rsqrt, lambda z: -0.5 * z**-1.5),
+    "pow": (lambda z: z**-2.5, lambda z: -2.5 * z**-3.5),
+}
 
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.first, self.last = nn.Linear(2, 1, bias=False), nn.Linear(1, 1, bias=False)
-            self.first.weight.data = torch.tensor([[2.0, -0.5]])
-            self.last.weight.data = torch.tensor([[3.0]])
 
-        def forward(self, x):
-            return self.last(function(self.first(x)))
+@pytest.mark.parametrize("name", POLES)
+def test_without_a_value_at_zero_relevance_per_unit_is_the_derivative(name):
+    function, derivative = POLES[name]
+    sums = torch.tensor([0.2, 0.4, 1.5, 30.0], dtype=torch.float64)
+    net = Between(function).double().eval()
+    net.first, net.last = nn.Linear(2, 4, bias=False), nn.Linear(4, 1, bias=False)
+    net.first.weight.data = torch.stack([sums + 1, -torch.ones_like(sums)], 1)
+    net.last.weight.data = torch.tensor([[3.0, -1.0, 0.5, 2.0]]).double()
+    x = torch.ones(1, 2).double()
+    e = relprop.Explainer(net, "zero")(x, target=at(0), ledger=True)
+    slopes = torch.tensor([derivative(z) for z in sums.tolist()], dtype=torch.float64)
+    want = (slopes * net.last.weight[0]) @ net.first.weight
+    assert_same(e.relevance, want[None].detach(), 1e-11)
+    (left,) = (x.absorbed["linearisation"] for x in e.ledger.entries if x.operation != "linear")
+    rest = (net.last.weight[0] * (function(sums) - slopes * sums)).sum()
+    torch.testing.assert_close(left, rest[None].detach(), rtol=1e-11, atol=0)
+    assert e.ledger.error < 1e-13
 
-    x = torch.tensor([[1.0, 1.0]]).double()
-    want = 3 * function(torch.tensor(1.5).double()) * torch.tensor([[2.0, -0.5]]).double() / 1.5
-    assert_same(explain(Net().double().eval(), x, "zero", target=at(0)), want, 1e-12)
+
+WRITTEN_OUT: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+    "log_sigmoid": (lambda z: z.sigmoid().log(), F.logsigmoid),
+    "sigmoid": (lambda z: 1 / (1 + (-z).exp()), torch.sigmoid),
+    "softplus": (lambda z: (1 + z.exp()).log(), F.softplus),
+    "a value read by a logarithm, too": (
+        lambda z: z.sigmoid() + 0 * z.sigmoid().log(),
+        torch.sigmoid,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN_OUT)
+def test_a_function_written_out_has_the_sign_and_the_size_of_its_gradient(name):
+    """Near zero both are the gradient; far from it they differ in where they take the slope."""
+    written, whole = WRITTEN_OUT[name]
+    x = torch.ones(1, 2).double()
+    for z, close in ((1e-6, 1e-5), (-1e-6, 1e-5), (0.1, 0.06), (-0.1, 0.06)):
+        net = Between(written).double().eval()
+        net.first.weight.data = torch.tensor([[1.0 + z, -1.0]] * len(SUMS)).double()
+        other = Between(whole).double().eval()
+        other.load_state_dict(net.state_dict())
+        inputs = x.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(net(inputs).sum(), inputs)
+        for one in (net, other):
+            assert_same(explain(one, x, "zero", target=at(0)), gradient * x, close)
+
+
+def test_relevance_itself_passes_every_activation_unchanged():
+    """As after a rule that gives no relevance per unit: flat gives each unit the same share."""
+    net = Between(torch.log).double().eval()
+    net.first.weight.data = net.first.weight.data.abs() + 1
+    x = torch.ones(1, 2).double()
+    e = relprop.explain(net, x, Recipe.preset("zero").using("last", "flat"), target=at(0))
+    score = net(x)[0, 0]
+    z = net.first.weight.double() @ x[0]
+    want = (score / len(SUMS) / z) @ net.first.weight.double()
+    assert_same(e.relevance, want[None].detach(), 1e-6)
 
 
 def test_hidden_sigmoids_bound_relevance_by_their_slope():

@@ -18,7 +18,7 @@ FLOORS = [
     "support",
     "plot",
     "graph",
-    "capture rules data",
+    "capture rules data preprocess",
     "recipes models",
     "plan",
     "program",
@@ -26,7 +26,7 @@ FLOORS = [
     "explanation",
     "evaluate testing integrations",
     "demo",
-    "compare",
+    "compare report",
     "cli",
     "__main__",
 ]

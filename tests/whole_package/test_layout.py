@@ -19,16 +19,23 @@ OF_NO_MODULE = ("graph/test_operation_tables.py",)
 
 # Modules without a test file of their name, by the file that tests them.
 ALSO_TESTED_IN = {
+    "cli/test_commands.py": ["cli/options"],
+    "cli/test_explain.py": [
+        *("report/batches", "report/classes", "report/curves", "report/open_samples"),
+        *("report/output", "report/page", "report/pictures", "report/records", "report/run"),
+        *("report/settings", "report/tables", "report/texts"),
+    ],
+    "demo/test_output.py": ["demo/run", "support/folders"],
     "capture/test_configuration.py": ["capture/attributes"],
     "capture/test_model.py": ["capture/samples", "capture/verify", "program/diagnosis"],
     "capture/test_written_softmax.py": [
+        "capture/exponential_paths",
         "capture/rewriting",
-        "capture/softmax_divisor",
-        "capture/softmax_logits",
+        "capture/trial",
+        "graph/unread_softmax",
     ],
     "compare/test_run.py": ["compare/curve_tensors", "compare/results", "compare/settings"],
     "data/test_load.py": ["data/families"],
-    "demo/test_output.py": ["demo/run"],
     "evaluate/fills/test_from_data.py": ["evaluate/images"],
     "evaluate/removal/test_curves.py": [
         "evaluate/removal/removed_inputs",
@@ -57,6 +64,7 @@ ALSO_TESTED_IN = {
         "explanation/build",
         "explanation/explain",
     ],
+    "explanation/test_targets.py": ["explanation/target_advice"],
     "models/test_train.py": ["models/training"],
     "observe/test_ledger.py": ["observe/ledger_plot", "program/observer"],
     "program/test_compiled.py": ["explanation/run_compiled"],
@@ -69,7 +77,7 @@ ALSO_TESTED_IN = {
     ],
     "rules/test_nonlinear.py": ["rules/autodiff"],
     "rules/test_registry.py": ["rules/layer", "rules/rule"],
-    "whole_package/test_bad_input.py": ["explanation/options"],
+    "whole_package/test_bad_input.py": ["explanation/option_advice", "explanation/options"],
     "whole_package/test_cuda.py": ["program/cuda_graph"],
 }
 TESTED_IN = {module: file for file, listed in ALSO_TESTED_IN.items() for module in listed}

@@ -57,7 +57,7 @@ def test_the_formula_it_shows_is_that_of_the_code():
 
 def test_its_commands_exist():
     commands = set(re.findall(r"`?relprop ([a-z]+)", "\n".join([*blocks("bash"), README])))
-    assert {"demo", "accuracy", "train", "compare"} <= commands & set(main.commands)
+    assert {"demo", "accuracy", "train", "compare", "explain"} <= commands & set(main.commands)
     for name in main.commands:
         assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
 

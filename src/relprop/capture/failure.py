@@ -34,6 +34,12 @@ _AS_FLOAT: Mapping[str, Callable[[Tensor], Tensor]] = {
     "": lambda x: x,
     ".float()": lambda x: x.float(),
 }
+# A picture as it is stored, in numbers from 0 to 255.
+_AS_PICTURE: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "": lambda x: x,
+    ".float() / 255": lambda x: x.float() / 255,
+    ".long()": lambda x: x.long(),
+}
 _AS_INTEGER: Mapping[str, Callable[[Tensor], Tensor]] = {
     "": lambda x: x,
     ".long()": lambda x: x.long(),
@@ -148,7 +154,7 @@ def _own_error(bound: BoundModel) -> CaptureError | None:
         f"{type(bound.model).__name__}{failing_module(error, bound.model)} on an input of "
         f"{_described(inputs.first)}: {first_line(error)}",
         "an input that the model itself accepts: (batch, *features)",
-        f"write {line}, which the model takes"
+        f"write {line}, which the model takes{_in_range(line, inputs.first)}"
         if line
         else "correct the model or x: model(x) alone raises this",
     )
@@ -181,9 +187,16 @@ def _what_helps(bound: BoundModel) -> str:
     return ""
 
 
+def _in_range(line: str, x: Tensor) -> str:
+    """Remind of the range of pictures, whose whole numbers no shape tells from other ones."""
+    pixels = ".float()" in line and x.ndim > 2 and bool(x.max() > 1)
+    return "; in the range of its training data" if pixels else ""
+
+
 def _changes(x: Tensor) -> Iterator[tuple[str, Tensor]]:
     """Yield what can be done to an input, as text and done."""
     casts = _AS_INTEGER if x.is_floating_point() else _AS_FLOAT
+    casts = _AS_PICTURE if x.dtype is torch.uint8 else casts
     for (shape, reshape), (dtype, cast) in itertools.product(_RESHAPED.items(), casts.items()):
         if shape + dtype:
             yield shape + dtype, cast(reshape(x))

@@ -24,9 +24,11 @@ from .eval_mode import refuse_train_mode
 from .export import export_graph
 from .failure import explain_failure
 from .isolated_copy import isolated_copy
+from .masks import Masks, MaskSigns
 from .samples import as_capture_error, first_and_last, select_samples
 from .saved_flags import check_flags
 from .tolerance import equal_within_precision, equal_within_rounding
+from .trial import Trial
 from .verify import (
     refuse_unembedded_integers,
     run_model,
@@ -51,12 +53,15 @@ class CapturedModel:
             in a batch with the last sample; for a graph of one batch, the output for all samples.
             None if it has to be computed again, see `without_output`.
         written: Attributes of the model that its own forward writes.
+        masks: The masks whose numbers the graph depends on; None for a saved graph, which depends
+            on none.
     """
 
     graph: Graph
     batch_axes: Mapping[str, BatchAxis | None]
     output: Tensor | None = field(default=None, repr=False, compare=False)
     written: frozenset[Attribute] = field(default=frozenset(), repr=False, compare=False)
+    masks: MaskSigns | None = field(default=None, repr=False, compare=False)
 
     def without_output(self) -> "CapturedModel":
         """Drop the output, which is right only for the weights at the time of the capture."""
@@ -131,21 +136,23 @@ def _capture(
         graph = export_graph(copy, inputs, output, per_input)
     _refuse_taken_apart(graph, model)
     state = current_state(model, graph)
-    graph = _with_softmaxes(graph, model, inputs, state)
+    graph, masks = _with_softmaxes(graph, model, inputs, state)
     refuse_train_mode(graph, analyse_graph(graph).dependent, copy)
     refuse_unembedded_integers(graph)
     outputs = verified_outputs(graph, BoundModel(copy, inputs, output), inputs, state)
     axes = verified_batch_axes(graph, model, inputs, state, outputs.last)
-    return CapturedModel(graph, axes, outputs.first, before.changes())
+    return CapturedModel(graph, axes, outputs.first, before.changes(), masks)
 
 
 def _with_softmaxes(
     graph: Graph, model: nn.Module, inputs: Inputs, state: Mapping[str, Tensor]
-) -> Graph:
-    """Join softmaxes that are written out; which values are masks, two samples show."""
+) -> tuple[Graph, MaskSigns]:
+    """Join softmaxes that are written out, and tell of which masks' signs the result depends."""
     batch = select_samples(inputs, [0, -1]) if graph.any_batch else inputs
+    trial = Trial(graph, graph.initial_values(batch.tensors, state))
+    masks = Masks(trial, graph.initial_values(inputs.tensors, state))
     with as_capture_error(model, inputs):
-        return join_softmax(graph, graph.initial_values(batch.tensors, state))
+        return join_softmax(graph, masks), masks.signs()
 
 
 def _refuse_taken_apart(graph: Graph, model: nn.Module) -> None:

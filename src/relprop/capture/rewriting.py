@@ -50,6 +50,10 @@ class Rewriting:
         x, y = self.of(a), self.of(b)
         return a == b if x is None or y is None else self.same(x, y)
 
+    def copies(self, value: Ref) -> list[str]:
+        """Name the values that are computed as this one is, itself among them."""
+        return [value.name, *(n.name for n in self.nodes if self.same_value(Ref(n.name), value))]
+
     def without_views(self, value: object) -> Node | None:
         """Return the node that computes a value, before views of it were taken."""
         node = self.of(value)

@@ -10,16 +10,14 @@ weights >= 0. It must receive no relevance: a constant, a buffer, an input that 
 or what is computed from comparisons.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..graph.analysis import analyse_graph
-from ..graph.ir import Graph, Node, Ref
+from ..graph.ir import Node, Ref
+from .masks import Masks
 from .rewriting import Rewriting, computed
 from .softmax_divisor import sorted_dims
 
@@ -27,36 +25,20 @@ _ZEROS = ("zeros", "zeros_like", "new_zeros")
 
 
 @dataclass(frozen=True)
-class Masks:
-    """Finds masks, and weights >= 0, among the values of a graph, by their numbers.
-
-    Attributes:
-        graph: The graph, as it was exported.
-        values: All values that no node computes, by name, for some samples.
-    """
-
-    graph: Graph
-    values: Mapping[str, Any]
-
-    @cached_property
-    def _constants(self) -> set[str]:
-        names = {node.name for node in self.graph.nodes} | self.values.keys()
-        return names - analyse_graph(self.graph).dependent
-
-    def numbers(self, value: object) -> Tensor | None:
-        """Compute a mask; None for a value that has other numbers, or that receives relevance."""
-        if not isinstance(value, Ref) or value.name not in self._constants:
-            return None
-        numbers = self.graph.compute(value.name, self.values)[value.name]
-        return numbers if isinstance(numbers, Tensor) and (numbers >= 0).all() else None
-
-
-@dataclass(frozen=True)
 class SoftmaxLogits:
-    """Logits, and the nodes that mask them."""
+    """Logits, the nodes that mask them, and the value that they are before."""
 
     ref: Ref
+    before: Ref
     added: tuple[Node, ...] = ()
+
+
+def has_exponentials(node: Node, graph: Rewriting) -> bool:
+    """Tell whether a node computes exponentials, or masks some, or what looks so."""
+    if node.operation in ("exp", "softmax"):
+        return True
+    inner = (graph.of(node.args[place]) for place in _places(node, graph))
+    return any(one is not None and has_exponentials(one, graph) for one in inner)
 
 
 def read_logits(
@@ -72,10 +54,11 @@ def read_logits(
         prefix: Begins the names of nodes that are added.
     """
     if node.operation == "exp":
-        return SoftmaxLogits(without_maximum(node.args[0], dims, graph))
+        plain = without_maximum(node.args[0], dims, graph)
+        return SoftmaxLogits(plain, plain)
     if node.operation == "softmax" and len(node.args) == 2 and not node.kwargs:
         same = sorted_dims(node.args[1], len(node.shape)) == dims
-        return SoftmaxLogits(node.args[0]) if same else None
+        return SoftmaxLogits(node.args[0], node.args[0]) if same else None
     for place in _places(node, graph):
         inner = graph.of(node.args[place])
         if inner is not None and inner.shape == node.shape:
@@ -83,7 +66,7 @@ def read_logits(
             masked = _masked(node, place, logits.ref, masks, prefix) if logits else None
             if logits and masked is not None:
                 ref = Ref(masked[-1].name) if masked else logits.ref
-                return SoftmaxLogits(ref, (*logits.added, *masked))
+                return replace(logits, ref=ref, added=(*logits.added, *masked))
     return None
 
 

@@ -5,15 +5,11 @@ one, and take its place: an error or Ctrl-C leaves the old folder as it was.
 """
 
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import FileError
 from ..support.figures import figure_bytes
-from ..support.files import make_folder, try_folder, write_file
+from ..support.folders import check_folder, replace_folder
 from .figures import curves_figure, error_rates_figure, grid_figure
 from .grids import network_grid, recipe_grid, removal_grid
 from .page import render_page
@@ -46,43 +42,15 @@ def _render_figures(demo: DemoResult) -> dict[str, bytes]:
     return {name: figure_bytes(figure, "png") for name, figure in pairs}
 
 
-def check_folder(out: Path) -> None:
-    """Raise FileError unless `out` is new, empty, or holds only what a demo wrote.
-
-    It must be possible to create the folder, and another one beside it.
-    """
-    out = Path(os.path.realpath(out))
-    if Path.cwd().is_relative_to(out):
-        raise _refusal(out, "it is the folder that this command runs in, or contains it")
-    if os.path.isdir(out) and any(out.iterdir()) and not _is_from_demo(out):
-        raise _refusal(out, "it holds files that no demo wrote")
-    try_folder(out)
-    try_folder(_beside(out))
+def check_out(out: Path) -> None:
+    """Raise FileError unless `out` is new, empty, or holds only what a demo wrote."""
+    check_folder(out, _is_from_demo, "demo")
 
 
 def write_folder(out: Path, files: Mapping[str, bytes]) -> None:
     """Replace the content of the folder `out` by `files`."""
-    check_folder(out)
-    out = Path(os.path.realpath(out))
-    new, old = _beside(out), _beside(out)
-    try:
-        make_folder(new)
-        for name, content in files.items():
-            write_file(new / name, content)
-        if out.exists():
-            out.rename(old)
-        new.rename(out)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        if old.exists():
-            old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _beside(out: Path) -> Path:
-    """Name a new folder beside `out`."""
-    return out.with_name(f".{out.name[:40]}.{secrets.token_hex(4)}")
+    check_out(out)
+    replace_folder(out, files)
 
 
 def _is_from_demo(folder: Path) -> bool:
@@ -93,11 +61,3 @@ def _is_from_demo(folder: Path) -> bool:
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(record, dict) and record.get("schema") == SCHEMA
-
-
-def _refusal(out: Path, reason: str) -> FileError:
-    return FileError(
-        f"{out} cannot take the results: {reason}",
-        "a folder that is new, empty, or holds only what an earlier demo wrote",
-        "give another folder with --out",
-    )

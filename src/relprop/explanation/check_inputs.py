@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..graph.inputs import Inputs, is_plain
 from ..support.checks import first_not_finite
-from .make_tensor import line_for_tensor
+from .make_tensor import line_for_batches, line_for_tensor
 
 ModelInput = Tensor | tuple[Any, ...] | Mapping[str, Any]
 
@@ -91,12 +91,20 @@ def _no_tensor(model: nn.Module, given: object) -> InputError:
     if several and all(isinstance(item, Tensor) for item in given):  # type: ignore[attr-defined]
         line = "tuple(x)"
     else:
-        line = line_for_tensor(given, "x", dtype)
+        line = line_for_batches(given, "x", _dimensions(model))
+        line = line or line_for_tensor(given, "x", dtype)
     return InputError(
         f"an input of type {type(given).__name__}",
         "a torch.Tensor (batch, *features), or a tuple or mapping with one",
         f"write {line}" if line else "give the tensor that the model is called with",
     )
+
+
+def _dimensions(model: nn.Module) -> int | None:
+    """Return the number of dimensions of a batch, as a first convolution shows; None if none."""
+    weights = (weight for weight in model.parameters() if weight.ndim > 1)
+    first = next(weights, None)
+    return first.ndim if first is not None and first.ndim > 2 else None
 
 
 def _unsupported_argument(model: nn.Module, label: str, value: object) -> InputError:
@@ -121,6 +129,13 @@ def _labelled(model: nn.Module, given: ModelInput) -> tuple[dict[str, Any], tupl
         return dict(given), ()
     arguments = given if isinstance(given, tuple) else (given,)
     names = _parameters(model.forward)
+    if len(arguments) > len(names) > 0 and not _takes_any_number(model.forward):
+        todo = "write x[0]" if len(names) == 1 else f"write x[:{len(names)}]"
+        raise InputError(
+            f"{len(arguments)} arguments for a model whose forward takes {len(names)}",
+            f"a tensor, or a tuple with one for each of {', '.join(names)}",
+            todo,
+        )
     if len(arguments) > len(names):
         numbered = (f"input_{i}" for i in itertools.count(len(names)))
         unused = (name for name in numbered if name not in names)
@@ -154,6 +169,11 @@ def _required(function: Callable[..., Any]) -> list[str]:
     """List the parameters that a call has to give."""
     parameters = inspect.signature(function).parameters.values()
     return [p.name for p in parameters if p.default is p.empty and p.kind not in _ANY_NUMBER]
+
+
+def _takes_any_number(function: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(function).parameters.values()
+    return any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
 
 
 _ANY_NUMBER = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD

@@ -4,9 +4,12 @@ Takes what the user gave as model, gives the module to read. Must not run it.
 """
 
 import inspect
+from collections.abc import Mapping
+from operator import attrgetter
+from pathlib import PurePath
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import InputError
 from ..support.torch_private import uncompiled
@@ -23,7 +26,7 @@ def check_module(model: object) -> nn.Module:
     """
     if not isinstance(model, nn.Module):
         given = f"a model of type {type(model).__name__}"
-        raise InputError(given, "a torch.nn.Module", "give the model itself")
+        raise InputError(given, "a torch.nn.Module", _line_for_model(model))
     model = uncompiled(model)
     for name, module in model.named_modules():
         which = f'the module "{name}"' if name else "a model"
@@ -36,6 +39,34 @@ def check_module(model: object) -> nn.Module:
             )
         _refuse_patched(which, module)
     return model
+
+
+def _line_for_model(given: object) -> str:
+    """Say how to come by the model, from what was given in its place."""
+    if isinstance(given, (str, PurePath)):
+        from ..models.checkpoint import shipped_models  # with its file formats, loaded on use
+
+        known = str(given) in shipped_models() or str(given).endswith(".safetensors")
+        return f'write relprop.load_model("{given if known else "mnist-cnn"}"), or your own model'
+    if isinstance(given, type) and issubclass(given, nn.Module):
+        return f"make one: model = {given.__name__}(...).eval()"
+    if isinstance(given, Tensor):
+        return "the model comes first, then its input: relprop.explain(model, x)"
+    if isinstance(given, Mapping):
+        return "put the weights into their model and give that: model.load_state_dict(weights)"
+    for name in ("model", "explainer.model"):  # of an Explainer, a pipeline; of a Method
+        if isinstance(_attribute(given, name), nn.Module):
+            return f"give the model that it holds, its attribute {name}"
+    if callable(given):
+        return "write a torch.nn.Module whose forward calls it"
+    return "give the model itself"
+
+
+def _attribute(owner: object, path: str) -> object:
+    try:
+        return attrgetter(path)(owner)
+    except AttributeError:
+        return None
 
 
 def _refuse_patched(which: str, module: nn.Module) -> None:

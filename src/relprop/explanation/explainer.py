@@ -22,7 +22,7 @@ from ..support.progress import ProgressOption, progress_of
 from .batching import choose_batch_size, concatenate, split
 from .check_inputs import ModelInput, check_inputs
 from .check_model import check_module
-from .options import DEFAULT, Options, Request, check_arguments, make_request
+from .options import Options, Request, check_arguments, make_request
 from .prefetch import prefetch_pairs
 from .program_cache import ProgramCache
 from .result import Explanation
@@ -182,7 +182,7 @@ class Explainer:
         Raises:
             RelpropError: An argument is wrong, an operation has no rule, or a result is not finite.
         """
-        return self._explain(x, target, make_request(options) if options else DEFAULT)
+        return self._explain(x, target, make_request(options, self.model, self.recipe))
 
     def _explain(self, x: ModelInput, target: Target, request: Request) -> Explanation:
         with torch.inference_mode(False), torch.set_grad_enabled(request.create_graph):
@@ -246,7 +246,7 @@ class Explainer:
             raise InputError(given, "one of them", "return (x, target) from prepare")
         device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
         pairs = prefetch_pairs(batches, prepare, target, device, progress_of(progress))
-        request = make_request(options)
+        request = make_request(options, self.model, self.recipe)
         return (self._explain(x, one, request) for x, one in pairs)
 
     def with_recipe(self, recipe: Recipe | str) -> "Explainer":
@@ -312,7 +312,8 @@ class Explainer:
         """
         from .saved_plans import description_for, read_plans
 
-        saved = read_plans(as_path(path))
+        path, model = as_path(path), check_module(model)
+        saved = read_plans(path)
         described = description_for(saved, model)
         explainer = cls(model, saved.recipe, output=saved.output)
         explainer._cache = replace(explainer._cache, saved=saved.captured, saved_of=described)

@@ -3,12 +3,13 @@
 Takes a value and its name. Gives the line to write, or "". Must not read files or import packages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
@@ -34,11 +35,50 @@ def line_for_tensor(value: object, name: str, dtype: torch.dtype) -> str:
     if kind.startswith("pandas."):
         return _line_for_table(value, name, short)
     if kind == "numpy.ndarray":
-        is_float = str(getattr(value, "dtype", "")).startswith("float")
+        kind = str(getattr(value, "dtype", ""))
+        is_float = kind.startswith("float")
+        if kind == "uint8":
+            return f"torch.as_tensor({name}, dtype={dtype}) / 255"
         return f"torch.as_tensor({name}{f', dtype={dtype}' if is_float else ''})"
     if isinstance(value, (list, tuple)) and value:
         return _line_for_list(value, name, dtype)
     return ""
+
+
+def line_for_batches(value: object, name: str, dimensions: int | None) -> str:
+    """Write the line for what holds batches: a loader, a data set, a list of whole batches.
+
+    Args:
+        value: What was given.
+        name: What it is called in the line.
+        dimensions: Of a batch, where that is known.
+
+    Returns:
+        The line; "" for what holds no batches.
+    """
+    if isinstance(value, (DataLoader, Iterator)):
+        return f"explainer.map({name})"
+    if isinstance(value, Dataset):
+        return f"explainer.map(torch.utils.data.DataLoader({name}, batch_size=64))"
+    for attribute in ("input", "images"):  # of an explanation; of the digits that come along
+        if isinstance(getattr(value, attribute, None), Tensor):
+            return f"{name}.{attribute}"
+    if isinstance(value, list) and value and all(isinstance(item, Tensor) for item in value):
+        return _line_for_whole_batches(value, name, dimensions)
+    return ""
+
+
+def _line_for_whole_batches(tensors: Sequence[Tensor], name: str, dimensions: int | None) -> str:
+    """Write the line for a list of whole batches, or of samples of a known number of dimensions."""
+    first, counts = tensors[0].ndim, {tensor.ndim for tensor in tensors}
+    whole = first > 1 if dimensions is None else first == dimensions
+    if whole and (len(tensors) == 1 or len(counts) > 1):  # the batch, or with it its labels
+        return f"{name}[0]"
+    if dimensions is None or len({tensor.shape[1:] for tensor in tensors}) > 1:
+        return ""
+    if whole:
+        return f"torch.cat({name})"
+    return f"torch.stack({name})" if counts == {dimensions - 1} else ""
 
 
 def _line_for_text(text: str, name: str, dtype: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..errors import InputError
 from ..support.torch_private import uncompiled
 from .check_inputs import ModelInput
 from .explainer import Explainer
@@ -22,6 +23,9 @@ class Method:
     Args:
         explainer: The explainer, whose recipe explains every model.
 
+    Raises:
+        InputError: It is no explainer.
+
     Example:
         >>> import torch, relprop
         >>> model, other = torch.nn.Linear(4, 3).eval(), torch.nn.Linear(4, 3).eval()
@@ -31,6 +35,10 @@ class Method:
     """
 
     def __init__(self, explainer: Explainer) -> None:
+        if not isinstance(explainer, Explainer):
+            given = f"a method made of a {type(explainer).__name__}"
+            todo = "write relprop.Method(relprop.Explainer(model))"
+            raise InputError(given, "an Explainer", todo)
         self.explainer = explainer
         self._other = explainer
 

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypedDict
 
+from torch import nn
+
 from ..errors import InputError
 from ..observe.channels import check_conditions
 from ..recipes.recipe import Recipe
-from ..support.arguments import suggest
-
-# Keyword arguments of an explainer, which a call does not take.
-_OF_EXPLAINERS = ("output", "capture", "compile")
+from .option_advice import refuse_modules, unknown_option, wrong_recipe
 
 Initial = Literal["score", "one"]
 
@@ -67,7 +66,7 @@ class Request:
             raise InputError(
                 "keep_parallel=True without conditions",
                 "keep_parallel=True with conditions, around which relevance may go",
-                'write conditions={"layer1": [0, 3]}, or leave keep_parallel out',
+                "leave keep_parallel out, or name modules and their channels in conditions",
             )
         if self.recompute and self.ledger:
             raise InputError(
@@ -81,9 +80,9 @@ class Request:
 
 def check_arguments(recipe: object, capture: object, compile: object) -> None:
     """Raise InputError for arguments that no explainer can be made with."""
-    if not isinstance(recipe, (Recipe, str)):
-        given = f"a recipe of type {type(recipe).__name__}"
-        raise InputError(given, "a Recipe or a preset's name", 'write recipe="epsilon-plus"')
+    wrong = wrong_recipe(recipe)
+    if wrong is not None:
+        raise wrong
     if capture not in ("export", "per-input"):
         raise InputError(f"capture is {capture!r}", '"export" or "per-input"', 'capture="export"')
     check_flag("compile", compile)
@@ -95,23 +94,42 @@ def check_arguments(recipe: object, capture: object, compile: object) -> None:
         )
 
 
-def make_request(options: Mapping[str, Any]) -> Request:
-    """Check the options of a call. Raises InputError for an unknown or wrong one."""
+def make_request(options: Mapping[str, Any], model: nn.Module, recipe: Recipe) -> Request:
+    """Check the options of a call. Raises InputError for an unknown or wrong one.
+
+    Args:
+        options: What the caller wrote, by name.
+        model: The model, whose modules have names.
+        recipe: The recipe of the explainer that is called.
+    """
+    if not options:
+        return DEFAULT
     names = [f.name for f in fields(Request) if f.init]
     for name in options:
-        if name in _OF_EXPLAINERS:
-            todo = f"write relprop.Explainer(model, {name}={options[name]!r})(x)"
-            raise InputError(f"{name}= in a call", f"{name}= of an Explainer", todo)
         if name not in names:
-            raise InputError(f"the option {name}", ", ".join(names), suggest(name, names))
+            raise unknown_option(name, options, names, recipe)
+    refuse_modules(options, model)
     return Request(**options)
 
 
 def _check_names(layers: object) -> tuple[str, ...]:
     if not isinstance(layers, (list, tuple)) or not all(isinstance(n, str) for n in layers):
-        todo = f'layers=["{layers if isinstance(layers, str) else "*"}"]'
-        raise InputError(f"layers is {layers!r}", "a list of names", todo)
+        raise InputError(
+            f"layers is {layers!r}", "a list of names", f"write layers={_as_names(layers)}"
+        )
     return tuple(layers)
+
+
+def _as_names(layers: Any) -> str:
+    """Write a list of names, of one name, of numbers, or of a set of these."""
+    several = isinstance(layers, (list, tuple, set, frozenset))
+    names = sorted(map(str, layers)) if isinstance(layers, (set, frozenset)) else layers
+    items = list(names) if several else [layers]
+    fits = layers != "all" and all(
+        isinstance(n, (str, int)) and not isinstance(n, bool) for n in items
+    )
+    shown = ", ".join(f'"{n}"' for n in items) if fits and items else '"*"'
+    return f"[{shown}]"
 
 
 def check_compilable(request: Request) -> None:

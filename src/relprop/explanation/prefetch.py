@@ -77,6 +77,10 @@ def prefetch_pairs(
         given = f"batches of type {type(batches).__name__}"
         todo = "write DataLoader(dataset, batch_size=64), or x.split(64) of a tensor"
         raise InputError(given, "an iterable that gives batches", todo)
+    if prepare is not None and not callable(prepare):
+        given = f"prepare of type {type(prepare).__name__}"
+        todo = "write prepare=lambda batch: (batch[0], batch[1])"
+        raise InputError(given, "a function from a batch to (x, target)", todo)
     to_pair = partial(_call, prepare) if prepare else lambda batch: (_first_item(batch), target)
     return _with_progress(batches, to_pair, device, progress)
 

@@ -17,19 +17,24 @@ from torch import nn
 
 from ..capture.attributes import Attribute
 from ..capture.configuration import ComparedLists, Configuration
+from ..errors import InputError
 from ..graph.inputs import Inputs
-from ..plan.validation import dropped_warning
+from ..plan.validation import dropped_warning, unread_warning
 from ..recipes.recipe import Recipe
 from ..support.torch_private import version_of
 
 if TYPE_CHECKING:  # loaded at the first capture, so that `import relprop` stays quick
     from ..capture.description import Description
+    from ..capture.masks import MaskSigns
     from ..capture.model import CapturedModel
     from .build import BuiltProgram
 
 # Each text length or picture size is a program of its own. A bound, so that a service that meets
 # ever new lengths does not fill its memory; wide enough for the buckets that one batches texts by.
 MOST_SHAPES = 64
+
+# Shapes for which it is known on which masks their graphs depend: more than programs are kept.
+MOST_MASKED = 16 * MOST_SHAPES
 
 # Configurations of the model that are known again when they come back.
 MOST_CONFIGURATIONS = 8
@@ -67,6 +72,9 @@ class RecentItems(Generic[V]):
 
     def __reduce__(self) -> tuple[type["RecentItems[V]"], tuple[int]]:
         return RecentItems, (self._most,)  # a copy begins without items
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
 
     def items(self) -> list[tuple[Any, V]]:
         """List all items, the one used last at the end."""
@@ -156,6 +164,7 @@ class ProgramCache:
     _captured: "RecentItems[CapturedModel]" = field(
         default_factory=lambda: RecentItems(MOST_SHAPES)
     )
+    _masks: "RecentItems[MaskSigns]" = field(default_factory=lambda: RecentItems(MOST_MASKED))
     _built: "RecentItems[BuiltProgram]" = field(default_factory=lambda: RecentItems(MOST_SHAPES))
     _warned: set[str] = field(default_factory=set)
 
@@ -171,9 +180,21 @@ class ProgramCache:
         return replace(self, recipe=recipe, _built=RecentItems(MOST_SHAPES), _warned=set())
 
     def captured(self) -> "Mapping[str, CapturedModel]":
-        """Return the graphs captured so far by the text of the inputs' signature."""
+        """Return the graphs captured so far by the text of the inputs' signature.
+
+        Without those that are right for some signs of a mask alone. Raises InputError if there are
+        only such.
+        """
         now = self.configurations.current()
-        graphs = {repr(sig): graph for (sig, of), graph in self._captured.items() if of is now}
+        current = [(sig, graph) for (sig, of, *_), graph in self._captured.items() if of is now]
+        graphs = {repr(s): g for s, g in current if not (g.masks and g.masks.found)}
+        if current and not graphs:
+            raise InputError(
+                "a model that multiplies exponentials with weights: its graph is right for some "
+                "signs of them alone",
+                "weights of a softmax that cannot be negative, such as booleans or weights.relu()",
+                "capture the model in each session",
+            )
         return {**(self.saved if self._is_saved_model() else {}), **graphs}
 
     def described_model(self) -> "Description":
@@ -195,8 +216,22 @@ class ProgramCache:
         """
         if self.per_input:
             return self._build_once(inputs)
-        key = inputs.signature, self.configurations.current()
+        key: Any = inputs.signature, self.configurations.current()
+        if self._masks:
+            key = self._with_signs(key, inputs)
         return self._built.get(key) or self._build(inputs, key)
+
+    def _with_signs(self, key: Any, inputs: Inputs) -> Any:
+        """Add to a key which masks are >= 0 now, where graphs captured for it depend on that."""
+        from ..capture.model import current_state
+
+        with torch.no_grad():
+            while (masks := self._masks.get(key)) is not None:
+                now = masks.now(inputs.tensors, current_state(self.model, masks.graph))
+                if now == masks.found:
+                    break
+                key = (*key, tuple(now.items()))
+        return key
 
     def _build_once(self, inputs: Inputs) -> "BuiltProgram":
         from ..capture.model import capture_model
@@ -205,7 +240,7 @@ class ProgramCache:
         with _CAPTURE, torch.no_grad():
             captured = capture_model(self.model, inputs, self.output, per_input=True)
             built = build_program(captured, self.model, inputs, self.recipe)
-            self._warn_of_dropped_paths(built)
+            self._warn(built)
             return built
 
     def _build(self, inputs: Inputs, key: Any) -> "BuiltProgram":
@@ -221,21 +256,23 @@ class ProgramCache:
                     # captured once for all recipes. With its output, until a program was compared
                     # with it: only that shows whether the first sample is the same alone.
                     self._captured.put(key, captured)
+                    if captured.masks and captured.masks.found:
+                        self._masks.put(key, captured.masks)
                     built = build_program(captured, self.model, inputs, self.recipe)
                     self._try_backward(built, inputs)
                 self._captured.put(key, captured.without_output())
-                self._warn_of_dropped_paths(built)
+                self._warn(built)
                 self._built.put(key, built)
         return built
 
-    def _warn_of_dropped_paths(self, built: "BuiltProgram") -> None:
-        """Warn once of operations at which paths end that relevance should take."""
-        dropped = [node for node in built.program.plan.dropped if node.where not in self._warned]
-        if dropped:
-            self._warned.update(node.where for node in dropped)
-            warnings.warn(
-                dropped_warning(dropped, built.program.plan.recipe), stacklevel=7
-            )  # the line that calls
+    def _warn(self, built: "BuiltProgram") -> None:
+        """Warn once of paths that end, and of quotients that look like a softmax."""
+        plan = built.program.plan
+        for nodes, warning in (plan.dropped, dropped_warning), (plan.unread, unread_warning):
+            new = [node for node in nodes if node.where not in self._warned]
+            if new:
+                self._warned.update(node.where for node in new)
+                warnings.warn(warning(new, plan.recipe), stacklevel=7)  # the line that calls
 
     def _guard(self, inputs: Inputs) -> AbstractContextManager[None]:
         """Return a context in which errors of a saved graph are those of its file."""

@@ -21,6 +21,7 @@ from ..errors import FileError, InputError
 from ..graph.inputs import InputGuard
 from ..graph.ir import Head
 from ..observe.ledger import Ledger, LedgerEntry
+from ..support.file_kinds import file_kind
 from ..support.files import refuse_other_formats, write_atomically
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def read_explanation(path: Path, cls: type["Explanation"]) -> "Explanation":
     if not os.path.isfile(path):
         folder = os.path.isdir(path)
         raise _no_explanation(path, "it is a folder" if folder else "there is no such file")
+    _refuse_other_kind(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if _DOCUMENT not in archive:
@@ -194,9 +196,21 @@ def _check_targets(e: "Explanation") -> None:
         raise ValueError(f"logits of {tuple(e.logits.shape)}")
 
 
-def _no_explanation(path: Path, why: str) -> FileError:
+def _refuse_other_kind(path: Path) -> None:
+    """Raise FileError for a file that is no archive, with the call that reads it."""
+    try:
+        if zipfile.is_zipfile(path):
+            return
+        kind = file_kind(path)
+    except OSError as error:
+        raise _no_explanation(path, error.strerror or str(error)) from error
+    todo = f"write {kind.reader}" if kind.reader else ""
+    raise _no_explanation(path, f"it is {kind.what}", todo)
+
+
+def _no_explanation(path: Path, why: str, todo: str = "") -> FileError:
     return FileError(
         f"{path} is no file of an explanation: {why}",
         "what Explanation.save writes",
-        "explain and save again; numpy.load may read what the file holds",
+        todo or "explain and save again; numpy.load may read what the file holds",
     )

@@ -27,6 +27,7 @@ from ..errors import CaptureError, FileError, InputError, RelpropError, first_li
 from ..graph.inputs import Inputs
 from ..graph.serialize import from_document, to_document
 from ..recipes.recipe import Recipe
+from ..support.file_kinds import file_kind
 from ..support.files import refuse_other_formats, write_file
 from .build import BuiltProgram
 
@@ -89,6 +90,7 @@ def read_plans(path: Path) -> SavedPlans:
     """Read a file. Raises FileError if it is missing, or was not written by `write_plans`."""
     if not os.path.isfile(path):
         raise _no_plan(path, "it is a folder" if os.path.isdir(path) else "there is no such file")
+    _refuse_other_kind(path)
     try:
         with safetensors.safe_open(path, "pt") as file:
             document = json.loads((file.metadata() or {})["relprop"])
@@ -154,7 +156,9 @@ def description_for(saved: SavedPlans, model: nn.Module) -> Description:
             f"{type(model).__name__}, which is not the model of the saved plan: it differs in "
             f"{differs}",
             "a model of the same classes and attributes",
-            "capture this model instead: relprop.Explainer(model)",
+            "call model.eval() before"
+            if differs.startswith("training of") and differs.endswith("is True and was False")
+            else "capture this model instead: relprop.Explainer(model)",
         )
     return described if saved.model is None else saved.model
 
@@ -181,9 +185,19 @@ def _batch_axis(at: Any) -> BatchAxis | None:
     return BatchAxis(axis, outer)
 
 
-def _no_plan(path: Path, why: str) -> FileError:
+def _refuse_other_kind(path: Path) -> None:
+    """Raise FileError for a file of another kind that has a reader, and for a text."""
+    try:
+        kind = file_kind(path)
+    except OSError as error:
+        raise _no_plan(path, error.strerror or str(error)) from error
+    if "Explainer.load" not in kind.reader and (kind.reader or kind.what in ("text", "empty")):
+        raise _no_plan(path, f"it is {kind.what}", f"write {kind.reader}" if kind.reader else "")
+
+
+def _no_plan(path: Path, why: str, todo: str = "") -> FileError:
     return FileError(
         f"{path} is no file of plans: {why}",
         "what Explainer.save writes",
-        "save the explainer again, or capture the model again",
+        todo or "save the explainer again, or capture the model again",
     )

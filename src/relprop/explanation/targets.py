@@ -6,6 +6,7 @@ scores  what is explained: the output, or its logits where it ends with a sigmoi
 c       of its shape; the initial relevance is scores * c
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +18,17 @@ from torch import Tensor
 from ..errors import InputError
 from ..support.checks import is_classification
 from ..support.output_kinds import has_one_unit, largest_class, second_class
+from .target_advice import (
+    TEXTS,
+    bad_target,
+    class_of_one_unit,
+    no_class_numbers,
+    no_classes,
+    unknown_text,
+    wrong_entry,
+    wrong_index,
+)
+from .target_function import gradient_of
 
 
 @dataclass(frozen=True)
@@ -44,11 +56,17 @@ def at(*index: int) -> At:
         >>> relprop.explain(model, torch.ones(2, 3), target=relprop.at(0)).relevance.shape
         torch.Size([2, 3])
     """
-    if not index or any(isinstance(i, bool) or not isinstance(i, int) for i in index):
-        raise InputError(
-            f"at{index}", "one integer for each dimension of a sample's output", "at(0)"
-        )
-    return At(index)
+    try:
+        return At(tuple(map(_as_index, index or (None,))))
+    except TypeError:
+        raise wrong_index(index) from None
+
+
+def _as_index(one: Any) -> int:
+    """Return an integer of Python, numpy or torch. Raises TypeError for what is none."""
+    if isinstance(one, (bool, np.bool_)):
+        raise TypeError
+    return operator.index(one)
 
 
 class ResolvedTarget(NamedTuple):
@@ -70,11 +88,6 @@ class ResolvedTarget(NamedTuple):
 
 Target = int | str | Tensor | At | tuple[Any, Any] | Callable[[Tensor], Tensor] | list[Any] | None
 
-ALLOWED = (
-    'None or "predicted", a class, one class per sample as a tensor, "runner-up", at(...), '
-    'a pair (a, b) of these, a function of the output, or a list of these or "all" for several'
-)
-
 
 def resolve_targets(
     output: Tensor, scores: Tensor, target: Target, start: int = 0
@@ -88,12 +101,14 @@ def _list_targets(output: Tensor, target: Target) -> tuple[list[Any], bool]:
     if isinstance(target, str) and target == "all":
         if has_one_unit(output):
             return [0], True
-        _check_classes(output)
+        _check_classes(output, target)
         return list(range(output.shape[1])), True
     if not isinstance(target, list):
         return [target], False
     if not target or any(isinstance(one, list) for one in target):
-        raise _bad("a list that is empty or has lists in it", 'write ["predicted", "runner-up"]')
+        raise bad_target(
+            "a list that is empty or has lists in it", 'write ["predicted", "runner-up"]'
+        )
     return target, True
 
 
@@ -107,14 +122,15 @@ def resolve_target(output: Tensor, scores: Tensor, target: Any, start: int = 0) 
     Args:
         output: The model's output, (batch, ...).
         scores: The output itself, or its logits, of its shape.
-        target: One target; see `ALLOWED`.
+        target: One target; see `target_advice.ALLOWED`.
         start: Index of the first sample in the caller's batch, for errors.
 
     Raises:
-        InputError: The target is none of `ALLOWED`.
+        InputError: The target is none of `target_advice.ALLOWED`.
     """
     if callable(target):
-        return ResolvedTarget(_gradient(scores, target), None, words="a function of the output")
+        c = gradient_of(target, scores)
+        return ResolvedTarget(c, None, words="a function of the output")
     if isinstance(target, At):
         c = _one_entry(scores, target)
         classes = c.argmax(1) if is_classification(scores) else None
@@ -150,7 +166,7 @@ def refuse_masked(scores: Tensor, resolved: Sequence[ResolvedTarget], start: int
         if bool(masked.any()):
             sample = start + int(masked.nonzero()[0, 0])
             given = f"an entry with an infinite logit for sample {sample}, which the model masks"
-            raise _bad(given, "explain an entry that is not masked")
+            raise bad_target(given, "explain an entry that is not masked")
 
 
 def refuse_list_of_classes(target: list[Any], batch: int) -> None:
@@ -163,7 +179,7 @@ def refuse_list_of_classes(target: list[Any], batch: int) -> None:
     if len(target) != batch or batch == 1 or not all(map(_is_class_number, target)):
         return
     numbers = [int(one) for one in target]
-    raise _bad(
+    raise bad_target(
         f"a list of {batch} classes for a batch of {batch}, which may mean one class per sample, "
         f"or {batch} classes of every sample",
         f"write target=torch.tensor({numbers}) for one class per sample, or "
@@ -189,21 +205,16 @@ def stack_classes(classes: Sequence[Tensor | None]) -> Tensor | None:
 
 def _contrast(output: Tensor, scores: Tensor, pair: tuple[Any, ...], start: int) -> ResolvedTarget:
     if len(pair) != 2:
-        raise _bad(f"a tuple of {len(pair)}", "write (a, b), or a list for several targets")
-    (c_a, a, _, words_a), (c_b, b, _, words_b) = (
-        resolve_target(output, scores, one) for one in pair
-    )
+        raise bad_target(f"a tuple of {len(pair)}", "write (a, b), or a list for several targets")
+    one, other = (resolve_target(output, scores, part) for part in pair)
+    (c_a, a), (c_b, b) = one[:2], other[:2]
     equal = (c_a == c_b).reshape(len(output), -1).all(1)
     if bool(equal.any()):
         given = f"a pair of equal classes for sample {start + int(equal.nonzero()[0, 0])}"
-        raise _bad(given, "contrast two different classes")
+        raise bad_target(given, "contrast two different classes")
     unlike = a is None or b is None or a.ndim > 1 or b.ndim > 1
     classes = None if unlike else torch.stack([a, b], dim=1)  # type: ignore[list-item]
-    return ResolvedTarget(c_a - c_b, classes, words=f"{words_a} against {words_b}")
-
-
-def _bad(given: str, todo: str, allowed: str = ALLOWED) -> InputError:
-    return InputError(f"target is {given}", allowed, todo)
+    return ResolvedTarget(c_a - c_b, classes, words=f"{one.words} against {other.words}")
 
 
 def _one_hot(output: Tensor, classes: Tensor) -> Tensor:
@@ -214,42 +225,33 @@ def _one_entry(output: Tensor, entry: At) -> Tensor:
     sizes = output.shape[1:]
     fits = len(entry.index) == len(sizes)
     if not fits or any(not -n <= i < n for i, n in zip(entry.index, sizes, strict=True)):
-        given = f"at{entry.index} of an output of shape {tuple(output.shape)}"
-        raise _bad(given, f"give one index for each of the sizes {tuple(sizes)}")
+        raise wrong_entry(entry.index, output.shape)
     c = torch.zeros_like(output)
     c.movedim(0, -1)[entry.index] = 1
     return c
 
 
-def _check_classes(output: Tensor) -> None:
+def _check_classes(output: Tensor, target: object) -> None:
     """Raise InputError unless the model's output is (batch, classes), with two at least."""
     if is_classification(output):
         return
     if has_one_unit(output):
-        raise InputError(
-            f"a class as target for a model with one unit, of output {tuple(output.shape)}",
-            "no target, for that unit; or a function of it",
-            "leave target out, or for what speaks against the unit write "
-            "target=lambda scores: -scores.flatten()",
-        )
-    sizes = ", ".join(str(size) for size in output.shape[1:])
-    raise InputError(
-        f"a class as target for a model whose output has shape (batch, {sizes})",
-        "(batch, classes) with at least two classes, or another target",
-        "say which entry: target=relprop.at(...), or a function of the output",
-    )
+        raise class_of_one_unit(target, output.shape)
+    raise no_classes(output.shape, target)
 
 
 def _classes(output: Tensor, scores: Tensor, target: Any) -> Tensor:
-    _check_classes(output)
+    if isinstance(target, str) and target not in TEXTS:
+        raise unknown_text(target)
+    _check_classes(output, target)
     if target is None or (isinstance(target, str) and target == "predicted"):
         return output.argmax(1) if scores is output else largest_class(output, scores)
     if isinstance(target, str):
         if target != "runner-up":
-            raise _bad(repr(target), 'write "runner-up"')
+            raise bad_target('"all" beside another', 'write target="all" alone')
         return second_class(output, scores)
     batch, count = output.shape
-    return _in_range(_labels(target, batch), count).to(output.device)
+    return _in_range(_labels(target, batch, count), count).to(output.device)
 
 
 def fixed_classes(target: Any, shape: Sequence[int | None], batch: int) -> Tensor | None:
@@ -267,14 +269,16 @@ def fixed_classes(target: Any, shape: Sequence[int | None], batch: int) -> Tenso
         InputError: The target depends on the output in another way.
     """
     if len(shape) != 2 or shape[1] is None:
-        raise _bad(f"a class of an output of shape {tuple(shape)}", "leave compile=True out")
+        raise bad_target(f"a class of an output of shape {tuple(shape)}", "leave compile=True out")
     if target is None or (isinstance(target, str) and target == "predicted"):
         return None
+    if isinstance(target, str) and target not in TEXTS:
+        raise unknown_text(target)
     if not isinstance(target, (int, Tensor)):
         what = repr(target) if isinstance(target, str) else f"a {type(target).__name__}"
         allowed = 'None or "predicted", a class, or one class per sample as a tensor'
-        raise _bad(f"{what} with compile=True", "leave compile=True out", allowed)
-    return _in_range(_labels(target, batch), shape[1])
+        raise bad_target(f"{what} with compile=True", "leave compile=True out", allowed)
+    return _in_range(_labels(target, batch, shape[1]), shape[1])
 
 
 def check_per_sample(target: Any, batch: int) -> None:
@@ -289,41 +293,26 @@ def check_per_sample(target: Any, batch: int) -> None:
 
 def _not_per_sample(shape: Sequence[int], batch: int) -> InputError:
     given = f"of shape {tuple(shape)} for a batch of {batch}"
-    return _bad(given, "give one class per sample, or one int for all")
+    return bad_target(given, "give one class per sample, or one int for all")
 
 
 def _in_range(labels: Tensor, count: int) -> Tensor:
     if bool(((labels < 0) | (labels >= count)).any()):
         wrong = labels[(labels < 0) | (labels >= count)][0].item()
-        raise _bad(f"class {wrong} of a model with {count} classes", f"give 0 to {count - 1}")
+        raise bad_target(f"class {wrong} of a model with {count} classes", f"give 0 to {count - 1}")
     return labels
 
 
-def _labels(target: Any, batch: int) -> Tensor:
+def _labels(target: Any, batch: int, count: int) -> Tensor:
     if isinstance(target, bool):
-        raise _bad(repr(target), "give a class number")
+        raise bad_target(repr(target), "give a class number")
     try:
         labels = target if isinstance(target, Tensor) else torch.as_tensor(target, device="cpu")
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise _bad(f"a {type(target).__name__}", "give class numbers") from None
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype is torch.bool:
-        raise _bad(f"of dtype {labels.dtype}", "give class numbers as integers: labels.long()")
+        raise bad_target(f"a {type(target).__name__}", "give class numbers") from None
+    wrong = no_class_numbers(labels, count, target)
+    if wrong is not None:
+        raise wrong
     if labels.ndim > 0 and labels.shape != (batch,):
         raise _not_per_sample(labels.shape, batch)
     return labels.to(torch.long, copy=True).expand(batch)  # the explanation holds them
-
-
-def _gradient(output: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-    with torch.enable_grad():
-        leaf = output.detach().requires_grad_()
-        score = function(leaf.clone())  # the function may overwrite its argument
-    if not isinstance(score, Tensor) or score.shape != output.shape[:1]:
-        got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
-        todo = "return one number per sample, such as lambda output: output[:, 3] - output[:, 5]"
-        raise _bad(f"a function that returned {got} for a batch of {len(output)}", todo)
-    if not score.requires_grad:
-        raise _bad("a function that does not depend on the output", "compute it from the output")
-    (c,) = torch.autograd.grad(score, leaf, torch.ones_like(score), allow_unused=True)
-    if c is None:
-        raise _bad("a function that does not depend on the output", "compute it from the output")
-    return c

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from .final_functions import final_function
 from .ir import Graph, Node, Ref
+from .log_of_sum import takes_log_of_sum
 from .ops import Operation, Principle, operation_of
 from .probabilities import find_made_of_probabilities
 
@@ -21,7 +22,8 @@ def find_squashing(graph: Graph, dependent: set[str], name: str) -> tuple[Node, 
     """Find what squashes a value: between the last layer and the value, no weights come after it.
 
     These are bounded functions, those with f(0) != 0, and divisions by a computed number that is no
-    norm, if each entry of the value depends on one of their results. Of sigmoids and softmaxes also
+    norm, if each entry of the value depends on one of their results; log-softmaxes written in a way
+    that is not known. Of sigmoids and softmaxes also
     those that are added up, pooled, or multiplied with one another.
 
     Args:
@@ -89,6 +91,8 @@ class _Walk:
         operation = operation_of(node)
         if operation is None:
             return False
+        if node.operation in ("add", "sub", "rsub"):
+            return takes_log_of_sum(node, self._nodes, self._dependent)
         divisor = node.args[1] if node.operation == "div" else None
         if isinstance(divisor, Ref) and divisor.name in self._dependent:
             return not self._is_norm(divisor.name)

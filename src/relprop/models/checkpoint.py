@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from ..errors import FileError, InputError, first_line
 from ..support.arguments import suggest
+from ..support.file_kinds import FileKind, file_kind
 from ..support.files import as_path, make_folder, write_atomically
 from .architecture import ARCHITECTURES, build, describe
-from .card import ModelCard
+from .card import LayerSpec, ModelCard
 
 SHIPPED = Path(__file__).parent / "shipped"
 
@@ -92,7 +93,7 @@ def load_model(name_or_path: str | Path) -> nn.Sequential:
     return model
 
 
-def save_model(model: nn.Module, path: str | Path, card: ModelCard) -> ModelCard:
+def save_model(model: nn.Module, path: str | Path, card: ModelCard | None = None) -> ModelCard:
     """Save a classifier as a weights file and a card that `load_model` reads; both or neither.
 
     Args:
@@ -100,8 +101,9 @@ def save_model(model: nn.Module, path: str | Path, card: ModelCard) -> ModelCard
             float32.
         path: Path of the weights file, ending in .safetensors; the card gets the same name with
             .json. Missing folders are created.
-        card: What is known about the model. Architecture, number of parameters and SHA256 are
-            filled in.
+        card: What is known about the model: its name and the shape of a sample at least.
+            Architecture, number of parameters and SHA256 are filled in. None, for a model that
+            begins with a linear layer: the name of the file, and that layer's number of inputs.
 
     Returns:
         The card as written.
@@ -122,12 +124,20 @@ def save_model(model: nn.Module, path: str | Path, card: ModelCard) -> ModelCard
         >>> card.parameters, loaded[1]
         (10, Linear(in_features=4, out_features=2, bias=True))
     """
+    if not isinstance(model, nn.Module):
+        given = f"a model of type {type(model).__name__}"
+        raise InputError(given, "an nn.Sequential", "write relprop.save_model(model, path, card)")
     path = as_path(path)
-    _refuse_other_types(path)
+    if path.suffix != ".safetensors":
+        todo = f'write relprop.save_model(model, "{path.with_suffix(".safetensors")}", card)'
+        given = f"{path} is no name of a .safetensors file"
+        raise FileError(given, "weights in .safetensors files, which hold numbers only", todo)
+    architecture = describe(model)
+    card = _check_card(card, path, architecture)
     state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
     card = replace(
         card,
-        architecture=describe(model),
+        architecture=architecture,
         parameters=_count(state),
     )
     _assemble(card, state)
@@ -135,6 +145,25 @@ def save_model(model: nn.Module, path: str | Path, card: ModelCard) -> ModelCard
     card = replace(card, sha256=hashlib.sha256(content).hexdigest())
     _write(path, content, card)
     return card
+
+
+def _check_card(card: object, path: Path, architecture: tuple[LayerSpec, ...]) -> ModelCard:
+    """Return the card, or one with the sample's shape where the layers say which it is."""
+    if isinstance(card, ModelCard):
+        return card
+    first = next((layer for layer in architecture if layer["layer"] in ("linear", "conv2d")), {})
+    shape: tuple[int, ...] = (first.get("in_features", 784),)
+    if card is None and architecture[0] is first and first["layer"] == "linear":
+        return ModelCard(path.stem, input_shape=shape)
+    if "in_channels" in first or shape == (784,):
+        shape = (first.get("in_channels", 1), 28, 28)
+    given = "no card" if card is None else f"a card of type {type(card).__name__}"
+    raise InputError(
+        f"{given} for a model whose layers do not say the shape of a sample",
+        "a relprop.models.ModelCard with a name and an input_shape",
+        f'write relprop.models.ModelCard("{path.stem}", input_shape={shape}) with the shape of '
+        "your samples",
+    )
 
 
 def _assemble(card: ModelCard, state: dict[str, Tensor]) -> nn.Sequential:
@@ -201,6 +230,10 @@ def _shipped_path(name: str) -> Path:
 
 def _refuse_other_types(path: Path) -> None:
     if path.suffix != ".safetensors":
+        kind = file_kind(path) if path.is_file() else FileKind("")
+        if kind.reader.startswith("relprop."):
+            allowed, todo = "weights in .safetensors files", f"write {kind.reader}"
+            raise FileError(f"{path} is no model, but {kind.what}", allowed, todo)
         raise FileError(
             f"{path} is not a .safetensors file",
             "weights in .safetensors files, which hold numbers only; .pt, .pth, .ckpt and .pkl "

@@ -88,13 +88,24 @@ def check_conditions(conditions: Any) -> Mapping[str, Any]:
     Raises:
         InputError: They are not a mapping, or a key is not a string.
     """
-    todo = 'write conditions={"layer1": [0, 3]}'
     if conditions is not None and not isinstance(conditions, Mapping):
+        todo = f"write conditions={{{_as_pairs(conditions)}}}"
         raise InputError(f"conditions={conditions!r}", "a mapping from modules to channels", todo)
-    for key in conditions or ():
+    for key, channels in (conditions or {}).items():
         if not isinstance(key, str):
+            todo = f'write conditions={{"{key}": {channels!r}}}'
             raise InputError(f"the module {key!r} in conditions", "its dotted name, a string", todo)
     return dict(conditions or {})
+
+
+def _as_pairs(given: Any) -> str:
+    """Write what was given in place of a mapping as pairs of names and channels."""
+    items = list(given) if isinstance(given, (list, tuple, set)) else [given]
+    if len(items) == 2 and isinstance(items[0], (str, int)) and not isinstance(items[1], str):
+        return f'"{items[0]}": {items[1]!r}'
+    if items and all(isinstance(item, (str, int)) for item in items):
+        return ", ".join(f'"{item}": [0]' for item in items)
+    return '"NAME": [0]'
 
 
 def condition_masks(
@@ -137,7 +148,7 @@ def channel_mask(value: Tensor, channels: Any, module: str, dim: int | None) -> 
     if isinstance(channels, Tensor) and (
         channels.dtype is torch.bool or channels.is_floating_point()
     ):
-        return _expand_mask(value, channels, module)
+        return _expand_mask(value, channels, module, dim)
     if dim is None:
         raise InputError(
             f'channels of "{module}", whose output has shape {tuple(value.shape)}',
@@ -158,6 +169,13 @@ def _check_indices(channels: Any, count: int, module: str) -> Tensor:
     except (TypeError, ValueError, RuntimeError):
         indices = torch.tensor([], device="cpu")
     wrong = indices.is_floating_point() or indices.dtype is torch.bool or indices.ndim > 1
+    if indices.dtype is torch.bool and indices.shape == (count,) and bool(indices.any()):
+        kept = indices.nonzero().flatten().tolist()
+        raise InputError(
+            f'a list of booleans for the channels of "{module}"',
+            f"indices from 0 to {count - 1}, or a mask of a sample's shape",
+            f'write conditions={{"{module}": {kept}}}',
+        )
     if wrong or not indices.numel() or bool(((indices < 0) | (indices >= count)).any()):
         raise InputError(
             f'the channels {channels!r} of "{module}"',
@@ -167,8 +185,8 @@ def _check_indices(channels: Any, count: int, module: str) -> Tensor:
     return indices.reshape(-1)
 
 
-def _expand_mask(value: Tensor, mask: Tensor, module: str) -> Tensor:
-    """Return the mask in the shape of the value."""
+def _expand_mask(value: Tensor, mask: Tensor, module: str, dim: int | None) -> Tensor:
+    """Return the mask in the shape of the value, whose channels are in a dimension, if known."""
     mask = mask.to(value.device)
     try:
         # A mask with fewer dimensions than a sample would broadcast along the wrong ones.
@@ -180,6 +198,12 @@ def _expand_mask(value: Tensor, mask: Tensor, module: str) -> Tensor:
         raise InputError(
             f'a mask of shape {tuple(mask.shape)} for the output of "{module}"',
             f"0 and 1, or booleans, of the shape of one sample: {tuple(value.shape[1:])}",
-            "write the indices of channels",
+            f'write conditions={{"{module}": {_instead_of(mask, value, dim)}}}',
         )
     return expanded
+
+
+def _instead_of(mask: Tensor, value: Tensor, dim: int | None) -> str:
+    """Write what stands for a mask that does not fit: of one of channels, the indices."""
+    by_channel = dim is not None and mask.shape == value.shape[dim : dim + 1] and bool(mask.any())
+    return "mask.nonzero().flatten().tolist()" if by_channel else "[0]"

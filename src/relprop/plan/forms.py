@@ -51,10 +51,6 @@ def _leaving_form(step: Step, arriving: Form) -> Form:
     if step.rule is not None:
         passes = step.elementwise and step.rule.definition.receives == "signal"
         return arriving if passes else step.rule.definition.gives
-    if step.principle is Principle.ACTIVATION:
-        # Without a finite f(0) the secant from zero has no slope, and relevance itself passes.
-        finite = step.operation is not None and step.operation.finite_at_zero
-        return arriving if finite else Form.RELEVANCE
     if step.principle is Principle.LINEAR:
         return arriving if step.elementwise else Form.PER_UNIT
     return arriving

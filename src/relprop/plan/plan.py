@@ -113,6 +113,8 @@ class Plan:
         forms: Value -> form of the relevance that arrives there.
         dropped: Operations at which the dependence on the explained input ends, and whose result
             is added to what depends on it: it counts as constant, and receives no relevance.
+        unread: Divisions that look like a softmax that the code writes out, and were not read as
+            one.
 
     Example:
         >>> import relprop
@@ -132,6 +134,7 @@ class Plan:
     sources: Mapping[str, str]
     forms: Mapping[str, Form]
     dropped: tuple[Node, ...] = ()
+    unread: tuple[Node, ...] = ()
 
     @cached_property
     def dropped_at(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from ..graph.ops import (
     has_zero_gradient,
     operation_of,
 )
+from ..graph.unread_softmax import find_unread_softmaxes
 from ..recipes.recipe import Recipe
 from ..recipes.selectors import Location, RecipeRow
 from ..rules.backward import Form
@@ -64,7 +65,12 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
         analysis = analyse_graph(graph, frozenset(held))
     steps, forms = _plan_backward(graph, recipe, analysis, held)
     dropped = dropped_paths(graph, analysis.dependent, forms, frozenset(held))
-    return Plan(graph, recipe, tuple(merge_activations(steps)), analysis.sources, forms, dropped)
+    unread = [
+        node for node in find_unread_softmaxes(graph, analysis.dependent) if node.name in forms
+    ]
+    unread = [node for node in unread if not _is_named(locations[node.name], recipe)]
+    steps = merge_activations(steps)
+    return Plan(graph, recipe, tuple(steps), analysis.sources, forms, dropped, tuple(unread))
 
 
 def _with_numbers(graph: Graph, recipe: Recipe) -> Graph:
@@ -97,6 +103,11 @@ def _locate(node: Node, analysis: GraphAnalysis) -> Location:
 
 def _first_match(location: Location, recipe: Recipe) -> RecipeRow | None:
     return next((row for row in recipe.rows if row.matches(location)), None)
+
+
+def _is_named(location: Location, recipe: Recipe) -> bool:
+    """Tell whether a row of the recipe names an operation or its module."""
+    return any(row.selector.is_explicit and row.matches(location) for row in recipe.rows)
 
 
 def _held_constant(

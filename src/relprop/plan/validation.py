@@ -4,9 +4,9 @@ Takes nodes, what is known of them, and the recipe. Gives nothing, or raises a P
 Must not decide what a step does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ..errors import DroppedPathWarning, PlanError
+from ..errors import DroppedPathWarning, PlanError, UnreadSoftmaxWarning
 from ..graph.analysis import GraphAnalysis, analyse_graph, dependent_args
 from ..graph.dropped import dropped_paths
 from ..graph.ir import Graph, Node, Ref
@@ -22,7 +22,7 @@ from ..graph.ops import (
 )
 from ..recipes.presets import usual_rule
 from ..recipes.recipe import Recipe
-from ..recipes.selectors import Location
+from ..recipes.selectors import Location, Selector
 from ..rules.rule import Rule
 from ..support.arguments import suggest
 
@@ -63,6 +63,24 @@ def dropped_warning(nodes: Sequence[Node], recipe: Recipe) -> DroppedPathWarning
         "sums that it is added to it counts as a constant",
         "a model whose paths from input to output relevance can pass",
         _way_on(nodes[0], recipe, alone=False),
+    )
+
+
+def unread_warning(nodes: Sequence[Node], recipe: Recipe) -> UnreadSoftmaxWarning:
+    """Make the warning of quotients that look like a softmax, with the line to write."""
+    places, first = ", ".join(dict.fromkeys(node.where for node in nodes)), nodes[0]
+    name = f'name="{first.module}", ' if first.module else ""
+    selector = f'relprop.Selector({name}operation="{first.operation}")'
+    module = f'the forward of "{first.module}"' if first.module else "forward"
+    divides = first.operation == "div"
+    rule = "constant-statistics" if divides else "gradient"
+    effect = "holds its divisor constant" if divides else "takes the gradient there"
+    return UnreadSoftmaxWarning(
+        f"exponentials reach both sides of {places}, the divisor by a sum, as in a softmax; "
+        "relprop reads no softmax there, and explains a quotient, by which relevance may grow",
+        "torch.softmax, or exponentials by their sum in operations that relprop reads",
+        f"write torch.softmax(logits, dim) in {module}; if it is none, "
+        f'{recipe.as_written}.using({selector}, "{rule}") {effect}, without this message',
     )
 
 
@@ -124,8 +142,20 @@ def refuse_unmatched_rows(
         raise PlanError(
             f'{row.selector} matches no module that takes the rule "{row.rule.name}"',
             ", ".join(f'"{name}"' for name in names) or "no module of this model",
-            suggest(pattern, names, otherwise="name one of these, or a glob that matches some"),
+            _line_for_row(row.selector, takers, locations)
+            or suggest(pattern, names, otherwise="name one of these, or a glob that matches some"),
         )
+
+
+def _line_for_row(selector: Selector, takers: list[Node], locations: Mapping[str, Location]) -> str:
+    """Write the selector of a class or of a kind that was given as a name; "" for another name."""
+    places = [locations[node.name] for node in takers]
+    classes = {place.type.lower(): place.type for place in places}
+    kinds = {str(place.kind) for place in places}
+    name = (selector.name or "").lower()
+    if name in classes:
+        return f'write relprop.Selector(type="{classes[name]}")'
+    return f'write relprop.Selector(kinds=("{name}",))' if name in kinds else ""
 
 
 def refuse_without_rule(

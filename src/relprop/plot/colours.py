@@ -73,6 +73,17 @@ def masked_colours(picture: Colours, relevance: Tensor, limit: float, style: Map
     return np.concatenate([mixed.round().astype(np.uint8), picture[..., 3:]], axis=2)
 
 
+def ink_on(red: int, green: int, blue: int) -> str:
+    """Choose black or white letters on a ground of a colour: a contrast of 4.5 to 1 at least.
+
+    Source: Web Content Accessibility Guidelines 2.2, relative luminance.
+    """
+    parts = np.array([red, green, blue]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ np.array([0.2126, 0.7152, 0.0722]))
+    return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
+
+
 def png(colours: Colours, enlarge: int = 1) -> bytes:
     """Encode colours as a PNG image.
 

@@ -5,8 +5,8 @@ data. It follows the page around it, dark or light. Must not know explanations o
 """
 
 from base64 import b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..support.figures import figure_bytes
-from .colours import png, relevance_colours
+from .colours import Colours, ink_on, png, relevance_colours
 from .pictures import PictureStyle, picture_panels
 from .series_figure import series_figure
 from .style import MapStyle, limits_of
@@ -76,8 +76,11 @@ class Card:
         title: The largest entry of the output.
         explained: What was explained.
         outputs: Bars of the largest entries of the output.
-        scale: The relevance of the ends of the colours, as text; empty without colours.
+        scale: The relevance of the ends of the colours, as text; None without colours.
         images, words, bars: The contents.
+        name: What the sample is called; "" for its place alone.
+        note: More about it.
+        data: What a page sorts and filters cards by.
     """
 
     title: str
@@ -87,15 +90,31 @@ class Card:
     images: Sequence[Image] = ()
     words: Sequence[Word] = ()
     bars: Sequence[SignedBar] = ()
+    name: str = ""
+    note: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
 
 
-def picture_cards(view: BatchView, style: MapStyle, pictures: PictureStyle) -> list[Card]:
-    """Show the panels of each picture."""
+def picture_cards(
+    view: BatchView,
+    style: MapStyle,
+    pictures: PictureStyle,
+    encode: Callable[[Colours], str] | None = None,
+) -> list[Card]:
+    """Show the panels of each picture.
+
+    Args:
+        view: The pictures.
+        style: How relevance is coloured.
+        pictures: Which panels.
+        encode: Makes the URL of an image; None: as PNG.
+    """
+    encode = encode or png_url
     cards = []
     for sample, limit in zip(view.samples, view.limits(style), strict=True):
         images = [
             Image(
-                png_url(panel.colours),
+                encode(panel.colours),
                 panel.title,
                 f"{panel.title} of sample {sample.index}"
                 + ("" if panel.limit is None else f", {_extremes(sample)}"),
@@ -159,7 +178,7 @@ def page(title: str, body: str) -> str:
     return _render("page.html", title=title, body=body)
 
 
-def png_url(colours: "np.typing.NDArray[np.uint8]") -> str:
+def png_url(colours: Colours) -> str:
     """Encode colours as the URL of a PNG image."""
     return _data_url(png(colours))
 
@@ -190,10 +209,9 @@ def _card(
     return Card(caption(view, sample), sample.explained, outputs, scale, images, words, bars)
 
 
-def _word(token: Token, colour: "np.typing.NDArray[np.uint8]") -> Word:
+def _word(token: Token, colour: Colours) -> Word:
     red, green, blue = (int(part) for part in colour)
-    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 128
-    ground, ink = f"#{red:02x}{green:02x}{blue:02x}", "#ffffff" if dark else "#1d2126"
+    ground, ink = f"#{red:02x}{green:02x}{blue:02x}", ink_on(red, green, blue)
     return Word(token.text, f"{token.relevance:+.3g}", ground, ink, token.special)
 
 
@@ -241,14 +259,15 @@ def _ramp(style: MapStyle) -> list[str]:
 
 
 def _render(template: str, **values: object) -> str:
-    return _environment().get_template(template).render(values)
+    return environment("relprop.plot").get_template(template).render(values)
 
 
-def _environment() -> "Environment":
+def environment(package: str) -> "Environment":
+    """Return the templates of a package's folder; what they write is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
-        loader=PackageLoader("relprop.plot"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

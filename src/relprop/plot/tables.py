@@ -130,7 +130,8 @@ class Columns:
         if isinstance(column, int):
             return Feature(self.name(column), f"{float(values[column]):.4g}", relevance)
         on = [self.name(i) for i in self.groups[column] if values[i]]
-        return Feature(column, on[0] if len(on) == 1 else "", relevance)
+        value = on[0].removeprefix(column).lstrip("_= ") if len(on) == 1 else ""
+        return Feature(column, value, relevance)
 
 
 def _place(one: str | int, places: Mapping[str, int]) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..support.extras import needs
-from .colours import relevance_colours
+from .colours import ink_on, relevance_colours
 from .style import MapStyle, limits_of
 from .texts import Token
 from .view import BatchView, title
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 
 WIDTH, LINE, HEAD = 7.5, 0.3, 0.55  # inches: a line wide and high, the title of a sample
 LETTERS = 84  # of a fixed width that fill a line
-FAINT, DARK, LIGHT = "#6b7280", "#1d2126", "#ffffff"
 
 
 def text_figure(view: BatchView, texts: Sequence[Sequence[Token]], style: MapStyle) -> "Figure":
-    """Draw the tokens of each sample; special ones are in grey."""
+    """Draw the tokens of each sample; special ones are in italics."""
     with needs("plot", "figures"):
         from matplotlib.figure import Figure
     broken = [_lines(tokens) for tokens in texts]
@@ -65,18 +64,18 @@ def _draw_line(
     place = 0
     for token in line:
         width = len(token.text)
-        ground = tuple(relevance_colours(torch.tensor([[token.relevance]]), limit, style)[0, 0])
-        colour = tuple(int(part) / 255 for part in ground)
+        ground = relevance_colours(torch.tensor([[token.relevance]]), limit, style)[0, 0]
+        red, green, blue = (int(part) for part in ground[:3])
+        colour = (red / 255, green / 255, blue / 255)
         axes.add_patch(Rectangle((place, row + 0.1), width + 0.6, 0.8, color=colour))
-        brightness = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
-        ink = FAINT if token.special else DARK if brightness > 0.5 else LIGHT
         axes.text(
             *(place + 0.3 + width / 2, row + 0.5, token.text),
             ha="center",
             va="center",
             fontsize=8,
             family="monospace",
-            color=ink,
+            color=ink_on(red, green, blue),
+            style="italic" if token.special else "normal",
             parse_math=False,
         )
         place += width + 1

@@ -63,7 +63,8 @@ def tokens_of(ids: Tensor | None, relevance: Tensor, tokens: Any, index: int) ->
             "write tokens=[tokenizer.convert_ids_to_tokens(ids) for ids in e.input]",
         )
     return [
-        _marked(text, value, special=False) for text, value in zip(strings, values, strict=True)
+        marked_token(text, value, special=False)
+        for text, value in zip(strings, values, strict=True)
     ]
 
 
@@ -71,12 +72,12 @@ def _by_tokenizer(ids: Sequence[int], values: Sequence[float], tokenizer: Any) -
     special = set(tokenizer.all_special_ids)
     strings = tokenizer.convert_ids_to_tokens(list(ids))
     return [
-        _marked(text, value, special=i in special)
+        marked_token(text, value, special=i in special)
         for i, text, value in zip(ids, strings, values, strict=True)
     ]
 
 
-def _marked(text: str, value: float, special: bool) -> Token:
+def marked_token(text: str, value: float, special: bool) -> Token:
     """Read the marks of a tokenizer off a token."""
     if special:
         return Token(text, value, special=True)

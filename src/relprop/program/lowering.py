@@ -20,7 +20,7 @@ from ..rules.autodiff import Traced, Vjp, trace, without_gradient
 from ..rules.backward import Absorbed, Back, Form
 from ..rules.own_sum import Multiplier, gate
 from ..rules.recurrent import Layers, run_layers, select_result
-from ..rules.secants import at_zero, secant
+from ..rules.secants import at_zero, secant, slope
 from ..rules.weights import STABILISER
 from ..support.numerics import quotient, signed, stabilise, times
 from .attention import plain_attention, values_vjp
@@ -97,7 +97,8 @@ def _recurrent(step: Step, shared_layers: str | None) -> Run:
 def _activation(step: Step) -> Run:
     """Build an activation f: relevance per unit times (f(x) - f(0)) / x; f(0) is absorbed.
 
-    Relevance itself passes unchanged, as it does where f(0) is not finite.
+    Without a finite f(0) it is multiplied by f'(x), and the rest of f(x) is absorbed. Relevance
+    itself passes unchanged.
     """
     node, operation = step.node, step.operation
     assert operation is not None
@@ -105,7 +106,7 @@ def _activation(step: Step) -> Run:
         return lambda values: (node.run(values), Back(lambda r: r, _nothing))
     (name, *_) = node.inputs
     factor = _factor(step, operation)
-    absorbs = step.leaving is Form.PER_UNIT and node.operation != "relu"
+    absorbs = node.operation != "relu"
 
     def run(values: Values) -> tuple[Tensor, Back]:
         x, y = values[name], node.run(values)
@@ -121,19 +122,25 @@ def _factor(step: Step, operation: Operation) -> Callable[[Tensor, Tensor, Value
     node = step.node
     if node.operation == "relu":
         return lambda x, y, values: Multiplier(y, gate)
-    if step.leaving is Form.RELEVANCE:
-        return lambda x, y, values: Multiplier(y)
     if operation.keeps_zero:
         return lambda x, y, values: Multiplier(quotient(y, x))
+    if not operation.finite_at_zero:
+        return lambda x, y, values: Multiplier(slope(node, x, y))
     return lambda x, y, values: Multiplier(secant(node, x, y, values))
 
 
 def _absorbed_by_activation(step: Step, values: Values, y: Tensor, c: Tensor) -> Absorbed:
-    """Compute the share of f(0), or of all at an infinite x, such as -inf of a mask."""
+    """Compute the share of f(0), or of all at an infinite x, such as -inf of a mask.
+
+    Without a finite f(0), it is what f'(x) x leaves of f(x).
+    """
     x = values[step.routes[0]]
     at_infinity = times(c, y) * x.isinf()
     if step.operation is None or step.operation.keeps_zero:
         return {"constants": at_infinity}
+    if not step.operation.finite_at_zero:
+        linear = slope(step.node, x, y) * torch.where(x.isinf(), 0, x)
+        return {"linearisation": times(c, y - linear)}
     constant = times(c, at_zero(step.node, values))
     return {"constants": torch.where(x.isinf(), at_infinity, constant)}
 

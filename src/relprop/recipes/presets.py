@@ -14,8 +14,11 @@ from types import MappingProxyType
 
 from torch import Tensor
 
+from ..errors import InputError
 from ..graph.ops import LAYERS, WEIGHTED_SUMS, Kind
+from ..rules.registry import ALSO_CALLED, RULES
 from ..rules.rule import Rule
+from ..support.arguments import keyword_parameters, suggest
 from .selectors import RecipeRow, Selector
 
 ZERO = Rule("zero", {})
@@ -127,11 +130,31 @@ def choose_preset(kinds: Container[Kind]) -> tuple[str, str]:
     return "epsilon", "the model has neither attention nor convolutions"
 
 
+def preset_with(parameter: str, preferred: str = "") -> str:
+    """Return the preset that has a parameter: the preferred one if it has; "" if there is none."""
+    names = dict.fromkeys([preferred, *PRESETS]) if preferred in PRESETS else PRESETS
+    return next((n for n in names if parameter in keyword_parameters(PRESETS[n])), "")
+
+
+def unknown_preset(name: object) -> InputError:
+    """Return the error for a name that is no preset, with the one that has such a rule."""
+    words = str(name).lower().replace("_", "-")
+    rule = ALSO_CALLED.get(words, words)
+    preset = _KNOWN_BY.get(rule, rule)
+    todo = f'write "{preset}"' if preset in PRESETS else suggest(name, PRESETS)
+    if preset not in PRESETS and rule in RULES and RULES[rule].shares:
+        todo = f'it is a rule: write relprop.Recipe.preset("auto").using("*", "{rule}")'
+    return InputError(f"unknown preset {name!r}", ", ".join(PRESETS), todo)
+
+
 def usual_rule(kind: Kind) -> str:
     """Return the name of the rule that the preset "epsilon" gives to operations of a kind."""
     rows = _uniform_epsilon()
     return next(row.rule.name for row in rows if row.selector.kinds and kind in row.selector.kinds)
 
+
+# A rule -> the preset that it is best known by, where that has another name.
+_KNOWN_BY = {"z-plus": "epsilon-plus", "flat": "epsilon-plus-flat", "z-box": "epsilon-gamma-box"}
 
 PRESETS: Mapping[str, Callable[..., list[RecipeRow]]] = MappingProxyType(
     {

@@ -10,14 +10,13 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import InputError
 from ..graph.ops import Kind
 from ..rules.registry import RuleDefinition
-from ..rules.rule import Rule, brief
-from ..support.arguments import complete_parameters, keyword_parameters, suggest
+from ..rules.rule import Rule, bounds_of_input, brief
+from ..support.arguments import complete_parameters, keyword_parameters
 from . import serialize
-from .presets import PRESETS, choose_preset
-from .selectors import RecipeRow, Selector
+from .presets import PRESETS, choose_preset, unknown_preset
+from .selectors import RecipeRow, Selector, selector_of_name
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,11 @@ class Recipe:
             'gamma(gamma=0.1)'
         """
         if not isinstance(name, str) or name not in PRESETS:
-            raise InputError(f"unknown preset {name!r}", ", ".join(PRESETS), suggest(name, PRESETS))
+            raise unknown_preset(name)
         signature = keyword_parameters(PRESETS[name])
-        values = complete_parameters(f'preset "{name}"', signature, parameters)
+        examples = bounds_of_input(parameters)
+        call = "{}" if parameters else f'relprop.Recipe.preset("{name}", {{}})'
+        values = complete_parameters(f'preset "{name}"', signature, parameters, examples, call)
         rows = tuple(PRESETS[name](**values))  # which checks the values
         changed = [
             f"{key}={brief(value)}"
@@ -111,7 +112,11 @@ class Recipe:
             >>> print(Recipe.preset("epsilon").using("features.*", "gamma").rows[0])
             "features.*"                         gamma(gamma=0.25)
         """
-        chosen = selector if isinstance(selector, Selector) else Selector(name=selector)
+        chosen = selector
+        if not isinstance(chosen, Selector):
+            arguments = [f'"{rule}"' if isinstance(rule, str) else "rule"]
+            arguments += [f"{name}={brief(value)}" for name, value in parameters.items()]
+            chosen = selector_of_name(selector, ", ".join(arguments))
         row = RecipeRow(chosen, Rule.of(rule, parameters), required=True)
         return replace(self, rows=(row, *self.rows))
 

@@ -90,9 +90,16 @@ class Selector:
             glob = getattr(self, label)
             if glob is not None and not isinstance(glob, str):
                 todo = f'write {label}="{example}"'
+                if isinstance(glob, type):
+                    todo = f'write type="{glob.__name__}"'
+                elif callable(glob):  # a module
+                    todo = f'write type="{type(glob).__name__}", or the dotted name of the module'
                 raise InputError(f"a selector with {label}={glob!r}", "a string, a glob", todo)
         if isinstance(self.kinds, str):
             todo = f'write kinds=("{self.kinds}",)'
+            raise InputError(f"a selector with kinds={self.kinds!r}", "a tuple of kinds", todo)
+        if self.kinds is not None and not isinstance(self.kinds, (list, tuple)):
+            todo = 'write kinds=("convolution",)'
             raise InputError(f"a selector with kinds={self.kinds!r}", "a tuple of kinds", todo)
         if isinstance(self.kinds, list):  # frozen records are hashed, which lists cannot be
             object.__setattr__(self, "kinds", tuple(self.kinds))
@@ -146,6 +153,31 @@ class Selector:
         words += [f"({self.operation})"] if self.operation is not None else []
         words += [f"at depth {self.depth}"] if compared else []
         return " ".join(words)
+
+
+def selector_of_name(name: object, rule: str) -> Selector:
+    """Return the selector of modules of a name. Raises InputError for what is no text.
+
+    Args:
+        name: The name; it may be anything.
+        rule: The rule that is chosen for them, with its parameters, as it is written in code.
+    """
+    if isinstance(name, str):
+        return Selector(name=name)
+    several = isinstance(name, (list, tuple, set, frozenset))
+    calls = "".join(f".using({_as_selector(one)}, {rule})" for one in (name if several else [name]))  # type: ignore[attr-defined]
+    todo = f"write recipe{calls}" if calls else f'write recipe.using("*", {rule})'
+    if callable(name) and not isinstance(name, type):
+        todo += ", or the dotted name of the module, which print(explainer.plan(x)) shows"
+    given = f"a selector of type {type(name).__name__}"
+    raise InputError(given, "a glob on names of modules, or a relprop.Selector", todo)
+
+
+def _as_selector(one: object) -> str:
+    """Write a selector: of a class or a module by its type, of all else by name."""
+    if isinstance(one, type) or callable(one):
+        return f'relprop.Selector(type="{(one if isinstance(one, type) else type(one)).__name__}")'
+    return str(one) if isinstance(one, Selector) else f'"{one}"'
 
 
 @dataclass(frozen=True)

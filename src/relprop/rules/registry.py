@@ -143,6 +143,19 @@ def _of_weighted_sums(
     return RuleDefinition(function, WEIGHTED_SUMS, gives, shares=function)
 
 
+# What papers and other libraries call the rules of weighted sums.
+ALSO_CALLED: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("lrp-0", "lrp0", "lrp-z", "z"), "zero"),
+        **dict.fromkeys(("lrp-epsilon", "lrp-e"), "epsilon"),
+        **dict.fromkeys(("lrp-gamma", "lrp-g"), "gamma"),
+        **dict.fromkeys(("lrp-alpha-beta", "lrp-ab", "alpha2-beta1"), "alpha-beta"),
+        **dict.fromkeys(("zplus", "z+", "lrp-z+"), "z-plus"),
+        **dict.fromkeys(("zbox", "zb", "z-b"), "z-box"),
+        **dict.fromkeys(("w2", "w^2", "wsquare"), "w-squared"),
+    }
+)
+
 _COMPARED = COMPARISONS | {"heaviside"}
 
 RULES: Mapping[str, RuleDefinition] = MappingProxyType(

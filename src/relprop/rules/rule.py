@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..support.arguments import complete_parameters, suggest
-from .registry import RULES, RuleDefinition
+from .registry import ALSO_CALLED, RULES, RuleDefinition
 
 _LARGEST = 2**63  # integers of torch are smaller
 
@@ -38,9 +38,10 @@ class Rule:
     def __post_init__(self) -> None:
         if self.own is None and (not isinstance(self.name, str) or self.name not in RULES):
             allowed = f"{', '.join(RULES)}, or a function made a rule by relprop.rule"
-            raise InputError(f"unknown rule {self.name!r}", allowed, suggest(self.name, RULES))
+            raise InputError(f"unknown rule {self.name!r}", allowed, _line_for_rule(self.name))
         known = self.definition.parameters
-        parameters = complete_parameters(f'rule "{self.name}"', known, self.parameters)
+        examples = bounds_of_input(self.parameters)
+        parameters = complete_parameters(f'rule "{self.name}"', known, self.parameters, examples)
         if self.own is None:
             _check(parameters)
         object.__setattr__(self, "parameters", parameters)
@@ -75,6 +76,18 @@ class Rule:
     def __str__(self) -> str:
         inside = ", ".join(f"{key}={brief(value)}" for key, value in self.parameters.items())
         return f"{self.name}({inside})" if inside else self.name
+
+
+def _line_for_rule(name: object) -> str:
+    known = ALSO_CALLED.get(str(name).lower().replace("_", "-"))
+    return f'write "{known}"' if known else suggest(name, RULES)
+
+
+def bounds_of_input(given: Mapping[str, Any]) -> Mapping[str, str]:
+    """Write a low and a high for an error, where one of them may be given: pixels lie in [0, 1]."""
+    numbers = {n: v for n, v in given.items() if isinstance(v, Real) and _is_finite(v)}
+    low = min(0.0, float(numbers.get("high", 1.0)) - 1)
+    return {"low": str(low), "high": str(max(1.0, float(numbers.get("low", 0.0)) + 1))}
 
 
 def _same(a: Any, b: Any) -> bool:

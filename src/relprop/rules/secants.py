@@ -1,8 +1,9 @@
 """Secants of activations from zero: how much an activation changes per unit of its input.
 
-An activation f with f(0) != 0 is f(0), which does not depend on the input, and the rest. Relevance
-per unit of x is the secant's slope (f(x) - f(0)) / x, which lies between slopes of f: c f(x) / x
-would have no bound near x = 0. Near zero the difference is computed without cancellation.
+An activation f with a finite f(0) != 0 is f(0), which does not depend on the input, and the rest.
+Relevance per unit of x is the secant's slope (f(x) - f(0)) / x, which lies between slopes of f:
+c f(x) / x would have no bound near x = 0. Near zero the difference is computed without
+cancellation. A logarithm or a negative power has no finite f(0): its slope is the derivative at x.
 
 x   the input of the activation       y   its result f(x)       rise   f(x) - f(0)
 """
@@ -15,6 +16,9 @@ import torch
 from torch import Tensor
 
 from ..graph.ir import Node, Values
+from ..support.numerics import quotient
+
+_POWERS = {"reciprocal": -1.0, "rsqrt": -0.5}
 
 
 class _Secant(NamedTuple):
@@ -38,6 +42,17 @@ def secant(node: Node, x: Tensor, y: Tensor, values: Values) -> Tensor:
     rise = known.rise(x, *rest, **node.kwargs) if known else y - at_zero(node, values)
     zero = x == 0
     return torch.where(zero, known.slope if known else 0.0, rise / torch.where(zero, 1, x))
+
+
+def slope(node: Node, x: Tensor, y: Tensor) -> Tensor:
+    """Compute the derivative f'(x) of an activation without a finite f(0), such as a logarithm.
+
+    A power x^p has p f(x) / x: relevance per unit of x gives p times the relevance of f(x).
+    """
+    if node.operation == "log":
+        return quotient(torch.ones_like(x), x)
+    power = node.args[1] if node.operation == "pow" else _POWERS[node.operation]
+    return power * quotient(y, x)
 
 
 def at_zero(node: Node, values: Values) -> Tensor:

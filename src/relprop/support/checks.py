@@ -26,6 +26,8 @@ def require_classes(output: Tensor, owner: str, todo: str, *, allowed: str = _AL
         todo: What to do about another shape.
         allowed: The error's second line, where more than classes is allowed.
     """
+    if not isinstance(output, Tensor):
+        raise InputError(f"{owner} of type {type(output).__name__}", allowed, todo)
     if not is_classification(output):
         raise InputError(f"{owner} of shape {tuple(output.shape)}", allowed, todo)
 

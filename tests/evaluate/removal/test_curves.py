@@ -6,10 +6,25 @@ from itertools import pairwise, permutations
 import pytest
 import torch
 from helpers.removal_models import Product, weighted
+from torch import nn
 
 import relprop
 from relprop.errors import InputError
-from relprop.evaluate import paired_test, patches, ranking, removal_curve, removal_curves, srg
+from relprop.evaluate import (
+    abpc,
+    aopc,
+    error_rate,
+    faithfulness,
+    faithfulness_by_method,
+    margin_drop,
+    paired_test,
+    patches,
+    plot_curves,
+    ranking,
+    removal_curve,
+    removal_curves,
+    srg,
+)
 from relprop.support.progress import Progress
 
 # ---- closed forms ----------------------------------------------------------------------
@@ -280,3 +295,78 @@ def test_ties_are_counted_and_broken_by_the_seed():
     assert not got.scores[1].equal(other.scores[1])
     assert got.scores[2].equal(other.scores[2])
     assert removal_curve(model, x, relevance, order="random", steps=6).ties.tolist() == [0, 0, 0]
+
+
+def called_methods():
+    """A model, its input, and what stands in the way of `methods`, with the line for it."""
+    model, x = nn.Linear(6, 3).eval(), torch.rand(4, 6)
+    explainer = relprop.Explainer(model, "epsilon")
+    explanation = explainer(x)
+    given = {
+        "a tensor": (explanation.relevance, "relevance"),
+        "an explanation": (explanation, "explanation"),
+        "a list": ([explanation.relevance], "methods"),
+        "an explainer": (explainer, "explainer"),
+    }
+    return model, x, given, explanation.relevance
+
+
+@pytest.mark.parametrize("name", ["a tensor", "an explanation", "a list", "an explainer"])
+def test_methods_without_names_are_refused_with_the_line_that_names_them(name):
+    model, x, given, relevance = called_methods()
+    value, named = given[name]
+    with pytest.raises(InputError, match=f"methods of type {type(value).__name__}") as error:
+        removal_curves(model, x, value, steps=3)
+    line = error.value.todo.split("write ")[-1].split("name each: ")[-1].split(", or ")[0]
+    methods = eval(line, {named: value, "relprop": relprop})
+    got = next(iter(removal_curves(model, x, methods, steps=3).values())).morf
+    assert got.scores.equal(removal_curve(model, x, relevance, steps=3).scores)
+
+
+def test_an_explainer_or_another_function_as_relevance_is_refused_with_the_line():
+    model, x, given, relevance = called_methods()
+    explainer = given["an explainer"][0]
+    want = removal_curve(model, x, relevance, steps=3).scores
+    for call in (
+        lambda one: removal_curve(model, x, one, steps=3),
+        lambda one: removal_curves(model, x, {"lrp": one}, steps=3)["lrp"].morf,
+    ):
+        with pytest.raises(
+            InputError, match=r"does not take the arguments \(model, x, target\)"
+        ) as error:
+            call(explainer)
+        assert call(eval(error.value.todo.removeprefix("write "))).scores.equal(want)
+        with pytest.raises(InputError, match="relevance by abs") as error:
+            call(abs)
+        assert "lambda model, x, target" in error.value.todo
+
+
+def test_a_model_that_cannot_be_called_is_refused():
+    x = torch.rand(4, 6)
+    for given in ("mnist-cnn", x, nn.Linear):
+        with pytest.raises(InputError, match="a model of type"):
+            removal_curve(given, x, x)
+
+
+def test_curves_of_another_kind_are_refused_with_the_line():
+    model, x, _, relevance = called_methods()
+    mapping = removal_curves(model, x, {"lrp": relevance}, steps=3)
+    curves, curve = mapping["lrp"], mapping["lrp"].morf
+    for call, line in (
+        (lambda: plot_curves(curves), "plot_curves({'lrp': curves})"),
+        (lambda: plot_curves([curves]), "plot_curves(dict(enumerate(curves)))"),
+        (lambda: plot_curves(curve), "curve.plot()"),
+        (lambda: plot_curves({"lrp": curve}), "curve.plot()"),
+        (lambda: faithfulness_by_method(curves), "faithfulness_by_method({'lrp': curves})"),
+        (lambda: faithfulness(mapping), 'faithfulness(curves["lrp"])'),
+        (lambda: aopc(curves), "curves.morf"),
+        (lambda: error_rate(curves, 0.5), "curves.morf"),
+        (lambda: margin_drop(curves, 0.5), "curves.morf"),
+        (lambda: abpc(curves, curve), "curves.morf"),
+    ):
+        with pytest.raises(InputError, match=r"curves? of type") as error:
+            call()
+        assert line in error.value.todo
+        held = {"enumerate(curves)": [curves], 'curves["lrp"]': mapping}
+        given = next((value for part, value in held.items() if part in line), curves)
+        assert eval(line, globals() | {"curves": given, "curve": curve}) is not None

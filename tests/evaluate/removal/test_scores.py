@@ -222,3 +222,15 @@ def test_a_score_that_is_not_a_number_for_each_sample_is_refused():
 def test_a_model_that_gives_nonsense_is_named():
     with pytest.raises(InputError, match="output has NaN or infinite values"):
         scores("logit", output=OUTPUT * math.inf)
+
+
+@pytest.mark.parametrize(
+    "score", [lambda o: o[:, 0] - o.mean(), lambda o: o[2], lambda o: o[:, o.mean(0).argmax()]]
+)
+def test_a_score_that_mixes_samples_is_refused(score):
+    x = torch.tensor([[3.0, 1.0, 2.0], [0.0, 4.0, 1.0], [1.0, 2.0, 5.0]])
+    with pytest.raises(InputError, match="a score that mixes the samples") as error:
+        removal_curve(nn.Identity().eval(), x, x, score=score, steps=3)
+    line = eval(error.value.todo.split("as ")[1].split(" does")[0])
+    curve = removal_curve(nn.Identity().eval(), x, x, score=line, steps=3)
+    assert curve.scores[:, 0].tolist() == [3.0, 4.0, 5.0]

@@ -200,3 +200,12 @@ def test_a_model_that_cannot_be_copied_is_refused():
     model.history = (model[0].weight * 2).sum()
     with pytest.raises(InputError, match="Sequential cannot be copied"):
         parameter_randomisation(model, x, gradient_times_input)
+
+
+def test_an_explainer_in_the_place_of_a_function_is_refused_with_the_line():
+    model, x = nn.Sequential(nn.Linear(4, 3)).eval(), torch.rand(3, 4)
+    explainer = relprop.Explainer(model, "epsilon")
+    with pytest.raises(InputError, match="relevance by Explainer") as error:
+        parameter_randomisation(model, x, explainer)
+    method = eval(error.value.todo.removeprefix("write "))
+    assert parameter_randomisation(model, x, method).layers == ("0",)

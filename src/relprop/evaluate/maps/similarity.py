@@ -48,6 +48,13 @@ def similarity(first: Tensor, second: Tensor) -> Similarity:
 
     Sources: Spearman 1904; Adebayo et al. 2018, "Sanity checks for saliency maps", for its use.
     """
+    for relevance in (first, second):
+        if not isinstance(relevance, Tensor):
+            raise InputError(
+                f"relevance of type {type(relevance).__name__}",
+                "two tensors (n, *features)",
+                "pass relevance of a batch, such as an explanation's .relevance",
+            )
     if first.shape != second.shape:
         raise InputError(
             f"relevances of shape {tuple(first.shape)} and {tuple(second.shape)}",

@@ -85,8 +85,7 @@ def plot_curves(curves: Mapping[str, MethodCurves]) -> "Figure":
     """
     from .curve_figure import draw_curves  # loaded on use
 
-    if not curves:
-        raise InputError("no curves", "what removal_curves returns", "name a method at least")
+    _check_curves(curves)
     return draw_curves({name: [c.morf, c.lerf, c.random] for name, c in curves.items()})
 
 
@@ -240,6 +239,7 @@ def removal_curves(
         >>> curves["all alike"].morf.ties.tolist()
         [3]
     """
+    _check_methods(methods)
     setup = prepare_removal(
         *(model, x),
         fill=fill,
@@ -263,6 +263,37 @@ def removal_curves(
             per_unit = compute_unit_relevance(model, setup, relevance, originals.target)
             curves[name] = MethodCurves(curve("morf", per_unit), curve("lerf", per_unit), random)
     return MappingProxyType(curves)
+
+
+def _check_methods(methods: object) -> None:
+    """Raise InputError unless methods are a mapping from names."""
+    if isinstance(methods, Mapping):
+        return
+    own = "explanation.relevance" if hasattr(methods, "relevance") else "relevance"
+    todo = f'write {{"lrp": {own}}}, or removal_curve for a single curve'
+    if isinstance(methods, (list, tuple)):
+        todo = "name each: dict(enumerate(methods))"
+    elif callable(methods) and not isinstance(methods, Tensor):
+        todo = 'write {"lrp": relprop.Method(explainer)}'
+    given = f"methods of type {type(methods).__name__}"
+    raise InputError(given, "a mapping from names of methods to their relevance", todo)
+
+
+def _check_curves(curves: object) -> None:
+    """Raise InputError unless they are a mapping from names to curves, as they are plotted."""
+    given, todo = f"curves of type {type(curves).__name__}", "write plot_curves({'lrp': curves})"
+    if isinstance(curves, Mapping):
+        wrong = [c for c in curves.values() if not isinstance(c, MethodCurves)]
+        if curves and not wrong:
+            return
+        given, todo = "no curves", "name a method at least"
+        if wrong:
+            given, todo = f"a curve of type {type(wrong[0]).__name__}", "write curve.plot()"
+    elif isinstance(curves, RemovalCurve):
+        todo = "write curve.plot()"
+    elif isinstance(curves, (list, tuple)):
+        todo = "name each: plot_curves(dict(enumerate(curves)))"
+    raise InputError(given, "what removal_curves returns: a mapping from names", todo)
 
 
 def _stage(

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ...errors import InputError
 from ..statistics.estimates import Estimate, bootstrap_means
 from ..statistics.paired_test import PairedTest, paired_tests
 from .curves import MethodCurves
@@ -113,6 +114,10 @@ def faithfulness_by_method(
         x 1.0
         minus x -1.0
     """
+    if not isinstance(methods, Mapping):
+        given = f"curves of type {type(methods).__name__}"
+        todo = "write faithfulness_by_method({'lrp': curves}), or faithfulness(curves)"
+        raise InputError(given, "what removal_curves returns: a mapping from names", todo)
     measured = {name: _measure(curves, q, labels) for name, curves in methods.items()}
     columns = [values for measures in measured.values() for values in measures.values()]
     means = iter(bootstrap_means(columns, seed=seed))
@@ -130,6 +135,10 @@ def faithfulness_by_method(
 
 def _measure(curves: MethodCurves, q: float | None, labels: Tensor | None) -> dict[str, Tensor]:
     """Return each measure of each sample, (n,), by name."""
+    if not isinstance(curves, MethodCurves):
+        given = f"curves of type {type(curves).__name__}"
+        todo = 'of what removal_curves returns, write faithfulness(curves["lrp"])'
+        raise InputError(given, "the three curves of a method", todo)
     morf, lerf, random = curves.morf, curves.lerf, curves.random
     areas = {
         "morf": morf.auc,

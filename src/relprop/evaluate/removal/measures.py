@@ -35,6 +35,7 @@ def aopc(curve: RemovalCurve) -> Tensor:
     Source: Samek et al. 2017, "Evaluating the visualization of what a deep neural network has
     learned".
     """
+    _check_curve(curve)
     return (curve.scores[:, :1] - curve.scores).mean(1)
 
 
@@ -120,6 +121,7 @@ def error_rate(curve: RemovalCurve, q: float, labels: Tensor | None = None) -> T
         >>> error_rate(removal_curve(model, x, x, steps=(0.5, 1.0)), 0.5).tolist()
         [0.0, 1.0]
     """
+    _check_curve(curve)
     predicted, before = curve.at(q).prediction, curve.at(0).prediction
     return (predicted != (before if labels is None else labels.cpu())).double()
 
@@ -146,10 +148,20 @@ def margin_drop(curve: RemovalCurve, q: float) -> Tensor:
         >>> round(margin_drop(curve, 0.5).item(), 4)  # e**-1 - e**-4
         0.3496
     """
+    _check_curve(curve)
     return curve.at(0).margin - curve.at(q).margin
 
 
+def _check_curve(curve: RemovalCurve) -> None:
+    if not isinstance(curve, RemovalCurve):
+        given = f"a curve of type {type(curve).__name__}"
+        todo = "write curves.morf, one of the curves of a method"
+        raise InputError(given, "what removal_curve returns", todo)
+
+
 def _check_pair(morf: RemovalCurve, lerf: RemovalCurve) -> None:
+    _check_curve(morf)
+    _check_curve(lerf)
     alike = morf.scores.shape == lerf.scores.shape and morf.counts.equal(lerf.counts)
     settings = [(c.score, c.fill) for c in (morf, lerf)]
     if not alike or settings[0] != settings[1]:

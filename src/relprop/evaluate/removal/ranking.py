@@ -118,6 +118,12 @@ def check_permutation(order: Tensor, samples: int, count: Tensor) -> None:
 def check_relevance(relevance: Tensor, order: str) -> None:
     """Raise InputError for relevance that cannot be ranked in an order."""
     check_order(order)
+    if not isinstance(relevance, Tensor):
+        raise InputError(
+            f"relevance of type {type(relevance).__name__}",
+            "a tensor (n, *features)",
+            "pass relevance of a batch, such as an explanation's .relevance",
+        )
     if relevance.ndim < 2:
         raise InputError(
             f"relevance of shape {tuple(relevance.shape)}",

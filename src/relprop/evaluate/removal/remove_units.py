@@ -65,7 +65,7 @@ def remove_units(
     if relevance is not None and not isinstance(relevance, Tensor):
         raise not_a_tensor(relevance, "relevance")
     setup = prepare_removal(
-        *(None, x), fill=fill, steps=1, units=units, remove_from=remove_from, seed=seed
+        *(_no_model, x), fill=fill, steps=1, units=units, remove_from=remove_from, seed=seed
     )
     counts = share_counts(q, setup.units.count)[:, None]
     setup = replace(setup, counts=torch.cat([torch.zeros_like(counts), counts], 1))
@@ -76,3 +76,7 @@ def remove_units(
         rows = torch.arange(len(setup.x), device=setup.x.device)
         inputs = removed_inputs(setup, removed_at)(rows, torch.ones_like(rows))
     return inputs.first if isinstance(x, Tensor) else dict(inputs.values)
+
+
+def _no_model(x: object) -> None:
+    """Stand in for a model, which only curves run."""

@@ -19,7 +19,7 @@ from ..statistics.predictions import Predictions, predictions_of, resolve_output
 from .forward_passes import batch_slices, forward_passes, original_output
 from .removal_curve import RemovalCurve
 from .removed_inputs import changed_columns, entry_columns
-from .scores import NamedScore, resolve_target_classes
+from .scores import SCORES, NamedScore, refuse_mixing_score, resolve_target_classes
 from .setup import RemovalSetup
 from .unit_order import UnitOrder
 
@@ -56,6 +56,8 @@ def score_originals(
     known = resolve_output_kind(output, output_kind) if shows_kind else "other"
     classes = resolve_target_classes(output, target, score.name, known)
     scores, predictions = _score(score, output, classes, known), _predictions(output, known)
+    if score.name not in SCORES:
+        refuse_mixing_score(lambda o: _score(score, o, classes, known), output, scores)
     return OriginalScores(score, classes, scores, predictions, known)
 
 

@@ -21,6 +21,7 @@ from ...explanation.targets import names_unit, resolve_target
 from ...support.checks import is_classification, require_classes
 from ...support.margin import margin
 from ...support.output_kinds import OutputKind, has_one_unit
+from ...support.separate_samples import mixes_values, same_alone
 from ..statistics.predictions import class_probabilities
 
 Score = Callable[[Tensor, Tensor, OutputKind], Tensor]  # (output, target, kind) -> (n,)
@@ -168,3 +169,21 @@ def _custom_score(score: Callable[[Tensor], Tensor], output: Tensor) -> Tensor:
             "write for example score=lambda output: output[:, 3] - output[:, 5]",
         )
     return scores
+
+
+def refuse_mixing_score(score: Callable[[Tensor], Tensor], output: Tensor, scores: Tensor) -> None:
+    """Raise InputError for a score of the user's that depends on other samples, too.
+
+    Args:
+        score: The function.
+        output: Output for the original samples.
+        scores: What the function returned of it.
+    """
+    if not same_alone(score, output, scores) and mixes_values(score, output, scores):
+        raise InputError(
+            "a score that mixes the samples of a batch: what it returns for one depends on the "
+            "output of another",
+            "a function whose entry i is computed from output[i] alone",
+            "keep the first dimension, as lambda output: output.flatten(1).amax(1) does, and "
+            "reduce over all others only",
+        )

@@ -76,7 +76,11 @@ def prepare_removal(
 
 
 def check_model(model: Any) -> None:
-    """Raise InputError for a model in training mode."""
+    """Raise InputError for what is no function of a batch, and for a model in training mode."""
+    if not callable(model) or isinstance(model, (type, Tensor)):
+        given = f"a model of type {type(model).__name__}"
+        todo = 'give a module, such as relprop.load_model("mnist-cnn")'
+        raise InputError(given, "a torch.nn.Module, or a function from a batch to scores", todo)
     if isinstance(model, nn.Module) and model.training:
         raise InputError("the model is in training mode", "eval mode", "call model.eval() first")
 

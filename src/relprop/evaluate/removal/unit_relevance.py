@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..sanity.call_method import call_in_batches, not_a_tensor
+from ..sanity.call_method import call_in_batches, not_a_tensor, refuse_other_arguments
 from .ranking import check_relevance
 from .setup import RemovalSetup
 
@@ -28,6 +28,7 @@ def prepare_relevance(setup: RemovalSetup, relevance: Any) -> Relevance:
         return aggregate_over_units(setup, relevance)
     if not callable(relevance):
         raise not_a_tensor(relevance, "relevance")
+    refuse_other_arguments(relevance)
     function: Relevance = relevance
     return function
 

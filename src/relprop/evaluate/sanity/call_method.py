@@ -5,10 +5,12 @@ Takes any such function, and checks what it returns. Must not know which sanity 
 n  samples
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,6 +69,7 @@ def prepare_call(
             "a function (model, x, target) -> tensor, because it is called several times",
             "write relprop.Method(explainer), or a function of your own",
         )
+    refuse_other_arguments(method)
     inputs = model_inputs(model, x)
     with torch.no_grad():
         output = original_output(model, inputs, batch_size)
@@ -111,10 +114,32 @@ def call_in_batches(
     return torch.cat(batches)
 
 
+def refuse_other_arguments(method: Callable[..., Any]) -> None:
+    """Raise InputError for a function that cannot be called as (model, x, target)."""
+    try:
+        inspect.signature(method).bind("model", "x", "target")
+    except TypeError:
+        name = getattr(method, "__name__", type(method).__name__)
+        raise InputError(
+            f"relevance by {name}, which does not take the arguments (model, x, target)",
+            "a function (model, x, target) -> tensor",
+            _METHOD if type(method).__name__ == "Explainer" else _FUNCTION,
+        ) from None
+    except ValueError:  # it has no signature that Python knows
+        return
+
+
+_METHOD = "write relprop.Method(explainer)"
+_FUNCTION = "write a function with these arguments: lambda model, x, target: ..."
+
+
 def not_a_tensor(value: object, name: str) -> InputError:
     """Build the error for relevance that is not a tensor."""
+    todo = "pass an explanation's .relevance, a tensor, or relprop.Method(explainer)"
+    if isinstance(value, (np.ndarray, list, tuple)):
+        todo = "write torch.as_tensor(relevance)"
     return InputError(
         f"{name} of type {type(value).__name__}",
         "a torch.Tensor, or a function (model, x, target) -> tensor",
-        "write torch.as_tensor(relevance), or pass an explanation's .relevance",
+        todo,
     )

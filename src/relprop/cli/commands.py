@@ -1,104 +1,22 @@
-"""The command line: parses options, calls the library, prints the results. No arithmetic here.
+"""The command line: parses options, calls the library, prints the results. No arithmetic here."""
 
-Exit codes: 0 for success, 1 for a failure while running, 2 for bad input. Results go to stdout,
-progress and errors to stderr.
-"""
-
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from . import __version__
-from .errors import InputError, RelpropError
-from .support.arguments import suggest
-from .support.progress import Progress
-
-
-class Failure(click.ClickException):
-    """Ends the program with a message and an exit code, without a traceback."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code: int = exit_code  # type: ignore[misc]  # each error has its own
-
-
-class Commands(click.Group):
-    """Turns errors of the package and of the system into a message and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except RelpropError as error:
-            raise Failure(str(error), 2) from error
-        except BrokenPipeError:
-            raise  # click ends quietly when the reader of a pipe has gone
-        except OSError as error:
-            raise Failure(str(error), 1) from error
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or suggest the nearest name."""
-        names = self.list_commands(ctx)
-        if args[0] not in names and not args[0].startswith("-"):
-            given = f"there is no command {args[0]!r}"
-            raise InputError(given, ", ".join(names), suggest(args[0], names))
-        return super().resolve_command(ctx, args)
-
-
-class Count(click.ParamType[int | None]):
-    """A whole number, or "all", which is None."""
-
-    name = "N|all"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int | None:
-        """Parse the option's text."""
-        if value == "all":
-            return None
-        try:
-            return int(value)
-        except ValueError:
-            todo = "write --digits 1000 or --digits all"
-            raise InputError(f"--digits {value}", "a whole number, or all", todo) from None
-
-
-DATA_DIR = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    help="Folder with mnist/ and fashion-mnist/. Default: $RELPROP_DATA, then the cache, then a "
-    "download.",
-)
-DIGITS = click.option(
-    "--digits",
-    type=Count(),
-    default="1000",
-    show_default=True,
-    help="Number of test images, the first ones; or all.",
-)
-SEED = click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Random seed; the same seed gives the same numbers.",
-)
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
-QUIET = click.option("--quiet", is_flag=True, help="Print only the result: no progress.")
-
-
-def out_option(folder: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make the option for a command's output folder."""
-    kind = click.Path(path_type=Path)
-    return click.option("--out", type=kind, default=Path(folder), show_default=True, help=text)
+from .. import __version__
+from ..support.progress import Progress
+from .explain import explain_command
+from .options import AS_JSON, DATA_DIR, DIGITS, QUIET, SEED, Commands, out_option
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="relprop")
 def main() -> None:
     """Explain PyTorch models with LRP, and measure how faithful the explanations are."""
+
+
+main.add_command(explain_command)
 
 
 @main.command(short_help="Explain digits, and test the explanations.")
@@ -132,12 +50,12 @@ def demo(
     Writes a page, its figures and all numbers to a folder, and prints the error rates after the
     removal for each LRP rule.
     """
-    from .demo.output import PAGE, check_folder, render_files, write_folder
-    from .demo.results import to_json
-    from .demo.run import Settings, run_demo
-    from .demo.tables import short_table
+    from ..demo.output import PAGE, check_out, render_files, write_folder
+    from ..demo.results import to_json
+    from ..demo.run import Settings, run_demo
+    from ..demo.tables import short_table
 
-    check_folder(out)
+    check_out(out)
     progress = Progress.detect(quiet=quiet)
     result = run_demo(Settings(model, digits, q, seed, data_dir), progress)
     progress.log("Drawing figures and the page ...")
@@ -207,10 +125,10 @@ def compare(
     of relprop.Recipe, gradient-x-input, integrated-gradients or smoothgrad, with parameters after a
     colon: --method epsilon:epsilon=0.1,relative=true.
     """
-    from .compare import METHODS, Settings
-    from .compare.output import compare_into
-    from .compare.results import to_json
-    from .compare.tables import tables
+    from ..compare import METHODS, Settings
+    from ..compare.output import compare_into
+    from ..compare.results import to_json
+    from ..compare.tables import tables
 
     settings = Settings(
         *(models, methods or METHODS, fills, data, digits, steps, score, q, seed, data_dir)
@@ -236,9 +154,9 @@ def train(
     NAME is mnist-cnn, mnist-dnn-500, mnist-dnn-300-100, fashion-cnn, fashion-dnn-500 or
     fashion-dnn-300-100.
     """
-    from .data import load_digits
-    from .models.train import check_training
-    from .models.train import train as train_model
+    from ..data import load_digits
+    from ..models.train import check_training
+    from ..models.train import train as train_model
 
     family = check_training(name, out=out, seed=seed, epochs=epochs).family
     progress = Progress.detect(quiet=quiet)
@@ -259,10 +177,10 @@ def accuracy(name: str, data_dir: Path | None, quiet: bool) -> None:
 
     NAME is the name of a shipped model, or the path of a .safetensors file.
     """
-    from .data import find_digits
-    from .data.families import parse_family
-    from .models.checkpoint import load_model, model_card
-    from .models.train import accuracy as measure
+    from ..data import find_digits
+    from ..data.families import parse_family
+    from ..models.checkpoint import load_model, model_card
+    from ..models.train import accuracy as measure
 
     model, family = load_model(name), parse_family(model_card(name).family or "mnist")
     digits = find_digits(data_dir, family, progress=Progress.detect(quiet=quiet))

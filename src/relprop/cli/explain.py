@@ -1,0 +1,120 @@
+"""The command `relprop explain`: a user's model and data to a report."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import FileError, InputError
+from ..support.arguments import suggest
+from ..support.progress import Progress
+from .options import AS_JSON, QUIET, SEED, Count, Failure, Numbers, Size, out_option
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    """Take options from a TOML file, which those on the command line override."""
+    if value is None:
+        return
+    try:
+        found = tomllib.loads(value.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        given = f"--config {value}: {error}"
+        raise FileError(given, "a TOML file of options", "look at it") from error
+    names = {str(one.name) for one in ctx.command.params} - {"config"}
+    given_names = {name.replace("-", "_"): content for name, content in found.items()}
+    for name in given_names:
+        if name not in names:
+            allowed = ", ".join(sorted(one.replace("_", "-") for one in names))
+            raise InputError(f"{value} holds {name!r}", allowed, suggest(name, names))
+    ctx.default_map = {**(ctx.default_map or {}), **given_names}
+
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("explain", short_help="Explain your model on your data: a report.")
+@click.argument("data", nargs=-1, type=_PATH, metavar="DATA...")
+@click.option(
+    "--model",
+    help="FILE.py:NAME, timm:NAME, torchvision:NAME, transformers:FOLDER, .pt2 file, or shipped "
+    "model.",
+)
+@click.option("--weights", type=_PATH, help=".safetensors, or torch.save of a state_dict.")
+@click.option("--classes", type=_PATH, help="Text file with a class name in each line.")
+@click.option(
+    "--recipe", default="auto", show_default=True, help="Name of a preset, or a recipe's TOML file."
+)
+@click.option(
+    "--explain",
+    default="predicted",
+    show_default=True,
+    help="predicted, runner-up, label, or the name or number of a class.",
+)
+@click.option("--target", help="Of a table or JSON lines: column or key of the label.")
+@click.option("--text", default="text", show_default=True, help="Of JSON lines: key of the text.")
+@click.option(
+    "--preprocess",
+    metavar="FILE.py:NAME",
+    help="Function from a PIL picture, a DataFrame or a list of texts to what the model takes.",
+)
+@click.option("--size", type=Size(), help="Height and width that pictures are resized to.")
+@click.option("--mean", type=Numbers(), default=(), help="Mean of each channel, values 0 to 1.")
+@click.option("--std", type=Numbers(), default=(), help="Standard deviation of each channel.")
+@click.option("--tokenizer", type=_PATH, help="Folder of a Hugging Face tokenizer.")
+@click.option(
+    "--samples",
+    type=Count(),
+    default="200",
+    show_default=True,
+    help="Number of samples, the first ones; or all.",
+)
+@click.option(
+    "--curves",
+    type=int,
+    default=32,
+    show_default=True,
+    help="Number of samples for removal curves; 0 for none.",
+)
+@click.option(
+    "--batch-size", type=int, default=16, show_default=True, help="Samples in a backward pass."
+)
+@click.option(
+    "--config",
+    type=_PATH,
+    callback=_read_config,
+    is_eager=True,
+    expose_value=False,
+    help="TOML file of these options, which the command line overrides.",
+)
+@out_option("relprop-report", "Folder for the report; that of an earlier run is replaced.")
+@SEED
+@AS_JSON
+@QUIET
+def explain_command(
+    data: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **options: Any
+) -> None:
+    """Explain a model of your own on your own data, and write a report.
+
+    DATA is a folder of pictures, picture files, a .csv, .tsv or .parquet table, or a .jsonl or .txt
+    file of texts. A FILE.py is run as Python runs it. The report is a page with all samples,
+    removal curves and the plan; beside it are images, maps (.npz) and numbers (.csv, .json).
+    """
+    from ..report.output import PAGE, check_report_folder, write_report
+    from ..report.records import to_json
+    from ..report.run import run_report
+    from ..report.settings import Settings
+    from ..support.extras import require
+
+    if options["model"] is None:
+        raise InputError("no --model", "see relprop explain --help", "write --model my_net.py:Net")
+    require("explain", "relprop explain", ("matplotlib", "scipy"))
+    settings = Settings(data=data, **options)
+    check_report_folder(out)
+    progress = Progress.detect(quiet=quiet)
+    report = run_report(settings, progress)
+    progress.log("Drawing the report ...")
+    write_report(report, out)
+    click.echo(to_json(report) if as_json else f"The report: {out / PAGE}", nl=not as_json)
+    if report.stopped:
+        raise Failure("stopped; the report has what was done until then", 1)

@@ -1,0 +1,127 @@
+"""What the commands share: exit codes, options, and values of options.
+
+Exit codes: 0 for success, 1 for a failure while running, 2 for bad input. Results go to stdout,
+progress and errors to stderr.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import InputError, RelpropError
+from ..support.arguments import suggest
+
+
+class Failure(click.ClickException):
+    """Ends the program with a message and an exit code, without a traceback."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code: int = exit_code  # type: ignore[misc]  # each error has its own
+
+
+class Commands(click.Group):
+    """Turns errors of the package and of the system into a message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except RelpropError as error:
+            raise Failure(str(error), 2) from error
+        except BrokenPipeError:
+            raise  # click ends quietly when the reader of a pipe has gone
+        except OSError as error:
+            raise Failure(str(error), 1) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or suggest the nearest name."""
+        names = self.list_commands(ctx)
+        if args[0] not in names and not args[0].startswith("-"):
+            given = f"there is no command {args[0]!r}"
+            raise InputError(given, ", ".join(names), suggest(args[0], names))
+        return super().resolve_command(ctx, args)
+
+
+class Count(click.ParamType[int | None]):
+    """A whole number, or "all", which is None."""
+
+    name = "N|all"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | None:
+        """Parse the option's text."""
+        if value == "all":
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            option = f"--{param.name}"
+            todo = f"write {option} 1000 or {option} all"
+            raise InputError(f"{option} {value}", "a whole number, or all", todo) from None
+
+
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Numbers with commas between them."""
+
+    name = "N[,N...]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
+        """Parse the option's text."""
+        if isinstance(value, (int, float)):  # of a TOML file
+            return (float(value),)
+        parts = value if isinstance(value, (list, tuple)) else str(value).split(",")
+        try:
+            return tuple(float(part) for part in parts)
+        except (TypeError, ValueError):
+            given, todo = f"--{param.name} {value}", f"write --{param.name} 0.5"
+            raise InputError(given, "numbers with commas between them", todo) from None
+
+
+class Size(click.ParamType[tuple[int, int]]):
+    """Height and width, or one number for both."""
+
+    name = "HxW"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+        """Parse the option's text."""
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).lower().split("x")
+        if len(parts) > 2 or not all(part.isdigit() and int(part) for part in parts):
+            given = f"--size {value}"
+            raise InputError(given, "height and width in pixels", "write --size 224x224")
+        return int(parts[0]), int(parts[-1])
+
+
+DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder with mnist/ and fashion-mnist/. Default: $RELPROP_DATA, then the cache, then a "
+    "download.",
+)
+DIGITS = click.option(
+    "--digits",
+    type=Count(),
+    default="1000",
+    show_default=True,
+    help="Number of test images, the first ones; or all.",
+)
+SEED = click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Random seed; the same seed gives the same numbers.",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
+QUIET = click.option("--quiet", is_flag=True, help="Print only the result: no progress.")
+
+
+def out_option(folder: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make the option for a command's output folder."""
+    kind = click.Path(path_type=Path)
+    return click.option("--out", type=kind, default=Path(folder), show_default=True, help=text)

@@ -1,0 +1,147 @@
+"""A user's model by a specification: a file of theirs, a library's name, a folder, an export.
+
+Takes what was written after `--model` and `--weights`. Gives the model, in eval mode, with what its
+source knows of its inputs and classes.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import FileError, InputError, RelpropError, first_line
+from ..preprocess.pictures import Pictures
+from ..preprocess.sources import from_timm, from_torchvision, from_transformers
+from ..support.arguments import suggest
+from ..support.extras import needs
+from .checkpoint import load_model, shipped_models
+from .user_code import is_in_file, make_model
+from .weights import load_weights
+
+
+@dataclass(frozen=True)
+class UserModel:
+    """A model with what is known of it.
+
+    Attributes:
+        module: The model, in eval mode.
+        name: What it was called.
+        pictures: What happens to pictures before it; None: not known.
+        tokenizer: The Hugging Face tokenizer of a text model.
+        class_names: Names of its classes, where its source has them.
+        runs_code: Whether the user's own file was run.
+        per_input: Whether it must be captured for each input.
+    """
+
+    module: nn.Module
+    name: str
+    pictures: Pictures | None = None
+    tokenizer: Any = None
+    class_names: Sequence[str] = ()
+    runs_code: bool = False
+    per_input: bool = False
+
+
+def load_user_model(spec: str, weights: Path | None = None) -> UserModel:
+    """Load a model.
+
+    Args:
+        spec: "FILE.py:NAME", "timm:NAME", "torchvision:NAME", "transformers:FOLDER", a .pt2 file, a
+            .safetensors file of relprop's with its card, or the name of a shipped model.
+        weights: A file of weights; None: those that the model has.
+
+    Raises:
+        RelpropError: There is no such model, or the weights do not fit.
+    """
+    loaded = _load(spec, weights is not None)
+    if weights is not None:
+        load_weights(loaded.module, weights)
+    if not loaded.per_input:  # an exported program has its mode built in
+        loaded.module.eval()
+    return loaded
+
+
+def _load(spec: str, has_weights: bool) -> UserModel:
+    source, separator, name = spec.partition(":")
+    if separator and source in _LIBRARIES:
+        try:
+            return _LIBRARIES[source](name, has_weights)
+        except RelpropError:
+            raise
+        except (OSError, ValueError, RuntimeError, KeyError, AttributeError) as error:
+            given = f"{spec} cannot be loaded: {type(error).__name__}: {first_line(error)}"
+            allowed = f"a model that {source} knows, with its weights here or within reach"
+            todo = "give a local folder, or the file of the weights by --weights"
+            raise FileError(given, allowed, todo) from error
+    if is_in_file(spec):
+        return UserModel(make_model(spec), spec, runs_code=True)
+    if spec.endswith(".pt2"):
+        return _exported(Path(spec))
+    if spec.endswith(".safetensors") or spec in shipped_models():
+        return UserModel(load_model(spec), spec)
+    allowed = (
+        "FILE.py:NAME, timm:NAME, torchvision:NAME, transformers:FOLDER, a .pt2 or .safetensors "
+        f"file, or {', '.join(shipped_models())}"
+    )
+    near = suggest(spec, shipped_models(), otherwise="write my_net.py:Net")
+    raise InputError(f"the model {spec!r}", allowed, near)
+
+
+def _from_timm(name: str, has_weights: bool) -> UserModel:
+    with needs("explain", "timm's models"):
+        import timm
+    model = timm.create_model(name, pretrained=not has_weights)
+    return UserModel(model, f"timm:{name}", from_timm(model))
+
+
+def _from_torchvision(name: str, has_weights: bool) -> UserModel:
+    with needs("explain", "torchvision's models"):
+        from torchvision.models import get_model, get_model_weights, list_models
+    if name not in list_models():
+        near = suggest(name, list_models(), otherwise="see torchvision.models.list_models()")
+        raise InputError(f"torchvision has no model {name!r}", "one of its classifiers", near)
+    weights = get_model_weights(name).DEFAULT
+    model = get_model(name, weights=None if has_weights else weights)
+    names = () if has_weights else tuple(weights.meta.get("categories", ()))
+    return UserModel(model, f"torchvision:{name}", from_torchvision(weights), class_names=names)
+
+
+def _from_transformers(name: str, has_weights: bool) -> UserModel:
+    with needs("explain", "transformers' models"):
+        import transformers
+    config = transformers.AutoConfig.from_pretrained(name)
+    (architecture,) = config.architectures or ("AutoModel",)
+    model = getattr(transformers, architecture).from_pretrained(name)
+    files = {path.name for path in Path(name).iterdir()} if Path(name).is_dir() else set()
+    has_pictures = not files or "preprocessor_config.json" in files
+    pictures = tokenizer = None
+    if "pixel_values" in getattr(model, "main_input_name", "") and has_pictures:
+        pictures = from_transformers(transformers.AutoImageProcessor.from_pretrained(name))  # type: ignore[no-untyped-call]
+    elif model.main_input_name == "input_ids":
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+    labels = config.id2label or {}
+    names = tuple(str(labels[k]) for k in sorted(labels))
+    return UserModel(model, f"transformers:{name}", pictures, tokenizer, names)
+
+
+def _exported(path: Path) -> UserModel:
+    if not path.is_file():
+        raise FileError(f"there is no file {path}", "a .pt2 file of torch.export.save", "give one")
+    try:
+        module = torch.export.load(path).module()
+    except (OSError, RuntimeError, ValueError, KeyError, json.JSONDecodeError) as error:
+        given = f"{path} cannot be loaded: {first_line(error)}"
+        raise FileError(given, "a file of torch.export.save", "save it again") from error
+    module.training = False  # which an exported module's eval() refuses to do
+    return UserModel(module, str(path), per_input=True)
+
+
+_LIBRARIES: dict[str, Callable[[str, bool], UserModel]] = {
+    "timm": _from_timm,
+    "torchvision": _from_torchvision,
+    "transformers": _from_transformers,
+}

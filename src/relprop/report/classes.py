@@ -1,0 +1,95 @@
+"""Names of classes: from the user, the model or the data, and what a label stands for.
+
+Takes names and labels. Gives names, or an error. Must not know how samples are read.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..explanation.result import Explanation
+from ..support.arguments import suggest
+
+
+def class_count(explanation: Explanation) -> int:
+    """Count the classes of a model: 2 for one unit with a probability, 0 for a regression."""
+    output = explanation.output
+    if output.ndim == 2 and output.shape[1] > 1:
+        return output.shape[1]
+    return 2 if explanation.prediction is not None else 0
+
+
+def choose_names(
+    given: Sequence[str], model: Sequence[str], labels: Sequence[str], count: int
+) -> tuple[str, ...]:
+    """Choose the names of the classes.
+
+    Args:
+        given: Names that the user gave.
+        model: Names that the model has.
+        labels: Labels of the data, sorted, as torchvision's ImageFolder numbers them.
+        count: How many classes there are.
+
+    Raises:
+        InputError: The user gave as many names as not.
+    """
+    if given and len(given) != count:
+        raise InputError(
+            f"{len(given)} names of classes for a model with {count} classes",
+            f"{count} names, one in each line, in the order of the model's outputs",
+            "complete the file of --classes, or leave it out",
+        )
+    for names in (given, model, labels):
+        if len(names) == count:
+            return tuple(names)
+    return tuple(str(k) for k in range(count))
+
+
+def name_of(label: str | None, names: Sequence[str]) -> str | None:
+    """Return the class that a label stands for: by its name, or its number."""
+    if label is None or label in names:
+        return label
+    whole = label.removesuffix(".0")
+    return names[int(whole)] if whole.isdigit() and int(whole) < len(names) else label
+
+
+def target_of(
+    explain: str, labels: Sequence[str | None], names: Sequence[str]
+) -> str | int | Tensor:
+    """Turn --explain to a target.
+
+    Args:
+        explain: "predicted", "runner-up", "label", or the name or number of a class.
+        labels: Labels of the samples.
+        names: Names of the classes.
+
+    Raises:
+        InputError: There is no such class, or a sample has no label.
+    """
+    if explain in ("predicted", "runner-up"):
+        return explain
+    if explain != "label":
+        return _number(explain, names)
+    return torch.tensor([_label_number(label, names) for label in labels])
+
+
+def _label_number(label: str | None, names: Sequence[str]) -> int:
+    name = name_of(label, names)
+    if name is None or name not in names:
+        given = f"--explain label, and a sample with the label {label!r}"
+        allowed = f"a class of the model: {', '.join(names[:12])}"
+        raise InputError(given, allowed, "write --classes names.txt, or --explain predicted")
+    return list(names).index(name)
+
+
+def _number(explain: str, names: Sequence[str]) -> int:
+    name = name_of(explain, names)
+    if name not in names:
+        allowed = ", ".join(("predicted", "runner-up", "label", *names[:12]))
+        near = suggest(explain, ("predicted", "runner-up", "label", *names))
+        raise InputError(
+            f"--explain {explain}", allowed, near.replace("write ", "write --explain ")
+        )
+    return list(names).index(str(name))

@@ -1,0 +1,162 @@
+"""Removal curves of a report: relevance against a random order, and against one without a network.
+
+Takes explained batches. Gives curves by fill and method.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..evaluate import MethodCurves, delete, hide, removal_curves, tokens
+from ..explanation.result import Explanation
+from ..plot.view import ViewKind
+from ..support.output_kinds import OutputKind
+from ..support.progress import Progress
+from .batches import first_tensor
+from .settings import Settings
+
+CURVE_STEPS = 10
+# What stands for removed values: a property of the fill does not hold under the other.
+CURVE_FILLS: Mapping[ViewKind, tuple[str, ...]] = {
+    "picture": ("mean", "blur"),
+    "table": ("mean", "marginal"),
+}
+# Orders that know the samples alone: what does as well as relevance says little for it.
+CONTROLS: Mapping[ViewKind, str] = {
+    "picture": "brightest first (no network)",
+    "table": "largest |value| first (no network)",
+    "text": "first word first (no network)",
+}
+LRP = "LRP"
+
+
+class CurveSamples:
+    """Samples that removal curves are measured on: every k-th of those that are explained.
+
+    Args:
+        wanted: How many, at most.
+        total: How many samples are explained.
+    """
+
+    def __init__(self, wanted: int, total: int) -> None:
+        self._every = max(1, total // wanted) if wanted else 0
+        self._wanted = wanted
+        self._seen = 0
+        self._inputs: list[Any] = []
+        self._relevance: list[Tensor] = []
+        self._targets: list[Tensor | None] = []
+        self.kind: OutputKind = "other"
+        self.has_classes = False
+
+    def add(self, inputs: Any, e: Explanation) -> None:
+        """Keep some samples of a batch."""
+        if not self._every:
+            return
+        rows = [i for i in range(len(e.output)) if (self._seen + i) % self._every == 0]
+        rows = rows[: self._wanted - sum(map(len, self._relevance))]
+        self._seen += len(e.output)
+        self.kind, self.has_classes = e.head.kind, e.prediction is not None
+        if rows:
+            self._inputs.append(_rows(inputs, rows))
+            self._relevance.append(e.relevance.detach()[rows])
+            self._targets.append(None if e.target is None else e.target[rows])
+
+    def joined(self) -> tuple[Any, Tensor, Tensor | None] | None:
+        """Return inputs, relevance and targets; None where they cannot be one batch."""
+        inputs = _joined(self._inputs)
+        if inputs is None:
+            return None
+        relevance = _padded(self._relevance)
+        known = [target for target in self._targets if target is not None and target.ndim == 1]
+        targets = torch.cat(known) if len(known) == len(self._targets) else None
+        return inputs, relevance, targets
+
+
+def measure_curves(
+    settings: Settings, model: nn.Module, kind: ViewKind, kept: CurveSamples, progress: Progress
+) -> Mapping[str, Mapping[str, MethodCurves]]:
+    """Measure removal curves under each fill.
+
+    Args:
+        settings: Sizes of batches, and the seed.
+        model: The model.
+        kind: What the samples are.
+        kept: Samples.
+        progress: Shows the stages.
+
+    Returns:
+        Fill -> name of a method -> its curves; empty where there is nothing to measure: no classes,
+        or texts without an attention mask.
+    """
+    joined = kept.joined() if kept.has_classes else None
+    if joined is None:
+        return {}
+    inputs, relevance, targets = joined
+    methods = {LRP: relevance, CONTROLS[kind]: _control(kind, inputs)}
+    return {
+        name: removal_curves(
+            model,
+            inputs,
+            methods,
+            target=targets,
+            fill=fill,
+            steps=min(CURVE_STEPS, _units(kind, inputs)),
+            output_kind=kept.kind,
+            units=units,
+            batch_size=settings.batch_size * 4,
+            seed=settings.seed,
+            progress=progress,
+        )
+        for name, fill, units in _fills(kind, inputs)
+    }
+
+
+def _rows(inputs: Any, rows: Sequence[int]) -> Any:
+    if isinstance(inputs, Tensor):
+        return inputs[rows]
+    return {name: value[rows] for name, value in inputs.items()}
+
+
+def _joined(inputs: Sequence[Any]) -> Any:
+    """Join batches to one, texts padded by 0; None where they cannot be."""
+    if not inputs:
+        return None
+    if isinstance(inputs[0], Tensor):
+        shapes = {tuple(one.shape[1:]) for one in inputs}
+        return torch.cat(list(inputs)) if len(shapes) == 1 else None
+    if "attention_mask" not in inputs[0]:
+        return None
+    return {name: _padded([one[name] for one in inputs]) for name in inputs[0]}
+
+
+def _padded(parts: Sequence[Tensor]) -> Tensor:
+    """Join tensors (n, length, ...) of several lengths, padded by 0 at the end."""
+    longest = max(part.shape[1] for part in parts)
+    widened = [
+        torch.cat([part, part.new_zeros(len(part), longest - part.shape[1], *part.shape[2:])], 1)
+        for part in parts
+    ]
+    return torch.cat(widened)
+
+
+def _control(kind: ViewKind, inputs: Any) -> Tensor:
+    x = first_tensor(inputs)
+    if kind == "text":
+        return torch.arange(x.shape[1], 0, -1.0).expand(len(x), -1)
+    return x.abs() if kind == "table" else x.mean(1, keepdim=True).expand_as(x).contiguous()
+
+
+def _fills(kind: ViewKind, inputs: Any) -> list[tuple[str, Any, Any]]:
+    if kind != "text":
+        return [(name, name, None) for name in CURVE_FILLS[kind]]
+    units = tokens(inputs["attention_mask"])
+    return [("delete", delete(), units), ("hide", hide(), units)]
+
+
+def _units(kind: ViewKind, inputs: Any) -> int:
+    x = first_tensor(inputs)
+    if kind == "picture":
+        return x.shape[-1] * x.shape[-2]
+    return int(inputs["attention_mask"].sum(1).min()) if kind == "text" else x[0].numel()

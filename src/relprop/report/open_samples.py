@@ -1,0 +1,94 @@
+"""Chooses how data is read, by the names of the files and by what the model is.
+
+Takes settings and a model. Gives samples. The user's own preprocessing is run from their file.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..models.user_code import load_object
+from ..models.user_model import UserModel
+from ..preprocess.pictures import Pictures
+from ..support.extras import needs
+from . import tables, texts
+from .batches import Samples
+from .pictures import PictureSamples, channels_of
+from .settings import Settings
+
+
+def open_samples(settings: Settings, model: UserModel) -> Samples:
+    """Open the samples of a report.
+
+    Raises:
+        RelpropError: A file cannot be read, or does not fit.
+    """
+    own = None if settings.preprocess is None else _own_function(settings.preprocess)
+    first = settings.data[0]
+    if first.name.lower().endswith(tables.TABLE_SUFFIXES):
+        named = settings.preprocess or "none: columns of numbers"
+        return tables.TableSamples(_only(settings), settings.target, own, named)
+    if first.name.lower().endswith(texts.TEXT_SUFFIXES):
+        tokenizer, named = _tokenizer(settings, model, own)
+        key, target = settings.text, settings.target
+        return texts.TextSamples(_only(settings), key, target, tokenizer, named)
+    if own is not None:
+        return PictureSamples(settings.data, own, str(settings.preprocess))
+    steps = _picture_steps(settings, model)
+    return PictureSamples(settings.data, steps, describe_pictures(steps))
+
+
+def describe_pictures(steps: Pictures) -> str:
+    """Say what happens to pictures."""
+    size = "their own size" if steps.size is None else f"{steps.size[0]} x {steps.size[1]}"
+    if steps.resize is not None:
+        size = f"shorter side {steps.resize}, middle {size}"
+    mean, std = (", ".join(f"{one:.4g}" for one in v) for v in (steps.mean, steps.std))
+    kind = "grey" if len(steps.mean) == 1 else "RGB"
+    return f"{kind}, {size}, mean {mean}, standard deviation {std}"
+
+
+def _only(settings: Settings) -> Path:
+    if len(settings.data) > 1:
+        given = f"{len(settings.data)} files of which one is {settings.data[0].name}"
+        raise InputError(given, "one table or file of texts, or any number of pictures", "give one")
+    return settings.data[0]
+
+
+def _own_function(spec: str) -> Callable[..., Any]:
+    made = load_object(spec)
+    if not callable(made):
+        given = f"--preprocess {spec}, which is of type {type(made).__name__}"
+        raise InputError(given, "a function", "name a function of the file")
+    return made  # type: ignore[no-any-return]
+
+
+def _tokenizer(
+    settings: Settings, model: UserModel, own: Callable[..., Any] | None
+) -> tuple[Callable[..., Any], str]:
+    if own is not None:
+        return own, str(settings.preprocess)
+    if settings.tokenizer is not None:
+        with needs("explain", "tokenizers"):
+            from transformers import AutoTokenizer
+        return AutoTokenizer.from_pretrained(settings.tokenizer), str(settings.tokenizer)
+    if model.tokenizer is None:
+        raise InputError(
+            f"texts for {model.name}, whose tokenizer is not known",
+            "a folder of a Hugging Face tokenizer, or a function from texts to token ids",
+            "write --tokenizer FOLDER, or --preprocess my_net.py:encode",
+        )
+    return model.tokenizer, f"tokenizer of {model.name}"
+
+
+def _picture_steps(settings: Settings, model: UserModel) -> Pictures:
+    channels = channels_of(model.module)
+    steps = model.pictures or Pictures(None, (0.0,) * channels, (1.0,) * channels)
+    if settings.size is not None:
+        steps = replace(steps, size=settings.size, resize=None)
+    if settings.mean or settings.std:
+        mean, std = settings.mean or steps.mean, settings.std or steps.std
+        steps = replace(steps, mean=mean, std=std)
+    return steps

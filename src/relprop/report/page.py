@@ -1,0 +1,163 @@
+"""The page of a report: one HTML file that loads nothing from elsewhere.
+
+Takes a Report. Gives HTML. Images are JPEG, so that 200 samples stay below 10 MB.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+
+import torch
+
+from ..evaluate import Estimate, MethodCurves, bootstrap_mean, paired_test, plot_curves
+from ..plot.colours import Colours
+from ..plot.html import (
+    Card,
+    environment,
+    fragment,
+    picture_cards,
+    series_cards,
+    table_cards,
+    text_cards,
+)
+from ..plot.pictures import PictureStyle
+from ..plot.style import MapStyle
+from ..plot.tables import Columns
+from ..plot.texts import Token, marked_token
+from ..plot.view import BatchView
+from ..support.figures import figure_bytes
+from .curves import LRP
+from .records import ExplainedSample, Report
+from .settings import command_line
+
+SHOWN = 200  # samples at most, the first ones
+STYLE = MapStyle(clip=1.0)
+PICTURES = PictureStyle(panels=("input", "relevance", "overlay"), bounds=(0.0, 1.0))
+QUALITY = 85  # of JPEG images
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """How much removal by one order tells, under one fill.
+
+    Attributes:
+        fill: What stands for removed values.
+        method: The order.
+        srg: Symmetric relevance gain.
+        p: p-value of the difference to LRP; None for LRP itself.
+    """
+
+    fill: str
+    method: str
+    srg: Estimate
+    p: float | None
+
+
+def render_report(report: Report, out: Path) -> str:
+    """Render the page as HTML text; `out` is the folder that the command names."""
+    shown = report.samples[:SHOWN]
+    cards = [
+        replace(card, name=sample.name, note=_note(sample), data=_data(sample, place))
+        for place, (card, sample) in enumerate(zip(_cards(report, shown), shown, strict=True))
+    ]
+    template = environment("relprop.report").get_template("report.html")
+    return template.render(
+        report=report,
+        gallery=fragment(cards, STYLE, len(report.samples) - len(shown)),
+        charts=[_chart(fill, by_method) for fill, by_method in report.curves.items()],
+        rows=_method_rows(report),
+        command=command_line(report.settings, out),
+        has_labels=report.labelled > 0,
+        classes=sorted({s.predicted for s in shown if s.predicted is not None}),
+        amplified=[s for s in report.samples if s.amplification > 1000],
+    )
+
+
+def _cards(report: Report, samples: Sequence[ExplainedSample]) -> list[Card]:
+    """Show samples as notebooks do."""
+    views = [sample.view for sample in samples]
+    view = BatchView(report.kind, views, torch.empty(0), _output_names(report))
+    if report.kind == "picture":
+        return picture_cards(view, STYLE, PICTURES, encode=_jpeg_url)
+    if report.kind == "text":
+        return text_cards(view, [_tokens(sample) for sample in samples], STYLE)
+    if report.kind == "series":
+        names = [f"channel {i}" for i in range(len(views[0].input))]
+        return series_cards(view, STYLE, names)
+    columns = Columns.of(views[0].input.shape, report.columns.names, report.columns.groups)
+    return table_cards(view, columns, count=10, waterfall=False)
+
+
+def _output_names(report: Report) -> tuple[str, ...]:
+    """Name the entries of the output, where they are classes."""
+    output = report.samples[0].view.output
+    return tuple(report.class_names) if len(output) == len(report.class_names) else ()
+
+
+def _tokens(sample: ExplainedSample) -> list[Token]:
+    values = sample.view.relevance.double().tolist()
+    names = sample.tokens or [(str(i), False) for i in sample.view.input.tolist()]
+    return [
+        marked_token(text, value, special)
+        for (text, special), value in zip(names, values, strict=True)
+    ]
+
+
+def _note(sample: ExplainedSample) -> str:
+    """Say whether the prediction is right, and how certain."""
+    parts = []
+    if sample.is_wrong is not None:
+        parts.append(f"wrong: label {sample.label}" if sample.is_wrong else "right")
+    if sample.margin is not None:
+        parts.append(f"margin {sample.margin:.2f}")
+    return "; ".join(parts)
+
+
+def _data(sample: ExplainedSample, place: int) -> dict[str, str]:
+    """Give a card what the page sorts and filters by."""
+    verdict = {True: "wrong", False: "right", None: ""}[sample.is_wrong]
+    return {
+        "place": str(place),
+        "margin": "" if sample.margin is None else f"{sample.margin:.6f}",
+        "predicted": sample.predicted or "",
+        "verdict": verdict,
+    }
+
+
+def _method_rows(report: Report) -> list[MethodRow]:
+    rows = []
+    for fill, by_method in report.curves.items():
+        lrp = by_method[LRP].srg.double()
+        for method, curves in by_method.items():
+            srg = curves.srg.double()
+            p = None if method == LRP else paired_test(lrp, srg, seed=report.settings.seed).p_value
+            rows.append(MethodRow(fill, method, bootstrap_mean(srg), p))
+    return rows
+
+
+def _chart(fill: str, curves: Mapping[str, MethodCurves]) -> tuple[str, str]:
+    """Draw the curves under one fill: the URL of the figure, and its words."""
+    ends = "; ".join(
+        f"{name}: most relevant first ends at {float(c.morf.scores[:, -1].mean()):.3g}, mean area "
+        f"{float(c.morf.auc.double().mean()):.3g}"
+        for name, c in curves.items()
+    )
+    drawn = b64encode(figure_bytes(plot_curves(curves), "svg")).decode()
+    return f"data:image/svg+xml;base64,{drawn}", f"Removal curves under fill {fill}. {ends}"
+
+
+def _jpeg_url(colours: Colours) -> str:
+    """Encode an image as the URL of a JPEG; small ones as PNG, whose pixels stay apart."""
+    from PIL import Image
+
+    small = colours.shape[1] < 128
+    buffer = BytesIO()
+    image = Image.fromarray(colours[..., :3].copy())
+    if small:
+        image.save(buffer, "PNG", optimize=True)
+    else:
+        image.save(buffer, "JPEG", quality=QUALITY)
+    kind = "png" if small else "jpeg"
+    return f"data:image/{kind};base64,{b64encode(buffer.getvalue()).decode()}"

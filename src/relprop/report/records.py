@@ -1,0 +1,201 @@
+"""What a report is made of: frozen records of plain values, and their JSON and CSV.
+
+Takes explanations. Must not know models or pages.
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+from ..evaluate import MethodCurves
+from ..explanation.drawing import explained_text, shown_output
+from ..explanation.result import Explanation
+from ..plot.view import SampleView, ViewKind
+from .batches import Batch, ColumnNames, LeftOut, first_tensor
+from .classes import name_of
+from .settings import Settings
+
+SCHEMA = "relprop-report-1"
+
+
+@dataclass(frozen=True)
+class ExplainedSample:
+    """One explained sample.
+
+    Attributes:
+        name: Its file, row or line.
+        label: Its label, as the data writes it; None where there is none.
+        predicted: Name of the predicted class; None for a model without classes.
+        probability: Probability of the predicted class; None where there is none.
+        margin: (max - second max) / max of the probabilities; None where there are none.
+        explained: What was explained.
+        amplification: Sum of |relevance| by |score|.
+        view: Input and relevance, for pictures and bars.
+        tokens: Strings of the tokens of a text, and which are no part of it.
+    """
+
+    name: str
+    label: str | None
+    predicted: str | None
+    probability: float | None
+    margin: float | None
+    explained: str
+    amplification: float
+    view: SampleView
+    tokens: Sequence[tuple[str, bool]]
+
+    @property
+    def is_wrong(self) -> bool | None:
+        """Whether the prediction differs from the label; None where either is missing."""
+        if self.label is None or self.predicted is None:
+            return None
+        return self.label != self.predicted
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a report shows.
+
+    Attributes:
+        settings: What was asked for.
+        model: Class of the model.
+        runs_code: The file of the user's that was run; "" for none.
+        preprocessing: What was done to the samples, in words.
+        recipe: Name of the recipe, and the plan as text.
+        kind: What the samples are.
+        columns: What the entries of a table's row are called.
+        class_names: Names of the classes; empty where they have none.
+        samples: The explained ones.
+        left_out: Those that could not be read.
+        available: How many samples the data has.
+        ledger: The conservation check of the first batch, as text, and its largest imbalance.
+        curves: Fill -> name of a method -> its removal curves.
+        stopped: Whether it was stopped before all were explained.
+        warnings: What the explainer warned of.
+        versions: Package -> version.
+        seconds: How long explaining took.
+    """
+
+    settings: Settings
+    model: str
+    runs_code: str
+    preprocessing: str
+    recipe: str
+    plan: str
+    kind: ViewKind
+    columns: ColumnNames
+    class_names: Sequence[str]
+    samples: Sequence[ExplainedSample]
+    left_out: Sequence[LeftOut]
+    available: int
+    ledger: str
+    imbalance: float
+    curves: Mapping[str, Mapping[str, MethodCurves]]
+    stopped: bool
+    warnings: Sequence[str]
+    versions: Mapping[str, str]
+    seconds: float
+
+    @property
+    def labelled(self) -> int:
+        """How many samples have a label and a prediction."""
+        return sum(sample.is_wrong is not None for sample in self.samples)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the labelled samples that are predicted correctly; None without labels."""
+        right = sum(sample.is_wrong is False for sample in self.samples)
+        return right / self.labelled if self.labelled else None
+
+
+def describe_samples(e: Explanation, batch: Batch, names: Sequence[str]) -> list[ExplainedSample]:
+    """Describe the samples of an explained batch; `names` are those of the classes."""
+    output, relevance = shown_output(e).detach().cpu(), e.relevance.detach().cpu()
+    if not e.input.is_floating_point() or batch.texts:  # of embedded tokens the sum over each
+        relevance = relevance.flatten(2).sum(-1) if relevance.ndim > 2 else relevance
+    x = (first_tensor(batch.inputs) if batch.shown is None else batch.shown).detach().cpu()
+    prediction, margin = e.prediction, e.margin
+    amplification = e.amplification.reshape(len(output), -1).amax(1).tolist()
+    records = []
+    for i, name in enumerate(batch.names):
+        k = None if prediction is None else int(prediction[i])
+        words = explained_text(e, 0, None if e.target is None else e.target[i], names)
+        is_probability = e.probabilities is not None
+        shown = output[i].flatten() if output.ndim <= 2 else output.new_empty(0)
+        view = SampleView(i, x[i], relevance[i], words, shown, is_probability)
+        records.append(
+            ExplainedSample(
+                name=name,
+                label=name_of(batch.labels[i], names),
+                predicted=None if k is None else names[k],
+                probability=None if k is None or not is_probability else float(shown[k]),
+                margin=None if margin is None else float(margin[i]),
+                explained=words,
+                amplification=amplification[i],
+                view=view,
+                tokens=batch.texts[i] if batch.texts else (),
+            )
+        )
+    return records
+
+
+def to_json(report: Report) -> str:
+    """Write the numbers of a report, without images and maps."""
+    document = {
+        "schema": SCHEMA,
+        "model": report.settings.model,
+        "recipe": report.recipe,
+        "preprocessing": report.preprocessing,
+        "samples_available": report.available,
+        "samples_explained": len(report.samples),
+        "left_out": [{"name": one.name, "reason": one.reason} for one in report.left_out],
+        "stopped": report.stopped,
+        "accuracy": report.accuracy,
+        "largest_imbalance": report.imbalance,
+        "curves": {
+            fill: {name: _curve(curves) for name, curves in by_method.items()}
+            for fill, by_method in report.curves.items()
+        },
+        "warnings": list(report.warnings),
+        "versions": dict(report.versions),
+        "samples": [_row(sample) for sample in report.samples],
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def samples_csv(report: Report) -> str:
+    """Write a row for each explained sample."""
+    rows = [_row(sample) for sample in report.samples]
+    buffer = StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]) if rows else ["name"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _row(sample: ExplainedSample) -> dict[str, Any]:
+    return {
+        "name": sample.name,
+        "label": sample.label,
+        "predicted": sample.predicted,
+        "probability": sample.probability,
+        "margin": sample.margin,
+        "explained": sample.explained,
+        "relevance_sum": float(sample.view.relevance.sum()),
+        "amplification": sample.amplification,
+    }
+
+
+def _curve(curves: MethodCurves) -> dict[str, Any]:
+    morf = curves.morf
+    return {
+        "removed": morf.shares.double().mean(0).tolist(),
+        "most_relevant_first": morf.scores.double().mean(0).tolist(),
+        "least_relevant_first": curves.lerf.scores.double().mean(0).tolist(),
+        "random": curves.random.scores.double().mean(0).tolist(),
+        "srg": float(curves.srg.double().mean()),
+        "n": len(morf.scores),
+    }

@@ -1,0 +1,177 @@
+"""Explains the samples of a report, batch by batch; Ctrl-C keeps what is done.
+
+Takes settings. Gives a Report. Must not know files of results or pages.
+"""
+
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..errors import InputError
+from ..explanation.explainer import Explainer
+from ..explanation.result import Explanation
+from ..models.user_model import load_user_model
+from ..support.progress import QUIET, Progress
+from .batches import Batch, LeftOut
+from .classes import choose_names, class_count, target_of
+from .curves import CurveSamples, measure_curves
+from .open_samples import open_samples
+from .records import ExplainedSample, Report, describe_samples
+from .settings import Settings, read_class_names, read_recipe
+
+
+def run_report(settings: Settings, progress: Progress = QUIET) -> Report:
+    """Explain samples and measure removal curves.
+
+    Args:
+        settings: What is explained, and how.
+        progress: Shows the stages.
+
+    Raises:
+        RelpropError: The model, its weights or the samples cannot be used.
+    """
+    work, start = _Work(settings, progress), time.perf_counter()
+    with _collected_warnings() as messages:
+        work.explain_all()
+    seconds = time.perf_counter() - start
+    if work.first is None:
+        raise _nothing_explained(work.left_out)
+    ledger = work.first.ledgers[0]
+    model, samples, kind = work.model, work.samples, work.samples.kind
+    if kind == "picture" and work.first.input.ndim != 4:
+        kind = "table"  # of pictures that are flattened
+    return Report(
+        settings=settings,
+        model=type(model.module).__name__,
+        runs_code=work.runs_code,
+        preprocessing=samples.preprocessing,
+        recipe=work.recipe,
+        plan=work.plan,
+        kind=kind,
+        columns=samples.columns,
+        class_names=work.class_names,
+        samples=work.explained,
+        left_out=work.left_out,
+        available=samples.count,
+        ledger=str(ledger),
+        imbalance=ledger.error,
+        curves=measure_curves(settings, model.module, kind, work.kept, progress),
+        stopped=work.stopped,
+        warnings=messages,
+        versions={"relprop": __version__, "torch": torch.__version__},
+        seconds=seconds,
+    )
+
+
+class _Work:
+    """What is explained, and what of it is done.
+
+    Attributes:
+        explained: Samples that are done.
+        left_out: Those that could not be read.
+        class_names: Names of the classes; empty before the first batch.
+        first: Explanation of the first batch, with its ledger; None before it.
+        kept: Samples that removal curves are measured on.
+        stopped: Whether Ctrl-C stopped it.
+    """
+
+    def __init__(self, settings: Settings, progress: Progress) -> None:
+        recipe = read_recipe(settings.recipe)
+        names = () if settings.classes is None else read_class_names(settings.classes)
+        code = settings.model if ".py" in settings.model else settings.preprocess or ""
+        self.runs_code = code.rsplit(":", 1)[0]
+        if self.runs_code:
+            progress.log(f"Running your file {self.runs_code}")
+        self.settings, self.progress, self._given_names = settings, progress, names
+        self.model = load_user_model(settings.model, settings.weights)
+        self.samples = open_samples(settings, self.model)
+        capture = "per-input" if self.model.per_input else "export"
+        self.explainer = Explainer(self.model.module, recipe, capture=capture)  # type: ignore[arg-type]
+        self.explained: list[ExplainedSample] = []
+        self.left_out: list[LeftOut] = []
+        self.class_names: Sequence[str] = ()
+        self.first: Explanation | None = None
+        self.plan = self.recipe = ""
+        self.kept = CurveSamples(settings.curves, self._total())
+        self.stopped = False
+
+    def explain_all(self) -> None:
+        """Explain batch after batch, until Ctrl-C at most."""
+        settings, count, log = self.settings, self.samples.count, self.progress.log
+        total = self._total()
+        if total < count:
+            log(f"{total:,} of {count:,} samples, evenly spaced; --samples all for all")
+        try:
+            with self.progress.stage("Explaining", total, "samples") as advance:
+                for batch, left_out in self.samples.batches(settings.batch_size, total):
+                    self.left_out += left_out
+                    for one in left_out:
+                        log(f"left out: {one.name}: {one.reason}")
+                    if batch.names:
+                        self._explain(batch)
+                    advance(len(batch.names) + len(left_out))
+        except KeyboardInterrupt:
+            self.stopped = True
+            log(f"Stopped after {len(self.explained):,} samples, which are kept")
+
+    def _total(self) -> int:
+        wanted, count = self.settings.samples, self.samples.count
+        return count if wanted is None else min(wanted, count)
+
+    def _explain(self, batch: Batch) -> None:
+        if self.first is None:
+            self._name_classes(batch)
+        target: Any = target_of(self.settings.explain, batch.labels, self.class_names)
+        if not self.class_names or (self._has_one_unit and target == "predicted"):
+            target = None
+        e = self.explainer(batch.inputs, target=target, ledger=self.first is None)
+        self.first = self.first or e
+        self.explained += describe_samples(e, batch, self.class_names)
+        self.kept.add(batch.inputs, e)
+
+    def _name_classes(self, batch: Batch) -> None:
+        """Find out what the output is, and name its classes before any sample is explained."""
+        probe = self.explainer(_first(batch.inputs), target=_sum_of_scores)
+        known = (self._given_names, self.model.class_names, self.samples.label_names)
+        self.class_names = choose_names(*known, class_count(probe))
+        self._has_one_unit = probe.output.numel() == 1
+        plan = self.explainer.plan(batch.inputs)
+        self.plan, self.recipe = str(plan), plan.recipe.name
+
+
+def _sum_of_scores(scores: Tensor) -> Tensor:
+    """Return one number per sample, whatever the output is."""
+    return scores.flatten(1).sum(1)
+
+
+def _first(inputs: Any) -> Any:
+    if isinstance(inputs, Tensor):
+        return inputs[:1]
+    return {name: value[:1] for name, value in inputs.items()}
+
+
+@contextmanager
+def _collected_warnings() -> Iterator[list[str]]:
+    """Collect what is warned of inside, each once, into a list that is full at the end."""
+    messages: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield messages
+    messages += dict.fromkeys(str(one.message) for one in caught)
+
+
+def _nothing_explained(left_out: Sequence[LeftOut]) -> InputError:
+    if not left_out:
+        return InputError("stopped before a sample was explained", "one at least", "run it again")
+    first = left_out[0]
+    return InputError(
+        f"none of {len(left_out)} samples can be read: {first.name}: {first.reason}",
+        "a sample at least that can be read",
+        "look at the first one",
+    )

@@ -1,0 +1,400 @@
+"""`relprop explain`: from an own model and own data to a report."""
+
+import csv
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from helpers.tokenizers import small_tokenizer
+from PIL import Image
+from torch import nn
+
+import relprop
+from relprop.cli import main
+from relprop.report.output import IMAGES, MAPS, NUMBERS, PAGE, ROWS
+
+HOME = str(Path(relprop.__file__).parents[1])
+NETS = """
+import torch, pandas
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        torch.manual_seed(0)
+        super().__init__(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(108, 3))
+
+class Flat(nn.Sequential):
+    def __init__(self):
+        torch.manual_seed(0)
+        super().__init__(nn.Flatten(), nn.Linear(64, 3))
+
+class Table(nn.Sequential):
+    def __init__(self):
+        torch.manual_seed(0)
+        super().__init__(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1), nn.Sigmoid())
+
+class Price(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(2, 1))
+
+class Text(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding, self.head = nn.Embedding(8, 4), nn.Linear(4, 2)
+    def forward(self, input_ids, attention_mask):
+        h = self.embedding(input_ids) * attention_mask[..., None]
+        return self.head(h.sum(1))
+
+def encode(frame):
+    return pandas.get_dummies(frame, dtype=float)
+
+def halves(image):
+    import numpy
+    return torch.tensor(numpy.array(image, dtype="float32") / 255)[None] - 0.5
+"""
+
+
+def command(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with models, pictures of three classes, a table and texts."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "nets.py").write_text(NETS)
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        place = folder / "pictures" / ("cat", "cow", "dog")[i % 3]
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (8, 8), dtype="uint8")
+        Image.fromarray(pixels).save(place / f"{i:02d}.png")
+    rows = [f"{20 + i},{('cook', 'clerk')[i % 2]},{i / 4},{('no', 'yes')[i % 2]}" for i in range(9)]
+    lines = ["age,job,hours,rich", *rows, ",cook,1,no"]
+    (folder / "rows.csv").write_text("\n".join(lines) + "\n")
+    texts = [{"text": "a unlikely film", "mood": "1"}, {"text": "film", "mood": "0"}, {"txt": 1}]
+    (folder / "texts.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    small_tokenizer().save_pretrained(folder / "tokenizer")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures(home):
+    out = home / "out"
+    options = ("--model", f"{home}/nets.py:Net", "--recipe", "epsilon", "--out", out)
+    result = command("explain", home / "pictures", *options, "--batch-size", 5, "--curves", 6)
+    return result, out
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(108, 3)).eval()
+
+
+def rows_of(out):
+    return list(csv.DictReader((out / ROWS).read_text().splitlines()))
+
+
+# ---- pictures --------------------------------------------------------------------------
+
+
+def test_pictures_are_explained_as_the_library_does(home, pictures):
+    result, out = pictures
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"The report: {out / PAGE}\n"
+    assert "Running your file" in result.stderr
+    files = sorted((home / "pictures").rglob("*.png"))
+    pixels = torch.stack([torch.tensor(np.array(Image.open(f)) / 255)[None] for f in files])
+    e = relprop.explain(net(), pixels.float(), "epsilon")
+    maps = np.load(out / MAPS)
+    np.testing.assert_allclose(maps["relevance"], e.relevance, rtol=1e-4, atol=1e-6)
+    assert maps["names"].tolist() == [str(file) for file in files]
+    names = ["cat", "cow", "dog"]
+    for i, row in enumerate(rows_of(out)):
+        k = int(e.prediction[i])
+        assert (row["label"], row["predicted"]) == (files[i].parent.name, names[k])
+        assert row["explained"] == names[k]
+        assert float(row["probability"]) == pytest.approx(float(e.probabilities[i, k]), rel=1e-4)
+        assert float(row["margin"]) == pytest.approx(float(e.margin[i]), rel=1e-3)
+        assert float(row["relevance_sum"]) == pytest.approx(float(e.relevance[i].sum()), rel=1e-3)
+
+
+def test_the_page_shows_each_picture_and_says_how_it_was_made(home, pictures):
+    _, out = pictures
+    page = (out / PAGE).read_text()
+    assert page.count("<article") == 12
+    assert not re.search(r"""(src|href)=["'](?!data:)|url\(|@import""", page)
+    wrong = [row for row in rows_of(out) if row["label"] != row["predicted"]]
+    assert page.count('data-verdict="wrong"') == len(wrong)
+    assert f"{100 * (1 - len(wrong) / 12):.1f}% of" in page
+    assert f"--model {home}/nets.py:Net" in page
+    assert "plan of recipe epsilon" in page
+    assert len(list((out / IMAGES).iterdir())) == 12
+
+
+def test_curves_have_a_control_that_knows_no_network(pictures):
+    _, out = pictures
+    numbers = json.loads((out / NUMBERS).read_text())
+    assert list(numbers["curves"]) == ["mean", "blur"]
+    for curves in numbers["curves"].values():
+        assert list(curves) == ["LRP", "brightest first (no network)"]
+        assert [one["n"] for one in curves.values()] == [6, 6]
+        lrp = curves["LRP"]
+        gap = np.array(lrp["least_relevant_first"]) - np.array(lrp["most_relevant_first"])
+        steps = np.diff(lrp["removed"])
+        assert lrp["srg"] == pytest.approx(
+            float(((gap[1:] + gap[:-1]) / 2 * steps).sum()), rel=1e-4
+        )
+    assert numbers["samples_explained"] == 12
+
+
+def test_json_is_all_there_is_on_stdout_and_a_config_is_overridden(home, tmp_path):
+    (tmp_path / "c.toml").write_text(
+        f'model = "{home}/nets.py:Net"\nsamples = 4\ncurves = 0\nexplain = "dog"\nrecipe = "zero"\n'
+    )
+    options = ("--config", tmp_path / "c.toml", "--samples", 3, "--json", "--quiet")
+    result = command("explain", home / "pictures", *options, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    numbers = json.loads(result.stdout)
+    assert numbers["samples_explained"] == 3
+    assert [row["explained"] for row in numbers["samples"]] == ["dog"] * 3
+    # Evenly spaced, since folders hold a class each.
+    assert [row["label"] for row in numbers["samples"]] == ["cat", "cow", "dog"]
+    assert (tmp_path / "out" / NUMBERS).read_text() == result.stdout
+
+
+def test_an_own_preprocessing_of_pictures_and_a_flat_model(home, tmp_path):
+    options = ("--model", f"{home}/nets.py:Flat", "--preprocess", f"{home}/nets.py:halves")
+    rest = ("--recipe", "zero", "--explain", "label", "--curves", 0, "--out", tmp_path / "out")
+    result = command("explain", home / "pictures", *options, *rest)
+    assert result.exit_code == 0, result.output
+    torch.manual_seed(0)
+    layer = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))[1]
+    files = sorted((home / "pictures").rglob("*.png"))
+    maps = np.load(tmp_path / "out" / MAPS)["relevance"]
+    for file, relevance in zip(files, maps, strict=True):
+        x = torch.tensor(np.array(Image.open(file)) / 255).float().flatten() - 0.5
+        label = ["cat", "cow", "dog"].index(file.parent.name)
+        want = (x * layer.weight[label]).detach()
+        np.testing.assert_allclose(relevance.flatten(), want, rtol=1e-4, atol=1e-6)
+
+
+def test_a_picture_that_cannot_be_read_is_named_and_the_rest_is_done(home, tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.zeros((8, 8), dtype="uint8")).save(tmp_path / name)
+    (tmp_path / "c.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
+    options = ("--model", f"{home}/nets.py:Net", "--curves", 0, "--out", tmp_path / "out")
+    result = command("explain", tmp_path, *options)
+    assert result.exit_code == 0, result.output
+    assert (
+        f"left out: {tmp_path}/c.png: the picture {tmp_path}/c.png cannot be read" in result.stderr
+    )
+    assert "1 samples could not be read" in (tmp_path / "out" / PAGE).read_text()
+    assert len(rows_of(tmp_path / "out")) == 2
+
+
+# ---- tables and texts ------------------------------------------------------------------
+
+
+def test_a_table_names_its_columns_and_leaves_incomplete_rows_out(home, tmp_path):
+    model = ("--model", f"{home}/nets.py:Table", "--preprocess", f"{home}/nets.py:encode")
+    options = ("--target", "rich", "--recipe", "zero", "--out", tmp_path / "out")
+    result = command("explain", home / "rows.csv", *model, *options)
+    assert result.exit_code == 0, result.output
+    assert "left out: row 10 of rows.csv: a value that is missing" in result.stderr
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1)).eval()
+    x = torch.tensor([[20.0 + i, i / 4, i % 2, 1 - i % 2] for i in range(9)])
+    maps = np.load(tmp_path / "out" / MAPS)["relevance"]
+    want = relprop.explain(layers, x, "zero").relevance
+    np.testing.assert_allclose(maps, want, rtol=1e-4, atol=1e-6)
+    rows = rows_of(tmp_path / "out")
+    assert {row["explained"] for row in rows} == {"logit of yes"}
+    p = layers(x).sigmoid().flatten()
+    for row, one in zip(rows, p.tolist(), strict=True):
+        assert row["predicted"] == ("yes" if one > 0.5 else "no")
+        assert float(row["probability"]) == pytest.approx(max(one, 1 - one), rel=1e-4)
+    page = (tmp_path / "out" / PAGE).read_text()
+    assert ">job = cook</th>" in page
+    assert "largest |value| first (no network)" in page
+
+
+def test_a_regression_has_no_classes_and_no_curves(home, tmp_path):
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n3,4\n")
+    options = ("--model", f"{home}/nets.py:Price", "--out", tmp_path / "out")
+    result = command("explain", tmp_path / "rows.csv", *options)
+    assert result.exit_code == 0, result.output
+    numbers = json.loads((tmp_path / "out" / NUMBERS).read_text())
+    assert (numbers["curves"], numbers["accuracy"]) == ({}, None)
+    assert [row["explained"] for row in numbers["samples"]] == ["the output"] * 2
+
+
+def test_texts_show_their_tokens(home, tmp_path):
+    options = ("--model", f"{home}/nets.py:Text", "--tokenizer", home / "tokenizer")
+    rest = ("--target", "mood", "--recipe", "zero", "--out", tmp_path / "out")
+    result = command("explain", home / "texts.jsonl", *options, *rest)
+    assert result.exit_code == 0, result.output
+    assert 'left out: line 3: no text under "text", but txt: see --text' in result.stderr
+    page = (tmp_path / "out" / PAGE).read_text()
+    shown = re.findall(r'<span(?: class="(special)")? style=.*?>(.*?)</span>', page)
+    assert shown[:8] == [
+        *[("", word) for word in ("a", "un", "likely", "film")],
+        *[("", "film"), *[("special", "[PAD]")] * 3],
+    ]
+    assert "first word first (no network)" in page
+    assert [row["label"] for row in rows_of(tmp_path / "out")] == ["1", "0"]
+
+
+def test_the_commands_of_the_readme_run(home, tmp_path, monkeypatch):
+    """With models and data of the names that they use."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    block = "".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
+    commands = [shlex.split(line)[1:] for line in block.splitlines() if "relprop explain" in line]
+    assert len(commands) == 3
+    shutil.copytree(home / "pictures", "pictures")
+    shutil.copy(home / "nets.py", "my_net.py")
+    shutil.copy(home / "rows.csv", "adult.csv")
+    (tmp_path / "adult.csv").write_text((home / "rows.csv").read_text().replace("rich", "income"))
+    shutil.copy(home / "texts.jsonl", "films.jsonl")
+    torch.save(net().state_dict(), "net.pt")
+    torch.save(nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1)).state_dict(), "table.pt")
+    sizes = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 8}
+    config = BertConfig(vocab_size=8, num_hidden_layers=1, **sizes)
+    BertForSequenceClassification(config).save_pretrained("sentiment")
+    small_tokenizer().save_pretrained("sentiment")
+    for one in commands:
+        result = command(*one)
+        assert result.exit_code == 0, result.output
+        assert (Path(one[-1]) / PAGE).exists()
+
+
+# ---- bad input -------------------------------------------------------------------------
+
+BAD = {
+    "no model": ({}, "no --model", "write --model my_net.py:Net"),
+    "no data": ({"data": (), "--model": "m"}, "no data", ""),
+    "no class": ({"--model": "{home}/nets.py:Nett"}, "defines no 'Nett'", 'write "Net"'),
+    "a column": (
+        {"data": ("{home}/rows.csv",), "--model": "{home}/nets.py:Table", "--target": "rch"},
+        "rows.csv has no column 'rch'",
+        "write --target rich",
+    ),
+    "texts in a table": (
+        {"data": ("{home}/rows.csv",), "--model": "{home}/nets.py:Table", "--target": "rich"},
+        "rows.csv has columns of texts: job",
+        "write --preprocess my_net.py:encode",
+    ),
+    "classes": (
+        {"--model": "{home}/nets.py:Net", "--classes": "{home}/two.txt"},
+        "2 names of classes for a model with 3 classes",
+        "complete the file of --classes",
+    ),
+    "a target": (
+        {"--model": "{home}/nets.py:Net", "--explain": "cows"},
+        "--explain cows",
+        'write --explain "cow"',
+    ),
+    "an empty folder": (
+        {"data": ("{home}/empty",), "--model": "{home}/nets.py:Net"},
+        "no pictures in",
+        "give the folder of pictures",
+    ),
+    "several sizes": (
+        {"data": ("{home}/sizes",), "--model": "{home}/nets.py:Net"},
+        "pictures of 2 sizes: 8 x 8 (a.png), 9 x 9 (b.png)",
+        "write --size 8x8",
+    ),
+    "no tokenizer": (
+        {"data": ("{home}/texts.jsonl",), "--model": "{home}/nets.py:Text"},
+        "whose tokenizer is not known",
+        "write --tokenizer FOLDER",
+    ),
+    "a recipe": (
+        {"--model": "{home}/nets.py:Net", "--recipe": "epsilom"},
+        "epsilom",
+        'write "epsilon"',
+    ),
+    "a size": ({"--model": "m", "--size": "big"}, "--size big", "write --size 224x224"),
+    "a mean": ({"--model": "m", "--mean": "half"}, "--mean half", "write --mean 0.5"),
+    "an own folder": (
+        {"--model": "{home}/nets.py:Net", "--out": "{home}/pictures"},
+        "it holds files that no report wrote",
+        "give another folder with --out",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_an_error_before_the_work(home, name, tmp_path):
+    (home / "two.txt").write_text("cat\ndog\n")
+    (home / "empty").mkdir(exist_ok=True)
+    (home / "sizes").mkdir(exist_ok=True)
+    for file, side in (("a.png", 8), ("b.png", 9)):
+        Image.fromarray(np.zeros((side, side), dtype="uint8")).save(home / "sizes" / file)
+    options, given, todo = BAD[name]
+    options = {"data": ("{home}/pictures",), "--out": str(tmp_path / "out"), **options}
+    data = [one.format(home=home) for one in options.pop("data")]
+    flat = [part for key, value in options.items() for part in (key, value.format(home=home))]
+    result = command("explain", *data, *flat)
+    assert result.exit_code == 2, result.output
+    assert given in result.stderr
+    assert todo in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_config_with_an_unknown_option_is_refused(home, tmp_path):
+    (tmp_path / "c.toml").write_text('modell = "m"\n')
+    result = command("explain", home / "pictures", "--config", tmp_path / "c.toml")
+    assert result.exit_code == 2
+    assert 'write "model"' in result.stderr
+
+
+def test_ctrl_c_keeps_what_is_done(home, tmp_path):
+    """A real process, stopped by a signal in its third batch."""
+    (tmp_path / "slow.py").write_text(
+        "import os, signal\nfrom torch import nn\nimport torch\n"
+        "class Net(nn.Sequential):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(108, 3))\n"
+        "seen = []\n"
+        "def prepare(image):\n"
+        "    seen.append(image)\n"
+        "    if len(seen) == 5:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    import numpy\n"
+        '    return torch.tensor(numpy.array(image, dtype="float32") / 255)[None]\n'
+    )
+    model = ("--model", f"{tmp_path}/slow.py:Net", "--preprocess", f"{tmp_path}/slow.py:prepare")
+    options = ("--batch-size", "2", "--curves", "0", "--out", str(tmp_path / "out"))
+    run = [sys.executable, "-m", "relprop", "explain", str(home / "pictures"), *model, *options]
+    done = subprocess.run(
+        run, capture_output=True, text=True, env={"PYTHONPATH": HOME}, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Stopped after 4 samples, which are kept" in done.stderr
+    assert len(rows_of(tmp_path / "out")) == 4
+    assert "Stopped before all were explained" in (tmp_path / "out" / PAGE).read_text()
+
+
+def test_an_earlier_report_is_replaced_and_other_files_are_not(home, pictures, tmp_path):
+    _, out = pictures
+    options = ("--model", f"{home}/nets.py:Net", "--samples", 1, "--curves", 0, "--out", out)
+    assert command("explain", home / "pictures", *options).exit_code == 0
+    assert len(list((out / IMAGES).iterdir())) == 1
+    (out / "notes.txt").write_text("mine")
+    assert command("explain", home / "pictures", *options).exit_code == 2
+    assert (out / "notes.txt").read_text() == "mine"
