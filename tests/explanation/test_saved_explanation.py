@@ -233,8 +233,34 @@ CHANGES = {
     "another shape": (set_array("relevance", np.zeros((2, 9))), r"relevance of \(2, 9\)"),
     "a ledger without entries": (lambda d, a: of_ledger(d).pop("entries"), "TypeError"),
     "text as a ledger": (set_field("ledgers", {"tuple": ["text"]}), "a field of type str"),
+    "scores of another batch": (set_array("score_size", np.ones(3)), r"score_size of \(3,\)"),
+    "scores of several targets": (set_array("score_size", np.ones((2, 1))), "score_size of"),
+    "scores that are integers": (
+        set_field("score_size", {"tensor": "score_size", "dtype": "int64"}),
+        r"score_size of \(2,\) and torch.int64",
+    ),
+    "a text as score_size": (set_field("score_size", "text"), "AttributeError"),
+    "a list of names": (set_field("targets", ["class 1"]), "targets = "),
+    "names that are numbers": (set_field("targets", {"tuple": [1]}), r"targets = \(1,\)"),
+    "a name too many": (
+        set_field("targets", {"tuple": ["a", "b"]}),
+        "targets: 1, but names: 2, ledgers: 1",
+    ),
+    "a ledger too many": (
+        lambda d, a: d["fields"]["ledgers"]["tuple"].extend(d["fields"]["ledgers"]["tuple"]),
+        "targets: 1, but names: 1, ledgers: 2",
+    ),
+    "logits of another shape": (
+        set_field("logits", {"tensor": "score_size", "dtype": "float64"}),
+        r"logits of \(2,\)",
+    ),
     "text in an array": (set_array("output", np.array(["text"])), "TypeError"),
 }
+
+
+def test_a_file_without_names_of_targets_is_read(saved):
+    rewrite(saved, lambda d, a: bool(d["fields"].pop("targets")) and None)
+    assert Explanation.load(saved).targets == ()
 
 
 def deep(levels: int) -> str:

@@ -10,6 +10,7 @@ from zoo import ZOO
 
 import relprop
 from relprop.errors import CaptureError, FileError, InputError, PlanError
+from relprop.program import vjps
 
 SAMPLE = (
     *("torch/encoder, padding masked", "torch/gru, two ways, two layers", "torch/unet"),
@@ -229,6 +230,63 @@ def test_a_graph_that_cannot_be_run_is_an_error_of_the_package(saved, changes, w
     changes["target"][-1] = {"softmax": "int", "mul": "Tensor"}.get(changes["operation"], "default")
     rewrite(path, change_node(**changes))
     with pytest.raises(relprop.RelpropError, match=words):
+        relprop.Explainer.load(path, model)(x)
+
+
+class Moves(nn.Module):
+    """Has an operation that moves nothing, which another call of it can stand for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        h = self.first(x)
+        return self.last(h.transpose(1, -1) + h.relu())
+
+
+@pytest.fixture
+def moves(tmp_path):
+    model, x = randomise(Moves()).double(), signed(2, 4)
+    save(model, x, tmp_path / "plans", "zero")
+    return model, x, tmp_path / "plans"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([X, True, 1], r"aten\.transpose\.int with dim0 = True"),
+        ([X, 1.0, 1], "dim0 = 1.0"),
+        ([X, 1, {"layout": "sparse_coo"}], r"dim1 = torch\.sparse_coo"),
+        ([X, {"tuple": [1, True]}, 1], r"dim0 = \(1, True\)"),
+    ],
+)
+def test_an_argument_of_another_type_is_no_plan(moves, arguments, words):
+    model, _, path = moves
+    rewrite(path, change_node(args={"tuple": arguments}))
+    with pytest.raises(FileError, match=words):
+        relprop.Explainer.load(path, model)
+
+
+def test_what_fails_in_the_backward_pass_alone_is_an_error_of_the_package(moves, monkeypatch):
+    """The first call finds it, though a call for the output alone would not."""
+    model, x, path = moves
+
+    def fails(*arguments):
+        raise TypeError("transpose(): argument 'dim0' must be int")
+
+    monkeypatch.setitem(vjps._VJPS, "transpose", lambda *_: fails)
+    with pytest.raises(FileError, match="a saved plan that cannot be used: TypeError"):
+        relprop.Explainer.load(path, model).plan(x)
+
+
+@pytest.mark.parametrize(("flag", "value"), [("held", True), ("floating", False)])
+@pytest.mark.parametrize("number", range(5))
+def test_a_flag_that_sends_relevance_other_ways_is_no_plan(moves, flag, value, number):
+    """The output is the same: x' + relu(x') with a part that takes none."""
+    model, x, path = moves
+    rewrite(path, lambda d: d["read"][0]["graph"]["nodes"][number].update({flag: value}))
+    with pytest.raises(FileError, match=f"a plan with {flag} = {value} at"):
         relprop.Explainer.load(path, model)(x)
 
 

@@ -40,7 +40,8 @@ NODES = (
     ),
     node("clone", ATEN.clone.default, Ref("x"), memory_format=torch.channels_last),
     node("cat", ATEN.cat.default, [Ref("x"), Ref("clone")], 1),
-    node("pooled", ATEN.max_pool2d.default, Ref("x"), (2, 2), None, True, 0.5, "text"),
+    node("padded", ATEN.pad.default, Ref("x"), (2, 2), "constant", 0.5),
+    node("pooled", ATEN.avg_pool2d.default, Ref("x"), (2, 2), (1, 1), 0, True, True, None),
     node("sum", Einsum(ATEN.einsum.default), "nd->n", Ref("x")),
     node("top", Item(ATEN.topk.default, 1), Ref("x"), 2),
 )

@@ -84,4 +84,8 @@ def test_names_of_operations():
     assert torch_private.operation_name(torch.relu) is None
     assert torch_private.writes_memory(torch.ops.aten.relu_.default)
     assert not torch_private.writes_memory(torch.ops.aten.relu.default)
-    assert torch_private.argument_names(torch.ops.aten.relu.default) == ["self"]
+    types = {"input": "Tensor", "p": "float", "train": "bool"}
+    assert torch_private.argument_types(torch.ops.aten.dropout.default) == types
+    assert (
+        torch_private.argument_types(torch.ops.aten.softmax.int)["dtype"] == "Optional[ScalarType]"
+    )

@@ -26,6 +26,7 @@ from .failure import explain_failure
 from .isolated_copy import isolated_copy
 from .masks import Masks, MaskSigns
 from .samples import as_capture_error, first_and_last, select_samples
+from .saved_flags import check_flags
 from .tolerance import equal_within_precision, equal_within_rounding
 from .trial import Trial
 from .verify import (
@@ -189,11 +190,14 @@ def verify_saved(
 
     Raises:
         CaptureError: If it does not.
+        FileError: If it gives that, but says something else of its values than a capture would.
     """
     bound = BoundModel(isolated_copy(model), inputs, output)
     before, varied = Configuration(bound.model), _vary(inputs)
     with as_capture_error(model, inputs):
-        got = saved.graph.run(varied.tensors, current_state(bound.model, saved.graph))
+        state = current_state(bound.model, saved.graph)
+        values = saved.graph.run_all(varied.tensors, state)
+        got = values[saved.graph.output]
         expected = run_model(bound, varied)
     pairs = zip(got, expected, strict=True) if got.shape == expected.shape else [(got, expected)]
     if not all(_agree(*pair) for pair in pairs):
@@ -202,6 +206,7 @@ def verify_saved(
             "a model of the same architecture, in eval mode",
             "capture this model instead: relprop.Explainer(model)",
         )
+    check_flags(saved.graph, values)
     return replace(saved, output=got[:1], written=before.changes())
 
 

@@ -259,6 +259,7 @@ class ProgramCache:
                     if captured.masks and captured.masks.found:
                         self._masks.put(key, captured.masks)
                     built = build_program(captured, self.model, inputs, self.recipe)
+                    self._try_backward(built, inputs)
                 self._captured.put(key, captured.without_output())
                 self._warn(built)
                 self._built.put(key, built)
@@ -280,6 +281,13 @@ class ProgramCache:
         from .saved_plans import as_file_error
 
         return as_file_error()
+
+    def _try_backward(self, built: "BuiltProgram", inputs: Inputs) -> None:
+        """Run a backward pass of a saved graph: some arguments count there alone."""
+        if repr(inputs.signature) in self.saved:
+            from .saved_plans import run_backward_once
+
+            run_backward_once(built, self.model, inputs)
 
     def _capture(self, inputs: Inputs) -> "CapturedModel":
         from ..capture.model import capture_model, verify_saved

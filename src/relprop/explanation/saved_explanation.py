@@ -171,12 +171,29 @@ def _check(e: "Explanation") -> None:
         raise ValueError(f"tensors of shapes {[tuple(tensor.shape) for tensor in tensors]}")
     for label in labels:
         _check_shapes(e, label)
+    _check_targets(e)
 
 
 def _check_shapes(e: "Explanation", label: str) -> None:
     given, relevance = e.inputs[label].shape, e.relevances[label].shape
     if given[1:] != relevance[2 if e.several else 1 :]:
         raise ValueError(f"{label} of {tuple(given)}, but relevance of {tuple(relevance)}")
+
+
+def _check_targets(e: "Explanation") -> None:
+    """Raise TypeError or ValueError unless there is one number and one name for each target."""
+    shape = next(iter(e.relevances.values())).shape[: 1 + e.several]
+    if e.score_size.shape != shape or not e.score_size.is_floating_point():
+        raise ValueError(f"score_size of {tuple(e.score_size.shape)} and {e.score_size.dtype}")
+    count = shape[1] if e.several else 1
+    if type(e.targets) is not tuple or not all(isinstance(one, str) for one in e.targets):
+        raise TypeError(f"targets = {e.targets!r}")
+    if len(e.targets) not in (0, count) or len(e.ledgers) not in (0, count):
+        raise ValueError(
+            f"targets: {count}, but names: {len(e.targets)}, ledgers: {len(e.ledgers)}"
+        )
+    if e.logits is not None and e.logits.shape != e.output.shape:
+        raise ValueError(f"logits of {tuple(e.logits.shape)}")
 
 
 def _refuse_other_kind(path: Path) -> None:

@@ -15,17 +15,21 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..capture.batch_axes import BatchAxis
 from ..capture.description import Description, describe_model, model_difference
-from ..capture.model import CapturedModel
+from ..capture.model import CapturedModel, current_state
+from ..capture.samples import first_and_last
 from ..errors import CaptureError, FileError, InputError, RelpropError, first_line
+from ..graph.inputs import Inputs
 from ..graph.serialize import from_document, to_document
 from ..recipes.recipe import Recipe
 from ..support.file_kinds import file_kind
 from ..support.files import refuse_other_formats, write_file
+from .build import BuiltProgram
 
 _FORMAT = 2
 _WITHOUT_MODEL = 1  # the format before, which does not describe the model
@@ -116,6 +120,14 @@ def as_file_error() -> Iterator[None]:
             "what Explainer.save writes",
             "capture the model in this session: relprop.Explainer(model)",
         ) from error
+
+
+def run_backward_once(built: BuiltProgram, model: nn.Module, inputs: Inputs) -> None:
+    """Carry relevance back for the first sample, by both programs, and raise what that raises."""
+    first, _ = first_and_last(built.program.plan.graph, inputs)
+    for program in (built.program, built.pruned):
+        trace = program.forward(first.tensors, current_state(model, program.plan.graph))
+        program.backward(trace, torch.ones_like(trace.scores))
 
 
 def _read(document: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedPlans:

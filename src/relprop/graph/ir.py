@@ -204,10 +204,14 @@ class Graph:
 
     def run(self, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
         """Compute the model's output by running every node; arguments as for initial_values."""
+        return self.run_all(inputs, state)[self.output]
+
+    def run_all(self, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
+        """Compute all values by name; arguments as for initial_values."""
         values = self.initial_values(inputs, state)
         for node in self.nodes:
             values[node.name] = node.run(values)
-        return values[self.output]
+        return values
 
 
 def resolver(arguments: Any) -> Callable[[Values], Any]:

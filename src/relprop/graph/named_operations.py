@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ..errors import FileError
-from ..support.torch_private import argument_names, operation_name, writes_memory
+from ..support.torch_private import argument_types, operation_name, writes_memory
 from .ir import Einsum, Item, Ref
 from .ops import FIRST_BY_VALUE, OPERATIONS, SHAPES_ONLY
 
@@ -83,6 +83,12 @@ _ARITHMETIC: Mapping[str, tuple[Any, str]] = {
 }
 _LARGEST_EXPONENT = 64
 
+# The innermost type of an argument, in torch's words -> the types that a value of it may have.
+_PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
+    **{"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)},
+    "number": (bool, int, float, complex),
+}
+
 # A graph's name of an operation, where it is not that of the function: see capture/from_export.
 _RENAMED = {
     *(("view", "reshape"), ("_unsafe_view", "reshape"), ("clone", "alias")),
@@ -148,11 +154,41 @@ def refuse_other_effects(name: str, target: Any, args: Sequence[Any], kwargs: An
     if operation is None:
         _refuse_other_arithmetic(function, args, kwargs)
         return
-    given = {**dict(zip(argument_names(target), args, strict=False)), **kwargs}
+    given = {**dict(zip(argument_types(target), args, strict=False)), **kwargs}
     draws = given.get("dropout_p") or (given.get("train") and given.get("dropout"))
     writes = given.get("use_input_stats") and given.get("running_mean") is not None
     if draws or writes or given.get("training"):
         raise invalid_plan(f"the operation {function} in train mode")
+
+
+def refuse_other_types(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Refuse a call with an argument of another type, which torch may take for the right one.
+
+    Args:
+        target: The function that runs it.
+        args: Positional arguments, with a `Ref` for each value.
+        kwargs: Keyword arguments, likewise.
+
+    Raises:
+        FileError: An argument is of another type, such as True for a dimension.
+    """
+    operation = target.target if isinstance(target, Item) else target
+    if operation_name(operation) is None:
+        return
+    types = argument_types(operation)
+    given = {**dict(zip(types, args, strict=False)), **kwargs}
+    for name, value in given.items():
+        if not _fits(value, types.get(name, "")):
+            raise invalid_plan(f"{operation} with {name} = {_brief(repr(value))}")
+
+
+def _fits(value: Any, described: str) -> bool:
+    """Tell whether an argument has a type that is described in torch's words."""
+    if isinstance(value, (list, tuple)):
+        return all(_fits(item, described) for item in value)
+    innermost = described.rpartition("[")[2].rstrip("]")
+    types = _PLAIN_TYPES.get(innermost)
+    return types is None or value is None or isinstance(value, Ref) or type(value) in types
 
 
 def _refuse_other_arithmetic(function: str, args: Sequence[Any], kwargs: Any) -> None:

@@ -12,7 +12,13 @@ import torch
 
 from ..errors import InputError
 from .ir import Graph, Node, Ref
-from .named_operations import invalid_plan, read_target, refuse_other_effects, write_target
+from .named_operations import (
+    invalid_plan,
+    read_target,
+    refuse_other_effects,
+    refuse_other_types,
+    write_target,
+)
 
 _ENUMS: Mapping[str, type] = {
     "dtype": torch.dtype,
@@ -96,6 +102,7 @@ def _read_node(document: Mapping[str, Any]) -> Node:
     containers = type(node.args) is tuple and type(node.kwargs) is dict
     _require(containers, f"the arguments of {node.name}")
     refuse_other_effects(node.operation, node.target, node.args, node.kwargs)
+    refuse_other_types(node.target, node.args, node.kwargs)
     return node
 
 

@@ -106,9 +106,9 @@ def writes_memory(operation: Any) -> bool:
     return bool(operation._schema.is_mutable)
 
 
-def argument_names(operation: Any) -> list[str]:
-    """List the names of the arguments of one of torch's operations."""
-    return [argument.name for argument in operation._schema.arguments]
+def argument_types(operation: Any) -> dict[str, str]:
+    """Map the arguments of one of torch's operations to their types, such as "Optional[int]"."""
+    return {argument.name: str(argument.real_type) for argument in operation._schema.arguments}
 
 
 def dispatch_mode() -> type[Any]:
