@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.networks import randomise
+from helpers.networks import randomise, signed
 from torch import nn
 from torch.utils._pytree import tree_leaves
 from zoo import ZOO
 
+import relprop
 from relprop.capture import functionalize as functionalize_module
 from relprop.capture.bound_model import BoundModel
 from relprop.capture.export import export_any_batch
@@ -221,3 +222,47 @@ def shares_memory(name: str) -> bool:
 def test_an_operation_of_its_own_memory_has_it(name):
     assert not shares_memory(name)
     assert shares_memory("dropout")
+
+
+class Activated(nn.Module):
+    """An activation between two layers without biases."""
+
+    def __init__(self, activation):
+        super().__init__()
+        self.inner, self.head = nn.Linear(6, 8, bias=False), nn.Linear(8, 3, bias=False)
+        self.activation = activation
+
+    def forward(self, x):
+        h = self.inner(x).clone()
+        h[:, 0] += 0  # no renaming: torch's way
+        return self.head(self.activation(h))
+
+
+PLAIN = (
+    *(nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh),
+    *(nn.LeakyReLU, nn.LogSigmoid, nn.Mish, nn.PReLU, nn.ReLU, nn.ReLU6, nn.RReLU, nn.SELU),
+    *(nn.SiLU, nn.Sigmoid, nn.Softplus, nn.Softshrink, nn.Softsign, nn.Tanh, nn.Tanhshrink),
+)
+ACTIVATIONS = {activation.__name__: activation() for activation in PLAIN}
+ACTIVATIONS |= {
+    "GELU, tanh": nn.GELU("tanh"),
+    "Threshold": nn.Threshold(0.5, 0.25),
+    "Softshrink, wide": nn.Softshrink(0.75),
+    "CELU, flat": nn.CELU(0.5),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("capture", ["export", "per-input"])
+def test_an_activation_passes_relevance_by_its_secant_in_whatever_way_it_is_captured(name, capture):
+    """R_i = x_i sum_j w_ij s_j v_j, with s = (f(z) - f(0)) / z, so sum(R) = v (f(z) - f(0))."""
+    model, x = randomise(Activated(ACTIVATIONS[name])).double(), signed(3, 6)
+    e = relprop.Explainer(model, "zero", capture=capture)(x, target=1, ledger=True)
+    z, v = model.inner(x), model.head.weight[1]
+    rise = model.activation(z) - model.activation(torch.zeros_like(z))
+    want = x * ((v * rise / z) @ model.inner.weight)
+    torch.testing.assert_close(e.relevance, want.detach(), rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(
+        e.relevance.sum(1), (v * rise).sum(1).detach(), rtol=1e-10, atol=1e-12
+    )
+    assert e.ledger.error < 1e-10

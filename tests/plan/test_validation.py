@@ -242,6 +242,31 @@ def test_of_a_detach_beside_a_path_the_usual_rule_is_named_first():
     check(model, proposed(model, ZERO)[-1], by_gradient(model))
 
 
+SIGNS = {
+    "the absolute value": lambda h: h * h.sign(),
+    "a square with a sign": lambda h: h.abs().mul(2 * h.sign()),
+    "a shrink": lambda h: torch.where(h.abs() > 0.1, h - 0.1 * h.sign(), 0 * h),
+}
+
+
+@pytest.mark.parametrize("name", SIGNS)
+def test_of_a_sign_that_meets_its_own_argument_the_constant_is_named_first(name):
+    """Its result is gradient x input; that of the identity is another function's."""
+    model = randomise(Between(SIGNS[name])).double()
+    with pytest.raises(relprop.RelpropError, match=r"no rule for .*sign") as error:
+        relprop.explain(model, X, ZERO)
+    assert '"constant") holds its value constant, as autograd does' in error.value.todo
+    first = proposed(model, ZERO)[-1]
+    check(model, first, by_gradient(model))
+
+
+def test_of_a_sign_beside_its_argument_the_identity_is_named_first():
+    model = randomise(Between(lambda h: h + h.sign())).double()
+    with pytest.raises(relprop.RelpropError, match=r"no rule for .*sign") as error:
+        relprop.explain(model, X, ZERO)
+    assert '"straight-through") passes' in error.value.todo
+
+
 QUOTIENTS = {
     "divided": lambda e: e / (1 + e.sum(1, keepdim=True)),
     "times one over": lambda e: e * (1 / (1 + e.sum(1, keepdim=True))),

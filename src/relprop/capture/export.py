@@ -17,7 +17,7 @@ from ..support.quiet import silenced
 from .bound_model import BoundModel
 from .failing_place import CodePlace, failing_line, failing_module
 from .from_export import graph_from_export
-from .functionalize import functionalize
+from .functionalize import functionalize, run_decompositions
 from .split_qkv import split_projections
 
 # Largest batch, in samples, for which torch's CUDA batch norm calls its usual kernel; for larger
@@ -111,7 +111,7 @@ def _export_one_batch(traced: BoundModel) -> torch.export.ExportedProgram:
     traced.register_forward_pre_hook(set_numbers)
     with torch_private.real_tensors_beside_fakes():
         program = torch.export.export(traced, tensors, strict=False)
-        return program.run_decompositions({})  # type: ignore[no-any-return]
+        return run_decompositions(program)
 
 
 def _refuse_inner_programs(program: torch.export.ExportedProgram, name: str) -> None:

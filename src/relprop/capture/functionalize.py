@@ -6,6 +6,7 @@ write only by operations such as relu_, on a value that shares its memory with n
 is enough to rename the operation. Programs with any other write go torch's way.
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 from torch.fx import Graph, Node
 
+from ..graph.ops import ACTIVATIONS
 from ..support import torch_private
 
 # Operations after which renaming gives the very graph that run_decompositions gives. All others
@@ -43,13 +45,39 @@ def functionalize(program: ExportedProgram) -> ExportedProgram:
     """Return a program without in-place operations; the argument may be changed and is used up."""
     graph = program.graph
     if not can_rename(graph):
-        return program.run_decompositions({})  # type: ignore[no-any-return]
+        return run_decompositions(program)
     for node in graph.find_nodes(op="call_function", target=torch.ops.aten.flatten.using_ints):
         _make_view(node)
     for node in graph.nodes:
         _rename(node)
     graph.eliminate_dead_code()
     return program
+
+
+def run_decompositions(program: ExportedProgram) -> ExportedProgram:
+    """Go torch's way, which writes no value; the argument is used up.
+
+    For autograd, torch writes softshrink out by sign, which has no derivative. Activations have
+    rules of their own, so they stay whole. Not to be called by two threads at once.
+    """
+    kernels = [torch_private.python_kernels(operation) for operation in _activations()]
+    whole = [(own, key, cache) for own, cache in kernels for key in own if key.name == "Autograd"]
+    removed = [(own, key, own.pop(key), cache) for own, key, cache in whole]
+    try:
+        for *_, cache in removed:
+            cache.clear()
+        return program.run_decompositions({})  # type: ignore[no-any-return]
+    finally:
+        for own, key, function, cache in removed:
+            own[key] = function
+            cache.clear()
+
+
+def _activations() -> Iterator[Any]:
+    """List torch's operations that are activations, in all their overloads."""
+    for name in sorted(ACTIVATIONS):
+        packet = getattr(torch.ops.aten, name, None)
+        yield from (getattr(packet, o) for o in (packet.overloads() if packet else ()))
 
 
 def can_rename(graph: Graph) -> bool:

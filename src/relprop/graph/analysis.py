@@ -20,6 +20,7 @@ from .ops import (
     operation_of,
 )
 from .scales import Scales
+from .weighted_mean import find_weighted_means
 
 
 @dataclass
@@ -63,7 +64,7 @@ def analyse_graph(graph: Graph, held: frozenset[str] = frozenset()) -> GraphAnal
     """
     analysis = GraphAnalysis(sources=find_sources(graph))
     analysis.dependent.update(name for name in analysis.sources if name not in held)
-    scales = Scales()
+    scales = Scales(means=find_weighted_means(graph.nodes))
     for node in graph.nodes:
         inputs = set(dependent_inputs(node, analysis.dependent))
         # A mask or an index that depends on the input is no floating point number: it is constant.

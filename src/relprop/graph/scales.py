@@ -39,12 +39,14 @@ class Scales:
         activated: Results of an activation, such as the activated factor of a gated MLP.
         origins: Value -> the values that it was computed from by elementwise operations,
             selections and reductions alone.
+        means: Products that are summed over the axis of a softmax among their factors: no gates.
     """
 
     statistics: set[str] = field(default_factory=set)
     gates: dict[str, GateRank] = field(default_factory=dict)
     activated: set[str] = field(default_factory=set)
     origins: dict[str, frozenset[str]] = field(default_factory=dict)
+    means: Set[str] = frozenset()
 
     def add(
         self, node: Node, operation: Operation, inputs: Set[str], nonnegative: Set[str]
@@ -110,6 +112,6 @@ class Scales:
                 return "normalisation", indices[i]
         first, second = (self.gates.get(name, GateRank.SIGNED) for name in names)
         if first != second:
-            return "gate", indices[int(second > first)]
+            return "product" if node.name in self.means else "gate", indices[int(second > first)]
         activated = [i for i, name in zip(indices, names, strict=True) if name in self.activated]
         return "product", activated[0] if len(activated) == 1 else None

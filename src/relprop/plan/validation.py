@@ -18,6 +18,7 @@ from ..graph.ops import (
     Operation,
     Principle,
     has_zero_gradient,
+    operation_of,
     rounds_quotient,
 )
 from ..recipes.presets import usual_rule
@@ -247,10 +248,32 @@ def _no_rule(
     """Return the error for an operation that relevance cannot pass."""
     allowed = "an operation that relprop knows, or a row of the recipe that names a rule for it"
     alone = graph.output not in analyse_graph(graph, frozenset([node.name])).dependent
-    return PlanError(f"{problem} {node.where}", allowed, _line(node, recipe, zero_gradient, alone))
+    gates = not alone and _meets_its_argument(node, graph)
+    line = _line(node, recipe, zero_gradient, alone, gates)
+    return PlanError(f"{problem} {node.where}", allowed, line)
 
 
-def _line(node: Node, recipe: Recipe, zero_gradient: bool, alone: bool) -> str:
+def _meets_its_argument(node: Node, graph: Graph) -> bool:
+    """Tell whether a sign multiplies its own argument, or what is chosen by it, as in |x|.
+
+    A constant sign leaves the gradient of the product then, where the identity gives another one.
+    """
+    if node.operation not in ("sign", "sgn") or not isinstance(node.args[0], Ref):
+        return False
+    own, signs = {node.args[0].name}, {node.name}
+    for user in graph.nodes:
+        names = set(user.inputs) - graph.state.keys() - graph.constants.keys()
+        if user.operation in ("mul", "where") and names & own and names & signs:
+            return True
+        operation = operation_of(user)
+        entrywise = user.operation in COMPARISONS or (operation and operation.elementwise)
+        activates = operation is not None and operation.principle is Principle.ACTIVATION
+        if names and names <= own | signs and (entrywise or activates):
+            (signs if names & signs else own).add(user.name)
+    return False
+
+
+def _line(node: Node, recipe: Recipe, zero_gradient: bool, alone: bool, gates: bool = False) -> str:
     """Write the line by which relevance passes an operation without a rule, if there is one.
 
     Args:
@@ -259,10 +282,13 @@ def _line(node: Node, recipe: Recipe, zero_gradient: bool, alone: bool) -> str:
         zero_gradient: Whether its gradient is zero.
         alone: Whether no other path leads from the input to the output, so that holding its value
             constant would leave nothing to explain.
+        gates: Whether it is a sign that multiplies its own argument.
     """
     using, constant = f"{recipe.as_written}.using({_selector(node)}", "holds its value constant"
     passes = "passes relevance as if it were the identity"
     if node.operation == "detach" and not alone:
+        return f'{using}, "constant") {constant}, as autograd does, "straight-through" {passes}'
+    if gates:
         return f'{using}, "constant") {constant}, as autograd does, "straight-through" {passes}'
     if node.operation in STEPS:
         line = f'{using}, "straight-through") {passes}'

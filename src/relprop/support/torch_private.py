@@ -111,6 +111,11 @@ def argument_types(operation: Any) -> dict[str, str]:
     return {argument.name: str(argument.real_type) for argument in operation._schema.arguments}
 
 
+def python_kernels(operation: Any) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """Return the functions in Python that may run an operation, and torch's cache of the choice."""
+    return operation.py_kernels, operation._dispatch_cache
+
+
 def dispatch_mode() -> type[Any]:
     """Return the class whose instances see every operation of a thread."""
     return _private("TorchDispatchMode")  # type: ignore[no-any-return]
@@ -274,7 +279,8 @@ def _missing_attributes() -> Iterator[str]:
         torch.UntypedStorage: "_cdata",
         nn.Module(): "_modules _parameters _buffers _forward_hooks _forward_pre_hooks",
         nn.modules.module: "_global_forward_hooks _global_forward_pre_hooks",
-        torch.ops.aten.relu.default: "namespace _opname _overloadname _schema overloadpacket",
+        torch.ops.aten.relu.default: "namespace _opname _overloadname _schema overloadpacket "
+        "py_kernels _dispatch_cache",
     }
     for owner, attributes in names.items():
         for name in attributes.split():
