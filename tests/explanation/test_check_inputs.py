@@ -77,6 +77,16 @@ def test_tensors_in_the_place_of_labels_are_named_by_their_labels(two):
         torch.testing.assert_close(dict(e.relevances), {name: want[name] for name in e.relevances})
 
 
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_a_quantised_tensor_is_an_error_with_the_line_to_write():
+    x = torch.quantize_per_tensor(torch.tensor([[0.5, 1.0]]), 0.5, 0, torch.qint8)
+    for given in (x, {"input": x}):
+        with pytest.raises(relprop.RelpropError, match="a quantised input") as error:
+            relprop.explain(nn.Linear(2, 3).eval(), given)
+    x = eval(error.value.todo.removeprefix("write "), {"x": x})
+    assert relprop.explain(nn.Linear(2, 3).eval(), x).relevance.shape == (1, 2)
+
+
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 @pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
 def test_a_nested_tensor_is_padded_as_told_whichever_argument_it_is(two, layout):

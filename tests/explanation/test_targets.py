@@ -1,6 +1,8 @@
 """Targets: what of the output is explained, against reference maps of each class."""
 
 import re
+from array import array
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -176,12 +178,16 @@ def test_outputs_and_layers_have_the_strides_of_the_model():
 
 
 @pytest.mark.parametrize(
-    "classes", [[2, 0, 3], list(LABELS), list(LABELS.numpy()), [LABELS[0], 0, 3]]
+    "classes",
+    [
+        *([2, 0, 3], list(LABELS), list(LABELS.numpy()), [LABELS[0], 0, 3]),
+        *(deque([2, 0, 3]), array("i", [2, 0, 3]), bytearray([2, 0, 3])),
+    ],
 )
 def test_a_list_of_as_many_classes_as_samples_is_refused_with_both_spellings(four_classes, classes):
     explainer, x, z, maps = four_classes
     for options in ({}, {"batch_size": 2}):
-        with pytest.raises(InputError, match="3 classes for a batch of 3, which may mean") as error:
+        with pytest.raises(InputError, match="which may mean one class per sample, or") as error:
             explainer(x, classes, **options)
     per_sample, several = re.findall(
         r"write target=(.*) for one .* target=(.*) for", error.value.todo
@@ -193,6 +199,43 @@ def test_a_list_of_as_many_classes_as_samples_is_refused_with_both_spellings(fou
         e.relevance, torch.stack([maps[:, k] * z[:, k, None, None, None] for k in (2, 0, 3)], 1)
     )
     assert e.target.tolist() == [[2, 0, 3]] * 3
+
+
+@pytest.mark.parametrize("classes", [range(3), range(2), range(3, -1, -1)])
+def test_a_range_is_refused_with_both_spellings_whatever_its_length(four_classes, classes):
+    explainer, x, _, _ = four_classes
+    for target in (classes, ["predicted", classes], (classes, "runner-up")):
+        with pytest.raises(InputError, match="of type range, with") as error:
+            explainer(x, target)
+    per_sample, several = re.findall(r"write target=(.*) for one .*=(.*) for", error.value.todo)[0]
+    assert explainer(x, eval(several)).target.tolist() == [list(classes)] * 3
+    assert eval(per_sample).equal(torch.tensor(list(classes)))
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: LABELS.to("meta"), "a tensor on meta"),
+        (lambda: LABELS[0].to("meta"), "a tensor on meta"),
+        (LABELS.to_sparse, r"a tensor of layout torch\.sparse_coo"),
+        (
+            lambda: torch.quantize_per_tensor(LABELS.float(), 1.0, 0, torch.qint32),
+            "a quantised tensor",
+        ),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"batch_size": 2}])
+def test_a_tensor_without_dense_numbers_is_refused_with_the_line_to_write(
+    four_classes, make, words, options
+):
+    (explainer, x, _, _), target = four_classes, make()
+    for given in (target, (target, 1), [target, 1], [target] * 3):
+        with pytest.raises(InputError, match=words) as error:
+            explainer(x, given, **options)
+    if "write" in error.value.todo:
+        labels = eval(error.value.todo.removeprefix("write "), {"target": target})
+        assert explainer(x, labels).target.equal(LABELS)
 
 
 def test_a_list_of_another_number_of_classes_is_several_targets(four_classes):

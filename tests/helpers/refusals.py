@@ -110,6 +110,7 @@ SECTIONS: dict[str, list[Refusal]] = {
     "Targets": [
         _of_target("dense", '"predict"', '"predicted"'),
         _of_target("dense", '"2"', "target=2"),
+        _of_target("dense", "range(2)", "target=torch.tensor([*range(0, 2)])"),
         Refusal(
             "relprop.explain(dense, x, target=target)",
             "target=target.argmax(1)",

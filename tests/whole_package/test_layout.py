@@ -64,7 +64,7 @@ ALSO_TESTED_IN = {
         "explanation/build",
         "explanation/explain",
     ],
-    "explanation/test_targets.py": ["explanation/target_advice"],
+    "explanation/test_targets.py": ["explanation/label_tensors", "explanation/target_advice"],
     "models/test_train.py": ["models/training"],
     "observe/test_ledger.py": ["observe/ledger_plot", "program/observer"],
     "program/test_compiled.py": ["explanation/run_compiled"],

@@ -199,6 +199,8 @@ def _check_tensor(like: Tensor | None, x: Tensor) -> None:
     if x.layout is not torch.strided:
         given = f"an input of layout {x.layout}"
         raise InputError(given, "a dense tensor", "write x.to_dense()")
+    if x.is_quantized:
+        raise InputError("a quantised input", "floating point numbers", "write x.dequantize()")
     if like is not None:
         _check_match(like, x)
     sample = first_not_finite(x) if x.is_floating_point() and x.ndim > 1 else None

@@ -22,11 +22,12 @@ from ..support.progress import ProgressOption, progress_of
 from .batching import choose_batch_size, concatenate, split
 from .check_inputs import ModelInput, check_inputs
 from .check_model import check_module
+from .label_tensors import refuse_other_labels
 from .options import Options, Request, check_arguments, make_request
 from .prefetch import prefetch_pairs
 from .program_cache import ProgramCache
 from .result import Explanation
-from .targets import Target, refuse_list_of_classes
+from .targets import Target
 
 if TYPE_CHECKING:
     from ..plan.plan import Plan
@@ -43,8 +44,7 @@ class Explainer:
     new capture their shapes, modules, classes, modes, forward hooks, and attributes: numbers, text,
     functions, tensors, containers of up to 1000 of them, attributes and slots of objects, arguments
     of partial functions. Not followed: what forward writes, objects in objects, writes into numpy
-    arrays and `tensor.data`, globals, closures, torch's settings. After a change of these make a
-    new explainer.
+    arrays and `tensor.data`, globals, closures, torch's settings: make a new explainer then.
 
     Args:
         model: Any torch.nn.Module, in eval mode.
@@ -187,8 +187,8 @@ class Explainer:
     def _explain(self, x: ModelInput, target: Target, request: Request) -> Explanation:
         with torch.inference_mode(False), torch.set_grad_enabled(request.create_graph):
             inputs = check_inputs(self._cache.model, x, request.explain, request.create_graph)
-            if isinstance(target, list):
-                refuse_list_of_classes(target, inputs.batch)
+            if target is not None:
+                refuse_other_labels(target, inputs.batch)
             if request.batch_size is None and request.memory is None:
                 return self._explain_batch(inputs, target, request)
             self._cache.get_or_build(inputs)  # so that the memory of the capture is not counted

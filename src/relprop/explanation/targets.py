@@ -169,30 +169,6 @@ def refuse_masked(scores: Tensor, resolved: Sequence[ResolvedTarget], start: int
             raise bad_target(given, "explain an entry that is not masked")
 
 
-def refuse_list_of_classes(target: list[Any], batch: int) -> None:
-    """Raise InputError for a list of as many class numbers as samples, which may mean two things.
-
-    Args:
-        target: A list of targets.
-        batch: Number of samples in the whole batch.
-    """
-    if len(target) != batch or batch == 1 or not all(map(_is_class_number, target)):
-        return
-    numbers = [int(one) for one in target]
-    raise bad_target(
-        f"a list of {batch} classes for a batch of {batch}, which may mean one class per sample, "
-        f"or {batch} classes of every sample",
-        f"write target=torch.tensor({numbers}) for one class per sample, or "
-        f"target=[relprop.at(k) for k in {numbers}] for all of these classes of every sample",
-    )
-
-
-def _is_class_number(one: Any) -> bool:
-    if isinstance(one, Tensor):
-        return one.ndim == 0 and not one.is_floating_point() and one.dtype is not torch.bool
-    return isinstance(one, (int, np.integer)) and not isinstance(one, bool)
-
-
 def stack_classes(classes: Sequence[Tensor | None]) -> Tensor | None:
     """Stack the classes of several targets, (batch, targets) or (batch, targets, 2).
 
