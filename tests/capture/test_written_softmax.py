@@ -187,7 +187,7 @@ def test_it_is_explained_as_the_operation(name, explainer):
 
 
 def test_relevance_of_a_written_softmax_by_hand():
-    """One key for each value, LRP-0: the values take all, R_i = s_i v_i."""
+    """One key for each value, AttnLRP: half to the values, and half to the softmax's expansion."""
 
     class Softmax(nn.Module):
         def forward(self, x):
@@ -197,9 +197,11 @@ def test_relevance_of_a_written_softmax_by_hand():
 
     x = signed(4, 7, 2)
     e = relprop.Explainer(Softmax().eval())(x, target=relprop.at(0))
-    want = x[..., 0].softmax(1) * x[..., 1]
-    assert_same(e.relevance[..., 1], want, 1e-14)
-    assert not e.relevance[..., 0].any()
+    k, v = x.unbind(-1)
+    share = k.softmax(1)
+    mean = (share * v).sum(1, keepdim=True)
+    assert_same(e.relevance[..., 1], share * v / 2, 1e-14)
+    assert_same(e.relevance[..., 0], k * share * (v - mean) / 2, 1e-13)
 
 
 SIGNS = torch.tensor([1.0, -1, 1, 0, 1])
