@@ -74,7 +74,7 @@ def test_a_layer_that_gets_length_first_is_not_blamed():
         (convolutional(3), torch.rand(3, 8, 8), "x[None]"),
         (convolutional(1), torch.rand(8, 8), "x[None, None]"),
         (convolutional(3), torch.rand(8, 8, 3), "x.movedim(-1, 0)[None]"),
-        (convolutional(1), (9 * torch.rand(2, 8, 8)).byte(), "x[:, None].float() / 255"),
+        (convolutional(1), (255 * torch.rand(2, 8, 8)).byte(), "x[:, None].float() / 255"),
         (Function(lambda m, x: m.c(x).mean(-1), c=nn.Conv1d(3, 2, 3)), torch.rand(3, 8), "x[None]"),
     ],
 )
