@@ -229,6 +229,26 @@ def test_a_table_names_its_columns_and_leaves_incomplete_rows_out(home, tmp_path
     assert "largest |value| first (no network)" in page
 
 
+@pytest.mark.parametrize("explain", ["no", "0", "label", "runner-up"])
+def test_of_one_unit_no_other_class_is_explained(home, tmp_path, explain):
+    """Its map for class 0 would be that of class 1 under another name."""
+    model = ("--model", f"{home}/nets.py:Table", "--preprocess", f"{home}/nets.py:encode")
+    options = ("--target", "rich", "--explain", explain, "--out", tmp_path / "out")
+    result = command("explain", home / "rows.csv", *model, *options)
+    assert result.exit_code == 2
+    assert (
+        f"--explain {explain} for a model with one unit, which is explained as yes" in result.stderr
+    )
+    assert "leave --explain out" in result.stderr
+
+
+def test_of_one_unit_its_class_is_explained_by_name(home, tmp_path):
+    model = ("--model", f"{home}/nets.py:Table", "--preprocess", f"{home}/nets.py:encode")
+    options = ("--target", "rich", "--explain", "yes", "--curves", 0, "--out", tmp_path / "out")
+    assert command("explain", home / "rows.csv", *model, *options).exit_code == 0
+    assert {row["explained"] for row in rows_of(tmp_path / "out")} == {"logit of yes"}
+
+
 def test_a_regression_has_no_classes_and_no_curves(home, tmp_path):
     (tmp_path / "rows.csv").write_text("a,b\n1,2\n3,4\n")
     options = ("--model", f"{home}/nets.py:Price", "--out", tmp_path / "out")

@@ -75,6 +75,25 @@ def target_of(
     return torch.tensor([_label_number(label, names) for label in labels])
 
 
+def check_unit(explain: str, names: Sequence[str]) -> None:
+    """Refuse a class of a model with one unit that is not the class whose probability it gives.
+
+    Args:
+        explain: As of `target_of`.
+        names: Names of its two classes; empty for a regression.
+
+    Raises:
+        InputError: It is another one.
+    """
+    unit = names[1] if names else "the output"
+    if explain not in ("predicted", unit, "1"):
+        raise InputError(
+            f"--explain {explain} for a model with one unit, which is explained as {unit}",
+            f"predicted, or {unit}: what speaks against it is blue",
+            "leave --explain out",
+        )
+
+
 def _label_number(label: str | None, names: Sequence[str]) -> int:
     name = name_of(label, names)
     if name is None or name not in names:

@@ -19,7 +19,7 @@ from ..explanation.result import Explanation
 from ..models.user_model import load_user_model
 from ..support.progress import QUIET, Progress
 from .batches import Batch, LeftOut
-from .classes import choose_names, class_count, target_of
+from .classes import check_unit, choose_names, class_count, target_of
 from .curves import CurveSamples, measure_curves
 from .open_samples import open_samples
 from .records import ExplainedSample, Report, describe_samples
@@ -44,8 +44,6 @@ def run_report(settings: Settings, progress: Progress = QUIET) -> Report:
         raise _nothing_explained(work.left_out)
     ledger = work.first.ledgers[0]
     model, samples, kind = work.model, work.samples, work.samples.kind
-    if kind == "picture" and work.first.input.ndim != 4:
-        kind = "table"  # of pictures that are flattened
     return Report(
         settings=settings,
         model=type(model.module).__name__,
@@ -127,9 +125,12 @@ class _Work:
     def _explain(self, batch: Batch) -> None:
         if self.first is None:
             self._name_classes(batch)
-        target: Any = target_of(self.settings.explain, batch.labels, self.class_names)
-        if not self.class_names or (self._has_one_unit and target == "predicted"):
-            target = None
+        explain = self.settings.explain
+        if self._has_one_unit:
+            check_unit(explain, self.class_names)
+            target: Any = None
+        else:
+            target = target_of(explain, batch.labels, self.class_names)
         e = self.explainer(batch.inputs, target=target, ledger=self.first is None)
         self.first = self.first or e
         self.explained += describe_samples(e, batch, self.class_names)
