@@ -114,7 +114,7 @@ class Slots(Mapping[str, Any]):
     """
 
     def __init__(self, owner: object) -> None:
-        """Find the slots of an object; what is in them is read anew each time."""
+        """Find the slots of an object; what is in them is read again each time."""
         self._owner = owner
         self._slots = {
             name: slot

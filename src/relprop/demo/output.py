@@ -4,12 +4,11 @@ Takes a DemoResult and a folder. Files are made in memory, written to a new fold
 one, and take its place: an error or Ctrl-C leaves the old folder as it was.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..support.figures import figure_bytes
-from ..support.folders import check_folder, replace_folder
+from ..support.folders import check_folder, has_schema, replace_folder
 from .figures import curves_figure, error_rates_figure, grid_figure
 from .grids import network_grid, recipe_grid, removal_grid
 from .page import render_page
@@ -56,8 +55,4 @@ def write_folder(out: Path, files: Mapping[str, bytes]) -> None:
 def _is_from_demo(folder: Path) -> bool:
     if not {path.name for path in folder.iterdir()} <= {PAGE, NUMBERS, *FIGURES}:
         return False
-    try:
-        record = json.loads((folder / NUMBERS).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(record, dict) and record.get("schema") == SCHEMA
+    return has_schema(folder / NUMBERS, SCHEMA)

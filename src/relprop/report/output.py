@@ -3,7 +3,6 @@
 Takes a Report. Gives files by name; the folder is replaced as a whole.
 """
 
-import json
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from ..explanation.drawing import SMALLEST
 from ..plot.colours import overlay_colours, png
 from ..plot.pictures import input_picture
-from ..support.folders import check_folder, replace_folder
+from ..support.folders import check_folder, has_schema, replace_folder
 from .page import PICTURES, STYLE, render_report
 from .records import SCHEMA, ExplainedSample, Report, samples_csv, to_json
 
@@ -77,8 +76,4 @@ def _is_report(folder: Path) -> bool:
     images = folder / IMAGES
     if images.exists() and any(path.suffix != ".png" for path in images.iterdir()):
         return False
-    try:
-        record = json.loads((folder / NUMBERS).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(record, dict) and record.get("schema") == SCHEMA
+    return has_schema(folder / NUMBERS, SCHEMA)

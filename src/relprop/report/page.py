@@ -18,7 +18,6 @@ from ..plot.html import (
     environment,
     fragment,
     picture_cards,
-    series_cards,
     table_cards,
     text_cards,
 )
@@ -71,7 +70,6 @@ def render_report(report: Report, out: Path) -> str:
         command=command_line(report.settings, out),
         has_labels=report.labelled > 0,
         classes=sorted({s.predicted for s in shown if s.predicted is not None}),
-        amplified=[s for s in report.samples if s.amplification > 1000],
     )
 
 
@@ -83,9 +81,6 @@ def _cards(report: Report, samples: Sequence[ExplainedSample]) -> list[Card]:
         return picture_cards(view, STYLE, PICTURES, encode=_jpeg_url)
     if report.kind == "text":
         return text_cards(view, [_tokens(sample) for sample in samples], STYLE)
-    if report.kind == "series":
-        names = [f"channel {i}" for i in range(len(views[0].input))]
-        return series_cards(view, STYLE, names)
     columns = Columns.of(views[0].input.shape, report.columns.names, report.columns.groups)
     return table_cards(view, columns, count=10, waterfall=False)
 

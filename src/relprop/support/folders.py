@@ -4,6 +4,7 @@ Takes a folder and files by name. An error or Ctrl-C leaves the old folder as it
 what the files hold.
 """
 
+import json
 import os
 import secrets
 import shutil
@@ -52,6 +53,15 @@ def replace_folder(out: Path, files: Mapping[str, bytes]) -> None:
             old.rename(out)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def has_schema(path: Path, schema: str) -> bool:
+    """Tell whether a file is JSON of a schema, which an earlier run named in it."""
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and record.get("schema") == schema
 
 
 def _beside(out: Path) -> Path:
