@@ -41,6 +41,11 @@ class Table(nn.Sequential):
         torch.manual_seed(0)
         super().__init__(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1), nn.Sigmoid())
 
+class Logit(nn.Sequential):
+    def __init__(self):
+        torch.manual_seed(0)
+        super().__init__(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1))
+
 class Price(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Linear(2, 1))
@@ -242,6 +247,26 @@ def test_of_one_unit_no_other_class_is_explained(home, tmp_path, explain):
     assert "leave --explain out" in result.stderr
 
 
+@pytest.mark.parametrize("labels", [("no", "yes"), ("0", "1")])
+def test_one_unit_and_two_labels_are_a_logit(home, tmp_path, labels):
+    """As trained with BCEWithLogitsLoss: maps and numbers are those of a sigmoid at the end."""
+    table = (home / "rows.csv").read_text()
+    for old, new in zip(("no", "yes"), labels, strict=True):
+        table = table.replace(f",{old}\n", f",{new}\n")
+    (tmp_path / "rows.csv").write_text(table)
+    for name in ("Table", "Logit"):
+        model = ("--model", f"{home}/nets.py:{name}", "--preprocess", f"{home}/nets.py:encode")
+        options = ("--target", "rich", "--recipe", "zero", "--out", tmp_path / name)
+        result = command("explain", tmp_path / "rows.csv", *model, *options)
+        assert result.exit_code == 0, result.output
+    assert f"The output is taken as the logit of {labels[1]}\n" in result.stderr
+    assert rows_of(tmp_path / "Logit") == rows_of(tmp_path / "Table")
+    numbers = [json.loads((tmp_path / name / NUMBERS).read_text()) for name in ("Table", "Logit")]
+    assert numbers[0]["accuracy"] == numbers[1]["accuracy"]
+    assert list(numbers[1]["curves"]["mean"]) == ["LRP", "largest |value| first (no network)"]
+    assert numbers[0]["curves"] == numbers[1]["curves"]
+
+
 def test_of_one_unit_its_class_is_explained_by_name(home, tmp_path):
     model = ("--model", f"{home}/nets.py:Table", "--preprocess", f"{home}/nets.py:encode")
     options = ("--target", "rich", "--explain", "yes", "--curves", 0, "--out", tmp_path / "out")
@@ -312,6 +337,11 @@ BAD = {
         "rows.csv has no column 'rch'",
         "write --target rich",
     ),
+    "no row of names": (
+        {"data": ("{home}/bare.csv",), "--model": "{home}/nets.py:Table", "--target": "rich"},
+        "bare.csv has no column 'rich'",
+        "write the names of the columns in a first row",
+    ),
     "texts in a table": (
         {"data": ("{home}/rows.csv",), "--model": "{home}/nets.py:Table", "--target": "rich"},
         "rows.csv has columns of texts: job",
@@ -360,6 +390,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_an_error_before_the_work(home, name, tmp_path):
     (home / "two.txt").write_text("cat\ndog\n")
+    (home / "bare.csv").write_text("20,cook,0.5,no\n21,clerk,1.0,yes\n")
     (home / "empty").mkdir(exist_ok=True)
     (home / "sizes").mkdir(exist_ok=True)
     for file, side in (("a.png", 8), ("b.png", 9)):
