@@ -259,7 +259,9 @@ def test_one_unit_and_two_labels_are_a_logit(home, tmp_path, labels):
         options = ("--target", "rich", "--recipe", "zero", "--out", tmp_path / name)
         result = command("explain", tmp_path / "rows.csv", *model, *options)
         assert result.exit_code == 0, result.output
-    assert f"The output is taken as the logit of {labels[1]}\n" in result.stderr
+    said = f"Logit, its output taken as the logit of {labels[1]}"
+    assert said in result.stderr
+    assert said in (tmp_path / "Logit" / PAGE).read_text()
     assert rows_of(tmp_path / "Logit") == rows_of(tmp_path / "Table")
     numbers = [json.loads((tmp_path / name / NUMBERS).read_text()) for name in ("Table", "Logit")]
     assert numbers[0]["accuracy"] == numbers[1]["accuracy"]

@@ -47,7 +47,7 @@ def run_report(settings: Settings, progress: Progress = QUIET) -> Report:
     model, samples, kind = work.model, work.samples, work.samples.kind
     return Report(
         settings=settings,
-        model=type(model.module).__name__,
+        model=work.described_model(),
         runs_code=work.runs_code,
         preprocessing=samples.preprocessing,
         recipe=work.recipe,
@@ -103,6 +103,13 @@ class _Work:
         self.kept = CurveSamples(settings.curves, self._total())
         self.stopped = False
 
+    def described_model(self) -> str:
+        """Name the model's class, and say what was added to it."""
+        name = type(self.model.module).__name__
+        if self.module is self.model.module:
+            return name
+        return f"{name}, its output taken as the logit of {self.class_names[1]}"
+
     def explain_all(self) -> None:
         """Explain batch after batch, until Ctrl-C at most."""
         settings, count, log = self.settings, self.samples.count, self.progress.log
@@ -151,7 +158,7 @@ class _Work:
         known = (self._given_names, self.model.class_names, labels)
         self.class_names = choose_names(*known, class_count(probe))
         if self.module is not self.model.module:
-            self.progress.log(f"The output is taken as the logit of {self.class_names[1]}")
+            self.progress.log(self.described_model())
         self._has_one_unit = probe.output.numel() == 1
         plan = self.explainer.plan(batch.inputs)
         self.plan, self.recipe = str(plan), plan.recipe.name
