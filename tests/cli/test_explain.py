@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -435,7 +436,12 @@ def test_ctrl_c_keeps_what_is_done(home, tmp_path):
     options = ("--batch-size", "2", "--curves", "0", "--out", str(tmp_path / "out"))
     run = [sys.executable, "-m", "relprop", "explain", str(home / "pictures"), *model, *options]
     done = subprocess.run(
-        run, capture_output=True, text=True, env={"PYTHONPATH": HOME}, check=False
+        run,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": HOME},
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in background
     )
     assert done.returncode == 1, done.stderr
     assert "Stopped after 4 samples, which are kept" in done.stderr
