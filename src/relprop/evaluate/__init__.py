@@ -4,6 +4,7 @@ Takes models, batches, and relevance: tensors, or functions (model, x, target) t
 Must not know how relevance is computed.
 """
 
+from ..support.estimates import Estimate, Interval, bootstrap_mean, bootstrap_means
 from .fills.base import Fill
 from .fills.before_normalisation import before_normalisation
 from .fills.blur import blur
@@ -42,7 +43,6 @@ from .statistics.classification import (
     Proportion,
     classification_summary,
 )
-from .statistics.estimates import Estimate, Interval, bootstrap_mean, bootstrap_means
 from .statistics.paired_test import PairedTest, paired_test, paired_tests
 from .statistics.predictions import Model, Predictions, predict
 

@@ -6,8 +6,8 @@ Takes curves. Gives a matplotlib Figure, without pyplot and its global state.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ...support.estimates import bootstrap_means
 from ...support.extras import needs
-from ..statistics.estimates import bootstrap_means
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
