@@ -30,7 +30,9 @@ class Section(NamedTuple):
 
 
 SECTIONS = (
-    Section("## Explain", "relprop", "explain Explainer Explanation at Method margin"),
+    Section(
+        "## Explain", "relprop", "explain Explainer Explanation overall_importance at Method margin"
+    ),
     Section(
         "## Rules and recipes",
         "relprop",

@@ -60,6 +60,12 @@ ALSO_TESTED_IN = {
         "plot/view",
     ],
     "explanation/test_html.py": ["plot/html"],
+    "explanation/test_overall.py": [
+        "explanation/importance",
+        "plot/importance",
+        "plot/importance_figure",
+        "plot/importance_page",
+    ],
     "explanation/test_explainer.py": [
         "explanation/build",
         "explanation/explain",
