@@ -100,9 +100,10 @@ SECTIONS = (
     Section(
         "### Records that these take and return",
         "relprop.evaluate",
-        "RemovalCurve MethodCurves Faithfulness ClassificationSummary MarginStatistics Proportion "
-        "Predictions Fill Deletion Units Similarity Localisation ParameterRandomisation "
-        "TargetRandomisation Sensitivity PlantedArtefact Estimate Interval PairedTest",
+        "RemovalCurve MethodCurves RemovalCurves Faithfulness ClassificationSummary "
+        "MarginStatistics Proportion Predictions Fill Deletion Units Similarity Localisation "
+        "ParameterRandomisation TargetRandomisation Sensitivity PlantedArtefact Estimate Interval "
+        "PairedTest",
     ),
     Section("## Other libraries", "relprop.integrations.quantus", "ExplainFunc"),
 )

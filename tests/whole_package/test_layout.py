@@ -41,6 +41,11 @@ ALSO_TESTED_IN = {
         "evaluate/removal/removed_inputs",
         "evaluate/removal/score_curve",
     ],
+    "evaluate/removal/test_curve_page.py": [
+        "evaluate/removal/method_curves",
+        "plot/charts",
+        "plot/pages",
+    ],
     "evaluate/removal/test_units.py": [
         "evaluate/removal/unit_order",
         "evaluate/removal/unit_relevance",
@@ -72,7 +77,11 @@ ALSO_TESTED_IN = {
     ],
     "explanation/test_targets.py": ["explanation/label_tensors", "explanation/target_advice"],
     "models/test_train.py": ["models/training"],
-    "observe/test_ledger.py": ["observe/ledger_plot", "program/observer"],
+    "observe/test_ledger.py": [
+        "observe/ledger_plot",
+        "observe/ledger_table",
+        "program/observer",
+    ],
     "program/test_compiled.py": ["explanation/run_compiled"],
     "program/test_schedule.py": ["program/lowering"],
     "program/test_weight_cache.py": ["rules/weights"],

@@ -24,9 +24,10 @@ from .fills.token_deletion import Deletion, delete, hide
 from .maps.concentration import complexity, sparseness
 from .maps.localisation import Localisation, localisation
 from .maps.similarity import Similarity, similarity
-from .removal.curves import MethodCurves, plot_curves, removal_curve, removal_curves
+from .removal.curves import removal_curve, removal_curves
 from .removal.faithfulness import Faithfulness, faithfulness, faithfulness_by_method
 from .removal.measures import abpc, aopc, error_rate, margin_drop, srg
+from .removal.method_curves import MethodCurves, RemovalCurves, plot_curves
 from .removal.ranking import ORDERS, Order, ranking
 from .removal.removal_curve import RemovalCurve
 from .removal.remove_units import remove_units
@@ -67,6 +68,7 @@ __all__ = [
     "Predictions",
     "Proportion",
     "RemovalCurve",
+    "RemovalCurves",
     "Sensitivity",
     "Similarity",
     "TargetRandomisation",

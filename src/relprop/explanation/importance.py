@@ -3,10 +3,8 @@
 Takes ranked features. Gives text, figures, pages, frames and files. Must not know explanations.
 """
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +13,7 @@ from ..plot.importance import FeatureImportance, SampleRelevance, check_features
 from ..support.arguments import suggest
 from ..support.estimates import Estimate
 from ..support.extras import needs
-from ..support.files import as_path, refuse_other_formats, write_file
+from ..support.files import write_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
 Drawing = Literal["bars", "beeswarm"]
 DRAWINGS: tuple[Drawing, ...] = ("bars", "beeswarm")
-_CALL = "importance.to_"
 _COLUMNS = (
     *("feature", "mean_absolute", "mean_absolute_low", "mean_absolute_high"),
     *("mean", "mean_low", "mean_high", "n"),
@@ -97,11 +94,7 @@ class OverallImportance:
             FileError: It cannot be written.
             InputError: Its name is that of another format.
         """
-        file = as_path(path)
-        refuse_other_formats(file, (".csv",), f"{_CALL}csv")
-        text = StringIO()
-        csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *self._rows()])
-        write_file(file, text.getvalue().encode())
+        write_csv(path, [_COLUMNS, *self._rows()], "importance.to_csv")
 
     def to_html(self, path: str | Path) -> None:
         """Write a page with the table: one file that loads nothing from elsewhere.
@@ -113,11 +106,9 @@ class OverallImportance:
             FileError: It cannot be written.
             InputError: Its name is that of another format.
         """
-        from ..plot.html import page  # loaded on use
+        from ..plot.pages import write_page  # loaded on use
 
-        file = as_path(path)
-        refuse_other_formats(file, (".html", ".htm"), f"{_CALL}html")
-        write_file(file, page("Overall importance", self._repr_html_()).encode())
+        write_page(path, "Overall importance", self._repr_html_, "importance.to_html")
 
     def _repr_html_(self) -> str:
         from ..plot.importance_page import importance_fragment

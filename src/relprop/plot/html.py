@@ -170,12 +170,7 @@ def fragment(cards: Sequence[Card], style: MapStyle, more: int) -> str:
         style: How relevance is coloured.
         more: How many samples are not shown.
     """
-    return _render("explanation.html", cards=cards, more=more, ramp=_ramp(style))
-
-
-def page(title: str, body: str) -> str:
-    """Render a page of its own around a fragment."""
-    return _render("page.html", title=title, body=body)
+    return render("explanation.html", cards=cards, more=more, ramp=_ramp(style))
 
 
 def png_url(colours: Colours) -> str:
@@ -258,7 +253,8 @@ def _ramp(style: MapStyle) -> list[str]:
     return ["#" + "".join(f"{part:02x}" for part in colour) for colour in colours.tolist()]
 
 
-def _render(template: str, **values: object) -> str:
+def render(template: str, **values: object) -> str:
+    """Render one of the templates beside this module."""
     return environment("relprop.plot").get_template(template).render(values)
 
 

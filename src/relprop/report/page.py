@@ -12,6 +12,9 @@ from pathlib import Path
 import torch
 
 from ..evaluate import Estimate, MethodCurves, bootstrap_mean, paired_test, plot_curves
+from ..evaluate.removal.curve_page import curves_alt
+from ..evaluate.removal.method_curves import curve_panels
+from ..plot.charts import ThemedChart, draw_chart
 from ..plot.colours import Colours
 from ..plot.html import (
     Card,
@@ -26,7 +29,6 @@ from ..plot.style import MapStyle
 from ..plot.tables import Columns
 from ..plot.texts import Token, marked_token
 from ..plot.view import BatchView
-from ..support.figures import figure_bytes
 from .curves import LRP
 from .records import ExplainedSample, Report
 from .settings import command_line
@@ -65,7 +67,7 @@ def render_report(report: Report, out: Path) -> str:
     return template.render(
         report=report,
         gallery=fragment(cards, STYLE, len(report.samples) - len(shown)),
-        charts=[_chart(fill, by_method) for fill, by_method in report.curves.items()],
+        charts=[_chart(by_method) for by_method in report.curves.values()],
         rows=_method_rows(report),
         command=command_line(report.settings, out),
         has_labels=report.labelled > 0,
@@ -132,15 +134,9 @@ def _method_rows(report: Report) -> list[MethodRow]:
     return rows
 
 
-def _chart(fill: str, curves: Mapping[str, MethodCurves]) -> tuple[str, str]:
-    """Draw the curves under one fill: the URL of the figure, and its words."""
-    ends = "; ".join(
-        f"{name}: most relevant first ends at {float(c.morf.scores[:, -1].mean()):.3g}, mean area "
-        f"{float(c.morf.auc.double().mean()):.3g}"
-        for name, c in curves.items()
-    )
-    drawn = b64encode(figure_bytes(plot_curves(curves), "svg")).decode()
-    return f"data:image/svg+xml;base64,{drawn}", f"Removal curves under fill {fill}. {ends}"
+def _chart(curves: Mapping[str, MethodCurves]) -> ThemedChart:
+    """Draw the curves under one fill."""
+    return draw_chart(lambda: plot_curves(curves), curves_alt(curve_panels(curves)))
 
 
 def _jpeg_url(colours: Colours) -> str:
