@@ -16,6 +16,7 @@ from .rules.registry import rule
 from .support.margin import margin
 
 if TYPE_CHECKING:
+    from .explanation.grid import MapGrid
     from .explanation.overall import overall_importance
     from .models.checkpoint import load_model, save_model
     from .testing import check_rule
@@ -26,6 +27,7 @@ __all__ = [
     "Back",
     "Explainer",
     "Explanation",
+    "MapGrid",
     "Method",
     "Recipe",
     "RelpropError",
@@ -43,6 +45,7 @@ __all__ = [
 # Imported at their first use, so that `import relprop` stays quick.
 _LAZY_MODULES = ("data", "evaluate", "integrations", "models", "preprocess", "testing")
 _LAZY_NAMES = {
+    "MapGrid": "explanation.grid",
     "check_rule": "testing",
     "load_model": "models",
     "overall_importance": "explanation.overall",

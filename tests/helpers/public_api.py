@@ -31,7 +31,9 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section(
-        "## Explain", "relprop", "explain Explainer Explanation overall_importance at Method margin"
+        "## Explain",
+        "relprop",
+        "explain Explainer Explanation MapGrid overall_importance at Method margin",
     ),
     Section(
         "## Rules and recipes",
@@ -108,7 +110,16 @@ SECTIONS = (
     Section("## Other libraries", "relprop.integrations.quantus", "ExplainFunc"),
 )
 # Classes whose attributes and methods are listed, too.
-WITH_MEMBERS = ("Explainer", "Explanation", "Method", "Recipe", "Back", "WeightedSum", "Traced")
+WITH_MEMBERS = (
+    "Explainer",
+    "Explanation",
+    "MapGrid",
+    "Method",
+    "Recipe",
+    "Back",
+    "WeightedSum",
+    "Traced",
+)
 # Constants and types, which have no docstring.
 WITHOUT_DOCSTRING = {
     "FILLS": "The fills by name.",

@@ -58,6 +58,7 @@ ALSO_TESTED_IN = {
     "explanation/test_drawing.py": [
         "plot/options",
         "plot/picture_figure",
+        "plot/picture_grid",
         "plot/pictures",
         "plot/series_figure",
         "plot/table_figure",

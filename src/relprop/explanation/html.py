@@ -17,7 +17,8 @@ from ..plot.html import (
 )
 from ..plot.options import read_options
 from ..plot.pages import notebook_fragment, write_page
-from .drawing import batch_view, channel_names, columns_of, texts_of
+from ..plot.picture_grid import grid_cards
+from .drawing import batch_view, channel_names, columns_of, target_names, texts_of
 
 if TYPE_CHECKING:
     from .result import Explanation
@@ -27,7 +28,9 @@ def explanation_html(explanation: "Explanation", samples: Any, options: dict[str
     """Render samples of an explanation as a fragment; see `Explanation.to_html`."""
     style, pictures, naming = read_options(options)
     view = batch_view(explanation, samples, naming, pictures)
-    if view.kind == "picture":
+    if view.kind == "picture" and explanation.several:
+        cards = grid_cards(view, target_names(explanation), style, pictures)
+    elif view.kind == "picture":
         cards = picture_cards(view, style, pictures)
     elif view.kind == "series":
         cards = series_cards(view, style, channel_names(view, naming))

@@ -186,7 +186,8 @@ class Explanation:
         """Draw samples: pictures, rows of a table, time series or texts, by the input's shape.
 
         An input (batch, channels, height, width) is drawn as pictures, (batch, channels, length) as
-        time series, token ids as text, and any other as a table.
+        time series, token ids as text, and any other as a table. Of several targets each picture
+        has a column for each.
 
         Args:
             samples: Index of a sample, or several: a list, a slice, a tensor of indices; None: the

@@ -74,7 +74,7 @@ class Card:
 
     Attributes:
         title: The largest entry of the output.
-        explained: What was explained.
+        explained: What was explained; "" where each image says it.
         outputs: Bars of the largest entries of the output.
         scale: The relevance of the ends of the colours, as text; None without colours.
         images, words, bars: The contents.
@@ -118,11 +118,11 @@ def picture_cards(
                 panel.title,
                 f"{panel.title} of sample {sample.index}"
                 + ("" if panel.limit is None else f", {_extremes(sample)}"),
-                panel.colours.shape[1] < 128,
+                is_small(panel.colours),
             )
             for panel in picture_panels(sample, limit, style, pictures)
         ]
-        cards.append(_card(view, sample, scale=_ends(limit, style), images=images))
+        cards.append(_card(view, sample, scale=scale_ends(limit, style), images=images))
     return cards
 
 
@@ -134,7 +134,7 @@ def text_cards(view: BatchView, texts: Sequence[Sequence[Token]], style: MapStyl
     for sample, tokens, relevance, limit in zip(view.samples, texts, values, limits, strict=True):
         colours = relevance_colours(relevance[None], limit, style)[0, :, :3]
         words = [_word(token, colour) for token, colour in zip(tokens, colours, strict=True)]
-        cards.append(_card(view, sample, scale=_ends(limit, style), words=words))
+        cards.append(_card(view, sample, scale=scale_ends(limit, style), words=words))
     return cards
 
 
@@ -158,7 +158,7 @@ def series_cards(view: BatchView, style: MapStyle, names: list[str]) -> list[Car
         drawn = figure_bytes(series_figure(alone, style, names), "png")
         alt = f"time series of sample {sample.index}, {_extremes(sample)}"
         image = Image(_data_url(drawn), "", alt)
-        cards.append(_card(view, sample, scale=_ends(limit, style), images=[image]))
+        cards.append(_card(view, sample, scale=scale_ends(limit, style), images=[image]))
     return cards
 
 
@@ -191,7 +191,13 @@ def _card(
     words: Sequence[Word] = (),
     bars: Sequence[SignedBar] = (),
 ) -> Card:
-    outputs = [
+    outputs = output_bars(view, sample)
+    return Card(caption(view, sample), sample.explained, outputs, scale, images, words, bars)
+
+
+def output_bars(view: BatchView, sample: SampleView) -> list[SignedBar]:
+    """Show the largest entries of the output as bars."""
+    return [
         SignedBar(
             view.class_name(k),
             output_text(sample, value),
@@ -201,7 +207,6 @@ def _card(
         )
         for k, value in largest_outputs(sample, CLASSES)
     ]
-    return Card(caption(view, sample), sample.explained, outputs, scale, images, words, bars)
 
 
 def _word(token: Token, colour: Colours) -> Word:
@@ -232,8 +237,16 @@ def _feature_bars(features: Sequence[Feature], waterfall: bool) -> list[SignedBa
     ]
 
 
-def _ends(limit: float, style: MapStyle) -> tuple[str, str]:
-    return f"{-limit if style.sign == 'all' else 0:.2g}", f"{limit:.2g}"
+def scale_ends(limit: float | None, style: MapStyle) -> tuple[str, str]:
+    """Write the relevance at the ends of the colours; None: the limit of each map."""
+    if limit is None:
+        return "-limit" if style.sign == "all" else "0", "limit of each map"
+    return f"{-limit if style.sign == 'all' else 0:.2g}", f"{limit:.2g} relevance"
+
+
+def is_small(colours: Colours) -> bool:
+    """Tell whether an image is enlarged to squares."""
+    return bool(colours.shape[1] < 128)
 
 
 def _extremes(sample: SampleView) -> str:
