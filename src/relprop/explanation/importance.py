@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Drawing = Literal["bars", "beeswarm"]
 DRAWINGS: tuple[Drawing, ...] = ("bars", "beeswarm")
-_COLUMNS = (
+IMPORTANCE_COLUMNS = (
     *("feature", "mean_absolute", "mean_absolute_low", "mean_absolute_high"),
     *("mean", "mean_low", "mean_high", "n"),
 )
@@ -82,7 +82,7 @@ class OverallImportance:
         """
         with needs("explain", "data frames"):
             from pandas import DataFrame
-        return DataFrame(self._rows(), columns=list(_COLUMNS))
+        return DataFrame(self.rows(), columns=list(IMPORTANCE_COLUMNS))
 
     def to_csv(self, path: str | Path) -> None:
         """Write a row for each feature: its name, both means, the ends of their intervals, and n.
@@ -94,7 +94,7 @@ class OverallImportance:
             FileError: It cannot be written.
             InputError: Its name is that of another format.
         """
-        write_csv(path, [_COLUMNS, *self._rows()], "importance.to_csv")
+        write_csv(path, [IMPORTANCE_COLUMNS, *self.rows()], "importance.to_csv")
 
     def to_html(self, path: str | Path) -> None:
         """Write a page with the table: one file that loads nothing from elsewhere.
@@ -137,7 +137,8 @@ class OverallImportance:
         intervals = "; 95 % bootstrap intervals" if self.n > 1 else ""
         return f"Means over {self._samples_text}{intervals}"
 
-    def _rows(self) -> list[list[Any]]:
+    def rows(self) -> list[list[Any]]:
+        """List the rows of `to_csv`, without their head."""
         return [
             [f.name, *_numbers(f.mean_absolute), *_numbers(f.mean), self.n] for f in self.features
         ]

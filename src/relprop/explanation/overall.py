@@ -119,9 +119,23 @@ class _Gathered:
     def result(self) -> OverallImportance:
         """Return the importance of all features."""
         names = [self.columns.name(i) if isinstance(i, int) else i for i in self._labels]
-        relevance = torch.cat(self._relevance)
-        ranked, samples = rank_features(names, relevance, torch.cat(self._values))
-        return OverallImportance(ranked, samples, len(relevance), self.explained)
+        relevance, values = torch.cat(self._relevance), torch.cat(self._values)
+        return rank_importance(names, relevance, values, self.explained)
+
+
+def rank_importance(
+    names: Sequence[str], relevance: Tensor, values: Tensor, explained: str
+) -> OverallImportance:
+    """Average the relevance of features, summed over each group in each sample.
+
+    Args:
+        names: Names of the features.
+        relevance: (n, features), float64.
+        values: What the features were, (n, features); NaN for those of several columns.
+        explained: What was explained, in words.
+    """
+    ranked, samples = rank_features(names, relevance, values)
+    return OverallImportance(ranked, samples, len(relevance), explained)
 
 
 def _listed(explanations: object) -> "Iterable[Explanation]":

@@ -6,7 +6,7 @@ data. It follows the page around it, dark or light. Must not know explanations o
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,6 +80,7 @@ class Card:
         images, words, bars: The contents.
         name: What the sample is called; "" for its place alone.
         note: More about it.
+        evidence: The strongest evidence, in words.
         data: What a page sorts and filters cards by.
     """
 
@@ -92,6 +93,7 @@ class Card:
     bars: Sequence[SignedBar] = ()
     name: str = ""
     note: str = ""
+    evidence: Sequence[str] = ()
     data: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -138,16 +140,31 @@ def text_cards(view: BatchView, texts: Sequence[Sequence[Token]], style: MapStyl
     return cards
 
 
-def table_cards(view: BatchView, columns: Columns, count: int, waterfall: bool) -> list[Card]:
-    """Show the features of each sample as signed bars; see `table_figure`."""
-    return [
-        _card(
-            view,
-            sample,
-            bars=_feature_bars(columns.largest(sample.input, sample.relevance, count), waterfall),
-        )
-        for sample in view.samples
-    ]
+def table_cards(
+    view: BatchView,
+    columns: Columns,
+    count: int,
+    waterfall: bool,
+    values: Sequence[Mapping[str, str]] = (),
+) -> list[Card]:
+    """Show the features of each sample as signed bars; see `table_figure`.
+
+    Args:
+        view: The samples.
+        columns: What their entries are called.
+        count: How many features of each; the others are one bar.
+        waterfall: Whether each bar begins where the one before ends.
+        values: Of each sample, name of a feature -> what is shown in place of the input's number.
+    """
+    cards = []
+    for i, sample in enumerate(view.samples):
+        known = values[i] if values else {}
+        features = [
+            replace(feature, value=known.get(feature.name, feature.value))
+            for feature in columns.largest(sample.input, sample.relevance, count)
+        ]
+        cards.append(_card(view, sample, bars=_feature_bars(features, waterfall)))
+    return cards
 
 
 def series_cards(view: BatchView, style: MapStyle, names: list[str]) -> list[Card]:
