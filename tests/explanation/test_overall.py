@@ -2,6 +2,7 @@
 
 import csv
 import re
+import sys
 from html import unescape
 
 import numpy as np
@@ -14,7 +15,7 @@ from matplotlib.colors import to_hex
 from torch import nn
 
 import relprop
-from relprop.errors import FileError, InputError
+from relprop.errors import FileError, InputError, MissingExtraError
 from relprop.evaluate import bootstrap_mean
 from relprop.plot.importance_figure import NO_VALUE, swarm_offsets, value_shades
 from relprop.plot.table_figure import AGAINST, FOR
@@ -285,6 +286,16 @@ def test_too_many_features_are_refused():
     e = relprop.explain(model, torch.ones(2, 10_001), "zero")
     assert refusal(e.overall).given == "the overall importance of 10,001 features"
     assert len(e.overall(groups={"rest": range(1, 10_001)}).features) == 2
+
+
+@pytest.mark.parametrize("kind", ["bars", "beeswarm"])
+def test_without_matplotlib_the_line_that_installs_it_is_named(overall, kind, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "relprop\[plot\]"'):
+        overall.plot(kind)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "relprop\[explain\]"'):
+        overall.to_frame()
 
 
 def test_what_cannot_be_drawn_or_written_is_refused(overall, tmp_path):

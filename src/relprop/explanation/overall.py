@@ -19,7 +19,7 @@ from .importance import OverallImportance
 if TYPE_CHECKING:
     from .result import Explanation
 
-MOST = 10_000  # features: the bootstrap keeps 1,999 means of each
+MOST_FEATURES = 10_000  # features: the bootstrap keeps 1,999 means of each
 
 
 def overall_importance(
@@ -91,10 +91,10 @@ class _Gathered:
         """Add the samples of a batch."""
         self._check_alike(e)
         self._labels, sums = self.columns.summed(e.relevance)  # (batch, features)
-        if len(self._labels) > MOST:
+        if len(self._labels) > MOST_FEATURES:
             given = f"the overall importance of {len(self._labels):,} features"
             todo = "sum those that belong together: groups={'left': range(100), ...}"
-            raise InputError(given, f"{MOST:,} at most", todo)
+            raise InputError(given, f"{MOST_FEATURES:,} at most", todo)
         self._relevance.append(sums)
         self._values.append(self._values_of(e.input.detach().cpu().flatten(1)))
 

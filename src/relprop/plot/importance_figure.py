@@ -65,11 +65,11 @@ def swarm_figure(
         samples: Relevance and values of these features first, of all samples.
         title: Of the figure.
     """
+    figure, axes = _figure(features, title, SWARM_ROW)
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap
 
-    figure, axes = _figure(features, title, SWARM_ROW)
     colours = ListedColormap(colormaps["viridis"](np.linspace(0, 0.9, 256)))  # no pale yellow
     relevance = samples.relevance[:, : len(features)].numpy()
     width = float(relevance.max() - relevance.min()) or 1.0

@@ -16,7 +16,7 @@ from .. import __version__
 from ..errors import InputError
 from ..explanation.explainer import Explainer
 from ..explanation.importance import OverallImportance
-from ..explanation.overall import rank_importance
+from ..explanation.overall import MOST_FEATURES, rank_importance
 from ..explanation.result import Explanation
 from ..models.user_model import load_user_model
 from ..plot.tables import Columns
@@ -131,6 +131,9 @@ class _Work:
         columns = Columns.of(shape, names.names, names.groups)
         relevance = torch.stack([sample.view.relevance for sample in self.explained])
         labels, sums = columns.summed(relevance)
+        if len(labels) > MOST_FEATURES:
+            self.progress.log(f"No overall importance: {len(labels):,} features are too many")
+            return None
         features = [columns.name(one) if isinstance(one, int) else one for one in labels]
         none = torch.full_like(sums, torch.nan)
         return rank_importance(features, sums, none, self.settings.explain)

@@ -3,13 +3,14 @@
 import base64
 import csv
 import re
+import sys
 from html import unescape
 
 import pytest
 import torch
 from torch import nn
 
-from relprop.errors import FileError, InputError
+from relprop.errors import FileError, InputError, MissingExtraError
 from relprop.evaluate import RemovalCurves, bootstrap_mean, removal_curve, removal_curves
 
 
@@ -116,6 +117,17 @@ def test_the_curves_are_a_mapping(curves):
     assert titles == ["<x>", "noise"]
     with pytest.raises(KeyError):
         curves["x"]
+
+
+def test_a_notebook_without_matplotlib_shows_text(curves, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for shown in (curves, curves["noise"].morf):
+        page = shown._repr_html_()
+        assert page.startswith("<pre>&lt;Removal")
+        assert "pip install &quot;relprop[plot]&quot;" in page
+    with pytest.raises(MissingExtraError):
+        curves.to_html(tmp_path / "curves.html")
+    assert list(tmp_path.iterdir()) == []
 
 
 # ---- bad input -------------------------------------------------------------------------
