@@ -46,7 +46,7 @@ class MapGrid:
             such as `e.layers`. One at least is an explanation, which has the pictures.
 
     Attributes:
-        maps: The same.
+        maps: The maps by name, in the order of their columns.
 
     Raises:
         InputError: The maps are not of the same pictures, or are no pictures.
