@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from ..evaluate import Order
 from ..evaluate.statistics.classification import MarginStatistics, Proportion
-from ..evaluate.statistics.estimates import Interval
 from ..evaluate.statistics.paired_test import PairedTest
 from ..models.card import ModelCard
+from ..support.estimates import Interval
 
 EMPTY_GROUP = "\N{EN DASH}"  # shown for a number of a group without members
 

@@ -23,7 +23,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from ..evaluate.statistics.estimates import CONFIDENCE
+from ..support.estimates import CONFIDENCE
 from .examples import Example, ImagePrediction
 from .networks import NetworkResult
 from .poster import POSTER
