@@ -238,6 +238,31 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_rest_is_done(home, tmp_p
     assert len(rows_of(tmp_path / "out")) == 2
 
 
+@pytest.mark.slow
+def test_a_page_of_200_photographs_is_smaller_than_10_mb(tmp_path):
+    from sklearn.datasets import load_sample_images
+
+    (tmp_path / "net.py").write_text(
+        "import torch\nfrom torch import nn\nclass Net(nn.Sequential):\n"
+        "    def __init__(self):\n        torch.manual_seed(0)\n"
+        "        super().__init__(nn.Conv2d(3, 8, 7, 4, 3), nn.ReLU(),\n"
+        "            nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 10))\n"
+    )
+    photographs, rng = load_sample_images().images, np.random.default_rng(0)
+    (tmp_path / "photographs").mkdir()
+    for i in range(200):
+        y, x = rng.integers(0, (120, 330))
+        part = photographs[i % 2][y : y + 300, x : x + 300]
+        Image.fromarray(part).save(tmp_path / "photographs" / f"{i:03d}.png")
+    options = ("--model", f"{tmp_path}/net.py:Net", "--size", "224x224", "--curves", 0)
+    out = tmp_path / "out"
+    result = command("explain", tmp_path / "photographs", *options, "--out", out)
+    assert result.exit_code == 0, result.output
+    page = (out / PAGE).read_text()
+    assert page.count("<article") == 200
+    assert len(page) < 10e6
+
+
 # ---- tables and texts ------------------------------------------------------------------
 
 

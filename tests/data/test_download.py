@@ -67,6 +67,7 @@ def test_wrong_content_is_refused_and_not_kept(server, folder, cache):
     assert files_in(cache) == []
 
 
+@pytest.mark.slow
 def test_a_missing_page(server, folder, cache):
     (folder / "mnist" / IMAGES).unlink()
     with pytest.raises(DownloadError, match="404"):
