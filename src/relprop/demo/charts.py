@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..evaluate.statistics.classification import ClassificationSummary, Proportion
 from . import formatting
 from .networks import CURVE_ORDERS, NetworkResult
-from .removal import CONTROLS, FILLS, RANDOM
+from .removal import CONTROL_ORDERS, DEMO_FILLS, RANDOM
 from .rule_table import MAIN_RECIPE, RuleTable
 
 # of a drawing of lines, in its own units
@@ -19,7 +19,7 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 322, 12, 176
 
 
 @dataclass(frozen=True)
-class Bar:
+class ErrorBar:
     """The bar of an error rate.
 
     Attributes:
@@ -48,7 +48,7 @@ class BarRow:
     """
 
     name: str
-    bars: tuple[Bar, ...]
+    bars: tuple[ErrorBar, ...]
     recipe: str = ""
 
 
@@ -110,9 +110,10 @@ def error_bars(table: RuleTable) -> tuple[BarGroup, ...]:
     """Draw the error rates after every removal of the share q, in groups."""
     most = [_row(row.recipe, row.most, row.recipe) for row in table.rows]
     controls = [
-        _row(formatting.ORDER_NAMES[name], table.controls[name]) for name in (*CONTROLS, RANDOM)
+        _row(formatting.ORDER_NAMES[name], table.controls[name])
+        for name in (*CONTROL_ORDERS, RANDOM)
     ]
-    untouched = dict.fromkeys(FILLS, table.untouched)
+    untouched = dict.fromkeys(DEMO_FILLS, table.untouched)
     others = [
         _row(f"least |relevance| first, by {MAIN_RECIPE}", table.main.least),
         _row("nothing removed", untouched),
@@ -137,14 +138,14 @@ def line_chart(network: NetworkResult, fill: str) -> LineChart:
 
 
 def _row(name: str, by_fill: Mapping[str, ClassificationSummary], recipe: str = "") -> BarRow:
-    return BarRow(name, tuple(_bar(by_fill[fill].error_rate) for fill in FILLS), recipe)
+    return BarRow(name, tuple(_bar(by_fill[fill].error_rate) for fill in DEMO_FILLS), recipe)
 
 
-def _bar(rate: Proportion) -> Bar:
+def _bar(rate: Proportion) -> ErrorBar:
     words, enough = f"{formatting.rate(rate)} wrong", rate.n >= formatting.FEWEST
     low = 100 * rate.interval.low if enough else None
     high = 100 * rate.interval.high if enough else None
-    return Bar(words, _title(rate), 100 * rate.value, low, high)
+    return ErrorBar(words, _title(rate), 100 * rate.value, low, high)
 
 
 def _title(rate: Proportion) -> str:

@@ -14,10 +14,10 @@ from torch import Tensor
 from ..data import Digits
 from ..evaluate import Predictions
 from .networks import NetworkResult
-from .removal import BRIGHTEST, CONTROLS, FILLS, INK, Removal
+from .removal import BRIGHTEST, CONTROL_ORDERS, DEMO_FILLS, INK, Removal
 from .rule_table import MAIN_RECIPE, RuleTable
 
-FILL = FILLS[0]  # under which digits are chosen, and which the pages show first
+FILL = DEMO_FILLS[0]  # under which digits are chosen, and which the pages show first
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def choose_examples(table: RuleTable, labels: Tensor, count: int = 10) -> dict[i
     chosen.
     """
     correct = table.before.prediction == labels
-    wrong = {order: _wrong(table, order, labels) for order in (MAIN_RECIPE, *CONTROLS)}
+    wrong = {order: _wrong(table, order, labels) for order in (MAIN_RECIPE, *CONTROL_ORDERS)}
     by_relevance, by_control = wrong[MAIN_RECIPE], wrong[BRIGHTEST] | wrong[INK]
     chosen: dict[int, str] = {}
     for kind, candidates, more in (

@@ -18,7 +18,7 @@ from ..support.extras import needs
 from . import formatting
 from .networks import CURVE_ORDERS, NetworkResult
 from .pictures import Picture, outline
-from .removal import BRIGHTEST, CONTROLS, FILLS, INK
+from .removal import BRIGHTEST, CONTROL_ORDERS, DEMO_FILLS, INK
 from .rule_table import MAIN_RECIPE, RuleTable
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 TEXT, FAINT, WRONG_TEXT = "#1d2126", "#8a929c", "#a63c00"
 # After the palette of Okabe and Ito, which most colour-blind readers can tell apart.
-COLOURS = {MAIN_RECIPE: "#c24a00", BRIGHTEST: "#0072b2", INK: "#6b7280"}
+ORDER_COLOURS = {MAIN_RECIPE: "#c24a00", BRIGHTEST: "#0072b2", INK: "#6b7280"}
 MARKERS = {MAIN_RECIPE: "o", BRIGHTEST: "s", INK: "D"}
 IMAGE, GAP, CAPTION_LINE = 1.2, 0.12, 0.17  # inches: sides of a picture, and what is between
 
@@ -64,7 +64,7 @@ def pictures_figure(
         limit: |relevance| of the fullest colour in all maps; None: each has its own.
     """
     left = 0.3 + 0.075 * max(len(title) for title, _ in rows)  # space for the titles
-    above, below = (0.75 if columns else 0.15), 0.6 + 0.16 * (1 + note.count("\n"))
+    above, below = (0.75 if columns else 0.15), 0.68 + 0.16 * (1 + note.count("\n"))
     heights = [
         IMAGE + GAP + CAPTION_LINE * max(len(picture.caption) for picture in pictures)
         for _, pictures in rows
@@ -86,13 +86,13 @@ def pictures_figure(
 
 def error_rates_figure(table: RuleTable) -> Figure:
     """Draw error rates by recipe under each fill, with the controls as bands."""
-    figure = _figure(4.0 * len(FILLS), 3.4)
-    panels = figure.subplots(1, len(FILLS), sharey=True)
+    figure = _figure(4.0 * len(DEMO_FILLS), 3.4)
+    panels = figure.subplots(1, len(DEMO_FILLS), sharey=True)
     names = [row.recipe for row in table.rows]
-    for ax, fill in zip(panels, FILLS, strict=True):
+    for ax, fill in zip(panels, DEMO_FILLS, strict=True):
         rates = [row.most[fill].error_rate for row in table.rows]
         _draw_rates(ax, rates)
-        for control in CONTROLS:
+        for control in CONTROL_ORDERS:
             _draw_band(ax, control, table.controls[control][fill].error_rate)
         ax.set_title(f"removed pixels {formatting.FILL_NAMES[fill]}", fontsize=9, pad=22)
         ax.set_yticks(range(len(names)), names)
@@ -107,9 +107,9 @@ def error_rates_figure(table: RuleTable) -> Figure:
 
 def curves_figure(networks: Sequence[NetworkResult]) -> Figure:
     """Draw error rates as more pixels are removed: a row for each fill, a column for a network."""
-    figure = _figure(3.5 * len(networks), 3.0 * len(FILLS))
-    panels = figure.subplots(len(FILLS), len(networks), squeeze=False, sharey=True)
-    for row, fill in zip(panels, FILLS, strict=True):
+    figure = _figure(3.5 * len(networks), 3.0 * len(DEMO_FILLS))
+    panels = figure.subplots(len(DEMO_FILLS), len(networks), squeeze=False, sharey=True)
+    for row, fill in zip(panels, DEMO_FILLS, strict=True):
         for ax, network in zip(row, networks, strict=True):
             for order in CURVE_ORDERS:
                 _draw_curve(ax, network.shares, order, network.curves[fill][order])
@@ -172,7 +172,7 @@ def _draw_scale(figure: Figure, limit: float | None, below: float) -> None:
     from matplotlib.colors import Normalize
 
     height = figure.get_figheight()
-    bar = figure.add_axes((0.36, (below - 0.28) / height, 0.28, 0.09 / height))
+    bar = figure.add_axes((0.36, (below - 0.26) / height, 0.28, 0.09 / height))
     end = limit or 1.0
     shown = ScalarMappable(Normalize(-end, end), RELEVANCE_COLOURS)
     figure.colorbar(shown, cax=bar, orientation="horizontal")
@@ -187,7 +187,7 @@ def _draw_rates(ax: Axes, rates: Sequence[Proportion]) -> None:
         range(len(rates)),
         xerr=_error_bars(rates),
         fmt=MARKERS[MAIN_RECIPE],
-        color=COLOURS[MAIN_RECIPE],
+        color=ORDER_COLOURS[MAIN_RECIPE],
         markersize=5,
         elinewidth=1.4,
         label="most relevant",
@@ -196,7 +196,7 @@ def _draw_rates(ax: Axes, rates: Sequence[Proportion]) -> None:
 
 def _draw_band(ax: Axes, control: str, rate: Proportion) -> None:
     """Draw the error rate of a control, with its interval where n allows one."""
-    colour, style = COLOURS[control], {BRIGHTEST: "-", INK: "--"}[control]
+    colour, style = ORDER_COLOURS[control], {BRIGHTEST: "-", INK: "--"}[control]
     if rate.n >= formatting.FEWEST:
         ends = 100 * rate.interval.low, 100 * rate.interval.high
         ax.axvspan(*ends, color=colour, alpha=0.2, linewidth=0)
@@ -218,7 +218,7 @@ def _draw_curve(
     ax: Axes, shares: Sequence[float], order: str, summaries: Sequence[ClassificationSummary]
 ) -> None:
     rates = [summary.error_rate for summary in summaries]
-    percent, colour = [100 * share for share in shares], COLOURS[order]
+    percent, colour = [100 * share for share in shares], ORDER_COLOURS[order]
     ax.plot(
         percent,
         [100 * rate.value for rate in rates],

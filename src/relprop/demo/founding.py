@@ -10,12 +10,12 @@ from itertools import groupby
 from ..evaluate.statistics.classification import ClassificationSummary, MarginStatistics
 from . import formatting
 from .poster import POSTER, POSTER_NAMES
-from .removal import CONTROLS, FILLS, RANDOM
+from .removal import CONTROL_ORDERS, DEMO_FILLS, RANDOM
 from .rule_table import RuleTable
 
 
 @dataclass(frozen=True)
-class Cell:
+class MarginCell:
     """A number of a column, or one remark in place of several.
 
     Attributes:
@@ -29,7 +29,7 @@ class Cell:
     rows: int = 1
 
 
-Column = tuple[Cell | None, ...]  # None where the cell above stands for the row, too
+Column = tuple[MarginCell | None, ...]  # None where the cell above stands for the row, too
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,16 @@ class PosterRow:
     name: str
     recipe: str
     printed: tuple[float, float]
-    here: tuple[Cell | None, Cell | None]
+    here: tuple[MarginCell | None, MarginCell | None]
 
 
 def sections(table: RuleTable) -> tuple[Section, ...]:
     """Tabulate every order under every fill."""
     share, found = f"{100 * table.q:g}%", []
-    for fill in FILLS:
+    for fill in DEMO_FILLS:
         replaced = f"of pixels set to {formatting.FILL_NAMES[fill]} (fill {fill})"
         most = {row.recipe: row.most[fill] for row in table.rows}
-        for name in (*CONTROLS, RANDOM):
+        for name in (*CONTROL_ORDERS, RANDOM):
             most[formatting.ORDER_NAMES[name]] = table.controls[name][fill]
         most["nothing removed"] = table.untouched
         least = {row.recipe: row.least[fill] for row in table.rows}
@@ -84,7 +84,7 @@ def sections(table: RuleTable) -> tuple[Section, ...]:
 def poster_rows(table: RuleTable) -> tuple[PosterRow, ...]:
     """Put the poster's figures beside those of this run under the first fill."""
     rows = [row for row in table.rows if row.recipe in POSTER]
-    summaries = [row.most[FILLS[0]] for row in rows]
+    summaries = [row.most[DEMO_FILLS[0]] for row in rows]
     correct = strongest_column([summary.correct for summary in summaries])
     wrong = strongest_column([summary.wrong for summary in summaries])
     return tuple(
@@ -95,7 +95,7 @@ def poster_rows(table: RuleTable) -> tuple[PosterRow, ...]:
 
 def strongest_column(groups: Sequence[MarginStatistics]) -> Column:
     """Write the largest margin of each group; those next to 1 in one cell."""
-    cells = [Cell(formatting.margin(group.largest, 4)) for group in groups]
+    cells = [MarginCell(formatting.margin(group.largest, 4)) for group in groups]
     return _joined(cells, [group.largest for group in groups])
 
 
@@ -105,17 +105,17 @@ def mean_column(groups: Sequence[MarginStatistics]) -> Column:
     for group in groups:
         interval = formatting.margin_interval(group)
         note = f"n = {group.n:,}" + (f"; {interval}" if interval else "")
-        cells.append(Cell(formatting.margin(group.mean), note))
+        cells.append(MarginCell(formatting.margin(group.mean), note))
     return _joined(cells, [group.mean for group in groups])
 
 
-def _joined(cells: Sequence[Cell], values: Sequence[float | None]) -> Column:
+def _joined(cells: Sequence[MarginCell], values: Sequence[float | None]) -> Column:
     """Put one remark in place of neighbours that are all next to 1, which tells nothing apart."""
-    column: list[Cell | None] = []
+    column: list[MarginCell | None] = []
     for sure, run in groupby(range(len(cells)), key=lambda i: (values[i] or 0.0) > formatting.SURE):
         rows = list(run)
         if sure and len(rows) > 1:
-            column.append(Cell(f"all above {formatting.SURE}", rows=len(rows)))
+            column.append(MarginCell(f"all above {formatting.SURE}", rows=len(rows)))
             column += [None] * (len(rows) - 1)
         else:
             column += [cells[i] for i in rows]

@@ -17,8 +17,8 @@ from ..explanation.explainer import Explainer
 from ..models.defaults import BATCH_SIZE
 from ..support.progress import QUIET, Advance, Progress
 from .removal import (
-    CONTROLS,
-    FILLS,
+    CONTROL_ORDERS,
+    DEMO_FILLS,
     Outcomes,
     Removal,
     Subject,
@@ -28,7 +28,7 @@ from .removal import (
 from .rule_table import MAIN_RECIPE, RECIPES, pixel_count
 
 SHARES = (0.05, 0.1, 0.2)  # of the pixels removed
-CURVE_ORDERS = (MAIN_RECIPE, *CONTROLS)
+CURVE_ORDERS = (MAIN_RECIPE, *CONTROL_ORDERS)
 
 ByOrder = Mapping[str, tuple[ClassificationSummary, ...]]  # one for each share removed
 TestsByControl = Mapping[str, tuple[PairedTest, ...]]  # one for each share but 0
@@ -57,7 +57,7 @@ class NetworkResult:
     @property
     def untouched(self) -> ClassificationSummary:
         """Error rate and margins before anything is removed."""
-        return self.curves[FILLS[0]][MAIN_RECIPE][0]
+        return self.curves[DEMO_FILLS[0]][MAIN_RECIPE][0]
 
     def at(self, order: str, fill: str, share: float) -> ClassificationSummary:
         """Return error rate and margins after a share, one of `shares`, is removed."""
@@ -92,7 +92,7 @@ def compare_networks(
     """
     shares = (0.0, *sorted({*SHARES, q}))
     controls = rank_controls(digits.images, seed)
-    steps = len(FILLS) * len(CURVE_ORDERS) * (len(shares) - 1)
+    steps = len(DEMO_FILLS) * len(CURVE_ORDERS) * (len(shares) - 1)
     total = len(explainers) * len(digits.images) * steps
     results = []
     with progress.stage("Networks", total, "inputs") as advance:
@@ -126,13 +126,13 @@ class _Curves:
         removals = [
             self._removal(order, fill, share)
             for order in CURVE_ORDERS
-            for fill in FILLS
+            for fill in DEMO_FILLS
             for share in self.shares[1:]
         ]
         outcomes = classify_removals(self.subject, ranked, removals, known, advance)
         curves = {
             fill: {order: self._summaries(outcomes, order, fill) for order in CURVE_ORDERS}
-            for fill in FILLS
+            for fill in DEMO_FILLS
         }
         tests, before = self._tests(outcomes), self.subject.before
         return NetworkResult(name, self.shares, curves, tests, relevance, before)
@@ -152,13 +152,13 @@ class _Curves:
         """Test errors without the most relevant pixels minus those of each control."""
         wrong = {removal: after.prediction != self.labels for removal, after in outcomes.items()}
         shares = self.shares[1:]
-        cells = [(f, control, s) for f in FILLS for control in CONTROLS for s in shares]
+        cells = [(f, control, s) for f in DEMO_FILLS for control in CONTROL_ORDERS for s in shares]
         pairs = [
             (wrong[self._removal(MAIN_RECIPE, f, s)], wrong[self._removal(control, f, s)])
             for f, control, s in cells
         ]
         found = dict(zip(cells, paired_tests(pairs), strict=True))
         return {
-            f: {control: tuple(found[f, control, s] for s in shares) for control in CONTROLS}
-            for f in FILLS
+            f: {control: tuple(found[f, control, s] for s in shares) for control in CONTROL_ORDERS}
+            for f in DEMO_FILLS
         }

@@ -16,8 +16,8 @@ from . import formatting
 from .examples import FILL
 from .figures import curves_figure, error_rates_figure, pictures_figure
 from .page import NUMBERS, PAGE, ROWS, TABLE_PAGE, render_page, render_table_page
-from .pictures import TITLES, Picture, digit_picture, map_picture, pictures_of
-from .removal import BRIGHTEST, FILLS, INK
+from .pictures import PICTURE_TITLES, Picture, digit_picture, map_picture, pictures_of
+from .removal import BRIGHTEST, DEMO_FILLS, INK
 from .results import EARLIER_SCHEMA, SCHEMA, to_json
 from .rule_table import MAIN_RECIPE
 from .run import DemoResult
@@ -63,12 +63,12 @@ def _removal_figure(demo: DemoResult) -> Figure:
         table.controls[INK],
         table.main.least,
     ]
-    columns = [title.replace(" removed", "\nremoved") for title in TITLES.values()]
+    columns = [title.replace(" removed", "\nremoved") for title in PICTURE_TITLES.values()]
     for i, by_fill in enumerate(summaries, start=2):
         columns[i] += f"\n{formatting.rate(by_fill[FILL].error_rate)} wrong"
     others = [
         ", ".join(formatting.rate(by_fill[fill].error_rate) for by_fill in summaries)
-        for fill in FILLS[1:]
+        for fill in DEMO_FILLS[1:]
     ]
     note = (
         f"{table.removed_pixels} of {table.pixels} pixels turn black: above the share of "

@@ -14,9 +14,9 @@ from .examples import FILL
 from .figures import picture_colours
 from .founding import poster_rows, sections
 from .networks import CURVE_ORDERS
-from .pictures import TITLES, Picture, digit_picture, pictures_of
+from .pictures import PICTURE_TITLES, Picture, digit_picture, pictures_of
 from .poster import AUTHORS
-from .removal import FILLS
+from .removal import DEMO_FILLS
 from .rule_table import MAIN_RECIPE, RECIPES
 from .run import DemoResult, Settings
 from .verdicts import headline, network_verdicts, rule_sentences
@@ -47,7 +47,7 @@ def render_page(demo: DemoResult) -> str:
         headline=headline(demo.main, table.q),
         verdicts=[network_verdicts(network) for network in demo.networks],
         rule_sentences=rule_sentences(table),
-        charts=[[line_chart(network, fill) for fill in FILLS] for network in demo.networks],
+        charts=[[line_chart(network, fill) for fill in DEMO_FILLS] for network in demo.networks],
         box={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP}
         | {"bottom": BOTTOM},
         curve_orders=CURVE_ORDERS,
@@ -84,11 +84,11 @@ def command(settings: Settings) -> str:
 def _common() -> dict[str, object]:
     return {
         "main_recipe": MAIN_RECIPE,
-        "fills": FILLS,
+        "fills": DEMO_FILLS,
         "fill": FILL,
         "fill_names": formatting.FILL_NAMES,
         "order_names": formatting.ORDER_NAMES,
-        "titles": TITLES,
+        "titles": PICTURE_TITLES,
         "ramp": scale_colours(),
         "pages": {"main": PAGE, "table": TABLE_PAGE, "numbers": NUMBERS},
     }

@@ -16,8 +16,8 @@ from .removal import BRIGHTEST, INK, Removal, least
 
 WRONG = "\N{BALLOT X}"  # marks a wrong prediction, which colour alone would not show to everyone
 
-Kind = Literal["digit", "map", "most", "brightest", "ink", "least"]
-TITLES: dict[Kind, str] = {
+PictureKind = Literal["digit", "map", "most", "brightest", "ink", "least"]
+PICTURE_TITLES: dict[PictureKind, str] = {
     "digit": "Digit",
     "map": "Relevance",
     "most": "Most relevant removed",
@@ -41,7 +41,7 @@ class Picture:
         name: What tells it from others of one digit: its order and fill, rule, or network.
     """
 
-    kind: Kind
+    kind: PictureKind
     pixels: Tensor
     caption: tuple[str, ...]
     alt: str
@@ -50,7 +50,7 @@ class Picture:
     name: str = ""
 
 
-def order_of(kind: Kind, recipe: str) -> str:
+def order_of(kind: PictureKind, recipe: str) -> str:
     """Name the order in which the pixels of a picture's kind were removed."""
     return {"most": recipe, "least": least(recipe), "brightest": BRIGHTEST, "ink": INK}[kind]
 
@@ -106,13 +106,13 @@ def without(example: Example, order: str, grey: float) -> Tensor:
     return flat.reshape(example.pixels.shape)
 
 
-def _removed(example: Example, kind: Kind, order: str, fill: str, grey: float) -> Picture:
+def _removed(example: Example, kind: PictureKind, order: str, fill: str, grey: float) -> Picture:
     pixels = without(example, order, grey)
     after = example.after[Removal(order, fill, len(example.removed[order]))]
     caption, wrong = _caption(example, after)
     if pixels.equal(example.pixels):
         caption = (*caption[:1], "unchanged: all blank")
-    words = f"{TITLES[kind].lower()}, fill {fill}"
+    words = f"{PICTURE_TITLES[kind].lower()}, fill {fill}"
     alt = f"A handwritten {example.label}, {words}: {_aloud(caption)}"
     return Picture(kind, pixels, caption, alt, wrong, name=f"{fill} {order}")
 

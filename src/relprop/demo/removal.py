@@ -20,8 +20,14 @@ from ..support.output_kinds import OutputKind
 from ..support.progress import Advance
 
 BRIGHTEST, INK, RANDOM = "brightest", "random ink", "random pixels"
-CONTROLS = (BRIGHTEST, INK)  # orders that know no network; random pixels are weak: most are blank
-FILLS = ("zero", "mean")  # what replaces a removed pixel: black, or the mean grey of all digits
+CONTROL_ORDERS = (
+    BRIGHTEST,
+    INK,
+)  # orders that know no network; random pixels are weak: most are blank
+DEMO_FILLS = (
+    "zero",
+    "mean",
+)  # what replaces a removed pixel: black, or the mean grey of all digits
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Removal:
 
     Attributes:
         order: Name of the order in which pixels go.
-        fill: What replaces them, one of FILLS.
+        fill: What replaces them, one of DEMO_FILLS.
         count: How many pixels of each digit.
     """
 

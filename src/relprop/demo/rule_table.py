@@ -23,8 +23,8 @@ from ..recipes.recipe import Recipe
 from ..support.progress import QUIET, Progress
 from .removal import (
     BRIGHTEST,
-    CONTROLS,
-    FILLS,
+    CONTROL_ORDERS,
+    DEMO_FILLS,
     RANDOM,
     Outcomes,
     Removal,
@@ -142,7 +142,7 @@ def compute_rule_table(
     relevance = _explain(explainers, images, progress)
     ranked = {**rank_relevance(relevance, seed), **rank_controls(images, seed)}
     subject = Subject.of(explainers[MAIN_RECIPE].model, images)
-    removals = [Removal(order, fill, count) for order in ranked for fill in FILLS]
+    removals = [Removal(order, fill, count) for order in ranked for fill in DEMO_FILLS]
     with progress.stage("Removal", len(removals) * len(images), "inputs") as advance:
         outcomes = classify_removals(subject, ranked, removals, advance=advance)
     by_order = {order: _by_fill(outcomes, order, count, digits.labels) for order in ranked}
@@ -155,7 +155,7 @@ def compute_rule_table(
         removed_pixels=count,
         greys=subject.greys,
         untouched=classification_summary(subject.before, digits.labels),
-        controls=MappingProxyType({name: by_order[name] for name in (*CONTROLS, RANDOM)}),
+        controls=MappingProxyType({name: by_order[name] for name in (*CONTROL_ORDERS, RANDOM)}),
         rows=tuple(
             RuleRow(name, by_order[name], by_order[least(name)], tests[name]) for name in explainers
         ),
@@ -188,7 +188,7 @@ def _by_fill(outcomes: Outcomes, order: str, count: int, labels: Tensor) -> ByFi
     return MappingProxyType(
         {
             fill: classification_summary(outcomes[Removal(order, fill, count)], labels)
-            for fill in FILLS
+            for fill in DEMO_FILLS
         }
     )
 
@@ -198,7 +198,7 @@ def _against_brightest(
 ) -> dict[str, Mapping[str, PairedTest]]:
     """Test, by recipe and fill, errors without the most relevant minus without the brightest."""
     wrong = {removal: after.prediction != labels for removal, after in outcomes.items()}
-    cells = [(recipe, fill) for recipe in recipes for fill in FILLS]
+    cells = [(recipe, fill) for recipe in recipes for fill in DEMO_FILLS]
     tests = paired_tests(
         [
             (wrong[Removal(recipe, fill, count)], wrong[Removal(BRIGHTEST, fill, count)])
@@ -207,6 +207,6 @@ def _against_brightest(
     )
     found = dict(zip(cells, tests, strict=True))
     return {
-        recipe: MappingProxyType({fill: found[recipe, fill] for fill in FILLS})
+        recipe: MappingProxyType({fill: found[recipe, fill] for fill in DEMO_FILLS})
         for recipe in recipes
     }

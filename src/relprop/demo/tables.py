@@ -8,7 +8,7 @@ from textwrap import wrap
 
 from ..evaluate.statistics.classification import ClassificationSummary
 from . import formatting
-from .removal import CONTROLS, FILLS, RANDOM
+from .removal import CONTROL_ORDERS, DEMO_FILLS, RANDOM
 from .rule_table import MAIN_RECIPE
 from .run import DemoResult
 from .verdicts import network_verdicts, rule_sentences
@@ -25,14 +25,14 @@ def short_table(demo: DemoResult) -> str:
         f"{demo.settings.model} on {used:,} {which}",
         f"{table.removed_pixels} of {table.pixels} pixels removed ({100 * table.q:g}%)",
         "",
-        _columns("", [f"fill {fill} ({formatting.FILL_NAMES[fill]})" for fill in FILLS]),
+        _columns("", [f"fill {fill} ({formatting.FILL_NAMES[fill]})" for fill in DEMO_FILLS]),
         "Most relevant first, by rule",
         *(_line(row.recipe, row.most) for row in table.rows),
         "Orders that know no network",
-        *(_line(formatting.ORDER_NAMES[o], table.controls[o]) for o in (*CONTROLS, RANDOM)),
+        *(_line(formatting.ORDER_NAMES[o], table.controls[o]) for o in (*CONTROL_ORDERS, RANDOM)),
         "For comparison",
         _line(f"least |relevance| first, {MAIN_RECIPE}", table.main.least),
-        _line("nothing removed", dict.fromkeys(FILLS, table.untouched)),
+        _line("nothing removed", dict.fromkeys(DEMO_FILLS, table.untouched)),
         "",
         *_verdicts(demo),
     ]
@@ -58,7 +58,7 @@ def _sentences(sentences: Sequence[str]) -> list[str]:
 
 def _line(name: str, by_fill: Mapping[str, ClassificationSummary]) -> str:
     cells = []
-    for fill in FILLS:
+    for fill in DEMO_FILLS:
         rate = by_fill[fill].error_rate
         interval = formatting.rate_interval(rate)
         words = f"{formatting.rate(rate)} wrong"

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from ..evaluate import PairedTest
 from . import formatting
 from .networks import CURVE_ORDERS, NetworkResult
-from .removal import BRIGHTEST, CONTROLS, FILLS, INK
+from .removal import BRIGHTEST, CONTROL_ORDERS, DEMO_FILLS, INK
 from .rule_table import MAIN_RECIPE, RuleTable
 
 ALPHA = 0.05  # shared by all tests of a network, or of a table (Bonferroni)
@@ -50,7 +50,7 @@ def outcome(test: PairedTest, tests: int) -> Outcome:
 def network_verdicts(network: NetworkResult) -> Verdicts:
     """Say where removal by relevance beats removal without a network, share by share."""
     holds, depends = [], []
-    for control in CONTROLS:
+    for control in CONTROL_ORDERS:
         by_share = _outcomes(network, control)
         for each in get_args(Outcome):
             shares = [share for share, found in by_share.items() if set(found) == {each}]
@@ -68,9 +68,9 @@ def headline(network: NetworkResult, q: float) -> str:
     """Say how many digits are classified wrongly after the share q is removed in each order."""
     rates = [
         [formatting.rate(network.at(order, fill, q).error_rate) for order in CURVE_ORDERS]
-        for fill in FILLS
+        for fill in DEMO_FILLS
     ]
-    first, second = (formatting.FILL_NAMES[fill] for fill in FILLS)
+    first, second = (formatting.FILL_NAMES[fill] for fill in DEMO_FILLS)
     relevant, brightest, ink = rates[0]
     return (
         f"If removed pixels turn {first}, {relevant} of the digits are classified wrongly without "
@@ -82,39 +82,39 @@ def headline(network: NetworkResult, q: float) -> str:
 
 def rule_sentences(table: RuleTable) -> tuple[str, ...]:
     """Say under each fill which rules make more errors than brightest first, which fewer."""
-    tests = len(table.rows) * len(FILLS)
+    tests = len(table.rows) * len(DEMO_FILLS)
     sentences = []
-    for fill in FILLS:
+    for fill in DEMO_FILLS:
         found = {row.recipe: outcome(row.against_brightest[fill], tests) for row in table.rows}
         parts = []
         for each in get_args(Outcome):
             names = [name for name, result in found.items() if result == each]
             if names:
                 which = "every rule" if len(names) == len(found) else formatting.listing(names)
-                parts.append(f"{_OUTCOMES[each]} by {which}")
-        sentences.append(f"Fill {fill}: {'; '.join(parts)}, compared with brightest first.")
+                parts.append(f"{_OUTCOMES[each]} for {which}")
+        sentences.append(f"Fill {fill}, compared with brightest first: {'; '.join(parts)}.")
     return tuple(sentences)
 
 
 def _outcomes(network: NetworkResult, control: str) -> dict[float, tuple[Outcome, ...]]:
     """Return the outcome under each fill, by share removed."""
     shares = network.shares[1:]
-    tests = len(CONTROLS) * len(FILLS) * len(shares)
+    tests = len(CONTROL_ORDERS) * len(DEMO_FILLS) * len(shares)
     return {
-        share: tuple(outcome(network.tests[fill][control][i], tests) for fill in FILLS)
+        share: tuple(outcome(network.tests[fill][control][i], tests) for fill in DEMO_FILLS)
         for i, share in enumerate(shares)
     }
 
 
 def _alike(found: Outcome, control: str, shares: list[float]) -> str:
     where = formatting.listing([f"{100 * share:g}%" for share in shares])
-    than = "to" if found == "same" else "than"
-    return f"{where} removed: {_OUTCOMES[found]} {than} without {_CONTROLS[control]}."
+    than = "from" if found == "same" else "than by"
+    return f"{where} removed: {_OUTCOMES[found]} {than} removing {_CONTROLS[control]}."
 
 
 def _unlike(network: NetworkResult, control: str, share: float, found: tuple[Outcome, ...]) -> str:
     parts = []
-    for fill, result in zip(FILLS, found, strict=True):
+    for fill, result in zip(DEMO_FILLS, found, strict=True):
         rates = [
             formatting.rate(network.at(order, fill, share).error_rate)
             for order in (MAIN_RECIPE, control)

@@ -12,21 +12,21 @@ from torch import Tensor
 from ..plot.colours import relevance_colours
 from .examples import Example
 from .pictures import Picture, largest, map_picture, outline, pictures_of
-from .removal import FILLS
+from .removal import DEMO_FILLS
 from .run import DemoResult
 
-STEPS = 1000  # of relevance between zero and the largest |relevance|: three digits
-COLOURS = 101  # of the scale
+RELEVANCE_STEPS = 1000  # of relevance between zero and the largest |relevance|: three digits
+RAMP_COLOURS = 101  # of the scale
 NETWORK_DIGITS = 5  # digits whose maps of each network the page shows
 
 
 def viewer_data(demo: DemoResult) -> dict[str, Any]:
     """Collect what the script draws and says."""
-    ramp = relevance_colours(torch.linspace(-1, 1, COLOURS)[None], 1.0)[0, :, :3]
+    ramp = relevance_colours(torch.linspace(-1, 1, RAMP_COLOURS)[None], 1.0)[0, :, :3]
     first = demo.examples[0].pixels if demo.examples else torch.empty(0, 0)
     return {
         "side": first.shape[-1],
-        "steps": STEPS,
+        "steps": RELEVANCE_STEPS,
         "rules": list(demo.table.relevance),
         "greys": {fill: round(255 * grey) for fill, grey in demo.table.greys.items()},
         "ramp": ramp.tolist(),
@@ -61,7 +61,7 @@ def _digit(demo: DemoResult, example: Example, *, with_networks: bool) -> dict[s
     pictures = [
         picture
         for recipe in example.by_recipe
-        for fill in FILLS
+        for fill in DEMO_FILLS
         for picture in pictures_of(example, recipe, fill, demo.table.greys)
     ]
     maps = {f"map {recipe}": relevance for recipe, relevance in example.by_recipe.items()}
@@ -79,7 +79,7 @@ def _digit(demo: DemoResult, example: Example, *, with_networks: bool) -> dict[s
 
 def _map(relevance: Tensor) -> dict[str, Any]:
     limit = largest(relevance)
-    whole = (relevance.flatten().double() / limit * STEPS).round().int().tolist()
+    whole = (relevance.flatten().double() / limit * RELEVANCE_STEPS).round().int().tolist()
     return {"limit": limit, "relevance": whole}
 
 

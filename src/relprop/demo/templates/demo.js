@@ -82,12 +82,6 @@
     tip.style.top = Math.min(event.clientY + 16, innerHeight - tip.offsetHeight - 8) + "px";
   };
 
-  const note = () => {
-    for (const box of document.querySelectorAll(".scroll"))
-      box.classList.toggle("scrolls", box.scrollWidth > box.clientWidth + 1);
-  };
-  note();
-  addEventListener("resize", note);
   if (!data.digits.length) return;
   for (const controls of viewer.querySelectorAll(".controls, .scale label")) controls.hidden = false;
   for (const button of viewer.querySelectorAll("button")) {
