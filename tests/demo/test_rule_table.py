@@ -63,6 +63,13 @@ def test_the_number_of_blank_pixels_among_the_least_relevant_is_counted():
     assert table.blank == 22
 
 
+def test_digits_that_black_leaves_blank_are_counted():
+    """Three pixels of each digit are lit; without any, OnePixel says class 0."""
+    assert planted_table(q=2 / PIXELS).blanked.sum() == 0
+    assert planted_table(q=3 / PIXELS).blanked.sum() == 12
+    assert planted_table().blank_class == 0
+
+
 def test_the_comparison_with_brightest_first_is_made_digit_by_digit():
     table, labels = planted_table(), planted_digits().labels
     for fill in ("zero", "mean"):

@@ -7,6 +7,7 @@ Takes a DemoResult. Gives text. Numbers are finite; a number of an empty group i
                        grey value of a removed pixel), confidence
     digits             used, available, split, source
     untouched          a summary: nothing removed
+    blank              digits (that have no more ink than is removed), class (of a blank picture)
     controls           order -> fill -> summary; orders that know no network
     rules              a list: recipe, most_relevant and least_relevant (fill -> summary),
                        minus_brightest (fill -> paired test of errors)
@@ -66,6 +67,7 @@ def as_record(demo: DemoResult) -> dict[str, Any]:
             "source": demo.digits.source,
         },
         "untouched": asdict(table.untouched),
+        "blank": {"digits": int(table.blanked.sum()), "class": table.blank_class},
         "controls": {name: _records(by_fill) for name, by_fill in table.controls.items()},
         "rules": [
             {

@@ -76,6 +76,9 @@ class RuleTable:
             the digit alone. Random pixels are weak: most are blank.
         rows: The rows, by recipe.
         blank: Mean number of blank pixels among those of least |relevance| by the main recipe.
+        ink: Pixels of each digit that are not blank, (n,).
+        blank_class: Class predicted of a blank picture, which removal in black leaves of a digit
+            that has no more ink than is removed.
         relevance: Relevance by recipe, (n, 1, h, w).
         ranked: Pixels, first removed first, (n, d), by name of the order.
         before: Predictions for the unmodified digits.
@@ -91,6 +94,8 @@ class RuleTable:
     controls: Mapping[str, ByFill]
     rows: tuple[RuleRow, ...]
     blank: float
+    ink: Tensor
+    blank_class: int
     relevance: Mapping[str, Tensor]
     ranked: Mapping[str, Tensor]
     before: Predictions
@@ -100,6 +105,11 @@ class RuleTable:
     def main(self) -> RuleRow:
         """The row of the main recipe."""
         return next(row for row in self.rows if row.recipe == MAIN_RECIPE)
+
+    @property
+    def blanked(self) -> Tensor:
+        """Whether a digit (n,) has no more ink than is removed."""
+        return self.ink <= self.removed_pixels
 
     def after(self, order: str, fill: str) -> Predictions:
         """Return the predictions after the removal in an order under a fill."""
@@ -159,6 +169,8 @@ def compute_rule_table(
         rows=tuple(
             RuleRow(name, by_order[name], by_order[least(name)], tests[name]) for name in explainers
         ),
+        ink=(images > 0).flatten(1).sum(1),
+        blank_class=int(subject.model(torch.zeros_like(images[:1])).argmax()),
         blank=float((images.flatten(1).gather(1, last) == 0).sum(1).double().mean()),
         relevance=MappingProxyType(relevance),
         ranked=MappingProxyType(ranked),
