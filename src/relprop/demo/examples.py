@@ -66,13 +66,13 @@ class Example:
 def choose_examples(table: RuleTable, labels: Tensor, count: int = 10) -> dict[int, str]:
     """Choose digits to show, of different classes: their indices, and why.
 
-    All are classified correctly unmodified, and have more ink than is removed. First the first
-    digit in the data's order that is wrong without its most relevant pixels and right without as
-    many chosen by each control; then the first for which it is the other way round with any
-    control; then the first that is right after each removal; then the first digit of each remaining
-    class. Where there is none, none is chosen.
+    All are classified correctly unmodified, and keep a third of their ink in any case. First
+    the first digit in the data's order that is wrong without its most relevant pixels and right
+    without as many chosen by each control; then the first for which it is the other way round with
+    any control; then the first that is right after each removal; then the first digit of each
+    remaining class. Where there is none, none is chosen.
     """
-    correct = (table.before.prediction == labels) & ~table.blanked
+    correct = (table.before.prediction == labels) & ~table.thin
     wrong = {order: _wrong(table, order, labels) for order in (MAIN_RECIPE, *CONTROL_ORDERS)}
     by_relevance, by_control = wrong[MAIN_RECIPE], wrong[BRIGHTEST] | wrong[INK]
     chosen: dict[int, str] = {}

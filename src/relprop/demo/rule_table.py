@@ -111,6 +111,11 @@ class RuleTable:
         """Whether a digit (n,) has no more ink than is removed."""
         return self.ink <= self.removed_pixels
 
+    @property
+    def thin(self) -> Tensor:
+        """Whether removal leaves next to nothing of a digit (n,): less than a third of its ink."""
+        return self.ink - self.removed_pixels < self.ink / 3
+
     def after(self, order: str, fill: str) -> Predictions:
         """Return the predictions after the removal in an order under a fill."""
         return self.outcomes[Removal(order, fill, self.removed_pixels)]
