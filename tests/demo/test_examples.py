@@ -58,10 +58,12 @@ def test_a_digit_that_was_wrong_before_is_never_shown():
     assert choose_examples(nothing, torch.tensor([1])) == {}
 
 
-def test_a_digit_that_removal_leaves_less_than_a_third_of_is_never_shown():
+def test_a_digit_that_removal_leaves_a_third_of_is_preferred():
     labels = [0, 1]  # one pixel is removed; of three, two are left, of one, none
     table = table_of(labels, [9, 9], brightest=labels, ink=labels, ink_pixels=[1, 3])
     assert choose_examples(table, torch.tensor(labels)) == {1: "relevance"}
+    all_thin = replace(table, ink=torch.tensor([1, 1]))
+    assert list(choose_examples(all_thin, torch.tensor(labels))) == [0, 1]
     assert replace(table, removed_pixels=20, ink=torch.tensor([29, 30])).thin.tolist() == [1, 0]
 
 

@@ -70,9 +70,10 @@ def choose_examples(table: RuleTable, labels: Tensor, count: int = 10) -> dict[i
     the first digit in the data's order that is wrong without its most relevant pixels and right
     without as many chosen by each control; then the first for which it is the other way round with
     any control; then the first that is right after each removal; then the first digit of each
-    remaining class. Where there is none, none is chosen.
+    remaining class. Where there is none, none is chosen. If no digit keeps a third, all may be.
     """
-    correct = (table.before.prediction == labels) & ~table.thin
+    correct = table.before.prediction == labels
+    correct = correct & ~table.thin if (correct & ~table.thin).any() else correct
     wrong = {order: _wrong(table, order, labels) for order in (MAIN_RECIPE, *CONTROL_ORDERS)}
     by_relevance, by_control = wrong[MAIN_RECIPE], wrong[BRIGHTEST] | wrong[INK]
     chosen: dict[int, str] = {}
