@@ -21,7 +21,7 @@ def test_the_verdict_follows_from_the_numbers(demo):
     """Twelve digits are too few to tell relevance from brightest first, and the table says so."""
     expected = "no clear difference from removing the brightest pixels."
     assert expected in " ".join(short_table(demo).split())
-    assert "A property of the fill" not in short_table(demo)
+    assert "Depends on the fill" not in short_table(demo)
 
 
 def test_digits_of_the_training_split_are_called_so(demo):

@@ -44,7 +44,7 @@ def _verdicts(demo: DemoResult) -> list[str]:
     lines = [f"Alike under every fill, by {MAIN_RECIPE}:"]
     lines += _sentences(verdicts.holds or ("nothing.",))
     if verdicts.depends:
-        lines += ["A property of the fill:", *_sentences(verdicts.depends)]
+        lines += ["Depends on the fill:", *_sentences(verdicts.depends)]
     return [*lines, "By rule:", *_sentences(rule_sentences(demo.table))]
 
 

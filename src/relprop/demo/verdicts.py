@@ -33,7 +33,7 @@ class Verdicts:
 
     Attributes:
         holds: What comes out alike under all fills.
-        depends: What differs between fills: a property of the fill, not of the relevance.
+        depends: What the tests tell under one fill and not under another.
     """
 
     holds: tuple[str, ...]
