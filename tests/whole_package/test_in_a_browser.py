@@ -16,7 +16,8 @@ from torch import nn
 
 import relprop
 from relprop.cli import main
-from relprop.demo.output import PAGE as DEMO_PAGE
+from relprop.demo.page import PAGE as DEMO_PAGE
+from relprop.demo.page import TABLE_PAGE
 from relprop.report.output import PAGE as REPORT_PAGE
 
 CHROMIUM = next(
@@ -85,7 +86,11 @@ def pages(tmp_path_factory):
     write_explanations(found)
     demo = ["demo", "--digits", "40", "--out", str(home / "demo")]
     assert CliRunner().invoke(main, demo).exit_code == 0
-    return {**found, "demo": home / "demo" / DEMO_PAGE}
+    return {
+        **found,
+        "demo": home / "demo" / DEMO_PAGE,
+        "rule table of the demo": home / "demo" / TABLE_PAGE,
+    }
 
 
 def write_data(home) -> None:
@@ -120,6 +125,7 @@ NAMES = [
     "text page",
     "series page",
     "demo",
+    "rule table of the demo",
 ]
 
 
