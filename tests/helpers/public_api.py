@@ -17,6 +17,7 @@ MODULES = (
     "relprop.data",
     "relprop.preprocess",
     "relprop.testing",
+    "relprop.integrations.captum",
     "relprop.integrations.quantus",
 )
 
@@ -102,10 +103,14 @@ SECTIONS = (
         "Predictions Fill Deletion Units Similarity Localisation ParameterRandomisation "
         "TargetRandomisation Sensitivity PlantedArtefact Estimate Interval PairedTest",
     ),
-    Section("## Other libraries", "relprop.integrations.quantus", "ExplainFunc"),
+    Section("## Captum", "relprop.integrations.captum", "LRP"),
+    Section("## Quantus", "relprop.integrations.quantus", "ExplainFunc"),
 )
 # Classes whose attributes and methods are listed, too.
-WITH_MEMBERS = ("Explainer", "Explanation", "Method", "Recipe", "Back", "WeightedSum", "Traced")
+WITH_MEMBERS = (
+    *("Explainer", "Explanation", "Method", "Recipe", "Back", "WeightedSum", "Traced"),
+    "LRP",
+)
 # Constants and types, which have no docstring.
 WITHOUT_DOCSTRING = {
     "FILLS": "The fills by name.",

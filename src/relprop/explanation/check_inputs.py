@@ -39,7 +39,7 @@ def check_inputs(
     Raises:
         InputError: The model cannot take them.
     """
-    values, positional = _labelled(model, given)
+    values, positional = label_arguments(model, given)
     tensors = [label for label, value in values.items() if isinstance(value, Tensor)]
     if not tensors:
         raise _no_tensor(model, given)
@@ -123,8 +123,12 @@ def _unsupported_argument(model: nn.Module, label: str, value: object) -> InputE
     )
 
 
-def _labelled(model: nn.Module, given: ModelInput) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Label arguments by the parameters that take them, and list those given by position."""
+def label_arguments(model: nn.Module, given: ModelInput) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Label arguments by the parameters that take them, and list those given by position.
+
+    Raises:
+        InputError: There are more than the model takes.
+    """
     if isinstance(given, Mapping):
         return dict(given), ()
     arguments = given if isinstance(given, tuple) else (given,)
