@@ -5,8 +5,10 @@ python tests/helpers/public_api.py > docs/api.md
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
 MODULES = (
@@ -18,6 +20,7 @@ MODULES = (
     "relprop.preprocess",
     "relprop.testing",
     "relprop.integrations.captum",
+    "relprop.integrations.lightning",
     "relprop.integrations.quantus",
 )
 
@@ -104,6 +107,7 @@ SECTIONS = (
         "TargetRandomisation Sensitivity PlantedArtefact Estimate Interval PairedTest",
     ),
     Section("## Captum", "relprop.integrations.captum", "LRP"),
+    Section("## Lightning", "relprop.integrations.lightning", "LogExplanations"),
     Section("## Quantus", "relprop.integrations.quantus", "ExplainFunc"),
 )
 # Classes whose attributes and methods are listed, too.
@@ -255,4 +259,6 @@ def page() -> str:
 
 
 if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[1])  # not this folder, which has a tokenizers.py
+    import_module("conftest")  # lets torchvision be imported, which Lightning does
     print(page(), end="")
