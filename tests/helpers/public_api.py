@@ -22,6 +22,7 @@ MODULES = (
     "relprop.integrations.captum",
     "relprop.integrations.lightning",
     "relprop.integrations.quantus",
+    "relprop.integrations.sklearn",
 )
 
 
@@ -109,6 +110,7 @@ SECTIONS = (
     Section("## Captum", "relprop.integrations.captum", "LRP"),
     Section("## Lightning", "relprop.integrations.lightning", "LogExplanations"),
     Section("## Quantus", "relprop.integrations.quantus", "ExplainFunc"),
+    Section("## scikit-learn", "relprop.integrations.sklearn", "relevance_importance"),
 )
 # Classes whose attributes and methods are listed, too.
 WITH_MEMBERS = (
