@@ -311,7 +311,7 @@ def namespace(refusal: Refusal, folder: str) -> dict[str, Any]:
 
     torch.manual_seed(0)
     picture = str(Path(folder) / "digit.png")
-    PIL.Image.new("RGB", (8, 8), "orange").save(picture)
+    PIL.Image.new("RGB", (8, 8)).save(picture)
     packages = {
         "numpy": numpy,
         "pandas": pandas,
