@@ -282,6 +282,7 @@ def test_each_target_has_files_of_its_own(pictures, tmp_path):
         (0, {"bounds": (1, 0)}, "bounds is (1, 0)", "write bounds=(-1, 1)"),
         (0, {"class_names": ["a"]}, "1 class_names for 10 classes", "leave class_names out"),
         (0, {"colormap": "bwr"}, "the option 'colormap' of a plot", 'write "cmap"'),
+        (0, {"tokenizer": str}, "the option 'tokenizer' of a plot", "write tokens=tokenizer"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(pictures, samples, options, given, todo):

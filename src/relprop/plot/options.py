@@ -48,7 +48,8 @@ def read_options(options: Mapping[str, Any]) -> tuple[MapStyle, PictureStyle, Na
     for name in options:
         if name not in every:
             allowed = ", ".join(sorted(every))
-            raise InputError(f"the option {name!r} of a plot", allowed, suggest(name, every))
+            todo = "write tokens=tokenizer" if name == "tokenizer" else suggest(name, every)
+            raise InputError(f"the option {name!r} of a plot", allowed, todo)
     style, pictures, naming = (
         kind(**{name: options[name] for name in options if name in own})
         for kind, own in names.items()
