@@ -1,0 +1,123 @@
+"""The site: `make docs` builds it from the Markdown pages of this folder, and from docstrings.
+
+The pages of the reference are written here for each build, from the list of public names that
+docs/api.md shows, too. The site loads nothing from elsewhere.
+"""
+
+import re
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+REFERENCE = DOCS / "reference"  # ignored by git
+sys.path[:0] = [str(DOCS.parent / "src"), str(DOCS.parent / "tests")]
+
+from helpers.public_api import (  # noqa: E402
+    SECTIONS,
+    WITHOUT_DOCSTRING,
+    is_error,
+    public_object,
+)
+
+project = "relprop"
+version = release = version_of("relprop")
+copyright = "The relprop developers"
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
+exclude_patterns = ["_build", "README.md"]
+nitpick_ignore_regex = [
+    # Types of other libraries, whose pages a build without network cannot ask for.
+    (r"py:.*", r"(?!relprop\.).*"),
+    # Records inside the package that public functions return: print them to read them.
+    (r"py:class", r"relprop\.(?!errors).*"),
+]
+
+# ---- Markdown ------------------------------------------------------------------------------------
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4
+suppress_warnings = ["myst.header"]  # a page may start a section at any depth
+
+# ---- docstrings ----------------------------------------------------------------------------------
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+default_role = "code"  # of single backticks
+
+# ---- looks ---------------------------------------------------------------------------------------
+
+html_theme = "furo"
+html_title = "relprop"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+pygments_style = "default"
+pygments_dark_style = "github-dark"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+
+def escape(app, what, name, thing, options, lines):
+    """Escape what docstrings mean literally, such as (n, *features) and |R|, and not as markup."""
+    code = False
+    for i, line in enumerate(lines):
+        code = line.lstrip().startswith(">>>") or (code and bool(line.strip()))
+        if not code and not line.lstrip().startswith("*"):
+            parts = line.split("`")  # every other one is code
+            parts[::2] = [re.sub(r"([*|])", r"\\\1", part) for part in parts[::2]]
+            lines[i] = "`".join(parts)
+
+
+def setup(app):
+    """Connect `escape`, before napoleon reads the docstrings."""
+    app.connect("autodoc-process-docstring", escape, priority=400)
+
+
+def slug(title: str) -> str:
+    """Return the name of the page of a section of public names."""
+    return re.sub(r"\W+", "-", title.split("#")[-1].strip().lower())
+
+
+def directive(module: str, name: str) -> str:
+    """Return the lines that document a public name from its docstring."""
+    if name in WITHOUT_DOCSTRING:
+        return f".. py:data:: {module}.{name}\n\n   {WITHOUT_DOCSTRING[name]}\n"
+    thing = public_object(module, name)
+    if not isinstance(thing, type):
+        return f".. autofunction:: {module}.{name}\n"
+    return f".. autoclass:: {module}.{name}\n" + ("" if is_error(thing) else "   :members:\n")
+
+
+def write_reference() -> None:
+    """Write a page for each section of public names, and the page that lists them."""
+    REFERENCE.mkdir(exist_ok=True)
+    pages = []
+    for section in SECTIONS:
+        title = section.title.split("#")[-1].strip()
+        entries = []
+        for name in section.names.split():
+            module, _, short = name.rpartition(".")
+            entries.append(directive(module or section.module, short))
+        text = f"# {title}\n\n```{{eval-rst}}\n" + "\n".join(entries) + "```\n"
+        pages.append(slug(section.title))
+        (REFERENCE / f"{pages[-1]}.md").write_text(text)
+    listed = "\n".join(pages)
+    (REFERENCE / "index.md").write_text(
+        "# API reference\n\nWhat is public, from the docstrings. "
+        f"[A list on one page](../api.md).\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
+    )
+
+
+write_reference()

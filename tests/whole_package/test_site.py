@@ -1,0 +1,49 @@
+"""The site of `make docs`: it builds without a warning, is complete, and loads nothing."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.pages import DOCS
+from helpers.public_api import WITHOUT_DOCSTRING, listed
+
+pytest.importorskip("sphinx")
+LOADS = re.compile(
+    r"""<(?:script|img|iframe|source)\b[^>]*\bsrc="(?!data:)([^"]*)"|<link\b[^>]*\bhref="([^"]*)\""""
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    options = ("--nitpicky", "--fail-on-warning", "--keep-going", "--quiet")
+    command = [sys.executable, "-m", "sphinx", *options, str(DOCS), str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def test_each_page_is_in_the_navigation(site):
+    start = (site / "index.html").read_text()
+    for page in DOCS.glob("*.md"):
+        if page.stem != "index":
+            assert f'href="{page.stem}.html"' in start, page.stem
+
+
+def test_the_reference_documents_every_public_name(site):
+    pages = "".join(path.read_text() for path in (site / "reference").glob("*.html"))
+    for module, name in listed():
+        assert f'id="{module}.{name}"' in pages, f"{module}.{name}"
+    assert len(WITHOUT_DOCSTRING) < 10
+
+
+def test_the_site_loads_nothing_from_elsewhere(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 40
+    for page in pages:
+        loaded = {one or other for one, other in LOADS.findall(page.read_text())}
+        assert [url for url in loaded if re.match(r"(https?:)?//", url)] == [], page.name
+    for style in site.rglob("*.css"):
+        assert not re.search(r"url\([\"']?(https?:)?//|@import", style.read_text()), style.name
