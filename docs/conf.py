@@ -59,6 +59,7 @@ default_role = "code"  # of single backticks
 
 html_theme = "furo"
 html_title = "relprop"
+html_favicon = "static/icon.svg"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False

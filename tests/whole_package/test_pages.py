@@ -34,7 +34,12 @@ PRINTED = {
     "own-cnn": [r"^tensor\(1\.\)$"],
     "recipes": [r"z-box\(low=0, high=1\)"],
     "start": [r"torch\.Size\(\[8, 1, 28, 28\]\)", r"plan of recipe auto: epsilon-plus-flat"],
-    "surprises": [r"^tensor\(\[\[-?0\.0000, ", r"^tensor\(4\)$"],
+    "surprises": [
+        r"^epsilon 0\.00$",
+        r"^gamma 0\.[1-9]",
+        r"^tensor\(\[\[ ?-?0\.0000, ",
+        r"^tensor\(4\)$",
+    ],
     "tables": [r"^job_nurse +\d"],
     "text": [r"^torch\.Size\(\[2, 8\]\)$", r"^torch\.Size\(\[2, 12\]\)$"],
     "time-series": [r"^torch\.Size\(\[4, 2, 64\]\)$", r"auto: epsilon, as the model is recurrent"],
