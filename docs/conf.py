@@ -1,12 +1,11 @@
 """The site: `make docs` builds it from the Markdown pages of this folder, and from docstrings.
 
-The pages of the reference are written here for each build, from the list of public names that
-docs/api.md shows, too. The site loads nothing from elsewhere.
+The pages of the reference are written here for each build, from the list of public names in
+tests/helpers/public_api.py. The site loads nothing from elsewhere.
 """
 
 import re
 import sys
-from importlib.metadata import version as version_of
 from pathlib import Path
 
 DOCS = Path(__file__).parent
@@ -20,8 +19,10 @@ from helpers.public_api import (  # noqa: E402
     public_object,
 )
 
+import relprop  # noqa: E402
+
 project = "relprop"
-version = release = version_of("relprop")
+version = release = relprop.__version__
 copyright = "The relprop developers"
 
 extensions = [
@@ -30,7 +31,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build", "README.md"]
+exclude_patterns = ["_build"]
 nitpick_ignore_regex = [
     # Types of other libraries, whose pages a build without network cannot ask for.
     (r"py:.*", r"(?!relprop\.).*"),
@@ -81,9 +82,33 @@ def escape(app, what, name, thing, options, lines):
             lines[i] = "`".join(parts)
 
 
+def join_types(app, what, name, thing, options, lines):
+    """Undo what napoleon takes for a type: the words before a colon, as in "A Plan: every ...".
+
+    Types are in the signatures.
+    """
+    for i in reversed(range(len(lines))):
+        found = re.fullmatch(r"(\s*):(rtype|type): (.*)", lines[i])
+        if not found:
+            continue
+        first = 0 if found[2] == "type" else next(k for k in range(i) if ":returns:" in lines[k])
+        start = "" if found[2] == "type" else f"{found[1]}:returns: "
+        lines[first] = f"{start}{found[3]}: {lines[first].removeprefix(start)}"
+        del lines[i]
+
+
+def short_default(app, what, name, thing, options, signature, returns):
+    """Let Sphinx read a signature with a default that is made anew each time."""
+    if signature and "<factory>" in signature:
+        return signature.replace("<factory>", "..."), returns
+    return None
+
+
 def setup(app):
-    """Connect `escape`, before napoleon reads the docstrings."""
+    """Connect what changes docstrings, before and after napoleon reads them."""
     app.connect("autodoc-process-docstring", escape, priority=400)
+    app.connect("autodoc-process-docstring", join_types, priority=600)
+    app.connect("autodoc-process-signature", short_default)
 
 
 def slug(title: str) -> str:
@@ -98,7 +123,9 @@ def directive(module: str, name: str) -> str:
     thing = public_object(module, name)
     if not isinstance(thing, type):
         return f".. autofunction:: {module}.{name}\n"
-    return f".. autoclass:: {module}.{name}\n" + ("" if is_error(thing) else "   :members:\n")
+    return f".. autoclass:: {module}.{name}\n" + (
+        "" if is_error(thing) else "   :members:\n   :special-members: __call__\n"
+    )
 
 
 def write_reference() -> None:

@@ -39,6 +39,17 @@ def test_the_reference_documents_every_public_name(site):
     assert len(WITHOUT_DOCSTRING) < 10
 
 
+def test_the_reference_says_what_docstrings_say(site):
+    """Words before a colon are no type, and the options of a call are there."""
+    text = re.sub(r"<[^>]*>", "", (site / "reference" / "explain.html").read_text())
+    text = " ".join(text.split())
+    assert "How the model is captured: “export” or “per-input”." in text
+    assert "A Plan: every operation, its rule, and why it got it." in text
+    assert "tensor (batch, *features)" in text
+    assert "keep_parallel: With conditions" in text
+    assert "Return type" not in text
+
+
 def test_the_site_loads_nothing_from_elsewhere(site):
     pages = list(site.rglob("*.html"))
     assert len(pages) > 40
