@@ -1,5 +1,6 @@
 # make demo   run the main job           make check  linter, formatter, types
 # make test   pass the tests             make bench  time it against gradient x input
+# make slow   the tests that are left out there: whole sweeps, fresh installs, pages in a browser
 # make coverage, make parity   docs/coverage.md and docs/parity.md, with the peers installed
 # make faithfulness            docs/faithfulness.md: rules and fills by feature removal
 # make docs   the site, in docs/_build  make pictures  what its pages show
@@ -12,13 +13,16 @@ OUT ?= relprop-demo
 PAGES ?= docs/_build
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench coverage parity faithfulness docs pictures fuzz format clean
+.PHONY: demo test slow check bench coverage parity faithfulness docs pictures fuzz format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
 
 test: $(VENV)/ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -m "not slow"
+
+slow: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -m slow
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .

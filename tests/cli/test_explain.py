@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,11 @@ class Table(nn.Sequential):
     def __init__(self):
         torch.manual_seed(0)
         super().__init__(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1), nn.Sigmoid())
+
+class Logit(nn.Sequential):
+    def __init__(self):
+        torch.manual_seed(0)
+        super().__init__(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1))
 
 class Price(nn.Sequential):
     def __init__(self):
@@ -242,6 +248,28 @@ def test_of_one_unit_no_other_class_is_explained(home, tmp_path, explain):
     assert "leave --explain out" in result.stderr
 
 
+@pytest.mark.parametrize("labels", [("no", "yes"), ("0", "1")])
+def test_one_unit_and_two_labels_are_a_logit(home, tmp_path, labels):
+    """As trained with BCEWithLogitsLoss: maps and numbers are those of a sigmoid at the end."""
+    table = (home / "rows.csv").read_text()
+    for old, new in zip(("no", "yes"), labels, strict=True):
+        table = table.replace(f",{old}\n", f",{new}\n")
+    (tmp_path / "rows.csv").write_text(table)
+    for name in ("Table", "Logit"):
+        model = ("--model", f"{home}/nets.py:{name}", "--preprocess", f"{home}/nets.py:encode")
+        options = ("--target", "rich", "--recipe", "zero", "--out", tmp_path / name)
+        result = command("explain", tmp_path / "rows.csv", *model, *options)
+        assert result.exit_code == 0, result.output
+    said = f"Logit, its output taken as the logit of {labels[1]}"
+    assert said in result.stderr
+    assert said in (tmp_path / "Logit" / PAGE).read_text()
+    assert rows_of(tmp_path / "Logit") == rows_of(tmp_path / "Table")
+    numbers = [json.loads((tmp_path / name / NUMBERS).read_text()) for name in ("Table", "Logit")]
+    assert numbers[0]["accuracy"] == numbers[1]["accuracy"]
+    assert list(numbers[1]["curves"]["mean"]) == ["LRP", "largest |value| first (no network)"]
+    assert numbers[0]["curves"] == numbers[1]["curves"]
+
+
 def test_of_one_unit_its_class_is_explained_by_name(home, tmp_path):
     model = ("--model", f"{home}/nets.py:Table", "--preprocess", f"{home}/nets.py:encode")
     options = ("--target", "rich", "--explain", "yes", "--curves", 0, "--out", tmp_path / "out")
@@ -312,6 +340,11 @@ BAD = {
         "rows.csv has no column 'rch'",
         "write --target rich",
     ),
+    "no row of names": (
+        {"data": ("{home}/bare.csv",), "--model": "{home}/nets.py:Table", "--target": "rich"},
+        "bare.csv has no column 'rich'",
+        "write the names of the columns in a first row",
+    ),
     "texts in a table": (
         {"data": ("{home}/rows.csv",), "--model": "{home}/nets.py:Table", "--target": "rich"},
         "rows.csv has columns of texts: job",
@@ -360,6 +393,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_an_error_before_the_work(home, name, tmp_path):
     (home / "two.txt").write_text("cat\ndog\n")
+    (home / "bare.csv").write_text("20,cook,0.5,no\n21,clerk,1.0,yes\n")
     (home / "empty").mkdir(exist_ok=True)
     (home / "sizes").mkdir(exist_ok=True)
     for file, side in (("a.png", 8), ("b.png", 9)):
@@ -402,7 +436,12 @@ def test_ctrl_c_keeps_what_is_done(home, tmp_path):
     options = ("--batch-size", "2", "--curves", "0", "--out", str(tmp_path / "out"))
     run = [sys.executable, "-m", "relprop", "explain", str(home / "pictures"), *model, *options]
     done = subprocess.run(
-        run, capture_output=True, text=True, env={"PYTHONPATH": HOME}, check=False
+        run,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": HOME},
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in background
     )
     assert done.returncode == 1, done.stderr
     assert "Stopped after 4 samples, which are kept" in done.stderr

@@ -3,6 +3,8 @@
 import ast
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -74,3 +76,11 @@ def without_download(monkeypatch) -> None:
     monkeypatch.setattr(WeightsEnum, "get_state_dict", state_dict)
     if importlib.util.find_spec("timm"):
         monkeypatch.setattr("timm.models._builder.load_pretrained", lambda *_, **__: None)
+
+
+def build_site(folder: Path) -> None:
+    """Build the site as `make docs` does: a warning is an error."""
+    options = ("--nitpicky", "--fail-on-warning", "--keep-going", "--quiet")
+    command = [sys.executable, "-m", "sphinx", *options, str(DOCS), str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

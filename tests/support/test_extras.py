@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from relprop.errors import MissingExtraError
-from relprop.support.extras import needs, require
+from relprop.support.extras import needs, needs_library, require
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
@@ -21,3 +21,13 @@ def test_a_more_precise_error_from_inside_is_not_replaced():
     with pytest.raises(MissingExtraError) as caught, needs("train", "training"):
         raise precise
     assert caught.value is precise
+
+
+def test_a_library_that_no_extra_installs_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with (
+        pytest.raises(MissingExtraError, match="tokenizers: transformers is not") as caught,
+        needs_library("transformers", "tokenizers"),
+    ):
+        import transformers  # noqa: F401
+    assert caught.value.todo == "pip install transformers"

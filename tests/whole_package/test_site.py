@@ -1,12 +1,10 @@
 """The site of `make docs`: it builds without a warning, is complete, and loads nothing."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from helpers.pages import DOCS
+from helpers.pages import DOCS, build_site
 from helpers.public_api import WITHOUT_DOCSTRING, listed
 
 pytest.importorskip("sphinx")
@@ -18,10 +16,7 @@ LOADS = re.compile(
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    options = ("--nitpicky", "--fail-on-warning", "--keep-going", "--quiet")
-    command = [sys.executable, "-m", "sphinx", *options, str(DOCS), str(folder)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    build_site(folder)
     return folder
 
 

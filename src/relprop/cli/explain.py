@@ -8,6 +8,7 @@ import click
 
 from ..errors import FileError, InputError
 from ..support.arguments import suggest
+from ..support.extras import require
 from ..support.progress import Progress
 from .options import AS_JSON, QUIET, SEED, Count, Failure, Numbers, Size, out_option
 
@@ -100,15 +101,15 @@ def explain_command(
     file of texts. A FILE.py is run as Python runs it. The report is a page with all samples,
     removal curves and the plan; beside it are images, maps (.npz) and numbers (.csv, .json).
     """
+    if options["model"] is None:
+        raise InputError("no --model", "see relprop explain --help", "write --model my_net.py:Net")
+    require("explain", "relprop explain", ("matplotlib", "pandas", "scipy"))
+
     from ..report.output import PAGE, check_report_folder, write_report
     from ..report.records import to_json
     from ..report.run import run_report
     from ..report.settings import Settings
-    from ..support.extras import require
 
-    if options["model"] is None:
-        raise InputError("no --model", "see relprop explain --help", "write --model my_net.py:Net")
-    require("explain", "relprop explain", ("matplotlib", "scipy"))
     settings = Settings(data=data, **options)
     check_report_folder(out)
     progress = Progress.detect(quiet=quiet)

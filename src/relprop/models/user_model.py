@@ -17,7 +17,7 @@ from ..errors import FileError, InputError, RelpropError, first_line
 from ..preprocess.pictures import Pictures
 from ..preprocess.sources import from_timm, from_torchvision, from_transformers
 from ..support.arguments import suggest
-from ..support.extras import needs
+from ..support.extras import needs_library
 from .checkpoint import load_model, shipped_models
 from .user_code import is_in_file, make_model
 from .weights import load_weights
@@ -92,14 +92,14 @@ def _load(spec: str, has_weights: bool) -> UserModel:
 
 
 def _from_timm(name: str, has_weights: bool) -> UserModel:
-    with needs("explain", "timm's models"):
+    with needs_library("timm", "timm's models"):
         import timm
     model = timm.create_model(name, pretrained=not has_weights)
     return UserModel(model, f"timm:{name}", from_timm(model))
 
 
 def _from_torchvision(name: str, has_weights: bool) -> UserModel:
-    with needs("explain", "torchvision's models"):
+    with needs_library("torchvision", "torchvision's models"):
         from torchvision.models import get_model, get_model_weights, list_models
     if name not in list_models():
         near = suggest(name, list_models(), otherwise="see torchvision.models.list_models()")
@@ -111,7 +111,7 @@ def _from_torchvision(name: str, has_weights: bool) -> UserModel:
 
 
 def _from_transformers(name: str, has_weights: bool) -> UserModel:
-    with needs("explain", "transformers' models"):
+    with needs_library("transformers", "transformers' models"):
         import transformers
     config = transformers.AutoConfig.from_pretrained(name)
     (architecture,) = config.architectures or ("AutoModel",)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InputError
-from ..support.extras import needs
+from ..support.extras import needs_library
 from .pictures import RESAMPLING, Pictures
 
 
@@ -29,7 +29,7 @@ def from_timm(model: Any) -> Pictures:
         >>> model = timm.create_model("resnet18")  # doctest: +SKIP
         >>> x = from_timm(model)(["cat.jpg", "dog.jpg"])  # doctest: +SKIP
     """
-    with needs("explain", "timm's models"):
+    with needs_library("timm", "timm's models"):
         from timm.data import resolve_model_data_config
 
     config = resolve_model_data_config(model)

@@ -6,7 +6,7 @@ Takes names and labels. Gives names, or an error. Must not know how samples are 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError
 from ..explanation.result import Explanation
@@ -19,6 +19,35 @@ def class_count(explanation: Explanation) -> int:
     if output.ndim == 2 and output.shape[1] > 1:
         return output.shape[1]
     return 2 if explanation.prediction is not None else 0
+
+
+class Probability(nn.Module):
+    """A classifier whose one unit is a logit, with its sigmoid; names of modules get "model."."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the probability of the second class."""
+        return torch.sigmoid(self.model(x))
+
+
+def is_logit(explanation: Explanation, given: Sequence[str], labels: Sequence[str]) -> bool:
+    """Tell whether one unit without a known meaning is the logit of the second of two classes.
+
+    It is where the user named two classes, and where labels are two, and words or 0 and 1; other
+    numbers are those of a regression.
+
+    Args:
+        explanation: Of a sample.
+        given: Names that the user gave.
+        labels: Labels of the data, sorted.
+    """
+    if explanation.output.numel() != 1 or class_count(explanation):
+        return False
+    words = not all(label.replace(".", "", 1).lstrip("-").isdigit() for label in labels)
+    return len(given or labels) == 2 and (bool(given) or words or set(labels) == {"0", "1"})
 
 
 def choose_names(

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..models.user_code import load_object
 from ..models.user_model import UserModel
 from ..preprocess.pictures import Pictures
-from ..support.extras import needs
+from ..support.extras import needs_library
 from . import tables, texts
 from .batches import Samples
 from .pictures import PictureSamples, channels_of
@@ -71,7 +71,7 @@ def _tokenizer(
     if own is not None:
         return own, str(settings.preprocess)
     if settings.tokenizer is not None:
-        with needs("explain", "tokenizers"):
+        with needs_library("transformers", "tokenizers"):
             from transformers import AutoTokenizer
         return AutoTokenizer.from_pretrained(settings.tokenizer), str(settings.tokenizer)
     if model.tokenizer is None:

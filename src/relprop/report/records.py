@@ -61,7 +61,7 @@ class Report:
 
     Attributes:
         settings: What was asked for.
-        model: Class of the model.
+        model: Class of the model, and what was added to it.
         runs_code: The file of the user's that was run; "" for none.
         preprocessing: What was done to the samples, in words.
         recipe: Name of the recipe, and the plan as text.

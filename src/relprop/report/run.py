@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from ..explanation.result import Explanation
 from ..models.user_model import load_user_model
 from ..support.progress import QUIET, Progress
 from .batches import Batch, LeftOut
-from .classes import check_unit, choose_names, class_count, target_of
+from .classes import Probability, check_unit, choose_names, class_count, is_logit, target_of
 from .curves import CurveSamples, measure_curves
 from .open_samples import open_samples
 from .records import ExplainedSample, Report, describe_samples
@@ -46,7 +47,7 @@ def run_report(settings: Settings, progress: Progress = QUIET) -> Report:
     model, samples, kind = work.model, work.samples, work.samples.kind
     return Report(
         settings=settings,
-        model=type(model.module).__name__,
+        model=work.described_model(),
         runs_code=work.runs_code,
         preprocessing=samples.preprocessing,
         recipe=work.recipe,
@@ -59,7 +60,7 @@ def run_report(settings: Settings, progress: Progress = QUIET) -> Report:
         available=samples.count,
         ledger=str(ledger),
         imbalance=ledger.error,
-        curves=measure_curves(settings, model.module, kind, work.kept, progress),
+        curves=measure_curves(settings, work.module, kind, work.kept, progress),
         stopped=work.stopped,
         warnings=messages,
         versions={"relprop": __version__, "torch": torch.__version__},
@@ -75,6 +76,7 @@ class _Work:
         left_out: Those that could not be read.
         class_names: Names of the classes; empty before the first batch.
         first: Explanation of the first batch, with its ledger; None before it.
+        module: What is explained: the model, or its one logit's probability.
         kept: Samples that removal curves are measured on.
         stopped: Whether Ctrl-C stopped it.
     """
@@ -89,8 +91,10 @@ class _Work:
         self.settings, self.progress, self._given_names = settings, progress, names
         self.model = load_user_model(settings.model, settings.weights)
         self.samples = open_samples(settings, self.model)
-        capture = "per-input" if self.model.per_input else "export"
-        self.explainer = Explainer(self.model.module, recipe, capture=capture)  # type: ignore[arg-type]
+        capture: Any = "per-input" if self.model.per_input else "export"
+        self._make = partial(Explainer, recipe=recipe, capture=capture)
+        self.module = self.model.module
+        self.explainer = self._make(self.module)
         self.explained: list[ExplainedSample] = []
         self.left_out: list[LeftOut] = []
         self.class_names: Sequence[str] = ()
@@ -98,6 +102,13 @@ class _Work:
         self.plan = self.recipe = ""
         self.kept = CurveSamples(settings.curves, self._total())
         self.stopped = False
+
+    def described_model(self) -> str:
+        """Name the model's class, and say what was added to it."""
+        name = type(self.model.module).__name__
+        if self.module is self.model.module:
+            return name
+        return f"{name}, its output taken as the logit of {self.class_names[1]}"
 
     def explain_all(self) -> None:
         """Explain batch after batch, until Ctrl-C at most."""
@@ -139,8 +150,15 @@ class _Work:
     def _name_classes(self, batch: Batch) -> None:
         """Find out what the output is, and name its classes before any sample is explained."""
         probe = self.explainer(_first(batch.inputs), target=_sum_of_scores)
-        known = (self._given_names, self.model.class_names, self.samples.label_names)
+        labels = self.samples.label_names
+        if isinstance(batch.inputs, Tensor) and is_logit(probe, self._given_names, labels):
+            self.module = Probability(self.module).eval()
+            self.explainer = self._make(self.module)
+            probe = self.explainer(_first(batch.inputs), target=_sum_of_scores)
+        known = (self._given_names, self.model.class_names, labels)
         self.class_names = choose_names(*known, class_count(probe))
+        if self.module is not self.model.module:
+            self.progress.log(self.described_model())
         self._has_one_unit = probe.output.numel() == 1
         plan = self.explainer.plan(batch.inputs)
         self.plan, self.recipe = str(plan), plan.recipe.name

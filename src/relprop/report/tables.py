@@ -101,6 +101,8 @@ def _labels(frame: "DataFrame", target: str, path: Path) -> list[str]:
     if target not in frame.columns:
         names = list(map(str, frame.columns))
         near = suggest(target, names).replace('"', "").replace("write ", "write --target ")
+        if any(name.replace(".", "", 1).lstrip("-").isdigit() for name in names):
+            near = "write the names of the columns in a first row: this one looks like a sample"
         given = f"{path} has no column {target!r}"
         raise InputError(given, ", ".join(names[:20]), near)
     return [str(value).strip() for value in frame[target]]

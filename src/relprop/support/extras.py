@@ -15,6 +15,24 @@ def needs(extra: str, purpose: str) -> Iterator[None]:
         extra: Name of the extra that installs the package.
         purpose: What the package is needed for, as the error says it.
     """
+    with _missing(purpose, f'the packages of the "{extra}" extra', f'"relprop[{extra}]"'):
+        yield
+
+
+@contextmanager
+def needs_library(name: str, purpose: str) -> Iterator[None]:
+    """Turn an ImportError inside the block into a MissingExtraError.
+
+    Args:
+        name: A library that no extra installs, since only its users need it.
+        purpose: What it is needed for, as the error says it.
+    """
+    with _missing(purpose, f"{name} beside relprop", name):
+        yield
+
+
+@contextmanager
+def _missing(purpose: str, allowed: str, install: str) -> Iterator[None]:
     try:
         yield
     except MissingExtraError:  # is an ImportError, and says more precisely what is missing
@@ -22,9 +40,7 @@ def needs(extra: str, purpose: str) -> Iterator[None]:
     except ImportError as error:
         package = (error.name or "a package").split(".")[0]
         raise MissingExtraError(
-            f"{purpose}: {package} is not installed",
-            f'the packages of the "{extra}" extra',
-            f'pip install "relprop[{extra}]"',
+            f"{purpose}: {package} is not installed", allowed, f"pip install {install}"
         ) from error
 
 
