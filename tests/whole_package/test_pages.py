@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 from helpers.pages import DOCS, PAGES, ROOT, blocks, run_blocks, without_download
+from helpers.sweeps import sample
 from PIL import Image
 
 from relprop.cli import main
@@ -121,7 +122,7 @@ def test_each_picture_is_made_by_a_script_of_its_name():
     assert made == {path.stem for path in EXAMPLES if "write" in path.read_text()[:400]}
 
 
-@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", sample(EXAMPLES, kept=4), ids=lambda path: path.stem)
 def test_an_example_runs_and_draws_what_the_pages_show(script, tmp_path, monkeypatch):
     """The picture has the size of the one in the pages, and more than one colour."""
     monkeypatch.setattr(sys, "argv", [str(script), str(tmp_path)])
