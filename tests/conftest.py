@@ -9,6 +9,7 @@ makes the models and inputs of tests there, where a test does not say otherwise.
 """
 
 import torch
+from helpers.sweeps import mark_slow_cases
 
 try:
     import torchvision  # noqa: F401
@@ -24,3 +25,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     torch.set_default_device(config.getoption("--device"))
+
+
+def pytest_collection_modifyitems(items):
+    mark_slow_cases(items)

@@ -16,6 +16,8 @@ from .rules.registry import rule
 from .support.margin import margin
 
 if TYPE_CHECKING:
+    from .explanation.grid import MapGrid
+    from .explanation.overall import overall_importance
     from .models.checkpoint import load_model, save_model
     from .testing import check_rule
 
@@ -25,6 +27,7 @@ __all__ = [
     "Back",
     "Explainer",
     "Explanation",
+    "MapGrid",
     "Method",
     "Recipe",
     "RelpropError",
@@ -34,13 +37,20 @@ __all__ = [
     "explain",
     "load_model",
     "margin",
+    "overall_importance",
     "rule",
     "save_model",
 ]
 
 # Imported at their first use, so that `import relprop` stays quick.
 _LAZY_MODULES = ("data", "evaluate", "integrations", "models", "preprocess", "testing")
-_LAZY_NAMES = {"check_rule": "testing", "load_model": "models", "save_model": "models"}
+_LAZY_NAMES = {
+    "MapGrid": "explanation.grid",
+    "check_rule": "testing",
+    "load_model": "models",
+    "overall_importance": "explanation.overall",
+    "save_model": "models",
+}
 
 
 def __getattr__(name: str) -> Any:

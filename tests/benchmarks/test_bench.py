@@ -56,6 +56,7 @@ def test_results_of_another_device_are_kept(tmp_path, monkeypatch):
     assert f"### On a CPU: {SMALL.name}" in page
 
 
+@pytest.mark.slow
 def test_methods_that_run_in_parts_give_the_relevance_of_the_whole_batch():
     few = replace(SMALL, targets={"epsilon": None}, peers=("Zennit epsilon",), all_classes=None)
     parts = replace(few, sizes=(2, 8))

@@ -14,7 +14,8 @@ from helpers.idx_files import write_digits
 import relprop
 from relprop import cli
 from relprop.data import first_digits, packaged_digits
-from relprop.demo.output import FIGURES, NUMBERS, PAGE
+from relprop.demo.output import FIGURES, PAGES
+from relprop.demo.page import NUMBERS
 from relprop.errors import MissingExtraError
 from relprop.evaluate.statistics.classification import proportion
 from relprop.models import ModelCard
@@ -52,7 +53,7 @@ def test_json_is_all_there_is_on_stdout_and_quiet_leaves_stderr_empty(quiet_json
     assert result.stderr == ""
     assert json.loads(result.stdout)["settings"]["seed"] == 3
     assert (out / NUMBERS).read_text() == result.stdout
-    assert {path.name for path in out.iterdir()} == {PAGE, NUMBERS, *FIGURES}
+    assert {path.name for path in out.iterdir()} == {*PAGES, NUMBERS, *FIGURES}
 
 
 def test_a_real_process_gives_the_same_numbers_and_says_what_it_does(quiet_json, data, tmp_path):
@@ -74,14 +75,17 @@ def test_a_real_process_gives_the_same_numbers_and_says_what_it_does(quiet_json,
     assert first == second
     # the result on stdout: the table, whose figures are those of the JSON, and where to look
     row = next(rule for rule in first["rules"] if rule["recipe"] == "gamma")
-    printed = re.search(r"^gamma +(\S+)% +\( *(\S+) to (\S+)\)", done.stdout, re.MULTILINE)
-    expected = proportion(row["most_relevant"]["error_rate"]["count"], COUNT)
-    numbers = (expected.value, expected.interval.low, expected.interval.high)
-    assert printed.groups() == tuple(f"{100 * number:.1f}" for number in numbers)
+    rate = r"(\S+)% wrong \((\S+) to (\S+)\)"
+    printed = re.search(rf"^  gamma +{rate} +{rate}$", done.stdout, re.MULTILINE)
+    expected = []
+    for fill in ("zero", "mean"):
+        found = proportion(row["most_relevant"][fill]["error_rate"]["count"], COUNT)
+        expected += [found.value, found.interval.low, found.interval.high]
+    assert printed.groups() == tuple(f"{100 * number:.0f}" for number in expected)
     assert "relprop-demo/index.html" in done.stdout
     # progress on stderr, in lines, with nothing that moves a cursor
     assert "Rule table: 180 explanations ..." in done.stderr
-    assert f"Digits: {COUNT} of {COUNT}: MNIST test split" in done.stderr
+    assert f"Digits: {COUNT} of {COUNT}\n" in done.stderr
     assert "\r" not in done.stderr
     assert "\x1b" not in done.stderr
 

@@ -63,6 +63,12 @@ class Text(nn.Module):
 def encode(frame):
     return pandas.get_dummies(frame, dtype=float)
 
+def scale(frame):
+    frame = frame.assign(age=(frame["age"] - 24) / 3, half=frame["hours"] / 2)
+    return pandas.get_dummies(frame.drop(columns="hours"), dtype=float)[
+        ["age", "half", "job_clerk", "job_cook"]
+    ]
+
 def halves(image):
     import numpy
     return torch.tensor(numpy.array(image, dtype="float32") / 255)[None] - 0.5
@@ -147,6 +153,29 @@ def test_the_page_shows_each_picture_and_says_how_it_was_made(home, pictures):
     assert len(list((out / IMAGES).iterdir())) == 12
 
 
+def test_the_strongest_evidence_of_a_picture_is_named_and_outlined(pictures):
+    _, out = pictures
+    page = (out / PAGE).read_text()
+    assert "What counts overall" not in page
+    cards = page.split("<article")[1:]
+    maps = np.load(out / MAPS)["relevance"]
+    for card, relevance in zip(cards, maps, strict=True):
+        values = relevance[0].astype(float)  # 8 x 8, of which a region is one entry
+        for speaks, sign in (("for", 1), ("against", -1)):
+            signed = sign * values
+            place = np.unravel_index(signed.argmax(), values.shape)
+            share = signed[place] / np.abs(values).sum()
+            row, column = (
+                ("top", "", "bottom")[int(3 * (place[0] + 0.5) / 8)],
+                ("left", "", "right")[int(3 * (place[1] + 0.5) / 8)],
+            )
+            name = " ".join(filter(None, [row, column])) or "centre"
+            words = f"strongest {speaks}: {name}, {share:.0%} of the relevance"
+            assert f'<p class="evidence">{words}</p>' in card
+            alt = re.search(r'alt="(overlay of .*?)"', card).group(1)
+            assert words in alt
+
+
 def test_curves_have_a_control_that_knows_no_network(pictures):
     _, out = pictures
     numbers = json.loads((out / NUMBERS).read_text())
@@ -209,6 +238,31 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_rest_is_done(home, tmp_p
     assert len(rows_of(tmp_path / "out")) == 2
 
 
+@pytest.mark.slow
+def test_a_page_of_200_photographs_is_smaller_than_10_mb(tmp_path):
+    from sklearn.datasets import load_sample_images
+
+    (tmp_path / "net.py").write_text(
+        "import torch\nfrom torch import nn\nclass Net(nn.Sequential):\n"
+        "    def __init__(self):\n        torch.manual_seed(0)\n"
+        "        super().__init__(nn.Conv2d(3, 8, 7, 4, 3), nn.ReLU(),\n"
+        "            nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 10))\n"
+    )
+    photographs, rng = load_sample_images().images, np.random.default_rng(0)
+    (tmp_path / "photographs").mkdir()
+    for i in range(200):
+        y, x = rng.integers(0, (120, 330))
+        part = photographs[i % 2][y : y + 300, x : x + 300]
+        Image.fromarray(part).save(tmp_path / "photographs" / f"{i:03d}.png")
+    options = ("--model", f"{tmp_path}/net.py:Net", "--size", "224x224", "--curves", 0)
+    out = tmp_path / "out"
+    result = command("explain", tmp_path / "photographs", *options, "--out", out)
+    assert result.exit_code == 0, result.output
+    page = (out / PAGE).read_text()
+    assert page.count("<article") == 200
+    assert len(page) < 10e6
+
+
 # ---- tables and texts ------------------------------------------------------------------
 
 
@@ -233,6 +287,34 @@ def test_a_table_names_its_columns_and_leaves_incomplete_rows_out(home, tmp_path
     page = (tmp_path / "out" / PAGE).read_text()
     assert ">job = cook</th>" in page
     assert "largest |value| first (no network)" in page
+
+
+def test_a_table_shows_the_values_of_the_file_and_what_counts_overall(home, tmp_path):
+    model = ("--model", f"{home}/nets.py:Table", "--preprocess", f"{home}/nets.py:scale")
+    options = ("--target", "rich", "--recipe", "zero", "--curves", 0, "--out", tmp_path / "out")
+    result = command("explain", home / "rows.csv", *model, *options)
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "out" / PAGE).read_text()
+    bars = re.findall(r'<tr><th scope="row">(\w+) = (.*?)</th>', page)
+    shown = {name: [value for one, value in bars if one == name] for name, _ in bars}
+    assert shown["age"] == [str(20 + i) for i in range(9)]  # not (age - 24) / 3
+    assert shown["job"] == [("cook", "clerk")[i % 2] for i in range(9)]
+    assert shown["half"] == [f"{i / 8:.4g}" for i in range(9)]  # no column of the file
+    maps = np.load(tmp_path / "out" / MAPS)["relevance"].astype(float)
+    sums = {"age": maps[:, 0], "half": maps[:, 1], "job": maps[:, 2] + maps[:, 3]}
+    rows = json.loads((tmp_path / "out" / NUMBERS).read_text())["importance"]
+    assert [row["feature"] for row in rows] == sorted(
+        sums, key=lambda name: -np.abs(sums[name]).mean()
+    )
+    for row in rows:
+        one = sums[row["feature"]]
+        assert row["mean_absolute"] == pytest.approx(np.abs(one).mean(), rel=1e-6)
+        assert row["mean"] == pytest.approx(one.mean(), rel=1e-6)
+        assert row["mean_low"] < row["mean"] < row["mean_high"]
+        assert row["n"] == 9
+    assert "What counts overall" in page
+    assert "Samples are explained for different classes" not in page  # of one unit
+    assert "Means over 9 samples, explained: predicted; 95 % bootstrap intervals" in page
 
 
 @pytest.mark.parametrize("explain", ["no", "0", "label", "runner-up"])

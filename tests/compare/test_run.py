@@ -128,6 +128,7 @@ def command(data, out):
     return ("compare", *names, *options, "--data-dir", data, "--out", out)
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_and_gives_the_same_bytes(data, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     line = [sys.executable, "-c", KILLED, *map(str, command(data, killed))]

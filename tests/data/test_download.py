@@ -67,9 +67,10 @@ def test_wrong_content_is_refused_and_not_kept(server, folder, cache):
     assert files_in(cache) == []
 
 
+@pytest.mark.slow
 def test_a_missing_page(server, folder, cache):
     (folder / "mnist" / IMAGES).unlink()
-    with pytest.raises(DownloadError, match="404"):
+    with pytest.raises(DownloadError, match="the server answered 404"):
         load_digits()
     assert files_in(cache) == []
     gc.collect()  # a connection left open would be an error here (a ResourceWarning)
@@ -133,6 +134,17 @@ def test_a_look_up_that_hangs_is_noticed_too(monkeypatch):
         assert seconds_to_fail("no data for 0.3 seconds") < 5
     finally:
         release.set()
+
+
+def test_without_a_network_the_error_says_so_in_words(monkeypatch, folder):
+    def no_such_host(*_, **__):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_host)
+    with pytest.raises(DownloadError, match=r"ubyte\.gz: no network\n") as caught:
+        load_digits()
+    assert caught.value.reason == "no network"
+    assert "service not known" in str(caught.value.__cause__)  # for who looks for it
 
 
 def test_download_switched_off(server):

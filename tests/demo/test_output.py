@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from relprop.demo.output import FIGURES, NUMBERS, PAGE, check_out, render_files, write_folder
+from relprop.demo.output import FIGURES, PAGES, check_out, render_files, write_folder
+from relprop.demo.page import NUMBERS, PAGE
 from relprop.errors import FileError
 from relprop.support import folders
 
 
 def test_the_same_numbers_give_the_same_files(demo, files):
     assert render_files(demo) == files
-    assert set(files) == {PAGE, NUMBERS, *FIGURES}
+    assert set(files) == {*PAGES, NUMBERS, *FIGURES}
 
 
 def earlier_demo(folder):

@@ -12,15 +12,24 @@ from relprop.demo.run import RunInfo
 
 def test_the_numbers_are_in_the_documented_places(demo):
     record = json.loads(to_json(demo))
-    assert record["schema"] == "relprop-demo/1"
+    assert record["schema"] == "relprop-demo/2"
     assert record["settings"]["removed_pixels"] == 1
+    assert record["settings"]["fills"] == {"zero": 0.0, "mean": pytest.approx(3 / 25)}
     epsilon = record["rules"][1]
     assert epsilon["recipe"] == "epsilon"
-    assert epsilon["most_relevant"]["error_rate"]["count"] == 8
-    assert record["poster"]["epsilon"] == {"largest_correct": 0.96633, "largest_wrong": 0.09543}
-    assert 0 < record["comparisons"]["epsilon_minus_random"]["p_value"] < 1
-    assert record["networks"][0]["curves"]["morf"][1]["error_rate"]["value"] == 8 / 12
-    assert record["examples"][0]["after"]["morf"]["prediction"] == 0
+    assert epsilon["most_relevant"]["mean"]["error_rate"]["count"] == 8
+    assert epsilon["least_relevant"]["zero"]["error_rate"]["count"] == 0
+    assert epsilon["minus_brightest"]["zero"]["difference"]["mean"] == pytest.approx(4 / 12)
+    assert record["controls"]["brightest"]["zero"]["error_rate"]["count"] == 4
+    assert record["poster"]["rules"]["epsilon"] == {
+        "largest_correct": 0.96633,
+        "largest_wrong": 0.09543,
+    }
+    network = record["networks"][0]
+    assert network["curves"]["mean"]["epsilon"][1]["error_rate"]["value"] == 8 / 12
+    assert len(network["minus_controls"]["zero"]["random ink"]) == 4
+    assert network["holds"][0].endswith("removing the brightest pixels.")
+    assert record["examples"][0]["after"]["zero"]["epsilon"]["prediction"] == 0
     assert record["run"]["seconds"] == {"rule_table": 1.25}
 
 

@@ -196,6 +196,7 @@ def test_a_score_of_zero_is_no_reason_to_warn_and_leaves_the_warning_for_others(
         explainer(apart, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of modules that torch.compile imports
 def test_a_score_of_zero_in_a_compiled_program():
     explainer = relprop.Explainer(difference(), "zero", compile=True)

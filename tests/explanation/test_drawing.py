@@ -77,18 +77,46 @@ def test_channels_apart_and_several_targets():
     e = relprop.explain(model, pixels(3, 3, 6, 6).float(), "zero", target=[0, 2])
     figure = e.plot(0, panels=["relevance"], channels="apart", class_names=["cat", "dog", "cow"])
     drawn = images(figure)
-    assert len(drawn) == 6
+    assert len(drawn) == 6  # in one row
+    assert titles(figure)[:6] == [
+        f"{target}: relevance, channel {i}" for target in ("class 0", "class 2") for i in range(3)
+    ]
     for k in (0, 1):
         limit = float(e.relevance[0, k].abs().max())
         for channel in range(3):
             expected = relevance_colours(e.relevance[0, k, channel], limit)
             np.testing.assert_array_equal(drawn[3 * k + channel], expected)
-    labels = [axes.get_xlabel() for axes in figure.axes]
-    assert [label for label in labels if label.startswith("explained")] == [
-        "explained: cat",
-        "explained: cow",
+        said = [axes.get_xlabel().replace("\n", " ") for axes in figure.axes[3 * k : 3 * k + 3]]
+        assert said == [f"explained: {('cat', 'cow')[k]}; limit {limit:.2g}"] * 3
+
+
+def test_a_picture_is_a_row_and_a_target_a_column():
+    model = randomise(nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(32, 3)))
+    x = pixels(3, 3, 6, 6).float()
+    e = relprop.explain(model, x, "zero", target=["predicted", "runner-up", 2])
+    figure = e.plot([2, 0], panels=["input", "relevance", "overlay"])
+    drawn = images(figure)
+    assert len(drawn) == 2 * 7
+    assert titles(figure)[:7] == [
+        *("input", "predicted", "predicted: overlay", "runner-up", "runner-up: overlay"),
+        *("class 2", "class 2: overlay"),
     ]
-    np.testing.assert_array_equal(images(e.plot(0))[1], relevance_colours(e.relevance[0, 0].sum(0)))
+    for row, i in enumerate((2, 0)):
+        np.testing.assert_array_equal(drawn[7 * row], input_colours(x[i]))
+        for k in range(3):
+            expected = relevance_colours(e.relevance[i, k].sum(0))
+            np.testing.assert_array_equal(drawn[7 * row + 1 + 2 * k], expected)
+        best = int(e.prediction[i])
+        said = figure.axes[7 * row + 1].get_xlabel()
+        assert said.startswith(f"explained: class {best}; limit")
+    (scale,) = figure.axes[14:]
+    assert [label.get_text() for label in scale.get_yticklabels()] == ["-limit", "0", "limit"]
+    shared = e.plot(0, limits="batch", panels=["relevance"])
+    largest = float(e.relevance.sum(2).abs().max())
+    expected = relevance_colours(e.relevance[0, 1].sum(0), largest)
+    np.testing.assert_array_equal(images(shared)[1], expected)
+    assert shared.axes[3].get_ylim() == pytest.approx((-largest, largest))
+    assert shared.axes[2].get_xlabel() == "explained: class 2"
 
 
 def test_the_first_eight_are_drawn(pictures):

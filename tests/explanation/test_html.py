@@ -89,6 +89,21 @@ def test_a_page_loads_nothing_and_says_how_many_samples_it_leaves_out(explained,
     assert "<b>" + ("&lt;" if names[0] == "<" else names[0]) in page
 
 
+def test_a_picture_with_several_targets_is_one_card_with_a_map_for_each(explained):
+    net, x, _ = explained
+    e = relprop.explain(net, x, "epsilon", target=["predicted", 3])
+    page = e._repr_html_()
+    assert page.count("<article") == 3
+    drawn = images(page)
+    assert len(drawn) == 3 * 3
+    for i in range(3):
+        for k in range(2):
+            colours, alt = drawn[3 * i + 1 + k]
+            np.testing.assert_allclose(colours, relevance_colours(e.relevance[i, k, 0]), atol=0.5)
+            target = ("predicted", "class 3")[k]
+            assert alt.startswith(f"{target} of sample {i}, explained: class {e.target[i, k]}; ")
+
+
 def test_what_cannot_be_written_is_refused(explained, tmp_path):
     *_, e = explained
     with pytest.raises(InputError, match=r"another format") as error:

@@ -178,6 +178,7 @@ def test_an_index_may_be_negative_and_must_be_in_range():
         explainer((x, torch.tensor([0, 5, 2])))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what torch.compile imports is old
 def test_a_pruned_model_compiles_once_for_all_batch_sizes():
     model, x = randomise(Pointing()).double(), signed(5, 5, 4)

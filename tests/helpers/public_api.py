@@ -30,7 +30,11 @@ class Section(NamedTuple):
 
 
 SECTIONS = (
-    Section("## Explain", "relprop", "explain Explainer Explanation at Method margin"),
+    Section(
+        "## Explain",
+        "relprop",
+        "explain Explainer Explanation MapGrid overall_importance at Method margin",
+    ),
     Section(
         "## Rules and recipes",
         "relprop",
@@ -98,14 +102,24 @@ SECTIONS = (
     Section(
         "### Records that these take and return",
         "relprop.evaluate",
-        "RemovalCurve MethodCurves Faithfulness ClassificationSummary MarginStatistics Proportion "
-        "Predictions Fill Deletion Units Similarity Localisation ParameterRandomisation "
-        "TargetRandomisation Sensitivity PlantedArtefact Estimate Interval PairedTest",
+        "RemovalCurve MethodCurves RemovalCurves Faithfulness ClassificationSummary "
+        "MarginStatistics Proportion Predictions Fill Deletion Units Similarity Localisation "
+        "ParameterRandomisation TargetRandomisation Sensitivity PlantedArtefact Estimate Interval "
+        "PairedTest",
     ),
     Section("## Other libraries", "relprop.integrations.quantus", "ExplainFunc"),
 )
 # Classes whose attributes and methods are listed, too.
-WITH_MEMBERS = ("Explainer", "Explanation", "Method", "Recipe", "Back", "WeightedSum", "Traced")
+WITH_MEMBERS = (
+    "Explainer",
+    "Explanation",
+    "MapGrid",
+    "Method",
+    "Recipe",
+    "Back",
+    "WeightedSum",
+    "Traced",
+)
 # Constants and types, which have no docstring.
 WITHOUT_DOCSTRING = {
     "FILLS": "The fills by name.",

@@ -1,24 +1,65 @@
-"""Sweeps over many cases of one kind: a sample in `make test`, all in `make slow`."""
+"""Sweeps: files of which `make test` runs some cases of each test, and `make slow` the others."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+TESTS = Path(__file__).parents[1]
 
-def sample(cases: Iterable[Any], kept: int = 3) -> list[Any]:
-    """Mark all but `kept` cases as slow, evenly spaced ones staying.
+# File -> of how many cases of a parametrised test one runs in `make test`.
+SWEEPS = {
+    "capture/test_configuration.py": 3,
+    "capture/test_functionalize.py": 5,
+    "capture/test_softmax_divisor.py": 3,
+    "capture/test_split_qkv.py": 3,
+    "capture/test_written_log_softmax.py": 3,
+    "capture/test_written_softmax.py": 3,
+    "graph/test_prune.py": 5,
+    "graph/test_prune_rules.py": 5,
+    "graph/test_squashing.py": 3,
+    "graph/test_unread_softmax.py": 3,
+    "graph/test_weighted_mean.py": 3,
+    "plan/test_comparisons.py": 3,
+    "plan/test_head.py": 3,
+    "plan/test_planner.py": 3,
+    "plan/test_validation.py": 5,
+    "program/test_attention.py": 5,
+    "program/test_compiled.py": 3,
+    "program/test_weight_cache.py": 2,
+    "rules/test_linear.py": 5,
+    "rules/test_recurrent.py": 5,
+    "rules/test_secants.py": 3,
+    "rules/test_steps.py": 5,
+    "test_testing.py": 2,
+    "whole_package/test_bad_input.py": 3,
+    "whole_package/test_gallery.py": 3,
+    "whole_package/test_ledger_causes.py": 3,
+    "whole_package/test_ledger_masks.py": 3,
+    "whole_package/test_presets.py": 3,
+    "whole_package/test_random_networks.py": 3,
+    "whole_package/test_refusals.py": 3,
+    "whole_package/test_safety.py": 5,
+    "whole_package/test_zennit.py": 5,
+    "whole_package/test_zoo.py": 5,
+}
 
-    Args:
-        cases: Values of a parametrised test, or tuples of them.
-        kept: How many `make test` runs.
-    """
-    listed = list(cases)
-    chosen = {round(i * (len(listed) - 1) / max(1, kept - 1)) for i in range(kept)}
-    return [one if i in chosen else _slow(one) for i, one in enumerate(listed)]
+
+def mark_slow_cases(items: Iterable[Any]) -> None:
+    """Mark the cases of sweeps as slow, but for every n-th one."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        every = SWEEPS.get(_file(item))
+        if every is None or not hasattr(item, "callspec"):
+            continue
+        test = item.nodeid.partition("[")[0]
+        if seen[test] % every:
+            item.add_marker(pytest.mark.slow)
+        seen[test] += 1
 
 
-def _slow(case: Any) -> Any:
-    if isinstance(case, Sequence) and not isinstance(case, str):
-        return pytest.param(*case, marks=pytest.mark.slow)
-    return pytest.param(case, marks=pytest.mark.slow)
+def _file(item: Any) -> str:
+    path = Path(item.path)
+    return path.relative_to(TESTS).as_posix() if path.is_relative_to(TESTS) else ""

@@ -64,6 +64,7 @@ def test_the_card_tells_the_truth_about_the_file(name):
     assert not any(module.training for module in model.modules())
 
 
+@pytest.mark.slow
 @needs_mnist
 @pytest.mark.parametrize("name", LEAST)
 def test_the_accuracy_on_the_card_is_measured_again(name):

@@ -3,6 +3,8 @@
 That it balances does not show that a rule is right: test_rules.py and its like do.
 """
 
+import csv
+
 import pytest
 import torch
 from helpers.networks import Concat, Residual, randomise, signed
@@ -10,6 +12,8 @@ from torch import nn
 
 import relprop
 from relprop import Back, Recipe
+from relprop.errors import InputError
+from relprop.rules.backward import CAUSES
 
 PRESETS = {
     "zero": {},
@@ -240,6 +244,35 @@ def test_it_is_printed_and_plotted(explainers):
     given = figure.axes[0].containers[0][0].get_width()
     expected = float(ledger.entries[0].relevance_out.mean() / ledger.relevance_in.abs().mean())
     assert given == pytest.approx(expected)
+
+
+def test_files_and_pages_have_every_number(explainers, tmp_path):
+    explainer = explainers[torch.float64].with_recipe("epsilon")
+    ledger = explainer(signed(3, 2, 12, 12), target=1, ledger=True).ledger
+    ledger.to_csv(tmp_path / "ledger.csv")
+    with (tmp_path / "ledger.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * len(ledger.entries)
+    for k, row in enumerate(rows):
+        sample, entry = divmod(k, len(ledger.entries))
+        one = ledger.entries[entry]
+        assert (row["sample"], row["module"], row["rule"]) == (str(sample), one.module, one.rule)
+        assert float(row["in"]) == float(one.relevance_in[sample])
+        assert float(row["error"]) == float(one.error[sample])
+        given = {c: row[c] for c in CAUSES if row[c]}
+        assert {c: float(v) for c, v in given.items()} == {
+            c: float(v[sample]) for c, v in one.absorbed.items()
+        }
+    ledger.to_html(tmp_path / "ledger.html")
+    page = (tmp_path / "ledger.html").read_text()
+    assert ledger._repr_html_() in page
+    assert page.count("<tr>") == len(ledger.entries) + 2  # the head, and all together
+    total = f"{float(ledger.relevance_in.mean()):.4g}"
+    assert f'<td>all</td><td></td><td class="number">{total}</td>' in page
+    assert f"{total} came in" in page
+    with pytest.raises(InputError) as error:
+        ledger.to_csv(tmp_path / "ledger.html")
+    assert error.value.todo == f'write ledger.to_csv("{tmp_path}/ledger.csv")'
 
 
 class Swallows(nn.Module):

@@ -172,6 +172,7 @@ def test_a_head_before_the_token_is_taken_is_pruned_with_it():
     assert explainer(x, **options).ledger.error < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of modules that torch.compile imports
 def test_a_compiled_head_gives_the_same(bare):
     explainer = relprop.Explainer(headed(HEADS["sigmoid"]), "epsilon", compile=True)

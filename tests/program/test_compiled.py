@@ -49,12 +49,14 @@ def test_batches_of_any_size_by_one_compilation():
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == graphs
 
 
+@pytest.mark.slow
 def test_the_first_call_in_parts_that_fit_in_memory():
     model, x = small(), pixels(8, 1, 10, 10).float()
     explainer = relprop.Explainer(model, compile=True)
     same(explainer(x, memory=20_000), relprop.Explainer(model)(x))
 
 
+@pytest.mark.slow
 def test_images_of_another_memory_format_than_before():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3)).eval()
@@ -75,6 +77,7 @@ class Words(nn.Module):
         return self.head(self.encoder(self.embedding(ids)).mean(1))
 
 
+@pytest.mark.slow
 def test_a_model_of_token_ids():
     torch.manual_seed(0)
     model, x = Words().eval(), torch.randint(20, (3, 5))
@@ -92,6 +95,7 @@ class Reader(nn.Module):
         return self.head(self.layer(self.embedding(ids))[0][:, -1])
 
 
+@pytest.mark.slow
 def test_a_model_that_creates_its_own_initial_state():
     torch.manual_seed(0)
     model, x = Reader().eval(), torch.randint(20, (4, 2))
@@ -100,6 +104,7 @@ def test_a_model_that_creates_its_own_initial_state():
         same(compiled(some), eager(some))
 
 
+@pytest.mark.slow
 def test_the_operation_that_overflows_is_named():
     model, x = small(), pixels(2, 1, 10, 10).float()
     compiled = relprop.Explainer(model, compile=True)
@@ -125,6 +130,7 @@ def test_what_cannot_be_compiled_is_refused():
         relprop.Explainer(model, compile=True, capture="per-input")
 
 
+@pytest.mark.slow
 def test_a_sum_with_a_scaled_matrix_product_is_compiled_right():
     """Gamma adds (1 + gamma / 2) times a matrix product, whose number inductor would drop."""
     torch.manual_seed(0)

@@ -153,6 +153,7 @@ def gradient_times_input(model: nn.Module, x: Tensor) -> None:
     _ = gradient * x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "recipe", "limit"),
     [("vgg11", "epsilon", 1.1), ("resnet18", "epsilon", 1.1), ("vgg11", "epsilon-plus-flat", 1.3)],

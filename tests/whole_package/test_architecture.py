@@ -32,7 +32,14 @@ FLOORS = [
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
 # Evaluation serves relevance of any source: of the explainer it knows targets, of graphs inputs.
-EVALUATE_MAY_IMPORT = ("errors", "support", "evaluate", "explanation.targets", "graph.inputs")
+EVALUATE_MAY_IMPORT = (
+    "errors",
+    "support",
+    "plot",
+    "evaluate",
+    "explanation.targets",
+    "graph.inputs",
+)
 
 
 def module_name(path: Path) -> str:

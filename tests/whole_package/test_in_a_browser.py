@@ -17,7 +17,8 @@ from torch import nn
 
 import relprop
 from relprop.cli import main
-from relprop.demo.output import PAGE as DEMO_PAGE
+from relprop.demo.page import PAGE as DEMO_PAGE
+from relprop.demo.page import TABLE_PAGE
 from relprop.report.output import PAGE as REPORT_PAGE
 
 CHROMIUM = next(
@@ -91,7 +92,12 @@ def pages(tmp_path_factory):
     assert CliRunner().invoke(main, demo).exit_code == 0
     build_site(home / "site")
     site = {name: home / "site" / f"{name.removeprefix('site: ')}.html" for name in SITE}
-    return {**found, **site, "demo": home / "demo" / DEMO_PAGE}
+    return {
+        **found,
+        **site,
+        "demo": home / "demo" / DEMO_PAGE,
+        "rule table of the demo": home / "demo" / TABLE_PAGE,
+    }
 
 
 def write_data(home) -> None:
@@ -126,6 +132,7 @@ NAMES = [
     "text page",
     "series page",
     "demo",
+    "rule table of the demo",
     *SITE,
 ]
 

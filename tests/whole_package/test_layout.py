@@ -41,6 +41,11 @@ ALSO_TESTED_IN = {
         "evaluate/removal/removed_inputs",
         "evaluate/removal/score_curve",
     ],
+    "evaluate/removal/test_curve_page.py": [
+        "evaluate/removal/method_curves",
+        "plot/charts",
+        "plot/pages",
+    ],
     "evaluate/removal/test_units.py": [
         "evaluate/removal/unit_order",
         "evaluate/removal/unit_relevance",
@@ -53,6 +58,7 @@ ALSO_TESTED_IN = {
     "explanation/test_drawing.py": [
         "plot/options",
         "plot/picture_figure",
+        "plot/picture_grid",
         "plot/pictures",
         "plot/series_figure",
         "plot/table_figure",
@@ -60,13 +66,23 @@ ALSO_TESTED_IN = {
         "plot/view",
     ],
     "explanation/test_html.py": ["plot/html"],
+    "explanation/test_overall.py": [
+        "explanation/importance",
+        "plot/importance",
+        "plot/importance_figure",
+        "plot/importance_page",
+    ],
     "explanation/test_explainer.py": [
         "explanation/build",
         "explanation/explain",
     ],
     "explanation/test_targets.py": ["explanation/label_tensors", "explanation/target_advice"],
     "models/test_train.py": ["models/training"],
-    "observe/test_ledger.py": ["observe/ledger_plot", "program/observer"],
+    "observe/test_ledger.py": [
+        "observe/ledger_plot",
+        "observe/ledger_table",
+        "program/observer",
+    ],
     "program/test_compiled.py": ["explanation/run_compiled"],
     "program/test_schedule.py": ["program/lowering"],
     "program/test_weight_cache.py": ["rules/weights"],

@@ -165,6 +165,7 @@ def test_preset_on_a_shipped_model(name, preset):
     assert_same_as_zennit(net, x, recipe, theirs(torch.float32))
 
 
+@pytest.mark.slow
 def test_preset_on_the_full_width_of_vgg16():
     """In float64: sums near zero magnify the rounding, which differs between processors."""
     net, x = randomise(vgg16(size=96)).double(), signed(1, 3, 96, 96)

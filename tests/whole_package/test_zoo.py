@@ -66,6 +66,7 @@ def test_in_float64_it_balances_nearly_exactly(name):
         torch.testing.assert_close(alone.relevances[label], expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_epsilon_on_resnet50_is_gradient_times_input(dtype):
     """Rules that propagate relevance and divide by each activation give sums of 1e12 here."""

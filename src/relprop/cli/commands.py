@@ -48,9 +48,10 @@ def demo(
     """Explain digits, remove their most relevant pixels, and classify them again.
 
     Writes a page, its figures and all numbers to a folder, and prints the error rates after the
-    removal for each LRP rule.
+    removal for each LRP rule, and for orders that know no network.
     """
-    from ..demo.output import PAGE, check_out, render_files, write_folder
+    from ..demo.output import check_out, render_files, write_folder
+    from ..demo.page import PAGE
     from ..demo.results import to_json
     from ..demo.run import Settings, run_demo
     from ..demo.tables import short_table
@@ -62,7 +63,7 @@ def demo(
     write_folder(out, render_files(result))
     click.echo(to_json(result) if as_json else short_table(result), nl=not as_json)
     if not as_json:
-        click.echo(f"\nThe page: {out / PAGE}; the figures and all numbers are beside it.")
+        click.echo(f"\nThe page: {out / PAGE}; beside it the founding table, figures and numbers.")
 
 
 @main.command(short_help="Compare attribution methods by pixel removal.")

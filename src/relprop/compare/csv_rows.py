@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass, fields
 
 from ..evaluate import Estimate
 from ..evaluate.statistics.classification import ClassificationSummary
-from ..evaluate.statistics.estimates import Interval
+from ..support.estimates import Interval
 from .results import Comparison, MethodResult, ModelFillResult, OrderResult
 
 

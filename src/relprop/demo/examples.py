@@ -1,157 +1,137 @@
 """A few digits to look at, chosen from the rule table by a stated rule.
 
-Takes the digits and a rule table. Gives a record for each chosen digit: its images before and after
-removal, the predictions for them, and heatmaps by recipe and by network. Must not know how to draw.
+Takes the digits and a rule table. Gives a record for each chosen digit: what the network predicts
+of it before and after each removal, which pixels go, and relevance by recipe and by network. Must
+not know how to draw.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeVar
 
-import torch
 from torch import Tensor
 
 from ..data import Digits
-from ..evaluate import Order, Predictions, predict, remove_units
-from ..explanation.explainer import Explainer
-from .rule_table import RuleTable
+from ..evaluate import Predictions
+from .networks import NetworkResult
+from .removal import BRIGHTEST, CONTROL_ORDERS, DEMO_FILLS, INK, Removal
+from .rule_table import MAIN_RECIPE, RuleTable
 
-Key = TypeVar("Key", bound=str)
+FILL = DEMO_FILLS[0]  # under which digits are chosen, and which the pages show first
 
 
 @dataclass(frozen=True)
-class ImagePrediction:
-    """An image or a heatmap, and the prediction for the image.
+class Prediction:
+    """A prediction for a picture.
 
     Attributes:
-        pixels: Grey values or relevance, (h, w).
-        prediction: Predicted class.
-        margin: Margin of the prediction.
+        label: Predicted class.
+        margin: Its margin.
     """
 
-    pixels: Tensor
-    prediction: int
+    label: int
     margin: float
 
 
 @dataclass(frozen=True)
 class Example:
-    """One digit, before and after each removal by the main recipe.
+    """One digit, before and after each removal.
 
     Attributes:
         index: Position among the digits of the run, from 0.
         label: True class.
-        flips: Whether it is classified wrongly without its most relevant pixels, and only then.
-        original: The unmodified digit.
-        after: The digit after removal, by order.
-        by_recipe: Heatmaps of the rule table's model, by recipe.
-        by_network: Heatmaps by the main recipe, by network.
+        kind: Why it was chosen: "relevance" misleads and no control does, a "control" misleads and
+            relevance does not, it "holds" whatever is removed, or "next" of its class.
+        pixels: Grey values, (h, w).
+        original: Prediction for the unmodified digit.
+        after: Prediction after each removal.
+        removed: Pixels removed, first one first, by order.
+        by_recipe: Relevance of the rule table's model, (h, w), by recipe.
+        by_network: Relevance by the main recipe, (h, w), by network.
+        predicted: Prediction for the unmodified digit, by network.
     """
 
     index: int
     label: int
-    flips: bool
-    original: ImagePrediction
-    after: Mapping[Order, ImagePrediction]
-    by_recipe: Mapping[str, ImagePrediction]
-    by_network: Mapping[str, ImagePrediction]
+    kind: str
+    pixels: Tensor
+    original: Prediction
+    after: Mapping[Removal, Prediction]
+    removed: Mapping[str, Sequence[int]]
+    by_recipe: Mapping[str, Tensor]
+    by_network: Mapping[str, Tensor]
+    predicted: Mapping[str, Prediction]
 
 
-def choose_examples(table: RuleTable, labels: Tensor, count: int = 5) -> tuple[int, ...]:
-    """Choose the indices of digits to show, of different classes where there are enough.
+def choose_examples(table: RuleTable, labels: Tensor, count: int = 10) -> dict[int, str]:
+    """Choose digits to show, of different classes: their indices, and why.
 
-    First the first digit in the data's order that flips (see `flips`), then the first that holds:
-    classified correctly unmodified and after each removal. Where there is none, none is chosen.
-    Then the first correctly classified digit of each remaining class.
+    All are classified correctly unmodified, and keep a third of their ink in any case. First
+    the first digit in the data's order that is wrong without its most relevant pixels and right
+    without as many chosen by each control; then the first for which it is the other way round with
+    any control; then the first that is right after each removal; then the first digit of each
+    remaining class. Where there is none, none is chosen. If no digit keeps a third, all may be.
     """
     correct = table.before.prediction == labels
-    holds = correct & ~torch.stack(list(_wrong(table, labels).values())).any(0)
-    index_of_class: dict[int, int] = {}
-    for candidates, more in ((flips(table, labels), 1), (holds, 1), (correct, count)):
-        size = min(count, len(index_of_class) + more)
+    correct = correct & ~table.thin if (correct & ~table.thin).any() else correct
+    wrong = {order: _wrong(table, order, labels) for order in (MAIN_RECIPE, *CONTROL_ORDERS)}
+    by_relevance, by_control = wrong[MAIN_RECIPE], wrong[BRIGHTEST] | wrong[INK]
+    chosen: dict[int, str] = {}
+    for kind, candidates, more in (
+        ("relevance", correct & by_relevance & ~by_control, 1),
+        ("control", correct & ~by_relevance & by_control, 1),
+        ("holds", correct & ~by_relevance & ~by_control, 1),
+        ("next", correct, count),
+    ):
+        size = min(count, len(chosen) + more)
         for index in candidates.nonzero().flatten().tolist():
-            if len(index_of_class) == size:
+            if len(chosen) == size:
                 break
-            index_of_class.setdefault(int(labels[index]), index)
-    return tuple(index_of_class.values())
-
-
-def flips(table: RuleTable, labels: Tensor) -> Tensor:
-    """Tell for each digit (n,) if only removing its most relevant pixels makes it wrong."""
-    wrong = _wrong(table, labels)
-    correct = table.before.prediction == labels
-    return correct & wrong["morf"] & ~wrong["lerf"] & ~wrong["random"]
-
-
-def _wrong(table: RuleTable, labels: Tensor) -> dict[Order, Tensor]:
-    return {order: after.prediction != labels for order, after in table.after.items()}
+            if int(labels[index]) not in {int(labels[other]) for other in chosen}:
+                chosen[index] = kind
+    return chosen
 
 
 def make_examples(
-    digits: Digits,
-    table: RuleTable,
-    recipes: Mapping[str, Explainer],
-    networks: Mapping[str, Explainer],
-    *,
-    count: int = 5,
+    digits: Digits, table: RuleTable, networks: Sequence[NetworkResult], *, count: int = 10
 ) -> tuple[Example, ...]:
-    """Collect images, predictions and heatmaps of the chosen digits.
+    """Collect what is shown of the chosen digits; none if no digit is classified correctly.
 
     Args:
         digits: Images and labels.
         table: Rule table of the same digits.
-        recipes: Explainer of the rule table's model, by recipe.
-        networks: Explainer by the main recipe, by network.
+        networks: Results of each network on them.
         count: Number of digits to choose.
-
-    Returns:
-        The examples; none if no digit is classified correctly.
     """
-    chosen = list(choose_examples(table, digits.labels, count))
-    if not chosen:
-        return ()
-    images, flipping = digits.images[chosen], flips(table, digits.labels)
-    original = _image_predictions(images, table.before, chosen)
-    after = {
-        order: _image_predictions(_remove(digits.images, table, order)[chosen], predictions, chosen)
-        for order, predictions in table.after.items()
-    }
-    by_recipe = {name: _heatmaps(explainer, images) for name, explainer in recipes.items()}
-    by_network = {name: _heatmaps(explainer, images) for name, explainer in networks.items()}
     return tuple(
         Example(
-            index=index,
-            label=int(digits.labels[index]),
-            flips=bool(flipping[index]),
-            original=original[i],
-            after=_select(after, i),
-            by_recipe=_select(by_recipe, i),
-            by_network=_select(by_network, i),
+            index=i,
+            label=int(digits.labels[i]),
+            kind=kind,
+            pixels=digits.images[i, 0],
+            original=_prediction(table.before, i),
+            after=MappingProxyType(
+                {removal: _prediction(after, i) for removal, after in table.outcomes.items()}
+            ),
+            removed=MappingProxyType(
+                {
+                    order: tuple(ranked[i, : table.removed_pixels].tolist())
+                    for order, ranked in table.ranked.items()
+                }
+            ),
+            by_recipe=MappingProxyType({name: r[i, 0] for name, r in table.relevance.items()}),
+            by_network=MappingProxyType({each.name: each.relevance[i, 0] for each in networks}),
+            predicted=MappingProxyType(
+                {each.name: _prediction(each.before, i) for each in networks}
+            ),
         )
-        for i, index in enumerate(chosen)
+        for i, kind in choose_examples(table, digits.labels, count).items()
     )
 
 
-def _remove(images: Tensor, table: RuleTable, order: Order) -> Tensor:
-    """Remove pixels of all digits, as ties and random orders are drawn for the whole batch."""
-    removed: Tensor = remove_units(images, table.relevance, table.q, order=order, seed=table.seed)
-    return removed
+def _wrong(table: RuleTable, order: str, labels: Tensor) -> Tensor:
+    return table.after(order, FILL).prediction != labels
 
 
-def _heatmaps(explainer: Explainer, images: Tensor) -> list[ImagePrediction]:
-    relevance, predictions = explainer(images).relevance, predict(explainer.model, images)
-    return _image_predictions(relevance, predictions, list(range(len(images))))
-
-
-def _image_predictions(
-    images: Tensor, predictions: Predictions, chosen: list[int]
-) -> list[ImagePrediction]:
-    """Join images (k, 1, h, w) with the predictions at the k chosen indices."""
-    classes, margins = predictions.prediction[chosen], predictions.margin[chosen]
-    rows = zip(images, classes.tolist(), margins.tolist(), strict=True)
-    return [ImagePrediction(image[0], prediction, margin) for image, prediction, margin in rows]
-
-
-def _select(images: Mapping[Key, list[ImagePrediction]], i: int) -> Mapping[Key, ImagePrediction]:
-    return MappingProxyType({name: each[i] for name, each in images.items()})
+def _prediction(predictions: Predictions, i: int) -> Prediction:
+    return Prediction(int(predictions.prediction[i]), float(predictions.margin[i]))

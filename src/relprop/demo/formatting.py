@@ -1,27 +1,32 @@
-"""Numbers and names as text, in one way for the page, the figures and the terminal.
+"""Numbers and names as text, in one way for the pages, the figures and the terminal.
 
 Takes numbers and records. Gives short strings. Must not know HTML or figures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from ..evaluate import Order
 from ..evaluate.statistics.classification import MarginStatistics, Proportion
-from ..evaluate.statistics.estimates import Interval
-from ..evaluate.statistics.paired_test import PairedTest
 from ..models.card import ModelCard
+from .removal import BRIGHTEST, INK, RANDOM
 
 EMPTY_GROUP = "\N{EN DASH}"  # shown for a number of a group without members
+FEWEST = 20  # of a group for which an interval is shown
+SURE = 0.99  # margins above it are not told apart
 
-ORDER_NAMES: Mapping[Order, str] = MappingProxyType(
-    {"morf": "most relevant", "lerf": "least relevant", "random": "random"}
+FILL_NAMES: Mapping[str, str] = MappingProxyType({"zero": "black", "mean": "mean grey"})
+ORDER_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        BRIGHTEST: "brightest first",
+        INK: "random ink",
+        RANDOM: "random pixels (weak: most are blank)",
+    }
 )
 
 
 def percent(value: float) -> str:
-    """Format a fraction in percent, with one decimal."""
-    return f"{100 * value:.1f}%"
+    """Format a fraction in percent: whole, but with one decimal near 0% and near 100%."""
+    return f"{100 * value:.{_decimals(value)}f}%"
 
 
 def rate(value: Proportion) -> str:
@@ -29,9 +34,13 @@ def rate(value: Proportion) -> str:
     return percent(value.value)
 
 
-def rate_interval(interval: Interval) -> str:
-    """Format the interval of a proportion, in percent."""
-    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
+def rate_interval(value: Proportion) -> str:
+    """Format the interval of a proportion, in percent; "" for one of too few."""
+    if value.n < FEWEST:
+        return ""
+    decimals = _decimals(value.value)
+    low, high = 100 * value.interval.low, 100 * value.interval.high
+    return f"{low:.{decimals}f} to {high:.{decimals}f}"
 
 
 def margin(value: float | None, decimals: int = 3) -> str:
@@ -43,24 +52,22 @@ def margin(value: float | None, decimals: int = 3) -> str:
 
 
 def margin_interval(margins: MarginStatistics) -> str:
-    """Format the interval of a mean margin."""
+    """Format the interval of a mean margin; "" for one of too few."""
     interval = margins.interval
-    if interval is None:
-        return "" if margins.n == 0 else "one digit"
+    if interval is None or margins.n < FEWEST:
+        return ""
     return f"{interval.low:.3f} to {interval.high:.3f}"
 
 
-def difference(value: PairedTest) -> str:
-    """Format a difference of error rates in percentage points, with its interval."""
-    points = f"{100 * value.difference.mean:.1f} points"
-    interval = value.difference.interval
-    return points if interval is None else f"{points} ({rate_interval(interval)})"
+def certainty(value: float) -> str:
+    """Say how certain a prediction is."""
+    return "sure" if value > SURE else f"margin {value:.2f}"
 
 
-def comparison(value: PairedTest) -> str:
-    """Format a difference in percentage points with its interval and McNemar's p-value."""
-    p_value = "p<1e-15" if value.p_value < 1e-15 else f"p={value.p_value:.2g}"
-    return f"{difference(value)}, McNemar {p_value}"
+def listing(words: Sequence[str]) -> str:
+    """Join words by commas and "and"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def layers(card: ModelCard) -> str:
@@ -72,3 +79,7 @@ def layers(card: ModelCard) -> str:
         elif layer["layer"] == "conv2d":
             names.append(f"convolution {layer['in_channels']} to {layer['out_channels']}")
     return ", ".join(names)
+
+
+def _decimals(value: float) -> int:
+    return 0 if value in (0, 1) or 0.0995 <= value < 0.995 else 1

@@ -1,73 +1,73 @@
-"""The page: all results of a demo in one self-contained HTML file.
+"""The pages: all results of a demo, and the founding rule table, as self-contained HTML.
 
-Takes a DemoResult. Gives HTML that loads nothing from elsewhere: styles inline, images as data.
+Takes a DemoResult. Gives HTML that loads nothing from elsewhere: styles and script inline, images
+as data. Without the script the first digit and all numbers are there.
 """
 
 import shlex
-from base64 import b64encode
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..evaluate import ORDERS
-from ..plot.colours import png
-from ..support.figures import figure_bytes
+from ..plot.html import environment, png_url
 from . import formatting
-from .figures import (
-    DARK,
-    LIGHT,
-    curves_figure,
-    error_rates_figure,
-    image_colours,
-    scale_colours,
-)
-from .grids import GridImage, network_grid, recipe_grid, removal_grid
-from .poster import POSTER
+from .charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, error_bars, line_chart
+from .examples import FILL
+from .figures import picture_colours
+from .founding import poster_rows, sections
+from .networks import CURVE_ORDERS
+from .pictures import PICTURE_TITLES, Picture, digit_picture, pictures_of
+from .poster import AUTHORS
+from .removal import DEMO_FILLS
 from .rule_table import MAIN_RECIPE, RECIPES
 from .run import DemoResult, Settings
+from .verdicts import headline, network_verdicts, rule_sentences
+from .viewer import NETWORK_DIGITS, network_maps, outline_path, scale_colours, viewer_data
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from matplotlib.figure import Figure
 
-
-@dataclass(frozen=True)
-class Chart:
-    """A figure as data URLs, for light and for dark pages.
-
-    Attributes:
-        light: URL for light pages.
-        dark: URL for dark pages.
-        alt: Description for readers who cannot see the figure.
-    """
-
-    light: str
-    dark: str
-    alt: str
+PAGE, TABLE_PAGE, NUMBERS = "index.html", "rule-table.html", "results.json"
+ROWS = 5  # digits that the page shows beside one another
 
 
 def render_page(demo: DemoResult) -> str:
-    """Render the page as HTML text."""
-    return (
-        _environment()
-        .get_template("demo.html")
-        .render(
-            demo=demo,
-            table=demo.table,
-            used=len(demo.digits.labels),
-            grids={
-                "removal": removal_grid(demo.examples),
-                "recipes": recipe_grid(demo.examples),
-                "networks": network_grid(demo.examples),
-            },
-            error_rates=_error_rates_chart(demo),
-            curves=_curve_charts(demo),
-            recipes=RECIPES,
-            main_recipe=MAIN_RECIPE,
-            poster=POSTER,
-            orders=ORDERS,
-            command=command(demo.settings),
-            ramp=scale_colours(),
-        )
+    """Render the main page as HTML text."""
+    table = demo.table
+    template = _environment().get_template("demo.html")
+    return template.render(
+        demo=demo,
+        table=table,
+        used=len(demo.digits.labels),
+        rows=[pictures_of(each, MAIN_RECIPE, FILL, table.greys) for each in demo.examples[:ROWS]],
+        thumbnails=[digit_picture(example) for example in demo.examples],
+        outlines=[outline_path(example) for example in demo.examples[:ROWS]],
+        maps=_maps_by_recipe(demo),
+        networks=[network_maps(example) for example in demo.examples[:NETWORK_DIGITS]],
+        viewer=viewer_data(demo),
+        bars=error_bars(table),
+        headline=headline(demo.main, table.q),
+        verdicts=[network_verdicts(network) for network in demo.networks],
+        rule_sentences=rule_sentences(table),
+        charts=[[line_chart(network, fill) for fill in DEMO_FILLS] for network in demo.networks],
+        box={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP}
+        | {"bottom": BOTTOM},
+        curve_orders=CURVE_ORDERS,
+        recipes=RECIPES,
+        command=command(demo.settings),
+        **_common(),
+    )
+
+
+def render_table_page(demo: DemoResult) -> str:
+    """Render the page of the founding rule table as HTML text."""
+    template = _environment().get_template("rule-table.html")
+    return template.render(
+        demo=demo,
+        table=demo.table,
+        used=len(demo.digits.labels),
+        authors=formatting.listing(AUTHORS),
+        rows=poster_rows(demo.table),
+        sections=sections(demo.table),
+        **_common(),
     )
 
 
@@ -81,69 +81,35 @@ def command(settings: Settings) -> str:
     return shlex.join(words)
 
 
-def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def _common() -> dict[str, object]:
+    return {
+        "main_recipe": MAIN_RECIPE,
+        "fills": DEMO_FILLS,
+        "fill": FILL,
+        "fill_names": formatting.FILL_NAMES,
+        "order_names": formatting.ORDER_NAMES,
+        "titles": PICTURE_TITLES,
+        "ramp": scale_colours(),
+        "pages": {"main": PAGE, "table": TABLE_PAGE, "numbers": NUMBERS},
+    }
 
-    environment = Environment(
-        loader=PackageLoader("relprop.demo"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+
+def _maps_by_recipe(demo: DemoResult) -> dict[str, list[Picture]]:
+    """Show the maps of the first digits, a row for each recipe."""
+    shown = demo.examples[:ROWS]
+    return {
+        recipe: [pictures_of(example, recipe, FILL, demo.table.greys)[1] for example in shown]
+        for recipe in (shown[0].by_recipe if shown else ())
+    }
+
+
+def _environment() -> "Environment":
+    made = environment("relprop.demo")
+    made.filters.update(
         percent=formatting.percent,
         rate=formatting.rate,
         rate_interval=formatting.rate_interval,
-        margin=formatting.margin,
-        margin_interval=formatting.margin_interval,
-        comparison=formatting.comparison,
         layers=formatting.layers,
-        image_url=_image_url,
+        image_url=lambda picture: png_url(picture_colours(picture)),
     )
-    return environment
-
-
-def _image_url(image: GridImage) -> str:
-    return _data_url("image/png", png(image_colours(image)))
-
-
-def _data_url(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{b64encode(content).decode()}"
-
-
-def _chart(light: "Figure", dark: "Figure", alt: str) -> Chart:
-    light_svg, dark_svg = (figure_bytes(figure, "svg") for figure in (light, dark))
-    return Chart(_data_url("image/svg+xml", light_svg), _data_url("image/svg+xml", dark_svg), alt)
-
-
-def _error_rates_chart(demo: DemoResult) -> Chart:
-    rates = (
-        f"{row.recipe}: {formatting.rate(row.most.error_rate)} "
-        f"and {formatting.rate(row.least.error_rate)}"
-        for row in demo.table.rows
-    )
-    alt = "Error rate without the most and without the least relevant pixels. "
-    light, dark = (error_rates_figure(demo.table, theme) for theme in (LIGHT, DARK))
-    return _chart(light, dark, alt + "; ".join(rates))
-
-
-def _curve_charts(demo: DemoResult) -> list[Chart]:
-    charts = []
-    for network in demo.networks:
-        ends = (
-            f"{formatting.ORDER_NAMES[order]} {_accuracy(summaries[-1].error_rate.value)}"
-            for order, summaries in network.curves.items()
-        )
-        alt = (
-            f"{network.name}: accuracy as pixels are removed, from "
-            f"{_accuracy(network.untouched.error_rate.value)} to, at "
-            f"{100 * network.shares[-1]:g}%: {', '.join(ends)}"
-        )
-        light, dark = (curves_figure([network], theme) for theme in (LIGHT, DARK))
-        charts.append(_chart(light, dark, alt))
-    return charts
-
-
-def _accuracy(error_rate: float) -> str:
-    return formatting.percent(1 - error_rate)
+    return made

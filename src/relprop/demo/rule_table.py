@@ -3,7 +3,7 @@
 Takes a model and digits. Gives frozen records of numbers, and the predictions behind them. Must not
 know files, figures or pages.
 
-    n  digits
+    n  digits      d  pixels of a digit
 """
 
 from collections.abc import Mapping
@@ -14,19 +14,33 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Digits
-from ..evaluate import ORDERS, Order, Predictions, removal_curve, removal_curves
+from ..evaluate import PairedTest, Predictions, paired_tests
 from ..evaluate.removal.steps import share_counts
 from ..evaluate.statistics.classification import ClassificationSummary, classification_summary
-from ..evaluate.statistics.paired_test import PairedTest, paired_test
 from ..explanation.explainer import Explainer
 from ..models.defaults import BATCH_SIZE, PRESET_PARAMETERS
 from ..recipes.recipe import Recipe
 from ..support.progress import QUIET, Progress
+from .removal import (
+    BRIGHTEST,
+    CONTROL_ORDERS,
+    DEMO_FILLS,
+    RANDOM,
+    Outcomes,
+    Removal,
+    Subject,
+    classify_removals,
+    least,
+    rank_controls,
+    rank_relevance,
+)
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {name: Recipe.preset(name, **values) for name, values in PRESET_PARAMETERS.items()}
 )
-MAIN_RECIPE = "epsilon"  # shown digit by digit, compared with random removal, used for each network
+MAIN_RECIPE = "epsilon"  # shown first, compared with the controls, and used for each network
+
+ByFill = Mapping[str, ClassificationSummary]
 
 
 @dataclass(frozen=True)
@@ -35,50 +49,76 @@ class RuleRow:
 
     Attributes:
         recipe: Name of the recipe.
-        most: Error rate and margins after the most relevant pixels are removed.
-        least: Error rate and margins after the least relevant pixels are removed.
+        most: Error rate and margins without the most relevant pixels, by fill.
+        least: The same without those of least |relevance|.
+        against_brightest: Paired test of errors, by fill: most relevant minus brightest.
     """
 
     recipe: str
-    most: ClassificationSummary
-    least: ClassificationSummary
+    most: ByFill
+    least: ByFill
+    against_brightest: Mapping[str, PairedTest]
 
 
 @dataclass(frozen=True)
 class RuleTable:
-    """The table, its controls, and the main recipe's predictions for a look at single digits.
+    """The table, its controls, and the predictions for a look at single digits.
 
     Attributes:
         q: Share of the pixels removed.
-        seed: Random seed of the random pixels and of ties.
+        seed: Random seed of random pixels and of ties.
         pixels: Pixels of a digit.
         removed_pixels: Pixels removed from a digit.
+        greys: Grey value of a removed pixel, by fill.
         untouched: Nothing removed.
-        random: Random pixels removed; drawn once, as they do not depend on a recipe.
-        random_ink: Random pixels removed of those that are not blank, and of the blank ones where
-            these run out. A harder control: most of a digit is blank, and removing a blank pixel
-            changes nothing.
+        controls: Error rate and margins by order and fill. Brightest first and random ink (drawn
+            among the pixels that are not blank, and where these run out among the others) know
+            the digit alone. Random pixels are weak: most are blank.
         rows: The rows, by recipe.
-        against_random: Paired test of errors: most relevant by the main recipe, minus random.
-        against_random_ink: The same, minus random ink.
-        relevance: Relevance by the main recipe, (n, 1, h, w).
+        blank: Mean number of blank pixels among those of least |relevance| by the main recipe.
+        ink: Pixels of each digit that are not blank, (n,).
+        blank_class: Class predicted of a blank picture, which removal in black leaves of a digit
+            that has no more ink than is removed.
+        relevance: Relevance by recipe, (n, 1, h, w).
+        ranked: Pixels, first removed first, (n, d), by name of the order.
         before: Predictions for the unmodified digits.
-        after: Predictions after removal by the main recipe, by order.
+        outcomes: Predictions after each removal of `removed_pixels`.
     """
 
     q: float
     seed: int
     pixels: int
     removed_pixels: int
+    greys: Mapping[str, float]
     untouched: ClassificationSummary
-    random: ClassificationSummary
-    random_ink: ClassificationSummary
+    controls: Mapping[str, ByFill]
     rows: tuple[RuleRow, ...]
-    against_random: PairedTest
-    against_random_ink: PairedTest
-    relevance: Tensor
+    blank: float
+    ink: Tensor
+    blank_class: int
+    relevance: Mapping[str, Tensor]
+    ranked: Mapping[str, Tensor]
     before: Predictions
-    after: Mapping[Order, Predictions]
+    outcomes: Outcomes
+
+    @property
+    def main(self) -> RuleRow:
+        """The row of the main recipe."""
+        return next(row for row in self.rows if row.recipe == MAIN_RECIPE)
+
+    @property
+    def blanked(self) -> Tensor:
+        """Whether a digit (n,) has no more ink than is removed."""
+        return self.ink <= self.removed_pixels
+
+    @property
+    def thin(self) -> Tensor:
+        """Whether removal leaves next to nothing of a digit (n,): less than a third of its ink."""
+        return self.ink - self.removed_pixels < self.ink / 3
+
+    def after(self, order: str, fill: str) -> Predictions:
+        """Return the predictions after the removal in an order under a fill."""
+        return self.outcomes[Removal(order, fill, self.removed_pixels)]
 
 
 def explainers_by_recipe(model: nn.Module) -> dict[str, Explainer]:
@@ -100,53 +140,47 @@ def compute_rule_table(
 ) -> RuleTable:
     """Remove the share q of each digit's pixels by every recipe, and classify what is left.
 
-    Relevance is that for the class predicted for the unmodified digit. A removed pixel becomes 0,
-    the background.
+    Relevance is that for the class predicted for the unmodified digit.
 
     Args:
         explainers: Explainer of one model by recipe, MAIN_RECIPE among them.
         digits: Images and labels.
         q: Share of the pixels to remove.
-        seed: Random seed of the random pixels, and of the order of pixels of equal relevance.
+        seed: Random seed of random pixels, and of the order of pixels of equal relevance.
         progress: Shows the explanations and the removal.
 
     Raises:
         InputError: q is not in (0, 1], or less than half a pixel.
     """
-    images, labels = digits.images, digits.labels
-    model, pixels = explainers[MAIN_RECIPE].model, images[0].numel()
-    removed_pixels = pixel_count(q, pixels)
+    images = digits.images
+    count = pixel_count(q, images[0].numel())
     relevance = _explain(explainers, images, progress)
-    steps, batch_size = (removed_pixels,), BATCH_SIZE
-    curves = removal_curves(
-        model, images, relevance, steps=steps, seed=seed, batch_size=batch_size, progress=progress
-    )
-    ink = removal_curve(
-        model, images, (images > 0).float(), steps=steps, seed=seed, batch_size=batch_size
-    )
-    main = curves[MAIN_RECIPE]
-    after = {order: getattr(main, order).at(q) for order in ORDERS}
+    ranked = {**rank_relevance(relevance, seed), **rank_controls(images, seed)}
+    subject = Subject.of(explainers[MAIN_RECIPE].model, images)
+    removals = [Removal(order, fill, count) for order in ranked for fill in DEMO_FILLS]
+    with progress.stage("Removal", len(removals) * len(images), "inputs") as advance:
+        outcomes = classify_removals(subject, ranked, removals, advance=advance)
+    by_order = {order: _by_fill(outcomes, order, count, digits.labels) for order in ranked}
+    tests = _against_brightest(outcomes, tuple(explainers), count, digits.labels)
+    last = ranked[least(MAIN_RECIPE)][:, :count]
     return RuleTable(
         q=q,
         seed=seed,
-        pixels=pixels,
-        removed_pixels=removed_pixels,
-        untouched=classification_summary(main.morf.at(0), labels),
-        random=classification_summary(after["random"], labels),
-        random_ink=classification_summary(ink.at(q), labels),
+        pixels=images[0].numel(),
+        removed_pixels=count,
+        greys=subject.greys,
+        untouched=classification_summary(subject.before, digits.labels),
+        controls=MappingProxyType({name: by_order[name] for name in (*CONTROL_ORDERS, RANDOM)}),
         rows=tuple(
-            RuleRow(
-                name,
-                most=classification_summary(of_recipe.morf.at(q), labels),
-                least=classification_summary(of_recipe.lerf.at(q), labels),
-            )
-            for name, of_recipe in curves.items()
+            RuleRow(name, by_order[name], by_order[least(name)], tests[name]) for name in explainers
         ),
-        against_random=_compare_errors(after["morf"], after["random"], labels),
-        against_random_ink=_compare_errors(after["morf"], ink.at(q), labels),
-        relevance=relevance[MAIN_RECIPE],
-        before=main.morf.at(0),
-        after=MappingProxyType(after),
+        ink=(images > 0).flatten(1).sum(1),
+        blank_class=int(subject.model(torch.zeros_like(images[:1])).argmax()),
+        blank=float((images.flatten(1).gather(1, last) == 0).sum(1).double().mean()),
+        relevance=MappingProxyType(relevance),
+        ranked=MappingProxyType(ranked),
+        before=subject.before,
+        outcomes=MappingProxyType(outcomes),
     )
 
 
@@ -167,6 +201,29 @@ def _explain(
     return relevance
 
 
-def _compare_errors(first: Predictions, second: Predictions, labels: Tensor) -> PairedTest:
-    """Test the error rate of the first predictions minus that of the second."""
-    return paired_test(first.prediction != labels, second.prediction != labels)
+def _by_fill(outcomes: Outcomes, order: str, count: int, labels: Tensor) -> ByFill:
+    return MappingProxyType(
+        {
+            fill: classification_summary(outcomes[Removal(order, fill, count)], labels)
+            for fill in DEMO_FILLS
+        }
+    )
+
+
+def _against_brightest(
+    outcomes: Outcomes, recipes: tuple[str, ...], count: int, labels: Tensor
+) -> dict[str, Mapping[str, PairedTest]]:
+    """Test, by recipe and fill, errors without the most relevant minus without the brightest."""
+    wrong = {removal: after.prediction != labels for removal, after in outcomes.items()}
+    cells = [(recipe, fill) for recipe in recipes for fill in DEMO_FILLS]
+    tests = paired_tests(
+        [
+            (wrong[Removal(recipe, fill, count)], wrong[Removal(BRIGHTEST, fill, count)])
+            for recipe, fill in cells
+        ]
+    )
+    found = dict(zip(cells, tests, strict=True))
+    return {
+        recipe: MappingProxyType({fill: found[recipe, fill] for fill in DEMO_FILLS})
+        for recipe in recipes
+    }

@@ -80,7 +80,7 @@ class DemoResult:
         available: Number of digits that there were to choose from.
         cards: Cards of the shipped models, by name.
         table: The rule table.
-        networks: Results by network.
+        networks: Results by network, that of the settings first.
         examples: Digits to look at.
         run: What differs between runs.
     """
@@ -93,6 +93,11 @@ class DemoResult:
     networks: tuple[NetworkResult, ...]
     examples: tuple[Example, ...]
     run: RunInfo
+
+    @property
+    def main(self) -> NetworkResult:
+        """The network that the rule table is about."""
+        return self.networks[0]
 
 
 def run_demo(settings: Settings, progress: Progress = QUIET) -> DemoResult:
@@ -108,20 +113,25 @@ def run_demo(settings: Settings, progress: Progress = QUIET) -> DemoResult:
     pixel_count(settings.q, PIXELS)
     seconds: dict[str, float] = {}
     recipes = explainers_by_recipe(load_model(settings.model))
-    networks = explainers_by_network({name: load_model(name) for name in shipped_models()})
-    if settings.model in networks:
-        networks[settings.model] = recipes[MAIN_RECIPE]  # equal, and captured only once
+    others = {name: load_model(name) for name in shipped_models() if name != settings.model}
+    networks = {settings.model: recipes[MAIN_RECIPE], **explainers_by_network(others)}
     with _timed(seconds, "digits"):
         available = find_digits(data_dir=settings.data_dir, progress=progress)
     digits = first_digits(available, settings.digits)
-    progress.log(f"Digits: {len(digits.labels):,} of {len(available.labels):,}: {digits.source}")
+    progress.log(f"Digits: {len(digits.labels):,} of {len(available.labels):,}")
     with _timed(seconds, "rule_table"):
         table = compute_rule_table(
             recipes, digits, q=settings.q, seed=settings.seed, progress=progress
         )
     with _timed(seconds, "networks"):
         compared = compare_networks(
-            networks, digits, q=settings.q, seed=settings.seed, progress=progress
+            networks,
+            digits,
+            q=settings.q,
+            seed=settings.seed,
+            relevance={settings.model: table.relevance[MAIN_RECIPE]},
+            known={settings.model: table.outcomes},
+            progress=progress,
         )
     return DemoResult(
         settings=settings,
@@ -130,7 +140,7 @@ def run_demo(settings: Settings, progress: Progress = QUIET) -> DemoResult:
         cards={name: model_card(name) for name in networks},
         table=table,
         networks=compared,
-        examples=make_examples(digits, table, recipes, networks),
+        examples=make_examples(digits, table, compared),
         run=RunInfo(seconds, _versions(), torch.get_num_threads()),
     )
 

@@ -4,6 +4,7 @@ Takes models, batches, and relevance: tensors, or functions (model, x, target) t
 Must not know how relevance is computed.
 """
 
+from ..support.estimates import Estimate, Interval, bootstrap_mean, bootstrap_means
 from .fills.base import Fill
 from .fills.before_normalisation import before_normalisation
 from .fills.blur import blur
@@ -23,9 +24,10 @@ from .fills.token_deletion import Deletion, delete, hide
 from .maps.concentration import complexity, sparseness
 from .maps.localisation import Localisation, localisation
 from .maps.similarity import Similarity, similarity
-from .removal.curves import MethodCurves, plot_curves, removal_curve, removal_curves
+from .removal.curves import removal_curve, removal_curves
 from .removal.faithfulness import Faithfulness, faithfulness, faithfulness_by_method
 from .removal.measures import abpc, aopc, error_rate, margin_drop, srg
+from .removal.method_curves import MethodCurves, RemovalCurves, plot_curves
 from .removal.ranking import ORDERS, Order, ranking
 from .removal.removal_curve import RemovalCurve
 from .removal.remove_units import remove_units
@@ -42,7 +44,6 @@ from .statistics.classification import (
     Proportion,
     classification_summary,
 )
-from .statistics.estimates import Estimate, Interval, bootstrap_mean, bootstrap_means
 from .statistics.paired_test import PairedTest, paired_test, paired_tests
 from .statistics.predictions import Model, Predictions, predict
 
@@ -67,6 +68,7 @@ __all__ = [
     "Predictions",
     "Proportion",
     "RemovalCurve",
+    "RemovalCurves",
     "Sensitivity",
     "Similarity",
     "TargetRandomisation",

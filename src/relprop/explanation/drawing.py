@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..plot.colours import png
 from ..plot.options import Naming, read_options
 from ..plot.picture_figure import picture_figure
+from ..plot.picture_grid import map_grid_figure
 from ..plot.pictures import Panel, PictureStyle, picture_panels, summed
 from ..plot.series_figure import series_figure
 from ..plot.table_figure import table_figure
@@ -40,6 +41,8 @@ def draw(explanation: "Explanation", samples: Any, options: dict[str, Any]) -> "
     """Draw samples of an explanation as a figure; see `Explanation.plot`."""
     style, pictures, naming = read_options(options)
     view = batch_view(explanation, samples, naming, pictures)
+    if view.kind == "picture" and explanation.several:
+        return map_grid_figure(view, target_names(explanation), style, pictures)
     if view.kind == "picture":
         return picture_figure(view, style, pictures)
     if view.kind == "series":
@@ -47,6 +50,12 @@ def draw(explanation: "Explanation", samples: Any, options: dict[str, Any]) -> "
     if view.kind == "text":
         return text_figure(view, texts_of(view, naming), style)
     return table_figure(view, columns_of(view, naming), naming.features, naming.waterfall)
+
+
+def target_names(explanation: "Explanation") -> list[str]:
+    """Name the targets as they were asked for."""
+    count = explanation.relevance.shape[1]
+    return list(explanation.targets) or [f"target {k}" for k in range(count)]
 
 
 def channel_names(view: BatchView, naming: Naming) -> list[str]:

@@ -7,18 +7,18 @@ import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, MissingExtraError
+from ..errors import InputError
 from ..plot.html import (
     fragment,
-    page,
     picture_cards,
     series_cards,
     table_cards,
     text_cards,
 )
 from ..plot.options import read_options
-from ..support.files import refuse_other_formats, write_file
-from .drawing import batch_view, channel_names, columns_of, texts_of
+from ..plot.pages import notebook_fragment, write_page
+from ..plot.picture_grid import grid_cards
+from .drawing import batch_view, channel_names, columns_of, target_names, texts_of
 
 if TYPE_CHECKING:
     from .result import Explanation
@@ -28,7 +28,9 @@ def explanation_html(explanation: "Explanation", samples: Any, options: dict[str
     """Render samples of an explanation as a fragment; see `Explanation.to_html`."""
     style, pictures, naming = read_options(options)
     view = batch_view(explanation, samples, naming, pictures)
-    if view.kind == "picture":
+    if view.kind == "picture" and explanation.several:
+        cards = grid_cards(view, target_names(explanation), style, pictures)
+    elif view.kind == "picture":
         cards = picture_cards(view, style, pictures)
     elif view.kind == "series":
         cards = series_cards(view, style, channel_names(view, naming))
@@ -43,19 +45,19 @@ def explanation_html(explanation: "Explanation", samples: Any, options: dict[str
 def notebook_html(explanation: "Explanation") -> str:
     """Render the first samples for a notebook; as text where they cannot be drawn."""
     try:
-        return explanation_html(explanation, None, {})
+        return notebook_fragment(lambda: explanation_html(explanation, None, {}), repr(explanation))
     except InputError as error:  # its memory was written into
         return f"<pre>{html.escape(repr(explanation))}\n{html.escape(str(error))}</pre>"
-    except MissingExtraError as error:
-        return f"<pre>{html.escape(repr(explanation))}</pre><i>{html.escape(error.todo)}</i>"
 
 
 def write_html(
     explanation: "Explanation", path: Path, samples: Any, options: dict[str, Any]
 ) -> None:
     """Write samples of an explanation as a page; see `Explanation.to_html`."""
-    refuse_other_formats(path, (".html", ".htm"), "explanation.to_html")
-    body = explanation_html(explanation, samples, options)
     count = len(explanation.output)
     title = f"Explanation of {count:,} sample{'' if count == 1 else 's'}"
-    write_file(path, page(title, body).encode())
+    write_page(
+        *(path, title),
+        lambda: explanation_html(explanation, samples, options),
+        "explanation.to_html",
+    )

@@ -9,15 +9,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..graph.ir import Head
-from ..support.checks import is_classification
 from ..support.files import as_path
-from ..support.margin import margin
-from ..support.output_kinds import (
-    both_classes,
-    has_one_unit,
-    predicted_classes,
-    probabilities_of,
-)
+from ..support.margin import probability_margin
+from ..support.output_kinds import predicted_classes, probabilities_of
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -26,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..observe.ledger import Ledger
     from ..plot.options import PlotOptions
+    from .importance import OverallImportance
 
     Samples = int | Sequence[int] | slice | Tensor | None
 
@@ -110,10 +105,7 @@ class Explanation:
 
         Of one unit with the probability p, that of p and 1 - p.
         """
-        p = self.probabilities
-        if p is not None and has_one_unit(p):
-            p = both_classes(p)
-        return margin(p, "scores") if p is not None and is_classification(p) else None
+        return probability_margin(self.probabilities)
 
     @property
     def input(self) -> Tensor:
@@ -161,12 +153,13 @@ class Explanation:
             InputError: An input was written into since, or the name is that of another format.
 
         Example:
-            >>> import numpy, torch, relprop, tempfile
+            >>> import torch, relprop, tempfile
             >>> explanation = relprop.explain(torch.nn.Linear(2, 2).eval(), torch.ones(1, 2))
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     explanation.save(f"{folder}/explanation.npz")
-            ...     numpy.load(f"{folder}/explanation.npz")["relevance"].shape
-            (1, 2)
+            ...     loaded = relprop.Explanation.load(f"{folder}/explanation.npz")
+            >>> bool((loaded.relevance == explanation.relevance).all())
+            True
         """
         from .saved_explanation import write_explanation  # loaded on use
 
@@ -184,15 +177,6 @@ class Explanation:
 
         Raises:
             FileError: It is missing or damaged, or `save` did not write it.
-
-        Example:
-            >>> import torch, relprop, tempfile
-            >>> explanation = relprop.explain(torch.nn.Linear(2, 2).eval(), torch.ones(1, 2))
-            >>> with tempfile.TemporaryDirectory() as folder:
-            ...     explanation.save(f"{folder}/explanation.npz")
-            ...     loaded = relprop.Explanation.load(f"{folder}/explanation.npz")
-            >>> bool((loaded.relevance == explanation.relevance).all())
-            True
         """
         from .saved_explanation import read_explanation
 
@@ -202,7 +186,8 @@ class Explanation:
         """Draw samples: pictures, rows of a table, time series or texts, by the input's shape.
 
         An input (batch, channels, height, width) is drawn as pictures, (batch, channels, length) as
-        time series, token ids as text, and any other as a table.
+        time series, token ids as text, and any other as a table. Of several targets each picture
+        has a column for each.
 
         Args:
             samples: Index of a sample, or several: a list, a slice, a tensor of indices; None: the
@@ -297,6 +282,30 @@ class Explanation:
         from .html import write_html  # loaded on use
 
         write_html(self, as_path(path), samples, dict(options))
+
+    def overall(
+        self,
+        *,
+        feature_names: Sequence[str] | None = None,
+        groups: Mapping[str, Sequence[str | int]] | None = None,
+    ) -> "OverallImportance":
+        """Average relevance over the samples: how much each feature counts overall.
+
+        Of several batches: `relprop.overall_importance(explainer.map(loader))`.
+
+        Args:
+            feature_names: Names of the columns that the model takes; None: their positions.
+            groups: Name -> columns, by name or index, whose relevance is summed in each sample.
+
+        Returns:
+            Mean |R| and mean R with intervals, as of `overall_importance`.
+
+        Raises:
+            InputError: As of `overall_importance`.
+        """
+        from .overall import overall_importance  # loaded on use
+
+        return overall_importance([self], feature_names=feature_names, groups=groups)
 
     def _repr_html_(self) -> str:
         from .html import notebook_html

@@ -5,9 +5,9 @@ is absorbed is computed by a formula for each cause, never as the difference tha
 Takes what an observer sees. Gives records in float64. Must not know rules.
 """
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..plan.plan import Plan, Step
 from ..program.observer import Observer
 from ..rules.backward import CAUSES, Absorbs, Cause, Form, relevance
-from ..support.extras import needs
+from ..support.files import write_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,13 +91,18 @@ class Ledger:
         return {c: sum((e.absorbed.get(c, zero) for e in self.entries), zero) for c in CAUSES}
 
     @property
+    def missing(self) -> Tensor:
+        """Relevance that is not accounted for, (batch,): in - out - absorbed."""
+        return _remainder(self.relevance_in, self.relevance_out, self.absorbed)
+
+    @property
     def imbalance(self) -> Tensor:
         """What is not accounted for, (batch,), as a fraction of the initial relevance.
 
         NaN for a sample of which one operation is not accounted for in finite numbers: what comes
         in at the output and goes out at the input would not show it.
         """
-        missing = _remainder(self.relevance_in, self.relevance_out, self.absorbed)
+        missing = self.missing
         for entry in self.entries:
             missing = missing.where(entry.error.isfinite(), torch.nan)
         return torch.where(missing == 0, missing, missing / self.size).abs()
@@ -114,68 +119,58 @@ class Ledger:
         batch, as shares of the initial relevance.
 
         Raises:
-            MissingExtraError: matplotlib is not installed.
+            MissingExtraError: matplotlib, of the extra "plot", is not installed.
         """
-        with needs("plot", "the plot of a ledger"):
-            from .ledger_plot import Bar, draw_bars
+        from .ledger_table import ledger_figure  # loaded on use
 
-        scale = self.size.mean()
-        bars = [
-            Bar(
-                f"{entry.module} {entry.operation}".strip(),
-                float(entry.relevance_out.mean() / scale),
-                {cause: float(value.mean() / scale) for cause, value in entry.absorbed.items()},
-            )
-            for entry in self.entries
-        ]
-        return draw_bars(bars, float(self.relevance_in.mean() / scale), self._causes)
+        return ledger_figure(self)
 
-    @property
-    def _causes(self) -> list[Cause]:
-        """List the causes to show; conditions only where there are any."""
-        given = any("conditions" in entry.absorbed for entry in self.entries)
-        return [cause for cause in CAUSES if given or cause != "conditions"]
+    def to_csv(self, path: str | Path) -> None:
+        """Write a row for each sample and operation: relevance in, out, by cause, and the error.
+
+        Args:
+            path: The file. A cause that an operation does not have is empty.
+
+        Raises:
+            FileError: It cannot be written.
+            InputError: Its name is that of another format.
+        """
+        from .ledger_table import csv_rows
+
+        write_csv(path, csv_rows(self), "ledger.to_csv")
+
+    def to_html(self, path: str | Path) -> None:
+        """Write a page with the figure and the table: one file that loads nothing from elsewhere.
+
+        Args:
+            path: The file.
+
+        Raises:
+            FileError: It cannot be written.
+            InputError: Its name is that of another format.
+            MissingExtraError: matplotlib, of the extra "plot", is not installed.
+        """
+        from ..plot.pages import write_page
+        from .ledger_table import ledger_fragment
+
+        write_page(path, "Ledger", lambda: ledger_fragment(self), "ledger.to_html")
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        from ..plot.pages import notebook_fragment
+        from .ledger_table import ledger_fragment
+
+        return notebook_fragment(lambda: ledger_fragment(self), str(self))
 
     def __str__(self) -> str:
-        causes = self._causes
-        head = ("module", "operation", "rule", "in", "out", *causes, "error")
-        entries = (_columns(entry, causes) for entry in self.entries)
-        rows = [head, *entries, _total(self, causes)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-        lines = [
-            "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(cells))
-            for cells in (list(zip(row, widths, strict=True)) for row in rows)
-        ]
-        batch = len(self.relevance_in)
-        title = f"ledger: mean of {batch} sample{'' if batch == 1 else 's'}, largest imbalance"
-        title = f"{title} {self.error:.1e} of the initial relevance"
-        return "\n".join([title, *(line.rstrip() for line in lines)])
+        from .ledger_table import ledger_text
+
+        return ledger_text(self)
 
 
 def _remainder(
     relevance_in: Tensor, relevance_out: Tensor, absorbed: Mapping[Cause, Tensor]
 ) -> Tensor:
     return relevance_in - relevance_out - sum(absorbed.values(), torch.zeros_like(relevance_in))
-
-
-def _columns(entry: LedgerEntry, causes: Sequence[Cause]) -> tuple[str, ...]:
-    absorbed = [entry.absorbed.get(cause) for cause in causes]
-    means = [_mean(value) for value in (entry.relevance_in, entry.relevance_out, *absorbed)]
-    return entry.module, entry.operation, entry.rule, *means, _mean(entry.error, "{:.0e}")
-
-
-def _total(ledger: Ledger, causes: Sequence[Cause]) -> tuple[str, ...]:
-    absorbed = (ledger.absorbed[cause] for cause in causes)
-    totals = (ledger.relevance_in, ledger.relevance_out, *absorbed)
-    missing = _remainder(ledger.relevance_in, ledger.relevance_out, ledger.absorbed)
-    return "", "all", "", *(_mean(value) for value in totals), _mean(missing, "{:.0e}")
-
-
-def _mean(value: Tensor | None, form: str = "{:.4g}") -> str:
-    return "" if value is None else form.format(float(value.mean()))
 
 
 class LedgerObserver(Observer):

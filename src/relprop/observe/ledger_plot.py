@@ -7,12 +7,12 @@ Must not know ledgers.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 PASSED_ON = "#9aa3ad"
 _COLOURS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
-LINES = "#1d2126"
 ROW, WIDTH, MARGIN = 0.22, 8.0, 1.3  # inches
 
 
@@ -53,8 +53,9 @@ def draw_bars(bars: Sequence[Bar], initial: float, causes: Sequence[str]) -> Fig
         axes.barh(positions, values, left=starts, height=0.8, color=colour, label=label)
         for i, value in enumerate(values):
             ends[value >= 0][i] += value
-    axes.axvline(initial, color=LINES, linewidth=0.8, linestyle="--")
-    axes.axvline(0, color=LINES, linewidth=0.8)
+    lines = rcParams["text.color"]
+    axes.axvline(initial, color=lines, linewidth=0.8, linestyle="--")
+    axes.axvline(0, color=lines, linewidth=0.8)
     axes.use_sticky_edges = False  # so that the margin shows the dashed line beside the bars
     axes.margins(x=0.04)
     axes.set_yticks(positions, [bar.label for bar in bars], fontsize=7)

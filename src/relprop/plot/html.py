@@ -6,7 +6,7 @@ data. It follows the page around it, dark or light. Must not know explanations o
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,12 +74,13 @@ class Card:
 
     Attributes:
         title: The largest entry of the output.
-        explained: What was explained.
+        explained: What was explained; "" where each image says it.
         outputs: Bars of the largest entries of the output.
         scale: The relevance of the ends of the colours, as text; None without colours.
         images, words, bars: The contents.
         name: What the sample is called; "" for its place alone.
         note: More about it.
+        evidence: The strongest evidence, in words.
         data: What a page sorts and filters cards by.
     """
 
@@ -92,6 +93,7 @@ class Card:
     bars: Sequence[SignedBar] = ()
     name: str = ""
     note: str = ""
+    evidence: Sequence[str] = ()
     data: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -118,11 +120,11 @@ def picture_cards(
                 panel.title,
                 f"{panel.title} of sample {sample.index}"
                 + ("" if panel.limit is None else f", {_extremes(sample)}"),
-                panel.colours.shape[1] < 128,
+                is_small(panel.colours),
             )
             for panel in picture_panels(sample, limit, style, pictures)
         ]
-        cards.append(_card(view, sample, scale=_ends(limit, style), images=images))
+        cards.append(_card(view, sample, scale=scale_ends(limit, style), images=images))
     return cards
 
 
@@ -134,20 +136,35 @@ def text_cards(view: BatchView, texts: Sequence[Sequence[Token]], style: MapStyl
     for sample, tokens, relevance, limit in zip(view.samples, texts, values, limits, strict=True):
         colours = relevance_colours(relevance[None], limit, style)[0, :, :3]
         words = [_word(token, colour) for token, colour in zip(tokens, colours, strict=True)]
-        cards.append(_card(view, sample, scale=_ends(limit, style), words=words))
+        cards.append(_card(view, sample, scale=scale_ends(limit, style), words=words))
     return cards
 
 
-def table_cards(view: BatchView, columns: Columns, count: int, waterfall: bool) -> list[Card]:
-    """Show the features of each sample as signed bars; see `table_figure`."""
-    return [
-        _card(
-            view,
-            sample,
-            bars=_feature_bars(columns.largest(sample.input, sample.relevance, count), waterfall),
-        )
-        for sample in view.samples
-    ]
+def table_cards(
+    view: BatchView,
+    columns: Columns,
+    count: int,
+    waterfall: bool,
+    values: Sequence[Mapping[str, str]] = (),
+) -> list[Card]:
+    """Show the features of each sample as signed bars; see `table_figure`.
+
+    Args:
+        view: The samples.
+        columns: What their entries are called.
+        count: How many features of each; the others are one bar.
+        waterfall: Whether each bar begins where the one before ends.
+        values: Of each sample, name of a feature -> what is shown in place of the input's number.
+    """
+    cards = []
+    for i, sample in enumerate(view.samples):
+        known = values[i] if values else {}
+        features = [
+            replace(feature, value=known.get(feature.name, feature.value))
+            for feature in columns.largest(sample.input, sample.relevance, count)
+        ]
+        cards.append(_card(view, sample, bars=_feature_bars(features, waterfall)))
+    return cards
 
 
 def series_cards(view: BatchView, style: MapStyle, names: list[str]) -> list[Card]:
@@ -158,7 +175,7 @@ def series_cards(view: BatchView, style: MapStyle, names: list[str]) -> list[Car
         drawn = figure_bytes(series_figure(alone, style, names), "png")
         alt = f"time series of sample {sample.index}, {_extremes(sample)}"
         image = Image(_data_url(drawn), "", alt)
-        cards.append(_card(view, sample, scale=_ends(limit, style), images=[image]))
+        cards.append(_card(view, sample, scale=scale_ends(limit, style), images=[image]))
     return cards
 
 
@@ -170,12 +187,7 @@ def fragment(cards: Sequence[Card], style: MapStyle, more: int) -> str:
         style: How relevance is coloured.
         more: How many samples are not shown.
     """
-    return _render("explanation.html", cards=cards, more=more, ramp=_ramp(style))
-
-
-def page(title: str, body: str) -> str:
-    """Render a page of its own around a fragment."""
-    return _render("page.html", title=title, body=body)
+    return render("explanation.html", cards=cards, more=more, ramp=_ramp(style))
 
 
 def png_url(colours: Colours) -> str:
@@ -196,7 +208,13 @@ def _card(
     words: Sequence[Word] = (),
     bars: Sequence[SignedBar] = (),
 ) -> Card:
-    outputs = [
+    outputs = output_bars(view, sample)
+    return Card(caption(view, sample), sample.explained, outputs, scale, images, words, bars)
+
+
+def output_bars(view: BatchView, sample: SampleView) -> list[SignedBar]:
+    """Show the largest entries of the output as bars."""
+    return [
         SignedBar(
             view.class_name(k),
             output_text(sample, value),
@@ -206,7 +224,6 @@ def _card(
         )
         for k, value in largest_outputs(sample, CLASSES)
     ]
-    return Card(caption(view, sample), sample.explained, outputs, scale, images, words, bars)
 
 
 def _word(token: Token, colour: Colours) -> Word:
@@ -237,8 +254,16 @@ def _feature_bars(features: Sequence[Feature], waterfall: bool) -> list[SignedBa
     ]
 
 
-def _ends(limit: float, style: MapStyle) -> tuple[str, str]:
-    return f"{-limit if style.sign == 'all' else 0:.2g}", f"{limit:.2g}"
+def scale_ends(limit: float | None, style: MapStyle) -> tuple[str, str]:
+    """Write the relevance at the ends of the colours; None: the limit of each map."""
+    if limit is None:
+        return "-limit" if style.sign == "all" else "0", "limit of each map"
+    return f"{-limit if style.sign == 'all' else 0:.2g}", f"{limit:.2g} relevance"
+
+
+def is_small(colours: Colours) -> bool:
+    """Tell whether an image is enlarged to squares."""
+    return bool(colours.shape[1] < 128)
 
 
 def _extremes(sample: SampleView) -> str:
@@ -258,7 +283,8 @@ def _ramp(style: MapStyle) -> list[str]:
     return ["#" + "".join(f"{part:02x}" for part in colour) for colour in colours.tolist()]
 
 
-def _render(template: str, **values: object) -> str:
+def render(template: str, **values: object) -> str:
+    """Render one of the templates beside this module."""
     return environment("relprop.plot").get_template(template).render(values)
 
 

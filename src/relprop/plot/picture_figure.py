@@ -39,15 +39,15 @@ def picture_figure(view: BatchView, style: MapStyle, pictures: PictureStyle) -> 
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for sample, panels, axes in zip(view.samples, rows, grid, strict=True):
         for panel, one in zip(panels, axes, strict=True):
-            _draw_panel(one, panel)
+            draw_panel(one, panel)
         _set_captions(axes, caption(view, sample), f"explained: {sample.explained}")
         limit = max((panel.limit for panel in panels if panel.limit), default=None)
         if limit is not None and style.limits == "sample":
-            _add_scale(figure, axes, limit, style)
+            add_scale(figure, axes, limit, style)
     for one, panel in zip(grid[0], rows[0], strict=True):
         one.set_title(panel.title, fontsize=9)
     if style.limits != "sample" and any(panel.limit for panel in rows[0]):
-        _add_scale(figure, grid, limits[0], style)
+        add_scale(figure, grid, limits[0], style)
     return figure
 
 
@@ -60,7 +60,8 @@ def _set_captions(axes: "Sequence[Axes]", left: str, right: str) -> None:
     axes[-1].set_xlabel(fill(right, CAPTION_LETTERS), fontsize=8)
 
 
-def _draw_panel(axes: "Axes", panel: Panel) -> None:
+def draw_panel(axes: "Axes", panel: Panel) -> None:
+    """Draw an image without ticks."""
     axes.imshow(panel.colours)  # enlarged as it is, made smaller with a filter that drops no pixel
     axes.set_xticks([])
     axes.set_yticks([])
@@ -68,10 +69,22 @@ def _draw_panel(axes: "Axes", panel: Panel) -> None:
         spine.set_edgecolor("#c9ced6")
 
 
-def _add_scale(figure: "Figure", axes: object, limit: float, style: MapStyle) -> None:
+def add_scale(
+    figure: "Figure", axes: object, limit: float, style: MapStyle, unit: str = ""
+) -> None:
+    """Draw the scale of the colours beside images.
+
+    Args:
+        figure: The figure.
+        axes: The images.
+        limit: The relevance of full colour, in units.
+        style: How relevance is coloured.
+        unit: What stands for one, where each image has another limit.
+    """
     bar = figure.colorbar(_scale(limit, style), ax=axes, fraction=0.06, pad=0.02)  # type: ignore[arg-type]
     ends = [-limit, 0.0, limit] if style.sign == "all" else [0.0, limit]
-    bar.set_ticks(ends, labels=[f"{end:.2g}" for end in ends])
+    labels = [f"{'-' if end < 0 else ''}{unit}" if unit and end else f"{end:.2g}" for end in ends]
+    bar.set_ticks(ends, labels=labels)
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_edgecolor("#c9ced6")
 

@@ -23,6 +23,8 @@ class Batch:
         shown: Pictures as they are shown, (n, c, h, w) from 0 to 1; None for all else.
         texts: Of each text the strings of its tokens, and which are no part of it, such as
             padding; empty for all else.
+        values: Of each row of a table, what the file has: name of a feature -> value; empty for
+            features that are no column of the file, and for all else.
     """
 
     names: Sequence[str]
@@ -30,6 +32,7 @@ class Batch:
     inputs: Tensor | Mapping[str, Tensor]
     shown: Tensor | None = None
     texts: Sequence[Sequence[tuple[str, bool]]] = ()
+    values: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True)

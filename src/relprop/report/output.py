@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ..explanation.drawing import SMALLEST
-from ..plot.colours import overlay_colours, png
-from ..plot.pictures import input_picture
+from ..plot.colours import png
 from ..support.folders import check_folder, has_schema, replace_folder
-from .page import PICTURES, STYLE, render_report
+from .page import overlay_of, render_report
 from .records import SCHEMA, ExplainedSample, Report, samples_csv, to_json
 
 PAGE, NUMBERS, ROWS, MAPS = "report.html", "report.json", "samples.csv", "relevance.npz"
@@ -58,9 +57,7 @@ def _maps(report: Report) -> bytes:
 
 
 def _overlay(sample: ExplainedSample) -> bytes:
-    relevance = sample.view.relevance.sum(0)
-    picture = input_picture(sample.view.input, PICTURES.bounds)
-    colours = overlay_colours(picture, relevance, STYLE.limit_of(relevance), STYLE)
+    colours = overlay_of(sample)
     return png(colours, max(1, -(-SMALLEST // colours.shape[1])))
 
 

@@ -1,6 +1,6 @@
 """The page of a report: one HTML file that loads nothing from elsewhere.
 
-Takes a Report. Gives HTML. Images are JPEG, so that 200 samples stay below 10 MB.
+Takes a Report. Gives HTML. Images are WebP, so that 200 samples stay below 10 MB.
 """
 
 from base64 import b64encode
@@ -12,29 +12,34 @@ from pathlib import Path
 import torch
 
 from ..evaluate import Estimate, MethodCurves, bootstrap_mean, paired_test, plot_curves
-from ..plot.colours import Colours
+from ..evaluate.removal.curve_page import curves_alt
+from ..evaluate.removal.method_curves import curve_panels
+from ..plot.charts import ThemedChart, draw_chart
+from ..plot.colours import Colours, overlay_colours
+from ..plot.evidence import outlined, strongest_regions
 from ..plot.html import (
     Card,
+    Image,
     environment,
     fragment,
     picture_cards,
     table_cards,
     text_cards,
 )
-from ..plot.pictures import PictureStyle
+from ..plot.pictures import PictureStyle, input_picture
 from ..plot.style import MapStyle
 from ..plot.tables import Columns
 from ..plot.texts import Token, marked_token
 from ..plot.view import BatchView
-from ..support.figures import figure_bytes
 from .curves import LRP
 from .records import ExplainedSample, Report
 from .settings import command_line
 
 SHOWN = 200  # samples at most, the first ones
 STYLE = MapStyle(clip=1.0)
-PICTURES = PictureStyle(panels=("input", "relevance", "overlay"), bounds=(0.0, 1.0))
-QUALITY = 85  # of JPEG images
+PICTURES = PictureStyle(panels=("input", "relevance"), bounds=(0.0, 1.0))
+LEAST_OVERLAY = 224  # pixels that an overlay with outlines is wide at least
+QUALITY = 75  # of WebP images: 38 kB for the three of a photograph of 224 x 224
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,9 @@ def render_report(report: Report, out: Path) -> str:
     return template.render(
         report=report,
         gallery=fragment(cards, STYLE, len(report.samples) - len(shown)),
-        charts=[_chart(fill, by_method) for fill, by_method in report.curves.items()],
+        charts=[_chart(by_method) for by_method in report.curves.values()],
         rows=_method_rows(report),
+        importance="" if report.importance is None else report.importance._repr_html_(),
         command=command_line(report.settings, out),
         has_labels=report.labelled > 0,
         classes=sorted({s.predicted for s in shown if s.predicted is not None}),
@@ -78,11 +84,31 @@ def _cards(report: Report, samples: Sequence[ExplainedSample]) -> list[Card]:
     views = [sample.view for sample in samples]
     view = BatchView(report.kind, views, torch.empty(0), _output_names(report))
     if report.kind == "picture":
-        return picture_cards(view, STYLE, PICTURES, encode=_jpeg_url)
+        cards = picture_cards(view, STYLE, PICTURES, encode=_image_url)
+        return [_with_evidence(card, one) for card, one in zip(cards, samples, strict=True)]
     if report.kind == "text":
         return text_cards(view, [_tokens(sample) for sample in samples], STYLE)
     columns = Columns.of(views[0].input.shape, report.columns.names, report.columns.groups)
-    return table_cards(view, columns, count=10, waterfall=False)
+    return table_cards(view, columns, 10, False, [sample.values for sample in samples])
+
+
+def _with_evidence(card: Card, sample: ExplainedSample) -> Card:
+    """Add the overlay of a picture with its strongest evidence outlined, and named."""
+    regions = strongest_regions(sample.view.relevance.sum(0))
+    words = [str(region) for region in regions]
+    image = Image(
+        _image_url(outlined(overlay_of(sample), regions, LEAST_OVERLAY)),
+        "overlay; strongest for outlined solid, against dashed",
+        f"overlay of {sample.name}, outlined: {'; '.join(words) or 'nothing'}",
+    )
+    return replace(card, images=[*card.images, image], evidence=words)
+
+
+def overlay_of(sample: ExplainedSample) -> Colours:
+    """Lay the relevance of a picture over it."""
+    relevance = sample.view.relevance.sum(0)
+    picture = input_picture(sample.view.input, PICTURES.bounds)
+    return overlay_colours(picture, relevance, STYLE.limit_of(relevance), STYLE)
 
 
 def _output_names(report: Report) -> tuple[str, ...]:
@@ -132,27 +158,21 @@ def _method_rows(report: Report) -> list[MethodRow]:
     return rows
 
 
-def _chart(fill: str, curves: Mapping[str, MethodCurves]) -> tuple[str, str]:
-    """Draw the curves under one fill: the URL of the figure, and its words."""
-    ends = "; ".join(
-        f"{name}: most relevant first ends at {float(c.morf.scores[:, -1].mean()):.3g}, mean area "
-        f"{float(c.morf.auc.double().mean()):.3g}"
-        for name, c in curves.items()
-    )
-    drawn = b64encode(figure_bytes(plot_curves(curves), "svg")).decode()
-    return f"data:image/svg+xml;base64,{drawn}", f"Removal curves under fill {fill}. {ends}"
+def _chart(curves: Mapping[str, MethodCurves]) -> ThemedChart:
+    """Draw the curves under one fill."""
+    return draw_chart(lambda: plot_curves(curves), curves_alt(curve_panels(curves)))
 
 
-def _jpeg_url(colours: Colours) -> str:
-    """Encode an image as the URL of a JPEG; small ones as PNG, whose pixels stay apart."""
-    from PIL import Image
+def _image_url(colours: Colours) -> str:
+    """Encode an image as the URL of a WebP; small ones as PNG, whose pixels stay apart."""
+    from PIL import Image as Picture
 
     small = colours.shape[1] < 128
     buffer = BytesIO()
-    image = Image.fromarray(colours[..., :3].copy())
+    image = Picture.fromarray(colours[..., :3].copy())
     if small:
         image.save(buffer, "PNG", optimize=True)
     else:
-        image.save(buffer, "JPEG", quality=QUALITY)
-    kind = "png" if small else "jpeg"
+        image.save(buffer, "WEBP", quality=QUALITY)
+    kind = "png" if small else "webp"
     return f"data:image/{kind};base64,{b64encode(buffer.getvalue()).decode()}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..evaluate import MethodCurves
 from ..explanation.drawing import explained_text, shown_output
+from ..explanation.importance import IMPORTANCE_COLUMNS, OverallImportance
 from ..explanation.result import Explanation
 from ..plot.view import SampleView, ViewKind
 from .batches import Batch, ColumnNames, LeftOut, first_tensor
@@ -35,6 +36,7 @@ class ExplainedSample:
         amplification: Sum of |relevance| by |score|.
         view: Input and relevance, for pictures and bars.
         tokens: Strings of the tokens of a text, and which are no part of it.
+        values: Of a table's row, name of a feature -> its value in the file.
     """
 
     name: str
@@ -46,6 +48,7 @@ class ExplainedSample:
     amplification: float
     view: SampleView
     tokens: Sequence[tuple[str, bool]]
+    values: Mapping[str, str]
 
     @property
     def is_wrong(self) -> bool | None:
@@ -72,6 +75,7 @@ class Report:
         left_out: Those that could not be read.
         available: How many samples the data has.
         ledger: The conservation check of the first batch, as text, and its largest imbalance.
+        importance: Overall importance of a table's features; None for all else.
         curves: Fill -> name of a method -> its removal curves.
         stopped: Whether it was stopped before all were explained.
         warnings: What the explainer warned of.
@@ -93,6 +97,7 @@ class Report:
     available: int
     ledger: str
     imbalance: float
+    importance: OverallImportance | None
     curves: Mapping[str, Mapping[str, MethodCurves]]
     stopped: bool
     warnings: Sequence[str]
@@ -137,6 +142,7 @@ def describe_samples(e: Explanation, batch: Batch, names: Sequence[str]) -> list
                 amplification=amplification[i],
                 view=view,
                 tokens=batch.texts[i] if batch.texts else (),
+                values=batch.values[i] if batch.values else {},
             )
         )
     return records
@@ -159,6 +165,7 @@ def to_json(report: Report) -> str:
             fill: {name: _curve(curves) for name, curves in by_method.items()}
             for fill, by_method in report.curves.items()
         },
+        "importance": _importance(report.importance),
         "warnings": list(report.warnings),
         "versions": dict(report.versions),
         "samples": [_row(sample) for sample in report.samples],
@@ -187,6 +194,11 @@ def _row(sample: ExplainedSample) -> dict[str, Any]:
         "relevance_sum": float(sample.view.relevance.sum()),
         "amplification": sample.amplification,
     }
+
+
+def _importance(importance: OverallImportance | None) -> list[dict[str, Any]]:
+    rows = [] if importance is None else importance.rows()
+    return [dict(zip(IMPORTANCE_COLUMNS, row, strict=True)) for row in rows]
 
 
 def _curve(curves: MethodCurves) -> dict[str, Any]:

@@ -16,8 +16,11 @@ from torch import Tensor
 from .. import __version__
 from ..errors import InputError
 from ..explanation.explainer import Explainer
+from ..explanation.importance import OverallImportance
+from ..explanation.overall import MOST_FEATURES, rank_importance
 from ..explanation.result import Explanation
 from ..models.user_model import load_user_model
+from ..plot.tables import Columns
 from ..support.progress import QUIET, Progress
 from .batches import Batch, LeftOut
 from .classes import Probability, check_unit, choose_names, class_count, is_logit, target_of
@@ -44,7 +47,7 @@ def run_report(settings: Settings, progress: Progress = QUIET) -> Report:
     if work.first is None:
         raise _nothing_explained(work.left_out)
     ledger = work.first.ledgers[0]
-    model, samples, kind = work.model, work.samples, work.samples.kind
+    samples, kind = work.samples, work.samples.kind
     return Report(
         settings=settings,
         model=work.described_model(),
@@ -60,6 +63,7 @@ def run_report(settings: Settings, progress: Progress = QUIET) -> Report:
         available=samples.count,
         ledger=str(ledger),
         imbalance=ledger.error,
+        importance=work.importance(),
         curves=measure_curves(settings, work.module, kind, work.kept, progress),
         stopped=work.stopped,
         warnings=messages,
@@ -128,6 +132,22 @@ class _Work:
         except KeyboardInterrupt:
             self.stopped = True
             log(f"Stopped after {len(self.explained):,} samples, which are kept")
+
+    def importance(self) -> OverallImportance | None:
+        """Average the relevance of a table's features; None for all else."""
+        if self.samples.kind != "table":
+            return None
+        names = self.samples.columns
+        shape = self.explained[0].view.input.shape
+        columns = Columns.of(shape, names.names, names.groups)
+        relevance = torch.stack([sample.view.relevance for sample in self.explained])
+        labels, sums = columns.summed(relevance)
+        if len(labels) > MOST_FEATURES:
+            self.progress.log(f"No overall importance: {len(labels):,} features are too many")
+            return None
+        features = [columns.name(one) if isinstance(one, int) else one for one in labels]
+        none = torch.full_like(sums, torch.nan)
+        return rank_importance(features, sums, none, self.settings.explain)
 
     def _total(self) -> int:
         wanted, count = self.settings.samples, self.samples.count

@@ -19,7 +19,7 @@ from ..support.extras import needs
 from .batches import Batch, ColumnNames, LeftOut, spread
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
 
@@ -53,6 +53,7 @@ class TableSamples:
             given = f"{len(encoded)} rows after preprocessing of {len(frame)}"
             raise InputError(given, "a row for each row", "keep all rows in --preprocess")
         self._values, self._name = encoded.float(), path.name
+        self._shown = _kept_apart(columns, self.columns)
         self.count = len(frame)
         self.preprocessing = named
         self.label_names: Sequence[str] = sorted(set(self._labels or ()))
@@ -70,7 +71,12 @@ class TableSamples:
             ]
             labels = [None if self._labels is None else self._labels[i] for i in complete]
             names = [f"row {i + 1}" for i in complete]
-            yield Batch(names, labels, self._values[complete]), left_out
+            inputs, values = self._values[complete], [self._originals(i) for i in complete]
+            yield Batch(names, labels, inputs, values=values), left_out
+
+    def _originals(self, row: int) -> dict[str, str]:
+        """Return what the file has in a row, by the names of the features."""
+        return {name: _value_text(column.iloc[row]) for name, column in self._shown.items()}
 
 
 def read_table(path: Path) -> "DataFrame":
@@ -119,6 +125,16 @@ def _groups(columns: "DataFrame", encoded: "DataFrame") -> dict[str, Sequence[st
         if made:
             groups[name] = made
     return groups or None
+
+
+def _kept_apart(columns: "DataFrame", encoded: ColumnNames) -> dict[str, "Series[Any]"]:
+    """Return the columns of the file that are a feature of the same name: scaled, or one-hot."""
+    features = {*(encoded.names or ()), *(encoded.groups or ())}
+    return {str(name): columns[name] for name in columns.columns if str(name) in features}
+
+
+def _value_text(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value).strip()
 
 
 def _numbers(frame: "DataFrame", path: Path) -> Tensor:

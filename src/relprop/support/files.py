@@ -3,11 +3,13 @@
 Takes paths and bytes. Must not know what a file holds.
 """
 
+import csv
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from io import StringIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -70,6 +72,25 @@ def write_file(path: Path, content: bytes) -> None:
     """Write a file completely or not at all. Raises FileError as `write_atomically` does."""
     with write_atomically(path) as file:
         file.write(content)
+
+
+def write_csv(path: object, rows: Iterable[Sequence[object]], call: str) -> None:
+    """Write a CSV file, completely or not at all.
+
+    Args:
+        path: The file, a str or Path.
+        rows: Names of the columns, then the rows; None is an empty cell.
+        call: What the user called with the path, such as "curve.to_csv".
+
+    Raises:
+        FileError: It cannot be written.
+        InputError: Its name is that of another format.
+    """
+    file = as_path(path)
+    refuse_other_formats(file, (".csv",), call)
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_file(file, text.getvalue().encode())
 
 
 def make_folder(folder: Path) -> None:

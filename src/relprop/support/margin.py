@@ -5,7 +5,8 @@ from typing import Literal
 from torch import Tensor
 
 from ..errors import InputError
-from .checks import require_classes
+from .checks import is_classification, require_classes
+from .output_kinds import both_classes, has_one_unit
 
 
 def margin(scores: Tensor, on: Literal["probabilities", "scores"] = "probabilities") -> Tensor:
@@ -38,3 +39,10 @@ def margin(scores: Tensor, on: Literal["probabilities", "scores"] = "probabiliti
         scores = scores.softmax(1)
     first, second = scores.topk(2, dim=1).values.unbind(1)
     return (first - second) / first
+
+
+def probability_margin(p: Tensor | None) -> Tensor | None:
+    """Return the margin of probabilities (n, classes), or (n,) of one unit; None of all else."""
+    if p is not None and has_one_unit(p):
+        p = both_classes(p)
+    return margin(p, "scores") if p is not None and is_classification(p) else None

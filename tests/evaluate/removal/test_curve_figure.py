@@ -34,6 +34,23 @@ def test_a_panel_for_each_method_with_the_mean_of_each_curve(curves):
     assert names == ["most relevant first", "least relevant first", "random order"]
 
 
+def test_curves_are_told_apart_without_their_colours(curves):
+    lines = curves["input"].plot().axes[0].lines
+    assert len({line.get_linestyle() for line in lines}) == 3
+    assert len({line.get_marker() for line in lines}) == 3
+
+
+def test_many_methods_are_drawn_in_rows_of_three(curves):
+    four = {str(i): curves["noise"] for i in range(4)}
+    figure = plot_curves(four)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list("0123")
+    figure.draw_without_rendering()
+    tops = [round(axes.get_position().y1, 2) for axes in figure.axes]
+    assert tops[0] == tops[1] == tops[2] > tops[3]
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    assert labels == ["probability, mean of 20", "", "", "probability, mean of 20"]
+
+
 def test_one_method_and_one_curve(curves):
     assert len(curves["input"].plot().axes[0].lines) == 3
     figure = curves["input"].lerf.plot()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...errors import InputError
-from ..statistics.estimates import format_mean
+from ...support.estimates import format_mean
 from .concentration import check_finite_relevance
 from .similarity import average_ranks
 

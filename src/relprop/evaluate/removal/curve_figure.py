@@ -3,11 +3,11 @@
 Takes curves. Gives a matplotlib Figure, without pyplot and its global state.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ...support.estimates import bootstrap_means
 from ...support.extras import needs
-from ..statistics.estimates import bootstrap_means
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,16 +17,19 @@ if TYPE_CHECKING:
 
 # The palette of Okabe and Ito, which most colour-blind readers can tell apart.
 _COLOURS = {"morf": "#d55e00", "lerf": "#0072b2", "random": "#6b7280", "custom": "#009e73"}
-_NAMES = {
+ORDER_LABELS = {
     "morf": "most relevant first",
     "lerf": "least relevant first",
     "random": "random order",
     "custom": "own order",
 }
+# Told apart without colours, too.
+_LINES = {"morf": ("-", "o"), "lerf": ("--", "s"), "random": (":", "^"), "custom": ("-.", "D")}
 _WIDTH, _HEIGHT = 3.8, 3.2  # inches of a panel
+_PANELS = 3  # beside one another
 
 
-def draw_curves(panels: Mapping[str, "list[RemovalCurve]"]) -> "Figure":
+def draw_curves(panels: "Mapping[str, Sequence[RemovalCurve]]") -> "Figure":
     """Draw the mean of each curve over its samples, with the bootstrap's 95 % interval.
 
     Args:
@@ -34,10 +37,14 @@ def draw_curves(panels: Mapping[str, "list[RemovalCurve]"]) -> "Figure":
     """
     with needs("plot", "figures"):
         from matplotlib.figure import Figure
-    size = (_WIDTH * len(panels) + 0.3, _HEIGHT)
-    figure = Figure(figsize=size, facecolor="white", layout="constrained")
-    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-    for (title, curves), axes in zip(panels.items(), grid, strict=True):
+    columns = min(_PANELS, len(panels))
+    rows = -(-len(panels) // columns)
+    size = (_WIDTH * columns + 0.3, (_HEIGHT - 0.4) * rows + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    for (title, curves), axes in zip(panels.items(), grid, strict=False):
         for curve in curves:
             _draw_curve(axes, curve)
         axes.set_title(title, fontsize=9, loc="left")
@@ -46,7 +53,8 @@ def draw_curves(panels: Mapping[str, "list[RemovalCurve]"]) -> "Figure":
         axes.tick_params(labelsize=7)
         axes.grid(color="#8a929c", alpha=0.25, linewidth=0.6)
     first = next(iter(panels.values()))[0]
-    grid[0].set_ylabel(f"{first.score}, mean of {len(first.scores)}", fontsize=8)
+    for axes in grid[: len(panels) : columns]:
+        axes.set_ylabel(f"{first.score}, mean of {len(first.scores)}", fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7, frameon=False)
     return figure
@@ -56,14 +64,15 @@ def _draw_curve(axes: "Axes", curve: "RemovalCurve") -> None:
     percent = (100 * curve.shares.double().mean(0)).tolist()
     means = bootstrap_means(list(curve.scores.double().unbind(1)))
     heights = [estimate.mean for estimate in means]
-    colour = _COLOURS[curve.order]
+    colour, (line, marker) = _COLOURS[curve.order], _LINES[curve.order]
     axes.plot(
         *(percent, heights),
         color=colour,
         linewidth=1.4,
-        marker="o",
-        markersize=2.5,
-        label=_NAMES[curve.order],
+        linestyle=line,
+        marker=marker,
+        markersize=3,
+        label=ORDER_LABELS[curve.order],
     )
     bands = [estimate.interval for estimate in means]
     if all(bands):

@@ -8,9 +8,7 @@ came from.
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +16,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...support.output_kinds import OutputKind
 from ...support.progress import Advance, ProgressOption, progress_of
-from .measures import srg
+from .method_curves import MethodCurves, RemovalCurves
 from .ranking import Order
 from .removal_curve import RemovalCurve
 from .score_curve import score_curve, score_originals
@@ -29,64 +27,7 @@ from .unit_order import check_unit_order, order_units
 from .unit_relevance import Relevance, compute_unit_relevance, prepare_relevance
 from .units import UnitMaker, Units
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 Scoring = str | Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class MethodCurves:
-    """The three curves of one method.
-
-    Attributes:
-        morf: Most relevant units removed first.
-        lerf: Least relevant units removed first.
-        random: Units removed in random order, the same for all methods of a call.
-    """
-
-    morf: RemovalCurve
-    lerf: RemovalCurve
-    random: RemovalCurve
-
-    @property
-    def srg(self) -> Tensor:
-        """Symmetric relevance gain of each sample, (n,): the area of `lerf` minus `morf`."""
-        return srg(self.morf, self.lerf)
-
-    def plot(self) -> "Figure":
-        """Draw the three mean curves with their 95 % intervals.
-
-        Returns:
-            A matplotlib Figure, as of `RemovalCurve.plot`.
-        """
-        return plot_curves({"": self})
-
-
-def plot_curves(curves: Mapping[str, MethodCurves]) -> "Figure":
-    """Draw the curves of several methods, as `removal_curves` returns them, a panel for each.
-
-    Args:
-        curves: Name of a method -> its curves.
-
-    Returns:
-        A matplotlib Figure: `figure.savefig(path)` writes it. Shaded are 95 % bootstrap intervals.
-
-    Raises:
-        InputError: There are no curves.
-        MissingExtraError: matplotlib, of the extra "plot", is not installed.
-
-    Example:
-        >>> x = torch.rand(8, 6)
-        >>> model = torch.nn.Linear(6, 3).eval()
-        >>> curves = removal_curves(model, x, {"x": x, "noise": torch.rand(8, 6)}, steps=3)
-        >>> [axes.get_title(loc="left") for axes in plot_curves(curves).axes]
-        ['x', 'noise']
-    """
-    from .curve_figure import draw_curves  # loaded on use
-
-    _check_curves(curves)
-    return draw_curves({name: [c.morf, c.lerf, c.random] for name, c in curves.items()})
 
 
 def removal_curve(
@@ -199,7 +140,7 @@ def removal_curves(
     batch_size: int = 256,
     seed: int = 0,
     progress: ProgressOption = False,
-) -> Mapping[str, MethodCurves]:
+) -> RemovalCurves:
     """Remove units in all three orders, for several methods on the same samples.
 
     The random order is the same for all methods, and the model runs on original and on randomly
@@ -222,7 +163,8 @@ def removal_curves(
         progress: True shows on stderr how far it is.
 
     Returns:
-        Name of a method -> its curves.
+        Name of a method -> its curves: a mapping, which `plot`, `to_html` and `to_csv` show and
+        write.
 
     Raises:
         InputError: As `removal_curve` does.
@@ -262,7 +204,7 @@ def removal_curves(
         for name, relevance in tensors.items():
             per_unit = compute_unit_relevance(model, setup, relevance, originals.target)
             curves[name] = MethodCurves(curve("morf", per_unit), curve("lerf", per_unit), random)
-    return MappingProxyType(curves)
+    return RemovalCurves(curves)
 
 
 def _check_methods(methods: object) -> None:
@@ -277,23 +219,6 @@ def _check_methods(methods: object) -> None:
         todo = 'write {"lrp": relprop.Method(explainer)}'
     given = f"methods of type {type(methods).__name__}"
     raise InputError(given, "a mapping from names of methods to their relevance", todo)
-
-
-def _check_curves(curves: object) -> None:
-    """Raise InputError unless they are a mapping from names to curves, as they are plotted."""
-    given, todo = f"curves of type {type(curves).__name__}", "write plot_curves({'lrp': curves})"
-    if isinstance(curves, Mapping):
-        wrong = [c for c in curves.values() if not isinstance(c, MethodCurves)]
-        if curves and not wrong:
-            return
-        given, todo = "no curves", "name a method at least"
-        if wrong:
-            given, todo = f"a curve of type {type(wrong[0]).__name__}", "write curve.plot()"
-    elif isinstance(curves, RemovalCurve):
-        todo = "write curve.plot()"
-    elif isinstance(curves, (list, tuple)):
-        todo = "name each: plot_curves(dict(enumerate(curves)))"
-    raise InputError(given, "what removal_curves returns: a mapping from names", todo)
 
 
 def _stage(

@@ -10,10 +10,10 @@ from typing import Any
 from torch import Tensor
 
 from ...errors import InputError
-from ..statistics.estimates import Estimate, bootstrap_means
+from ...support.estimates import Estimate, bootstrap_means
 from ..statistics.paired_test import PairedTest, paired_tests
-from .curves import MethodCurves
 from .measures import abpc, aopc, error_rate, margin_drop
+from .method_curves import MethodCurves
 
 MEASURES_AT_Q = ("error_rate", "margin_drop")
 

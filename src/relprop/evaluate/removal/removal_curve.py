@@ -3,8 +3,6 @@
 n  samples      s  steps, so that a curve has s + 1 columns
 """
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from ...errors import InputError
-from ...support.files import as_path, write_atomically
+from ...support.files import write_csv
 from ..statistics.predictions import Predictions
 from .steps import column_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+CSV_COLUMNS = ("sample", "removed", "share", "score", "prediction")
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,22 +113,44 @@ class RemovalCurve:
 
         Raises:
             FileError: It cannot be written.
+            InputError: Its name is that of another format.
         """
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(["sample", "removed", "share", "score", "prediction"])
-        writer.writerows(self._rows())
-        with write_atomically(as_path(path)) as file:
-            file.write(text.getvalue().encode())
+        write_csv(path, [CSV_COLUMNS, *self.rows()], "curve.to_csv")
 
-    def _rows(self) -> Iterator[list[Any]]:
+    def to_html(self, path: str | Path) -> None:
+        """Write a page with the figure, the area and the mean of every step.
+
+        Args:
+            path: The file. The page loads nothing from elsewhere.
+
+        Raises:
+            FileError: It cannot be written.
+            InputError: Its name is that of another format.
+            MissingExtraError: matplotlib, of the extra "plot", is not installed.
+        """
+        from ...plot.pages import write_page  # loaded on use
+
+        write_page(path, "Removal curve", self._fragment, "curve.to_html")
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of `to_csv`."""
         counts = self.counts.expand(len(self.scores), -1).tolist()
         shares = self.shares.double().expand(len(self.scores), -1).tolist()
         predictions = self.predictions.prediction.tolist() if self.predictions else None
         for i, scores in enumerate(self.scores.tolist()):
             for k, score in enumerate(scores):
                 said = None if predictions is None else predictions[i][k]
-                yield [i, counts[i][k], shares[i][k], score, said]
+                yield i, counts[i][k], shares[i][k], score, said
+
+    def _repr_html_(self) -> str:
+        from ...plot.pages import notebook_fragment
+
+        return notebook_fragment(self._fragment, repr(self))
+
+    def _fragment(self) -> str:
+        from .curve_page import curves_fragment
+
+        return curves_fragment({"": [self]})
 
     def __repr__(self) -> str:
         """Show the mean curve, because the tensors would fill pages."""

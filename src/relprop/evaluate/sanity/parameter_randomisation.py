@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
+from ...support.estimates import format_mean
 from ...support.progress import QUIET, Progress
 from ..maps.similarity import Similarity, similarity
 from ..removal.forward_passes import model_output
-from ..statistics.estimates import format_mean
 from .call_method import MethodCall, RelevanceFunction, compute_relevance, prepare_call
 from .reinitialise import ParameterisedLayer, layers_from_output, reinitialise, restore
 

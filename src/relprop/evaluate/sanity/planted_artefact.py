@@ -12,9 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from ...errors import InputError
+from ...support.estimates import finite_in_all
 from ..maps.localisation import Localisation, localisation
 from ..removal.setup import model_inputs
-from ..statistics.estimates import finite_in_all
 from ..statistics.paired_test import PairedTest, paired_test
 from .call_method import MethodCall, RelevanceFunction, compute_relevance, prepare_call
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ..statistics.estimates import format_mean
+from ...support.estimates import format_mean
 from .call_method import MethodCall, RelevanceFunction, compute_relevance, prepare_call
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
+from ...support.estimates import format_mean
 from ..maps.similarity import similarity
-from ..statistics.estimates import format_mean
 from .call_method import RelevanceFunction, compute_relevance, prepare_call
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ...support.estimates import CONFIDENCE, Interval
 from ...support.extras import needs
-from .estimates import CONFIDENCE, Interval
 from .predictions import Predictions
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from .estimates import Estimate, bootstrap_means, check_values, concatenate_chunks
+from ...support.estimates import Estimate, bootstrap_means, check_values, concatenate_chunks
 
 # Random sign patterns. With the observed one they are 10,000, so that no p-value is below 0.0001.
 PATTERNS = 9_999

@@ -6,7 +6,7 @@ from scipy import stats
 
 from relprop.errors import InputError
 from relprop.evaluate import bootstrap_mean, bootstrap_means
-from relprop.evaluate.statistics import estimates
+from relprop.support import estimates
 
 
 @pytest.mark.parametrize(("n", "ones"), [(8, 2), (40, 13), (300, 30)])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...errors import InputError
+from ..errors import InputError
 
 CONFIDENCE = 0.95
 RESAMPLES = 1_999  # of the bootstrap: an interval's end is off by about 2 % of its width
