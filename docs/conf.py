@@ -12,6 +12,7 @@ DOCS = Path(__file__).parent
 REFERENCE = DOCS / "reference"  # ignored by git
 sys.path[:0] = [str(DOCS.parent / "src"), str(DOCS.parent / "tests")]
 
+import conftest  # noqa: E402, F401  # lets torchvision be imported, which Lightning does
 from helpers.public_api import (  # noqa: E402
     SECTIONS,
     WITHOUT_DOCSTRING,
@@ -129,10 +130,9 @@ def directive(module: str, name: str) -> str:
     )
 
 
-def write_reference() -> None:
-    """Write a page for each section of public names, and the page that lists them."""
-    REFERENCE.mkdir(exist_ok=True)
-    pages = []
+def reference_pages() -> dict[str, str]:
+    """Return the pages of the reference by file: one for each section of public names."""
+    pages = {}
     for section in SECTIONS:
         title = section.title.split("#")[-1].strip()
         entries = []
@@ -140,13 +140,26 @@ def write_reference() -> None:
             module, _, short = name.rpartition(".")
             entries.append(directive(module or section.module, short))
         text = f"# {title}\n\n```{{eval-rst}}\n" + "\n".join(entries) + "```\n"
-        pages.append(slug(section.title))
-        (REFERENCE / f"{pages[-1]}.md").write_text(text)
-    listed = "\n".join(pages)
-    (REFERENCE / "index.md").write_text(
+        pages[f"{slug(section.title)}.md"] = text
+    listed = "\n".join(page.removesuffix(".md") for page in pages)
+    pages["index.md"] = (
         "# API reference\n\nWhat is public, from the docstrings. "
         f"[A list on one page](../api.md).\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
     )
+    return pages
+
+
+def write_reference() -> None:
+    """Write the pages that changed, since another build may be reading them; drop old ones."""
+    REFERENCE.mkdir(exist_ok=True)
+    pages = reference_pages()
+    for path in REFERENCE.glob("*.md"):
+        if path.name not in pages:
+            path.unlink()
+    for name, text in pages.items():
+        path = REFERENCE / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
 
 
 write_reference()

@@ -63,7 +63,7 @@ def test_an_error_of_the_loader_is_raised(model):
 def test_wrong_options_are_refused_before_a_batch_is_loaded(model):
     explainer, x = relprop.Explainer(model), images(2)
     for batches, options, words in (
-        (TensorDataset(x), {}, "batches of type TensorDataset"),
+        (TensorDataset(x), {}, "a data set of type TensorDataset"),
         ([x], {"batch_size": 0}, "batch_size is 0"),
         ([x], {"progress": "no"}, "progress is 'no'"),
         ([x], {"target": 1, "prepare": lambda b: (b, 0)}, "beside prepare"),

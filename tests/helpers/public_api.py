@@ -5,8 +5,10 @@ python tests/helpers/public_api.py > docs/api.md
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
 MODULES = (
@@ -17,7 +19,10 @@ MODULES = (
     "relprop.data",
     "relprop.preprocess",
     "relprop.testing",
+    "relprop.integrations.captum",
+    "relprop.integrations.lightning",
     "relprop.integrations.quantus",
+    "relprop.integrations.sklearn",
 )
 
 
@@ -107,18 +112,15 @@ SECTIONS = (
         "ParameterRandomisation TargetRandomisation Sensitivity PlantedArtefact Estimate Interval "
         "PairedTest",
     ),
-    Section("## Other libraries", "relprop.integrations.quantus", "ExplainFunc"),
+    Section("## Captum", "relprop.integrations.captum", "LRP"),
+    Section("## Lightning", "relprop.integrations.lightning", "LogExplanations"),
+    Section("## Quantus", "relprop.integrations.quantus", "ExplainFunc"),
+    Section("## scikit-learn", "relprop.integrations.sklearn", "relevance_importance"),
 )
 # Classes whose attributes and methods are listed, too.
 WITH_MEMBERS = (
-    "Explainer",
-    "Explanation",
-    "MapGrid",
-    "Method",
-    "Recipe",
-    "Back",
-    "WeightedSum",
-    "Traced",
+    *("Explainer", "Explanation", "MapGrid", "Method", "Recipe", "Back", "WeightedSum", "Traced"),
+    "LRP",
 )
 # Constants and types, which have no docstring.
 WITHOUT_DOCSTRING = {
@@ -264,4 +266,6 @@ def page() -> str:
 
 
 if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[1])  # not this folder, which has a tokenizers.py
+    import_module("conftest")  # lets torchvision be imported, which Lightning does
     print(page(), end="")

@@ -48,8 +48,9 @@ def _of_target(model: str, target: str, line: str, x: str = "torch.rand(2, 4)") 
 _AUTO = 'relprop.Recipe.preset("auto")'
 _GRADIENT = _AUTO + '.using(relprop.Selector(operation="atan2"), "gradient")'
 _PER_INPUT = 'relprop.Explainer(model, capture="per-input")'
-_PICTURE = 'torch.tensor(numpy.array({}, dtype="float32") / 255)'
-_OPENED = _PICTURE.format('PIL.Image.open(x).convert("RGB")') + ".movedim(-1, 0)[None]"
+_PICTURES = "relprop.preprocess.Pictures(size=None, mean={mean}, std={std})(x)"
+_GREY = _PICTURES.format(mean=[0.0], std=[1.0])
+_COLOUR = _PICTURES.format(mean=[0.0] * 3, std=[1.0] * 3)
 _DEQUANTISED = (
     'model.get_submodule("0").weight = '
     'torch.nn.Parameter(model.get_submodule("0").weight.dequantize())'
@@ -58,17 +59,29 @@ _DEQUANTISED = (
 SECTIONS: dict[str, list[Refusal]] = {
     "Inputs that are no tensors": [
         _of_input("dense", "numpy.ones((2, 4))", "torch.as_tensor(x, dtype=torch.float32)"),
-        _of_input("colour", "picture", _OPENED),
-        _of_input("grey", 'PIL.Image.new("L", (8, 8))', f"{_PICTURE.format('x')}[None, None]"),
-        _of_input(
-            "colour",
-            'PIL.Image.new("RGB", (8, 8))',
-            f"{_PICTURE.format('x')}.movedim(-1, 0)[None]",
-        ),
+        _of_input("colour", "picture", _COLOUR),
+        _of_input("grey", "[picture, picture]", _GREY),
+        _of_input("grey", 'PIL.Image.new("L", (8, 8), 9)', _GREY),
+        _of_input("colour", 'PIL.Image.new("RGB", (8, 8), "red")', _COLOUR),
         _of_input(
             "dense",
             'pandas.DataFrame({"a": [1, 2], "b": [0.5, 3], "c": ["red", "blue"]})',
             'torch.tensor(pandas.get_dummies(x).to_numpy(dtype="float32"))',
+        ),
+        _of_input(
+            "dense",
+            'polars.DataFrame({"a": [1, 2], "b": [0.5, 3], "c": ["red", "blue"]})',
+            "torch.tensor(x.to_dummies(['c']).to_numpy(), dtype=torch.float32)",
+        ),
+        _of_input(
+            "dense",
+            '{"a": 1, "b": 2.0, "c": 3, "d": 4.5}',
+            "torch.tensor([list(x.values())], dtype=torch.float32)",
+        ),
+        _of_input(
+            "text",
+            '{"input": [[1, 2], [3, 0]], "label": [0, 1]}',
+            "{k: torch.tensor(x[k]) for k in ['input']}",
         ),
         _of_input("dense", "[[1.0, 2.0, 3.0, 4.0]]", "torch.tensor(x)"),
         _of_input("dense", "[torch.rand(4), torch.rand(4)]", "torch.stack(x)"),
@@ -294,11 +307,19 @@ def namespace(refusal: Refusal, folder: str) -> dict[str, Any]:
     """Return the names that a call uses, among them a fresh copy of each model."""
     import pandas
     import PIL.Image
+    import polars
 
     torch.manual_seed(0)
     picture = str(Path(folder) / "digit.png")
     PIL.Image.new("RGB", (8, 8)).save(picture)
-    packages = {"numpy": numpy, "pandas": pandas, "PIL": PIL, "relprop": relprop, "torch": torch}
+    packages = {
+        "numpy": numpy,
+        "pandas": pandas,
+        "polars": polars,
+        "PIL": PIL,
+        "relprop": relprop,
+        "torch": torch,
+    }
     names = {**packages, **vars(models()), "picture": picture}
     names["x"] = eval(refusal.x, names)
     names["target"] = torch.eye(3)[[1, 2]]  # one-hot rows

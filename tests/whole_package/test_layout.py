@@ -19,7 +19,6 @@ OF_NO_MODULE = ("graph/test_operation_tables.py",)
 
 # Modules without a test file of their name, by the file that tests them.
 ALSO_TESTED_IN = {
-    "cli/test_commands.py": ["cli/options"],
     "cli/test_explain.py": [
         *("report/batches", "report/classes", "report/curves", "report/open_samples"),
         *("report/output", "report/page", "report/pictures", "report/records", "report/run"),

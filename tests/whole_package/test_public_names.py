@@ -30,6 +30,7 @@ DEFINED_TWICE = {
     "SCHEMA": OWN,
     "Settings": OWN,
     "curves_figure": OWN,
+    "LRP": "a method as Captum has them; the name of a curve in a report",
     "LAYERS": "kinds of operations that are layers; layers that a model card can describe",
     "QUIET": "an option of commands; the progress that shows nothing",
     "accuracy": "a score; the measurement of a model; the command that prints it",

@@ -7,13 +7,38 @@ import click
 from .. import __version__
 from ..support.progress import Progress
 from .explain import explain_command
-from .options import AS_JSON, DATA_DIR, DIGITS, QUIET, SEED, Commands, out_option
+from .options import (
+    AS_JSON,
+    DATA_DIR,
+    DIGITS,
+    MODEL,
+    QUIET,
+    SEED,
+    Commands,
+    Completed,
+    Q,
+    fill_names,
+    method_names,
+    model_names,
+    out_option,
+    score_names,
+    training_names,
+)
+
+MODELS = Completed(model_names, files=True)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="relprop")
 def main() -> None:
-    """Explain PyTorch models with LRP, and measure how faithful the explanations are."""
+    """Explain PyTorch models with LRP, and measure how faithful the explanations are.
+
+    \b
+    For completion of commands, options and names by the shell:
+      bash  eval "$(_RELPROP_COMPLETE=bash_source relprop)"
+      zsh   eval "$(_RELPROP_COMPLETE=zsh_source relprop)"
+      fish  _RELPROP_COMPLETE=fish_source relprop | source
+    """  # noqa: D301  # \b is a character: click keeps the lines that follow as they are
 
 
 main.add_command(explain_command)
@@ -24,14 +49,13 @@ main.add_command(explain_command)
     "--model",
     default="mnist-cnn",
     show_default=True,
-    help="Name of a shipped model, or path of a .safetensors file.",
+    shell_complete=MODELS,
+    help=MODEL,
 )
 @DIGITS
-@click.option(
-    "--q", default=0.1, show_default=True, help="Fraction of each image's pixels to remove."
-)
+@click.option("--q", type=float, default=0.1, show_default=True, help=Q)
 @DATA_DIR
-@out_option("relprop-demo", "Folder for the results; those of an earlier demo are replaced.")
+@out_option("relprop-demo")
 @SEED
 @AS_JSON
 @QUIET
@@ -47,8 +71,9 @@ def demo(
 ) -> None:
     """Explain digits, remove their most relevant pixels, and classify them again.
 
-    Writes a page, its figures and all numbers to a folder, and prints the error rates after the
-    removal for each LRP rule, and for orders that know no network.
+    Writes a page, its figures and all numbers to a folder, where those of an earlier demo are
+    replaced, and prints the error rates after the removal for each LRP rule, and for orders that
+    know no network.
     """
     from ..demo.output import check_out, render_files, write_folder
     from ..demo.page import PAGE
@@ -67,11 +92,12 @@ def demo(
 
 
 @main.command(short_help="Compare attribution methods by pixel removal.")
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=MODELS)
 @click.option(
     "--method",
     "methods",
     multiple=True,
+    shell_complete=Completed(method_names),
     help="Attribution method; repeat for several. Default: the presets of the demo and "
     "gradient-x-input.",
 )
@@ -81,6 +107,7 @@ def demo(
     multiple=True,
     default=("zero",),
     show_default=True,
+    shell_complete=Completed(fill_names),
     help="Value of removed pixels: zero, mean, blur, ...; repeat for several.",
 )
 @click.option("--data", help="mnist or fashion-mnist. Default: what each model was trained on.")
@@ -90,6 +117,7 @@ def demo(
     "--score",
     default="probability",
     show_default=True,
+    shell_complete=Completed(score_names),
     help="Quantity plotted: probability, logit, margin, ...",
 )
 @click.option(
@@ -98,10 +126,10 @@ def demo(
     type=float,
     default=(0.1,),
     show_default=True,
-    help="Fraction of pixels removed at which the error rate is reported; repeat for several.",
+    help=Q,
 )
 @DATA_DIR
-@out_option("relprop-compare", "Folder for the results; a stopped run is continued there.")
+@out_option("relprop-compare")
 @SEED
 @AS_JSON
 @QUIET
@@ -124,7 +152,8 @@ def compare(
 
     MODEL is the name of a shipped model, or the path of a .safetensors file. A method is a preset
     of relprop.Recipe, gradient-x-input, integrated-gradients or smoothgrad, with parameters after a
-    colon: --method epsilon:epsilon=0.1,relative=true.
+    colon: --method epsilon:epsilon=0.1,relative=true. --method, --fill and --q may be repeated. A
+    run that was stopped, by Ctrl-C for example, is continued in its folder.
     """
     from ..compare import METHODS, Settings
     from ..compare.output import compare_into
@@ -141,9 +170,9 @@ def compare(
 
 
 @main.command(short_help="Train a model for MNIST or Fashion-MNIST.")
-@click.argument("name")
+@click.argument("name", shell_complete=Completed(training_names))
 @DATA_DIR
-@out_option("relprop-models", "Folder for NAME.safetensors and NAME.json.")
+@out_option("relprop-models")
 @SEED
 @click.option("--epochs", type=int, help="Number of epochs. Default: that of the shipped model.")
 @QUIET
@@ -153,7 +182,7 @@ def train(
     """Train a shipped model again, or one of the models for Fashion-MNIST.
 
     NAME is mnist-cnn, mnist-dnn-500, mnist-dnn-300-100, fashion-cnn, fashion-dnn-500 or
-    fashion-dnn-300-100.
+    fashion-dnn-300-100. Writes NAME.safetensors and NAME.json.
     """
     from ..data import load_digits
     from ..models.train import check_training
@@ -170,7 +199,7 @@ def train(
 
 
 @main.command(short_help="Measure the accuracy of a model.")
-@click.argument("name")
+@click.argument("name", shell_complete=MODELS)
 @DATA_DIR
 @QUIET
 def accuracy(name: str, data_dir: Path | None, quiet: bool) -> None:

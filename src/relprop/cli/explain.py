@@ -10,7 +10,20 @@ from ..errors import FileError, InputError
 from ..support.arguments import suggest
 from ..support.extras import require
 from ..support.progress import Progress
-from .options import AS_JSON, QUIET, SEED, Count, Failure, Numbers, Size, out_option
+from .options import (
+    AS_JSON,
+    MODEL,
+    QUIET,
+    SEED,
+    Completed,
+    Count,
+    Failure,
+    Numbers,
+    Size,
+    model_names,
+    out_option,
+    preset_names,
+)
 
 
 def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
@@ -36,15 +49,15 @@ _PATH = click.Path(path_type=Path)
 
 @click.command("explain", short_help="Explain your model on your data: a report.")
 @click.argument("data", nargs=-1, type=_PATH, metavar="DATA...")
-@click.option(
-    "--model",
-    help="FILE.py:NAME, timm:NAME, torchvision:NAME, transformers:FOLDER, .pt2 file, or shipped "
-    "model.",
-)
+@click.option("--model", shell_complete=Completed(model_names, files=True), help=MODEL)
 @click.option("--weights", type=_PATH, help=".safetensors, or torch.save of a state_dict.")
 @click.option("--classes", type=_PATH, help="Text file with a class name in each line.")
 @click.option(
-    "--recipe", default="auto", show_default=True, help="Name of a preset, or a recipe's TOML file."
+    "--recipe",
+    default="auto",
+    show_default=True,
+    shell_complete=Completed(preset_names, files=True),
+    help="Name of a preset, or a recipe's TOML file.",
 )
 @click.option(
     "--explain",
@@ -59,16 +72,22 @@ _PATH = click.Path(path_type=Path)
     metavar="FILE.py:NAME",
     help="Function from a PIL picture, a DataFrame or a list of texts to what the model takes.",
 )
-@click.option("--size", type=Size(), help="Height and width that pictures are resized to.")
+@click.option(
+    "--size",
+    type=Size(),
+    metavar="HxW",
+    help="Height and width that pictures are resized to.",
+)
 @click.option("--mean", type=Numbers(), default=(), help="Mean of each channel, values 0 to 1.")
 @click.option("--std", type=Numbers(), default=(), help="Standard deviation of each channel.")
 @click.option("--tokenizer", type=_PATH, help="Folder of a Hugging Face tokenizer.")
 @click.option(
     "--samples",
     type=Count(),
+    metavar="N|all",
     default="200",
     show_default=True,
-    help="Number of samples, the first ones; or all.",
+    help="Number of samples, evenly spaced; or all.",
 )
 @click.option(
     "--curves",
@@ -88,7 +107,7 @@ _PATH = click.Path(path_type=Path)
     expose_value=False,
     help="TOML file of these options, which the command line overrides.",
 )
-@out_option("relprop-report", "Folder for the report; that of an earlier run is replaced.")
+@out_option("relprop-report")
 @SEED
 @AS_JSON
 @QUIET
@@ -99,7 +118,8 @@ def explain_command(
 
     DATA is a folder of pictures, picture files, a .csv, .tsv or .parquet table, or a .jsonl or .txt
     file of texts. A FILE.py is run as Python runs it. The report is a page with all samples,
-    removal curves and the plan; beside it are images, maps (.npz) and numbers (.csv, .json).
+    removal curves and the plan; beside it are images, maps (.npz) and numbers (.csv, .json). An
+    earlier report in the folder is replaced. After Ctrl-C the report has what was done until then.
     """
     if options["model"] is None:
         raise InputError("no --model", "see relprop explain --help", "write --model my_net.py:Net")

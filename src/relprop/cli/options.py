@@ -1,16 +1,18 @@
 """What the commands share: exit codes, options, and values of options.
 
 Exit codes: 0 for success, 1 for a failure while running, 2 for bad input. Results go to stdout,
-progress and errors to stderr.
+progress and errors to stderr. An option of one name means the same in every command. Plain click
+writes errors as they are: rich-click draws a box around them, from which no line can be copied.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from ..errors import InputError, RelpropError
+from ..errors import InputError, NumberError, RelpropError
 from ..support.arguments import suggest
 
 
@@ -30,7 +32,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except RelpropError as error:
-            raise Failure(str(error), 2) from error
+            raise Failure(str(error), 1 if isinstance(error, NumberError) else 2) from error
         except BrokenPipeError:
             raise  # click ends quietly when the reader of a pipe has gone
         except OSError as error:
@@ -45,6 +47,68 @@ class Commands(click.Group):
             given = f"there is no command {args[0]!r}"
             raise InputError(given, ", ".join(names), suggest(args[0], names))
         return super().resolve_command(ctx, args)
+
+
+class Completed:
+    """Completes a value of an option or argument in a shell: with names, which are read then."""
+
+    def __init__(self, names: Callable[[], Iterable[str]], files: bool = False) -> None:
+        """Take what returns the names.
+
+        Args:
+            names: Returns them; it imports what it needs.
+            files: Whether the value may be a file as well.
+        """
+        self.names, self.files = names, files
+
+    def __call__(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """List what the value may be that begins like this."""
+        found = [CompletionItem(name) for name in self.names() if name.startswith(incomplete)]
+        return found or [CompletionItem(incomplete, type="file")] * self.files
+
+
+def preset_names() -> Iterable[str]:
+    """Return the names of presets."""
+    from ..recipes.presets import PRESETS
+
+    return PRESETS
+
+
+def method_names() -> Iterable[str]:
+    """Return the names of methods of `relprop compare`."""
+    from ..compare.methods import GRADIENT_METHODS
+
+    return (*preset_names(), *GRADIENT_METHODS)
+
+
+def fill_names() -> Iterable[str]:
+    """Return the names of fills."""
+    from ..evaluate import FILLS
+
+    return FILLS
+
+
+def score_names() -> Iterable[str]:
+    """Return the names of scores."""
+    from ..evaluate import SCORES
+
+    return SCORES
+
+
+def model_names() -> Iterable[str]:
+    """Return the names of shipped models."""
+    from ..models.checkpoint import shipped_models
+
+    return shipped_models()
+
+
+def training_names() -> Iterable[str]:
+    """Return the names of models that can be trained."""
+    from ..models.training import TRAININGS
+
+    return TRAININGS
 
 
 class Count(click.ParamType[int | None]):
@@ -106,6 +170,7 @@ DATA_DIR = click.option(
 DIGITS = click.option(
     "--digits",
     type=Count(),
+    metavar="N|all",
     default="1000",
     show_default=True,
     help="Number of test images, the first ones; or all.",
@@ -121,7 +186,14 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print all number
 QUIET = click.option("--quiet", is_flag=True, help="Print only the result: no progress.")
 
 
-def out_option(folder: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+MODEL = (
+    "Name of a shipped model, or its .safetensors file. Of explain also FILE.py:NAME, timm:NAME, "
+    "torchvision:NAME, transformers:FOLDER, or a .pt2 file."
+)
+Q = "Fraction of each image's pixels removed at which the error rate is reported."
+
+
+def out_option(folder: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make the option for a command's output folder."""
-    kind = click.Path(path_type=Path)
+    kind, text = click.Path(path_type=Path), "Folder for the results."
     return click.option("--out", type=kind, default=Path(folder), show_default=True, help=text)

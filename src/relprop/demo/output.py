@@ -15,7 +15,7 @@ from ..support.folders import check_folder, has_schema, replace_folder
 from . import formatting
 from .examples import FILL
 from .figures import curves_figure, error_rates_figure, pictures_figure
-from .page import NUMBERS, PAGE, ROWS, TABLE_PAGE, render_page, render_table_page
+from .page import BESIDE, NUMBERS, PAGE, TABLE_PAGE, render_page, render_table_page
 from .pictures import PICTURE_TITLES, Picture, digit_picture, map_picture, pictures_of
 from .removal import BRIGHTEST, DEMO_FILLS, INK
 from .results import EARLIER_SCHEMA, SCHEMA, to_json
@@ -82,7 +82,7 @@ def _removal_figure(demo: DemoResult) -> Figure:
 
 def _maps_figure(demo: DemoResult) -> Figure:
     """Draw a row for each recipe."""
-    shown = demo.examples[:ROWS]
+    shown = demo.examples[:BESIDE]
     rows = [("", [digit_picture(example) for example in shown])]
     for recipe in shown[0].by_recipe:
         maps = [map_picture(e, e.by_recipe[recipe], recipe, e.original) for e in shown]
@@ -92,7 +92,7 @@ def _maps_figure(demo: DemoResult) -> Figure:
 
 def _network_maps_figure(demo: DemoResult) -> Figure:
     """Draw a row for each network."""
-    shown = demo.examples[:ROWS]
+    shown = demo.examples[:BESIDE]
     rows: list[tuple[str, list[Picture]]] = [("", [digit_picture(example) for example in shown])]
     columns = [network_maps(example) for example in shown]
     rows += [(each.name, [c[i] for c in columns]) for i, each in enumerate(demo.networks)]

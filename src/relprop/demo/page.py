@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 PAGE, TABLE_PAGE, NUMBERS = "index.html", "rule-table.html", "results.json"
-ROWS = 5  # digits that the page shows beside one another
+BESIDE = 5  # digits that the page shows beside one another
 
 
 def render_page(demo: DemoResult) -> str:
@@ -37,9 +37,9 @@ def render_page(demo: DemoResult) -> str:
         demo=demo,
         table=table,
         used=len(demo.digits.labels),
-        rows=[pictures_of(each, MAIN_RECIPE, FILL, table.greys) for each in demo.examples[:ROWS]],
+        rows=[pictures_of(each, MAIN_RECIPE, FILL, table.greys) for each in demo.examples[:BESIDE]],
         thumbnails=[digit_picture(example) for example in demo.examples],
-        outlines=[outline_path(example) for example in demo.examples[:ROWS]],
+        outlines=[outline_path(example) for example in demo.examples[:BESIDE]],
         maps=_maps_by_recipe(demo),
         networks=[network_maps(example) for example in demo.examples[:NETWORK_DIGITS]],
         viewer=viewer_data(demo),
@@ -96,7 +96,7 @@ def _common() -> dict[str, object]:
 
 def _maps_by_recipe(demo: DemoResult) -> dict[str, list[Picture]]:
     """Show the maps of the first digits, a row for each recipe."""
-    shown = demo.examples[:ROWS]
+    shown = demo.examples[:BESIDE]
     return {
         recipe: [pictures_of(example, recipe, FILL, demo.table.greys)[1] for example in shown]
         for recipe in (shown[0].by_recipe if shown else ())

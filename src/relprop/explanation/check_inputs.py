@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..graph.inputs import Inputs, is_plain
 from ..support.checks import first_not_finite
-from .make_tensor import line_for_batches, line_for_tensor
+from ..support.make_tensor import line_for_tensor
+from ..support.model_input import first_number, line_for_input, unknown_arguments
 
 ModelInput = Tensor | tuple[Any, ...] | Mapping[str, Any]
 
@@ -39,10 +40,12 @@ def check_inputs(
     Raises:
         InputError: The model cannot take them.
     """
-    values, positional = _labelled(model, given)
+    values, positional = label_arguments(model, given)
     tensors = [label for label, value in values.items() if isinstance(value, Tensor)]
     if not tensors:
         raise _no_tensor(model, given)
+    if not positional:
+        _refuse_unknown(model, values)
     for label, value in values.items():
         if not isinstance(value, Tensor) and not is_plain(value):
             raise _unsupported_argument(model, label, value)
@@ -53,8 +56,8 @@ def check_inputs(
         if label not in tensors:
             allowed = ", ".join(f'"{name}"' for name in tensors)
             raise InputError(f"explain is {label!r}", allowed, f'write explain="{tensors[0]}"')
-        _check_batch(values[label])
-    like = _first_number(model)
+        _check_batch(label if label not in positional else "", tensors, values[label])
+    like = first_number(model)
     for label in tensors:
         _check_tensor(like, values[label])
         tensor = values[label]
@@ -85,14 +88,9 @@ def _explained(values: Mapping[str, Any], tensors: list[str], explain: object) -
 
 def _no_tensor(model: nn.Module, given: object) -> InputError:
     """Return the error for an input without a tensor, with the line that makes one of it."""
-    like = _first_number(model)
-    dtype = torch.get_default_dtype() if like is None else like.dtype
     several = isinstance(given, list) and len(_required(model.forward)) == len(given) > 1
-    if several and all(isinstance(item, Tensor) for item in given):  # type: ignore[attr-defined]
-        line = "tuple(x)"
-    else:
-        line = line_for_batches(given, "x", _dimensions(model))
-        line = line or line_for_tensor(given, "x", dtype)
+    whole = several and all(isinstance(item, Tensor) for item in given)  # type: ignore[attr-defined]
+    line = "tuple(x)" if whole else line_for_input(model, given)
     return InputError(
         f"an input of type {type(given).__name__}",
         "a torch.Tensor (batch, *features), or a tuple or mapping with one",
@@ -100,17 +98,21 @@ def _no_tensor(model: nn.Module, given: object) -> InputError:
     )
 
 
-def _dimensions(model: nn.Module) -> int | None:
-    """Return the number of dimensions of a batch, as a first convolution shows; None if none."""
-    weights = (weight for weight in model.parameters() if weight.ndim > 1)
-    first = next(weights, None)
-    return first.ndim if first is not None and first.ndim > 2 else None
+def _refuse_unknown(model: nn.Module, values: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments that forward does not take, such as the label of a data set."""
+    unknown, known = unknown_arguments(model, values)
+    if unknown:
+        raise InputError(
+            f'"{unknown[0]}" among the inputs, which {type(model).__name__}.forward does not take',
+            ", ".join(_parameters(model.forward)),
+            f"write {{k: x[k] for k in {known}}}",
+        )
 
 
 def _unsupported_argument(model: nn.Module, label: str, value: object) -> InputError:
     todo = "give each tensor as an argument of its own"
     if not isinstance(value, (tuple, list, dict)):
-        like = _first_number(model)
+        like = first_number(model)
         dtype = torch.get_default_dtype() if like is None else like.dtype
         line = line_for_tensor(value, label, dtype)
         attribute = "keep it as an attribute of the model"
@@ -123,8 +125,12 @@ def _unsupported_argument(model: nn.Module, label: str, value: object) -> InputE
     )
 
 
-def _labelled(model: nn.Module, given: ModelInput) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Label arguments by the parameters that take them, and list those given by position."""
+def label_arguments(model: nn.Module, given: ModelInput) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Label arguments by the parameters that take them, and list those given by position.
+
+    Raises:
+        InputError: There are more than the model takes.
+    """
     if isinstance(given, Mapping):
         return dict(given), ()
     arguments = given if isinstance(given, tuple) else (given,)
@@ -185,10 +191,12 @@ def _refuse_nested(label: str, x: Tensor) -> None:
         raise InputError(given, "a tensor with one size for each dimension", todo)
 
 
-def _check_batch(x: Tensor) -> None:
-    if x.ndim < 2 or len(x) == 0:
+def _check_batch(label: str, tensors: list[str], x: Tensor) -> None:
+    """Refuse a tensor without a batch of samples; its label is "" if it was given by position."""
+    if x.ndim < 2 or x.size(0) == 0:
         given = f"an input of shape {tuple(x.shape)}"
-        todo = "add the batch dimension: x[None]" if x.numel() else "give at least one sample"
+        line = f"{{k: x[k][None] for k in {tensors}}}" if label else "x[None]"
+        todo = f"add the batch dimension: {line}" if x.numel() else "give at least one sample"
         raise InputError(given, "(batch, *features) with batch >= 1", todo)
     if x.dtype is torch.bool or x.is_complex():
         given = f"an input of dtype {x.dtype}"
@@ -207,14 +215,6 @@ def _check_tensor(like: Tensor | None, x: Tensor) -> None:
     if sample is not None:
         given = f"an input with NaN or infinity, first in sample {sample}"
         raise InputError(given, "finite values", "clean the data: x.nan_to_num()")
-
-
-def _first_number(model: nn.Module) -> Tensor | None:
-    """Return the first parameter or buffer of floating point, if there is one."""
-    for tensor in itertools.chain(model.parameters(), model.buffers()):
-        if tensor.is_floating_point():
-            return tensor
-    return None
 
 
 def _check_match(like: Tensor, x: Tensor) -> None:

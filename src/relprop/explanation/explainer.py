@@ -151,7 +151,8 @@ class Explainer:
         Args:
             x: What the model is called with: a tensor (batch, *features) of the model's dtype and
                 on its device, or token ids (batch, length); a tuple of positional arguments; or a
-                mapping of keyword arguments.
+                mapping of keyword arguments, as a tokenizer returns. For arrays, pictures, paths,
+                frames and rows of a data set, an error has the line that makes it of them.
             target: None or "predicted"; a class; one class per sample, a tensor (batch,);
                 "runner-up"; `relprop.at(...)` for one entry of an output of any shape; a pair
                 (a, b) for the difference of their scores; a function from the output to one number
@@ -244,8 +245,7 @@ class Explainer:
         if prepare is not None and target is not None:
             given = f"target {target!r} beside prepare, which returns one with each batch"
             raise InputError(given, "one of them", "return (x, target) from prepare")
-        device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
-        pairs = prefetch_pairs(batches, prepare, target, device, progress_of(progress))
+        pairs = prefetch_pairs(batches, prepare, target, self.model, progress_of(progress))
         request = make_request(options, self.model, self.recipe)
         return (self._explain(x, one, request) for x, one in pairs)
 

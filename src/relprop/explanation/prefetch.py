@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError
+from ..support.model_input import line_for_loading
 from ..support.progress import Progress
 from ..support.torch_private import map_tensors, tree_leaves
 
@@ -58,21 +59,24 @@ def prefetch_pairs(
     batches: Iterable[Any],
     prepare: Callable[[Any], tuple[Any, Any]] | None,
     target: Any,
-    device: torch.device,
+    model: nn.Module,
     progress: Progress,
 ) -> Iterator[tuple[Any, Any]]:
-    """Yield the input and the target of each batch of a data set, on the device.
+    """Yield the input and the target of each batch of a data set, on the model's device.
 
     Args:
         batches: The data set, batch by batch.
         prepare: Takes a batch and returns (x, target); None: x is the batch, or its first item.
         target: The target of all batches, without `prepare`.
-        device: Where tensors are moved.
+        model: Where tensors are moved: to its device.
         progress: Shows the number of batches done.
 
     Raises:
         InputError: `batches` is not iterable, or `prepare` does not return a pair.
     """
+    if line := line_for_loading(model, batches):
+        given = f"a data set of type {type(batches).__name__}, which gives samples"
+        raise InputError(given, "an iterable that gives batches", f"write {line}")
     if not isinstance(batches, Iterable):
         given = f"batches of type {type(batches).__name__}"
         todo = "write DataLoader(dataset, batch_size=64), or x.split(64) of a tensor"
@@ -81,6 +85,7 @@ def prefetch_pairs(
         given = f"prepare of type {type(prepare).__name__}"
         todo = "write prepare=lambda batch: (batch[0], batch[1])"
         raise InputError(given, "a function from a batch to (x, target)", todo)
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     to_pair = partial(_call, prepare) if prepare else lambda batch: (_first_item(batch), target)
     return _with_progress(batches, to_pair, device, progress)
 

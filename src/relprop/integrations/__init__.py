@@ -6,6 +6,6 @@ from types import ModuleType
 
 def __getattr__(name: str) -> ModuleType:
     """Import an adapter at its first use."""
-    if name == "quantus":
-        return import_module(".quantus", __name__)
+    if name in ("captum", "lightning", "quantus", "sklearn"):
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...graph.inputs import Inputs
+from ...support.model_input import line_for_input
 from ..fills.base import Fill, cpu_generator, fill_values
 from ..fills.registry import as_fill
 from ..fills.token_deletion import Deletion, check_deletion
 from .steps import Spacing, Steps, removal_counts
 from .units import UnitMaker, Units, check_units, default_units, tokens
 
+_BATCHED = "{{k: x[k][None] for k in {}}}"
 Filling = str | float | Tensor | Callable[..., Tensor] | Fill | Deletion
 
 
@@ -99,24 +101,31 @@ def model_inputs(model: Any, x: Any, remove_from: str | None = None) -> Inputs:
         x: A tensor (n, *features), or a mapping of keyword arguments.
         remove_from: Name of the input to remove from; None: the first tensor.
     """
-    values = {"x": x} if isinstance(x, Tensor) else dict(x) if isinstance(x, Mapping) else {}
+    named = isinstance(x, Mapping)
+    values = {"x": x} if isinstance(x, Tensor) else dict(x) if named else {}
     tensors = [name for name, value in values.items() if isinstance(value, Tensor)]
     if not tensors or (remove_from is not None and remove_from not in tensors):
         raise InputError(
             f"x of type {type(x).__name__}, without {remove_from or 'a tensor'} to remove from",
             "a tensor (n, *features), or a mapping from names to such tensors",
-            f"remove_from={tensors[0]!r}" if tensors else "torch.as_tensor(x)",
+            f"remove_from={tensors[0]!r}" if tensors else _line_for_samples(model, x),
         )
     chosen = remove_from or tensors[0]
     if values[chosen].ndim < 2 or len(values[chosen]) == 0:
         raise InputError(
             f"an input of shape {tuple(values[chosen].shape)}",
             "(n, *features), n >= 1",
-            "add the batch dimension: x[None]",
+            f"add the batch dimension: {_BATCHED.format(tensors) if named else 'x[None]'}",
         )
     device = _device(model, values[chosen])
     moved = {n: v.detach().to(device) if n in tensors else v for n, v in values.items()}
     return Inputs(moved, ("x",) if isinstance(x, Tensor) else (), (chosen,))
+
+
+def _line_for_samples(model: Any, x: Any) -> str:
+    line = line_for_input(model, x, whole=True)
+    takes = line and not line.startswith("explainer.")
+    return f"write {line}" if takes else "give the tensor that the model is called with"
 
 
 def _device(model: Any, x: Tensor) -> torch.device:

@@ -9,9 +9,10 @@ import PIL.Image
 import pytest
 import torch
 
-from relprop.explanation.make_tensor import line_for_tensor
+import relprop
+from relprop.support.make_tensor import line_for_tensor
 
-NAMES = {"numpy": numpy, "pandas": pandas, "PIL": PIL, "torch": torch}
+NAMES = {"numpy": numpy, "pandas": pandas, "relprop": relprop, "torch": torch}
 GREY = numpy.arange(6, dtype="uint8").reshape(2, 3)
 COLOUR = numpy.arange(18, dtype="uint8").reshape(2, 3, 3)
 
@@ -28,7 +29,7 @@ def test_a_picture_is_scaled_with_channels_first(mode):
     plain = numpy.array(source.convert("L" if grey else "RGB"))
     want = torch.from_numpy(plain / 255)
     want = want[None, None] if grey else want.permute(2, 0, 1)[None]
-    torch.testing.assert_close(x, want)
+    torch.testing.assert_close(x, want, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("kind", [str, Path])
@@ -48,7 +49,7 @@ def test_a_path_is_opened(kind, tmp_path):
         (pandas.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}), torch.tensor([[1, 0.5], [2, 1.5]])),
         (pandas.DataFrame({"a": [1, 2], "b": ["u", "v"]}), torch.tensor([[1.0, 1, 0], [2, 0, 1]])),
         (pandas.DataFrame({"a": [True, False]}), torch.tensor([[1.0], [0.0]])),
-        (pandas.Series([1, 2]), torch.tensor([1.0, 2.0])),
+        (pandas.Series([1, 2]), torch.tensor([[1.0, 2.0]])),  # a row
         ([[1.0, 2.0]], torch.tensor([[1.0, 2.0]])),
         ([torch.ones(2), torch.zeros(2)], torch.tensor([[1.0, 1], [0, 0]])),
         ([torch.ones(1, 2), torch.zeros(1, 2)], torch.tensor([[1.0, 1], [0, 0]])),
