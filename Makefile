@@ -3,15 +3,17 @@
 # make slow   the tests that are left out there: whole sweeps, fresh installs, pages in a browser
 # make coverage, make parity   docs/coverage.md and docs/parity.md, with the peers installed
 # make faithfulness            docs/faithfulness.md: rules and fills by feature removal
+# make docs   the site, in docs/_build  make pictures  what its pages show
 # make fuzz   300 random graphs, of which the tests take 20
 # Each makes the virtual environment in .venv when it is missing.
 
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= relprop-demo
+PAGES ?= docs/_build
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow check bench coverage parity faithfulness fuzz format clean
+.PHONY: demo test slow check bench coverage parity faithfulness docs pictures fuzz format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
@@ -41,6 +43,13 @@ parity: $(VENV)/lxt/ready $(VENV)/zennit1/ready $(VENV)/crp/ready
 
 faithfulness: $(VENV)/ready
 	$(BIN)/python benchmarks/faithfulness.py --out docs/faithfulness.md
+
+# Warnings are errors. PAGES: where the site is written to.
+docs: $(VENV)/ready
+	$(BIN)/python -m sphinx --nitpicky --fail-on-warning --keep-going --quiet docs "$(PAGES)"
+
+pictures: $(VENV)/ready
+	for script in examples/*.py; do $(BIN)/python $$script docs/pictures || exit 1; done
 
 fuzz: $(VENV)/ready
 	OMP_NUM_THREADS=1 RELPROP_GRAPHS=300 $(BIN)/python -m pytest --numprocesses auto \
@@ -84,4 +93,4 @@ $(VENV)/crp/ready: constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OUT)
+	rm -rf $(VENV) $(OUT) $(PAGES) docs/reference

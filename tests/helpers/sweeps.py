@@ -35,6 +35,7 @@ SWEEPS = {
     "rules/test_steps.py": 5,
     "test_testing.py": 2,
     "whole_package/test_bad_input.py": 3,
+    "whole_package/test_gallery.py": 3,
     "whole_package/test_ledger_causes.py": 3,
     "whole_package/test_ledger_masks.py": 3,
     "whole_package/test_presets.py": 3,

@@ -10,6 +10,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from helpers.networks import randomise, signed
+from helpers.pages import build_site
 from helpers.tokenizers import Bag, small_tokenizer
 from PIL import Image
 from torch import nn
@@ -56,6 +57,9 @@ def encode(frame):
 """
 
 
+SITE = ["site: index", "site: start", "site: recipes", "site: refusals", "site: reference/explain"]
+
+
 @pytest.fixture(scope="module")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api")
@@ -86,8 +90,11 @@ def pages(tmp_path_factory):
     write_explanations(found)
     demo = ["demo", "--digits", "40", "--out", str(home / "demo")]
     assert CliRunner().invoke(main, demo).exit_code == 0
+    build_site(home / "site")
+    site = {name: home / "site" / f"{name.removeprefix('site: ')}.html" for name in SITE}
     return {
         **found,
+        **site,
         "demo": home / "demo" / DEMO_PAGE,
         "rule table of the demo": home / "demo" / TABLE_PAGE,
     }
@@ -126,6 +133,7 @@ NAMES = [
     "series page",
     "demo",
     "rule table of the demo",
+    *SITE,
 ]
 
 

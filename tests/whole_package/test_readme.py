@@ -1,4 +1,4 @@
-"""What the README shows runs, and what README, CONTRIBUTING and docs point to exists."""
+"""What README, CONTRIBUTING and docs point to exists, and their tables are complete."""
 
 import re
 import subprocess
@@ -7,13 +7,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner
+from helpers.pages import DOCS, ROOT, blocks
 
 import relprop
 from relprop.cli import main
 
-ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/relprop"
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
@@ -23,40 +22,24 @@ EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 OUTSIDE = {"mnist/", "relprop-compare/"}
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
 def inline_code(page: Path) -> list[str]:
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     return re.findall(r"`([^`\n]+)`", text)
 
 
-def test_the_python_blocks_run_one_after_the_other(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    torch.manual_seed(0)
-    names: dict[str, object] = {}
-    for block in blocks("python"):
-        exec(block, names)
-    printed = capsys.readouterr().out
-    assert "torch.Size([8, 1, 28, 28])" in printed
-    assert "plan of recipe auto: epsilon-plus-flat" in printed
-    assert "z-box(low=0, high=1)" in printed
-    assert "torch.Size([20, 3])" in printed
-    assert re.search(r"^srg +-?0\.\d{4} \[-?0\.\d{4}, -?0\.\d{4}\]$", printed, re.MULTILINE)
-    assert "cascading, 20 samples" in printed
-    assert "with the artefact: mask of 1.15%, 20 samples" in printed
-    assert (tmp_path / "explanation.npz").exists()
+def test_readme_is_short():
+    assert len(README.splitlines()) <= 120
 
 
-def test_the_formula_it_shows_is_that_of_the_code():
+def test_the_formula_that_a_page_shows_is_that_of_the_code():
     code = (PACKAGE / "rules" / "linear.py").read_text().splitlines()
-    (block,) = blocks("py")
+    (block,) = blocks(DOCS / "own-rule.md", "py")
     assert set(block.splitlines()) <= set(code)
 
 
 def test_its_commands_exist():
-    commands = set(re.findall(r"`?relprop ([a-z]+)", "\n".join([*blocks("bash"), README])))
+    texts = [page.read_text() for page in PAGES]
+    commands = set(re.findall(r"(?:^|`)relprop ([a-z]+)", "\n".join(texts), re.MULTILINE))
     assert {"demo", "accuracy", "train", "compare", "explain"} <= commands & set(main.commands)
     for name in main.commands:
         assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
@@ -88,7 +71,8 @@ def test_names_that_contributors_are_sent_to_exist():
     assert {"RULES", "FILLS", "GRADIENT_METHODS"} <= {name for name, _ in names}
     for name, path in names:
         definition = rf"^(class |def )?{name}\b"
-        assert re.search(definition, (PACKAGE / path).read_text(), re.MULTILINE), name
+        file = next(home / path for home in (PACKAGE, ROOT) if (home / path).exists())
+        assert re.search(definition, file.read_text(), re.MULTILINE), name
 
 
 def test_names_in_inline_code_exist():
@@ -120,15 +104,27 @@ def test_its_versions_are_those_of_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     torch_version = next(d for d in project["dependencies"] if d.startswith("torch>="))
     python, oldest = project["requires-python"][2:], torch_version.removeprefix("torch>=")
-    assert f"needs Python {python} or newer and torch {oldest} or newer" in README
+    for text in (README, (DOCS / "start.md").read_text()):
+        assert f"needs Python {python} or newer and torch {oldest} or newer" in text
 
 
 @pytest.mark.parametrize("name", relprop.models.shipped_models())
-def test_its_accuracies_are_those_of_the_cards(name):
+def test_the_accuracies_of_the_page_are_those_of_the_cards(name):
+    page = (DOCS / "models.md").read_text()
     accuracy = relprop.models.model_card(name).accuracy
-    assert re.search(rf"`{name}` \|.*\| {accuracy:.2%}".replace("%", " ?%"), README)
+    assert re.search(rf"`{name}` \|.*\| {accuracy:.2%}".replace("%", " ?%"), page)
 
 
 @pytest.mark.parametrize("preset", relprop.recipes.presets.PRESETS)
-def test_its_table_names_every_preset(preset):
-    assert f"`{preset}`" in README
+def test_the_table_of_presets_names_every_one(preset):
+    table = (DOCS / "recipes.md").read_text().partition("## Presets")[2].partition("\n## ")[0]
+    assert f"`{preset}`" in table
+
+
+@pytest.mark.parametrize(
+    "extra",
+    tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
+    - {"test", "bench", "lxt", "dev"},
+)
+def test_the_table_of_extras_names_every_one(extra):
+    assert f"| `{extra}` |" in (DOCS / "start.md").read_text()
