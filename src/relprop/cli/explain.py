@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich_click import RichCommand
 
 from ..errors import FileError, InputError
 from ..support.arguments import suggest
@@ -47,7 +48,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
 _PATH = click.Path(path_type=Path)
 
 
-@click.command("explain", short_help="Explain your model on your data: a report.")
+@click.command("explain", cls=RichCommand, short_help="Explain your model on your data: a report.")
 @click.argument("data", nargs=-1, type=_PATH, metavar="DATA...")
 @click.option("--model", shell_complete=Completed(model_names, files=True), help=MODEL)
 @click.option("--weights", type=_PATH, help=".safetensors, or torch.save of a state_dict.")

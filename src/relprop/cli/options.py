@@ -1,8 +1,8 @@
 """What the commands share: exit codes, options, and values of options.
 
 Exit codes: 0 for success, 1 for a failure while running, 2 for bad input. Results go to stdout,
-progress and errors to stderr. An option of one name means the same in every command. Plain click
-writes errors as they are: rich-click draws a box around them, from which no line can be copied.
+progress and errors to stderr. An option of one name means the same in every command. rich-click
+shows help; errors of the package are written as they are, so that lines can be copied from them.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
+from rich_click import RichGroup
 
 from ..errors import InputError, NumberError, RelpropError
 from ..support.arguments import suggest
@@ -24,7 +25,7 @@ class Failure(click.ClickException):
         self.exit_code: int = exit_code  # type: ignore[misc]  # each error has its own
 
 
-class Commands(click.Group):
+class Commands(RichGroup):
     """Turns errors of the package and of the system into a message and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -32,11 +33,18 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except RelpropError as error:
-            raise Failure(str(error), 1 if isinstance(error, NumberError) else 2) from error
+            self._fail(ctx, str(error), 1 if isinstance(error, NumberError) else 2)
+        except Failure as failure:
+            self._fail(ctx, failure.message, failure.exit_code)
         except BrokenPipeError:
             raise  # click ends quietly when the reader of a pipe has gone
         except OSError as error:
-            raise Failure(str(error), 1) from error
+            self._fail(ctx, str(error), 1)
+
+    def _fail(self, ctx: click.Context, message: str, exit_code: int) -> None:
+        """Write an error without the box of rich-click, from which no line could be copied."""
+        click.echo(f"Error: {message}", err=True)
+        ctx.exit(exit_code)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
