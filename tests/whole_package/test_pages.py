@@ -101,7 +101,7 @@ def test_commands_and_their_options_exist(page):
         elif words[0] == "make":
             assert words[1] in targets, words
         else:
-            assert words[0] in ("pip", "open"), words
+            assert words[0] == "pip", words
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
