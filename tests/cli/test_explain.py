@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shlex
 import shutil
@@ -194,9 +195,10 @@ def test_curves_have_a_control_that_knows_no_network(pictures):
 
 def test_json_is_all_there_is_on_stdout_and_a_config_is_overridden(home, tmp_path):
     (tmp_path / "c.toml").write_text(
-        f'model = "{home}/nets.py:Net"\nsamples = 4\ncurves = 0\nexplain = "dog"\nrecipe = "zero"\n'
+        f'json = true\nmodel = "{home}/nets.py:Net"\nsamples = 4\ncurves = 0\n'
+        'explain = "dog"\nrecipe = "zero"\n'
     )
-    options = ("--config", tmp_path / "c.toml", "--samples", 3, "--json", "--quiet")
+    options = ("--config", tmp_path / "c.toml", "--samples", 3, "--quiet")
     result = command("explain", home / "pictures", *options, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
@@ -314,7 +316,7 @@ def test_a_table_shows_the_values_of_the_file_and_what_counts_overall(home, tmp_
         assert row["n"] == 9
     assert "What counts overall" in page
     assert "Samples are explained for different classes" not in page  # of one unit
-    assert "Means over 9 samples, explained: predicted; 95 % bootstrap intervals" in page
+    assert "Means over 9 samples, explained: logit of yes; 95 % bootstrap intervals" in page
 
 
 @pytest.mark.parametrize("explain", ["no", "0", "label", "runner-up"])
@@ -377,9 +379,9 @@ def test_texts_show_their_tokens(home, tmp_path):
     assert 'left out: line 3: no text under "text", but txt: see --text' in result.stderr
     page = (tmp_path / "out" / PAGE).read_text()
     shown = re.findall(r'<span(?: class="(special)")? style=.*?>(.*?)</span>', page)
-    assert shown[:8] == [
+    assert shown[:6] == [
         *[("", word) for word in ("a", "un", "likely", "film")],
-        *[("", "film"), *[("special", "[PAD]")] * 3],
+        *[("", "film"), ("special", "[PAD] x 3")],
     ]
     assert "first word first (no network)" in page
     assert [row["label"] for row in rows_of(tmp_path / "out")] == ["1", "0"]
@@ -409,6 +411,219 @@ def test_the_commands_of_the_readme_run(home, tmp_path, monkeypatch):
         result = command(*one)
         assert result.exit_code == 0, result.output
         assert (Path(one[-1]) / PAGE).exists()
+
+
+# ---- labels ----------------------------------------------------------------------------
+
+
+NUMBERS_NET = """
+from torch import nn
+import torch
+
+class Eleven(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(11, 11, bias=False))
+        nn.init.eye_(self[0].weight)
+
+class Three(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(3, 3, bias=False))
+        nn.init.eye_(self[0].weight)
+
+class Double(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(3, 3, bias=False, dtype=torch.float64))
+        nn.init.eye_(self[0].weight)
+
+def scaled(frame):
+    frame["a"] /= 10
+    return frame
+
+def flawed(frame):
+    return frame["absent"]
+"""
+
+
+def explained_table(folder, rows, *options):
+    (folder / "net.py").write_text(NUMBERS_NET)
+    (folder / "rows.csv").write_text("\n".join(rows) + "\n")
+    line = ["explain", folder / "rows.csv", "--target", "y", "--out", folder / "out", *options]
+    result = command(*line)
+    numbers = folder / "out" / NUMBERS
+    return result, json.loads(numbers.read_text()) if numbers.exists() else None
+
+
+def test_labels_that_are_numbers_are_in_the_order_of_numbers(tmp_path):
+    rows = [",".join([f"x{i}" for i in range(11)] + ["y"])]
+    rows += [",".join(["1" if i == k else "0" for i in range(11)] + [str(k)]) for k in range(11)]
+    result, numbers = explained_table(tmp_path, rows, "--model", f"{tmp_path}/net.py:Eleven")
+    assert result.exit_code == 0, result.output
+    assert numbers["accuracy"] == 1
+    assert [row["predicted"] for row in numbers["samples"]] == [str(k) for k in range(11)]
+
+
+ONE_HOT = {"cat": "1,0,0", "cow": "0,1,0", "dog": "0,0,1"}
+
+
+def test_missing_labels_are_no_class(tmp_path):
+    rows = ["a,b,c,y", *[f"{ONE_HOT[k]},{k}" for k in ("dog", "cat", "cow")], f"{ONE_HOT['cow']},"]
+    result, numbers = explained_table(tmp_path, rows, "--model", f"{tmp_path}/net.py:Three")
+    assert result.exit_code == 0, result.output
+    assert numbers["accuracy"] == 1
+    assert [row["label"] for row in numbers["samples"]] == ["dog", "cat", "cow", None]
+    page = (tmp_path / "out" / PAGE).read_text()
+    assert "100.0% of 3 labelled ones" in page
+    assert "cat, cow, dog (the labels of the data in their order; --classes overrides it)" in page
+    assert "Classes: 0 = cat, 1 = cow, 2 = dog (the labels" in result.stderr
+
+
+def test_labels_that_are_no_class_are_not_judged(tmp_path):
+    """Two of three classes: names cannot be told, and a word is no number."""
+    rows = ["a,b,c,y", *[f"{ONE_HOT[k]},{k}" for k in ("dog", "cat", "cat")]]
+    result, numbers = explained_table(tmp_path, rows, "--model", f"{tmp_path}/net.py:Three")
+    assert result.exit_code == 0, result.output
+    assert numbers["accuracy"] is None
+    (warning,) = numbers["warnings"]
+    assert warning.startswith("labels that are no class of the model")
+    assert "cat, dog; its classes: 0, 1, 2; write --classes names.txt" in warning
+    assert "classified correctly" not in (tmp_path / "out" / PAGE).read_text()
+
+
+def test_the_names_of_a_folder_without_names_are_those_of_the_data(home, tmp_path, monkeypatch):
+    from transformers import BertConfig, BertForSequenceClassification
+
+    sizes = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 8}
+    config = BertConfig(vocab_size=8, num_hidden_layers=1, **sizes)
+    BertForSequenceClassification(config).save_pretrained(tmp_path / "sentiment")
+    small_tokenizer().save_pretrained(tmp_path / "sentiment")
+    texts = [{"text": "a film", "mood": "good"}, {"text": "film", "mood": "bad"}]
+    (tmp_path / "films.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    options = ("--model", f"transformers:{tmp_path}/sentiment", "--target", "mood")
+    result = command("explain", tmp_path / "films.jsonl", *options, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert {row["predicted"] for row in rows_of(tmp_path / "out")} <= {"bad", "good"}
+    assert json.loads((tmp_path / "out" / NUMBERS).read_text())["accuracy"] is not None
+
+
+def test_of_one_unit_another_class_is_refused_by_a_name_that_is_a_number(home, tmp_path):
+    (tmp_path / "names.txt").write_text("1\n2\n")
+    model = ("--model", f"{home}/nets.py:Table", "--preprocess", f"{home}/nets.py:encode")
+    options = ("--target", "rich", "--classes", tmp_path / "names.txt", "--explain", "1")
+    result = command("explain", home / "rows.csv", *model, *options, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "which is explained as 2" in result.stderr
+
+
+# ---- tables as they come ---------------------------------------------------------------
+
+
+def test_columns_stand_for_the_longest_name_that_they_begin_with(tmp_path):
+    """home_value is a number of its own, and job_type no part of job."""
+    (tmp_path / "net.py").write_text(
+        "import pandas, torch\nfrom torch import nn\nclass Net(nn.Sequential):\n"
+        "    def __init__(self):\n        torch.manual_seed(0)\n"
+        "        super().__init__(nn.Linear(7, 2))\n"
+        "def encode(frame):\n    return pandas.get_dummies(frame, dtype=float)\n"
+    )
+    rows = ["home_value,home,job,job_type"]
+    rows += [f"{i},{('own', 'rent')[i % 2]},{'ab'[i % 2]},{'xy'[i // 2 % 2]}" for i in range(6)]
+    (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
+    model = ("--model", f"{tmp_path}/net.py:Net", "--preprocess", f"{tmp_path}/net.py:encode")
+    options = ("--recipe", "zero", "--explain", "1", "--out", tmp_path / "out")
+    result = command("explain", tmp_path / "rows.csv", *model, *options)
+    assert result.exit_code == 0, result.output
+    torch.manual_seed(0)
+    weight = nn.Linear(7, 2).weight.detach()[1]
+    x = torch.tensor(
+        [[i, 1 - i % 2, i % 2, 1 - i % 2, i % 2, 1 - i // 2 % 2, i // 2 % 2] for i in range(6)]
+    ).float()
+    parts = (x * weight).split([1, 2, 2, 2], 1)
+    want = dict(zip(("home_value", "home", "job", "job_type"), parts, strict=True))
+    found = json.loads((tmp_path / "out" / NUMBERS).read_text())["importance"]
+    assert {one["feature"] for one in found} == want.keys()
+    for one in found:
+        mean = float(want[one["feature"]].sum(1).abs().mean())
+        assert one["mean_absolute"] == pytest.approx(mean, rel=1e-4)
+
+
+def test_values_of_the_file_are_shown_whatever_the_preprocessing_writes(tmp_path):
+    rows = ["a,b,c,y", "10,0,0,cat", "0,10,0,cow", "0,0,10,dog"]
+    options = ("--model", f"{tmp_path}/net.py:Three", "--preprocess", f"{tmp_path}/net.py:scaled")
+    result, _ = explained_table(tmp_path, rows, *options)
+    assert result.exit_code == 0, result.output
+    assert "a = 10" in (tmp_path / "out" / PAGE).read_text()
+
+
+def test_a_model_in_float64(tmp_path):
+    rows = ["a,b,c,y", *[f"{ONE_HOT[k]},{k}" for k in ("dog", "cat", "cow")]]
+    result, numbers = explained_table(tmp_path, rows, "--model", f"{tmp_path}/net.py:Double")
+    assert result.exit_code == 0, result.output
+    assert numbers["accuracy"] == 1
+
+
+def test_a_single_row_has_no_fill_by_other_rows(tmp_path):
+    rows = ["a,b,c,y", "1,0,0,0"]
+    result, numbers = explained_table(tmp_path, rows, "--model", f"{tmp_path}/net.py:Three")
+    assert result.exit_code == 0, result.output
+    assert list(numbers["curves"]) == ["mean"]
+
+
+def test_a_preprocessing_that_raises_is_named_with_its_line(tmp_path):
+    options = ("--model", f"{tmp_path}/net.py:Three", "--preprocess", f"{tmp_path}/net.py:flawed")
+    result, numbers = explained_table(tmp_path, ["a,b,c,y", "1,0,0,0"], *options)
+    assert (result.exit_code, numbers) == (2, None)
+    line = NUMBERS_NET.splitlines().index('    return frame["absent"]') + 1
+    assert f"net.py:flawed raised KeyError: 'absent' (line {line} of net.py)" in result.stderr
+
+
+# ---- what stays --------------------------------------------------------------------------
+
+
+def test_ctrl_c_in_the_curves_keeps_the_maps(home, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("relprop.report.run.measure_curves", interrupted)
+    options = ("--model", f"{home}/nets.py:Net", "--out", tmp_path / "out")
+    result = command("explain", home / "pictures", *options)
+    assert result.exit_code == 1
+    assert "Stopped before removal curves were done; the rest is kept" in result.stderr
+    assert len(rows_of(tmp_path / "out")) == 12
+    assert "Stopped before all was done" in (tmp_path / "out" / PAGE).read_text()
+
+
+def test_a_file_name_that_is_no_utf_8(home, tmp_path):
+    name = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    Image.fromarray(np.zeros((8, 8), dtype="uint8") + 9).save(os.fsdecode(name))
+    options = ("--model", f"{home}/nets.py:Net", "--curves", 0, "--out", tmp_path / "out")
+    assert command("explain", tmp_path, *options).exit_code == 0
+    assert "caf?.png" in (tmp_path / "out" / PAGE).read_text()
+
+
+def test_json_is_pure_where_the_users_file_prints(home, tmp_path):
+    (tmp_path / "net.py").write_text('print("hello")\n' + NETS)
+    options = ("--model", f"{tmp_path}/net.py:Net", "--curves", 0, "--json", "--quiet")
+    result = command("explain", home / "pictures", *options, "--out", tmp_path / "out")
+    assert json.loads(result.stdout)["samples_explained"] == 12
+    assert result.stderr.startswith("hello\n")
+
+
+def test_the_colours_of_a_picture_are_those_of_its_summed_channels(tmp_path):
+    """Relevance of three channels is drawn as one map: its own 99th percentile is full colour."""
+    (tmp_path / "net.py").write_text(
+        "import torch\nfrom torch import nn\nclass Net(nn.Sequential):\n"
+        "    def __init__(self):\n        torch.manual_seed(0)\n"
+        "        super().__init__(nn.Flatten(), nn.Linear(192, 2))\n"
+    )
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype="uint8")).save(tmp_path / "a.png")
+    options = ("--model", f"{tmp_path}/net.py:Net", "--recipe", "zero", "--size", "8x8")
+    rest = ("--mean", "0,0,0", "--std", "1,1,1", "--curves", 0, "--out", tmp_path / "out")
+    result = command("explain", tmp_path / "a.png", *options, *rest)
+    assert result.exit_code == 0, result.output
+    drawn = np.abs(np.load(tmp_path / "out" / MAPS)["relevance"][0].sum(0))
+    scale = re.search(r"<span>-([\d.e-]+)</span>", (tmp_path / "out" / PAGE).read_text())
+    assert float(scale[1]) == pytest.approx(np.quantile(drawn, 0.99, method="lower"), rel=0.05)
 
 
 # ---- bad input -------------------------------------------------------------------------
@@ -463,6 +678,40 @@ BAD = {
         'write "epsilon"',
     ),
     "a size": ({"--model": "m", "--size": "big"}, "--size big", "write --size 224x224"),
+    "a mean of 255": (
+        {"--model": "m", "--mean": "127,127,127"},
+        "--mean 127,127,127",
+        "write --mean 0.498,0.498,0.498",
+    ),
+    "a size of a table": (
+        {"data": ("{home}/rows.csv",), "--model": "{home}/nets.py:Table", "--size": "8x8"},
+        "--size for tables, which changes nothing",
+        "leave --size out",
+    ),
+    "a target of pictures": (
+        {"--model": "{home}/nets.py:Net", "--target": "rich"},
+        "--target for pictures, which changes nothing",
+        "leave --target out",
+    ),
+    "a mean beside a preprocessing": (
+        {
+            "--model": "{home}/nets.py:Net",
+            "--preprocess": "{home}/nets.py:halves",
+            "--mean": "0.5",
+        },
+        "--mean for pictures beside --preprocess",
+        "leave --mean out",
+    ),
+    "a key of no line": (
+        {
+            "data": ("{home}/texts.jsonl",),
+            "--model": "{home}/nets.py:Text",
+            "--tokenizer": "{home}/tokenizer",
+            "--target": "moood",
+        },
+        "in which no line has 'moood'",
+        "look at --target",
+    ),
     "a mean": ({"--model": "m", "--mean": "half"}, "--mean half", "write --mean 0.5"),
     "an own folder": (
         {"--model": "{home}/nets.py:Net", "--out": "{home}/pictures"},
@@ -528,7 +777,7 @@ def test_ctrl_c_keeps_what_is_done(home, tmp_path):
     assert done.returncode == 1, done.stderr
     assert "Stopped after 4 samples, which are kept" in done.stderr
     assert len(rows_of(tmp_path / "out")) == 4
-    assert "Stopped before all were explained" in (tmp_path / "out" / PAGE).read_text()
+    assert "Stopped before all was done" in (tmp_path / "out" / PAGE).read_text()
 
 
 def test_an_earlier_report_is_replaced_and_other_files_are_not(home, pictures, tmp_path):

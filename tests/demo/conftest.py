@@ -21,6 +21,7 @@ def card():
         architecture=({"layer": "linear", "in_features": 25, "out_features": 3},),
         parameters=78,
         accuracy=0.9875,
+        training="by hand",
     )
 
 

@@ -125,6 +125,15 @@ def test_the_poster_is_on_its_own_page_alone(files):
     assert "poster" not in files[PAGE].decode()
 
 
+def test_a_model_whose_card_says_little(demo, card):
+    """As `save_model` writes it of an own model: without accuracy, and without its training."""
+    bare = replace(demo, cards={card.name: replace(card, accuracy=None, training="")})
+    trained = replace(bare, digits=replace(bare.digits, split="train"))
+    text = Elements(render_page(trained)).text
+    assert text.count("not measured") == 2
+    assert "trained on" not in text
+
+
 def test_digits_of_the_training_split_are_called_so_once(demo):
     trained = replace(demo, digits=replace(demo.digits, split="train"))
     assert "12 training digits, which it was trained on" in Elements(render_page(trained)).text

@@ -1,6 +1,8 @@
 """The command `relprop explain`: a user's model and data to a report."""
 
+import sys
 import tomllib
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +38,18 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         given = f"--config {value}: {error}"
         raise FileError(given, "a TOML file of options", "look at it") from error
-    names = {str(one.name) for one in ctx.command.params} - {"config"}
-    given_names = {name.replace("-", "_"): content for name, content in found.items()}
-    for name in given_names:
+    names = {
+        flag.removeprefix("--"): str(one.name)
+        for one in ctx.command.params
+        for flag in (one.opts if isinstance(one, click.Option) else [str(one.name)])
+        if flag not in ("--config", "-h")
+    }
+    options = {name.replace("_", "-"): content for name, content in found.items()}
+    for name in options:
         if name not in names:
-            allowed = ", ".join(sorted(one.replace("_", "-") for one in names))
-            raise InputError(f"{value} holds {name!r}", allowed, suggest(name, names))
-    ctx.default_map = {**(ctx.default_map or {}), **given_names}
+            raise InputError(f"{value} holds {name!r}", ", ".join(names), suggest(name, names))
+    taken = {names[name]: content for name, content in options.items()}
+    ctx.default_map = {**(ctx.default_map or {}), **taken}
 
 
 _PATH = click.Path(path_type=Path)
@@ -134,9 +141,10 @@ def explain_command(
     settings = Settings(data=data, **options)
     check_report_folder(out)
     progress = Progress.detect(quiet=quiet)
-    report = run_report(settings, progress)
-    progress.log("Drawing the report ...")
-    write_report(report, out)
+    with redirect_stdout(sys.stderr):  # where what the user's file prints goes, too
+        report = run_report(settings, progress)
+        progress.log("Drawing the report ...")
+        write_report(report, out)
     click.echo(to_json(report) if as_json else f"The report: {out / PAGE}", nl=not as_json)
     if report.stopped:
         raise Failure("stopped; the report has what was done until then", 1)

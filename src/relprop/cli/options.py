@@ -162,7 +162,7 @@ class Size(click.ParamType[tuple[int, int]]):
         """Parse the option's text."""
         if isinstance(value, tuple):
             return value
-        parts = str(value).lower().split("x")
+        parts = str(value).lower().replace(",", "x").split("x")
         if len(parts) > 2 or not all(part.isdigit() and int(part) for part in parts):
             given = f"--size {value}"
             raise InputError(given, "height and width in pixels", "write --size 224x224")

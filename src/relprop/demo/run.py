@@ -99,6 +99,11 @@ class DemoResult:
         """The network that the rule table is about."""
         return self.networks[0]
 
+    @property
+    def saw_digits(self) -> bool:
+        """Whether its card says how it was trained, and the digits are those of a training set."""
+        return self.digits.split == "train" and bool(self.cards[self.main.name].training)
+
 
 def run_demo(settings: Settings, progress: Progress = QUIET) -> DemoResult:
     """Find digits, compute the rule table, compare the networks, and choose digits to look at.

@@ -19,8 +19,8 @@ _WIDTH, _NAME, _CELL = 88, 40, 24
 def short_table(demo: DemoResult) -> str:
     """Write a line for each recipe and control, and what holds under every fill."""
     table, used = demo.table, len(demo.digits.labels)
-    trained = demo.digits.split == "train"
-    which = "training digits, which it was trained on" if trained else "test digits"
+    which = "training digits" if demo.digits.split == "train" else "test digits"
+    which += ", which it was trained on" if demo.saw_digits else ""
     lines = [
         f"{demo.settings.model} on {used:,} {which}",
         f"{table.removed_pixels} of {table.pixels} pixels removed ({100 * table.q:g}%)",

@@ -75,7 +75,7 @@ def make_model(spec: str) -> nn.Module:
                 "a class or a function that can be called without arguments, or a model",
                 f"write in {file}: def model(): return {call}, and --model {file}:model",
             )
-        with _user_errors(spec, Path(file)):
+        with user_errors(spec, Path(file)):
             made = made()
     if not isinstance(made, nn.Module):
         given = f"{spec}, which gives a {type(made).__name__}"
@@ -94,7 +94,7 @@ def _run(path: Path) -> ModuleType:
     folder = str(path.resolve().parent)
     sys.path.insert(0, folder)
     try:
-        with _user_errors(str(path), path):
+        with user_errors(str(path), path):
             spec.loader.exec_module(module)
     except InputError:
         del sys.modules[name]
@@ -105,8 +105,13 @@ def _run(path: Path) -> ModuleType:
 
 
 @contextmanager
-def _user_errors(what: str, path: Path) -> Iterator[None]:
-    """Turn whatever a user's code raises into an error that names its line."""
+def user_errors(what: str, path: Path) -> Iterator[None]:
+    """Turn whatever a user's code raises into an error that names its line.
+
+    Args:
+        what: What is run, as the error names it.
+        path: The user's file.
+    """
     try:
         yield
     except (Exception, SystemExit) as error:

@@ -5,6 +5,7 @@ source knows of its inputs and classes.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..preprocess.pictures import Pictures
 from ..preprocess.sources import from_timm, from_torchvision, from_transformers
 from ..support.arguments import suggest
 from ..support.extras import needs_library
-from .checkpoint import load_model, shipped_models
+from .checkpoint import load_model, model_card, shipped_models
 from .user_code import is_in_file, make_model
 from .weights import load_weights
 
@@ -74,6 +75,8 @@ def _load(spec: str, has_weights: bool) -> UserModel:
             raise
         except (OSError, ValueError, RuntimeError, KeyError, AttributeError) as error:
             given = f"{spec} cannot be loaded: {type(error).__name__}: {first_line(error)}"
+            if source == "transformers" and not Path(name).is_dir():
+                given = f"there is no folder {name}, and {given}"
             allowed = f"a model that {source} knows, with its weights here or within reach"
             todo = "give a local folder, or the file of the weights by --weights"
             raise FileError(given, allowed, todo) from error
@@ -82,7 +85,9 @@ def _load(spec: str, has_weights: bool) -> UserModel:
     if spec.endswith(".pt2"):
         return _exported(Path(spec))
     if spec.endswith(".safetensors") or spec in shipped_models():
-        return UserModel(load_model(spec), spec)
+        channels, *size = model_card(spec).input_shape
+        plain = Pictures(tuple(size), (0.0,) * channels, (1.0,) * channels)  # type: ignore[arg-type]
+        return UserModel(load_model(spec), spec, plain if len(size) == 2 else None)
     allowed = (
         "FILE.py:NAME, timm:NAME, torchvision:NAME, transformers:FOLDER, a .pt2 or .safetensors "
         f"file, or {', '.join(shipped_models())}"
@@ -125,6 +130,8 @@ def _from_transformers(name: str, has_weights: bool) -> UserModel:
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
     labels = config.id2label or {}
     names = tuple(str(labels[k]) for k in sorted(labels))
+    if all(re.fullmatch(r"LABEL_\d+", one) for one in names):  # what a folder without names has
+        names = ()
     return UserModel(model, f"transformers:{name}", pictures, tokenizer, names)
 
 

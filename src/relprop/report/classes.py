@@ -3,7 +3,7 @@
 Takes names and labels. Gives names, or an error. Must not know how samples are read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -46,19 +46,30 @@ def is_logit(explanation: Explanation, given: Sequence[str], labels: Sequence[st
     """
     if explanation.output.numel() != 1 or class_count(explanation):
         return False
-    words = not all(label.replace(".", "", 1).lstrip("-").isdigit() for label in labels)
+    words = not all(is_number(label) for label in labels)
     return len(given or labels) == 2 and (bool(given) or words or set(labels) == {"0", "1"})
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a label or the name of a column is a number."""
+    return text.replace(".", "", 1).lstrip("-").isdigit()
+
+
+def ordered_labels(labels: Iterable[str | None]) -> list[str]:
+    """List the labels of a table or of texts once each: numbers by size, words by letters."""
+    known = {label for label in labels if label is not None}
+    return sorted(known, key=float) if all(map(is_number, known)) else sorted(known)
 
 
 def choose_names(
     given: Sequence[str], model: Sequence[str], labels: Sequence[str], count: int
-) -> tuple[str, ...]:
-    """Choose the names of the classes.
+) -> tuple[tuple[str, ...], str]:
+    """Choose the names of the classes, and say where they are from.
 
     Args:
         given: Names that the user gave.
         model: Names that the model has.
-        labels: Labels of the data, sorted, as torchvision's ImageFolder numbers them.
+        labels: Labels of the data, in their order, as torchvision's ImageFolder numbers folders.
         count: How many classes there are.
 
     Raises:
@@ -70,10 +81,20 @@ def choose_names(
             f"{count} names, one in each line, in the order of the model's outputs",
             "complete the file of --classes, or leave it out",
         )
-    for names in (given, model, labels):
+    sources = {
+        "of --classes": given,
+        "of the model": model,
+        "the labels of the data in their order; --classes overrides it": labels,
+    }
+    for source, names in sources.items():
         if len(names) == count:
-            return tuple(names)
-    return tuple(str(k) for k in range(count))
+            return tuple(names), source
+    return tuple(str(k) for k in range(count)), "numbers; --classes names them"
+
+
+def unknown_labels(labels: Iterable[str | None], names: Sequence[str]) -> list[str]:
+    """List the labels that are no class, by name or number."""
+    return [one for one in ordered_labels(labels) if name_of(one, names) not in names]
 
 
 def name_of(label: str | None, names: Sequence[str]) -> str | None:
@@ -115,7 +136,7 @@ def check_unit(explain: str, names: Sequence[str]) -> None:
         InputError: It is another one.
     """
     unit = names[1] if names else "the output"
-    if explain not in ("predicted", unit, "1"):
+    if explain not in ("predicted", unit) and (not names or name_of(explain, names) != unit):
         raise InputError(
             f"--explain {explain} for a model with one unit, which is explained as {unit}",
             f"predicted, or {unit}: what speaks against it is blue",

@@ -150,7 +150,8 @@ def _control(kind: ViewKind, inputs: Any) -> Tensor:
 
 def _fills(kind: ViewKind, inputs: Any) -> list[tuple[str, Any, Any]]:
     if kind != "text":
-        return [(name, name, None) for name in CURVE_FILLS[kind]]
+        alone = len(first_tensor(inputs)) == 1  # then there is no other sample to take values of
+        return [(name, name, None) for name in CURVE_FILLS[kind] if name != "marginal" or not alone]
     units = tokens(inputs["attention_mask"])
     return [("delete", delete(), units), ("hide", hide(), units)]
 

@@ -4,19 +4,23 @@ Takes settings and a model. Gives samples. The user's own preprocessing is run f
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..models.user_code import load_object
+from ..models.user_code import load_object, user_errors
 from ..models.user_model import UserModel
+from ..plot.view import ViewKind
 from ..preprocess.pictures import Pictures
 from ..support.extras import needs_library
 from . import tables, texts
 from .batches import Samples
 from .pictures import PictureSamples, channels_of
 from .settings import Settings
+
+_OF_STEPS = ("size", "mean", "std", "tokenizer")  # what --preprocess does itself
+_OF_SAMPLES = (*_OF_STEPS, "target", "text", "preprocess")
 
 
 def open_samples(settings: Settings, model: UserModel) -> Samples:
@@ -25,12 +29,16 @@ def open_samples(settings: Settings, model: UserModel) -> Samples:
     Raises:
         RelpropError: A file cannot be read, or does not fit.
     """
+    name = settings.data[0].name.lower()
+    kind: ViewKind = "picture"
+    if name.endswith((*tables.TABLE_SUFFIXES, *texts.TEXT_SUFFIXES)):
+        kind = "table" if name.endswith(tables.TABLE_SUFFIXES) else "text"
+    _refuse_unused(settings, kind)
     own = None if settings.preprocess is None else _own_function(settings.preprocess)
-    first = settings.data[0]
-    if first.name.lower().endswith(tables.TABLE_SUFFIXES):
+    if kind == "table":
         named = settings.preprocess or "none: columns of numbers"
         return tables.TableSamples(_only(settings), settings.target, own, named)
-    if first.name.lower().endswith(texts.TEXT_SUFFIXES):
+    if kind == "text":
         tokenizer, named = _tokenizer(settings, model, own)
         key, target = settings.text, settings.target
         return texts.TextSamples(_only(settings), key, target, tokenizer, named)
@@ -38,6 +46,25 @@ def open_samples(settings: Settings, model: UserModel) -> Samples:
         return PictureSamples(settings.data, own, str(settings.preprocess))
     steps = _picture_steps(settings, model)
     return PictureSamples(settings.data, steps, describe_pictures(steps))
+
+
+def _refuse_unused(settings: Settings, kind: ViewKind) -> None:
+    """Refuse options that would change nothing: of other kinds of data, or beside --preprocess."""
+    own = [] if settings.preprocess is None else ["preprocess"]
+    usable = {
+        "picture": own or ["size", "mean", "std"],
+        "table": ["target", "preprocess"],
+        "text": ["target", "text", *(own or ["tokenizer"])],
+    }[kind]
+    for field in fields(Settings):
+        given = getattr(settings, field.name) != field.default
+        if field.name in _OF_SAMPLES and given and field.name not in usable:
+            beside = " beside --preprocess" if own and field.name in _OF_STEPS else ""
+            raise InputError(
+                f"--{field.name} for {kind}s{beside}, which changes nothing",
+                f"of {kind}s: {', '.join(f'--{name}' for name in usable)}",
+                f"leave --{field.name} out",
+            )
 
 
 def describe_pictures(steps: Pictures) -> str:
@@ -62,7 +89,12 @@ def _own_function(spec: str) -> Callable[..., Any]:
     if not callable(made):
         given = f"--preprocess {spec}, which is of type {type(made).__name__}"
         raise InputError(given, "a function", "name a function of the file")
-    return made  # type: ignore[no-any-return]
+
+    def called(samples: Any) -> Any:
+        with user_errors(f"--preprocess {spec}", Path(spec.rsplit(":", 1)[0])):
+            return made(samples)
+
+    return called
 
 
 def _tokenizer(

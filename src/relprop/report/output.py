@@ -33,9 +33,9 @@ def write_report(report: Report, out: Path) -> None:
 def report_files(report: Report, out: Path) -> Mapping[str, bytes]:
     """Make the files of a report by name."""
     files = {
-        PAGE: render_report(report, out).encode(),
+        PAGE: render_report(report, out).encode(errors="replace"),  # file names may be no UTF-8
         NUMBERS: to_json(report).encode(),
-        ROWS: samples_csv(report).encode(),
+        ROWS: samples_csv(report).encode(errors="replace"),
         MAPS: _maps(report),
     }
     if report.kind == "picture":

@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -26,7 +27,7 @@ from ..plot.html import (
     table_cards,
     text_cards,
 )
-from ..plot.pictures import PictureStyle, input_picture
+from ..plot.pictures import PictureStyle, input_picture, summed
 from ..plot.style import MapStyle
 from ..plot.tables import Columns
 from ..plot.texts import Token, marked_token
@@ -82,6 +83,8 @@ def render_report(report: Report, out: Path) -> str:
 def _cards(report: Report, samples: Sequence[ExplainedSample]) -> list[Card]:
     """Show samples as notebooks do."""
     views = [sample.view for sample in samples]
+    if report.kind == "picture":  # limits are those of what is drawn
+        views = [replace(one, relevance=summed(one.relevance, PICTURES)) for one in views]
     view = BatchView(report.kind, views, torch.empty(0), _output_names(report))
     if report.kind == "picture":
         cards = picture_cards(view, STYLE, PICTURES, encode=_image_url)
@@ -120,10 +123,14 @@ def _output_names(report: Report) -> tuple[str, ...]:
 def _tokens(sample: ExplainedSample) -> list[Token]:
     values = sample.view.relevance.double().tolist()
     names = sample.tokens or [(str(i), False) for i in sample.view.input.tolist()]
-    return [
-        marked_token(text, value, special)
-        for (text, special), value in zip(names, values, strict=True)
-    ]
+    tokens: list[Token] = []
+    for ((text, special), value), group in groupby(zip(names, values, strict=True)):
+        count = len(list(group))
+        if special and value == 0 and count > 1:  # padding, once
+            tokens.append(marked_token(f"{text} x {count}", value, special))
+        else:
+            tokens += [marked_token(text, value, special)] * count
+    return tokens
 
 
 def _note(sample: ExplainedSample) -> str:

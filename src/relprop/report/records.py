@@ -29,6 +29,7 @@ class ExplainedSample:
     Attributes:
         name: Its file, row or line.
         label: Its label, as the data writes it; None where there is none.
+        has_class: Whether the label is a class of the model.
         predicted: Name of the predicted class; None for a model without classes.
         probability: Probability of the predicted class; None where there is none.
         margin: (max - second max) / max of the probabilities; None where there are none.
@@ -41,6 +42,7 @@ class ExplainedSample:
 
     name: str
     label: str | None
+    has_class: bool
     predicted: str | None
     probability: float | None
     margin: float | None
@@ -52,8 +54,8 @@ class ExplainedSample:
 
     @property
     def is_wrong(self) -> bool | None:
-        """Whether the prediction differs from the label; None where either is missing."""
-        if self.label is None or self.predicted is None:
+        """Whether the prediction differs from the label; None without either, or such a class."""
+        if not self.has_class or self.predicted is None:
             return None
         return self.label != self.predicted
 
@@ -71,13 +73,14 @@ class Report:
         kind: What the samples are.
         columns: What the entries of a table's row are called.
         class_names: Names of the classes; empty where they have none.
+        class_source: Where the names are from, in words.
         samples: The explained ones.
         left_out: Those that could not be read.
         available: How many samples the data has.
         ledger: The conservation check of the first batch, as text, and its largest imbalance.
         importance: Overall importance of a table's features; None for all else.
         curves: Fill -> name of a method -> its removal curves.
-        stopped: Whether it was stopped before all were explained.
+        stopped: Whether it was stopped before all was done.
         warnings: What the explainer warned of.
         versions: Package -> version.
         seconds: How long explaining took.
@@ -92,6 +95,7 @@ class Report:
     kind: ViewKind
     columns: ColumnNames
     class_names: Sequence[str]
+    class_source: str
     samples: Sequence[ExplainedSample]
     left_out: Sequence[LeftOut]
     available: int
@@ -103,6 +107,12 @@ class Report:
     warnings: Sequence[str]
     versions: Mapping[str, str]
     seconds: float
+
+    @property
+    def explained(self) -> str:
+        """What was explained, where it is the same of all samples; else as it was asked for."""
+        words = {sample.explained for sample in self.samples}
+        return words.pop() if len(words) == 1 else self.settings.explain
 
     @property
     def labelled(self) -> int:
@@ -126,6 +136,7 @@ def describe_samples(e: Explanation, batch: Batch, names: Sequence[str]) -> list
     amplification = e.amplification.reshape(len(output), -1).amax(1).tolist()
     records = []
     for i, name in enumerate(batch.names):
+        label = name_of(batch.labels[i], names)
         k = None if prediction is None else int(prediction[i])
         words = explained_text(e, 0, None if e.target is None else e.target[i], names)
         is_probability = e.probabilities is not None
@@ -134,7 +145,8 @@ def describe_samples(e: Explanation, batch: Batch, names: Sequence[str]) -> list
         records.append(
             ExplainedSample(
                 name=name,
-                label=name_of(batch.labels[i], names),
+                label=label,
+                has_class=label in names,
                 predicted=None if k is None else names[k],
                 probability=None if k is None or not is_probability else float(shown[k]),
                 margin=None if margin is None else float(margin[i]),

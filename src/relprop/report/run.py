@@ -5,8 +5,9 @@ Takes settings. Gives a Report. Must not know files of results or pages.
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from .. import __version__
 from ..errors import InputError
+from ..evaluate import MethodCurves
 from ..explanation.explainer import Explainer
 from ..explanation.importance import OverallImportance
 from ..explanation.overall import MOST_FEATURES, rank_importance
@@ -23,7 +25,15 @@ from ..models.user_model import load_user_model
 from ..plot.tables import Columns
 from ..support.progress import QUIET, Progress
 from .batches import Batch, LeftOut
-from .classes import Probability, check_unit, choose_names, class_count, is_logit, target_of
+from .classes import (
+    Probability,
+    check_unit,
+    choose_names,
+    class_count,
+    is_logit,
+    target_of,
+    unknown_labels,
+)
 from .curves import CurveSamples, measure_curves
 from .open_samples import open_samples
 from .records import ExplainedSample, Report, describe_samples
@@ -43,6 +53,7 @@ def run_report(settings: Settings, progress: Progress = QUIET) -> Report:
     work, start = _Work(settings, progress), time.perf_counter()
     with _collected_warnings() as messages:
         work.explain_all()
+    messages += work.label_warning()
     seconds = time.perf_counter() - start
     if work.first is None:
         raise _nothing_explained(work.left_out)
@@ -58,13 +69,14 @@ def run_report(settings: Settings, progress: Progress = QUIET) -> Report:
         kind=kind,
         columns=samples.columns,
         class_names=work.class_names,
+        class_source=work.class_source,
         samples=work.explained,
         left_out=work.left_out,
         available=samples.count,
         ledger=str(ledger),
         imbalance=ledger.error,
         importance=work.importance(),
-        curves=measure_curves(settings, work.module, kind, work.kept, progress),
+        curves=work.curves(),
         stopped=work.stopped,
         warnings=messages,
         versions={"relprop": __version__, "torch": torch.__version__},
@@ -79,6 +91,7 @@ class _Work:
         explained: Samples that are done.
         left_out: Those that could not be read.
         class_names: Names of the classes; empty before the first batch.
+        class_source: Where they are from.
         first: Explanation of the first batch, with its ledger; None before it.
         module: What is explained: the model, or its one logit's probability.
         kept: Samples that removal curves are measured on.
@@ -94,6 +107,8 @@ class _Work:
             progress.log(f"Running your file {self.runs_code}")
         self.settings, self.progress, self._given_names = settings, progress, names
         self.model = load_user_model(settings.model, settings.weights)
+        if self.model.runs_code and settings.weights is None:
+            progress.log(f"No --weights: those that {settings.model} sets itself, or random ones")
         self.samples = open_samples(settings, self.model)
         capture: Any = "per-input" if self.model.per_input else "export"
         self._make = partial(Explainer, recipe=recipe, capture=capture)
@@ -102,6 +117,7 @@ class _Work:
         self.explained: list[ExplainedSample] = []
         self.left_out: list[LeftOut] = []
         self.class_names: Sequence[str] = ()
+        self.class_source = ""
         self.first: Explanation | None = None
         self.plan = self.recipe = ""
         self.kept = CurveSamples(settings.curves, self._total())
@@ -127,7 +143,7 @@ class _Work:
                     for one in left_out:
                         log(f"left out: {one.name}: {one.reason}")
                     if batch.names:
-                        self._explain(batch)
+                        self._explain(replace(batch, inputs=self._typed(batch.inputs)))
                     advance(len(batch.names) + len(left_out))
         except KeyboardInterrupt:
             self.stopped = True
@@ -147,7 +163,42 @@ class _Work:
             return None
         features = [columns.name(one) if isinstance(one, int) else one for one in labels]
         none = torch.full_like(sums, torch.nan)
-        return rank_importance(features, sums, none, self.settings.explain)
+        words = {sample.explained for sample in self.explained}
+        explained = words.pop() if len(words) == 1 else self.settings.explain
+        return rank_importance(features, sums, none, explained)
+
+    def curves(self) -> Mapping[str, Mapping[str, MethodCurves]]:
+        """Measure removal curves, unless Ctrl-C stops it, or stopped explaining."""
+        if self.stopped:
+            return {}
+        kind = self.samples.kind
+        try:
+            return measure_curves(self.settings, self.module, kind, self.kept, self.progress)
+        except KeyboardInterrupt:
+            self.stopped = True
+            self.progress.log("Stopped before removal curves were done; the rest is kept")
+            return {}
+
+    def label_warning(self) -> list[str]:
+        """Warn of labels that are no class of the model: their samples are not judged."""
+        unknown = unknown_labels([sample.label for sample in self.explained], self.class_names)
+        if not unknown or not self.class_names:
+            return []
+        text = (
+            f"labels that are no class of the model, and are not compared with it: "
+            f"{', '.join(unknown[:6])}; its classes: {', '.join(self.class_names[:6])}; "
+            "write --classes names.txt"
+        )
+        self.progress.log(text)
+        return [text]
+
+    def _typed(self, inputs: Any) -> Any:
+        """Give inputs of floating-point numbers the type of the model's weights."""
+        weights = (p.dtype for p in self.module.parameters() if p.is_floating_point())
+        dtype = next(weights, torch.float32)
+        if isinstance(inputs, Tensor):
+            return inputs.to(dtype) if inputs.is_floating_point() else inputs
+        return {name: self._typed(value) for name, value in inputs.items()}
 
     def _total(self) -> int:
         wanted, count = self.settings.samples, self.samples.count
@@ -176,9 +227,13 @@ class _Work:
             self.explainer = self._make(self.module)
             probe = self.explainer(_first(batch.inputs), target=_sum_of_scores)
         known = (self._given_names, self.model.class_names, labels)
-        self.class_names = choose_names(*known, class_count(probe))
+        self.class_names, self.class_source = choose_names(*known, class_count(probe))
         if self.module is not self.model.module:
             self.progress.log(self.described_model())
+        if len(self.class_names) > 1:
+            first = ", ".join(f"{k} = {name}" for k, name in enumerate(self.class_names[:6]))
+            more = ", ..." if len(self.class_names) > 6 else ""
+            self.progress.log(f"Classes: {first}{more} ({self.class_source})")
         self._has_one_unit = probe.output.numel() == 1
         plan = self.explainer.plan(batch.inputs)
         self.plan, self.recipe = str(plan), plan.recipe.name

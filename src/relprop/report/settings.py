@@ -34,7 +34,7 @@ class Settings:
         mean: What is subtracted of each channel of a picture, of values from 0 to 1.
         std: What each channel is divided by.
         tokenizer: Folder of a Hugging Face tokenizer.
-        samples: How many samples are explained, the first ones; None: all.
+        samples: How many samples are explained, evenly spaced; None: all.
         curves: How many of them removal curves are measured on; 0: none.
         batch_size: Samples in a backward pass.
         seed: Random seed of the removal curves.
@@ -68,6 +68,12 @@ class Settings:
                 given = f"{option} {value}"
                 raise InputError(given, f"a number from {least}", f"write {option} {least}")
         check_seed(self.seed)
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if any(abs(value) > 8 for value in values):  # as of values from 0 to 255
+                scaled = ",".join(f"{value / 255:.4g}" for value in values)
+                given = f"--{name} {','.join(f'{value:g}' for value in values)}"
+                allowed = "numbers for pictures whose values go from 0 to 1"
+                raise InputError(given, allowed, f"write --{name} {scaled}")
 
 
 def read_recipe(name: str) -> Recipe:
@@ -125,5 +131,5 @@ def _option_text(name: str, value: object) -> str:
     if name == "size" and isinstance(value, tuple):
         return "x".join(map(str, value))
     if isinstance(value, tuple):
-        return ",".join(f"{one:g}" for one in value)
+        return ",".join(map(repr, value))
     return str(value)

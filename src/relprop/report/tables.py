@@ -15,8 +15,9 @@ from torch import Tensor
 from ..errors import FileError, InputError, first_line
 from ..plot.view import ViewKind
 from ..support.arguments import suggest
-from ..support.extras import needs
+from ..support.extras import needs, needs_library
 from .batches import Batch, ColumnNames, LeftOut, spread
+from .classes import is_number, ordered_labels
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -43,7 +44,7 @@ class TableSamples:
         frame = read_table(path)
         self._labels = None if target is None else _labels(frame, target, path)
         columns = frame if target is None else frame.drop(columns=[target])
-        encoded = columns if encode is None else encode(columns)
+        encoded = columns if encode is None else encode(columns.copy())
         if not isinstance(encoded, Tensor):
             self.columns = ColumnNames(list(map(str, encoded.columns)), _groups(columns, encoded))
             encoded = _numbers(encoded, path)
@@ -52,11 +53,11 @@ class TableSamples:
         if len(encoded) != len(frame):
             given = f"{len(encoded)} rows after preprocessing of {len(frame)}"
             raise InputError(given, "a row for each row", "keep all rows in --preprocess")
-        self._values, self._name = encoded.float(), path.name
+        self._values, self._name = encoded, path.name
         self._shown = _kept_apart(columns, self.columns)
         self.count = len(frame)
         self.preprocessing = named
-        self.label_names: Sequence[str] = sorted(set(self._labels or ()))
+        self.label_names: Sequence[str] = ordered_labels(self._labels or ())
 
     def batches(self, size: int, total: int) -> Iterator[tuple[Batch, list[LeftOut]]]:
         """Read rows; see `Samples`."""
@@ -91,7 +92,9 @@ def read_table(path: Path) -> "DataFrame":
         raise FileError(f"there is no file {path}", "a table", "give its path")
     try:
         if path.suffix == ".parquet":
-            frame = pandas.read_parquet(path)
+            with needs_library("pyarrow", "Parquet files"):
+                import pyarrow  # noqa: F401
+            frame = pandas.read_parquet(path, engine="pyarrow")
         else:
             separator = "\t" if ".tsv" in path.suffixes else ","
             frame = pandas.read_csv(path, sep=separator, skipinitialspace=True)
@@ -103,28 +106,37 @@ def read_table(path: Path) -> "DataFrame":
     return frame
 
 
-def _labels(frame: "DataFrame", target: str, path: Path) -> list[str]:
+def _labels(frame: "DataFrame", target: str, path: Path) -> list[str | None]:
     if target not in frame.columns:
         names = list(map(str, frame.columns))
         near = suggest(target, names).replace('"', "").replace("write ", "write --target ")
-        if any(name.replace(".", "", 1).lstrip("-").isdigit() for name in names):
+        if any(map(is_number, names)):
             near = "write the names of the columns in a first row: this one looks like a sample"
         given = f"{path} has no column {target!r}"
         raise InputError(given, ", ".join(names[:20]), near)
-    return [str(value).strip() for value in frame[target]]
+    return [_label_text(value) for value in frame[target].tolist()]
+
+
+def _label_text(value: object) -> str | None:
+    """Write a label; of a missing one None, of a number that is whole without a point."""
+    if value is None or value != value:
+        return None
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
 def _groups(columns: "DataFrame", encoded: "DataFrame") -> dict[str, Sequence[str | int]] | None:
-    """Find the columns of 0 and 1 that stand for a column of texts, by their names."""
-    groups: dict[str, Sequence[str | int]] = {}
-    for name in map(str, columns.columns):
-        if name in map(str, encoded.columns):
-            continue
-        starts = (f"{name}_", f"{name}=")
-        made = [i for i, one in enumerate(map(str, encoded.columns)) if one.startswith(starts)]
-        if made:
-            groups[name] = made
-    return groups or None
+    """Find the columns of 0 and 1 that stand for a column of texts, by their names.
+
+    Of several columns that a name begins with, such as job and job_type, it is the longest.
+    """
+    originals, made = list(map(str, columns.columns)), list(map(str, encoded.columns))
+    replaced = sorted(set(originals) - set(made), key=len)
+    groups: dict[str, list[str | int]] = {}
+    for i, one in enumerate(made):
+        begins = [name for name in replaced if one.startswith((f"{name}_", f"{name}="))]
+        if begins and one not in originals:
+            groups.setdefault(begins[-1], []).append(i)
+    return dict(groups) or None
 
 
 def _kept_apart(columns: "DataFrame", encoded: ColumnNames) -> dict[str, "Series[Any]"]:

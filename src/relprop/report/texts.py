@@ -14,6 +14,7 @@ from torch import Tensor
 from ..errors import FileError, InputError, first_line
 from ..plot.view import ViewKind
 from .batches import Batch, ColumnNames, LeftOut, spread
+from .classes import ordered_labels
 
 TEXT_SUFFIXES = (".jsonl", ".txt")
 
@@ -37,11 +38,14 @@ class TextSamples:
         self, path: Path, key: str, target: str | None, tokenizer: Any, named: str
     ) -> None:
         self._lines = _read(path, key, target)
+        texts = [line for line in self._lines if isinstance(line[1], str)]
+        if target is not None and texts and all(label is None for *_, label in texts):
+            given = f"{path}, in which no line has {target!r}"
+            raise InputError(given, "the key of the labels", "look at --target")
         self._tokenizer = tokenizer
         self.count = len(self._lines)
         labels = [label for _, text, label in self._lines if isinstance(text, str)]
-        known = set(map(str, labels)) if None not in labels else set()
-        self.label_names: Sequence[str] = sorted(known)
+        self.label_names: Sequence[str] = ordered_labels(labels)
         self.preprocessing = named
 
     def batches(self, size: int, total: int) -> Iterator[tuple[Batch, list[LeftOut]]]:
@@ -81,7 +85,7 @@ _Line = tuple[str, str | LeftOut, str | None]  # name, text or why there is none
 def _read(path: Path, key: str, target: str | None) -> list[_Line]:
     """Read the lines of a file."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         given = f"the texts {path} cannot be read: {first_line(error)}"
         raise FileError(given, "a .jsonl or .txt file in UTF-8", "give another file") from error
