@@ -73,3 +73,6 @@ def test_what_is_no_model_is_refused(tmp_path):
     ):
         with pytest.raises(kind, match=given):
             load_user_model(spec)
+    with pytest.raises(InputError) as error:
+        load_user_model("resnet50")
+    assert error.value.todo == "write my_net.py:Net, timm:resnet50 or torchvision:resnet50"

@@ -44,6 +44,7 @@ PRINTED = {
 # The files that they write.
 WRITTEN = {
     "README": ["heatmap.png", "explanation.html"],
+    "index": ["start.png"],
     "start": ["heatmap.png", "explanation.npz", "explanation.png", "pictures/*.png"],
     "text": ["texts.html", "texts.png"],
     "tables": ["rows.png", "waterfall.png", "overall.png", "overall.csv"],

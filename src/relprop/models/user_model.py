@@ -92,7 +92,8 @@ def _load(spec: str, has_weights: bool) -> UserModel:
         "FILE.py:NAME, timm:NAME, torchvision:NAME, transformers:FOLDER, a .pt2 or .safetensors "
         f"file, or {', '.join(shipped_models())}"
     )
-    near = suggest(spec, shipped_models(), otherwise="write my_net.py:Net")
+    libraries = f", timm:{spec} or torchvision:{spec}" if spec.isidentifier() else ""
+    near = suggest(spec, shipped_models(), otherwise=f"write my_net.py:Net{libraries}")
     raise InputError(f"the model {spec!r}", allowed, near)
 
 
