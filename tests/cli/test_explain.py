@@ -236,7 +236,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_rest_is_done(home, tmp_p
     assert (
         f"left out: {tmp_path}/c.png: the picture {tmp_path}/c.png cannot be read" in result.stderr
     )
-    assert "1 samples could not be read" in (tmp_path / "out" / PAGE).read_text()
+    assert "1 sample could not be read" in (tmp_path / "out" / PAGE).read_text()
     assert len(rows_of(tmp_path / "out")) == 2
 
 
