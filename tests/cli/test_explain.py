@@ -171,7 +171,7 @@ def test_the_strongest_evidence_of_a_picture_is_named_and_outlined(pictures):
                 ("left", "", "right")[int(3 * (place[1] + 0.5) / 8)],
             )
             name = " ".join(filter(None, [row, column])) or "centre"
-            words = f"strongest {speaks}: {name}, {share:.0%} of the relevance"
+            words = f"strongest {speaks}: {name}, {share:.0%} of all |relevance|"
             assert f'<p class="evidence">{words}</p>' in card
             alt = re.search(r'alt="(overlay of .*?)"', card).group(1)
             assert words in alt

@@ -32,8 +32,8 @@ def test_a_region_is_named_by_its_place_and_share():
     relevance[5, 11] = -1.0
     words = [str(region) for region in strongest_regions(relevance)]
     assert words == [
-        "strongest for: bottom left, 50% of the relevance",
-        "strongest against: right, 12% of the relevance",
+        "strongest for: bottom left, 50% of all |relevance|",
+        "strongest against: right, 12% of all |relevance|",
     ]
 
 

@@ -41,7 +41,7 @@ class Region:
     place: str
 
     def __str__(self) -> str:
-        return f"strongest {self.speaks}: {self.place}, {self.share:.0%} of the relevance"
+        return f"strongest {self.speaks}: {self.place}, {self.share:.0%} of all |relevance|"
 
 
 def strongest_regions(relevance: Tensor) -> list[Region]:
