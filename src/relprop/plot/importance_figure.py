@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..support.estimates import Estimate
 from ..support.extras import needs
+from ..support.figures import as_written
 from .importance import FeatureImportance, SampleRelevance
 from .table_figure import AGAINST, FOR, LINES
 
@@ -52,7 +53,7 @@ def bar_figure(features: Sequence[FeatureImportance], title: str) -> "Figure":
             )
     axes.set_xlabel("relevance R of what is explained; lines: 95 % intervals", fontsize=8)
     figure.legend(loc="outside lower center", ncols=3, fontsize=7, frameon=False)
-    return figure
+    return as_written(figure)
 
 
 def swarm_figure(
@@ -84,7 +85,7 @@ def swarm_figure(
     bar.set_label(f"value of the feature{grey}", fontsize=7)
     bar.ax.tick_params(labelsize=7)
     axes.set_xlabel("relevance R of what is explained, a dot for each sample", fontsize=8)
-    return figure
+    return as_written(figure)
 
 
 def swarm_offsets(relevance: NDArray[Any], width: float) -> NDArray[Any]:

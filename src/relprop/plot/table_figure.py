@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..support.extras import needs
+from ..support.figures import as_written
 from .tables import Columns, Feature
 from .view import BatchView, title
 
@@ -38,7 +39,7 @@ def table_figure(view: BatchView, columns: Columns, count: int, waterfall: bool)
     for sample, features, axes in zip(view.samples, listed, grid, strict=True):
         axes.set_title(title(view, sample), fontsize=9, loc="left")
         _draw_bars(axes, features, waterfall)
-    return figure
+    return as_written(figure)
 
 
 def _draw_bars(axes: "Axes", features: Sequence[Feature], waterfall: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...support.estimates import bootstrap_means
 from ...support.extras import needs
+from ...support.figures import as_written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +58,7 @@ def draw_curves(panels: "Mapping[str, Sequence[RemovalCurve]]") -> "Figure":
         axes.set_ylabel(f"{first.score}, mean of {len(first.scores)}", fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7, frameon=False)
-    return figure
+    return as_written(figure)
 
 
 def _draw_curve(axes: "Axes", curve: "RemovalCurve") -> None:
