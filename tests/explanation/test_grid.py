@@ -118,6 +118,16 @@ def test_a_page_shows_a_card_for_each_sample(explained, tmp_path):
     assert repr(grid) == "MapGrid(3 pictures: <epsilon>, gamma)"
 
 
+def test_a_notebook_tells_that_the_pictures_were_written_into(explained):
+    explainer, x, _ = explained
+    own = x.clone()
+    grid = relprop.MapGrid({"epsilon": explainer(own)})
+    own[0] = 0
+    page = grid._repr_html_()
+    assert page.startswith("<pre>MapGrid(3 pictures: epsilon)\n")
+    assert "written" in page
+
+
 # ---- bad input -------------------------------------------------------------------------
 
 
