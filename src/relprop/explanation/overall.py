@@ -19,7 +19,7 @@ from .importance import OverallImportance
 if TYPE_CHECKING:
     from .result import Explanation
 
-MOST_FEATURES = 10_000  # features: the bootstrap keeps 1,999 means of each
+MOST_FEATURES = 10_000  # features, beyond which a ranking of single ones is no summary
 
 
 def overall_importance(
