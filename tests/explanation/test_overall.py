@@ -3,6 +3,7 @@
 import csv
 import re
 import sys
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -189,6 +190,16 @@ def test_a_swarm_has_a_dot_for_each_sample(overall):
             assert np.corrcoef(values, colours[:, 1])[0, 1] > 0.8
 
 
+def test_grey_dots_are_explained_where_there_are_any(table):
+    singles = [f.name for f in table[2].overall(feature_names=NAMES).features]
+    overall = table[2].overall(feature_names=NAMES, groups={"weak": singles[-2:]})
+    place = [f.name for f in overall.features].index("weak")
+    assert place > 0
+    for count in (1, place, place + 1):
+        label = overall.plot("beeswarm", features=count).axes[1].get_ylabel()
+        assert label == "value of the feature" + ("; grey: several columns" * (place < count))
+
+
 def test_dots_on_one_another_are_moved_apart_by_hand():
     offsets = swarm_offsets(np.array([0.0, 0.0, 5.0, 0.0, 10.0]), width=10.0)
     np.testing.assert_allclose(offsets, [0, -0.08, 0, 0.08, 0])
@@ -242,6 +253,16 @@ def test_explanations_without_one_number_for_each_feature_are_refused(table):
     assert error.todo == 'explain one at a time: explainer(x, explain="a")'
     error = refusal(relprop.explain(randomise(Bag()), torch.ones(2, 3).long(), "zero").overall)
     assert error.given.startswith("token ids")
+
+
+def test_relevance_that_is_not_finite_is_refused(table):
+    e = table[2]
+    relevance = e.relevance.clone()
+    relevance[7, 2] = torch.nan
+    wrong = replace(e, relevances={"x": relevance})
+    error = refusal(lambda: relprop.overall_importance([e, wrong], feature_names=NAMES))
+    assert error.given == "relevance of sample 37 that is not finite"
+    assert error.todo.endswith("x[e.relevance.flatten(1).isfinite().all(1)]")
 
 
 def test_names_and_groups_that_do_not_fit_are_refused(table):

@@ -81,7 +81,8 @@ def swarm_figure(
         axes.scatter(relevance[:, i], place, s=7, color=colour, linewidths=0, rasterized=True)
     bar = figure.colorbar(ScalarMappable(cmap=colours), ax=axes, fraction=0.04, pad=0.02)
     bar.set_ticks([0, 1], labels=["low", "high"])
-    grey = "; grey: several columns" if bool(samples.values.isnan().any()) else ""
+    several = bool(samples.values[:, : len(features)].isnan().any())
+    grey = "; grey: several columns" if several else ""
     bar.set_label(f"value of the feature{grey}", fontsize=7)
     bar.ax.tick_params(labelsize=7)
     axes.set_xlabel("relevance R of what is explained, a dot for each sample", fontsize=8)
