@@ -200,6 +200,19 @@ def test_grey_dots_are_explained_where_there_are_any(table):
         assert label == "value of the feature" + ("; grey: several columns" * (place < count))
 
 
+@pytest.mark.parametrize("kind", ["bars", "beeswarm"])
+def test_the_title_is_not_cut_off_beside_long_names(overall, kind):
+    long = [replace(f, name=f.name + " and a longer name") for f in overall.features]
+    wide = replace(overall, features=tuple(long), explained="logit of the runner-up class " * 2)
+    figure = wide.plot(kind, features=2)
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_title(loc="left").replace("\n", " ") == (
+        f"30 samples, explained: {wide.explained.strip()} ; 2 of 3 features"
+    )
+    drawn = figure.get_tightbbox()
+    assert drawn.x1 <= figure.get_size_inches()[0]
+
+
 def test_dots_on_one_another_are_moved_apart_by_hand():
     offsets = swarm_offsets(np.array([0.0, 0.0, 5.0, 0.0, 10.0]), width=10.0)
     np.testing.assert_allclose(offsets, [0, -0.08, 0, 0.08, 0])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROW, SWARM_ROW, WIDTH, HEAD = 0.32, 0.42, 6.4, 1.1  # inches: a feature, the figure, its axis
-NAME_LETTERS = 28  # of a name in a line
+NAME_LETTERS, TITLE_LETTERS = 28, 50  # of a name and of the title in a line
 SIZE, NO_VALUE = "#9aa3ad", "#6b7280"
 LOW, HIGH = 5, 95  # percentiles of a feature's values that have the colours of the ends
 BINS, ROOM = 120, 0.42  # of a swarm: places from left to right, and how far dots go up and down
@@ -126,7 +126,7 @@ def _figure(
         from matplotlib.figure import Figure
     figure = Figure(figsize=(WIDTH, HEAD + row * len(features)), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(title, fontsize=9, loc="left")
+    axes.set_title(fill(title, TITLE_LETTERS), fontsize=9, loc="left")
     names = [fill(f.name, NAME_LETTERS) for f in features]
     axes.set_yticks(range(len(features)), names, fontsize=8)
     axes.set_ylim(len(features) - 0.4, -0.6)
