@@ -33,8 +33,9 @@ def text():
 
 
 def curves():
-    x = torch.rand(4, 3)
-    return removal_curves(nn.Linear(3, 2).eval(), x, {NAME: x}, steps=2)
+    x = signed(4, 3).float()
+    model = randomise(nn.Linear(3, 2))
+    return removal_curves(model, x, {NAME: x}, steps=2, output_kind="logits")
 
 
 def ledger():
