@@ -153,6 +153,23 @@ def test_a_table_shows_signed_bars_with_the_users_names(table):
     assert titles(figure) == [f"{best}: {float(e.probabilities[1, best]):.1%}; explained: class 2"]
 
 
+@pytest.mark.parametrize("feature_names", [None, ["a feature of a long name", *"bcd"]])
+@pytest.mark.parametrize(
+    "name", ["class of a name of many words", "Class" * 20, "NAME IN CAPITALS " * 3]
+)
+def test_the_title_of_a_table_is_not_cut_off(table, name, feature_names):
+    figure = table[2].plot(
+        class_names=[f"{name} {k}" for k in range(3)], feature_names=feature_names
+    )
+    figure.draw_without_rendering()
+    for axes, text in zip(figure.axes, titles(figure), strict=True):
+        assert "".join(f"explained: {name} 2".split()) in "".join(text.split())
+        drawn = axes.get_tightbbox().transformed(figure.dpi_scale_trans.inverted())
+        assert 0 <= drawn.x0 <= drawn.x1 <= figure.get_size_inches()[0]
+        assert 0 <= drawn.y0 <= drawn.y1 <= figure.get_size_inches()[1]
+        assert axes.get_position().height * figure.get_size_inches()[1] > 0.8
+
+
 def test_a_waterfall_goes_from_zero_to_the_sum(table):
     *_, e = table
     bars = e.plot(0, waterfall=True, features=2).axes[0].patches

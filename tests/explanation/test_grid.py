@@ -115,7 +115,21 @@ def test_a_page_shows_a_card_for_each_sample(explained, tmp_path):
     assert unescape(alt) == f"<epsilon> of sample 1, {words}"
     assert "limit of each map" in page
     assert grid._repr_html_().count("<article") == 3
+    grid.to_html(tmp_path / "twice.html", [0, 0])
+    page = (tmp_path / "twice.html").read_text()
+    assert page.count("<article") == 2
+    assert "and 2 more in this batch" in page
     assert repr(grid) == "MapGrid(3 pictures: <epsilon>, gamma)"
+
+
+def test_a_notebook_tells_that_the_pictures_were_written_into(explained):
+    explainer, x, _ = explained
+    own = x.clone()
+    grid = relprop.MapGrid({"epsilon": explainer(own)})
+    own[0] = 0
+    page = grid._repr_html_()
+    assert page.startswith("<pre>MapGrid(3 pictures: epsilon)\n")
+    assert "written" in page
 
 
 # ---- bad input -------------------------------------------------------------------------
@@ -156,6 +170,8 @@ def test_wrong_options_are_refused(explained, tmp_path):
     grid = relprop.MapGrid({"a": explained[2]})
     with pytest.raises(InputError, match='channels="apart" of a grid'):
         grid.plot(channels="apart")
+    with pytest.raises(InputError, match="tokens for a grid of pictures"):
+        grid.plot(0, tokens=["a"])
     with pytest.raises(InputError, match="the option 'cmaps' of a plot"):
         grid.to_html(tmp_path / "grid.html", cmaps="bwr")
     with pytest.raises(InputError, match="another format"):

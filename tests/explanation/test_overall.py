@@ -3,6 +3,7 @@
 import csv
 import re
 import sys
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -54,8 +55,10 @@ def test_means_are_those_of_the_summed_columns(table, overall):
         assert f.mean_absolute.mean == pytest.approx(sizes[f.name], rel=1e-12)
         assert f.mean.mean == pytest.approx(means[f.name], rel=1e-12)
         column = torch.tensor(frame[f.name].to_numpy())
-        assert f.mean_absolute.interval == bootstrap_mean(column.abs()).interval
-        assert f.mean.interval == bootstrap_mean(column).interval
+        for got, values in ((f.mean_absolute, column.abs()), (f.mean, column)):
+            alone = bootstrap_mean(values).interval  # of equal resamples, summed in another order
+            assert got.interval.low == pytest.approx(alone.low, rel=1e-12)
+            assert got.interval.high == pytest.approx(alone.high, rel=1e-12)
         assert f.mean.n == overall.n == 30
     np.testing.assert_allclose(overall.samples.relevance, frame[order], rtol=1e-12)
     for k, name in enumerate(order):
@@ -187,6 +190,29 @@ def test_a_swarm_has_a_dot_for_each_sample(overall):
             assert np.corrcoef(values, colours[:, 1])[0, 1] > 0.8
 
 
+def test_grey_dots_are_explained_where_there_are_any(table):
+    singles = [f.name for f in table[2].overall(feature_names=NAMES).features]
+    overall = table[2].overall(feature_names=NAMES, groups={"weak": singles[-2:]})
+    place = [f.name for f in overall.features].index("weak")
+    assert place > 0
+    for count in (1, place, place + 1):
+        label = overall.plot("beeswarm", features=count).axes[1].get_ylabel()
+        assert label == "value of the feature" + ("; grey: several columns" * (place < count))
+
+
+@pytest.mark.parametrize("kind", ["bars", "beeswarm"])
+def test_the_title_is_not_cut_off_beside_long_names(overall, kind):
+    long = [replace(f, name=f.name + " and a longer name") for f in overall.features]
+    wide = replace(overall, features=tuple(long), explained="logit of the runner-up class " * 2)
+    figure = wide.plot(kind, features=2)
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_title(loc="left").replace("\n", " ") == (
+        f"30 samples, explained: {wide.explained.strip()} ; 2 of 3 features"
+    )
+    drawn = figure.get_tightbbox()
+    assert drawn.x1 <= figure.get_size_inches()[0]
+
+
 def test_dots_on_one_another_are_moved_apart_by_hand():
     offsets = swarm_offsets(np.array([0.0, 0.0, 5.0, 0.0, 10.0]), width=10.0)
     np.testing.assert_allclose(offsets, [0, -0.08, 0, 0.08, 0])
@@ -240,6 +266,16 @@ def test_explanations_without_one_number_for_each_feature_are_refused(table):
     assert error.todo == 'explain one at a time: explainer(x, explain="a")'
     error = refusal(relprop.explain(randomise(Bag()), torch.ones(2, 3).long(), "zero").overall)
     assert error.given.startswith("token ids")
+
+
+def test_relevance_that_is_not_finite_is_refused(table):
+    e = table[2]
+    relevance = e.relevance.clone()
+    relevance[7, 2] = torch.nan
+    wrong = replace(e, relevances={"x": relevance})
+    error = refusal(lambda: relprop.overall_importance([e, wrong], feature_names=NAMES))
+    assert error.given == "relevance of sample 37 that is not finite"
+    assert error.todo.endswith("x[e.relevance.flatten(1).isfinite().all(1)]")
 
 
 def test_names_and_groups_that_do_not_fit_are_refused(table):

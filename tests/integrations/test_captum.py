@@ -4,6 +4,7 @@ import sys
 
 import captum.attr
 import captum.metrics
+import numpy as np
 import pytest
 import torch
 from captum.attr._utils.lrp_rules import EpsilonRule
@@ -77,6 +78,8 @@ def test_relevance_is_that_of_explain():
     model = mlp()
     want = relprop.explain(model, X, "epsilon-plus", torch.tensor(LABELS)).relevance
     assert torch.equal(LRP(model, "epsilon-plus").attribute(X, LABELS), want)
+    of_numpy = list(np.array(LABELS))
+    assert torch.equal(LRP(model, "epsilon-plus").attribute(X, of_numpy), want)
     assert torch.equal(LRP(model).attribute(X, 2), relprop.explain(model, X, target=2).relevance)
     for text in ("predicted", "runner-up"):
         want = relprop.explain(model, X, target=text).relevance

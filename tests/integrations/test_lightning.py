@@ -53,7 +53,7 @@ class Net(LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-def train(tmp_path, callbacks, logger=None, epochs=2, **options):
+def train(tmp_path, callbacks, logger=None, epochs=2, model=None, **options):
     CALLS.clear(), SEEN.clear()
     torch.manual_seed(1), numpy.random.seed(1), random.seed(1)
     trainer = Trainer(
@@ -68,7 +68,7 @@ def train(tmp_path, callbacks, logger=None, epochs=2, **options):
         log_every_n_steps=1,
         **options,
     )
-    model, data = Net(), list(zip(X, LABELS, strict=True))
+    model, data = model or Net(), list(zip(X, LABELS, strict=True))
     loader = DataLoader(data, batch_size=5, shuffle=True)
     trainer.fit(model, loader, DataLoader(data, batch_size=5))
     return model
@@ -185,13 +185,30 @@ class Started(Callback):
         (lambda: LogExplanations(X, recipe="epsilom"), '"epsilon"'),
         (lambda: LogExplanations(X, 0), "every_n_epochs is 0"),
         (lambda: LogExplanations(X, 1.5), "every_n_epochs is 1.5"),
+        (lambda: LogExplanations(X, True), "every_n_epochs is True"),
     ],
-    ids=["samples", "target", "plot", "recipe", "never", "fraction"],
+    ids=["samples", "target", "plot", "recipe", "never", "fraction", "bool"],
 )
 def test_what_is_wrong_is_told_before_the_training(tmp_path, callback, message):
     started = Started()
     with pytest.raises(relprop.RelpropError, match=message):
         train(tmp_path, [started, callback()])
+    assert not started.training
+
+
+class AnySize(Net):
+    """Takes pictures of any size."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 4))
+
+
+def test_a_figure_that_cannot_be_written_is_told_before_the_training(tmp_path):
+    """A picture 25,000 times as high as wide, drawn 2 inches wide, is 10 million pixels high."""
+    started, tall = Started(), LogExplanations(torch.rand(1, 2, 50_000, 2))
+    with pytest.raises(ValueError, match="Image size of"):
+        train(tmp_path, [started, tall], model=AnySize())
     assert not started.training
 
 

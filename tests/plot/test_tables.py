@@ -1,5 +1,6 @@
 """Named features, and one-hot columns as the one that they stand for."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -37,12 +38,56 @@ def test_the_largest_come_first_and_the_others_are_one():
 
 
 @pytest.mark.parametrize(
+    ("names", "groups", "labels"),
+    [
+        (NAMES, {"job": np.array([1, 2])}, [0, "job", 3]),
+        (NAMES, {"job": range(1, 3)}, [0, "job", 3]),
+        (NAMES, {"age": ["age", "hours"]}, ["age", 1, 2]),
+        (["3", "2", "1", "0"], {"g": [0, 1]}, ["g", 2, 3]),  # no name is a number
+        ([3, 2, 1, 0], {"g": ["0", "3"]}, ["g", 1, 2]),
+        ([0, 1, 2, 3], {"g": [0, 3]}, ["g", 1, 2]),
+        (list("abab"), {"g": [0, 2]}, ["g", 1, 3]),
+        (None, {"g": ["0", 3], "none": []}, ["g", 1, 2]),
+    ],
+)
+def test_columns_are_grouped_by_name_or_position(names, groups, labels):
+    assert Columns.of((4,), names, groups).summed(R[None])[0] == labels
+
+
+@pytest.mark.parametrize(
     ("names", "groups", "given", "todo"),
     [
         (NAMES[:3], None, "3 feature_names for samples of shape (4,)", "give one name"),
         (NAMES, {"job": ["job=clark"]}, "groups with the column 'job=clark'", 'write "job=clerk"'),
         (NAMES, {"job": [7]}, "groups with the column 7", "name columns"),
         (NAMES, {"a": [1, 2], "b": [2]}, 'groups that hold "job=clerk" twice', "leave it out"),
+        (
+            *([3, 2, 1, 0], {"g": [0]}),
+            "groups with the column 0, a position and the name of another column",
+            'write "0" for the column of this name, "3" for the other',
+        ),
+        (
+            *(list("abab"), {"g": ["a"]}),
+            'groups with "a", the name of 2 columns',
+            "write their positions: 0, 2",
+        ),
+        (list("abcd"), {"g": "ab"}, "the group \"g\" that is 'ab'", "write groups={\"g\": ['ab']}"),
+        (NAMES, {"g": 1}, 'the group "g" that is 1', 'write groups={"g": [1]}'),
+        (NAMES, {0: [1, 2]}, "a group that is named 0", 'write groups={"0": [...]}'),
+        (NAMES, [[1, 2]], "groups of type list", 'write groups={"job":'),
+        (NAMES, {"g": [True, False]}, "groups with the column True", "name columns"),
+        (NAMES, {"g": [-1]}, "groups with the column -1", "name columns"),
+        (NAMES, {"g": [[0]]}, "groups with the column [0]", "name columns"),
+        (
+            *(NAMES, {"age": [1, 2]}),
+            'a group "age" beside a column of this name, which is in no group',
+            'write "age (group)"',
+        ),
+        (
+            *(None, {"0": [1, 2]}),
+            'a group "0" beside a column of this name, which is in no group',
+            'write "0 (group)"',
+        ),
     ],
 )
 def test_names_that_do_not_fit_are_refused(names, groups, given, todo):

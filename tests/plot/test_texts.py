@@ -49,3 +49,19 @@ def test_another_number_of_strings_is_refused():
         tokens_of(None, R, [["a", "b", "c"]], 0)
     with pytest.raises(InputError, match="a tokenizer for an input that is no token ids"):
         tokens_of(None, R, Tokenizer(), 0)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "given"),
+    [
+        ([list("abcd")], "no tokens for sample 1: a list of length 1"),
+        (5, "tokens of type int"),
+        ("abcd", "tokens of type str"),
+        ({"a": list("abcd")}, "tokens of type dict"),
+    ],
+)
+def test_tokens_that_are_not_of_each_sample_are_refused(tokens, given):
+    with pytest.raises(InputError) as error:
+        tokens_of(None, R, tokens, 1)
+    assert error.value.given == given
+    assert error.value.todo.startswith("write tokens=[tokenizer")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from scipy import stats
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from relprop.errors import InputError
 from relprop.evaluate import bootstrap_mean, bootstrap_means
@@ -21,6 +22,13 @@ def test_the_bootstrap_of_a_rate_has_binomial_quantiles(n, ones):
         assert round(end * n) in allowed
         assert len(allowed) <= 3
     assert (got.mean, got.n) == (pytest.approx(ones / n), n)
+
+
+def assert_equal_but_for_rounding(one, other):
+    """Equal resamples: others would move the ends by a percent. The order of sums may differ."""
+    assert (one.mean, one.n) == (other.mean, other.n)
+    assert one.interval.low == pytest.approx(other.interval.low, rel=1e-12)
+    assert one.interval.high == pytest.approx(other.interval.high, rel=1e-12)
 
 
 def test_the_bootstrap_of_a_mean_agrees_with_scipy():
@@ -54,14 +62,45 @@ def test_an_estimate_prints_its_interval():
 def test_several_measures_have_the_estimates_that_each_has_alone():
     a, b, c = torch.rand(3, 40, generator=torch.Generator().manual_seed(0))
     got = bootstrap_means([a, b, c], seed=2)
-    assert got == [bootstrap_mean(values, seed=2) for values in (a, b, c)]
+    for one, values in zip(got, (a, b, c), strict=True):
+        assert_equal_but_for_rounding(one, bootstrap_mean(values, seed=2))
+
+
+def test_blocks_of_measures_have_the_same_resamples(monkeypatch):
+    measures = torch.rand(7, 40, generator=torch.Generator().manual_seed(0)).unbind()
+    whole = bootstrap_means(measures)
+    monkeypatch.setattr(estimates, "MEASURES", 3)
+    for one, other in zip(bootstrap_means(measures), whole, strict=True):
+        assert_equal_but_for_rounding(one, other)
+
+
+class Operations(TorchDispatchMode):
+    """Counts matrix products, and notes the most numbers of a result."""
+
+    products, largest = 0, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        self.products += "mm" in str(func) or "mv" in str(func)
+        if isinstance(result, torch.Tensor):
+            self.largest = max(self.largest, result.numel())
+        return result
+
+
+def test_many_measures_are_multiplied_at_once_in_bounded_memory():
+    """All 1,999 resampled means of 5,000 measures would be 10 million numbers."""
+    measures = torch.rand(5_000, 40, generator=torch.Generator().manual_seed(0)).unbind()
+    with Operations() as operations:
+        bootstrap_means(measures)
+    assert operations.products == 3  # blocks of 2,098 measures
+    assert operations.largest <= estimates.MAX_RANDOM_NUMBERS
 
 
 def test_chunks_do_not_change_the_interval(monkeypatch):
     values = torch.rand(30, generator=torch.Generator().manual_seed(0))
     whole = bootstrap_mean(values)
     monkeypatch.setattr(estimates, "MAX_RANDOM_NUMBERS", 30 * 7)
-    assert bootstrap_mean(values) == whole
+    assert_equal_but_for_rounding(bootstrap_mean(values), whole)
 
 
 # ---- bad input -------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..support.extras import needs
+from ..support.figures import as_written
 from .results import Comparison, ModelFillResult
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def curves_figure(comparison: Comparison) -> Figure:
         row[0].set_ylabel(_score_label(comparison.settings["score"]), fontsize=9)
     lines, names = panels[0][0].get_legend_handles_labels()
     figure.legend(lines, names, loc="outside lower left", frameon=False, fontsize=8)
-    return figure
+    return as_written(figure)
 
 
 def _draw_panel(ax: Axes, result: ModelFillResult, comparison: Comparison) -> None:

@@ -140,7 +140,8 @@ class MapGrid:
         style, pictures, naming = _read(options)
         view, names = self._view(samples, naming, pictures)
         cards = grid_cards(view, names, style, pictures)
-        return fragment(cards, style, len(self._first.output) - len(cards))
+        shown = len({sample.index for sample in view.samples})
+        return fragment(cards, style, len(self._first.output) - shown)
 
     def _view(
         self, samples: Any, naming: Naming, pictures: PictureStyle
@@ -164,6 +165,9 @@ class MapGrid:
 
 def _read(options: Mapping[str, Any]) -> tuple[MapStyle, PictureStyle, Naming]:
     style, pictures, naming = read_options(options)
+    if naming.tokens is not None:
+        given = "tokens for a grid of pictures"
+        raise InputError(given, "tokens for texts alone", "leave tokens out")
     if pictures.channels != "sum":
         given = 'channels="apart" of a grid'
         raise InputError(given, "channels that are summed", 'write e.plot(channels="apart")')

@@ -3,11 +3,9 @@
 Takes an explanation and options. Gives HTML. Loaded on use.
 """
 
-import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
 from ..plot.html import (
     fragment,
     picture_cards,
@@ -44,10 +42,7 @@ def explanation_html(explanation: "Explanation", samples: Any, options: dict[str
 
 def notebook_html(explanation: "Explanation") -> str:
     """Render the first samples for a notebook; as text where they cannot be drawn."""
-    try:
-        return notebook_fragment(lambda: explanation_html(explanation, None, {}), repr(explanation))
-    except InputError as error:  # its memory was written into
-        return f"<pre>{html.escape(repr(explanation))}\n{html.escape(str(error))}</pre>"
+    return notebook_fragment(lambda: explanation_html(explanation, None, {}), repr(explanation))
 
 
 def write_html(

@@ -13,13 +13,14 @@ from torch import Tensor
 from ..errors import InputError
 from ..plot.importance import rank_features
 from ..plot.tables import Columns
+from ..support.checks import first_not_finite
 from .drawing import explained_text
 from .importance import OverallImportance
 
 if TYPE_CHECKING:
     from .result import Explanation
 
-MOST_FEATURES = 10_000  # features: the bootstrap keeps 1,999 means of each
+MOST_FEATURES = 10_000  # features, beyond which a ranking of single ones is no summary
 
 
 def overall_importance(
@@ -36,6 +37,10 @@ def overall_importance(
     Relevance of one-hot columns is summed in each sample before its size is taken: a feature that
     speaks for and against in turn then counts as much as one that always speaks for.
 
+    All explanations must be by the same model, recipe and initial relevance, and of the same
+    function where the target is a function: an explanation does not have these, so that they are
+    not compared.
+
     Args:
         explanations: Explanations of batches of the same columns: `explainer.map(loader)`, a list.
         feature_names: Names of the columns that the model takes; None: their positions.
@@ -48,8 +53,9 @@ def overall_importance(
         `to_html` show and write it. Of one sample there are no intervals.
 
     Raises:
-        InputError: There is no explanation; one has several explained inputs or targets, or other
-            columns or another target than the first; or the names or groups do not fit.
+        InputError: There is no explanation; one has several explained inputs or targets, other
+            columns than the first, a target of other words ("class 1", "a function of the output"),
+            or relevance that is not finite; or the names or groups do not fit.
 
     Example:
         >>> import torch, relprop
@@ -133,7 +139,15 @@ def rank_importance(
         relevance: (n, features), float64.
         values: What the features were, (n, features); NaN for those of several columns.
         explained: What was explained, in words.
+
+    Raises:
+        InputError: Relevance is not finite.
     """
+    wrong = first_not_finite(relevance)
+    if wrong is not None:
+        given = f"relevance of sample {wrong} that is not finite"
+        todo = "leave it out of what is explained: x[e.relevance.flatten(1).isfinite().all(1)]"
+        raise InputError(given, "finite numbers, of which a mean is taken", todo)
     ranked, samples = rank_features(names, relevance, values)
     return OverallImportance(ranked, samples, len(relevance), explained)
 

@@ -4,6 +4,7 @@ Takes a model, then the arguments of `attribute` as Captum has them. Gives relev
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -172,9 +173,9 @@ def _relprop_target(target: Any) -> Any:
         return target
     if target and all(isinstance(one, tuple) for one in target):
         return _entries(target)
-    if not target or not all(isinstance(one, int) for one in target):
+    if not target or not all(isinstance(one, Integral) for one in target):
         raise _wrong_target(f"the list {target[:3]!r}", "write target=[0] * len(inputs)")
-    return torch.tensor(target)
+    return torch.tensor([int(one) for one in target])
 
 
 def _entries(indices: Sequence[tuple[int, ...]]) -> Any:

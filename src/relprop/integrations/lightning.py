@@ -69,7 +69,8 @@ class LogExplanations(Callback):
         target: Target = None,
         **options: Unpack["PlotOptions"],
     ) -> None:
-        if not isinstance(every_n_epochs, int) or every_n_epochs < 1:
+        whole = isinstance(every_n_epochs, int) and not isinstance(every_n_epochs, bool)
+        if not whole or every_n_epochs < 1:
             given = f"every_n_epochs is {every_n_epochs!r}"
             raise InputError(given, "a whole number > 0", "write every_n_epochs=1")
         with needs("plot", "figures of explanations"):
@@ -86,7 +87,7 @@ class LogExplanations(Callback):
             pl_module: The model.
         """
         if trainer.is_global_zero:
-            self._draw(trainer, pl_module)
+            figure_bytes(self._draw(trainer, pl_module), "png")
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the figure, if it is the turn of this epoch.

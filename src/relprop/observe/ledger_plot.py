@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from matplotlib import rcParams
 from matplotlib.figure import Figure
 
+from ..support.figures import as_written
+
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 PASSED_ON = "#9aa3ad"
 _COLOURS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
@@ -62,4 +64,4 @@ def draw_bars(bars: Sequence[Bar], initial: float, causes: Sequence[str]) -> Fig
     axes.invert_yaxis()
     axes.set_xlabel("relevance, as a share of the initial relevance (dashed)")
     figure.legend(loc="outside upper center", ncols=3, fontsize=8, frameon=False)
-    return figure
+    return as_written(figure)

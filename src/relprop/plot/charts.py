@@ -65,19 +65,21 @@ def draw_chart(draw: Callable[[], "Figure"], alt: str) -> ThemedChart:
     """Draw a figure in light and in dark colours.
 
     Args:
-        draw: Makes the figure, with matplotlib's colours where it chooses none.
+        draw: Makes the figure, with matplotlib's own colours where it chooses none.
         alt: What it shows.
 
     Raises:
         MissingExtraError: matplotlib, of the extra "plot", is not installed.
     """
     with needs("plot", "figures"):
-        from matplotlib import rc_context
-    figure = draw()
-    with rc_context(_DARK_SETTINGS):  # type: ignore[arg-type]
-        dark = draw()
+        from matplotlib import style
+    with style.context("default"):  # a page looks the same whatever the user's style is
+        figure = draw()
+        light = _svg_url(figure)
+    with style.context(["default", _DARK_SETTINGS]):
+        dark = _svg_url(draw())
     width = _SMALLEST * _PIXELS * float(figure.get_size_inches()[0])
-    return ThemedChart(_svg_url(figure), _svg_url(dark), alt, round(width))
+    return ThemedChart(light, dark, alt, round(width))
 
 
 def chart_fragment(

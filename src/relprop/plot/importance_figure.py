@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..support.estimates import Estimate
 from ..support.extras import needs
+from ..support.figures import as_written
 from .importance import FeatureImportance, SampleRelevance
 from .table_figure import AGAINST, FOR, LINES
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROW, SWARM_ROW, WIDTH, HEAD = 0.32, 0.42, 6.4, 1.1  # inches: a feature, the figure, its axis
-NAME_LETTERS = 28  # of a name in a line
+NAME_LETTERS, TITLE_LETTERS = 28, 50  # of a name and of the title in a line
 SIZE, NO_VALUE = "#9aa3ad", "#6b7280"
 LOW, HIGH = 5, 95  # percentiles of a feature's values that have the colours of the ends
 BINS, ROOM = 120, 0.42  # of a swarm: places from left to right, and how far dots go up and down
@@ -52,7 +53,7 @@ def bar_figure(features: Sequence[FeatureImportance], title: str) -> "Figure":
             )
     axes.set_xlabel("relevance R of what is explained; lines: 95 % intervals", fontsize=8)
     figure.legend(loc="outside lower center", ncols=3, fontsize=7, frameon=False)
-    return figure
+    return as_written(figure)
 
 
 def swarm_figure(
@@ -80,11 +81,12 @@ def swarm_figure(
         axes.scatter(relevance[:, i], place, s=7, color=colour, linewidths=0, rasterized=True)
     bar = figure.colorbar(ScalarMappable(cmap=colours), ax=axes, fraction=0.04, pad=0.02)
     bar.set_ticks([0, 1], labels=["low", "high"])
-    grey = "; grey: several columns" if bool(samples.values.isnan().any()) else ""
+    several = bool(samples.values[:, : len(features)].isnan().any())
+    grey = "; grey: several columns" if several else ""
     bar.set_label(f"value of the feature{grey}", fontsize=7)
     bar.ax.tick_params(labelsize=7)
     axes.set_xlabel("relevance R of what is explained, a dot for each sample", fontsize=8)
-    return figure
+    return as_written(figure)
 
 
 def swarm_offsets(relevance: NDArray[Any], width: float) -> NDArray[Any]:
@@ -124,7 +126,7 @@ def _figure(
         from matplotlib.figure import Figure
     figure = Figure(figsize=(WIDTH, HEAD + row * len(features)), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(title, fontsize=9, loc="left")
+    axes.set_title(fill(title, TITLE_LETTERS), fontsize=9, loc="left")
     names = [fill(f.name, NAME_LETTERS) for f in features]
     axes.set_yticks(range(len(features)), names, fontsize=8)
     axes.set_ylim(len(features) - 0.4, -0.6)

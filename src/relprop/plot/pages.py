@@ -6,7 +6,7 @@ Takes HTML. Gives a file that loads nothing from elsewhere. Must not know what i
 import html
 from collections.abc import Callable
 
-from ..errors import MissingExtraError
+from ..errors import InputError, MissingExtraError
 from ..support.files import as_path, refuse_other_formats, write_file
 from .html import render
 
@@ -17,7 +17,7 @@ def page(title: str, body: str) -> str:
 
 
 def notebook_fragment(make: Callable[[], str], text: str) -> str:
-    """Return a fragment for a notebook; the text where nothing can draw.
+    """Return a fragment for a notebook; the text, and why, where nothing can be drawn.
 
     Args:
         make: Renders the fragment.
@@ -27,6 +27,8 @@ def notebook_fragment(make: Callable[[], str], text: str) -> str:
         return make()
     except MissingExtraError as error:
         return f"<pre>{html.escape(text)}</pre><i>{html.escape(error.todo)}</i>"
+    except InputError as error:  # such as scores that are NaN, or memory that was written into
+        return f"<pre>{html.escape(text)}\n{html.escape(str(error))}</pre>"
 
 
 def write_page(path: object, title: str, make: Callable[[], str], call: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..support.extras import needs
+from ..support.figures import as_written
 from .pictures import Panel, PictureStyle, picture_panels
 from .style import MapStyle
 from .view import BatchView, caption
@@ -48,7 +49,7 @@ def picture_figure(view: BatchView, style: MapStyle, pictures: PictureStyle) -> 
         one.set_title(panel.title, fontsize=9)
     if style.limits != "sample" and any(panel.limit for panel in rows[0]):
         add_scale(figure, grid, limits[0], style)
-    return figure
+    return as_written(figure)
 
 
 def _set_captions(axes: "Sequence[Axes]", left: str, right: str) -> None:

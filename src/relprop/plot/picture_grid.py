@@ -10,6 +10,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from ..support.extras import needs
+from ..support.figures import as_written
 from .colours import Colours
 from .html import Card, Image, is_small, output_bars, png_url, scale_ends
 from .picture_figure import CAPTION_LETTERS, SIDE, add_scale, draw_panel
@@ -106,7 +107,7 @@ def map_grid_figure(
     if limits:
         shared = style.limits != "sample"
         add_scale(figure, grid, limits[0] if shared else 1.0, style, "" if shared else "limit")
-    return figure
+    return as_written(figure)
 
 
 def grid_cards(

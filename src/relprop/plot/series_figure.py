@@ -6,6 +6,7 @@ Takes the view of a batch of (channels, length). Gives a matplotlib Figure, with
 from typing import TYPE_CHECKING
 
 from ..support.extras import needs
+from ..support.figures import as_written
 from .colours import relevance_colours
 from .style import MapStyle
 from .view import BatchView, title
@@ -48,4 +49,4 @@ def series_figure(view: BatchView, style: MapStyle, names: list[str]) -> "Figure
             axes.set_ylabel(name, fontsize=8)
             axes.tick_params(labelsize=7)
     grid[-1].set_xlabel("step", fontsize=8)
-    return figure
+    return as_written(figure)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..support.extras import needs
+from ..support.figures import as_written
 from .tables import Columns, Feature
 from .view import BatchView, title
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 # The ends of the colours of relevance, readable on white by colour-blind readers, too.
 FOR, AGAINST, LINES = "#b2182b", "#2166ac", "#1d2126"
 ROW, WIDTH, HEAD = 0.26, 5.0, 0.9  # inches: a feature, a sample, its title and axis
+LINE = 0.16  # inches: each further line of a title
+NAME_LETTER, TITLE_LETTER = 0.07, 0.085  # inches: as wide as letters are
+LEAST_LETTERS = 20  # of a line of a title, however long the names beside it
 
 
 def table_figure(view: BatchView, columns: Columns, count: int, waterfall: bool) -> "Figure":
@@ -32,17 +36,25 @@ def table_figure(view: BatchView, columns: Columns, count: int, waterfall: bool)
         from matplotlib.figure import Figure
     listed = [columns.largest(one.input, one.relevance, count) for one in view.samples]
     rows = max(map(len, listed)) + waterfall
-    size = (WIDTH, len(listed) * (HEAD + ROW * rows))
+    names = [len(_name(feature)) for features in listed for feature in features]
+    letters = max(LEAST_LETTERS, int((WIDTH - NAME_LETTER * max(names)) / TITLE_LETTER))
+    titles = [title(view, sample, letters) for sample in view.samples]
+    further = max(text.count("\n") for text in titles)
+    size = (WIDTH, len(listed) * (HEAD + LINE * further + ROW * rows))
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(listed), 1, squeeze=False)[:, 0]
-    for sample, features, axes in zip(view.samples, listed, grid, strict=True):
-        axes.set_title(title(view, sample), fontsize=9, loc="left")
+    for text, features, axes in zip(titles, listed, grid, strict=True):
+        axes.set_title(text, fontsize=9, loc="left")
         _draw_bars(axes, features, waterfall)
-    return figure
+    return as_written(figure)
+
+
+def _name(feature: Feature) -> str:
+    return f"{feature.name} = {feature.value}" if feature.value else feature.name
 
 
 def _draw_bars(axes: "Axes", features: Sequence[Feature], waterfall: bool) -> None:
-    names = [f"{f.name} = {f.value}" if f.value else f.name for f in features]
+    names = [_name(feature) for feature in features]
     values = [f.relevance for f in features]
     starts = [0.0] * len(values)
     if waterfall:

@@ -3,9 +3,11 @@
 Takes relevance and names. Gives named numbers. Must not know figures.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from numbers import Integral
+from typing import Any
 
 import torch
 from numpy import unravel_index
@@ -59,8 +61,9 @@ class Columns:
             groups: Name -> the names or positions of its entries.
 
         Raises:
-            InputError: There are as many names as not, a name does not exist, or two groups share
-                an entry.
+            InputError: There are as many names as not; a name does not exist, is that of several
+                entries, or could be a position, too; two groups share an entry, or a group has the
+                name of an entry that is in none.
         """
         size = prod(shape)
         if names is not None and len(names) != size:
@@ -73,13 +76,16 @@ class Columns:
         plain = cls(tuple(shape), known, {})
         if not groups:
             return plain
-        places = {plain.name(i): i for i in range(size)}
-        chosen = {name: [_place(one, places) for one in of] for name, of in groups.items()}
+        finder = _Finder.of([plain.name(i) for i in range(size)], names or ())
+        chosen = {
+            name: [finder.place(one) for one in of] for name, of in _checked_groups(groups).items()
+        }
         listed = [i for of in chosen.values() for i in of]
         if len(set(listed)) < len(listed):
             twice = next(i for i in listed if listed.count(i) > 1)
             given = f'groups that hold "{plain.name(twice)}" twice'
             raise InputError(given, "each column in one group at most", "leave it out of one")
+        _refuse_taken_names(chosen, finder.labels)
         return cls(plain.shape, known, {name: of for name, of in chosen.items() if of})
 
     def name(self, i: int) -> str:
@@ -134,11 +140,80 @@ class Columns:
         return Feature(column, value, relevance)
 
 
-def _place(one: str | int, places: Mapping[str, int]) -> int:
-    if isinstance(one, int) and 0 <= one < len(places):
-        return one
-    if one not in places:
-        allowed = ", ".join(f'"{name}"' for name in list(places)[:12])
-        todo = suggest(one, places, otherwise="name columns of the model's input")
-        raise InputError(f"groups with the column {one!r}", allowed, todo)
-    return places[str(one)]
+@dataclass(frozen=True)
+class _Finder:
+    """Finds entries by name or position.
+
+    Attributes:
+        labels: Name of each entry.
+        places: Positions by name: several where entries have the same one.
+        numbers: Position by name, of the names that are whole numbers, as of a DataFrame.
+    """
+
+    labels: Sequence[str]
+    places: Mapping[str, Sequence[int]]
+    numbers: Mapping[int, int]
+
+    @classmethod
+    def of(cls, labels: Sequence[str], names: Sequence[Any]) -> "_Finder":
+        """Sort the names of entries; `names` are these as the user gave them."""
+        places: dict[str, list[int]] = {}
+        for i, label in enumerate(labels):
+            places.setdefault(label, []).append(i)
+        numbers = {int(name): i for i, name in enumerate(names) if isinstance(name, Integral)}
+        return cls(labels, places, numbers)
+
+    def place(self, one: Any) -> int:
+        """Return the position of an entry. Raises InputError unless one and only one is meant."""
+        if isinstance(one, str):
+            return self._named(one)
+        i = int(one) if isinstance(one, Integral) and not isinstance(one, bool) else -1
+        if not 0 <= i < len(self.labels):
+            raise self._unknown(one)
+        if self.numbers.get(i, i) != i:
+            given = f"groups with the column {i}, a position and the name of another column"
+            todo = f'write "{i}" for the column of this name, "{self.labels[i]}" for the other'
+            raise InputError(given, "a column that is told apart from all others", todo)
+        return i
+
+    def _named(self, name: str) -> int:
+        found = self.places.get(name, ())
+        if not found:
+            raise self._unknown(name)
+        if len(found) > 1:
+            given = f'groups with "{name}", the name of {len(found)} columns'
+            todo = f"write their positions: {', '.join(map(str, found[:4]))}"
+            raise InputError(given, "a name that one column has", todo)
+        return found[0]
+
+    def _unknown(self, one: object) -> InputError:
+        allowed = ", ".join(f'"{name}"' for name in self.labels[:12])
+        todo = suggest(one, self.labels, otherwise="name columns of the model's input")
+        return InputError(f"groups with the column {one!r}", allowed, todo)
+
+
+def _checked_groups(groups: Any) -> Mapping[str, Sequence[Any]]:
+    """Raise InputError unless groups are lists of columns by names."""
+    allowed = "lists of columns by the name of the group"
+    if not isinstance(groups, Mapping):
+        given = f"groups of type {type(groups).__name__}"
+        raise InputError(given, allowed, 'write groups={"job": ["job=cook", "job=clerk"]}')
+    for name, of in groups.items():
+        if not isinstance(name, str):
+            given = f"a group that is named {name!r}"
+            raise InputError(given, allowed, f'write groups={{"{name}": [...]}}')
+        if isinstance(of, str) or not isinstance(of, Iterable):
+            given = f'the group "{name}" that is {of!r}'
+            raise InputError(given, allowed, f'write groups={{"{name}": [{of!r}]}}')
+    return groups
+
+
+def _refuse_taken_names(chosen: Mapping[str, Sequence[int]], labels: Sequence[str]) -> None:
+    """Raise InputError for a group with the name of an entry that is drawn beside it."""
+    grouped = {i for of in chosen.values() for i in of}
+    remaining = {label for i, label in enumerate(labels) if i not in grouped}
+    for name, of in chosen.items():
+        if of and name in remaining:
+            given = f'a group "{name}" beside a column of this name, which is in no group'
+            todo = f'write "{name} (group)", or put the column into a group'
+            raise InputError(given, "names that are told apart", todo)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..support.extras import needs
+from ..support.figures import as_written
 from .colours import ink_on, relevance_colours
 from .style import MapStyle, limits_of
 from .texts import Token
@@ -39,7 +40,7 @@ def text_figure(view: BatchView, texts: Sequence[Sequence[Token]], style: MapSty
         axes.axis("off")
         for row, line in enumerate(lines):
             _draw_line(axes, row, line, limit, style)
-    return figure
+    return as_written(figure)
 
 
 def _lines(tokens: Sequence[Token]) -> list[list[Token]]:
@@ -76,6 +77,5 @@ def _draw_line(
             family="monospace",
             color=ink_on(red, green, blue),
             style="italic" if token.special else "normal",
-            parse_math=False,
         )
         place += width + 1

@@ -3,7 +3,7 @@
 Takes token ids or strings. Gives words with numbers. Must not know figures or pages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import InputError
 
+_STRINGS = "write tokens=[tokenizer.convert_ids_to_tokens(ids) for ids in e.input]"
 # How tokenizers mark a token: WordPiece continues a word by ##; SentencePiece and byte-level BPE
 # begin one by these characters, which stand for a space.
 _CONTINUES = "##"
@@ -44,7 +45,7 @@ def tokens_of(ids: Tensor | None, relevance: Tensor, tokens: Any, index: int) ->
         index: The sample's place in the batch.
 
     Raises:
-        InputError: There are as many strings as not.
+        InputError: Tokens are neither, there is no list for the sample, or one of another length.
     """
     values = relevance.detach().cpu().double().tolist()
     if tokens is None:
@@ -55,17 +56,29 @@ def tokens_of(ids: Tensor | None, relevance: Tensor, tokens: Any, index: int) ->
             given = "a tokenizer for an input that is no token ids"
             raise InputError(given, "token ids", "give tokens= as lists of strings")
         return _by_tokenizer(ids.tolist(), values, tokens)
-    strings = [str(one) for one in tokens[index]]
+    strings = _strings_of(tokens, index)
     if len(strings) != len(values):
         raise InputError(
             f"{len(strings)} tokens for sample {index} of length {len(values)}",
             "one string for each position, padding among them",
-            "write tokens=[tokenizer.convert_ids_to_tokens(ids) for ids in e.input]",
+            _STRINGS,
         )
     return [
         marked_token(text, value, special=False)
         for text, value in zip(strings, values, strict=True)
     ]
+
+
+def _strings_of(tokens: Any, index: int) -> list[str]:
+    """Return the strings of a sample."""
+    allowed = "a tokenizer, or a list of strings for each sample of the batch"
+    listed = hasattr(tokens, "__len__") and not isinstance(tokens, (str, Mapping, Set))
+    if not listed:
+        raise InputError(f"tokens of type {type(tokens).__name__}", allowed, _STRINGS)
+    if index >= len(tokens):
+        given = f"no tokens for sample {index}: a list of length {len(tokens)}"
+        raise InputError(given, allowed, _STRINGS)
+    return [str(one) for one in tokens[index]]
 
 
 def _by_tokenizer(ids: Sequence[int], values: Sequence[float], tokenizer: Any) -> list[Token]:

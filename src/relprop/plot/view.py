@@ -76,11 +76,11 @@ def output_text(sample: SampleView, value: float) -> str:
     return f"{value:.1%}" if sample.are_probabilities else f"{value:+.3g}"
 
 
-def title(view: BatchView, sample: SampleView) -> str:
-    """Write the largest entry of the output, and what was explained, in lines."""
+def title(view: BatchView, sample: SampleView, letters: int = TITLE_LETTERS) -> str:
+    """Write the largest entry of the output, and what was explained, in lines of `letters`."""
     explained = f"explained: {sample.explained}"
     top = caption(view, sample)
-    return fill(f"{top}; {explained}" if top else explained, TITLE_LETTERS)
+    return fill(f"{top}; {explained}" if top else explained, letters)
 
 
 def caption(view: BatchView, sample: SampleView) -> str:

@@ -16,6 +16,7 @@ from ..errors import InputError
 CONFIDENCE = 0.95
 RESAMPLES = 1_999  # of the bootstrap: an interval's end is off by about 2 % of its width
 MAX_RANDOM_NUMBERS = 2**22  # held in memory at once
+MEASURES = MAX_RANDOM_NUMBERS // RESAMPLES  # of which all resampled means are held at once
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def bootstrap_means(measures: Sequence[Tensor], *, seed: int = 0) -> list[Estima
     """Estimate the means of several measures of the same samples.
 
     Samples are drawn once for all measures, which is faster than calling `bootstrap_mean` for each
-    and gives the same numbers.
+    and gives the same numbers but for rounding.
 
     Args:
         measures: Tensors (n,), one finite number per sample each.
@@ -109,7 +110,16 @@ def bootstrap_means(measures: Sequence[Tensor], *, seed: int = 0) -> list[Estima
     means = [float(values.mean()) for values in checked]
     if n < 2:
         return [Estimate(mean, None, n) for mean in means]
-    generator = torch.Generator().manual_seed(seed)
+    intervals: list[Interval] = []
+    for start in range(0, len(checked), MEASURES):
+        block = torch.stack(checked[start : start + MEASURES], 1)  # (n, measures)
+        intervals += _intervals(block, torch.Generator().manual_seed(seed))
+    return [Estimate(mean, interval, n) for mean, interval in zip(means, intervals, strict=True)]
+
+
+def _intervals(measures: Tensor, generator: torch.Generator) -> list[Interval]:
+    """Return the percentile interval of the mean of each measure, of (n, measures)."""
+    n = len(measures)
 
     def resample(count: int) -> Tensor:
         drawn = torch.randint(n, (count, n), generator=generator)
@@ -117,13 +127,12 @@ def bootstrap_means(measures: Sequence[Tensor], *, seed: int = 0) -> list[Estima
         # multiplying serves all measures without gathering their values.
         counts = torch.zeros(count, n, dtype=torch.float64)
         counts.scatter_add_(1, drawn, counts.new_ones(1, 1).expand(count, n))
-        return torch.stack([counts @ values / n for values in checked], 1)
+        return counts @ measures / n  # (count, measures)
 
     tail = (1 - CONFIDENCE) / 2
     levels = torch.tensor([tail, 1 - tail], dtype=torch.float64)
     lows, highs = concatenate_chunks(resample, RESAMPLES, n).quantile(levels, dim=0).tolist()
-    intervals = map(Interval, lows, highs)
-    return [Estimate(mean, interval, n) for mean, interval in zip(means, intervals, strict=True)]
+    return list(map(Interval, lows, highs))
 
 
 def finite_in_all(first: Tensor, *others: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""Matplotlib figures as the bytes of a file.
+"""Matplotlib figures: their texts as they are written, and the bytes of a file.
 
-Takes a figure. Gives PNG or SVG bytes. Must not know what the figure shows.
+Takes a figure. Gives the figure, or PNG or SVG bytes. Must not know what the figure shows.
 """
 
 from __future__ import annotations
@@ -12,6 +12,25 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 200
+
+
+def as_written(figure: Figure) -> Figure:
+    """Show the texts of a figure as they are written, and return it.
+
+    Matplotlib would read what is between two "$" as a formula, and fails where it is none: names
+    of columns and classes are the user's. Numbers on axes are left to matplotlib.
+    """
+    from matplotlib.text import Text
+    from matplotlib.ticker import LogFormatter, ScalarFormatter
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_formatter(), (LogFormatter, ScalarFormatter)):
+            for label in axis.get_ticklabels():
+                label.set_parse_math(True)
+            axis.get_offset_text().set_parse_math(True)
+    return figure
 
 
 def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:

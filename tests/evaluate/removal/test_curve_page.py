@@ -8,6 +8,7 @@ from html import unescape
 
 import pytest
 import torch
+from matplotlib import rc_context, style
 from torch import nn
 
 from relprop.errors import FileError, InputError, MissingExtraError
@@ -131,6 +132,32 @@ def test_a_notebook_without_matplotlib_shows_text(curves, monkeypatch, tmp_path)
 
 
 # ---- bad input -------------------------------------------------------------------------
+
+
+def test_scores_that_are_not_finite_are_told_and_no_notebook_fails(tmp_path):
+    x = torch.tensor([[1.0, 2.0], [-1.0, -1.0], [3.0, 1.0]])
+    curves = removal_curves(
+        lambda x: x.sum(1) + 0.5, x, {"<x>": x}, score=lambda output: output.sqrt(), steps=2
+    )
+    given = "scores of <x> that are not finite, of 1 of 3 samples: the first is 1"
+    for call in (curves.plot, lambda: curves.to_html(tmp_path / "curves.html")):
+        with pytest.raises(InputError) as error:
+            call()
+        assert error.value.given == given
+        assert "x[curve.scores.isfinite().all(1)]" in error.value.todo
+    assert not list(tmp_path.iterdir())
+    for shown in (curves, curves["<x>"], curves["<x>"].morf):
+        page = shown._repr_html_()
+        assert "that are not finite, of 1 of 3 samples" in unescape(page)
+        assert unescape(page).startswith(f"<pre>{shown!r}")
+
+
+def test_pages_do_not_depend_on_the_style_of_the_user(curves):
+    page = curves._repr_html_()
+    with rc_context({"savefig.facecolor": "white", "svg.fonttype": "none", "lines.linewidth": 9}):
+        assert curves._repr_html_() == page
+    with style.context("dark_background"):
+        assert curves._repr_html_() == page
 
 
 def test_names_of_other_formats_are_refused(curves, tmp_path):

@@ -6,8 +6,10 @@ Takes curves. Gives a matplotlib Figure, without pyplot and its global state.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ...errors import InputError
 from ...support.estimates import bootstrap_means
 from ...support.extras import needs
+from ...support.figures import as_written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,6 +39,7 @@ def draw_curves(panels: "Mapping[str, Sequence[RemovalCurve]]") -> "Figure":
     """
     with needs("plot", "figures"):
         from matplotlib.figure import Figure
+    check_scores(panels)
     columns = min(_PANELS, len(panels))
     rows = -(-len(panels) // columns)
     size = (_WIDTH * columns + 0.3, (_HEIGHT - 0.4) * rows + 0.4)
@@ -57,7 +60,22 @@ def draw_curves(panels: "Mapping[str, Sequence[RemovalCurve]]") -> "Figure":
         axes.set_ylabel(f"{first.score}, mean of {len(first.scores)}", fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7, frameon=False)
-    return figure
+    return as_written(figure)
+
+
+def check_scores(panels: "Mapping[str, Sequence[RemovalCurve]]") -> None:
+    """Raise InputError where the score of a sample is NaN or infinite: means would be, too."""
+    for name, curves in panels.items():
+        for curve in curves:
+            wrong = ~curve.scores.isfinite().all(1)
+            if bool(wrong.any()):
+                of = f" of {name}" if name else ""
+                given = f"scores{of} that are not finite, of {int(wrong.sum())} of {len(wrong)}"
+                raise InputError(
+                    f"{given} samples: the first is {int(wrong.nonzero()[0])}",
+                    "finite scores, of which a mean is drawn",
+                    "check the score, or leave them out: x[curve.scores.isfinite().all(1)]",
+                )
 
 
 def _draw_curve(axes: "Axes", curve: "RemovalCurve") -> None:
