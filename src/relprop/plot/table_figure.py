@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FOR, AGAINST, LINES = "#b2182b", "#2166ac", "#1d2126"
 ROW, WIDTH, HEAD = 0.26, 5.0, 0.9  # inches: a feature, a sample, its title and axis
 LINE = 0.16  # inches: each further line of a title
-NAME_LETTER, TITLE_LETTER = 0.07, 0.085  # inches: as wide as letters are
+NAME_LETTER, TITLE_LETTER = 0.062, 0.08  # inches: as wide as letters are
 LEAST_LETTERS = 20  # of a line of a title, however long the names beside it
 
 
