@@ -100,7 +100,7 @@ def join_types(app, what, name, thing, options, lines):
 
 
 def short_default(app, what, name, thing, options, signature, returns):
-    """Let Sphinx read a signature with a default that is made anew each time."""
+    """Let Sphinx read a signature with a default that is created at each call."""
     if signature and "<factory>" in signature:
         return signature.replace("<factory>", "..."), returns
     return None
