@@ -1,6 +1,5 @@
 """`relprop explain`: from an own model and own data to a report."""
 
-import csv
 import json
 import os
 import re
@@ -14,90 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from helpers.explain_command import NETS, command, make_home, rows_of
 from helpers.tokenizers import small_tokenizer
 from PIL import Image
 from torch import nn
 
 import relprop
-from relprop.cli import main
-from relprop.report.output import IMAGES, MAPS, NUMBERS, PAGE, ROWS
+from relprop.report.output import IMAGES, MAPS, NUMBERS, PAGE
 
 HOME = str(Path(relprop.__file__).parents[1])
-NETS = """
-import torch, pandas
-from torch import nn
-
-class Net(nn.Sequential):
-    def __init__(self):
-        torch.manual_seed(0)
-        super().__init__(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(108, 3))
-
-class Flat(nn.Sequential):
-    def __init__(self):
-        torch.manual_seed(0)
-        super().__init__(nn.Flatten(), nn.Linear(64, 3))
-
-class Table(nn.Sequential):
-    def __init__(self):
-        torch.manual_seed(0)
-        super().__init__(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1), nn.Sigmoid())
-
-class Logit(nn.Sequential):
-    def __init__(self):
-        torch.manual_seed(0)
-        super().__init__(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1))
-
-class Price(nn.Sequential):
-    def __init__(self):
-        super().__init__(nn.Linear(2, 1))
-
-class Text(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.embedding, self.head = nn.Embedding(8, 4), nn.Linear(4, 2)
-    def forward(self, input_ids, attention_mask):
-        h = self.embedding(input_ids) * attention_mask[..., None]
-        return self.head(h.sum(1))
-
-def encode(frame):
-    return pandas.get_dummies(frame, dtype=float)
-
-def scale(frame):
-    frame = frame.assign(age=(frame["age"] - 24) / 3, half=frame["hours"] / 2)
-    return pandas.get_dummies(frame.drop(columns="hours"), dtype=float)[
-        ["age", "half", "job_clerk", "job_cook"]
-    ]
-
-def halves(image):
-    import numpy
-    return torch.tensor(numpy.array(image, dtype="float32") / 255)[None] - 0.5
-"""
-
-
-def command(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder with models, pictures of three classes, a table and texts."""
-    folder = tmp_path_factory.mktemp("home")
-    (folder / "nets.py").write_text(NETS)
-    rng = np.random.default_rng(0)
-    for i in range(12):
-        place = folder / "pictures" / ("cat", "cow", "dog")[i % 3]
-        place.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 256, (8, 8), dtype="uint8")
-        Image.fromarray(pixels).save(place / f"{i:02d}.png")
-    rows = [f"{20 + i},{('cook', 'clerk')[i % 2]},{i / 4},{('no', 'yes')[i % 2]}" for i in range(9)]
-    lines = ["age,job,hours,rich", *rows, ",cook,1,no"]
-    (folder / "rows.csv").write_text("\n".join(lines) + "\n")
-    texts = [{"text": "a unlikely film", "mood": "1"}, {"text": "film", "mood": "0"}, {"txt": 1}]
-    (folder / "texts.jsonl").write_text("\n".join(map(json.dumps, texts)))
-    small_tokenizer().save_pretrained(folder / "tokenizer")
-    return folder
+    return make_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +40,6 @@ def pictures(home):
 def net() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(108, 3)).eval()
-
-
-def rows_of(out):
-    return list(csv.DictReader((out / ROWS).read_text().splitlines()))
 
 
 # ---- pictures --------------------------------------------------------------------------
@@ -411,169 +336,6 @@ def test_the_commands_of_the_readme_run(home, tmp_path, monkeypatch):
         result = command(*one)
         assert result.exit_code == 0, result.output
         assert (Path(one[-1]) / PAGE).exists()
-
-
-# ---- labels ----------------------------------------------------------------------------
-
-
-NUMBERS_NET = """
-from torch import nn
-import torch
-
-class Eleven(nn.Sequential):
-    def __init__(self):
-        super().__init__(nn.Linear(11, 11, bias=False))
-        nn.init.eye_(self[0].weight)
-
-class Three(nn.Sequential):
-    def __init__(self):
-        super().__init__(nn.Linear(3, 3, bias=False))
-        nn.init.eye_(self[0].weight)
-
-class Double(nn.Sequential):
-    def __init__(self):
-        super().__init__(nn.Linear(3, 3, bias=False, dtype=torch.float64))
-        nn.init.eye_(self[0].weight)
-
-def scaled(frame):
-    frame["a"] /= 10
-    return frame
-
-def flawed(frame):
-    return frame["absent"]
-"""
-
-
-def explained_table(folder, rows, *options):
-    (folder / "net.py").write_text(NUMBERS_NET)
-    (folder / "rows.csv").write_text("\n".join(rows) + "\n")
-    line = ["explain", folder / "rows.csv", "--target", "y", "--out", folder / "out", *options]
-    result = command(*line)
-    numbers = folder / "out" / NUMBERS
-    return result, json.loads(numbers.read_text()) if numbers.exists() else None
-
-
-def test_labels_that_are_numbers_are_in_the_order_of_numbers(tmp_path):
-    rows = [",".join([f"x{i}" for i in range(11)] + ["y"])]
-    rows += [",".join(["1" if i == k else "0" for i in range(11)] + [str(k)]) for k in range(11)]
-    result, numbers = explained_table(tmp_path, rows, "--model", f"{tmp_path}/net.py:Eleven")
-    assert result.exit_code == 0, result.output
-    assert numbers["accuracy"] == 1
-    assert [row["predicted"] for row in numbers["samples"]] == [str(k) for k in range(11)]
-
-
-ONE_HOT = {"cat": "1,0,0", "cow": "0,1,0", "dog": "0,0,1"}
-
-
-def test_missing_labels_are_no_class(tmp_path):
-    rows = ["a,b,c,y", *[f"{ONE_HOT[k]},{k}" for k in ("dog", "cat", "cow")], f"{ONE_HOT['cow']},"]
-    result, numbers = explained_table(tmp_path, rows, "--model", f"{tmp_path}/net.py:Three")
-    assert result.exit_code == 0, result.output
-    assert numbers["accuracy"] == 1
-    assert [row["label"] for row in numbers["samples"]] == ["dog", "cat", "cow", None]
-    page = (tmp_path / "out" / PAGE).read_text()
-    assert "100.0% of 3 labelled ones" in page
-    assert "cat, cow, dog (the labels of the data in their order; --classes overrides it)" in page
-    assert "Classes: 0 = cat, 1 = cow, 2 = dog (the labels" in result.stderr
-
-
-def test_labels_that_are_no_class_are_not_judged(tmp_path):
-    """Two of three classes: names cannot be told, and a word is no number."""
-    rows = ["a,b,c,y", *[f"{ONE_HOT[k]},{k}" for k in ("dog", "cat", "cat")]]
-    result, numbers = explained_table(tmp_path, rows, "--model", f"{tmp_path}/net.py:Three")
-    assert result.exit_code == 0, result.output
-    assert numbers["accuracy"] is None
-    (warning,) = numbers["warnings"]
-    assert warning.startswith("labels that are no class of the model")
-    assert "cat, dog; its classes: 0, 1, 2; write --classes names.txt" in warning
-    assert "classified correctly" not in (tmp_path / "out" / PAGE).read_text()
-
-
-def test_the_names_of_a_folder_without_names_are_those_of_the_data(home, tmp_path, monkeypatch):
-    from transformers import BertConfig, BertForSequenceClassification
-
-    sizes = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 8}
-    config = BertConfig(vocab_size=8, num_hidden_layers=1, **sizes)
-    BertForSequenceClassification(config).save_pretrained(tmp_path / "sentiment")
-    small_tokenizer().save_pretrained(tmp_path / "sentiment")
-    texts = [{"text": "a film", "mood": "good"}, {"text": "film", "mood": "bad"}]
-    (tmp_path / "films.jsonl").write_text("\n".join(map(json.dumps, texts)))
-    options = ("--model", f"transformers:{tmp_path}/sentiment", "--target", "mood")
-    result = command("explain", tmp_path / "films.jsonl", *options, "--out", tmp_path / "out")
-    assert result.exit_code == 0, result.output
-    assert {row["predicted"] for row in rows_of(tmp_path / "out")} <= {"bad", "good"}
-    assert json.loads((tmp_path / "out" / NUMBERS).read_text())["accuracy"] is not None
-
-
-def test_of_one_unit_another_class_is_refused_by_a_name_that_is_a_number(home, tmp_path):
-    (tmp_path / "names.txt").write_text("1\n2\n")
-    model = ("--model", f"{home}/nets.py:Table", "--preprocess", f"{home}/nets.py:encode")
-    options = ("--target", "rich", "--classes", tmp_path / "names.txt", "--explain", "1")
-    result = command("explain", home / "rows.csv", *model, *options, "--out", tmp_path / "out")
-    assert result.exit_code == 2
-    assert "which is explained as 2" in result.stderr
-
-
-# ---- tables as they come ---------------------------------------------------------------
-
-
-def test_columns_stand_for_the_longest_name_that_they_begin_with(tmp_path):
-    """home_value is a number of its own, and job_type no part of job."""
-    (tmp_path / "net.py").write_text(
-        "import pandas, torch\nfrom torch import nn\nclass Net(nn.Sequential):\n"
-        "    def __init__(self):\n        torch.manual_seed(0)\n"
-        "        super().__init__(nn.Linear(7, 2))\n"
-        "def encode(frame):\n    return pandas.get_dummies(frame, dtype=float)\n"
-    )
-    rows = ["home_value,home,job,job_type"]
-    rows += [f"{i},{('own', 'rent')[i % 2]},{'ab'[i % 2]},{'xy'[i // 2 % 2]}" for i in range(6)]
-    (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
-    model = ("--model", f"{tmp_path}/net.py:Net", "--preprocess", f"{tmp_path}/net.py:encode")
-    options = ("--recipe", "zero", "--explain", "1", "--out", tmp_path / "out")
-    result = command("explain", tmp_path / "rows.csv", *model, *options)
-    assert result.exit_code == 0, result.output
-    torch.manual_seed(0)
-    weight = nn.Linear(7, 2).weight.detach()[1]
-    x = torch.tensor(
-        [[i, 1 - i % 2, i % 2, 1 - i % 2, i % 2, 1 - i // 2 % 2, i // 2 % 2] for i in range(6)]
-    ).float()
-    parts = (x * weight).split([1, 2, 2, 2], 1)
-    want = dict(zip(("home_value", "home", "job", "job_type"), parts, strict=True))
-    found = json.loads((tmp_path / "out" / NUMBERS).read_text())["importance"]
-    assert {one["feature"] for one in found} == want.keys()
-    for one in found:
-        mean = float(want[one["feature"]].sum(1).abs().mean())
-        assert one["mean_absolute"] == pytest.approx(mean, rel=1e-4)
-
-
-def test_values_of_the_file_are_shown_whatever_the_preprocessing_writes(tmp_path):
-    rows = ["a,b,c,y", "10,0,0,cat", "0,10,0,cow", "0,0,10,dog"]
-    options = ("--model", f"{tmp_path}/net.py:Three", "--preprocess", f"{tmp_path}/net.py:scaled")
-    result, _ = explained_table(tmp_path, rows, *options)
-    assert result.exit_code == 0, result.output
-    assert "a = 10" in (tmp_path / "out" / PAGE).read_text()
-
-
-def test_a_model_in_float64(tmp_path):
-    rows = ["a,b,c,y", *[f"{ONE_HOT[k]},{k}" for k in ("dog", "cat", "cow")]]
-    result, numbers = explained_table(tmp_path, rows, "--model", f"{tmp_path}/net.py:Double")
-    assert result.exit_code == 0, result.output
-    assert numbers["accuracy"] == 1
-
-
-def test_a_single_row_has_no_fill_by_other_rows(tmp_path):
-    rows = ["a,b,c,y", "1,0,0,0"]
-    result, numbers = explained_table(tmp_path, rows, "--model", f"{tmp_path}/net.py:Three")
-    assert result.exit_code == 0, result.output
-    assert list(numbers["curves"]) == ["mean"]
-
-
-def test_a_preprocessing_that_raises_is_named_with_its_line(tmp_path):
-    options = ("--model", f"{tmp_path}/net.py:Three", "--preprocess", f"{tmp_path}/net.py:flawed")
-    result, numbers = explained_table(tmp_path, ["a,b,c,y", "1,0,0,0"], *options)
-    assert (result.exit_code, numbers) == (2, None)
-    line = NUMBERS_NET.splitlines().index('    return frame["absent"]') + 1
-    assert f"net.py:flawed raised KeyError: 'absent' (line {line} of net.py)" in result.stderr
 
 
 # ---- what stays --------------------------------------------------------------------------

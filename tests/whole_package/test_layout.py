@@ -20,9 +20,9 @@ OF_NO_MODULE = ("graph/test_operation_tables.py",)
 # Modules without a test file of their name, by the file that tests them.
 ALSO_TESTED_IN = {
     "cli/test_explain.py": [
-        *("report/batches", "report/classes", "report/curves", "report/open_samples"),
+        *("report/batches", "report/curves", "report/open_samples"),
         *("report/output", "report/page", "report/pictures", "report/records", "report/run"),
-        *("report/settings", "report/tables", "report/texts"),
+        *("report/settings", "report/texts"),
     ],
     "demo/test_output.py": ["demo/run", "support/folders"],
     "capture/test_configuration.py": ["capture/attributes"],
