@@ -24,6 +24,7 @@ ALSO_TESTED_IN = {
         *("report/output", "report/page", "report/pictures", "report/records", "report/run"),
         *("report/settings", "report/texts"),
     ],
+    "bundles/test_write.py": ["bundles/content", "support/json_records"],
     "demo/test_output.py": ["demo/run", "support/folders"],
     "capture/test_configuration.py": ["capture/attributes"],
     "capture/test_model.py": ["capture/samples", "capture/verify", "program/diagnosis"],

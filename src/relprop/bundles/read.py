@@ -1,0 +1,107 @@
+"""Reads a bundle, which cannot run code, and checks it.
+
+Takes a folder. Gives a BundleContent, or an error that says what is wrong with the folder.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+
+from ..errors import FileError, first_line
+from ..support.files import as_path
+from ..support.json_records import restore_record
+from .content import BundleContent
+from .write import BUNDLE_FILE, SCHEMA
+
+_FAMILY = SCHEMA.rsplit("-", 1)[0]
+_HEADER = {"schema", "weights", "sha256", "content"}
+
+
+def is_bundle(path: Path) -> bool:
+    """Tell whether a path is a folder with a bundle."""
+    return (path / BUNDLE_FILE).is_file()
+
+
+def read_bundle(folder: str | Path) -> BundleContent:
+    """Read a bundle.
+
+    Args:
+        folder: The folder that `relprop fit` wrote.
+
+    Raises:
+        InputError: `folder` is no path.
+        FileError: It is missing, damaged, of a later version, or no bundle.
+    """
+    path = as_path(folder)
+    header = _read_header(path)
+    weights = _read_weights(path, header)
+    if weights is None:  # another process has just replaced the bundle
+        header = _read_header(path)
+        weights = _read_weights(path, header)
+    if weights is None:
+        raise _damaged(path, f"{header['weights']} is missing")
+    if hashlib.sha256(weights).hexdigest() != header["sha256"]:
+        raise _damaged(path, f"the SHA256 of {header['weights']} is not the one in {BUNDLE_FILE}")
+    try:
+        tensors = safetensors.torch.load(weights)
+        return restore_record(BundleContent, header["content"], tensors)
+    except (SafetensorError, ValueError, RecursionError) as error:
+        raise _damaged(path, first_line(error)) from error
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    """Read bundle.json."""
+    file = folder / BUNDLE_FILE
+    try:
+        header = json.loads(file.read_bytes())
+    except OSError as error:
+        raise _no_bundle(folder) from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(folder, f"{BUNDLE_FILE} is not JSON: {first_line(error)}") from error
+    schema = header.get("schema") if isinstance(header, dict) else None
+    if isinstance(schema, str) and schema.startswith(f"{_FAMILY}-") and schema != SCHEMA:
+        raise FileError(
+            f"{folder} is a bundle of another version, {schema}",
+            SCHEMA,
+            "use the version of relprop that wrote it, or fit again",
+        )
+    if (
+        schema != SCHEMA
+        or header.keys() != _HEADER
+        or Path(str(header["weights"])).name != (header["weights"])
+    ):
+        raise _damaged(folder, f"{BUNDLE_FILE} is not one that relprop fit writes")
+    return dict(header)
+
+
+def _read_weights(folder: Path, header: dict[str, Any]) -> bytes | None:
+    """Read the weights; None if there is no such file."""
+    file: Path = folder / header["weights"]
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _damaged(folder, f"{header['weights']} cannot be read: {error.strerror}") from error
+
+
+def _no_bundle(folder: Path) -> FileError:
+    given = f"{folder} is no bundle: it holds no {BUNDLE_FILE}"
+    if not folder.exists():
+        given = f"there is no folder {folder}"
+    elif not folder.is_dir():
+        given = f"{folder} is a file"
+    allowed = f"a folder that relprop fit wrote, with a {BUNDLE_FILE}"
+    return FileError(given, allowed, "make one: relprop fit DATA --budget 10m --out bundle")
+
+
+def _damaged(folder: Path, problem: str) -> FileError:
+    return FileError(
+        f"the bundle {folder} is damaged or was changed: {problem}",
+        f"{BUNDLE_FILE} and the weights that it names, as relprop fit wrote them",
+        "copy both files again, or fit again",
+    )
