@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -24,7 +25,7 @@ def e():
 def test_a_frame_has_a_row_for_each_sample_and_sums_groups(e):
     frame = e.to_frame(feature_names=NAMES, groups=GROUPS)
     assert list(frame.columns) == ["age", "job"]
-    assert frame.to_numpy() == pytest.approx([[3.0, 2.0], [2.0, 4.0]])
+    assert frame.to_numpy() == pytest.approx(np.array([[3.0, 2.0], [2.0, 4.0]]))
     assert list(e.to_frame().columns) == ["0", "1", "2"]
 
 
