@@ -1,0 +1,1 @@
+"""From a data set to a trained, tested network, within a budget: `relprop fit`."""

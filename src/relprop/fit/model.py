@@ -1,0 +1,187 @@
+"""A model as it comes out of training, and what it gives for samples.
+
+Takes prepared data, a family and settings. Trains the members of one model, which differ by their
+seed alone. Must not know the search or files.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..bundles.content import TrialState
+from ..networks.family import Facts, Family, Settings
+from ..prepare.base import Preparation
+from .objectives import score
+from .prepared import PreparedData, Rows
+from .training import Check, Examples, Trained, train_network
+
+_BATCH = 512  # samples that are predicted at a time
+_SEEDS = 1000  # between the seeds of two trials: each member has one of its own
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model.
+
+    Attributes:
+        family: Name of its family.
+        settings: All settings of its trial.
+        facts: What its family was told of the data.
+        preparation: How samples become tensors.
+        networks: Its members, whose outputs are averaged, in eval mode.
+        checks: What the validations of each member measured.
+        state: How the training ended.
+        seconds: How long it took.
+        outputs: What it gives for the validation rows, (n, outputs); None without any.
+        score: Their score.
+    """
+
+    family: str
+    settings: Settings
+    facts: Facts
+    preparation: Preparation
+    networks: tuple[nn.Module, ...]
+    checks: tuple[tuple[Check, ...], ...]
+    state: TrialState
+    seconds: float
+    outputs: Tensor | None = None
+    score: float | None = None
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights of all members."""
+        return sum(p.numel() for network in self.networks for p in network.parameters())
+
+    @property
+    def epochs(self) -> float | None:
+        """Passes over the training part that the first member was trained for."""
+        return float(self.checks[0][-1].epoch) if self.checks and self.checks[0] else None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model is trained by.
+
+    Attributes:
+        family: The family of networks.
+        settings: All settings.
+        seed: Random seed of weights, order of samples and augmentation.
+        device: "cpu" or "cuda".
+    """
+
+    family: Family
+    settings: Settings
+    seed: int
+    device: str = "cpu"
+
+
+def never(check: Check) -> bool:
+    """Do not stop a training."""
+    return False
+
+
+def train_model(
+    data: PreparedData,
+    recipe: Recipe,
+    train: Rows,
+    validation: Rows | None,
+    *,
+    seconds: float,
+    on_check: Callable[[Check], bool] = never,
+) -> Model:
+    """Train the members of a model one after the other, each in its share of the time.
+
+    Args:
+        data: The samples.
+        recipe: What to train.
+        train: Samples to learn, by number.
+        validation: Samples that choose among weights; None: there are none.
+        seconds: The most time.
+        on_check: Is told of each validation of the first member; True stops the training.
+    """
+    started = time.monotonic()
+    preparation = data.preparation(train, recipe.settings)
+    facts = data.facts(preparation, len(train))
+    learned = data.examples(preparation, train)
+    checked = None if validation is None else data.examples(preparation, validation)
+    members = int(recipe.settings.get("members", 1))
+    done: list[Trained] = []
+    for number in range(members):
+        left = max(seconds - (time.monotonic() - started), 1e-3)
+        done.append(
+            train_network(
+                build_seeded(recipe, facts, recipe.seed + number),
+                learned,
+                checked,
+                recipe.settings,
+                task=facts.task,
+                seed=recipe.seed + number,
+                seconds=left / (members - number),
+                on_check=never if number else on_check,
+                device=recipe.device,
+            )
+        )
+        if done[-1].stopped in ("pruned", "diverged"):
+            break
+    return _model(recipe, facts, preparation, done, checked, time.monotonic() - started)
+
+
+def build_seeded(recipe: Recipe, facts: Facts, seed: int) -> nn.Module:
+    """Build an untrained network whose weights follow from a seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return recipe.family.build(recipe.settings, facts)
+
+
+@torch.inference_mode()
+def predict(networks: tuple[nn.Module, ...], inputs: Tensor, device: str = "cpu") -> Tensor:
+    """Return the mean output of networks for prepared samples, (n, outputs)."""
+    total = torch.zeros(())
+    for network in networks:
+        network.to(device)
+        parts = [network(batch.to(device)).float().cpu() for batch in inputs.split(_BATCH)]
+        network.cpu()
+        total = total + torch.cat(parts)
+    return total / len(networks)
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """Return the seed of a trial by its number; those of its members follow it."""
+    return (seed + number) * _SEEDS
+
+
+def _model(
+    recipe: Recipe,
+    facts: Facts,
+    preparation: Preparation,
+    done: list[Trained],
+    checked: Examples | None,
+    seconds: float,
+) -> Model:
+    """Put together what was trained, and measure it."""
+    networks = tuple(trained.network.cpu() for trained in done)
+    states: dict[str, TrialState] = {
+        "done": "done",
+        "time": "time",
+        "pruned": "pruned",
+        "diverged": "diverged",
+    }
+    outputs = reached = None
+    if checked is not None and done[-1].stopped != "diverged":
+        outputs = predict(networks, checked.inputs, recipe.device)
+        reached = score(outputs, checked.targets, facts.task)
+    return Model(
+        recipe.family.name,
+        recipe.settings,
+        facts,
+        preparation,
+        networks,
+        tuple(trained.checks for trained in done),
+        states[done[-1].stopped],
+        seconds,
+        outputs,
+        reached,
+    )

@@ -1,0 +1,128 @@
+"""The samples of a data set as tensors, prepared once for all trials that prepare them alike.
+
+Takes a data set, sample numbers and the settings of a trial. Gives preparations, and examples to
+train on. Must not know networks or time.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..bundles.content import Scale
+from ..data.dataset import Dataset
+from ..networks.family import Facts, Settings, Value
+from ..prepare.base import Preparation
+from ..prepare.registry import fit_preparation
+from .training import Examples
+
+Rows = NDArray[np.int64]
+
+_KEPT = 2  # preparations that are kept with their tensors: what two families use by turns
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A preparation with the settings that it read, and the rows that it was fitted to."""
+
+    preparation: Preparation
+    read: Mapping[str, Value | None]
+    rows: bytes
+
+    def fits(self, rows: bytes, settings: Settings) -> bool:
+        same = all(settings.get(name) == value for name, value in self.read.items())
+        return same and self.rows == rows
+
+
+class PreparedData:
+    """Prepares samples of a data set, and keeps what was prepared last.
+
+    Attributes:
+        dataset: The data set.
+        encoder: Folder of a pretrained encoder of texts; "" for none.
+        scale: What values are standardised by; 0 and 1 where classes or labels are predicted.
+    """
+
+    def __init__(self, dataset: Dataset, encoder: str = "") -> None:
+        self.dataset, self.encoder = dataset, encoder
+        self.scale = _scale(dataset)
+        self._fitted: list[_Fitted] = []
+        self._tensors: dict[tuple[int, bytes], Tensor] = {}
+
+    def preparation(self, rows: Rows, settings: Settings) -> Preparation:
+        """Return a preparation that was fitted to some rows, with the settings of a trial."""
+        key = rows.tobytes()
+        for fitted in self._fitted:
+            if fitted.fits(key, settings):
+                return fitted.preparation
+        noted = _NotedSettings(settings)
+        made = fit_preparation(self.dataset, rows, noted)
+        self._keep(_Fitted(made, noted.read, key))
+        return made
+
+    def inputs(self, preparation: Preparation, rows: Rows) -> Tensor:
+        """Return prepared samples, (n, *shape)."""
+        key = (id(preparation), rows.tobytes())
+        if key not in self._tensors:
+            self._tensors[key] = preparation.apply(self.dataset.take(rows))
+        return self._tensors[key]
+
+    def targets(self, rows: Rows) -> Tensor:
+        """Return what is to be predicted of some rows, as `Examples` has it."""
+        values = torch.from_numpy(np.array(self.dataset.target.values[rows]))
+        if self.dataset.target.task == "value":
+            return ((values - self.scale.mean) / self.scale.std).float()[:, None]  # (n, 1)
+        return values.long() if self.dataset.target.task == "classes" else values.float()
+
+    def examples(self, preparation: Preparation, rows: Rows) -> Examples:
+        """Return some rows, prepared, with their targets."""
+        return Examples(self.inputs(preparation, rows), self.targets(rows))
+
+    def facts(self, preparation: Preparation, samples: int) -> Facts:
+        """Return what a family may know of the data."""
+        target = self.dataset.target
+        return Facts(
+            self.dataset.modality,
+            target.task,
+            target.outputs,
+            samples,
+            preparation.shape,
+            preparation.vocabulary,
+            self.encoder,
+            getattr(preparation, "masked", False),
+        )
+
+    def _keep(self, fitted: _Fitted) -> None:
+        """Keep a preparation, and forget all but the last ones with their tensors."""
+        self._fitted = [*self._fitted, fitted][-_KEPT:]
+        kept = {id(one.preparation) for one in self._fitted}
+        self._tensors = {key: value for key, value in self._tensors.items() if key[0] in kept}
+
+
+def _scale(dataset: Dataset) -> Scale:
+    """Return mean and standard deviation of the values of the training part."""
+    if dataset.target.task != "value":
+        return Scale()
+    values = dataset.target.values[dataset.rows("train")]
+    return Scale(float(values.mean()), float(values.std()) or 1.0)
+
+
+class _NotedSettings(Mapping[str, Value]):
+    """Settings that note which of them were read."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.read: dict[str, Value | None] = {}
+
+    def __getitem__(self, name: str) -> Value:
+        self.read[name] = self._settings.get(name)
+        return self._settings[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._settings)
+
+    def __len__(self) -> int:
+        return len(self._settings)

@@ -1,0 +1,55 @@
+"""Families of networks by modality, and networks by the name of their family.
+
+Takes names and plain values, as a bundle has them. Must not know training.
+"""
+
+from importlib import import_module
+
+from torch import nn
+
+from ..data.dataset import Modality
+from ..errors import InputError
+from ..support.arguments import suggest
+from .family import Facts, Family, Settings
+
+# Where the families of a modality are; imported when they are asked for, as libraries come along.
+_PLACES = {
+    "picture": ("picture_families", "PICTURE_FAMILIES"),
+    "table": ("table_families", "TABLE_FAMILIES"),
+    "series": ("series_families", "SERIES_FAMILIES"),
+    "text": ("text_families", "TEXT_FAMILIES"),
+}
+
+
+def families(modality: Modality) -> tuple[Family, ...]:
+    """Return the families of a modality, that of the first trial first."""
+    module, name = _PLACES[modality]
+    found: tuple[Family, ...] = getattr(import_module(f".{module}", __package__), name)
+    return found
+
+
+def find_family(modality: Modality, name: str) -> Family:
+    """Return a family by its name.
+
+    Raises:
+        InputError: There is none of this name for the modality.
+    """
+    named = {family.name: family for family in families(modality)}
+    if name not in named:
+        given = f"a family {name!r} for data of modality {modality}"
+        raise InputError(given, ", ".join(named), suggest(name, named))
+    return named[name]
+
+
+def build_network(family: str, settings: Settings, facts: Facts) -> nn.Module:
+    """Build an untrained network.
+
+    Args:
+        family: Name of its family.
+        settings: All settings, as a trial had them.
+        facts: What the family is told of the data.
+
+    Raises:
+        InputError: There is no such family.
+    """
+    return find_family(facts.modality, family).build(settings, facts)
