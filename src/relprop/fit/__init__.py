@@ -1,0 +1,1 @@
+"""Searches, trains and tests networks for a data set within a budget."""
