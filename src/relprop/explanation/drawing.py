@@ -4,7 +4,7 @@ Takes an explanation and options. Gives figures, and files of images. Loaded on 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ SMALLEST = 224  # pixels that a saved image is wide at least, so that viewers do
 
 def draw(explanation: "Explanation", samples: Any, options: dict[str, Any]) -> "Figure":
     """Draw samples of an explanation as a figure; see `Explanation.plot`."""
-    style, pictures, naming = read_options(options)
+    style, pictures, naming = read_options({**explanation.naming, **options})
     view = batch_view(explanation, samples, naming, pictures)
     if view.kind == "picture" and explanation.several:
         return map_grid_figure(view, target_names(explanation), style, pictures)
@@ -49,7 +49,10 @@ def draw(explanation: "Explanation", samples: Any, options: dict[str, Any]) -> "
         return series_figure(view, style, channel_names(view, naming))
     if view.kind == "text":
         return text_figure(view, texts_of(view, naming), style)
-    return table_figure(view, columns_of(view, naming), naming.features, naming.waterfall)
+    return table_figure(
+        *(view, columns_of(view, naming), naming.features, naming.waterfall),
+        values_of(view, naming),
+    )
 
 
 def target_names(explanation: "Explanation") -> list[str]:
@@ -83,11 +86,22 @@ def columns_of(view: BatchView, naming: Naming) -> Columns:
     return Columns.of(view.samples[0].input.shape, naming.feature_names, naming.groups)
 
 
+def values_of(view: BatchView, naming: Naming) -> list[Mapping[str, str]]:
+    """Return what is shown for the values of each row of a table, where that is given."""
+    if not naming.values:
+        return []
+    last = max(one.index for one in view.samples)
+    if last >= len(naming.values):
+        given = f"no values for sample {last}: a list of length {len(naming.values)}"
+        raise InputError(given, "a mapping for each sample of the batch", "leave values out")
+    return [naming.values[one.index] for one in view.samples]
+
+
 def save_images(
     explanation: "Explanation", folder: Path, samples: Any, options: dict[str, Any]
 ) -> list[Path]:
     """Write the panels of pictures as PNG files; see `Explanation.save_images`."""
-    style, pictures, naming = read_options(options)
+    style, pictures, naming = read_options({**explanation.naming, **options})
     view = batch_view(explanation, samples, naming, pictures)
     if view.kind != "picture":
         given = f"images of samples of shape {tuple(view.samples[0].input.shape)}"

@@ -16,7 +16,7 @@ from ..plot.html import (
 from ..plot.options import read_options
 from ..plot.pages import notebook_fragment, write_page
 from ..plot.picture_grid import grid_cards
-from .drawing import batch_view, channel_names, columns_of, target_names, texts_of
+from .drawing import batch_view, channel_names, columns_of, target_names, texts_of, values_of
 
 if TYPE_CHECKING:
     from .result import Explanation
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def explanation_html(explanation: "Explanation", samples: Any, options: dict[str, Any]) -> str:
     """Render samples of an explanation as a fragment; see `Explanation.to_html`."""
-    style, pictures, naming = read_options(options)
+    style, pictures, naming = read_options({**explanation.naming, **options})
     view = batch_view(explanation, samples, naming, pictures)
     if view.kind == "picture" and explanation.several:
         cards = grid_cards(view, target_names(explanation), style, pictures)
@@ -35,7 +35,10 @@ def explanation_html(explanation: "Explanation", samples: Any, options: dict[str
     elif view.kind == "text":
         cards = text_cards(view, texts_of(view, naming), style)
     else:
-        cards = table_cards(view, columns_of(view, naming), naming.features, naming.waterfall)
+        cards = table_cards(
+            *(view, columns_of(view, naming), naming.features, naming.waterfall),
+            values_of(view, naming),
+        )
     shown = len({sample.index for sample in view.samples})
     return fragment(cards, style, len(explanation.output) - shown)
 

@@ -15,6 +15,7 @@ from ..plot.importance import rank_features
 from ..plot.tables import Columns
 from ..support.checks import first_not_finite
 from .drawing import explained_text
+from .frame import columns_named
 from .importance import OverallImportance
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ def overall_importance(
 
     Args:
         explanations: Explanations of batches of the same columns: `explainer.map(loader)`, a list.
-        feature_names: Names of the columns that the model takes; None: their positions.
+        feature_names: Names of the columns that the model takes; None: those that the first
+            explanation has, or else their positions.
         groups: Name -> columns, by name or index, whose relevance is summed: one-hot columns as the
-            one they stand for.
+            one they stand for; None: those that the first explanation has.
 
     Returns:
         Mean |R| and mean R of each feature with 95 % intervals of the percentile bootstrap over
@@ -72,7 +74,7 @@ def overall_importance(
     for e in _listed(explanations):
         _check(e, feature_names)
         if gathered is None:
-            gathered = _Gathered(e, Columns.of(e.input.shape[1:], feature_names, groups))
+            gathered = _Gathered(e, columns_named(e, feature_names, groups))
         gathered.add(e)
     if gathered is None:
         raise InputError("no explanations", "one at least", "write explainer.map(loader)")

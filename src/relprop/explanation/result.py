@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
     from ..observe.ledger import Ledger
     from ..plot.options import PlotOptions
@@ -53,6 +54,7 @@ class Explanation:
             with it, since the recipe names it.
         logits: The logits that were explained, shaped like `output`; None where the output was.
         targets: What each target was, as in "predicted", "class 3", "at(-1, 42)".
+        naming: Options of `plot` that hold unless others are given: names, where they are known.
 
     Example:
         >>> import torch, relprop
@@ -75,6 +77,7 @@ class Explanation:
     head: Head = field(default_factory=Head)
     logits: Tensor | None = None
     targets: tuple[str, ...] = ()
+    naming: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def scores(self) -> Tensor:
@@ -151,15 +154,6 @@ class Explanation:
         Raises:
             FileError: It cannot be written.
             InputError: An input was written into since, or the name is that of another format.
-
-        Example:
-            >>> import torch, relprop, tempfile
-            >>> explanation = relprop.explain(torch.nn.Linear(2, 2).eval(), torch.ones(1, 2))
-            >>> with tempfile.TemporaryDirectory() as folder:
-            ...     explanation.save(f"{folder}/explanation.npz")
-            ...     loaded = relprop.Explanation.load(f"{folder}/explanation.npz")
-            >>> bool((loaded.relevance == explanation.relevance).all())
-            True
         """
         from .saved_explanation import write_explanation  # loaded on use
 
@@ -167,13 +161,10 @@ class Explanation:
 
     @classmethod
     def load(cls, path: str | Path) -> "Explanation":
-        """Read an explanation that `save` wrote. It cannot run code.
+        """Read an explanation that `save` wrote, to the CPU. It cannot run code.
 
         Args:
             path: The file.
-
-        Returns:
-            The explanation, with its ledgers; all tensors are on the CPU.
 
         Raises:
             FileError: It is missing or damaged, or `save` did not write it.
@@ -214,6 +205,7 @@ class Explanation:
                 - waterfall: Whether each bar of a table begins where the one before ends.
                 - tokens: A Hugging Face tokenizer, or a list of strings for each sample.
                 - words: Whether the tokens of each word are joined, their relevance summed.
+                - values: Of each sample, name of a table's column -> what is shown for its value.
 
         Returns:
             A matplotlib Figure: `figure.savefig(path)` writes it.
@@ -221,13 +213,6 @@ class Explanation:
         Raises:
             InputError: An option is wrong.
             MissingExtraError: matplotlib, of the extra "plot", is not installed.
-
-        Example:
-            >>> import torch, relprop
-            >>> e = relprop.explain(torch.nn.Linear(3, 2).eval(), torch.rand(4, 3))
-            >>> figure = e.plot([0, 1], feature_names=["age", "height", "weight"])
-            >>> len(figure.axes)  # a row of bars for each sample
-            2
         """
         from .drawing import draw  # loaded on use
 
@@ -255,7 +240,7 @@ class Explanation:
             InputError: The input is no picture, or an option is wrong.
             FileError: A file cannot be written.
         """
-        from .drawing import save_images
+        from .drawing import save_images  # loaded on use
 
         return save_images(self, as_path(folder), samples, dict(options))
 
@@ -289,23 +274,38 @@ class Explanation:
         feature_names: Sequence[str] | None = None,
         groups: Mapping[str, Sequence[str | int]] | None = None,
     ) -> "OverallImportance":
-        """Average relevance over the samples: how much each feature counts overall.
-
-        Of several batches: `relprop.overall_importance(explainer.map(loader))`.
+        """Average relevance over the samples; of several batches by `relprop.overall_importance`.
 
         Args:
             feature_names: Names of the columns that the model takes; None: their positions.
             groups: Name -> columns, by name or index, whose relevance is summed in each sample.
 
         Returns:
-            Mean |R| and mean R with intervals, as of `overall_importance`.
-
-        Raises:
-            InputError: As of `overall_importance`.
+            Mean |R| and mean R with intervals. Raises InputError as `overall_importance` does.
         """
         from .overall import overall_importance  # loaded on use
 
         return overall_importance([self], feature_names=feature_names, groups=groups)
+
+    def to_frame(
+        self,
+        *,
+        feature_names: Sequence[str] | None = None,
+        groups: Mapping[str, Sequence[str | int]] | None = None,
+    ) -> "DataFrame":
+        """Return relevance as a pandas DataFrame, with a row for each sample.
+
+        Args:
+            feature_names: Names of the columns that the model takes.
+            groups: Name -> columns whose relevance is summed to one.
+
+        Raises:
+            InputError: There are several targets, or the names do not fit.
+            MissingExtraError: pandas, of the extra "explain", is not installed.
+        """
+        from .frame import relevance_frame  # loaded on use
+
+        return relevance_frame(self, feature_names, groups)
 
     def _repr_html_(self) -> str:
         from .html import notebook_html

@@ -59,6 +59,7 @@ class Facts:
             (tokens,).
         vocabulary: Number of different token ids; 0 where there are none.
         encoder: Folder of a pretrained `transformers` encoder; "" for none.
+        masked: Of series: whether the last channel says where there is data (1) and padding (0).
     """
 
     modality: Modality
@@ -68,6 +69,7 @@ class Facts:
     shape: tuple[int, ...]
     vocabulary: int = 0
     encoder: str = ""
+    masked: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ data. It follows the page around it, dark or light. Must not know explanations o
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -159,10 +159,7 @@ def table_cards(
     cards = []
     for i, sample in enumerate(view.samples):
         known = values[i] if values else {}
-        features = [
-            replace(feature, value=known.get(feature.name, feature.value))
-            for feature in columns.largest(sample.input, sample.relevance, count)
-        ]
+        features = columns.largest(sample.input, sample.relevance, count, known)
         cards.append(_card(view, sample, bars=_feature_bars(features, waterfall)))
     return cards
 

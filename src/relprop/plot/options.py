@@ -24,6 +24,7 @@ class PlotOptions(MapOptions, PictureOptions, total=False):
     waterfall: bool
     tokens: Any
     words: bool
+    values: Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Naming:
     waterfall: bool = False
     tokens: Any = None
     words: bool = False
+    values: Sequence[Mapping[str, str]] = ()
 
 
 def read_options(options: Mapping[str, Any]) -> tuple[MapStyle, PictureStyle, Naming]:

@@ -3,7 +3,7 @@
 Takes named numbers. Gives a matplotlib Figure, without pyplot and its global state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..support.extras import needs
@@ -23,7 +23,13 @@ NAME_LETTER, TITLE_LETTER = 0.062, 0.08  # inches: as wide as letters are
 LEAST_LETTERS = 20  # of a line of a title, however long the names beside it
 
 
-def table_figure(view: BatchView, columns: Columns, count: int, waterfall: bool) -> "Figure":
+def table_figure(
+    view: BatchView,
+    columns: Columns,
+    count: int,
+    waterfall: bool,
+    values: Sequence[Mapping[str, str]] = (),
+) -> "Figure":
     """Draw the features of the largest |relevance| of each sample.
 
     Args:
@@ -31,10 +37,15 @@ def table_figure(view: BatchView, columns: Columns, count: int, waterfall: bool)
         columns: What their entries are called.
         count: How many features of each; the others are one bar.
         waterfall: Whether each bar begins where the one before ends, and the last is their sum.
+        values: Of each sample, name of a feature -> what is shown in place of the input's number.
     """
     with needs("plot", "figures"):
         from matplotlib.figure import Figure
-    listed = [columns.largest(one.input, one.relevance, count) for one in view.samples]
+    known = values or [{}] * len(view.samples)
+    listed = [
+        columns.largest(one.input, one.relevance, count, shown)
+        for one, shown in zip(view.samples, known, strict=True)
+    ]
     rows = max(map(len, listed)) + waterfall
     names = [len(_name(feature)) for features in listed for feature in features]
     letters = max(LEAST_LETTERS, int((WIDTH - NAME_LETTER * max(names)) / TITLE_LETTER))

@@ -4,9 +4,10 @@ Takes relevance and names. Gives named numbers. Must not know figures.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from numbers import Integral
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -30,6 +31,14 @@ class Feature:
     name: str
     value: str
     relevance: float
+
+
+@dataclass(frozen=True)
+class ColumnNames:
+    """What the entries of a table's row are called; see `Explanation.plot`."""
+
+    names: Sequence[str] | None = None
+    groups: Mapping[str, Sequence[str | int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,19 +123,27 @@ class Columns:
         first: dict[int, int | str] = {min(of): name for name, of in self.groups.items()}
         return [first.get(i, i) for i in kept.tolist()], sums
 
-    def largest(self, x: Tensor, relevance: Tensor, count: int) -> list[Feature]:
+    def largest(
+        self,
+        x: Tensor,
+        relevance: Tensor,
+        count: int,
+        shown: Mapping[str, str] = MappingProxyType({}),
+    ) -> list[Feature]:
         """List the features of the largest |relevance|, and the sum of all others as one more.
 
         Args:
             x: A sample.
             relevance: Its relevance.
             count: How many, before the others.
+            shown: Name of a feature -> what is shown in place of the number of the input.
         """
         columns, sums = self.summed(relevance[None])
         values = x.flatten()
         order = sums[0].abs().argsort(descending=True, stable=True)
         chosen = order if len(order) <= count + 1 else order[:count]
         features = [self._feature(columns[k], values, float(sums[0, k])) for k in chosen.tolist()]
+        features = [replace(one, value=shown.get(one.name, one.value)) for one in features]
         if len(chosen) < len(order):
             rest = float(sums[0, order[count:]].sum())
             features.append(Feature(f"{len(order) - count} others", "", rest))

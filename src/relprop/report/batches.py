@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from ..plot.tables import ColumnNames
 from ..plot.view import ViewKind
 
 
@@ -60,18 +61,10 @@ class Samples(Protocol):
     preprocessing: str
 
     @property
-    def columns(self) -> "ColumnNames": ...
+    def columns(self) -> ColumnNames: ...
 
     def batches(self, size: int, total: int) -> Iterator[tuple[Batch, list[LeftOut]]]:
         """Read `total` samples, evenly spaced, and say with each batch which could not be read."""
-
-
-@dataclass(frozen=True)
-class ColumnNames:
-    """What the entries of a table's row are called; see `Explanation.plot`."""
-
-    names: Sequence[str] | None = None
-    groups: Mapping[str, Sequence[str | int]] | None = None
 
 
 def spread(count: int, total: int) -> list[int]:

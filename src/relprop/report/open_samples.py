@@ -8,9 +8,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from ..bundles.user_model import UserModel
 from ..errors import InputError
 from ..models.user_code import load_object, user_errors
-from ..models.user_model import UserModel
 from ..plot.view import ViewKind
 from ..preprocess.pictures import Pictures
 from ..support.extras import needs_library

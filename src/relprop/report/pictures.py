@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import FileError, InputError
+from ..plot.tables import ColumnNames
 from ..plot.view import ViewKind
 from ..preprocess.pictures import PICTURE_SUFFIXES, Pictures, read_picture
-from .batches import Batch, ColumnNames, LeftOut, spread
+from .batches import Batch, LeftOut, spread
 
 Prepare = Callable[[Any], Tensor]
 

@@ -14,8 +14,9 @@ from ..evaluate import MethodCurves
 from ..explanation.drawing import explained_text, shown_output
 from ..explanation.importance import IMPORTANCE_COLUMNS, OverallImportance
 from ..explanation.result import Explanation
+from ..plot.tables import ColumnNames
 from ..plot.view import SampleView, ViewKind
-from .batches import Batch, ColumnNames, LeftOut, first_tensor
+from .batches import Batch, LeftOut, first_tensor
 from .classes import name_of
 from .settings import Settings
 

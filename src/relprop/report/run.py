@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..bundles.user_model import load_user_model
 from ..errors import InputError
 from ..evaluate import MethodCurves
 from ..explanation.explainer import Explainer
 from ..explanation.importance import OverallImportance
 from ..explanation.overall import MOST_FEATURES, rank_importance
 from ..explanation.result import Explanation
-from ..models.user_model import load_user_model
 from ..plot.tables import Columns
 from ..support.progress import QUIET, Progress
 from .batches import Batch, LeftOut

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError, InputError, first_line
+from ..plot.tables import ColumnNames
 from ..plot.view import ViewKind
 from ..support.arguments import suggest
 from ..support.extras import needs, needs_library
-from .batches import Batch, ColumnNames, LeftOut, spread
+from .batches import Batch, LeftOut, spread
 from .classes import is_number, ordered_labels
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import FileError, InputError, first_line
+from ..plot.tables import ColumnNames
 from ..plot.view import ViewKind
-from .batches import Batch, ColumnNames, LeftOut, spread
+from .batches import Batch, LeftOut, spread
 from .classes import ordered_labels
 
 TEXT_SUFFIXES = (".jsonl", ".txt")

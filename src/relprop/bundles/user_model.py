@@ -15,13 +15,13 @@ import torch
 from torch import nn
 
 from ..errors import FileError, InputError, RelpropError, first_line
+from ..models.checkpoint import load_model, model_card, shipped_models
+from ..models.user_code import is_in_file, make_model
+from ..models.weights import load_weights
 from ..preprocess.pictures import Pictures
 from ..preprocess.sources import from_timm, from_torchvision, from_transformers
 from ..support.arguments import suggest
 from ..support.extras import needs_library
-from .checkpoint import load_model, model_card, shipped_models
-from .user_code import is_in_file, make_model
-from .weights import load_weights
 
 
 @dataclass(frozen=True)

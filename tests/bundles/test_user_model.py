@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import relprop
+from relprop.bundles.user_model import load_user_model
 from relprop.errors import FileError, InputError
-from relprop.models.user_model import load_user_model
 
 
 def test_an_own_class_with_own_weights(tmp_path):

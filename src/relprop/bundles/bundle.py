@@ -1,0 +1,225 @@
+"""A bundle in use: a trained model that takes raw samples, predicts and explains.
+
+Takes a BundleContent. Gives predictions in the user's own terms, and explanations with the names of
+the user's own columns, tokens and classes. Must not know training.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..data.dataset import Modality, Samples, Task
+from ..errors import InputError
+from ..explanation.explainer import Explainer
+from ..explanation.options import Options
+from ..explanation.result import Explanation
+from ..explanation.targets import Target
+from ..prepare.base import Preparation
+from ..prepare.registry import restore_preparation
+from ..recipes.recipe import Recipe
+from ..support.arguments import suggest
+from .build import build_model
+from .content import BundleContent, Metric
+from .naming import naming_of
+from .raw_samples import picture_samples, series_samples, table_samples, text_samples
+from .read import read_bundle
+
+_BATCH = 512  # samples of a forward pass
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Bundle:
+    """A trained model with its preparation of samples, and all that is known of it. Print it.
+
+    Raw samples are rows of a table (a DataFrame, a mapping, a list of mappings, the path of a
+    file), pictures (paths, PIL pictures, arrays), texts (str), or time series (arrays, (channels,
+    time)): one, or several.
+
+    Attributes:
+        model: Maps prepared samples to logits (n, classes), or to values (n, 1) in their own units.
+        preparation: Maps raw samples to tensors.
+        content: All that `relprop fit` wrote of the model, the data and the search.
+    """
+
+    model: nn.Module
+    preparation: Preparation
+    content: BundleContent
+
+    @property
+    def modality(self) -> Modality:
+        """What the samples are: "picture", "table", "series" or "text"."""
+        return self.content.modality
+
+    @property
+    def task(self) -> Task:
+        """What is predicted: one of several "classes", any of several "labels", or a "value"."""
+        return self.content.task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes or labels, in the order of outputs; of a value its name."""
+        return self.content.target_names
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """How good the model is on the test part, by the name of a metric."""
+        return {metric.name: metric for metric in self.content.metrics}
+
+    def prepare(self, raw: Any) -> Tensor:
+        """Return raw samples as the model takes them, (n, *features).
+
+        Raises:
+            InputError: They are not such as the model was fitted to.
+            FileError: A file cannot be read.
+        """
+        return self.prepare_samples(self.samples(raw))
+
+    def samples(self, raw: Any) -> Samples:
+        """Return raw samples as a data set holds them; raises what `prepare` does."""
+        shape: Any = self.preparation.shape
+        if self.modality == "picture":
+            return picture_samples(raw, shape)
+        if self.modality == "text":
+            return text_samples(raw)
+        if self.modality == "series":
+            return series_samples(raw, shape[0] - self.content.members[0].facts.masked)
+        return table_samples(raw)
+
+    def prepare_samples(self, samples: Samples) -> Tensor:
+        """Return samples of a data set as the model takes them, on its device."""
+        device = next((one.device for one in self.model.parameters()), torch.device("cpu"))
+        return self.preparation.apply(samples).to(device)
+
+    def outputs(self, prepared: Tensor) -> Tensor:
+        """Return what the model gives for prepared samples, (n, outputs), batch by batch."""
+        with torch.inference_mode():
+            parts = [self.model(part) for part in prepared.split(_BATCH)]
+        return torch.cat(parts).float()
+
+    def predict(self, raw: Any) -> NDArray[Any]:
+        """Predict raw samples.
+
+        Args:
+            raw: One, or several; see the class.
+
+        Returns:
+            (n,) names of classes; (n, labels) of True and False; or (n,) values in their own units.
+
+        Raises:
+            InputError: They are not such as the model was fitted to.
+            FileError: A file cannot be read.
+        """
+        outputs = self.outputs(self.prepare(raw))
+        if self.task == "classes":
+            names: NDArray[Any] = np.array(self.classes, dtype=object)[outputs.argmax(1).cpu()]
+            return names
+        found = outputs[:, 0].double() if self.task == "value" else outputs > 0
+        return found.cpu().numpy()
+
+    def predict_proba(self, raw: Any) -> NDArray[np.float32]:
+        """Return the probability of each class or label, (n, classes), in the order of `classes`.
+
+        Args:
+            raw: As of `predict`.
+
+        Raises:
+            InputError: As of `predict`; or a value is predicted, which has no probability.
+        """
+        if self.task == "value":
+            given = f"probabilities of {self.classes[0]}, which is a number"
+            raise InputError(given, "classes or labels", "write bundle.predict(...)")
+        outputs = self.outputs(self.prepare(raw))
+        probabilities = outputs.softmax(1) if self.task == "classes" else outputs.sigmoid()
+        return probabilities.cpu().numpy()
+
+    def explain(
+        self,
+        raw: Any,
+        target: Target | str = None,
+        *,
+        recipe: Recipe | str = "auto",
+        **options: Unpack[Options],
+    ) -> Explanation:
+        """Explain the prediction of raw samples.
+
+        Args:
+            raw: As of `predict`.
+            target: Name of a class, or what `Explainer` takes; None: the predicted class, or the
+                value.
+            recipe: A recipe, or the name of a preset.
+            **options: As of `Explainer`.
+
+        Returns:
+            The explanation. It knows the names of classes, of the columns of a table and the
+            values in them, and of tokens: `plot`, `to_html`, `overall` and `to_frame` show them,
+            relevance of a column summed over all that it became.
+
+        Raises:
+            RelpropError: As of `predict`; or there is no such class.
+        """
+        samples = self.samples(raw)
+        prepared = self.prepare_samples(samples)
+        explainer = Explainer(self.model, recipe)
+        explained = explainer(prepared, self.target_number(target), **options)
+        return replace(explained, naming=naming_of(self.content, self.preparation, samples))
+
+    def target_number(self, target: Target | str) -> Target:
+        """Return the number of a class that is named; any other target as it is."""
+        if not isinstance(target, str) or target in ("predicted", "runner-up", "all"):
+            return target
+        if target in self.classes and self.task != "value":
+            return self.classes.index(target)
+        known = ("predicted", "runner-up", "all", *self.classes)
+        raise InputError(f"target={target!r}", ", ".join(known[:20]), suggest(target, known))
+
+    def __repr__(self) -> str:
+        of = {"classes": "classes", "labels": "labels", "value": "value"}[self.task]
+        names = ", ".join(self.classes[:6]) + (", ..." if len(self.classes) > 6 else "")
+        families = ", ".join(dict.fromkeys(one.family for one in self.content.members))
+        lines = [
+            f"Bundle of {self.content.source or 'data'}: {self.modality}, {of} {names}",
+            f"model: {families}{_members(self.content)}; {self.preparation.describe()}",
+            *(f"{metric_text(one)} on the test part" for one in self.content.metrics),
+        ]
+        return "\n".join(lines)
+
+
+def _members(content: BundleContent) -> str:
+    count = len(content.members)
+    return f" (mean of {count})" if count > 1 else ""
+
+
+def metric_text(metric: Metric) -> str:
+    """Write a metric with its interval."""
+    if metric.value is None:
+        return f"{metric.name} not defined"
+    interval = "" if metric.low is None else f" [{metric.low:.4f}, {metric.high:.4f}]"
+    return f"{metric.name} {metric.value:.4f}{interval}, n = {metric.n:,}"
+
+
+def load(folder: str | Path) -> Bundle:
+    """Load what `relprop fit` wrote: a trained model that takes raw samples. It cannot run code.
+
+    Args:
+        folder: The folder of the bundle.
+
+    Returns:
+        The bundle, on the CPU; `bundle.model.to(device)` moves it.
+
+    Raises:
+        FileError: It is missing, damaged, of another version, or no bundle.
+    """
+    return open_content(read_bundle(folder))
+
+
+def open_content(content: BundleContent) -> Bundle:
+    """Return the bundle of a content. Raises FileError where its model cannot be built."""
+    saved = content.preparation
+    preparation = restore_preparation(content.modality, saved.state, saved.tensors)
+    return Bundle(build_model(content), preparation, content)

@@ -1,0 +1,60 @@
+"""Names of what a bundle explains: classes, columns with their values, tokens, channels.
+
+Takes what a bundle knows, and raw samples. Gives options of `Explanation.plot`, of plain values.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..data.dataset import Samples
+from .content import BundleContent
+
+
+def naming_of(content: BundleContent, preparation: Any, samples: Samples) -> dict[str, Any]:
+    """Return the names that figures, pages and frames of an explanation use.
+
+    Args:
+        content: What is known.
+        preparation: Maps samples to tensors.
+        samples: The explained ones, as a data set holds them.
+    """
+    named: dict[str, Any] = {"class_names": content.target_names}
+    if content.modality == "table":
+        columns = preparation.columns
+        named["feature_names"] = tuple(columns.names)
+        named["groups"] = {name: tuple(of) for name, of in columns.groups.items()}
+        named["values"] = row_values(samples, list(content.columns))
+    elif content.modality == "text":
+        named["tokens"] = padded_tokens([preparation.tokens(one) for one in samples])
+    elif content.modality == "series":
+        named["feature_names"] = _channels(preparation.shape[0], content.members[0].facts.masked)
+    return named
+
+
+def row_values(frame: Any, columns: Sequence[str]) -> tuple[dict[str, str], ...]:
+    """Write the values of each row of a table, by column."""
+    texts = {name: [value_text(one) for one in frame[name].tolist()] for name in columns}
+    return tuple({name: texts[name][i] for name in columns} for i in range(len(frame)))
+
+
+def value_text(value: object) -> str:
+    """Write a value of a table."""
+    if value is None or value != value:
+        return "missing"
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.6g}"
+    return str(value).strip()
+
+
+def padded_tokens(tokens: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """Make the tokens of all texts as many as those of the longest."""
+    longest = max(map(len, tokens))
+    return tuple((*one, *[""] * (longest - len(one))) for one in tokens)
+
+
+def _channels(count: int, masked: bool) -> tuple[str, ...]:
+    """Name the channels of time series."""
+    names = [f"channel {i}" for i in range(count - masked)]
+    return (*names, *["is there"] * masked)

@@ -1,0 +1,172 @@
+"""Samples as a user has them, made to samples as a data set holds them.
+
+Takes pictures, texts, series, or rows in any of their usual forms. Gives `Samples` of one modality.
+Must not know networks or preparations.
+
+    n  samples      h, w, c  height, width and channels of a picture
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import InputError
+from ..preprocess.pictures import Pictures
+from ..support.extras import needs
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_COLOURS = (1, 3)  # channels of pictures that can be converted to each other
+
+
+def picture_samples(raw: Any, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return pictures as uint8 (n, h, w, c).
+
+    Args:
+        raw: A picture, or several: paths, PIL pictures, arrays (h, w) or (h, w, c) of uint8 or of
+            floats from 0 to 1, an array (n, h, w, c), or (n, h, w) of grey ones.
+        shape: (c, h, w). Pictures of other sizes are resized, colours and grey are converted.
+
+    Raises:
+        InputError: Something that is no picture, or has other channels.
+        FileError: A file cannot be read.
+    """
+    channels, height, width = shape
+    listed = _listed_pictures(raw, channels)
+    if channels not in _COLOURS:
+        return _own_channels(listed, shape)
+    steps = Pictures((height, width), (0.0,) * channels, (1.0,) * channels)
+    values = torch.stack([steps.values(one) for one in listed])  # (n, c, h, w)
+    return (values * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _listed_pictures(raw: Any, channels: int) -> list[Any]:
+    if isinstance(raw, Tensor):
+        given = f"pictures as a tensor {tuple(raw.shape)}"
+        todo = "write bundle.model(x) for a prepared tensor, or x.permute(0, 2, 3, 1).numpy()"
+        raise InputError(given, "paths, PIL pictures, or arrays (n, height, width, channels)", todo)
+    several = isinstance(raw, (list, tuple))
+    if isinstance(raw, np.ndarray):
+        grey_batch = raw.ndim == 3 and channels == 1 and raw.shape[2] not in _COLOURS
+        several = raw.ndim == 4 or grey_batch
+    listed = list(raw) if several else [raw]
+    if not listed:
+        raise InputError("no pictures", "one at least", "give the path of a picture")
+    return listed
+
+
+def _own_channels(listed: Sequence[Any], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Stack arrays of as many channels as no picture file has."""
+    channels, height, width = shape
+    for one in listed:
+        found = one.shape if isinstance(one, np.ndarray) else type(one).__name__
+        if found != (height, width, channels) or one.dtype != np.uint8:
+            given = f"a picture of {found}"
+            allowed = f"uint8 arrays of shape ({height}, {width}, {channels})"
+            raise InputError(given, allowed, "make it as the pictures that the model was fitted to")
+    return np.stack(listed)
+
+
+def text_samples(raw: Any) -> NDArray[np.object_]:
+    """Return texts as an array of strings, (n,).
+
+    Args:
+        raw: A text, or several: a list, an array, a column of a frame.
+
+    Raises:
+        InputError: It is something else.
+    """
+    listed = [raw] if isinstance(raw, str) else raw
+    if isinstance(listed, Mapping) or not hasattr(listed, "__iter__"):
+        listed = [listed]
+    texts = list(listed)
+    wrong = next((one for one in texts if not isinstance(one, str)), None)
+    if wrong is not None or not texts:
+        given = "no texts" if not texts else f"a text of type {type(wrong).__name__}"
+        raise InputError(given, "a str, or a list of them", 'write ["first text", "second text"]')
+    return np.array(texts, dtype=object)
+
+
+def series_samples(raw: Any, channels: int) -> NDArray[np.object_]:
+    """Return time series as an array of float32 arrays (channels, time).
+
+    Args:
+        raw: A series, or several: an array (n, channels, time), or a list of arrays (channels,
+            time), whose lengths may differ. Of one channel (time,) and (n, time), too.
+        channels: Number of channels.
+
+    Raises:
+        InputError: It is something else.
+    """
+    listed = list(raw) if isinstance(raw, (list, tuple)) else [raw]
+    if isinstance(raw, np.ndarray) and raw.ndim == 3 or (
+        isinstance(raw, np.ndarray) and raw.ndim == 2 and channels == 1
+    ):
+        listed = list(raw)
+    elif listed and all(np.ndim(one) == 0 for one in listed):  # a list of numbers
+        listed = [listed]
+    if not listed:
+        raise InputError("no series", "one at least", "give an array (channels, time)")
+    return np.fromiter((_series(one, channels) for one in listed), object, len(listed))
+
+
+def _series(one: Any, channels: int) -> NDArray[np.float32]:
+    """Return a series as float32 (channels, time)."""
+    allowed = f"numbers of shape ({channels}, time)"
+    try:
+        values = np.asarray(one, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        given = f"a series of type {type(one).__name__} that is no array of numbers"
+        raise InputError(given, allowed, "write numpy.array(series, dtype='float32')") from error
+    if values.ndim == 1 and channels == 1:
+        values = values[None]
+    if values.ndim != 2 or values.shape[0] != channels or not values.shape[1]:
+        todo = "transpose it: series.T" if values.shape[1:] == (channels,) else "give all channels"
+        raise InputError(f"a series of shape {values.shape}", allowed, todo)
+    return values
+
+
+def table_samples(raw: Any) -> "DataFrame":
+    """Return rows of a table as a frame.
+
+    Args:
+        raw: A DataFrame; a row as a mapping from columns to values; columns as a mapping to lists;
+            a list of rows; or the path of a table.
+
+    Raises:
+        InputError: It is something else, or has no row.
+        FileError: A file cannot be read.
+    """
+    with needs("fit", "tables"):
+        import pandas
+    if isinstance(raw, pandas.DataFrame):
+        frame = raw
+    elif isinstance(raw, (str, Path)):
+        frame = _read(Path(raw))
+    elif isinstance(raw, pandas.Series):
+        frame = pandas.DataFrame([raw.to_dict()])
+    elif isinstance(raw, Mapping):
+        columns = any(isinstance(v, (list, tuple, np.ndarray, pandas.Series)) for v in raw.values())
+        frame = pandas.DataFrame(raw if columns else [raw])
+    elif isinstance(raw, (list, tuple)) and all(isinstance(row, Mapping) for row in raw):
+        frame = pandas.DataFrame(list(raw))
+    else:
+        given, allowed = f"rows as a {type(raw).__name__}", "a DataFrame, mappings, or a path"
+        raise InputError(given, allowed, "write pandas.DataFrame(rows, columns=names)")
+    if not len(frame):
+        raise InputError("a table without rows", "a row at least", "give another table")
+    return frame
+
+
+def _read(path: Path) -> "DataFrame":
+    from ..data.memory import limit_of
+    from ..data.sources.tables import read_table
+
+    frame: DataFrame = read_table(path, limit_of(None, 0)).samples
+    return frame

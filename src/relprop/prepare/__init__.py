@@ -1,0 +1,1 @@
+"""Data as tensors that networks take: fitted on the training part, stored with the network."""

@@ -1,0 +1,114 @@
+"""Fits the preparation of a table on its training part.
+
+Takes a data set and settings: `numbers` ("standard", "normal"), `bins` (0: none), `bins_by`
+("quantile", "tree"). Gives a `TablePreparation`. Must not know networks.
+
+n  rows      t  targets
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.dataset import Dataset, Target
+from ..errors import InputError
+from ..support.extras import needs
+from .piecewise_linear import PiecewiseLinear
+from .tables import TablePreparation, one_hot_columns, table_numbers
+from .table_columns import check_columns, text_column
+from .wide_categories import WideCategories
+
+with needs("fit", "preparing tables"):
+    from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+
+# Categories with fewer samples are merged: weights of their own would be noise.
+RARE = 5
+# A column with more categories that are not rare becomes means of the target.
+MANY = 100
+_QUANTILES = 1000  # of a distribution that is made normal
+
+
+def fit_table(
+    dataset: Dataset, rows: NDArray[np.int64], settings: Mapping[str, Any]
+) -> TablePreparation:
+    """Fit what maps rows of a table to features.
+
+    Args:
+        dataset: A table.
+        rows: Numbers of the samples to fit it on: training samples, no others.
+        settings: Those of the trial, all of them: `numbers`, `bins` and `bins_by` are read.
+
+    Raises:
+        InputError: The rows give no feature.
+    """
+    frame, kinds = dataset.take(rows), dict(dataset.columns)
+    check_columns(frame, kinds)
+    wide = _wide(frame, kinds, _target_columns(dataset.target, rows))
+    numbers = table_numbers(frame, kinds, wide)  # (n, k)
+    preparation = TablePreparation(
+        kinds=kinds,
+        missing=tuple(np.flatnonzero(np.isnan(numbers).any(axis=0)).tolist()),
+        one_hot=_one_hot(frame, one_hot_columns(kinds, wide)),
+        wide=wide,
+        **_fitted_numbers(numbers, dataset.target.values[rows], settings),
+    )
+    if not preparation.shape[0]:
+        given = f"{len(rows)} rows whose columns ({', '.join(kinds) or 'none'}) give no feature"
+        todo = "add a column of numbers, or of categories that occur in several rows"
+        raise InputError(given, "a table with at least one feature", todo)
+    return preparation
+
+
+def _target_columns(target: Target, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what is predicted as numbers (n, t): a column each for labels and for classes."""
+    values = target.values[rows]
+    if target.task == "classes":
+        shown = range(1, 2) if target.outputs == 2 else range(target.outputs)
+        return np.column_stack([values == number for number in shown]).astype(np.float64)
+    return values.reshape(len(rows), -1).astype(np.float64)
+
+
+def _wide(
+    frame: Any, kinds: Mapping[str, Any], targets: NDArray[np.float64]
+) -> dict[str, WideCategories]:
+    """Fit the columns of very many categories."""
+    text = {name: text_column(frame, name) for name in one_hot_columns(kinds, {})}
+    return {name: WideCategories.fit(of, targets) for name, of in text.items() if _is_wide(of)}
+
+
+def _is_wide(text: NDArray[np.object_]) -> bool:
+    _, counts = np.unique(text.astype(str), return_counts=True)
+    return int((counts >= RARE).sum()) > MANY
+
+
+def _one_hot(frame: Any, columns: list[str]) -> Any:
+    """Fit a OneHotEncoder; None where there are no columns."""
+    if not columns:
+        return None
+    encoder = OneHotEncoder(
+        min_frequency=RARE,
+        handle_unknown="infrequent_if_exist",
+        sparse_output=False,
+        dtype=np.float32,
+    )
+    return encoder.fit(np.column_stack([text_column(frame, name) for name in columns]))
+
+
+def _fitted_numbers(
+    numbers: NDArray[np.float64], target: NDArray[Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Fit what numbers (n, k) become: scaler, normal, bins; None for what is not done."""
+    if not numbers.shape[1]:
+        return {"scaler": None, "normal": None, "bins": None}
+    normal, bins = None, None
+    if settings["numbers"] == "normal":
+        quantiles = min(_QUANTILES, len(numbers))
+        normal = QuantileTransformer(
+            n_quantiles=quantiles, output_distribution="normal", subsample=None
+        ).fit(numbers)
+    if settings["bins"]:
+        bins = PiecewiseLinear(settings["bins"], settings["bins_by"]).fit(numbers, target)
+    scaler = StandardScaler().fit(numbers if normal is None else normal.transform(numbers))
+    return {"scaler": scaler, "normal": normal, "bins": bins}

@@ -1,0 +1,90 @@
+"""Columns of a table as arrays: numbers, text of categories, parts of dates.
+
+Takes a frame and what its columns are. Gives arrays, or an error that names the column. Must not
+know what becomes of them.
+
+n  rows
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.dataset import ColumnKind
+from ..errors import InputError
+from ..support.arguments import suggest
+from ..support.extras import needs
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+# What a date becomes: numbers, by what they are called. Days count from 1970.
+DATE_PARTS = ("year", "month", "weekday", "hour", "days")
+# What a missing category is; no text of a file, which has no spaces around it, is equal to it.
+MISSING = " missing"
+
+
+def check_columns(frame: Any, kinds: Mapping[str, ColumnKind]) -> None:
+    """Raise InputError unless a frame has all columns; it may have others, in any order."""
+    names = getattr(frame, "columns", None)
+    if names is None:
+        given = f"rows as a {type(frame).__name__}"
+        raise InputError(given, "a pandas DataFrame", "write pandas.DataFrame(rows)")
+    missing = [name for name in kinds if name not in names]
+    if missing:
+        given = f"a table without the column {', '.join(map(repr, missing))}"
+        near = suggest(missing[0], map(str, names), otherwise="")
+        rename = near.replace("write ", "rename ") + f' to "{missing[0]}"' if near else ""
+        todo = rename or "add it; write float('nan') where a value is not known"
+        raise InputError(given, f"the columns {', '.join(kinds)}", todo)
+
+
+def number_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
+    """Return a column of numbers, (n,); a missing one is NaN.
+
+    Raises:
+        InputError: It holds text that is no number, or an infinite number.
+    """
+    with needs("fit", "preparing tables"):
+        import pandas
+    values = pandas.to_numeric(frame[name], errors="coerce")
+    numbers = np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
+    no_number = np.isnan(numbers) & frame[name].notna().to_numpy()
+    wrong = no_number | np.isinf(numbers)
+    if wrong.any():
+        given = f"{frame[name][wrong].iloc[0]!r} in the column {name!r}, which holds numbers"
+        raise InputError(given, "finite numbers; NaN where one is missing", "write float('nan')")
+    return numbers
+
+
+def text_column(frame: "DataFrame", name: str) -> NDArray[np.object_]:
+    """Return a column of categories as text, (n,); a missing one is `MISSING`."""
+    column = frame[name]
+    whole = column.dtype.kind == "f" and (column.dropna() % 1 == 0).all()
+    there = column.notna().to_numpy()
+    text = column.astype("Int64" if whole else object).astype(str).to_numpy(dtype=object)
+    return np.where(there, text, MISSING)
+
+
+def date_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
+    """Return the parts of a column of dates, (n, parts), in the order of `DATE_PARTS`.
+
+    Raises:
+        InputError: It holds text that is no date.
+    """
+    with needs("fit", "preparing tables"):
+        import pandas
+    dates = pandas.to_datetime(frame[name], errors="coerce", utc=True)
+    wrong = (dates.isna() & frame[name].notna()).to_numpy()
+    if wrong.any():
+        given = f"{frame[name][wrong].iloc[0]!r} in the column {name!r}, which holds dates"
+        raise InputError(given, "dates; None where one is missing", 'write "2024-12-31 23:59"')
+    return np.column_stack([part.to_numpy(dtype=np.float64) for part in _parts(dates)])
+
+
+def _parts(dates: "Series[Any]") -> list["Series[Any]"]:
+    parts, epoch = dates.dt, dates.dt.tz_localize(None) - np.datetime64("1970-01-01")
+    days = epoch.dt.total_seconds() / (24 * 60 * 60)
+    return [parts.year, parts.month, parts.weekday, parts.hour, days]

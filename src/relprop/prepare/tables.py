@@ -1,0 +1,234 @@
+"""Tables as tensors: what was fitted on the training part, applied to any rows with its columns.
+
+Takes frames as they were read. Gives features, and says which belong to which column, so that
+relevance can be summed to columns. Must not know networks.
+
+n  rows      k  numbers of a row      f  features
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..data.dataset import ColumnKind
+from .fitted_state import pack, unpack
+from .piecewise_linear import PiecewiseLinear
+from .table_columns import (
+    DATE_PARTS,
+    MISSING,
+    check_columns,
+    date_column,
+    number_column,
+    text_column,
+)
+from .wide_categories import WideCategories
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+# Standard deviations at which numbers are cut: one wrong digit must not decide a score.
+LIMIT = 10.0
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """What the features of a row are called, and which belong to one column.
+
+    Attributes:
+        names: Name of each feature.
+        groups: Column -> positions of its features; columns without a feature are left out.
+    """
+
+    names: tuple[str, ...]
+    groups: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class TablePreparation:
+    """Maps rows of a table to features; made by `fit_table`.
+
+    Numbers are standardised, each with a feature that says that it is missing where that occurred
+    in training, and may be split into bins as well. A missing number is 0 in its other features:
+    it counts as the mean. Categories are one-hot, rare ones as one; an unknown category is a rare
+    one, or all zeros where none was rare. A date is five numbers.
+
+    Attributes:
+        kinds: Column -> what it holds, in order.
+        scaler: StandardScaler of the numbers; None where there are none.
+        normal: QuantileTransformer to a normal distribution, before scaling; None: not done.
+        missing: Positions of the numbers whose absence is a feature.
+        bins: Bins of the numbers; None: not done.
+        one_hot: OneHotEncoder of the categories; None where there are none.
+        wide: Column of very many categories -> means of the target.
+    """
+
+    kinds: Mapping[str, ColumnKind]
+    scaler: Any
+    normal: Any
+    missing: tuple[int, ...]
+    bins: PiecewiseLinear | None
+    one_hot: Any
+    wide: Mapping[str, WideCategories] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Shape of a prepared row: (features,)."""
+        return (len(self.columns.names),)
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids: 0, as rows have none."""
+        return 0
+
+    @property
+    def columns(self) -> TableColumns:
+        """Name of each feature, and the features of each column."""
+        features = list(self._features())
+        groups: dict[str, list[int]] = {}
+        for position, (column, _) in enumerate(features):
+            groups.setdefault(column, []).append(position)
+        ordered = {name: tuple(groups[name]) for name in self.kinds if name in groups}
+        return TableColumns(tuple(name for _, name in features), ordered)
+
+    def apply(self, samples: "DataFrame") -> Tensor:
+        """Prepare rows, (n, f) in float32.
+
+        Args:
+            samples: A frame that has the columns; others are ignored.
+
+        Raises:
+            InputError: A column is missing, or holds what is no number or no date.
+        """
+        check_columns(samples, self.kinds)
+        blocks: list[NDArray[Any]] = [np.zeros((len(samples), 0))]
+        if self.scaler is not None:
+            blocks += self._number_features(table_numbers(samples, self.kinds, self.wide))
+        if self.one_hot is not None:
+            text = [text_column(samples, name) for name in one_hot_columns(self.kinds, self.wide)]
+            blocks.append(self.one_hot.transform(np.column_stack(text)))
+        return torch.from_numpy(np.concatenate(blocks, axis=1, dtype=np.float32))
+
+    def describe(self) -> str:
+        """Say in words what is done to rows."""
+        names, said = [name for name, _ in number_names(self.kinds, self.wide)], []
+        if names:
+            how = "made normal and standardised" if self.normal is not None else "standardised"
+            said.append(f"{_count(len(names), 'number')} {how}")
+        if self.missing:
+            said.append(f"{_count(len(self.missing), 'number')} with a feature for missing")
+        if self.bins is not None:
+            said.append(f"{_count(len(self.bins.intervals()), 'bin')} of numbers")
+        if self.one_hot is not None:
+            said.append(f"{_count(len(self.one_hot.categories_), 'column')} one-hot")
+        if self.wide:
+            said.append(f"{_count(len(self.wide), 'column')} of very many categories as means")
+        columns, features = _count(len(self.kinds), "column"), _count(self.shape[0], "feature")
+        return f"{columns} as {features}: {', '.join(said)}"
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return all that was fitted: plain values, for JSON, and tensors by name."""
+        tensors: dict[str, Tensor] = {}
+        fitted = {
+            name: pack(getattr(self, name), tensors)
+            for name in ("scaler", "normal", "bins", "one_hot")
+        }
+        wide = {name: one.state(tensors) for name, one in self.wide.items()}
+        kinds = [[name, kind] for name, kind in self.kinds.items()]
+        return {"kinds": kinds, "missing": list(self.missing), "wide": wide, **fitted}, tensors
+
+    @classmethod
+    def restore(cls, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        """Make again the preparation that gave `state()`."""
+        wide = {one: WideCategories.restore(of, tensors) for one, of in state["wide"].items()}
+        return cls(
+            kinds=dict(state["kinds"]),
+            scaler=unpack(state["scaler"], tensors),
+            normal=unpack(state["normal"], tensors),
+            missing=tuple(state["missing"]),
+            bins=unpack(state["bins"], tensors),
+            one_hot=unpack(state["one_hot"], tensors),
+            wide=wide,
+        )
+
+    def _number_features(self, numbers: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Return what numbers (n, k) become, in the order of `_features`."""
+        scaled = self.scaler.transform(
+            numbers if self.normal is None else self.normal.transform(numbers)
+        )
+        blocks = [
+            np.clip(np.nan_to_num(scaled, nan=0.0), -LIMIT, LIMIT),
+            np.isnan(numbers[:, list(self.missing)]),
+        ]
+        return blocks if self.bins is None else [*blocks, self.bins.transform(numbers)]
+
+    def _features(self) -> Iterator[tuple[str, str]]:
+        """Yield the column and the name of each feature."""
+        numbers = number_names(self.kinds, self.wide)
+        yield from ((column, name) for name, column in numbers)
+        for position in self.missing:
+            name, column = numbers[position]
+            yield column, f"{name} is missing"
+        if self.bins is not None:
+            for position, low, high in self.bins.intervals():
+                name, column = numbers[position]
+                yield column, f"{name} from {low:.6g} to {high:.6g}"
+        if self.one_hot is not None:
+            columns = one_hot_columns(self.kinds, self.wide)
+            for column, categories in zip(columns, _one_hot_names(self.one_hot), strict=True):
+                yield from ((column, f"{column} is {category}") for category in categories)
+
+
+def table_numbers(
+    frame: "DataFrame", kinds: Mapping[str, ColumnKind], wide: Mapping[str, WideCategories]
+) -> NDArray[np.float64]:
+    """Return all that is a number in a table, (n, k), in the order of `number_names`."""
+    found = [np.zeros((len(frame), 0))]
+    for name, kind in kinds.items():
+        if kind == "number":
+            found.append(number_column(frame, name)[:, None])
+        elif kind == "date":
+            found.append(date_column(frame, name))
+        elif name in wide:
+            found.append(wide[name].apply(text_column(frame, name)))
+    return np.concatenate(found, axis=1)
+
+
+def number_names(
+    kinds: Mapping[str, ColumnKind], wide: Mapping[str, WideCategories]
+) -> list[tuple[str, str]]:
+    """Return the name of each number of `table_numbers`, and its column."""
+    names: list[tuple[str, str]] = []
+    for column, kind in kinds.items():
+        if kind == "number":
+            names.append((column, column))
+        elif kind == "date":
+            names += [(f"{column}, {part}", column) for part in DATE_PARTS]
+        elif column in wide:
+            targets = len(wide[column].encoders)
+            names += [(f"{column}, mean of target {i}", column) for i in range(targets)]
+    return names
+
+
+def one_hot_columns(
+    kinds: Mapping[str, ColumnKind], wide: Mapping[str, WideCategories]
+) -> list[str]:
+    """Return the columns whose categories are features."""
+    return [name for name, kind in kinds.items() if kind == "category" and name not in wide]
+
+
+def _one_hot_names(encoder: Any) -> list[list[str]]:
+    """Return the features of each column of a OneHotEncoder: common categories, then rare ones."""
+    names = []
+    for categories, rare in zip(encoder.categories_, encoder.infrequent_categories_, strict=True):
+        common = [one for one in categories if rare is None or one not in set(rare)]
+        names.append([one.removeprefix(MISSING[0]) for one in common] + ["rare"] * (rare is not None))
+    return names
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
