@@ -30,11 +30,13 @@ class Allocation:
             "whole": each trial is a whole training. "slices": trials are short, and what was best
             is trained for the rest of the time. "single": there is time for one training.
         trial: The most seconds of a trial.
+        usual: Seconds that a trial is expected to take.
         explore: Seconds after which no trial is begun.
     """
 
     kind: Kind
     trial: float
+    usual: float
     explore: float
 
     def describe(self) -> str:
@@ -67,9 +69,9 @@ def allocate(
         if may_fold and samples <= MOST_FOLDED:
             # what was best is trained once more, on everything, and some others to average it with
             again = min(_AGAIN * training, seconds / 2)
-            return Allocation("folds", _SLOWER * FOLDS * training, seconds - again)
-        return Allocation("whole", _SLOWER * training, seconds)
+            return Allocation("folds", _SLOWER * FOLDS * training, FOLDS * training, seconds - again)
+        return Allocation("whole", _SLOWER * training, training, seconds)
     short = max(_SLICE * seconds, _SLICE_EPOCHS * epoch)
     if 2 * short > _EXPLORED * seconds:
-        return Allocation("single", seconds, 0.0)
-    return Allocation("slices", short, _EXPLORED * seconds)
+        return Allocation("single", seconds, seconds, 0.0)
+    return Allocation("slices", short, short, _EXPLORED * seconds)
