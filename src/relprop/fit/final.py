@@ -109,6 +109,8 @@ def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent
     fold = make_folds(dataset, setup.validation, _WATCHED, setup.seed)[0]
     rows = np.sort(np.concatenate([setup.train, fold.train]))
     seconds = search.deadline.left()
+    if seconds < leader.seconds:
+        return content
 
     def train(alarm: object) -> Model:
         return train_model(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..bundles.content import Metric, Scale
+from ..bundles.content import Metric, ValueScale
 from ..data.dataset import Task
 from ..evaluate.statistics.classification import proportion
 from ..support.estimates import CONFIDENCE, RESAMPLES, bootstrap_mean
@@ -17,7 +17,7 @@ from ..support.extras import needs
 from .objectives import score
 
 
-def measure(outputs: Tensor, targets: Tensor, task: Task, scale: Scale) -> tuple[Metric, ...]:
+def measure(outputs: Tensor, targets: Tensor, task: Task, scale: ValueScale) -> tuple[Metric, ...]:
     """Measure outputs, the score of the search first.
 
     Args:

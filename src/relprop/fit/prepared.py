@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..bundles.content import Scale
+from ..bundles.content import ValueScale
 from ..data.dataset import Dataset
 from ..networks.family import Facts, Settings, Value
 from ..prepare.base import Preparation
@@ -102,12 +102,12 @@ class PreparedData:
         self._tensors = {key: value for key, value in self._tensors.items() if key[0] in kept}
 
 
-def _scale(dataset: Dataset) -> Scale:
+def _scale(dataset: Dataset) -> ValueScale:
     """Return mean and standard deviation of the values of the training part."""
     if dataset.target.task != "value":
-        return Scale()
+        return ValueScale()
     values = dataset.target.values[dataset.rows("train")]
-    return Scale(float(values.mean()), float(values.std()) or 1.0)
+    return ValueScale(float(values.mean()), float(values.std()) or 1.0)
 
 
 class _NotedSettings(Mapping[str, Value]):

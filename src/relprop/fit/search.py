@@ -131,7 +131,7 @@ class Search:
             self._make_leader(attempt.number, self.content(ended.model, None))
             if self.deadline.left() > self._usual():
                 return True
-            self.study.repeat(attempt)  # a later run may have the time
+            self.study.repeat(attempt.family, attempt.settings)  # a later run may have the time
         self.study.tell(attempt, ended.row)
         self._show(ended.row)
         return False

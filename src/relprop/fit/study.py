@@ -122,10 +122,11 @@ class SharedStudy:
                 self._return_trial(attempt.number, attempt.trial.params, tries=0)
             attempt.lock.release()
 
-    def repeat(self, attempt: Attempt) -> None:
-        """Let a trial's settings be tried once more, after those that wait already."""
+    def repeat(self, family: str, settings: Settings) -> None:
+        """Let settings be tried once more, after those that wait already."""
+        parameters = _parameters(family, settings, self._spaces[family])
         with self.alone():
-            self._study.enqueue_trial(attempt.trial.params)
+            self._study.enqueue_trial(parameters)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
