@@ -1,1 +1,1 @@
-"""From a data set to a trained, tested network, within a budget: `relprop fit`."""
+"""`relprop fit`: trains and searches networks for a data set, within a budget."""
