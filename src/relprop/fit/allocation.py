@@ -18,6 +18,7 @@ _SLICE = 0.05  # of the time: a short training, unless that is less than
 _SLICE_EPOCHS = 2
 # Other settings may take longer than the default, whose learning rate then falls faster.
 _SLOWER = 2.0
+_AGAIN = 4  # trainings on everything that are kept time for
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Allocation:
     """How the time of a search is divided.
 
     Attributes:
-        kind: "folds": each trial is cross-validated, and trained on everything if it is best.
+        kind: "folds": the default is trained on everything, then trials are cross-validated.
             "whole": each trial is a whole training. "slices": trials are short, and what was best
             is trained for the rest of the time. "single": there is time for one training.
         trial: The most seconds of a trial.
@@ -62,10 +63,11 @@ def allocate(
         >>> allocate(training=600, epoch=20, seconds=800, samples=60_000, may_fold=True).kind
         'slices'
     """
-    folded = (FOLDS + 1) * training  # once more, on everything
-    if may_fold and samples <= MOST_FOLDED and folded <= seconds / 2:
-        return Allocation("folds", _SLOWER * folded, seconds)
     if training <= _LONG * seconds:
+        if may_fold and samples <= MOST_FOLDED:
+            # what was best is trained once more, on everything, and some others to average it with
+            again = min(_AGAIN * training, seconds / 2)
+            return Allocation("folds", _SLOWER * FOLDS * training, seconds - again)
         return Allocation("whole", _SLOWER * training, seconds)
     short = max(_SLICE * seconds, _SLICE_EPOCHS * epoch)
     if 2 * short > _EXPLORED * seconds:

@@ -1,0 +1,63 @@
+"""The files of trials: what each gave for the validation samples, and the weights of the best.
+
+Takes a folder. Nothing on it is read before it is complete. Must not know how models are trained.
+"""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor
+
+from ..bundles.content import BundleContent
+from ..bundles.read import is_bundle, read_bundle
+from ..bundles.write import write_bundle
+from ..support.files import make_folder, write_file
+
+_OUTPUTS = "outputs.safetensors"
+
+
+class Shelf:
+    """Files of the trials of a search.
+
+    Attributes:
+        folder: Their folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put_outputs(self, number: int, outputs: Tensor) -> None:
+        """Keep what a trial gave for the validation samples, (n, outputs)."""
+        folder = self._of(number)
+        make_folder(folder)
+        write_file(folder / _OUTPUTS, safetensors.torch.save({"outputs": outputs.contiguous()}))
+
+    def outputs(self, number: int) -> Tensor:
+        """Return what a trial gave for the validation samples."""
+        return safetensors.torch.load((self._of(number) / _OUTPUTS).read_bytes())["outputs"]
+
+    def has_outputs(self, number: int) -> bool:
+        """Tell whether a trial's outputs are there."""
+        return (self._of(number) / _OUTPUTS).exists()
+
+    def put_model(self, number: int, content: BundleContent) -> None:
+        """Keep a trial's model."""
+        write_bundle(self._of(number), content)
+
+    def model(self, number: int) -> BundleContent:
+        """Return a trial's model."""
+        return read_bundle(self._of(number))
+
+    def has_model(self, number: int) -> bool:
+        """Tell whether a trial's model is there."""
+        return is_bundle(self._of(number))
+
+    def remove(self, numbers: Iterable[int]) -> None:
+        """Remove the files of trials."""
+        for number in numbers:
+            shutil.rmtree(self._of(number), ignore_errors=True)
+
+    def _of(self, number: int) -> Path:
+        return self.folder / f"{number:05d}"
