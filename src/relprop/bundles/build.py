@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import FileError, InputError, first_line
 from ..networks.mean import MeanOfMembers
-from ..networks.registry import find_family
+from ..networks.registry import build_network
 from .content import BundleContent, Member, ValueScale
 
 
@@ -31,6 +31,22 @@ class InOwnUnits(nn.Module):
         """Return values (n, 1)."""
         values: Tensor = self.network(x) * self.std + self.mean
         return values
+
+
+class LabelProbabilities(nn.Module):
+    """A network whose outputs are logits of labels that do not exclude each other.
+
+    Args:
+        network: Maps (n, ...) to logits (n, labels).
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the probability of each label, (n, labels)."""
+        return torch.sigmoid(self.network(x))
 
 
 def build_model(content: BundleContent) -> nn.Module:
@@ -67,8 +83,7 @@ def build_member(member: Member) -> nn.Module:
 
 
 def _built(member: Member) -> nn.Module:
-    family = find_family(member.facts.modality, member.family)
-    network = family.build(member.settings, member.facts)
+    network = build_network(member.family, member.settings, member.facts)
     _check_shapes(network.state_dict(), member.weights)
     network.load_state_dict(dict(member.weights), assign=True)
     return network

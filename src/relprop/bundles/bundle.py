@@ -24,7 +24,7 @@ from ..prepare.base import Preparation
 from ..prepare.registry import restore_preparation
 from ..recipes.recipe import Recipe
 from ..support.arguments import suggest
-from .build import build_model
+from .build import LabelProbabilities, build_model
 from .content import BundleContent, Metric
 from .naming import naming_of
 from .raw_samples import picture_samples, series_samples, table_samples, text_samples
@@ -70,6 +70,11 @@ class Bundle:
     def metrics(self) -> Mapping[str, Metric]:
         """How good the model is on the test part, by the name of a metric."""
         return {metric.name: metric for metric in self.content.metrics}
+
+    @property
+    def explained_model(self) -> nn.Module:
+        """What is explained: the model; of labels with the probability of each, by a sigmoid."""
+        return LabelProbabilities(self.model).eval() if self.task == "labels" else self.model
 
     def prepare(self, raw: Any) -> Tensor:
         """Return raw samples as the model takes them, (n, *features).
@@ -165,7 +170,7 @@ class Bundle:
         """
         samples = self.samples(raw)
         prepared = self.prepare_samples(samples)
-        explainer = Explainer(self.model, recipe)
+        explainer = Explainer(self.explained_model, recipe)
         explained = explainer(prepared, self.target_number(target), **options)
         return replace(explained, naming=naming_of(self.content, self.preparation, samples))
 

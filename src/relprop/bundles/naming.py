@@ -27,7 +27,7 @@ def naming_of(content: BundleContent, preparation: Any, samples: Samples) -> dic
         named["groups"] = {name: tuple(of) for name, of in columns.groups.items()}
         named["values"] = row_values(samples, list(content.columns))
     elif content.modality == "text":
-        named["tokens"] = padded_tokens([preparation.tokens(one) for one in samples])
+        named["tokens"] = padded_tokens(preparation, samples)
     elif content.modality == "series":
         named["feature_names"] = _channels(preparation.shape[0], content.members[0].facts.masked)
     return named
@@ -48,10 +48,11 @@ def value_text(value: object) -> str:
     return str(value).strip()
 
 
-def padded_tokens(tokens: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    """Make the tokens of all texts as many as those of the longest."""
-    longest = max(map(len, tokens))
-    return tuple((*one, *[""] * (longest - len(one))) for one in tokens)
+def padded_tokens(preparation: Any, texts: Samples) -> tuple[tuple[str, ...], ...]:
+    """Return the string of each position of prepared texts; "" for padding."""
+    (length,) = preparation.shape
+    tokens = [preparation.tokens(text)[:length] for text in texts]
+    return tuple((*one, *[""] * (length - len(one))) for one in tokens)
 
 
 def _channels(count: int, masked: bool) -> tuple[str, ...]:

@@ -105,8 +105,10 @@ def series_samples(raw: Any, channels: int) -> NDArray[np.object_]:
         InputError: It is something else.
     """
     listed = list(raw) if isinstance(raw, (list, tuple)) else [raw]
-    if isinstance(raw, np.ndarray) and raw.ndim == 3 or (
-        isinstance(raw, np.ndarray) and raw.ndim == 2 and channels == 1
+    if (
+        isinstance(raw, np.ndarray)
+        and raw.ndim == 3
+        or (isinstance(raw, np.ndarray) and raw.ndim == 2 and channels == 1)
     ):
         listed = list(raw)
     elif listed and all(np.ndim(one) == 0 for one in listed):  # a list of numbers

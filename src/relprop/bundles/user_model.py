@@ -1,4 +1,4 @@
-"""A user's model by a specification: a file of theirs, a library's name, a folder, an export.
+"""A user's model by a specification: a bundle, a file of theirs, a library's name, an export.
 
 Takes what was written after `--model` and `--weights`. Gives the model, in eval mode, with what its
 source knows of its inputs and classes.
@@ -22,6 +22,8 @@ from ..preprocess.pictures import Pictures
 from ..preprocess.sources import from_timm, from_torchvision, from_transformers
 from ..support.arguments import suggest
 from ..support.extras import needs_library
+from .bundle import Bundle, load
+from .read import is_bundle, read_bundle
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class UserModel:
         class_names: Names of its classes, where its source has them.
         runs_code: Whether the user's own file was run.
         per_input: Whether it must be captured for each input.
+        bundle: What `relprop fit` wrote, which prepares samples itself.
     """
 
     module: nn.Module
@@ -45,13 +48,14 @@ class UserModel:
     class_names: Sequence[str] = ()
     runs_code: bool = False
     per_input: bool = False
+    bundle: Bundle | None = None
 
 
 def load_user_model(spec: str, weights: Path | None = None) -> UserModel:
     """Load a model.
 
     Args:
-        spec: "FILE.py:NAME", "timm:NAME", "torchvision:NAME", "transformers:FOLDER", a .pt2 file, a
+        spec: Folder of a bundle, "FILE.py:NAME", "timm:NAME", "torchvision:NAME", "transformers:FOLDER", a .pt2 file, a
             .safetensors file of relprop's with its card, or the name of a shipped model.
         weights: A file of weights; None: those that the model has.
 
@@ -80,6 +84,8 @@ def _load(spec: str, has_weights: bool) -> UserModel:
             allowed = f"a model that {source} knows, with its weights here or within reach"
             todo = "give a local folder, or the file of the weights by --weights"
             raise FileError(given, allowed, todo) from error
+    if is_bundle(Path(spec)):
+        return _bundled(spec, has_weights)
     if is_in_file(spec):
         return UserModel(make_model(spec), spec, runs_code=True)
     if spec.endswith(".pt2"):
@@ -88,13 +94,25 @@ def _load(spec: str, has_weights: bool) -> UserModel:
         channels, *size = model_card(spec).input_shape
         plain = Pictures(tuple(size), (0.0,) * channels, (1.0,) * channels)  # type: ignore[arg-type]
         return UserModel(load_model(spec), spec, plain if len(size) == 2 else None)
+    if Path(spec).is_dir():
+        read_bundle(spec)  # which says why it is none
     allowed = (
-        "FILE.py:NAME, timm:NAME, torchvision:NAME, transformers:FOLDER, a .pt2 or .safetensors "
+        "the folder of a bundle, FILE.py:NAME, timm:NAME, torchvision:NAME, transformers:FOLDER, a "
+        ".pt2 or .safetensors "
         f"file, or {', '.join(shipped_models())}"
     )
     libraries = f", timm:{spec} or torchvision:{spec}" if spec.isidentifier() else ""
     near = suggest(spec, shipped_models(), otherwise=f"write my_net.py:Net{libraries}")
     raise InputError(f"the model {spec!r}", allowed, near)
+
+
+def _bundled(spec: str, has_weights: bool) -> UserModel:
+    if has_weights:
+        given = f"--weights beside {spec}, a bundle, which has its own"
+        raise InputError(given, "a bundle alone", "leave --weights out")
+    bundle = load(spec)
+    names = () if bundle.task == "value" else bundle.classes
+    return UserModel(bundle.explained_model, spec, class_names=names, bundle=bundle)
 
 
 def _from_timm(name: str, has_weights: bool) -> UserModel:

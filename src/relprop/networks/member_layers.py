@@ -25,16 +25,16 @@ class MemberLinear(nn.Module):
         super().__init__()
         self.members, self.shared = members, shared
         self.weight = nn.Parameter(torch.empty(members, outputs, inputs))  # (m, o, i)
-        self.bias = nn.Parameter(torch.zeros(members, outputs))  # (m, o)
+        self.bias = nn.Parameter(torch.zeros(members * outputs))  # flat: vectors do not decay
         for weight in self.weight:
             nn.init.kaiming_uniform_(weight, nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, m * i), or (n, i) where it is shared, to (n, m * o)."""
         if self.shared or self.members == 1:
-            return F.linear(x, self.weight.flatten(0, 1), self.bias.flatten())  # (n, m * o)
+            return F.linear(x, self.weight.flatten(0, 1), self.bias)  # (n, m * o)
         if not self.training:
-            return F.linear(x, torch.block_diag(*self.weight), self.bias.flatten())
+            return F.linear(x, torch.block_diag(*self.weight), self.bias)
         return _side_by_side(x, self.weight, self.bias).flatten(1)
 
 
@@ -54,7 +54,7 @@ class MemberHead(nn.Module):
         super().__init__()
         self.members = members
         self.weight = nn.Parameter(torch.empty(members, outputs, inputs))  # (m, o, i)
-        self.bias = nn.Parameter(torch.zeros(members, outputs))  # (m, o)
+        self.bias = nn.Parameter(torch.zeros(members * outputs))
         nn.init.uniform_(self.weight, -(inputs**-0.5), inputs**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,11 +62,11 @@ class MemberHead(nn.Module):
         if self.training and self.members > 1:
             return _side_by_side(x, self.weight, self.bias)
         mean = self.weight.transpose(0, 1).flatten(1) / self.members  # (o, m * i)
-        return F.linear(x, mean, self.bias.mean(0))  # (n, o)
+        return F.linear(x, mean, self.bias.unflatten(0, (self.members, -1)).mean(0))  # (n, o)
 
 
 def _side_by_side(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return x W^T + b of each member, (n, m, o), without the zeros between blocks."""
-    members, _, inputs = weight.shape
+    members, outputs, inputs = weight.shape
     apart = x.unflatten(1, (members, inputs)).transpose(0, 1)  # (m, n, i)
-    return torch.baddbmm(bias.unsqueeze(1), apart, weight.transpose(1, 2)).transpose(0, 1)
+    return torch.baddbmm(bias.view(members, 1, outputs), apart, weight.transpose(1, 2)).transpose(0, 1)

@@ -31,17 +31,22 @@ class ScaledLinear(nn.Module):
     def __init__(self, members: int, inputs: int, outputs: int, *, first: bool) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
-        self.before = nn.Parameter(torch.ones(members, inputs))  # r (m, i)
-        self.after = nn.Parameter(torch.ones(members, outputs))  # s (m, o)
-        self.bias = nn.Parameter(torch.empty(members, outputs))
+        self.members = members
+        # flat, (m * i) and (m * o): vectors do not decay
+        self.before = nn.Parameter(torch.ones(members * inputs))  # r
+        self.after = nn.Parameter(torch.ones(members * outputs))  # s
+        self.bias = nn.Parameter(torch.empty(members * outputs))
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
         nn.init.uniform_(self.bias, -(inputs**-0.5), inputs**-0.5)
         if first:
-            self.before.data = torch.randint(0, 2, (members, inputs)) * 2.0 - 1.0
+            self.before.data = torch.randint(0, 2, (members * inputs,)) * 2.0 - 1.0
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, 1 or m, i) to (n, m, o)."""
-        return F.linear(x * self.before, self.weight) * self.after + self.bias
+        before, after, bias = (
+            one.view(self.members, -1) for one in (self.before, self.after, self.bias)
+        )
+        return F.linear(x * before, self.weight) * after + bias
 
 
 class TabM(nn.Module):

@@ -22,11 +22,13 @@ CURVE_STEPS = 10
 CURVE_FILLS: Mapping[ViewKind, tuple[str, ...]] = {
     "picture": ("mean", "blur"),
     "table": ("mean", "marginal"),
+    "series": ("mean", "marginal"),
 }
 # Orders that know the samples alone: what does as well as relevance says little for it.
 CONTROLS: Mapping[ViewKind, str] = {
     "picture": "brightest first (no network)",
     "table": "largest |value| first (no network)",
+    "series": "largest |value| first (no network)",
     "text": "first word first (no network)",
 }
 LRP = "LRP"
@@ -145,10 +147,14 @@ def _control(kind: ViewKind, inputs: Any) -> Tensor:
     x = first_tensor(inputs)
     if kind == "text":
         return torch.arange(x.shape[1], 0, -1.0).expand(len(x), -1)
-    return x.abs() if kind == "table" else x.mean(1, keepdim=True).expand_as(x).contiguous()
+    if kind != "picture":
+        return x.abs()
+    return x.mean(1, keepdim=True).expand_as(x).contiguous()
 
 
 def _fills(kind: ViewKind, inputs: Any) -> list[tuple[str, Any, Any]]:
+    if kind == "text" and isinstance(inputs, Tensor):  # 0 is padding
+        return [("padding", "zero", tokens(inputs != 0))]
     if kind != "text":
         alone = len(first_tensor(inputs)) == 1  # then there is no other sample to take values of
         return [(name, name, None) for name in CURVE_FILLS[kind] if name != "marginal" or not alone]
@@ -160,4 +166,7 @@ def _units(kind: ViewKind, inputs: Any) -> int:
     x = first_tensor(inputs)
     if kind == "picture":
         return x.shape[-1] * x.shape[-2]
-    return int(inputs["attention_mask"].sum(1).min()) if kind == "text" else x[0].numel()
+    if kind != "text":
+        return x[0].numel()
+    mask = x != 0 if isinstance(inputs, Tensor) else inputs["attention_mask"]
+    return int(mask.sum(1).min())

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from ..bundles.bundle import Bundle
 from ..bundles.user_model import UserModel
 from ..errors import InputError
 from ..models.user_code import load_object, user_errors
@@ -16,7 +17,8 @@ from ..preprocess.pictures import Pictures
 from ..support.extras import needs_library
 from . import tables, texts
 from .batches import Samples
-from .pictures import PictureSamples, channels_of
+from .bundle_samples import BundlePictures, BundleSamples, BundleTexts, read_labelled
+from .pictures import PictureSamples, channels_of, has_pictures
 from .settings import Settings
 
 _OF_STEPS = ("size", "mean", "std", "tokenizer")  # what --preprocess does itself
@@ -29,6 +31,8 @@ def open_samples(settings: Settings, model: UserModel) -> Samples:
     Raises:
         RelpropError: A file cannot be read, or does not fit.
     """
+    if model.bundle is not None:
+        return _for_bundle(settings, model.bundle)
     name = settings.data[0].name.lower()
     kind: ViewKind = "picture"
     if name.endswith((*tables.TABLE_SUFFIXES, *texts.TEXT_SUFFIXES)):
@@ -48,18 +52,33 @@ def open_samples(settings: Settings, model: UserModel) -> Samples:
     return PictureSamples(settings.data, steps, describe_pictures(steps))
 
 
-def _refuse_unused(settings: Settings, kind: ViewKind) -> None:
+def _for_bundle(settings: Settings, bundle: Bundle) -> Samples:
+    """Open samples that a bundle prepares itself."""
+    _refuse_unused(settings, bundle.modality, bundle=True)
+    path, described = settings.data[0], bundle.preparation.describe()
+    if bundle.modality == "picture" and has_pictures(path):
+        return PictureSamples(settings.data, BundlePictures(bundle), described)
+    if bundle.modality == "text" and path.name.lower().endswith(texts.TEXT_SUFFIXES):
+        key, target = settings.text, settings.target
+        return texts.TextSamples(_only(settings), key, target, BundleTexts(bundle), described)
+    return BundleSamples(bundle, read_labelled(_only(settings), bundle, settings.target))
+
+
+def _refuse_unused(settings: Settings, kind: ViewKind, bundle: bool = False) -> None:
     """Refuse options that would change nothing: of other kinds of data, or beside --preprocess."""
     own = [] if settings.preprocess is None else ["preprocess"]
     usable = {
         "picture": own or ["size", "mean", "std"],
         "table": ["target", "preprocess"],
         "text": ["target", "text", *(own or ["tokenizer"])],
+        "series": ["target"],
     }[kind]
+    usable = ["target", "text"] if bundle else usable
     for field in fields(Settings):
         given = getattr(settings, field.name) != field.default
         if field.name in _OF_SAMPLES and given and field.name not in usable:
             beside = " beside --preprocess" if own and field.name in _OF_STEPS else ""
+            beside = " of a bundle, which prepares them itself" if bundle else beside
             raise InputError(
                 f"--{field.name} for {kind}s{beside}, which changes nothing",
                 f"of {kind}s: {', '.join(f'--{name}' for name in usable)}",

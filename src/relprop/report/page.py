@@ -24,6 +24,7 @@ from ..plot.html import (
     environment,
     fragment,
     picture_cards,
+    series_cards,
     table_cards,
     text_cards,
 )
@@ -89,6 +90,8 @@ def _cards(report: Report, samples: Sequence[ExplainedSample]) -> list[Card]:
     if report.kind == "picture":
         cards = picture_cards(view, STYLE, PICTURES, encode=_image_url)
         return [_with_evidence(card, one) for card, one in zip(cards, samples, strict=True)]
+    if report.kind == "series":
+        return series_cards(view, STYLE, [f"channel {i}" for i in range(len(views[0].input))])
     if report.kind == "text":
         return text_cards(view, [_tokens(sample) for sample in samples], STYLE)
     columns = Columns.of(views[0].input.shape, report.columns.names, report.columns.groups)

@@ -16,6 +16,7 @@ from ..plot.tables import ColumnNames
 from ..plot.view import ViewKind
 from ..preprocess.pictures import PICTURE_SUFFIXES, Pictures, read_picture
 from .batches import Batch, LeftOut, spread
+from .bundle_samples import BundlePictures
 
 Prepare = Callable[[Any], Tensor]
 
@@ -25,7 +26,7 @@ class PictureSamples:
 
     Args:
         paths: Files and folders.
-        steps: What happens to pictures; or a function of the user's, from a PIL picture to a tensor
+        steps: What happens to pictures; a bundle; or a function of the user's, from a PIL picture to a tensor
             (c, h, w).
         named: What the preprocessing is called in the report.
     """
@@ -33,7 +34,9 @@ class PictureSamples:
     kind: ViewKind = "picture"
     columns = ColumnNames()
 
-    def __init__(self, paths: Sequence[Path], steps: Pictures | Prepare, named: str) -> None:
+    def __init__(
+        self, paths: Sequence[Path], steps: Pictures | BundlePictures | Prepare, named: str
+    ) -> None:
         self._files = _files(paths)
         self._steps = steps
         self.preprocessing = named
@@ -60,7 +63,7 @@ class PictureSamples:
     def _prepared(self, path: Path) -> tuple[Tensor, Tensor]:
         """Return a picture as the model takes it, and as it is shown."""
         image = read_picture(path)
-        if isinstance(self._steps, Pictures):
+        if isinstance(self._steps, (Pictures, BundlePictures)):
             return self._steps(image)[0], self._steps.values(image)
         made = self._steps(image)
         if not isinstance(made, Tensor) or made.ndim != 3:
@@ -72,6 +75,12 @@ class PictureSamples:
             )
         low, high = made.min(), made.max()
         return made, (made - low) / (high - low).clamp(min=1e-12)
+
+
+def has_pictures(path: Path) -> bool:
+    """Tell whether a path is a picture, or a folder of pictures."""
+    inside = path.rglob("*") if path.is_dir() else [path]
+    return any(file.suffix.lower() in PICTURE_SUFFIXES for file in inside)
 
 
 def channels_of(model: nn.Module) -> int:

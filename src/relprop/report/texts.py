@@ -15,6 +15,7 @@ from ..errors import FileError, InputError, first_line
 from ..plot.tables import ColumnNames
 from ..plot.view import ViewKind
 from .batches import Batch, LeftOut, spread
+from .bundle_samples import BundleTexts
 from .classes import ordered_labels
 
 TEXT_SUFFIXES = (".jsonl", ".txt")
@@ -61,7 +62,7 @@ class TextSamples:
                 continue
             names, texts, labels = zip(*kept, strict=True)
             inputs = self._encoded(list(texts))
-            yield Batch(names, labels, inputs, texts=self._strings(inputs)), left_out
+            yield Batch(names, labels, inputs, texts=self._strings(texts, inputs)), left_out
 
     def _encoded(self, texts: list[str]) -> Any:
         if hasattr(self._tokenizer, "convert_ids_to_tokens"):
@@ -71,8 +72,10 @@ class TextSamples:
         made = self._tokenizer(texts)
         return made if isinstance(made, Tensor) else dict(made)
 
-    def _strings(self, inputs: Any) -> list[list[tuple[str, bool]]]:
+    def _strings(self, texts: Sequence[str], inputs: Any) -> list[list[tuple[str, bool]]]:
         """Name the tokens, and tell which are no part of the text."""
+        if isinstance(self._tokenizer, BundleTexts):
+            return self._tokenizer.strings(texts)
         if not hasattr(self._tokenizer, "convert_ids_to_tokens"):
             return []
         special, name = set(self._tokenizer.all_special_ids), self._tokenizer.convert_ids_to_tokens

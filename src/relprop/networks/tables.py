@@ -1,0 +1,99 @@
+"""Families of networks for tables: what may be searched, and a default that is fixed in advance.
+
+Gives records. Their settings are those of the preparation, of the network and of its training. Must
+not know how any of these is done.
+"""
+
+from typing import Any
+
+from torch import nn
+
+from .family import Choice, Facts, Family, Range, Settings, Space, Value
+from .table_mlp import ResidualMLP, TableMLP
+from .tabm import TabM
+
+# Training rows below which many small networks are averaged and slow teachers are affordable.
+_FEW = 5000
+
+# Searched in every family. One row in ten thousand has no use for 64 bins, but costs nothing either.
+_SPACE: Space = {
+    "numbers": Choice(("standard", "normal")),
+    "bins": Choice((0, 8, 16, 32, 64)),
+    "bins_by": Choice(("quantile", "tree")),
+    "width": Choice((64, 128, 256, 384, 512)),
+    "depth": Range(1, 4, whole=True),
+    "activation": Choice(("relu", "gelu")),
+    "dropout": Range(0.0, 0.5),
+    "rate": Range(3e-4, 1e-2, log=True),
+    "decay": Range(1e-5, 1e-1, log=True),
+    "batch": Choice((32, 64, 128, 256, 512)),
+    "smoothing": Range(0.0, 0.2),
+    "swap": Range(0.0, 0.5),
+}
+
+
+def _default(facts: Facts) -> dict[str, Value]:
+    """Return the settings that all families share."""
+    few = facts.samples < _FEW
+    return {
+        "numbers": "standard",
+        "bins": 0 if few else 32,
+        "bins_by": "quantile",
+        "teacher": "best" if few else "boosted",
+        "copies": 5 if few else 3,
+        "swap": 0.25,
+        "mix": few,
+        "width": 128 if few else 384,
+        "depth": 2,
+        "activation": "relu",
+        "dropout": 0.2,
+        "ensemble": 8 if few else 1,
+        "optimiser": "adamw",
+        "rate": 3e-3 if few else 1e-3,
+        "decay": 1e-2,
+        "batch": 64 if few else 256,
+        "epochs": 60 if few else 20,
+        "smoothing": 0.0,
+        "average": 0.0,
+        "members": 1,
+        "mixup": 0.0,
+    }
+
+
+def _shared(settings: Settings, facts: Facts) -> dict[str, Any]:
+    """Return the arguments that all networks for tables take."""
+    return {
+        "features": facts.shape[0],
+        "outputs": facts.outputs,
+        "width": int(settings["width"]),
+        "depth": int(settings["depth"]),
+        "activation": str(settings["activation"]),
+        "dropout": float(settings["dropout"]),
+        "ensemble": int(settings["ensemble"]),
+    }
+
+
+def _mlp(settings: Settings, facts: Facts) -> nn.Module:
+    return TableMLP(**_shared(settings, facts))
+
+
+def _residual_mlp(settings: Settings, facts: Facts) -> nn.Module:
+    normalisation = str(settings["normalisation"])
+    return ResidualMLP(normalisation=normalisation, **_shared(settings, facts))
+
+
+def _tabm(settings: Settings, facts: Facts) -> nn.Module:
+    return TabM(**_shared(settings, facts))
+
+
+TABLE_FAMILIES = (
+    Family("mlp", "table", _mlp, lambda facts: _SPACE, _default),
+    Family(
+        "residual-mlp",
+        "table",
+        _residual_mlp,
+        lambda facts: {**_SPACE, "normalisation": Choice(("batch", "none"))},
+        lambda facts: {**_default(facts), "normalisation": "batch"},
+    ),
+    Family("tabm", "table", _tabm, lambda facts: _SPACE, lambda facts: {**_default(facts), "ensemble": 16}),
+)

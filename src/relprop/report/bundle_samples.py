@@ -1,0 +1,213 @@
+"""Samples for a bundle, which prepares them itself: of whatever files `relprop fit` reads.
+
+Takes paths and a bundle. Gives batches with the names that the user's data has.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..bundles.bundle import Bundle
+from ..bundles.content import BundleContent
+from ..bundles.naming import padded_tokens, row_values, value_text
+from ..data.dataset import Dataset, Samples
+from ..data.options import DataOptions
+from ..data.read import read_dataset
+from ..data.sources.opened import plain_suffix
+from ..data.sources.tables import TABLE_SUFFIXES
+from ..data.target import check_column
+from ..errors import InputError
+from ..plot.tables import ColumnNames
+from ..plot.view import ViewKind
+from .batches import Batch, LeftOut, spread
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class BundleTexts:
+    """What a bundle does to texts, as `TextSamples` calls it."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """Return token ids, (n, tokens)."""
+        return self._bundle.prepare(texts)
+
+    def strings(self, texts: Sequence[str]) -> list[list[tuple[str, bool]]]:
+        """Name the tokens, and tell which are padding."""
+        return named_tokens(self._bundle, texts)
+
+
+class BundlePictures:
+    """What a bundle does to a picture, as `PictureSamples` calls it."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    def __call__(self, picture: "Image") -> Tensor:
+        """Return a picture as the model takes it, (1, c, h, w)."""
+        return self._bundle.prepare(picture)
+
+    def values(self, picture: "Image") -> Tensor:
+        """Return a picture as it is shown, (c, h, w) from 0 to 1."""
+        return shown_pictures(self._bundle.samples(picture))[0]
+
+
+@dataclass(frozen=True)
+class LabelledSamples:
+    """Raw samples with what they are called.
+
+    Attributes:
+        samples: As a data set holds them.
+        keys: Name of each.
+        labels: Label of each; None where it has none.
+        label_names: Names of the labels that occur, in the order of the model's classes.
+    """
+
+    samples: Samples
+    keys: Sequence[str]
+    labels: Sequence[str | None]
+    label_names: Sequence[str] = ()
+
+
+class BundleSamples:
+    """Samples that a bundle prepares; see `Samples` of `batches.py`.
+
+    Args:
+        bundle: What prepares them.
+        labelled: The samples.
+    """
+
+    def __init__(self, bundle: Bundle, labelled: LabelledSamples) -> None:
+        self._bundle, self._labelled = bundle, labelled
+        self.kind: ViewKind = bundle.modality
+        self.count = len(labelled.keys)
+        self.label_names = labelled.label_names
+        self.preprocessing = bundle.preparation.describe()
+
+    @property
+    def columns(self) -> ColumnNames:
+        """What the features of a row are called, and which belong to a column."""
+        if self.kind != "table":
+            return ColumnNames()
+        columns: Any = self._bundle.preparation
+        columns = columns.columns
+        return ColumnNames(columns.names, columns.groups)
+
+    def batches(self, size: int, total: int) -> Iterator[tuple[Batch, list[LeftOut]]]:
+        """Prepare samples; see `Samples`."""
+        places = spread(self.count, total)
+        for start in range(0, total, size):
+            yield self.batch(places[start : start + size]), []
+
+    def batch(self, rows: Sequence[int]) -> Batch:
+        """Prepare some samples, by their numbers."""
+        taken, bundle = _take(self._labelled.samples, rows), self._bundle
+        texts: Sequence[Sequence[tuple[str, bool]]] = ()
+        if self.kind == "text":
+            texts = named_tokens(bundle, taken)
+        return Batch(
+            [self._labelled.keys[i] for i in rows],
+            [self._labelled.labels[i] for i in rows],
+            bundle.prepare_samples(taken),
+            shown=shown_pictures(taken) if self.kind == "picture" else None,
+            texts=texts,
+            values=row_values(taken, list(bundle.content.columns)) if self.kind == "table" else (),
+        )
+
+
+def named_tokens(bundle: Bundle, texts: Samples) -> list[list[tuple[str, bool]]]:
+    """Name the tokens of prepared texts, and tell which are padding."""
+    tokens = padded_tokens(bundle.preparation, texts)
+    return [[(token or "[PAD]", not token) for token in one] for one in tokens]
+
+
+def shown_pictures(samples: Samples) -> Tensor:
+    """Return pictures (n, h, w, c) as they are shown, (n, c, h, w) from 0 to 1."""
+    return torch.from_numpy(samples).permute(0, 3, 1, 2).float() / 255
+
+
+def labelled_dataset(dataset: Dataset) -> LabelledSamples:
+    """Name the samples of a data set by its keys and its target."""
+    names, values = dataset.target.names, dataset.target.values
+    if dataset.target.task == "labels":
+        labels: list[str | None] = [None] * len(values)  # several of each, none of them the label
+    elif dataset.target.task == "value":
+        labels = [f"{value:.6g}" for value in values.tolist()]
+    else:
+        labels = [names[number] for number in values.tolist()]
+    known = names if dataset.target.task == "classes" else ()
+    return LabelledSamples(dataset.samples, dataset.keys, labels, known)
+
+
+def is_table(path: Path) -> bool:
+    """Tell whether a path is named like a table."""
+    return plain_suffix(path) in TABLE_SUFFIXES
+
+
+def read_labelled(path: Path, bundle: Bundle, target: str | None) -> LabelledSamples:
+    """Read samples with their labels; rows of a table need not have any.
+
+    Args:
+        path: A table, or whatever else a data set can be.
+        bundle: What they are for.
+        target: Column of the labels; None: that which the bundle was fitted to.
+
+    Raises:
+        RelpropError: They cannot be read, or are of another modality.
+    """
+    if bundle.modality == "table" and is_table(path):
+        return _read_rows(path, bundle, target)
+    dataset = read_dataset(path, _options(bundle.content, target))
+    if dataset.modality != bundle.modality:
+        given = f"{path}, which holds data of modality {dataset.modality}"
+        todo = f"give such data; {bundle.content.source} was what it is fitted to"
+        raise InputError(given, f"{bundle.modality}, as the bundle takes it", todo)
+    return labelled_dataset(dataset)
+
+
+def _read_rows(path: Path, bundle: Bundle, target: str | None) -> LabelledSamples:
+    frame = bundle.samples(path)
+    names = list(map(str, frame.columns))
+    column = target or target_column(bundle.content)
+    if target is not None:
+        check_column(target, names, "target")
+    keys = [f"row {i + 1}" for i in range(len(frame))]
+    if column not in names:
+        return LabelledSamples(frame, keys, [None] * len(frame))
+    labels = [_label(value, bundle.classes) for value in frame[column].tolist()]
+    known = bundle.classes if bundle.task == "classes" else ()
+    return LabelledSamples(frame, keys, labels, known)
+
+
+def target_column(content: BundleContent) -> str | None:
+    """Return the column that a bundle predicts, of a table; None of anything else."""
+    if content.task != "classes" and content.task != "value":
+        return None
+    found = (one.value for one in content.findings if one.what == "target")
+    return next(found, None)
+
+
+def _label(value: object, classes: Sequence[str]) -> str | None:
+    """Write a label as the bundle names its classes; some files put a dot behind each."""
+    if value is None or value != value:
+        return None
+    text = value_text(value)
+    return text if text in classes else text.removesuffix(".")
+
+
+def _options(content: BundleContent, target: str | None) -> DataOptions:
+    """Return how other data of the same kind is read: what says nothing of its parts."""
+    kept = ("target", "labels", "modality", "drop", "kinds")
+    said = {name: value for name, value in content.options.items() if name in kept}
+    return DataOptions(**said if target is None else {**said, "target": target})
+
+
+def _take(samples: Samples, rows: Sequence[int]) -> Any:
+    return samples.iloc[list(rows)] if hasattr(samples, "iloc") else samples[list(rows)]
