@@ -95,11 +95,32 @@ class PreparedData:
             getattr(preparation, "masked", False),
         )
 
+    def rough_facts(self, samples: int) -> Facts:
+        """Return what is known before a preparation was fitted, for which settings are needed."""
+        target = self.dataset.target
+        shape = _raw_shape(self.dataset)
+        return Facts(
+            self.dataset.modality, target.task, target.outputs, samples, shape, 0, self.encoder
+        )
+
     def _keep(self, fitted: _Fitted) -> None:
         """Keep a preparation, and forget all but the last ones with their tensors."""
         self._fitted = [*self._fitted, fitted][-_KEPT:]
         kept = {id(one.preparation) for one in self._fitted}
         self._tensors = {key: value for key, value in self._tensors.items() if key[0] in kept}
+
+
+def _raw_shape(dataset: Dataset) -> tuple[int, ...]:
+    """Return about the shape that prepared samples will have."""
+    samples = dataset.samples
+    if dataset.modality == "picture":
+        _, height, width, channels = samples.shape
+        return channels, height, width
+    if dataset.modality == "table":
+        return (len(dataset.columns),)
+    if dataset.modality == "series":
+        return len(samples[0]), max(sample.shape[1] for sample in samples)
+    return (max(1, max(len(text.split()) for text in samples)),)
 
 
 def _scale(dataset: Dataset) -> ValueScale:
