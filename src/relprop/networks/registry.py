@@ -15,9 +15,9 @@ from .family import Facts, Family, Settings
 # Where the families of a modality are; imported when they are asked for, as libraries come along.
 _PLACES = {
     "picture": ("picture_families", "PICTURE_FAMILIES"),
-    "table": ("table_families", "TABLE_FAMILIES"),
+    "table": ("tables", "TABLE_FAMILIES"),
     "series": ("series_families", "SERIES_FAMILIES"),
-    "text": ("text_families", "TEXT_FAMILIES"),
+    "text": ("texts_families", "TEXT_FAMILIES"),
 }
 
 
