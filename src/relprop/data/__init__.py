@@ -1,12 +1,29 @@
-"""Images of digits and clothes, for the demo, comparisons and training.
+"""Data sets for `relprop fit`, and the digits and clothes of the demo.
 
-`load_digits` loads a split of MNIST or Fashion-MNIST; `find_digits` its test split, or the 5,000
-digits of `packaged_digits` where there are neither data nor network; `first_digits` takes some.
-Each returns `Digits`: images, labels, and where they come from.
+`read_dataset` reads any data set, with what `DataOptions` says about it, to a `Dataset`; `overview`
+writes what was found out. `load_digits` loads a split of MNIST or Fashion-MNIST; `find_digits` its
+test split, or the 5,000 digits of `packaged_digits` where there are neither data nor network;
+`first_digits` takes some.
 """
 
+from .dataset import Dataset, Finding, Target
 from .digits import Digits, first_digits
 from .load import find_digits, load_digits
+from .options import DataOptions
+from .overview import overview
 from .packaged import packaged_digits
+from .read import read_dataset
 
-__all__ = ["Digits", "find_digits", "first_digits", "load_digits", "packaged_digits"]
+__all__ = [
+    "DataOptions",
+    "Dataset",
+    "Digits",
+    "Finding",
+    "Target",
+    "find_digits",
+    "first_digits",
+    "load_digits",
+    "overview",
+    "packaged_digits",
+    "read_dataset",
+]

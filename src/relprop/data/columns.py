@@ -1,0 +1,264 @@
+"""Decides what each column of a table is: number, category, date, or nothing to learn from.
+
+Takes columns as they were read. Gives them in the form that `Samples` has for tables, with kinds
+and reasons. Must not know which column is the target, or how a network takes them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from .dataset import ColumnKind, Finding
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+GIVEN = "given"
+_MOSTLY = 0.95  # of the values of a column that are numbers or dates, which make it one
+_MANY_CATEGORIES = 1000
+_WORDS = 4.0  # mean number of words from which a column of different values is text
+_EXAMINED = 2000  # values, to tell dates
+_DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?"
+)
+_IDENTIFIER = re.compile(
+    r"(^|[_\s.-])(id|uuid|guid|index|key)$|^unnamed: 0$|^row$|^column 1$", re.I
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column of a table is.
+
+    Attributes:
+        values: In the form that `Samples` has for tables; None: the column is left out.
+        kind: "number", "category", "date"; "text" of one that is left out for its free texts; ""
+            of one that is left out for another reason.
+        reason: Why.
+        warning: What the user should know; "" for nothing.
+    """
+
+    values: Any
+    kind: str
+    reason: str
+    warning: str = ""
+
+
+def decide_columns(
+    frame: "DataFrame", kinds: Mapping[str, ColumnKind]
+) -> tuple["DataFrame", dict[str, ColumnKind], tuple[Finding, ...], tuple[str, ...]]:
+    """Decide what the columns of a table are.
+
+    Args:
+        frame: The columns, without the target.
+        kinds: Kinds that the user gave.
+
+    Returns:
+        The columns that are kept, their kinds, a finding for each column, and warnings.
+
+    Raises:
+        InputError: A column cannot be of the kind that the user gave, or none is left.
+    """
+    import pandas
+
+    decided = {
+        str(name): decide_column(frame[name], kinds.get(str(name))) for name in frame.columns
+    }
+    decided = _without_copies(decided, kinds)
+    kept = {name: column for name, column in decided.items() if column.values is not None}
+    if not kept:
+        reasons = "; ".join(
+            f"{name}: {column.reason}" for name, column in list(decided.items())[:5]
+        )
+        given = f"no column to learn from: {reasons or 'there is none beside the target'}"
+        first = next(iter(decided), "NAME")
+        raise InputError(given, "a column of numbers, categories or dates", _column_flag(first))
+    findings = [
+        Finding(f"column {name}", column.kind if name in kept else "left out", column.reason)
+        for name, column in decided.items()
+    ]
+    return (
+        pandas.DataFrame({name: column.values for name, column in kept.items()}),
+        {name: column.kind for name, column in kept.items()},  # type: ignore[misc]
+        tuple(findings),
+        tuple(column.warning for column in decided.values() if column.warning),
+    )
+
+
+def decide_column(values: "Series[Any]", given: ColumnKind | None = None) -> Column:
+    """Decide what one column is, and bring its values into that form."""
+    name = str(values.name)
+    present = values.dropna()
+    if given is not None:
+        return _as_given(values, given)
+    if not len(present):
+        return Column(
+            None, "", "all its values are missing", f"Column {name!r} is empty: left out."
+        )
+    if values.dtype.kind == "M":
+        return Column(_dates_of(values), "date", "dates")
+    if values.dtype.kind == "b":
+        return _kept_or_constant(values.map(str), present, "category", "true or false")
+    if values.dtype.kind in "iuf":
+        return _number(values, present)
+    return _text(name, values, present)
+
+
+def _number(values: "Series[Any]", present: "Series[Any]") -> Column:
+    name, numbers = str(values.name), values.astype(np.float64)
+    whole = values.dtype.kind in "iu" or bool((present == present.round()).all())
+    different = present.nunique()
+    if whole and different == len(values) > 20:
+        steps = np.diff(np.sort(present.to_numpy(np.float64)))
+        if _IDENTIFIER.search(name) or bool((steps == 1).all()):
+            return Column(None, "", "an identifier: a different whole number in each row")
+    infinite = int(np.isinf(numbers).sum())
+    warning = ""
+    if infinite:
+        numbers = numbers.where(~np.isinf(numbers))
+        warning = f"Column {name!r} has {infinite:,} infinite values: taken as missing."
+    reason = f"{different:,} different {'whole ' if whole else ''}numbers"
+    return _kept_or_constant(numbers, present, "number", reason, warning)
+
+
+def _text(name: str, values: "Series[Any]", present: "Series[Any]") -> Column:
+    import pandas
+
+    _refuse_nested(name, present)
+    texts = present.map(str).str.strip()
+    numbers = pandas.to_numeric(texts, errors="coerce")
+    if (share := float(numbers.notna().mean())) >= _MOSTLY:
+        others = texts[numbers.isna()]
+        warning = (
+            ""
+            if share == 1
+            else (
+                f"Column {name!r} has {len(others):,} values that are no numbers, such as "
+                f"{others.iloc[0]!r}: taken as missing."
+            )
+        )
+        found = numbers.reindex(values.index).astype(np.float64)
+        reason = "numbers" if share == 1 else f"numbers in {share:.1%} of its rows"
+        return _kept_or_constant(found, numbers.dropna(), "number", reason, warning)
+    if (dates := _dates(name, values, texts)) is not None:
+        return dates
+    different = texts.nunique()
+    words = float(texts.iloc[:_EXAMINED].str.count(r"\s+").mean()) + 1
+    if words >= _WORDS and different > 0.5 * len(texts) and different > 20:
+        return Column(None, "text", f"free text, {words:.0f} words on average")
+    if different == len(texts) > 20:
+        return Column(None, "", "an identifier: a different text in each row")
+    category = texts.reindex(values.index)
+    warning = ""
+    if different > _MANY_CATEGORIES:
+        warning = f"Column {name!r} has {different:,} categories; many of them are rare."
+    return _kept_or_constant(category, texts, "category", f"{different:,} different texts", warning)
+
+
+def _kept_or_constant(
+    values: "Series[Any]", present: "Series[Any]", kind: str, reason: str, warning: str = ""
+) -> Column:
+    """Keep a column, unless it has one value alone: then it says nothing."""
+    missing = int(values.isna().sum())
+    if present.nunique() <= 1 and not missing:
+        value = present.iloc[0] if len(present) else ""
+        note = f"Column {values.name!r} has the value {value} in every row: left out."
+        return Column(None, "", "constant", note)
+    if missing:
+        reason += f", {missing:,} missing"
+    return Column(values, kind, reason, warning)
+
+
+def _dates(name: str, values: "Series[Any]", texts: "Series[Any]") -> Column | None:
+    """Read a column of dates; None for anything else."""
+    import pandas
+
+    head = texts.iloc[:_EXAMINED]
+    if not len(head) or head.str.fullmatch(_DATE).mean() < _MOSTLY:
+        return None
+    first = head.str.extract(r"^(\d{1,2})[-/.]", expand=False).dropna().astype(int)
+    day_first = bool((first > 12).any())
+    dates = pandas.to_datetime(
+        texts, errors="coerce", dayfirst=day_first, format="mixed", utc=True
+    ).dt.tz_localize(None)
+    if (wrong := int(dates.isna().sum())) > (1 - _MOSTLY) * len(texts):
+        return None
+    order = "dates" if not len(first) else f"dates, {'day' if day_first else 'month'} first"
+    warning = f"Column {name!r} has {wrong:,} values that are no dates: taken as missing."
+    column = _dates_of(dates.reindex(values.index))
+    return _kept_or_constant(column, dates, "date", order, warning if wrong else "")
+
+
+def _dates_of(values: "Series[Any]") -> Any:
+    if getattr(values.dtype, "tz", None) is not None:
+        values = values.dt.tz_convert("UTC").dt.tz_localize(None)
+    return values.astype("datetime64[ns]")
+
+
+def _as_given(values: "Series[Any]", kind: ColumnKind) -> Column:
+    """Bring a column into the form that the user asks for."""
+    import pandas
+
+    name, present = str(values.name), values.dropna()
+    if kind == "category":
+        return Column(category_texts(values), "category", GIVEN)
+    if kind == "number":
+        made = pandas.to_numeric(values, errors="coerce").astype(np.float64)
+    else:
+        made = pandas.to_datetime(values, errors="coerce", format="mixed", utc=True)
+        made = made.dt.tz_localize(None).astype("datetime64[ns]")
+    wrong = present[made[present.index].isna()]
+    if len(wrong) > 0.5 * len(present):
+        raise InputError(
+            f"column {name!r} as {kind}: {len(wrong):,} of its {len(present):,} values are none, "
+            f"such as {wrong.iloc[0]!r}",
+            f"a column of {kind}s",
+            f"write --column {name}=category",
+        )
+    note = f"Column {name!r} has {len(wrong):,} values that are no {kind}: taken as missing."
+    return Column(made, kind, GIVEN, note if len(wrong) else "")
+
+
+def category_texts(values: "Series[Any]") -> Any:
+    """Write values as texts: whole numbers without a point; missing values stay missing."""
+    if values.dtype.kind == "f" and bool((values.dropna() % 1 == 0).all()):
+        values = values.astype("Int64")
+    return values.map(str, na_action="ignore").astype("str").str.strip()
+
+
+def _without_copies(
+    decided: dict[str, Column], kinds: Mapping[str, ColumnKind]
+) -> dict[str, Column]:
+    """Leave out columns that are equal to an earlier one."""
+    import pandas
+
+    seen: dict[tuple[str, int], list[str]] = {}
+    made = dict(decided)
+    for name, column in decided.items():
+        if column.values is None:
+            continue
+        key = (column.kind, int(pandas.util.hash_pandas_object(column.values, index=False).sum()))
+        twins = [one for one in seen.get(key, []) if decided[one].values.equals(column.values)]
+        if twins and name not in kinds:
+            note = f"Column {name!r} is equal to {twins[0]!r}: left out."
+            made[name] = Column(None, "", f"equal to {twins[0]}", note)
+        else:
+            seen.setdefault(key, []).append(name)
+    return made
+
+
+def _refuse_nested(name: str, present: "Series[Any]") -> None:
+    if isinstance(present.iloc[0], (list, dict, tuple, np.ndarray)):
+        raise InputError(
+            f"column {name!r} has a {type(present.iloc[0]).__name__} in each row",
+            "numbers, texts, dates",
+            f"write --drop {name}, or give the values as columns of their own",
+        )
+
+
+def _column_flag(name: str) -> str:
+    return f"write --column {name}=category, or choose another --target"

@@ -1,0 +1,268 @@
+"""Makes samples and labels of a table: chooses target, modality, and what each column is.
+
+Takes a table as it was read, and what the user says. Gives samples, a target, and columns. Must
+not know files or parts.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .columns import GIVEN, Column, category_texts, decide_column, decide_columns
+from .dataset import ColumnKind, Finding, Modality
+from .leaks import find_leaks
+from .options import DataOptions
+from .raw import RawData, objects
+from .target import FoundTarget, check_column, choose_column, make_labels, make_target
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_COUNTED = re.compile(r"\d+([x_.-]\d+)?$")  # at the end of a name: pixel17, 1x28
+_TEXT_NAMES = ("text", "sentence", "review", "comment", "content", "body", "message", "tweet")
+
+
+@dataclass(frozen=True)
+class FromTable:
+    """Samples and target of a table.
+
+    Attributes:
+        raw: Samples that have a target, of a modality that is known.
+        found: Their target.
+        columns: Kinds of columns; empty for all but tables.
+        groups: Group of each sample; None: there are none.
+        times: Time of each sample; None: order does not matter.
+    """
+
+    raw: RawData
+    found: FoundTarget
+    columns: dict[str, ColumnKind]
+    groups: NDArray[Any] | None
+    times: NDArray[Any] | None
+
+
+def from_table(raw: RawData, options: DataOptions) -> FromTable:
+    """Decide what a table holds.
+
+    Raises:
+        InputError: A column that the user names is not there, or does not fit.
+    """
+    frame = raw.samples
+    names = [str(name) for name in frame.columns]
+    _check_names(options, names)
+    others = [name for name in (options.group, options.time) if name]
+    frame, found, targets, raw = _target(raw, options, others)
+    rows = found.present
+    features = frame.drop(columns=[*targets, *others, *options.drop])[rows].reset_index(drop=True)
+    raw = _noted(raw.keep(rows), options, found)
+    groups = _group_values(frame, options, rows)
+    times = _time_values(frame, options, rows)
+    modality = options.modality or _modality(features)
+    makers = {"text": _texts, "series": _series, "picture": _pictures, "table": _table}
+    made, columns = makers[modality](raw, features, options)
+    why = GIVEN if options.modality else _WHY[modality]
+    first = Finding("modality", modality, why)
+    made = replace(made, modality=modality, findings=(first, *made.findings))
+    if modality == "table":
+        made = made.noting(warnings=find_leaks(made.samples, columns, found.target))
+    return FromTable(made, found, columns, groups, times)
+
+
+_WHY: dict[Modality, str] = {
+    "table": "rows with columns",
+    "text": "a column of free text",
+    "series": GIVEN,
+    "picture": "a column for each pixel",
+}
+
+
+def _check_names(options: DataOptions, names: list[str]) -> None:
+    said = {
+        "labels": options.labels,
+        "drop": options.drop,
+        "column": tuple(options.kinds),
+        "group": (options.group,) if options.group else (),
+        "time": (options.time,) if options.time else (),
+    }
+    for option, columns in said.items():
+        for column in columns:
+            check_column(column, names, option)
+    if options.target_column in options.drop:
+        given = f"the target {options.target_column!r}, which is left out as well"
+        raise InputError(given, "a target that is kept", f"leave --drop {options.drop[0]} out")
+
+
+def _target(
+    raw: RawData, options: DataOptions, others: list[str]
+) -> tuple["DataFrame", FoundTarget, list[str], RawData]:
+    frame = raw.samples
+    several = options.labels or (raw.targets if len(raw.targets) > 1 else ())
+    if several and not options.target:
+        return frame, make_labels(frame, several), list(several), raw
+    usable = frame.drop(columns=list(options.drop))
+    if raw.targets and not options.target:
+        name, reason = raw.targets[0], "named by the source"
+    else:
+        name, reason = choose_column(usable, options.target_column, others, raw.named)
+    labels, note = _without_dots(frame[name], raw.official)
+    raw = raw.noting(Finding("target", name, reason), *note)
+    return frame, make_target(name, labels, options.kinds.get(name)), [name], raw
+
+
+def _without_dots(labels: Any, official: NDArray[np.str_]) -> tuple[Any, list[Finding]]:
+    """Take the dots from labels of a test part that has them where the training part has none."""
+    if labels.dtype.kind in "iufbM":
+        return labels, []
+    texts = category_texts(labels)
+    test = official == "test"
+    known, seen = set(texts[~test].dropna()), set(texts[test].dropna())
+    bare = {text.removesuffix(".") for text in seen}
+    if not seen or seen <= known or not bare <= known:
+        return texts, []
+    note = Finding(
+        "labels of the test part", "without the dot at their end", "as in the training part"
+    )
+    return texts.where(~test, texts.str.removesuffix(".")), [note]
+
+
+def _noted(raw: RawData, options: DataOptions, found: FoundTarget) -> RawData:
+    left_out = [Finding(f"column {name}", "left out", GIVEN) for name in options.drop]
+    roles = {"group": options.group, "time": options.time}
+    uses = [
+        Finding(f"column {name}", f"{role}, no feature", GIVEN)
+        for role, name in roles.items()
+        if name
+    ]
+    return raw.noting(*found.findings, *left_out, *uses, warnings=found.warnings)
+
+
+def _group_values(
+    frame: "DataFrame", options: DataOptions, rows: NDArray[np.bool_]
+) -> NDArray[Any] | None:
+    if options.group is None:
+        return None
+    groups = category_texts(frame[options.group])[rows]
+    # a sample without a group is one of its own
+    alone = groups.isna().to_numpy()
+    made = groups.to_numpy(object, na_value="")
+    made[alone] = [f"\0{i}" for i in np.flatnonzero(alone)]
+    return made.astype(str)
+
+
+def _time_values(
+    frame: "DataFrame", options: DataOptions, rows: NDArray[np.bool_]
+) -> NDArray[Any] | None:
+    if options.time is None:
+        return None
+    column = decide_column(frame[options.time])
+    values = (
+        frame[options.time].astype(float)
+        if frame[options.time].dtype.kind in "iu"
+        else column.values
+    )
+    if values is None or values.dtype.kind not in "Mf" or values[rows].isna().any():
+        given = f"the time column {options.time!r}, which has missing values, or is no time"
+        raise InputError(given, "a date or a number in each row", "choose another --time")
+    return np.asarray(values[rows].to_numpy())
+
+
+def _modality(features: "DataFrame") -> Modality:
+    """Tell whether a table is one of texts: what it has beside them are texts as well."""
+    decided = [decide_column(features[name]) for name in features.columns]
+    if _side_of_pixels(features) is not None:
+        return "picture"
+    if not any(column.kind == "text" for column in decided):
+        return "table"
+    rest = [column for column in decided if column.values is not None]
+    named = any(str(name).lower() in _TEXT_NAMES for name in features.columns)
+    return "text" if not rest or named else "table"
+
+
+def _table(
+    raw: RawData, features: "DataFrame", options: DataOptions
+) -> tuple[RawData, dict[str, ColumnKind]]:
+    kinds = {name: kind for name, kind in options.kinds.items() if name in features.columns}
+    frame, columns, findings, warnings = decide_columns(features, kinds)
+    raw = replace(raw, samples=frame)
+    empty = int(frame.isna().all(axis=1).sum())
+    if empty:
+        warnings = (*warnings, f"{empty:,} rows have no value in any column that is kept.")
+    return raw.noting(*findings, warnings=warnings), columns
+
+
+def _texts(
+    raw: RawData, features: "DataFrame", options: DataOptions
+) -> tuple[RawData, dict[str, ColumnKind]]:
+    decided = {str(name): decide_column(features[name]) for name in features.columns}
+    name, reason = _text_column(features, decided)
+    texts = objects(features[name].map(str, na_action="ignore").fillna("").tolist())
+    empty = sum(not text.strip() for text in texts.tolist())
+    others = [
+        Finding(f"column {other}", "left out", "beside the text")
+        for other in decided
+        if other != name
+    ]
+    warnings = [f"{empty:,} texts are empty."] if empty else []
+    raw = replace(raw, samples=texts)
+    return raw.noting(Finding("text", f"column {name}", reason), *others, warnings=warnings), {}
+
+
+def _text_column(features: "DataFrame", decided: dict[str, Column]) -> tuple[str, str]:
+    known = [name for name in decided if name.lower() in _TEXT_NAMES]
+    if known:
+        return known[0], "its name"
+    texts = [n for n in decided if features[n].dtype.kind not in "iufbM"]
+    if not texts:
+        given = f"no column of texts: {', '.join(list(decided)[:10])}"
+        raise InputError(given, "a column of texts", "write --modality table")
+    longest = max(texts, key=lambda n: features[n].astype("str").str.len().mean())
+    return longest, "the longest texts"
+
+
+def _numbers(features: "DataFrame", modality: str) -> NDArray[np.float64]:
+    texts = [str(name) for name in features.columns if features[name].dtype.kind not in "iufb"]
+    if texts:
+        given = f"columns of texts in {modality}: {', '.join(texts[:5])}"
+        raise InputError(given, "numbers alone", f"write --drop {texts[0]}, or --modality table")
+    return np.ascontiguousarray(features.to_numpy(np.float64))
+
+
+def _series(
+    raw: RawData, features: "DataFrame", options: DataOptions
+) -> tuple[RawData, dict[str, ColumnKind]]:
+    """Take the columns of a row as the steps of a series of one channel."""
+    values = _numbers(features, "series").astype(np.float32)
+    raw = replace(raw, samples=objects([*values[:, None, :]]))
+    note = Finding("steps", f"{values.shape[1]} columns", "one channel, a step in each column")
+    return raw.noting(note), {}
+
+
+def _side_of_pixels(features: "DataFrame") -> int | None:
+    """Return the side of square pictures whose pixels are the columns; None for anything else."""
+    side = int(round(len(features.columns) ** 0.5))
+    if side < 8 or side * side != len(features.columns):
+        return None
+    if any(features[name].dtype.kind not in "iu" for name in features.columns):
+        return None
+    if len({_COUNTED.sub("", str(name)) for name in features.columns}) > 1:
+        return None
+    low, high = int(features.to_numpy().min()), int(features.to_numpy().max())
+    return side if low >= 0 and 15 < high <= 255 else None
+
+
+def _pictures(
+    raw: RawData, features: "DataFrame", options: DataOptions
+) -> tuple[RawData, dict[str, ColumnKind]]:
+    """Take the columns of a row as the pixels of a square picture, grey."""
+    values = _numbers(features, "pictures")
+    side = _side_of_pixels(features)
+    if side is None:
+        given = f"pictures of {values.shape[1]} columns"
+        allowed = "as many columns as a square has pixels, whole numbers from 0 to 255"
+        raise InputError(given, allowed, "write --modality table")
+    raw = replace(raw, samples=values.astype(np.uint8).reshape(-1, side, side, 1))
+    return raw.noting(Finding("pictures", f"{side} x {side}, grey", "a column for each pixel")), {}

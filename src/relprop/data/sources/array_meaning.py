@@ -1,0 +1,217 @@
+"""Decides what arrays are - pictures, rows, series - by their shapes and types.
+
+Takes arrays with labels. Gives samples in the form of a Dataset, and why. Must not know files.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ..dataset import Finding, Modality
+from ..raw import RawData, objects
+
+_CHANNELS = (1, 3, 4)
+_SMALLEST = 8  # pixels of a side, from which whole numbers up to 255 are pictures
+
+
+@dataclass(frozen=True)
+class Part:
+    """Samples and labels of one part.
+
+    Attributes:
+        name: "train", "validation", "test", or "".
+        samples: An array whose first dimension is the sample, or a sequence of arrays.
+        labels: Of each sample.
+    """
+
+    name: str
+    samples: Any
+    labels: NDArray[Any]
+
+
+def raw_of_arrays(parts: Sequence[Part], modality: Modality | None, source: object) -> RawData:
+    """Make samples of arrays.
+
+    Args:
+        parts: All with samples of the same dimensions.
+        modality: What they are, where the user says so; None: their shape decides.
+        source: Where they are from, for errors.
+
+    Raises:
+        InputError: Shapes do not fit, or are those of nothing known.
+    """
+    for part in parts:
+        if len(part.samples) != len(part.labels):
+            given = f"{source} has {len(part.samples):,} samples and {len(part.labels):,} labels"
+            raise InputError(given, "a label for each sample", "look at the arrays")
+    labels = np.concatenate([_flat_labels(part.labels, source) for part in parts])
+    names = np.repeat([part.name for part in parts], [len(part.labels) for part in parts])
+    known = {part.name for part in parts} - {""}
+    keys = [f"{part.name or 'sample'} {i}" for part in parts for i in range(len(part.labels))]
+    samples, found, findings, warnings = _meaning(
+        [part.samples for part in parts], modality, source
+    )
+    columns = (
+        ("target",) if labels.ndim == 1 else tuple(f"label {i}" for i in range(labels.shape[1]))
+    )
+    if found == "table":  # its columns are looked at as those of any table
+        samples = samples.assign(
+            **dict(zip(columns, labels.reshape(len(labels), -1).T, strict=True))
+        )
+    return RawData(
+        modality=found,
+        samples=samples,
+        keys=keys,
+        labels=None if found == "table" else labels,
+        targets=columns if found == "table" else (),
+        official=names.astype("<U10") if len(known) > 1 else np.full(len(labels), "", "<U10"),
+        findings=tuple(findings),
+        warnings=tuple(warnings),
+    )
+
+
+def _flat_labels(labels: NDArray[Any], source: object) -> NDArray[Any]:
+    """Take labels out of one column, or of columns of 0 and 1 with a single 1 in each row."""
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        return labels[:, 0]
+    yes_or_no = labels.ndim == 2 and labels.dtype.kind in "biuf" and np.isin(labels, (0, 1)).all()
+    if yes_or_no and (labels.sum(axis=1) == 1).all():
+        return labels.argmax(axis=1)
+    if labels.ndim != 1 and not yes_or_no:
+        given = f"labels of the shape {labels.shape} in {source}"
+        allowed = "a label for each sample, (n,), or labels of 0 and 1, (n, labels)"
+        raise InputError(given, allowed, "give (n,)")
+    return labels
+
+
+_Meaning = tuple[Any, Modality, list[Finding], list[str]]
+
+
+def _meaning(parts: Sequence[Any], modality: Modality | None, source: object) -> _Meaning:
+    first = parts[0]
+    if not isinstance(first, np.ndarray) or first.dtype == object:
+        return _sequences([one for part in parts for one in part], source)
+    samples = np.concatenate([np.asarray(part) for part in parts])
+    if samples.dtype.kind in "US":
+        texts = objects([str(text) for text in samples.tolist()])
+        return texts, "text", [Finding("modality", "text", "an array of texts")], []
+    if samples.dtype.kind not in "biuf":
+        given = f"samples of the type {samples.dtype} in {source}"
+        raise InputError(given, "numbers or texts", "give numbers")
+    found = modality or _by_shape(samples, source)
+    reason = "given" if modality else f"an array of shape {samples.shape}, {samples.dtype}"
+    made, findings, warnings = _MAKERS[found](samples, source)
+    first = [] if found == "table" else [Finding("modality", found, reason)]
+    return made, found, [*first, *findings], warnings
+
+
+def _by_shape(samples: NDArray[Any], source: object) -> Modality:
+    if samples.ndim == 2:
+        return "table"
+    if samples.ndim == 4:
+        return "picture"
+    if samples.ndim == 3:
+        return "picture" if _is_pixels(samples) else "series"
+    raise InputError(
+        f"samples of the shape {samples.shape} in {source}",
+        "(n, features), (n, channels, time), (n, height, width), or pictures with channels",
+        "give samples of such a shape",
+    )
+
+
+def _is_pixels(samples: NDArray[Any]) -> bool:
+    """Tell grey pictures, (n, height, width), from series, (n, channels, time)."""
+    sides = samples.shape[1:]
+    whole = samples.dtype.kind == "u" or (samples.dtype.kind == "i" and samples.min() >= 0)
+    return whole and min(sides) >= _SMALLEST and max(sides) <= 4 * min(sides)
+
+
+_Made = tuple[Any, list[Finding], list[str]]
+
+
+def _rows(samples: NDArray[Any], source: object) -> _Made:
+    import pandas
+
+    flat = samples.reshape(len(samples), -1).astype(np.float64)
+    names = [f"column {i + 1}" for i in range(flat.shape[1])]
+    return pandas.DataFrame(flat, columns=names), [], []
+
+
+def _pictures(samples: NDArray[Any], source: object) -> _Made:
+    """Bring pictures to bytes, (n, height, width, channels)."""
+    if samples.ndim == 2 and (side := round(samples.shape[1] ** 0.5)) ** 2 == samples.shape[1]:
+        samples = samples.reshape(len(samples), side, side)
+    if samples.ndim == 3:
+        samples = samples[..., None]
+    if samples.ndim != 4:
+        given = f"pictures of the shape {samples.shape} in {source}"
+        raise InputError(
+            given, "(n, height, width) or (n, height, width, channels)", "reshape them"
+        )
+    findings, order = [], "height, width, channels"
+    if samples.shape[3] not in _CHANNELS and samples.shape[1] in _CHANNELS:
+        samples, order = samples.transpose(0, 2, 3, 1), "channels, height, width"
+    if samples.shape[3] not in _CHANNELS:
+        given = f"pictures of the shape {samples.shape} in {source}"
+        raise InputError(given, "1, 3 or 4 channels, first or last", "give such pictures")
+    pixels, how = _to_bytes(samples, source)
+    n, height, width, channels = pixels.shape
+    findings.append(Finding("pictures", f"{n:,}, {height} x {width}, {channels} channels", order))
+    warnings = []
+    if channels == 4:
+        pixels = pixels[..., :3]
+        warnings.append("Pictures have four channels: the fourth, transparency, is left out.")
+    if how:
+        findings.append(Finding("values", "0 to 255", how))
+    return np.ascontiguousarray(pixels), findings, warnings
+
+
+def _to_bytes(samples: NDArray[Any], source: object) -> tuple[NDArray[np.uint8], str]:
+    if samples.dtype == np.uint8:
+        return samples, ""
+    low, high = float(samples.min()), float(samples.max())
+    whole = samples.dtype.kind in "biu" or bool((samples == np.round(samples)).all())
+    if low >= 0 and high <= 255 and whole and (high > 1 or samples.dtype.kind != "f"):
+        return samples.astype(np.uint8), ""
+    if low >= -1 and high <= 1:
+        offset = 0.0 if low >= 0 else 1.0
+        scaled = (samples.astype(np.float32) + offset) * (255 / (1 + offset))
+        return scaled.round().astype(np.uint8), f"from {low:g} to {high:g}, rounded to bytes"
+    given = f"pictures with values from {low:g} to {high:g} in {source}"
+    raise InputError(given, "bytes, 0 to 1, or -1 to 1", "give bytes, or write --modality series")
+
+
+def _series(samples: NDArray[Any], source: object) -> _Made:
+    """Bring series to (channels, time) each: time is the longer side."""
+    made = samples.astype(np.float32).reshape(len(samples), -1, samples.shape[-1])
+    reason = "samples, channels, time"
+    if samples.ndim == 2:
+        reason = "samples, time"
+    elif made.shape[1] > made.shape[2]:
+        made, reason = made.swapaxes(1, 2), "samples, time, channels: time is the longer side"
+    _, channels, time = made.shape
+    shape = f"{len(made):,}, {channels} channels, {time} steps"
+    return objects([*np.ascontiguousarray(made)]), [Finding("series", shape, reason)], []
+
+
+_MAKERS = {"table": _rows, "picture": _pictures, "series": _series}
+
+
+def _sequences(samples: Sequence[Any], source: object) -> _Meaning:
+    """Take texts, or series of different lengths."""
+    if isinstance(samples[0], str):
+        texts = objects([str(text) for text in samples])
+        return texts, "text", [Finding("modality", "text", "texts")], []
+    arrays = [np.atleast_2d(np.asarray(one, np.float32)) for one in samples]
+    channels = {len(one) for one in arrays}
+    if len(channels) > 1 or any(one.ndim != 2 for one in arrays):
+        given = f"series of {len(channels)} different numbers of channels in {source}"
+        raise InputError(given, "(channels, time) each, with the same channels", "reshape them")
+    lengths = [one.shape[1] for one in arrays]
+    shape = f"{len(arrays):,}, {len(arrays[0])} channels, {min(lengths)} to {max(lengths)} steps"
+    findings = [Finding("modality", "series", "arrays of different lengths")]
+    return objects(arrays), "series", [*findings, Finding("series", shape, "channels, time")], []

@@ -1,0 +1,188 @@
+"""Tells by looking at a path how data is laid out there, and lets its reader read it.
+
+Takes a path or a name. Gives what the reader found. Must not know what formats hold.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...errors import FileError, InputError
+from ...support.arguments import suggest
+from ...support.progress import Progress
+from ..memory import Limit
+from ..options import DataOptions
+from ..raw import RawData
+from .arrays import ARRAY_SUFFIXES, read_arrays
+from .hub import PREFIX, is_saved_dataset, read_hub
+from .idx import has_idx_files, read_idx_folder
+from .opened import plain_name, plain_stem, plain_suffix
+from .pictures import PICTURE_SUFFIXES, is_archive, read_pictures
+from .series import is_series_file, read_series_file
+from .series_files import read_series_folders
+from .tables import TABLE_SUFFIXES, TEXT_SUFFIXES, read_table
+from .texts import read_class_files, read_class_folders
+
+_TRAIN = re.compile(r"(^|[-_. ])(train|training)(?=$|[-_. ])", re.IGNORECASE)
+_KINDS = "a table, .npz, .pt, .ts, texts, an archive, or a folder of idx files, pictures, texts or series"
+
+
+def read_source(
+    source: str | Path, options: DataOptions, limit: Limit, progress: Progress
+) -> RawData:
+    """Read data from a path, or from the Hugging Face hub.
+
+    Raises:
+        FileError: There is nothing, or nothing that can be read.
+        InputError: There are several data sets.
+    """
+    if str(source).startswith(PREFIX):
+        return read_hub(str(source), options, limit)
+    path = Path(source)
+    if path.is_dir():
+        return _read_folder(path, options, limit, progress)
+    if path.is_file():
+        return _read_file(path, options, limit, progress)
+    if path.parent.is_dir() and has_idx_files(path.parent):
+        return read_idx_folder(path.parent, limit, path.name)
+    raise _missing(path)
+
+
+def _missing(path: Path) -> FileError:
+    folder = next(parent for parent in path.parents if parent.is_dir())
+    below = path.relative_to(folder).parts[0]
+    names = sorted(one.name for one in folder.iterdir() if not one.name.startswith("."))
+    near = suggest(
+        below, names, f"write a path, or {PREFIX}{path} for a name of the Hugging Face hub"
+    )
+    todo = near if near.startswith("write a") else f"write {folder / near[7:-1]}"
+    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    return FileError(
+        f"there is no file or folder {path}", f"in {folder}: {shown or 'nothing'}", todo
+    )
+
+
+def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progress) -> RawData:
+    test = _test_of(path, options)
+    suffix = plain_suffix(path)
+    if is_archive(path):
+        return read_pictures(path, limit, progress)
+    if suffix in ARRAY_SUFFIXES:
+        return read_arrays(path, limit, test, options.modality)
+    if "ubyte" in path.name:
+        return read_idx_folder(path.parent, limit, None)
+    if suffix in PICTURE_SUFFIXES:
+        given = f"{path} is a single picture"
+        raise FileError(given, "a folder with a folder for each class", f"write {path.parent}")
+    if is_series_file(path, options):
+        return read_series_file(path, limit, test)
+    if plain_suffix(path) in TABLE_SUFFIXES:
+        return read_table(path, limit, test)
+    if len(files := _class_files(path)) > 1:
+        return read_class_files(files, limit)
+    raise FileError(f"{path} is of no known kind of data", _KINDS, "give another path")
+
+
+def _test_of(path: Path, options: DataOptions) -> Path | None:
+    """Find the official test part: the one that the user names, or one beside the file."""
+    if options.test is not None:
+        given = Path(options.test)
+        if not given.is_file():
+            raise _missing(given)
+        return given
+    return _test_beside(path)
+
+
+def _test_beside(path: Path) -> Path | None:
+    """Find the file of the test part that is named like this one of the training part."""
+    names = {one.name for one in path.parent.iterdir()}
+    stem = plain_name(path)
+    made = [_TRAIN.sub(lambda m: f"{m[1]}{_in_case_of(m[2], 'test')}", stem)]
+    made += [stem.removesuffix(".data") + ".test"] if stem.endswith(".data") else []
+    for name in made:
+        found = [n for n in names if plain_name(Path(n)) == name and n != path.name]
+        if found and name != stem:
+            return path.with_name(found[0])
+    return None
+
+
+def _in_case_of(model: str, word: str) -> str:
+    return word.upper() if model.isupper() else word.title() if model[0].isupper() else word
+
+
+def _class_files(path: Path) -> list[Path]:
+    """List the files that have the name of this one, and other endings: a class in each."""
+    stem = plain_stem(path)
+    beside = path.parent.iterdir()
+    same = [one for one in beside if plain_stem(one) == stem and one.is_file()]
+    known = (*TABLE_SUFFIXES, ".names", ".md", ".npz", ".pt")
+    return [one for one in same if plain_suffix(one) not in known]
+
+
+def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progress) -> RawData:
+    if is_saved_dataset(path):
+        return read_hub(str(path), options, limit)
+    if has_idx_files(path):
+        return read_idx_folder(path, limit)
+    _refuse_several(path)
+    files = sorted(one for one in path.iterdir() if one.is_file() and one.name[0] != ".")
+    if data := [one for one in files if _is_data(one)]:
+        return _read_file(_only(data, path), options, limit, progress)
+    if len(texts := [one for one in files if plain_suffix(one) == ".txt"]) > 1:
+        return read_class_files(texts, limit)
+    if len(texts := _with_one_stem(files)) > 1:
+        return read_class_files(texts, limit)
+    inside = {plain_suffix(one) for one in path.rglob("*") if one.is_file()}
+    if inside & set(PICTURE_SUFFIXES):
+        return read_pictures(path, limit, progress)
+    if ".txt" in inside:
+        return read_class_folders(path, limit)
+    if inside & {".csv", ".tsv"}:
+        return read_series_folders(path, limit)
+    raise FileError(f"{path} holds no data of a known kind", _KINDS, "give another path")
+
+
+def _is_data(path: Path) -> bool:
+    suffix = plain_suffix(path)
+    tables = (*TABLE_SUFFIXES, *ARRAY_SUFFIXES, ".ts")
+    return (suffix in tables and suffix != ".txt") or is_archive(path)
+
+
+def _only(files: Sequence[Path], folder: Path) -> Path:
+    """Return the file to read: the only one, or the training part of the only pair."""
+    if len(files) == 1:
+        return files[0]
+    pairs = {one: test for one in files if (test := _test_beside(one)) in files}
+    if len(pairs) == 1:
+        ((train, test),) = pairs.items()
+        if all(plain_stem(one) == plain_stem(train) for one in set(files) - {train, test}):
+            return train
+    raise InputError(
+        f"{folder} holds {len(files)} files of data",
+        ", ".join(one.name for one in files[:12]) + (", ..." if len(files) > 12 else ""),
+        f"write the path of one: {next(iter(pairs), files[0])}",
+    )
+
+
+def _with_one_stem(files: Sequence[Path]) -> list[Path]:
+    """Return files that differ in their ending alone, which names the class."""
+    unknown = [
+        one for one in files if plain_suffix(one) not in (*TEXT_SUFFIXES, "", ".md", ".names")
+    ]
+    stems = {plain_stem(one) for one in unknown}
+    return unknown if len(stems) == 1 else []
+
+
+def _refuse_several(path: Path) -> None:
+    """Refuse a folder of folders that are data sets themselves."""
+    folders = sorted(one for one in path.iterdir() if one.is_dir())
+    sets = [
+        one for one in folders if has_idx_files(one) or any(map(_is_training_part, one.iterdir()))
+    ]
+    if sets:
+        given = f"{path} holds {len(folders)} folders with data of their own"
+        raise InputError(given, ", ".join(one.name for one in folders[:12]), f"write {sets[0]}")
+
+
+def _is_training_part(path: Path) -> bool:
+    return path.is_file() and _is_data(path) and _test_beside(path) is not None

@@ -1,0 +1,58 @@
+"""Tells class and part of a file from the folders above it.
+
+Takes paths relative to the data's folder. Gives labels and parts. Must not know what files hold.
+"""
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import FileError
+
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+}
+
+
+def classes_and_parts(
+    paths: Sequence[PurePosixPath], source: object
+) -> tuple[list[str], NDArray[np.str_]]:
+    """Tell the class of each file, the folder that it is in, and its part, a folder above that.
+
+    Args:
+        paths: Of files, relative to the data's folder.
+        source: The data's folder, as errors name it.
+
+    Returns:
+        Classes, and "train", "validation", "test" or "", (n,).
+
+    Raises:
+        FileError: A file is in no folder of a class.
+    """
+    above = [[name for name in path.parts[:-1] if name.lower() not in PARTS] for path in paths]
+    bare = [path for path, names in zip(paths, above, strict=True) if not names]
+    if bare:
+        raise FileError(
+            f"{source} has files that are in no folder of a class, such as {bare[0]}",
+            "a folder for each class: cat/1.png, dog/2.png; train/ and test/ may stand above them",
+            f"put {bare[0].name} into a folder that is named after its class",
+        )
+    parts = [
+        next((PARTS[name.lower()] for name in path.parts[:-1] if name.lower() in PARTS), "")
+        for path in paths
+    ]
+    known = {part for part in parts if part}
+    if known and known != {"train"} and "" in parts:  # beside test/, the rest is to be trained on
+        parts = [part or "train" for part in parts]
+    if known == {"train"} or known == {"test"}:
+        parts = [""] * len(parts)
+    return [names[-1] for names in above], np.array(parts, "<U10")

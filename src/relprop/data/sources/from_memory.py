@@ -1,0 +1,132 @@
+"""Takes data that is in memory already: a DataFrame, arrays with labels, datasets of torch.
+
+Takes objects. Gives what a reader gives. Must not know files.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...support.arguments import suggest
+from ..dataset import Modality
+from ..memory import Limit
+from ..options import DataOptions
+from ..raw import RawData, parts_of
+from .array_meaning import Part, raw_of_arrays
+
+_ALLOWED = "a path, a DataFrame, a pair (samples, labels), a dataset of torch, or one of datasets"
+
+
+def describe_memory(data: Any) -> str:
+    """Say what data in memory is."""
+    kind = type(data).__name__
+    return f"{kind} in memory, {len(data):,} rows" if _is_frame(data) else f"{kind} in memory"
+
+
+def read_memory(data: Any, options: DataOptions, limit: Limit) -> RawData:
+    """Take data that is in memory.
+
+    Args:
+        data: A DataFrame of pandas or polars; a pair of samples and labels: arrays, tensors, lists of
+            texts or of series; a dataset of torch whose items are such pairs; a dataset of the
+            library `datasets`.
+        options: With the test part, of the same kind, if there is an official one.
+        limit: How much memory samples may take. They are there: it is not applied.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if _is_hub_dataset(data):
+        from .hub import raw_of_datasets
+
+        return raw_of_datasets({"": data} if not isinstance(data, dict) else data, options, "data")
+    if hasattr(data, "to_pandas"):
+        data = data.to_pandas()
+    if _is_frame(data):
+        return _frame(data, options)
+    parts = [_part("train" if options.test is not None else "", data)]
+    if options.test is not None:
+        parts.append(_part("test", options.test))
+    modality: Modality | None = options.modality
+    return raw_of_arrays(parts, modality, "the data")
+
+
+def _is_frame(data: Any) -> bool:
+    return type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns")
+
+
+def _is_hub_dataset(data: Any) -> bool:
+    return type(data).__module__.partition(".")[0] == "datasets"
+
+
+def _frame(data: Any, options: DataOptions) -> RawData:
+    import pandas
+
+    frames = [data]
+    if options.test is not None:
+        test = options.test.to_pandas() if hasattr(options.test, "to_pandas") else options.test
+        if not _is_frame(test):
+            given = f"a test part of type {type(test).__name__} beside a DataFrame"
+            raise InputError(given, "a DataFrame with the same columns", "write test=frame")
+        lacking = [str(name) for name in data.columns if name not in test.columns]
+        if lacking:
+            given = f"the test part has no column {', '.join(map(repr, lacking[:5]))}"
+            names = list(map(str, test.columns))
+            raise InputError(given, ", ".join(names[:20]), suggest(lacking[0], names))
+        frames.append(test[list(data.columns)])
+    if not len(data):
+        raise InputError("a DataFrame without rows", "a row at least", "give another one")
+    frame = pandas.concat(frames, ignore_index=True)
+    frame.columns = [str(name) for name in frame.columns]
+    names = ("train", "test") if len(frames) > 1 else ("",)
+    return RawData(
+        modality=None,
+        samples=frame,
+        keys=[f"row {index}" for one in frames for index in one.index],
+        labels=None,
+        official=parts_of(*zip(names, map(len, frames), strict=True)),
+    )
+
+
+def _part(name: str, data: Any) -> Part:
+    pair = data if isinstance(data, (tuple, list)) and len(data) == 2 else None
+    if pair is None and hasattr(data, "tensors") and len(data.tensors) == 2:
+        pair = data.tensors  # of a TensorDataset
+    if pair is None and hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+        pair = _items(data)
+    if pair is None:
+        given = f"data of type {type(data).__name__}"
+        raise InputError(given, _ALLOWED, "write (samples, labels)")
+    samples, labels = pair
+    return Part(name, _array(samples), np.asarray(_array(labels)))
+
+
+def _items(data: Any) -> tuple[Any, Any]:
+    """Take the items of a dataset of torch: pairs of a sample and a label."""
+    items = [data[i] for i in range(len(data))]
+    if not items or not all(isinstance(one, (tuple, list)) and len(one) == 2 for one in items):
+        kind = type(items[0]).__name__ if items else "nothing"
+        given = f"a {type(data).__name__} whose items are of type {kind}"
+        raise InputError(given, "pairs of a sample and a label", "write (samples, labels)")
+    samples = [_array(one) for one, _ in items]
+    alike = not isinstance(samples[0], str) and len({np.shape(one) for one in samples}) == 1
+    labels = np.asarray([_array(label) for _, label in items])
+    return (np.stack(samples) if alike else samples), labels
+
+
+def _array(values: Any) -> Any:
+    """Bring a tensor, a picture or a list to numpy; texts and series of several lengths stay."""
+    if hasattr(values, "detach"):
+        return np.array(values.detach().cpu())
+    if hasattr(values, "to_numpy"):
+        return values.to_numpy()
+    if isinstance(values, (str, bytes, np.ndarray)):
+        return values
+    if isinstance(values, Sequence):
+        if values and isinstance(values[0], str):
+            return list(values)
+        made = [_array(one) for one in values]
+        return np.asarray(made) if len({np.shape(one) for one in made}) <= 1 else made
+    return np.asarray(values)

@@ -1,0 +1,263 @@
+"""Reads pictures from a folder or an archive with a folder for each class, and makes them alike.
+
+Takes a path. Gives pictures of one size and mode, with labels and official parts; those that
+cannot be read are named. Must not know targets.
+"""
+
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import FileError, first_line
+from ...support.extras import needs
+from ...support.progress import Progress
+from ..dataset import Finding
+from ..memory import Limit
+from ..raw import RawData, objects
+from .folders import classes_and_parts
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PICTURE_SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".ppm",
+    ".pgm",
+)
+ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
+_LARGEST = 224  # pixels of the shorter side, to which larger pictures are reduced
+_GREY = ("1", "L", "LA", "I", "I;16", "F")
+_SHOWN = 3  # names of pictures that could not be read
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Pictures of a folder or an archive: their names, and how one is opened."""
+
+    names: list[PurePosixPath]
+    opened: Any  # yields (place in names, file) in the order that is fastest
+
+
+def is_archive(path: Path) -> bool:
+    """Tell whether a file is an archive, by its name."""
+    return path.name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def read_pictures(path: Path, limit: Limit, progress: Progress) -> RawData:
+    """Read the pictures of a folder or of an archive.
+
+    Args:
+        path: A folder, or a .tar or .zip file; in it CLASS/NAME.png, train/CLASS/NAME.png, ...
+        limit: How much memory they may take.
+        progress: Shows the reading.
+
+    Raises:
+        FileError: There are no pictures, none can be read, or one is in no folder of a class.
+    """
+    with needs("fit", "pictures"):
+        import PIL  # noqa: F401
+    with _listed(path) as files:
+        if not files.names:
+            given, allowed = f"{path} holds no pictures", f"files {', '.join(PICTURE_SUFFIXES)}"
+            raise FileError(given, allowed, "give another folder")
+        labels, official = classes_and_parts(files.names, path)
+        read = _read_all(files, progress, path, limit)
+    kept = np.array([i for i in sorted(read.pictures)], np.int64)
+    pixels, findings, warnings = _alike([read.pictures[int(i)] for i in kept], read.modes)
+    return RawData(
+        modality="picture",
+        samples=pixels,
+        keys=[str(files.names[i]) for i in kept],
+        labels=objects([labels[i] for i in kept]),
+        official=official[kept],
+        findings=tuple(findings),
+        warnings=(*read.warnings, *warnings),
+    )
+
+
+@contextmanager
+def _listed(path: Path) -> Iterator[_Files]:
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+        names = [PurePosixPath(p.relative_to(path)) for p in files]
+        yield _Files(names, lambda chosen: ((i, files[i]) for i in chosen))
+        return
+    try:
+        if path.suffix.lower() == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                inside = sorted(filter(_is_picture, archive.namelist()))
+                yield _Files(
+                    _without_top([PurePosixPath(n) for n in inside]),
+                    lambda chosen: ((i, BytesIO(archive.read(inside[i]))) for i in chosen),
+                )
+        else:
+            yield from _listed_tar(path)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        if isinstance(error, FileError):
+            raise
+        given = f"the archive {path} cannot be read: {first_line(error)}"
+        raise FileError(given, "a whole .tar or .zip file", "fetch it again") from error
+
+
+def _listed_tar(path: Path) -> Iterator[_Files]:
+    # Opened once, uncompressed in memory: to seek in a compressed file is to read it again.
+    with tarfile.open(path) as archive:
+        members = [m for m in archive if m.isfile() and _is_picture(m.name)]
+        contents = {m.name: archive.extractfile(m) for m in members}
+        names = [m.name for m in members]
+        yield _Files(
+            _without_top([PurePosixPath(n) for n in names]),
+            lambda chosen: ((i, contents[names[i]]) for i in chosen),
+        )
+
+
+def _is_picture(name: str) -> bool:
+    hidden = PurePosixPath(name).name.startswith(".") or name.startswith("__MACOSX")
+    return name.lower().endswith(PICTURE_SUFFIXES) and not hidden
+
+
+def _without_top(names: list[PurePosixPath]) -> list[PurePosixPath]:
+    """Leave out the folder that all of an archive is in, if it is no class."""
+    tops = {name.parts[0] for name in names}
+    deep = all(len(name.parts) > 2 for name in names)
+    return [PurePosixPath(*n.parts[1:]) for n in names] if len(tops) == 1 and deep else names
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Pictures that could be read, by their place; how many were of which mode; warnings."""
+
+    pictures: dict[int, "Image"]
+    modes: Counter[str]
+    warnings: list[str]
+
+
+def _read_all(files: _Files, progress: Progress, path: Path, limit: Limit) -> _Read:
+    from PIL import Image, UnidentifiedImageError
+
+    chosen, note = _that_fit(files, path, limit)
+    pictures: dict[int, Image.Image] = {}
+    modes: Counter[str] = Counter()
+    broken: list[str] = []
+    with progress.stage("Reading pictures", len(chosen), "pictures") as advance:
+        for place, file in files.opened(chosen):
+            advance(1)
+            try:
+                with Image.open(file) as picture:
+                    modes[picture.mode] += 1
+                    pictures[place] = _reduced(picture)
+            except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+                broken.append(f"{files.names[place]} ({first_line(error)})")
+    if not pictures:
+        given = f"none of the {len(chosen):,} pictures in {path} can be read: {broken[0]}"
+        raise FileError(given, "pictures that can be read", "look at the files")
+    if broken:
+        shown = ", ".join(broken[:_SHOWN]) + (", ..." if len(broken) > _SHOWN else "")
+        note.append(f"{len(broken):,} pictures cannot be read and are left out: {shown}.")
+    return _Read(pictures, modes, note)
+
+
+def _that_fit(files: _Files, path: Path, limit: Limit) -> tuple[list[int], list[str]]:
+    """Choose the pictures that fit into memory, judged by the first ones."""
+    from PIL import Image
+
+    sizes = []
+    for _, file in files.opened(range(min(20, len(files.names)))):
+        try:
+            with Image.open(file) as picture:
+                width, height = _reduced_size(*picture.size)
+                sizes.append(width * height * (1 if picture.mode in _GREY else 3))
+        except (OSError, ValueError, SyntaxError):
+            continue
+    count = len(files.names)
+    # twice: as pictures, and as the array that they become
+    size = int(2 * np.mean(sizes) * count) if sizes else 0
+    rows, note = limit.choose(count, size, "pictures", path)
+    return (list(range(count)) if rows is None else rows.tolist()), note
+
+
+def _reduced_size(width: int, height: int) -> tuple[int, int]:
+    scale = min(1.0, _LARGEST / min(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _reduced(picture: "Image") -> "Image":
+    """Decode a picture, as small as it is needed, in grey or RGB; on white where transparent."""
+    from PIL import Image
+
+    size = _reduced_size(*picture.size)
+    if size != picture.size:
+        picture.draft(None, size)  # a JPEG is decoded smaller at once
+    if picture.mode in ("I;16", "I", "F"):
+        return Image.fromarray(_to_bytes(np.asarray(picture, np.float64))).resize(size)
+    transparent = (
+        picture.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info
+    )
+    if transparent:
+        whole = picture.convert("RGBA")
+        on_white = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole)
+        made = on_white.convert("L" if picture.mode in _GREY else "RGB")
+    else:
+        made = picture.convert("L" if picture.mode in _GREY else "RGB")
+    return made if made.size == size else made.resize(size, Image.Resampling.BOX)
+
+
+def _to_bytes(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Bring grey values of 16 bits, or of floats from 0 to 1, to 0 to 255."""
+    largest = values.max(initial=0.0)
+    scale = 255.0 if largest <= 1 else 1.0 if largest <= 255 else 255 / 65535
+    return np.asarray((values * scale).round().clip(0, 255), np.uint8)
+
+
+def _alike(
+    pictures: list["Image"], modes: Counter[str]
+) -> tuple[NDArray[np.uint8], list[Finding], list[str]]:
+    """Bring pictures to one size and one mode, and say what was done."""
+    from PIL import ImageOps
+
+    sizes = Counter(picture.size for picture in pictures)
+    colour = any(picture.mode == "RGB" for picture in pictures)
+    size = _common_size(sizes)
+    mode, warnings = "RGB" if colour else "L", []
+    if len({picture.mode for picture in pictures}) > 1:
+        found = ", ".join(f"{count:,} {name}" for name, count in modes.most_common())
+        warnings.append(f"Pictures are of several modes ({found}): all are converted to RGB.")
+    if len(sizes) > 1:
+        other = len(pictures) - sizes[size]
+        warnings.append(
+            f"{other:,} of {len(pictures):,} pictures are not of {size[1]} x {size[0]} pixels: they "
+            "are resized to it, and what sticks out at two sides is cut off."
+        )
+    pixels = np.empty((len(pictures), size[1], size[0], 3 if colour else 1), np.uint8)
+    for i, picture in enumerate(pictures):
+        made = picture if picture.mode == mode else picture.convert(mode)
+        made = made if made.size == size else ImageOps.fit(made, size)
+        pixels[i] = np.asarray(made).reshape(pixels.shape[1:])
+    shape = f"{len(pictures):,}, {size[1]} x {size[0]}, {'RGB' if colour else 'grey'}"
+    return pixels, [Finding("pictures", shape, f"files of mode {', '.join(modes)}")], warnings
+
+
+def _common_size(sizes: Counter[tuple[int, int]]) -> tuple[int, int]:
+    """Choose the size that most pictures have; without a majority the middle of all, square."""
+    size, count = sizes.most_common(1)[0]
+    if 2 * count >= sizes.total():
+        return size
+    sides = np.repeat([min(one) for one in sizes], list(sizes.values()))
+    side = int(np.median(sides))
+    return side, side

@@ -1,0 +1,95 @@
+"""Reads time series of which each is a CSV file, in a folder for each class.
+
+Takes a folder. Gives series with labels and official parts. Must not know targets.
+"""
+
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import FileError, InputError, first_line
+from ..dataset import Finding
+from ..memory import Limit
+from ..raw import RawData, objects
+from .folders import classes_and_parts
+from .opened import plain_suffix
+from .series import describe_series, fill_gaps
+from .table_layout import MISSING, find_layout
+
+_SUFFIXES = (".csv", ".tsv")
+_COUNTS = ("", "t", "time", "timestamp", "index", "step", "date", "column 1")
+
+
+def read_series_folders(folder: Path, limit: Limit) -> RawData:
+    """Read a series from each CSV file: a row for each step, a column for each channel.
+
+    Args:
+        folder: With CLASS/NAME.csv, or train/CLASS/NAME.csv and test/CLASS/NAME.csv.
+        limit: How much memory the series may take.
+
+    Raises:
+        FileError: A file is in no folder of a class, damaged, or no table of numbers.
+        InputError: Files differ in their columns.
+    """
+    files = sorted(p for p in folder.rglob("*") if plain_suffix(p) in _SUFFIXES and p.is_file())
+    names = [PurePosixPath(path.relative_to(folder)) for path in files]
+    labels, official = classes_and_parts(names, folder)
+    size = sum(path.stat().st_size for path in files)
+    rows, note = limit.choose(len(files), size, "series", folder)
+    chosen = range(len(files)) if rows is None else rows.tolist()
+    read = [_read_file(files[i]) for i in chosen]
+    channels = Counter(columns for _, columns, _ in read)
+    if len(channels) > 1:
+        rare = channels.most_common()[-1][0]
+        other = next(files[i] for i, one in zip(chosen, read, strict=True) if one[1] == rare)
+        given = (
+            f"{other} has the columns {', '.join(rare)}, most have {channels.most_common(1)[0][0]}"
+        )
+        raise InputError(given, "the same columns in each file", f"look at {other.name}")
+    samples = [series for series, _, _ in read]
+    filled = sum(count for _, _, count in read)
+    columns = read[0][1]
+    warnings = [f"{filled:,} missing values are filled from their neighbours."] if filled else []
+    return RawData(
+        modality="series",
+        samples=objects(samples),
+        keys=[str(names[i]) for i in chosen],
+        labels=objects([labels[i] for i in chosen]),
+        official=official[np.array(chosen, np.int64)],
+        findings=(
+            describe_series(samples, "a file for each series, a row for each step"),
+            Finding("channels", ", ".join(columns), "the columns"),
+        ),
+        warnings=(*note, *warnings),
+    )
+
+
+def _read_file(path: Path) -> tuple[NDArray[np.float32], tuple[str, ...], int]:
+    """Read a series, names of its channels, and how many values were missing."""
+    import pandas
+
+    layout = find_layout(path)
+    header = None if layout.header is None else 0
+    names = layout.header or tuple(f"column {i + 1}" for i in range(layout.width))
+    try:
+        frame = pandas.read_csv(
+            path,
+            sep=r"\s+" if layout.separator == " " else layout.separator,
+            header=header,
+            skiprows=layout.skipped,
+            na_values=list(MISSING),
+            skipinitialspace=True,
+            encoding=layout.encoding,
+            decimal=layout.decimal,
+        )
+        frame.columns = list(names)
+        if layout.header and len(names) > 1 and names[0].lower() in _COUNTS:
+            frame = frame.iloc[:, 1:]  # when a step was: steps are taken as evenly spaced
+        values = frame.to_numpy(np.float32).T
+    except (OSError, ValueError) as error:
+        given = f"the series {path} cannot be read: {first_line(error)}"
+        raise FileError(given, "a table of numbers, a row for each step", "look at it") from error
+    made, filled = fill_gaps(np.ascontiguousarray(values))
+    return made, tuple(map(str, frame.columns)), filled

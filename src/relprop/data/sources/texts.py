@@ -1,0 +1,95 @@
+"""Reads texts of which a file, or a folder, is a class.
+
+Takes paths. Gives texts with labels. Must not know targets or parts.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import FileError
+from ..dataset import Finding
+from ..memory import Limit
+from ..raw import RawData, objects, parts_of
+from .folders import classes_and_parts
+from .opened import plain_name, read_text
+
+
+def read_class_files(files: Sequence[Path], limit: Limit) -> RawData:
+    """Read files with a text in each line, a file for each class.
+
+    Args:
+        files: Two at least; a class is named after its file, or after the file's ending where all
+            have one name: rt-polarity.pos, rt-polarity.neg.
+        limit: How many texts may be read.
+
+    Raises:
+        FileError: A file is missing or empty.
+    """
+    stems = {plain_name(path).rsplit(".", 1)[0] for path in files}
+    by_ending = len(stems) == 1
+    texts: list[str] = []
+    labels: list[str] = []
+    keys: list[str] = []
+    empty, encodings = 0, set()
+    for path in sorted(files):
+        content, encoding = read_text(path)
+        encodings.add(encoding)
+        lines = [(i, line.strip()) for i, line in enumerate(content.splitlines(), 1)]
+        filled = [(i, line) for i, line in lines if line]
+        if not filled:
+            raise FileError(f"{path} has no text", "a text in each line", "leave it out")
+        empty += len(lines) - len(filled)
+        stem, _, ending = plain_name(path).rpartition(".")
+        texts += [line for _, line in filled]
+        labels += [ending if by_ending else stem] * len(filled)
+        keys += [f"{path.name} line {i}" for i, _ in filled]
+    reason = f"a file for each class: {', '.join(path.name for path in sorted(files))}"
+    if "latin-1" in encodings:
+        reason += "; no UTF-8, so read as Latin-1"
+    warnings = [f"{empty:,} lines are empty: no text."] if empty else []
+    return _limited(
+        texts, labels, keys, parts_of(("", len(texts))), limit, files[0], reason, warnings
+    )
+
+
+def read_class_folders(folder: Path, limit: Limit) -> RawData:
+    """Read .txt files with a text in each, in a folder for each class, with parts above them or not.
+
+    Raises:
+        FileError: A file cannot be read.
+    """
+    files = sorted(folder.rglob("*.txt"))
+    texts = [read_text(path)[0].strip() for path in files]
+    relative = [PurePosixPath(path.relative_to(folder)) for path in files]
+    labels, official = classes_and_parts(relative, folder)
+    empty = sum(not text for text in texts)
+    warnings = [f"{empty:,} texts are empty."] if empty else []
+    keys = list(map(str, relative))
+    reason = "a folder for each class, a file for each text"
+    return _limited(texts, labels, keys, official, limit, folder, reason, warnings)
+
+
+def _limited(
+    texts: list[str],
+    labels: list[str],
+    keys: list[str],
+    official: NDArray[np.str_],
+    limit: Limit,
+    source: Path,
+    reason: str,
+    warnings: list[str],
+) -> RawData:
+    raw = RawData(
+        modality="text",
+        samples=objects(texts),
+        keys=keys,
+        labels=objects(labels),
+        official=official,
+        findings=(Finding("text", f"{len(texts):,} texts", reason),),
+        warnings=tuple(warnings),
+    )
+    rows, note = limit.choose(len(texts), sum(map(len, texts)), "texts", source)
+    return raw.noting(warnings=note) if rows is None else raw.keep(rows).noting(warnings=note)

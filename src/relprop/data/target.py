@@ -1,0 +1,251 @@
+"""Chooses what is to be predicted, and makes class numbers, labels or values of it.
+
+Takes columns or labels as they were read. Gives a Target, which samples have none, and the
+reasons. Must not know features.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..support.arguments import suggest
+from .columns import GIVEN, category_texts
+from .dataset import ColumnKind, Finding, Target
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+_KNOWN = ("target", "label", "labels", "class", "classes", "y", "outcome", "category", "diagnosis")
+_FEW = 20  # different whole numbers that are taken for classes
+_MANY_CLASSES = 1000
+_YES = {"1": 1.0, "true": 1.0, "yes": 1.0, "y": 1.0, "t": 1.0}
+_NO = {"0": 0.0, "false": 0.0, "no": 0.0, "n": 0.0, "f": 0.0}
+
+
+@dataclass(frozen=True)
+class FoundTarget:
+    """A target, and what was found out about it.
+
+    Attributes:
+        target: Of the samples that have one.
+        present: Which samples have one, (n,).
+        findings: What it is, and why.
+        warnings: What the user should know.
+    """
+
+    target: Target
+    present: NDArray[np.bool_]
+    findings: tuple[Finding, ...]
+    warnings: tuple[str, ...]
+
+
+def choose_column(
+    frame: "DataFrame", given: str | None, others: Sequence[str], named: bool
+) -> tuple[str, str]:
+    """Choose the column that is to be predicted.
+
+    Args:
+        frame: A table.
+        given: The name that the user gave.
+        others: Columns that are something else: they hold groups or times.
+        named: Whether the names of columns are from the source.
+
+    Returns:
+        Its name, and the reason.
+
+    Raises:
+        InputError: There is no such column.
+    """
+    names = [str(name) for name in frame.columns]
+    if given is not None:
+        check_column(given, names, "target")
+        return given, GIVEN
+    free = [name for name in names if name not in others]
+    known = {_letters(name): name for name in reversed(free)}
+    if found := next((known[word] for word in _KNOWN if word in known), None):
+        return found, "its name"
+    first, last = free[0], free[-1]
+    if not named and not _may_be_classes(frame[last]) and _may_be_classes(frame[first]):
+        return first, "the first column, which has few different values; the last has many"
+    return last, "the last column"
+
+
+def check_column(name: str, names: Sequence[str], option: str) -> None:
+    """Raise InputError for a column that is not there; it offers the nearest name."""
+    if name not in names:
+        todo = suggest(name, names)
+        near = f"write --{option} {todo[7:-1]}" if todo.startswith("write ") else todo
+        shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
+        raise InputError(f"there is no column {name!r}", shown, near)
+
+
+def make_target(
+    name: str,
+    labels: "Series[Any]",
+    kind: ColumnKind | None,
+    classes: tuple[str, ...] = (),
+    whole_numbers_are_classes: bool = False,
+) -> FoundTarget:
+    """Make classes or a value of labels.
+
+    Args:
+        name: What the target is called.
+        labels: As they were read, (n,).
+        kind: "category" for classes, "number" for a value; None: the labels decide.
+        classes: Names of the class numbers, where the source says them.
+        whole_numbers_are_classes: Whether any number of whole numbers are classes.
+
+    Raises:
+        InputError: All labels are missing, or there is one class alone.
+    """
+    present = labels.notna().to_numpy()
+    if labels.dtype.kind == "f":
+        present &= np.isfinite(labels.to_numpy(np.float64))
+    warnings = _missing(name, present)
+    labels = labels[present]
+    if classes:
+        return _found(name, _numbered(labels, classes), present, "named by the source", warnings)
+    task, reason = _task(labels, kind, whole_numbers_are_classes)
+    if task == "value":
+        return _value(name, labels, present, reason, warnings)
+    return _found(name, _classes(labels), present, reason, warnings)
+
+
+def make_labels(frame: "DataFrame", names: Sequence[str]) -> FoundTarget:
+    """Make several labels of columns of 0 and 1, or of yes and no.
+
+    Raises:
+        InputError: A column has another value.
+    """
+    columns = [_yes_or_no(frame[name]) for name in names]
+    values = np.stack(columns, axis=1)
+    present = ~np.isnan(values).any(axis=1)
+    warnings = _missing("labels", present)
+    values = values[present].astype(np.float32)
+    shares = ", ".join(f"{n} {s:.1%}" for n, s in zip(names, values.mean(axis=0), strict=True))
+    target = Target("labels", tuple(names), values)
+    findings = (Finding("target", f"{len(names)} labels: {shares}", GIVEN),)
+    rare = [n for n, total in zip(names, values.sum(axis=0), strict=True) if total < 2]
+    warnings += [f"Label {n!r} is set in fewer than two samples." for n in rare]
+    return FoundTarget(target, present, findings, tuple(warnings))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())
+
+
+def _may_be_classes(values: "Series[Any]") -> bool:
+    return _task(values.dropna(), None, False)[0] == "classes" and values.nunique() <= 100
+
+
+def _task(labels: "Series[Any]", kind: ColumnKind | None, whole: bool) -> tuple[str, str]:
+    """Tell whether labels are classes or values, and why."""
+    if kind is not None:
+        return ("value" if kind == "number" else "classes"), GIVEN
+    different = labels.nunique()
+    if labels.dtype.kind not in "iuf":
+        return "classes", f"{different:,} different texts"
+    if bool((labels % 1 != 0).any()):
+        return "value", "numbers with a fraction"
+    if whole:
+        return "classes", f"{different:,} different whole numbers"
+    if different <= min(_FEW, max(2, len(labels) // 5)):
+        return "classes", f"{different:,} different whole numbers, at most {_FEW}"
+    return "value", f"{different:,} different whole numbers"
+
+
+def _missing(name: str, present: NDArray[np.bool_]) -> list[str]:
+    missing = int((~present).sum())
+    if missing == len(present):
+        given = f"no sample has a label: {name!r} is missing everywhere"
+        raise InputError(given, "labels", "choose another --target")
+    if not missing:
+        return []
+    return [
+        f"{missing:,} of {len(present):,} samples have no label in {name!r}: they are left out."
+    ]
+
+
+def _numbered(labels: "Series[Any]", classes: tuple[str, ...]) -> Target:
+    numbers = labels.to_numpy(np.int64)
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(classes):
+        given = f"class numbers from {numbers.min()} to {numbers.max()}"
+        raise InputError(given, f"0 to {len(classes) - 1}", "look at the labels")
+    return Target("classes", classes, numbers)
+
+
+def _classes(labels: "Series[Any]") -> Target:
+    """Number classes in the order of their names; whole numbers by size."""
+    import pandas
+
+    numbers = labels.dtype.kind in "iuf" and bool((labels % 1 == 0).all())
+    made, found = pandas.factorize(labels.astype(np.int64) if numbers else category_texts(labels))
+    order = np.argsort(np.asarray(found, np.int64 if numbers else None), kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return Target("classes", tuple(str(found[i]) for i in order), place[made])
+
+
+def _found(
+    name: str, target: Target, present: NDArray[np.bool_], reason: str, warnings: list[str]
+) -> FoundTarget:
+    counts = np.bincount(target.values, minlength=len(target.names))
+    if (counts > 0).sum() < 2:
+        only = target.names[int(counts.argmax())]
+        given = f"the target {name!r} has one class alone: {only!r}"
+        raise InputError(given, "two classes at least", "choose another --target")
+    single = [n for n, count in zip(target.names, counts, strict=True) if count == 1]
+    none = [n for n, count in zip(target.names, counts, strict=True) if count == 0]
+    if single:
+        warnings.append(f"One sample alone has the class {_listed(single)}: it is trained on.")
+    if none:
+        warnings.append(f"No sample has the class {_listed(none)}.")
+    if counts.max() > 20 * max(counts[counts > 0].min(), 1):
+        warnings.append(
+            f"Classes differ much in size: from {counts[counts > 0].min():,} to {counts.max():,}."
+        )
+    if len(target.names) > _MANY_CLASSES:
+        warnings.append(f"The target {name!r} has {len(target.names):,} classes: is it a class?")
+    shown = [f"{n} {c:,}" for n, c in zip(target.names, counts, strict=True)]
+    more = f", {len(shown) - 12} more" if len(shown) > 12 else ""
+    findings = (
+        Finding("task", f"{len(target.names)} classes", reason),
+        Finding("classes", ", ".join(shown[:12]) + more, "samples of each"),
+    )
+    return FoundTarget(target, present, findings, tuple(warnings))
+
+
+def _value(
+    name: str, labels: "Series[Any]", present: NDArray[np.bool_], reason: str, warnings: list[str]
+) -> FoundTarget:
+    import pandas
+
+    values = pandas.to_numeric(labels, errors="coerce").to_numpy(np.float64)
+    if not np.isfinite(values).all():
+        wrong = labels[~np.isfinite(values)].iloc[0]
+        given = f"the target {name!r} as a number has the value {wrong!r}"
+        raise InputError(given, "numbers", f"write --column {name}=category")
+    if values.min() == values.max():
+        given = f"the target {name!r} has the value {values.min():g} alone"
+        raise InputError(given, "different values", "choose another --target")
+    spread = f"{values.min():g} to {values.max():g}, mean {values.mean():.4g}"
+    findings = (Finding("task", f"a value, {spread}", reason),)
+    return FoundTarget(Target("value", (name,), values), present, findings, tuple(warnings))
+
+
+def _yes_or_no(values: "Series[Any]") -> NDArray[np.float64]:
+    texts = category_texts(values).str.lower()
+    made = texts.map({**_YES, **_NO})
+    if (wrong := values[made.isna() & values.notna()]).size:
+        given = f"the label {str(values.name)!r} has the value {wrong.iloc[0]!r}"
+        raise InputError(given, "0 and 1, true and false, or yes and no", "choose other --labels")
+    return made.to_numpy(np.float64)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
