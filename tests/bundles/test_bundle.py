@@ -1,5 +1,7 @@
 """A bundle predicts raw samples in the user's terms, and explains them by the user's names."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -120,7 +122,7 @@ def test_the_buffers_that_no_state_dict_holds_are_there(tmp_path):
 def test_a_network_of_other_weights_is_refused(tmp_path):
     content = made.content_of(made.table(), "mlp", **SMALL)
     member = content.members[0]
-    content = made.replace(content, members=(made.replace(member, settings={**member.settings, "width": 8}),))
+    content = replace(content, members=(replace(member, settings={**member.settings, "width": 8}),))
     write_bundle(tmp_path, content)
     with pytest.raises(relprop.errors.FileError, match=r'a network "mlp".*cannot be built: .*16'):
         load(tmp_path)
@@ -129,6 +131,6 @@ def test_a_network_of_other_weights_is_refused(tmp_path):
 def test_metrics_are_found_by_name_and_printed():
     bundle = made.bundle_of(made.table(), "mlp", **SMALL)
     metric = Metric("accuracy", 0.75, 0.6, 0.9, 12)
-    measured = made.replace(bundle, content=made.replace(bundle.content, metrics=(metric,)))
+    measured = replace(bundle, content=replace(bundle.content, metrics=(metric,)))
     assert measured.metrics["accuracy"] is metric
     assert "accuracy 0.7500 [0.6000, 0.9000], n = 12 on the test part" in repr(measured)

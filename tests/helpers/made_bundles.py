@@ -1,6 +1,5 @@
 """Bundles of made data sets, with real preparations and networks of fixed random weights."""
 
-
 import numpy as np
 import pandas as pd
 import torch

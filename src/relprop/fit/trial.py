@@ -55,9 +55,7 @@ class Setup:
     def recipe(self, attempt: Attempt) -> Recipe:
         """Return what a trial trains by."""
         family = self.families[attempt.family]
-        return Recipe(
-            family, attempt.settings, trial_seed(self.seed, attempt.number), self.device
-        )
+        return Recipe(family, attempt.settings, trial_seed(self.seed, attempt.number), self.device)
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ class PictureSamples:
 
     Args:
         paths: Files and folders.
-        steps: What happens to pictures, or a bundle; or a function of the user's, from a PIL picture
-            to a tensor (c, h, w).
+        steps: What happens to pictures; or a function of the user's, from a PIL picture to a tensor
+            (c, h, w).
         named: What the preprocessing is called in the report.
     """
 
