@@ -16,6 +16,7 @@ from .rules.registry import rule
 from .support.margin import margin
 
 if TYPE_CHECKING:
+    from .bundles.bundle import Bundle, load
     from .explanation.grid import MapGrid
     from .explanation.overall import overall_importance
     from .models.checkpoint import load_model, save_model
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Back",
+    "Bundle",
     "Explainer",
     "Explanation",
     "MapGrid",
@@ -35,6 +37,7 @@ __all__ = [
     "at",
     "check_rule",
     "explain",
+    "load",
     "load_model",
     "margin",
     "overall_importance",
@@ -45,8 +48,10 @@ __all__ = [
 # Imported at their first use, so that `import relprop` stays quick.
 _LAZY_MODULES = ("data", "evaluate", "integrations", "models", "preprocess", "testing")
 _LAZY_NAMES = {
+    "Bundle": "bundles.bundle",
     "MapGrid": "explanation.grid",
     "check_rule": "testing",
+    "load": "bundles.bundle",
     "load_model": "models",
     "overall_importance": "explanation.overall",
     "save_model": "models",

@@ -122,7 +122,8 @@ class Bundle:
         """
         outputs = self.outputs(self.prepare(raw))
         if self.task == "classes":
-            names: NDArray[Any] = np.array(self.classes, dtype=object)[outputs.argmax(1).cpu()]
+            numbers = outputs.argmax(1).cpu().numpy()
+            names: NDArray[Any] = np.array(self.classes, dtype=object)[numbers]
             return names
         found = outputs[:, 0].double() if self.task == "value" else outputs > 0
         return found.cpu().numpy()

@@ -104,18 +104,18 @@ def series_samples(raw: Any, channels: int) -> NDArray[np.object_]:
     Raises:
         InputError: It is something else.
     """
-    listed = list(raw) if isinstance(raw, (list, tuple)) else [raw]
-    if (
-        isinstance(raw, np.ndarray)
-        and raw.ndim == 3
-        or (isinstance(raw, np.ndarray) and raw.ndim == 2 and channels == 1)
-    ):
-        listed = list(raw)
-    elif listed and all(np.ndim(one) == 0 for one in listed):  # a list of numbers
-        listed = [listed]
+    listed = list(raw) if _are_several_series(raw, channels) else [raw]
     if not listed:
         raise InputError("no series", "one at least", "give an array (channels, time)")
     return np.fromiter((_series(one, channels) for one in listed), object, len(listed))
+
+
+def _are_several_series(raw: Any, channels: int) -> bool:
+    """Tell several series from one."""
+    if isinstance(raw, np.ndarray) and raw.dtype != object:
+        return raw.ndim == 3 or (raw.ndim == 2 and channels == 1)
+    listed = isinstance(raw, (list, tuple, np.ndarray))
+    return listed and not all(np.ndim(one) == 0 for one in raw)
 
 
 def _series(one: Any, channels: int) -> NDArray[np.float32]:

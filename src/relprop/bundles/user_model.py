@@ -55,8 +55,9 @@ def load_user_model(spec: str, weights: Path | None = None) -> UserModel:
     """Load a model.
 
     Args:
-        spec: Folder of a bundle, "FILE.py:NAME", "timm:NAME", "torchvision:NAME", "transformers:FOLDER", a .pt2 file, a
-            .safetensors file of relprop's with its card, or the name of a shipped model.
+        spec: Folder of a bundle, "FILE.py:NAME", "timm:NAME", "torchvision:NAME",
+            "transformers:FOLDER", a .pt2 file, a .safetensors file of relprop's with its card, or
+            the name of a shipped model.
         weights: A file of weights; None: those that the model has.
 
     Raises:

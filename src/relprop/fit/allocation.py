@@ -49,9 +49,7 @@ class Allocation:
         }[self.kind]
 
 
-def allocate(
-    *, training: float, epoch: float, seconds: float, fold: bool
-) -> Allocation:
+def allocate(*, training: float, epoch: float, seconds: float, fold: bool) -> Allocation:
     """Divide the time of a search.
 
     Args:

@@ -113,9 +113,7 @@ def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent
         return content
 
     def train(alarm: object) -> Model:
-        return train_model(
-            setup.data, setup.recipe(leader), rows, fold.validation, seconds=seconds
-        )
+        return train_model(setup.data, setup.recipe(leader), rows, fold.validation, seconds=seconds)
 
     search.progress.log(f"training {leader.family} for {seconds:.0f} s")
     model = run_trial(setup, leader, train, seconds).model

@@ -18,6 +18,7 @@ from .objectives import score
 from .prepared import PreparedData, Rows
 from .training import Check, Examples, Trained, train_network
 
+_TEACHING = 0.3  # of the time of a training that a teacher may take, at most
 _BATCH = 512  # samples that are predicted at a time
 # Between the seeds of two trials, and of two trainings of one: each member has one of its own.
 _SEEDS, _REPEATS = 1000, 100
@@ -106,7 +107,7 @@ def train_model(
     started = time.monotonic()
     preparation = data.preparation(train, recipe.settings)
     facts = data.facts(preparation, len(train))
-    learned = data.examples(preparation, train)
+    learned = data.learned(train, recipe.settings, _TEACHING * seconds)
     checked = None if validation is None else data.examples(preparation, validation)
     members = int(recipe.settings.get("members", 1))
     done: list[Trained] = []

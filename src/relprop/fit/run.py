@@ -5,10 +5,8 @@ command line.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
-
-import torch
 
 from ..bundles.content import BundleContent
 from ..data.dataset import Dataset
@@ -95,12 +93,11 @@ def run_fit(request: Request, progress: Progress, on_data: OnData) -> Fitted:
     """
     check_out(request.settings.out)
     require_lightning("fit", "training of networks")
-    workers = Workers(request.source, request.options, request.settings, request.deadline)
-    dataset = read(request)
-    on_data(dataset)
-    search = prepare_search(request, dataset, progress, lambda: True)
-    progress.log(f"plan: {search.allocation.describe()}")
-    with workers:
+    with Workers(request.source, request.options, request.settings, request.deadline) as workers:
+        dataset = read(request)
+        on_data(dataset)
+        search = prepare_search(request, dataset, progress, lambda: True)
+        progress.log(f"plan: {search.allocation.describe()}")
         search.run()
         workers.wait(search)
     return Fitted(finish(search), dataset)
@@ -124,15 +121,17 @@ def prepare_search(
     request: Request, dataset: Dataset, progress: Progress, goes_on: Callable[[], bool]
 ) -> Search:
     """Time the first steps of a training, and divide the time of the search."""
-    settings, data = request.settings, PreparedData(dataset, request.settings.encoder)
+    settings = request.settings
     train, validation = dataset.rows("train"), dataset.rows("validation")
     both = dataset.rows("train", "validation")
     fold = len(both) <= MOST_FOLDED and not (request.options.group or request.options.time)
+    kept = 2 * (FOLDS + 1) if fold else 2  # what two families use by turns
+    data = PreparedData(dataset, settings.encoder, kept, settings.seed)
     spaces = find_spaces(data, both if fold else train, settings.space)
     timing = _time(request, data, spaces[0], both if fold else train)
-    kept = reserve(_costs(dataset, timing, spaces[0]), settings.seconds) + request.report
-    deadline = Deadline.of_call(request.deadline.before(kept).left())
-    _check_budget(request, timing, kept, deadline)
+    later = reserve(_costs(dataset, timing, spaces[0]), settings.seconds) + request.report
+    deadline = Deadline.of_call(request.deadline.before(later).left())
+    _check_budget(request, timing, later, deadline)
     folder = open_search(settings.out, _identity(dataset, spaces, settings))
     return Search(
         Setup(
@@ -154,9 +153,7 @@ def prepare_search(
             settings.seed,
             settings.seconds,
         ),
-        allocate(
-            training=timing.training, epoch=timing.epoch, seconds=deadline.seconds, fold=fold
-        ),
+        allocate(training=timing.training, epoch=timing.epoch, seconds=deadline.seconds, fold=fold),
         deadline,
         request.deadline,
         settings.out,
@@ -191,7 +188,7 @@ def _time(request: Request, data: PreparedData, space: FamilySpace, rows: Rows) 
     allowed = max(_TIMING_SHARE * request.settings.seconds, _TIMING_SECONDS)
     try:
         with end_after(allowed):
-            return time_training(data, recipe, rows)
+            return time_training(data, recipe, rows, allowed / 2)
     except OutOfTime:
         raise InputError(
             f"a budget of {write_duration(request.settings.seconds)} for {data.dataset.source}, "
@@ -211,17 +208,17 @@ def _costs(dataset: Dataset, timing: Timing, space: FamilySpace) -> dict[str, fl
     }
 
 
-def _check_budget(request: Request, timing: Timing, kept: float, deadline: Deadline) -> None:
+def _check_budget(request: Request, timing: Timing, later: float, deadline: Deadline) -> None:
     """Raise InputError where the time is too short for one training, and say what it takes."""
     if deadline.seconds >= timing.least:
         return
     budget = request.settings.seconds
     begun = request.deadline.spent()
-    needed = _TOO_SMALL * (begun + timing.least + kept)
+    needed = _TOO_SMALL * (begun + timing.least + later)
     raise InputError(
         f"a budget of {write_duration(budget)}, which is too small for one training",
         f"{write_duration(needed)} at least: {begun:.0f} s to start and read, "
-        f"{timing.least:.0f} s for the shortest training, {kept:.0f} s to test and write",
+        f"{timing.least:.0f} s for the shortest training, {later:.0f} s to test and write",
         f'write "{write_duration(needed)}", or more for a better model',
     )
 

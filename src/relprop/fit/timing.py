@@ -22,7 +22,7 @@ class Timing:
     """What a training takes.
 
     Attributes:
-        preparing: Seconds to fit the preparation and prepare the training part.
+        preparing: Seconds to prepare the training part, and of its teacher where it has one.
         start: Seconds that each network takes before its first step.
         step: Seconds of a step.
         steps: Steps of a pass over the training part.
@@ -45,7 +45,7 @@ class Timing:
     @property
     def training(self) -> float:
         """Seconds of a whole training."""
-        return self.members * self.start + self.epochs * self.epoch
+        return self.preparing + self.members * self.start + self.epochs * self.epoch
 
     @property
     def least(self) -> float:
@@ -54,22 +54,23 @@ class Timing:
         return self.members * (self.start + steps * self.step)
 
 
-def time_training(data: PreparedData, recipe: Recipe, rows: Rows) -> Timing:
+def time_training(data: PreparedData, recipe: Recipe, rows: Rows, seconds: float) -> Timing:
     """Measure the first steps of a training.
 
     Args:
         data: The samples.
         recipe: What is to be trained.
         rows: Samples that are learned, by number.
+        seconds: The most time that a teacher may take.
     """
     started = time.monotonic()
     preparation = data.preparation(rows, recipe.settings)
-    examples = data.examples(preparation, rows)
+    examples = data.learned(rows, recipe.settings, seconds)
     preparing = time.monotonic() - started
     facts = data.facts(preparation, len(rows))
     network = build_seeded(recipe, facts, recipe.seed)
     batch = int(recipe.settings["batch"])
-    steps = math.ceil(len(rows) / batch)
+    steps = math.ceil(len(examples.inputs) / batch)
 
     def run(batches: int, epochs: int) -> float:
         part = slice(0, batches * batch)

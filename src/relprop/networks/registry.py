@@ -17,7 +17,7 @@ _PLACES = {
     "picture": ("picture_families", "PICTURE_FAMILIES"),
     "table": ("tables", "TABLE_FAMILIES"),
     "series": ("series_families", "SERIES_FAMILIES"),
-    "text": ("text_families", "TEXT_FAMILIES"),
+    "text": ("texts_families", "TEXT_FAMILIES"),
 }
 
 

@@ -87,4 +87,4 @@ def date_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
 def _parts(dates: "Series[Any]") -> list["Series[Any]"]:
     parts, epoch = dates.dt, dates.dt.tz_localize(None) - np.datetime64("1970-01-01")
     days = epoch.dt.total_seconds() / (24 * 60 * 60)
-    return [parts.year, parts.month, parts.weekday, parts.hour, days]
+    return [parts.year, parts.month, parts.day_of_week, parts.hour, days]

@@ -26,7 +26,7 @@ class PictureSamples:
 
     Args:
         paths: Files and folders.
-        steps: What happens to pictures; a bundle; or a function of the user's, from a PIL picture to a tensor
+        steps: What happens to pictures; or a function of the user's, from a PIL picture to a tensor
             (c, h, w).
         named: What the preprocessing is called in the report.
     """

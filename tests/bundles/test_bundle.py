@@ -1,0 +1,136 @@
+"""A bundle predicts raw samples in the user's terms, and explains them by the user's names."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from helpers import made_bundles as made
+
+import relprop
+from relprop.bundles.bundle import load
+from relprop.bundles.content import Metric
+from relprop.bundles.write import write_bundle
+from relprop.errors import InputError
+
+SMALL = {"width": 16, "depth": 1, "dropout": 0.0}
+
+
+@pytest.fixture(scope="module")
+def table():
+    return made.bundle_of(made.table(), "mlp", **SMALL)
+
+
+def test_rows_in_all_their_forms_are_predicted_alike(table, tmp_path):
+    frame = made.table().samples.iloc[:4]
+    logits = table.model(table.preparation.apply(frame))
+    expected = [made.ANIMALS[k] for k in logits.argmax(1)]
+    assert list(table.predict(frame)) == expected
+    assert list(table.predict(frame.assign(more=1)[["more", "seen", "colour", "age"]])) == expected
+    assert list(table.predict(frame.to_dict("list"))) == expected
+    assert list(table.predict(frame.to_dict("records"))) == expected
+    assert [*table.predict(frame.iloc[1].to_dict())] == expected[1:2]
+    assert [*table.predict(frame.iloc[1])] == expected[1:2]
+    probabilities = table.predict_proba(frame)
+    assert probabilities == pytest.approx(logits.softmax(1).detach().numpy())
+
+
+def test_a_missing_column_is_named_and_a_near_name_offered(table):
+    frame = made.table().samples.rename(columns={"colour": "color"})
+    with pytest.raises(InputError, match=r"without the column 'colour'\n.*\n.*rename \"color\""):
+        table.predict(frame)
+
+
+def test_relevance_of_rows_is_folded_to_the_columns_of_the_user(table):
+    frame = made.table().samples.iloc[:5]
+    explained = table.explain(frame, "dog")
+    by_column = explained.to_frame()
+    assert sorted(by_column.columns) == ["age", "colour", "seen"]
+    assert by_column.to_numpy().sum(1) == pytest.approx(
+        explained.relevance.double().sum(1).numpy(), abs=1e-5
+    )
+    axes = explained.plot([0]).axes[0]
+    shown = {label.get_text() for label in axes.get_yticklabels()}
+    assert f"colour = {frame['colour'].iloc[0]}" in shown
+    assert f"age = {frame['age'].iloc[0]:.6g}" in shown
+    assert "explained: dog" in axes.get_title(loc="left")
+    assert {one.name for one in explained.overall().features} == {"age", "colour", "seen"}
+
+
+def test_a_class_that_is_not_there_is_refused_with_the_nearest(table):
+    with pytest.raises(InputError, match=r"target='dogs'\n.*cat, dog, owl\n.*write \"dog\""):
+        table.explain(made.table().samples, "dogs")
+
+
+def test_several_members_are_averaged(tmp_path):
+    data = made.table()
+    content = made.content_of(data, "mlp", members=2, **SMALL)
+    alone = [made.bundle_of(data, "mlp", seed=k, **SMALL) for k in (0, 1)]
+    write_bundle(tmp_path, content)
+    both, x = load(tmp_path), alone[0].prepare(data.samples)
+    torch.testing.assert_close(both.model(x), (alone[0].model(x) + alone[1].model(x)) / 2)
+    assert "mean of 2" in repr(both)
+
+
+def test_a_value_is_predicted_and_explained_in_its_own_units():
+    bundle = made.bundle_of(made.table(made.value()), "mlp", **SMALL)
+    frame = made.table().samples
+    standardised = bundle.model.network(bundle.prepare(frame))[:, 0]
+    expected = 30 + 11 * standardised.double()
+    assert bundle.predict(frame) == pytest.approx(expected.numpy(), rel=1e-6)
+    explained = bundle.explain(frame, recipe="zero", ledger=True)
+    assert explained.output[:, 0].double().numpy() == pytest.approx(expected.numpy(), rel=1e-6)
+    absorbed = sum(explained.ledger.absorbed.values())
+    assert explained.ledger.imbalance.max() < 1e-4
+    balance = explained.relevance.flatten(1).sum(1) + absorbed
+    assert balance.numpy() == pytest.approx(expected.numpy(), rel=1e-4)
+    with pytest.raises(InputError, match="probabilities of weight, which is a number"):
+        bundle.predict_proba(frame)
+
+
+def test_labels_are_predicted_one_by_one_and_have_independent_probabilities():
+    bundle = made.bundle_of(made.table(made.labels()), "mlp", **SMALL)
+    frame = made.table().samples
+    logits = bundle.model(bundle.prepare(frame))
+    assert bundle.predict(frame).tolist() == (logits > 0).tolist()
+    assert bundle.predict_proba(frame) == pytest.approx(logits.sigmoid().numpy())
+    explained = bundle.explain(frame, "third")
+    assert explained.head.kind == "independent probabilities"
+    torch.testing.assert_close(explained.logits, logits)
+
+
+def test_series_of_any_length_are_predicted_and_drawn_with_their_mask():
+    bundle = made.bundle_of(made.series(ragged=True), "fcn", width=8)
+    ones = [np.ones((2, 5)), np.ones((2, 30))]
+    assert bundle.predict(ones).shape == (2,)
+    explained = bundle.explain(ones)
+    assert explained.relevance.shape == (2, *bundle.preparation.shape)
+    labels = [axes.get_ylabel() for axes in explained.plot([0]).axes]
+    assert any("is there" in label for label in labels)
+    with pytest.raises(InputError, match=r"a series of shape \(5, 2\)\n.*\(2, time\)\n.*series\.T"):
+        bundle.predict(np.ones((5, 2)))
+
+
+def test_the_buffers_that_no_state_dict_holds_are_there(tmp_path):
+    content = made.content_of(made.series(), "transformer", width=16, depth=1)
+    write_bundle(tmp_path, content)
+    loaded = relprop.load(str(tmp_path))
+    assert not any(one.is_meta for one in [*loaded.model.buffers(), *loaded.model.parameters()])
+    assert loaded.predict(made.series().samples).shape == (60,)
+
+
+def test_a_network_of_other_weights_is_refused(tmp_path):
+    content = made.content_of(made.table(), "mlp", **SMALL)
+    member = content.members[0]
+    content = replace(content, members=(replace(member, settings={**member.settings, "width": 8}),))
+    write_bundle(tmp_path, content)
+    with pytest.raises(relprop.errors.FileError, match=r'a network "mlp".*cannot be built: .*16'):
+        load(tmp_path)
+
+
+def test_metrics_are_found_by_name_and_printed():
+    bundle = made.bundle_of(made.table(), "mlp", **SMALL)
+    metric = Metric("accuracy", 0.75, 0.6, 0.9, 12)
+    measured = replace(bundle, content=replace(bundle.content, metrics=(metric,)))
+    assert measured.metrics["accuracy"] is metric
+    assert "accuracy 0.7500 [0.6000, 0.9000], n = 12 on the test part" in repr(measured)
