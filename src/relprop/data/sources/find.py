@@ -17,14 +17,16 @@ from .arrays import ARRAY_SUFFIXES, read_arrays
 from .hub import PREFIX, is_saved_dataset, read_hub
 from .idx import has_idx_files, read_idx_folder
 from .opened import plain_name, plain_stem, plain_suffix
-from .pictures import PICTURE_SUFFIXES, is_archive, read_pictures
+from .pictures import PICTURE_FILES, is_archive, read_pictures
 from .series import is_series_file, read_series_file
 from .series_files import read_series_folders
-from .tables import TABLE_SUFFIXES, TEXT_SUFFIXES, read_table
+from .tables import DELIMITED, TABLES, read_table_file
 from .texts import read_class_files, read_class_folders
 
 _TRAIN = re.compile(r"(^|[-_. ])(train|training)(?=$|[-_. ])", re.IGNORECASE)
-_KINDS = "a table, .npz, .pt, .ts, texts, an archive, or a folder of idx files, pictures, texts or series"
+_KINDS = (
+    "a table, .npz, .pt, .ts, texts, an archive, or a folder of idx files, pictures, texts, series"
+)
 
 
 def read_source(
@@ -71,13 +73,13 @@ def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progres
         return read_arrays(path, limit, test, options.modality)
     if "ubyte" in path.name:
         return read_idx_folder(path.parent, limit, None)
-    if suffix in PICTURE_SUFFIXES:
+    if suffix in PICTURE_FILES:
         given = f"{path} is a single picture"
         raise FileError(given, "a folder with a folder for each class", f"write {path.parent}")
     if is_series_file(path, options):
         return read_series_file(path, limit, test)
-    if plain_suffix(path) in TABLE_SUFFIXES:
-        return read_table(path, limit, test)
+    if plain_suffix(path) in TABLES:
+        return read_table_file(path, limit, test)
     if len(files := _class_files(path)) > 1:
         return read_class_files(files, limit)
     raise FileError(f"{path} is of no known kind of data", _KINDS, "give another path")
@@ -115,7 +117,7 @@ def _class_files(path: Path) -> list[Path]:
     stem = plain_stem(path)
     beside = path.parent.iterdir()
     same = [one for one in beside if plain_stem(one) == stem and one.is_file()]
-    known = (*TABLE_SUFFIXES, ".names", ".md", ".npz", ".pt")
+    known = (*TABLES, ".names", ".md", ".npz", ".pt")
     return [one for one in same if plain_suffix(one) not in known]
 
 
@@ -133,7 +135,7 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
     if len(texts := _with_one_stem(files)) > 1:
         return read_class_files(texts, limit)
     inside = {plain_suffix(one) for one in path.rglob("*") if one.is_file()}
-    if inside & set(PICTURE_SUFFIXES):
+    if inside & set(PICTURE_FILES):
         return read_pictures(path, limit, progress)
     if ".txt" in inside:
         return read_class_folders(path, limit)
@@ -144,7 +146,7 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
 
 def _is_data(path: Path) -> bool:
     suffix = plain_suffix(path)
-    tables = (*TABLE_SUFFIXES, *ARRAY_SUFFIXES, ".ts")
+    tables = (*TABLES, *ARRAY_SUFFIXES, ".ts")
     return (suffix in tables and suffix != ".txt") or is_archive(path)
 
 
@@ -166,9 +168,7 @@ def _only(files: Sequence[Path], folder: Path) -> Path:
 
 def _with_one_stem(files: Sequence[Path]) -> list[Path]:
     """Return files that differ in their ending alone, which names the class."""
-    unknown = [
-        one for one in files if plain_suffix(one) not in (*TEXT_SUFFIXES, "", ".md", ".names")
-    ]
+    unknown = [one for one in files if plain_suffix(one) not in (*DELIMITED, "", ".md", ".names")]
     stems = {plain_stem(one) for one in unknown}
     return unknown if len(stems) == 1 else []
 

@@ -67,7 +67,7 @@ def read_idx_folder(folder: Path, limit: Limit, family: str | None = None) -> Ra
     """
     families = _families(folder)
     name = _choose(families, family, folder)
-    samples, labels, sizes, warnings, total = [], [], [], [], 0
+    samples, labels, sizes, warnings = [], [], [], []
     for part in ("train", "test"):
         if part not in families[name]:
             continue

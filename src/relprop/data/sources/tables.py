@@ -22,12 +22,12 @@ from .table_layout import MISSING, SEPARATORS, Layout, find_layout
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".data", ".test", ".train", ".txt", ".dat", ".ssv")
-TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".arff", ".jsonl", ".ndjson", ".json")
+DELIMITED = (".csv", ".tsv", ".tab", ".data", ".test", ".train", ".txt", ".dat", ".ssv")
+TABLES = (*DELIMITED, ".parquet", ".arff", ".jsonl", ".ndjson", ".json")
 _ROWS = 50_000  # of a block, where a table is larger than memory
 
 
-def read_table(path: Path, limit: Limit, test: Path | None = None) -> RawData:
+def read_table_file(path: Path, limit: Limit, test: Path | None = None) -> RawData:
     """Read a table, and its official test part if there is one.
 
     Args:
