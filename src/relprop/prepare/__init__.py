@@ -1,1 +1,1 @@
-"""Data as tensors that networks take: fitted on the training part, stored with the network."""
+"""Raw samples to tensors: preparations fitted on the training part, by modality."""
