@@ -6,6 +6,8 @@ loaded afterwards. Must not know texts or training.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -41,7 +43,8 @@ class Encoder(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Map ids (n, tokens) to (n, outputs)."""
         if self.training:
-            ids = ids[:, : int((ids != 0).sum(1).max())]  # what is padding in all costs time alone
+            used = (ids != 0).any(0).nonzero()
+            ids = ids[:, : int(used.max()) + 1]  # padding at the end of all costs time alone
         present = ids != 0
         vectors = self.encoder.get_input_embeddings()(ids)
         states = self.encoder(inputs_embeds=vectors, attention_mask=present.long())
@@ -81,12 +84,28 @@ def _load(encoder: str) -> "PreTrainedModel":
         configuration = AutoConfig.for_model(**json.loads(encoder))
         model = AutoModel.from_config(configuration)  # type: ignore[no-untyped-call]
     else:
-        folder = _folder(encoder)
-        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        with _quiet():
+            model = AutoModel.from_pretrained(
+                _folder(encoder), local_files_only=True, dtype=torch.float32
+            )
         _move_padding(model.get_input_embeddings().weight, model.config.pad_token_id or 0)
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # it reads the first token, and the head reads the mean
     return model  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library from drawing a progress bar."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 @torch.no_grad()

@@ -26,14 +26,14 @@ def _training(rate: float, epochs: int, **more: Value) -> dict[str, Value]:
 def _ngrams(facts: Facts) -> Settings:
     tokens: dict[str, Value] = {"tokens": "ngrams", "vocabulary": 200_000, "length": 1024}
     training = _training(1e-2, 10, optimiser="sgd", decay=0.0, smoothing=0.0)
-    return {**tokens, **training, "strength": 0.3, "dropout": 0.0}
+    return {**tokens, **training, "strength": 0.3}
 
 
 def _ngrams_space(facts: Facts) -> Space:
     return {
         "rate": Range(1e-3, 1e-1, log=True),
         "strength": Range(0.05, 1.0, log=True),
-        "dropout": Choice((0.0, 0.2, 0.5)),
+        "word_dropout": Choice((0.0, 0.2, 0.5)),
         "vocabulary": Choice((20_000, 200_000)),
     }
 

@@ -23,18 +23,14 @@ class Ngrams(nn.Module):
     def __init__(self, settings: Settings, facts: Facts) -> None:
         super().__init__()
         size = facts.vocabulary, facts.outputs
-        self.strength = float(settings["strength"])
         self.task = facts.task
-        self.weight = nn.Parameter(torch.full(size, self.strength))
+        self.weight = nn.Parameter(torch.full(size, float(settings["strength"])))
         self.bias = nn.Parameter(torch.zeros(facts.outputs))
-        self.dropout = float(settings["dropout"])
         self.ratio: Tensor
         self.register_buffer("ratio", torch.zeros(size))
 
     def forward(self, ids: Tensor) -> Tensor:
         """Map ids (n, tokens) to (n, outputs)."""
-        if self.training and self.dropout:
-            ids = ids * (torch.rand(ids.shape, device=ids.device) >= self.dropout)
         found: Tensor = F.embedding(ids, self.weight * self.ratio)  # (n, tokens, outputs)
         return found.sum(1) + self.bias
 
