@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..data.dataset import Task
 from ..errors import InputError
-from ..networks.family import Settings
+from ..networks.family import Settings, Starts
 from ..support.lightning_runs import (
     interruptible,
     quiet_lightning,
@@ -133,6 +133,8 @@ def train_network(
     with random_seed(seed), quiet_lightning(), interruptible():
         train, validation = _moved(train, device), validation and _moved(validation, device)
         planned = TrainingSettings.of(settings)
+        if isinstance(network, Starts):
+            network.to(device).start(train.inputs, train.targets)
         numbers = fast_format(train.inputs, device)
         course = _Course(
             _laid_out(network.to(device), numbers.layout).train(),
