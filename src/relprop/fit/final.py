@@ -3,7 +3,6 @@
 Takes a search that has ended. Gives the content of a bundle, without the test part.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
