@@ -5,6 +5,7 @@ and reasons. Must not know which column is the target, or how a network takes th
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -27,7 +28,7 @@ _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?"
 )
 _IDENTIFIER = re.compile(
-    r"(^|[_\s.-])(id|uuid|guid|index|key)$|^unnamed: 0$|^row$|^column 1$", re.I
+    r"(^|[_\s.-])(id|uuid|guid|index|key)$|^unnamed: 0$|^row$|^unnamed 1$", re.I
 )
 
 
@@ -63,6 +64,11 @@ def decide_columns(frame: "DataFrame", kinds: Mapping[str, ColumnKind]) -> dict[
     return {name: decide_column(frame[name], kinds.get(name)) for name in names}
 
 
+def about_column(name: str) -> str:
+    """Say what a finding on a column is about; numbered columns are called "column 1"."""
+    return name if name.startswith("column ") else f"column {name}"
+
+
 def keep_columns(
     decided: Mapping[str, DecidedColumn], kinds: Mapping[str, ColumnKind]
 ) -> tuple["DataFrame", dict[str, ColumnKind], tuple[Finding, ...], tuple[str, ...]]:
@@ -87,10 +93,11 @@ def keep_columns(
             f"{name}: {column.reason}" for name, column in list(decided.items())[:5]
         )
         given = f"no column to learn from: {reasons or 'there is none beside the target'}"
-        todo = f"write --column {next(iter(decided), 'NAME')}=category, or choose another --target"
+        name = shlex.quote(f"{next(iter(decided), 'NAME')}=category")
+        todo = f"write --column {name}, or choose another --target"
         raise InputError(given, "a column of numbers, categories or dates", todo)
     findings = [
-        Finding(f"column {name}", column.kind if name in kept else "left out", column.reason)
+        Finding(about_column(name), column.kind if name in kept else "left out", column.reason)
         for name, column in decided.items()
     ]
     return (
@@ -237,7 +244,7 @@ def _as_given(values: "Series[Any]", kind: ColumnKind) -> DecidedColumn:
             f"column {name!r} as {kind}: {len(wrong):,} of its {len(present):,} values are none, "
             f"such as {wrong.iloc[0]!r}",
             f"a column of {kind}s",
-            f"write --column {name}=category",
+            f"write --column {shlex.quote(f'{name}=category')}",
         )
     note = (
         f"Column {name!r} has {counted(len(wrong), 'value')} that are no {kind}: taken as missing."
@@ -278,5 +285,5 @@ def _refuse_nested(name: str, present: "Series[Any]") -> None:
         raise InputError(
             f"column {name!r} has a {type(present.iloc[0]).__name__} in each row",
             "numbers, texts, dates",
-            f"write --drop {name}, or give the values as columns of their own",
+            f"write --drop {shlex.quote(name)}, or give the values as columns of their own",
         )

@@ -5,6 +5,7 @@ not know files or parts.
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from ..errors import InputError
 from .columns import (
     GIVEN,
     DecidedColumn,
+    about_column,
     category_texts,
     decide_column,
     decide_columns,
@@ -67,7 +69,7 @@ def from_table(raw: RawData, options: DataOptions) -> FromTable:
     frame, found, targets, raw = _target(raw, options, others)
     rows = found.present
     features = frame.drop(columns=[*targets, *others, *options.drop])[rows].reset_index(drop=True)
-    raw = _noted(raw.keep(rows), options, found)
+    raw = _with_test_part(_noted(raw.keep(rows), options, found), raw.official)
     groups = _group_values(frame, options, rows)
     times = _time_values(frame, options, rows)
     kinds = {name: kind for name, kind in options.kinds.items() if name in features.columns}
@@ -144,11 +146,19 @@ def _without_dots(labels: Any, official: NDArray[np.str_]) -> tuple[Any, list[Fi
     return texts.where(~test, texts.str.removesuffix(".")), [note]
 
 
+def _with_test_part(raw: RawData, official: NDArray[np.str_]) -> RawData:
+    """Say that a test part without targets is of no use."""
+    if "test" not in official or "test" in raw.official:
+        return raw
+    note = "The test part has no targets: instead, a part of the rest is the test part."
+    return replace(raw, official=np.full_like(raw.official, "")).noting(warnings=[note])
+
+
 def _noted(raw: RawData, options: DataOptions, found: FoundTarget) -> RawData:
-    left_out = [Finding(f"column {name}", "left out", GIVEN) for name in options.drop]
+    left_out = [Finding(about_column(name), "left out", GIVEN) for name in options.drop]
     roles = {"group": options.group, "time": options.time}
     uses = [
-        Finding(f"column {name}", f"{role}, no feature", GIVEN)
+        Finding(about_column(name), f"{role}, no feature", GIVEN)
         for role, name in roles.items()
         if name
     ]
@@ -227,7 +237,7 @@ def _texts(raw: RawData, features: "DataFrame", decided: Mapping[str, DecidedCol
     texts = objects(features[name].map(str, na_action="ignore").fillna("").tolist())
     empty = sum(not text.strip() for text in texts.tolist())
     others = [
-        Finding(f"column {one}", "left out", "beside the text") for one in decided if one != name
+        Finding(about_column(one), "left out", "beside the text") for one in decided if one != name
     ]
     warnings = [f"{counted(empty, 'text')} without a word: empty."] if empty else []
     raw = replace(raw, samples=texts)
@@ -250,7 +260,9 @@ def _numbers(features: "DataFrame", modality: str) -> NDArray[np.float64]:
     texts = [str(name) for name in features.columns if features[name].dtype.kind not in "iufb"]
     if texts:
         given = f"columns of texts in {modality}: {', '.join(texts[:5])}"
-        raise InputError(given, "numbers alone", f"write --drop {texts[0]}, or --modality table")
+        raise InputError(
+            given, "numbers alone", f"write --drop {shlex.quote(texts[0])}, or --modality table"
+        )
     return np.ascontiguousarray(features.to_numpy(np.float64))
 
 

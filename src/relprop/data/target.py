@@ -5,6 +5,7 @@ reasons. Must not know features.
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ def check_column(name: str, names: Sequence[str], option: str) -> None:
     """Raise InputError for a column that is not there; it offers the nearest name."""
     if name not in names:
         todo = suggest(name, names)
-        near = f"write --{option} {todo[7:-1]}" if todo.startswith("write ") else todo
+        near = f"write --{option} {shlex.quote(todo[7:-1])}" if todo.startswith("write ") else todo
         shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
         raise InputError(f"there is no column {name!r}", shown, near)
 
@@ -231,7 +232,7 @@ def _value(
     if not np.isfinite(values).all():
         wrong = labels[~np.isfinite(values)].iloc[0]
         given = f"the target {name!r} as a number has the value {wrong!r}"
-        raise InputError(given, "numbers", f"write --column {name}=category")
+        raise InputError(given, "numbers", f"write --column {shlex.quote(f'{name}=category')}")
     if values.min() == values.max():
         given = f"the target {name!r} has the value {values.min():g} alone"
         raise InputError(given, "different values", "choose another --target")

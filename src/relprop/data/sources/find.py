@@ -39,6 +39,7 @@ def read_source(
         InputError: There are several data sets.
     """
     if str(source).startswith(PREFIX):
+        _refuse_test(options, "a data set of the Hugging Face hub")
         return read_hub(str(source), options, limit)
     path = Path(source)
     if path.is_dir():
@@ -46,6 +47,7 @@ def read_source(
     if path.is_file():
         return _read_file(path, options, limit, progress)
     if path.parent.is_dir() and has_idx_files(path.parent):
+        _refuse_test(options, "idx files")
         return read_idx_folder(path.parent, limit, path.name)
     raise _missing(path)
 
@@ -67,8 +69,6 @@ def _missing(path: Path) -> FileError:
 def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progress) -> RawData:
     test = _test_of(path, options)
     suffix = plain_suffix(path)
-    if is_archive(path):
-        return read_pictures(path, limit, progress)
     if suffix in ARRAY_SUFFIXES:
         return read_arrays(path, limit, test, options.modality)
     if "ubyte" in path.name:
@@ -83,6 +83,16 @@ def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progres
     if len(files := _class_files(path)) > 1:
         return read_class_files(files, limit)
     raise FileError(f"{path} is of no known kind of data", _KINDS, "give another path")
+
+
+def _refuse_test(options: DataOptions, what: str) -> None:
+    """Refuse a test part of its own for data that has its parts inside."""
+    if options.test is not None:
+        raise InputError(
+            f"a test part {options.test} beside {what}",
+            "a test part of a table, of arrays, or of a file of series",
+            "put both into a folder, as train/ and test/, and leave the test part out",
+        )
 
 
 def _test_of(path: Path, options: DataOptions) -> Path | None:
@@ -122,14 +132,16 @@ def _class_files(path: Path) -> list[Path]:
 
 
 def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progress) -> RawData:
+    _refuse_several(path)
+    files = sorted(one for one in path.iterdir() if one.is_file() and one.name[0] != ".")
+    if data := [one for one in files if _is_data(one)]:
+        if not is_saved_dataset(path):
+            return _read_file(_only(data, path), options, limit, progress)
+    _refuse_test(options, f"the folder {path}")
     if is_saved_dataset(path):
         return read_hub(str(path), options, limit)
     if has_idx_files(path):
         return read_idx_folder(path, limit)
-    _refuse_several(path)
-    files = sorted(one for one in path.iterdir() if one.is_file() and one.name[0] != ".")
-    if data := [one for one in files if _is_data(one)]:
-        return _read_file(_only(data, path), options, limit, progress)
     if len(texts := [one for one in files if plain_suffix(one) == ".txt"]) > 1:
         return read_class_files(texts, limit)
     if len(texts := _with_one_stem(files)) > 1:

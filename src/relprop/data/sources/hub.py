@@ -130,7 +130,7 @@ def _arrays(
     raw = raw_of_arrays(parts, modality, source)
     names = tuple(getattr(features[target], "names", ()))
     note = Finding("target", target, "given" if options.target else "the type of its column")
-    return replace(raw.noting(note), classes=names)
+    return replace(raw.noting(note), classes=names, targets=(target,))
 
 
 def _target(features: Any, options: DataOptions, column: str, source: str) -> str:

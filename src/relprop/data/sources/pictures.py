@@ -240,8 +240,8 @@ def _alike(
     if len(sizes) > 1:
         other = len(pictures) - sizes[size]
         warnings.append(
-            f"{other:,} of {len(pictures):,} pictures are not of {size[1]} x {size[0]} pixels: they "
-            "are resized to it, and what sticks out at two sides is cut off."
+            f"{other:,} of {len(pictures):,} pictures are not of {size[1]} x {size[0]} pixels: "
+            "they are resized to it, and what sticks out at two sides is cut off."
         )
     pixels = np.empty((len(pictures), size[1], size[0], 3 if colour else 1), np.uint8)
     for i, picture in enumerate(pictures):

@@ -180,7 +180,7 @@ def _counts(values: list[str]) -> bool:
 
 def _unique(names: list[str]) -> tuple[str, ...]:
     """Give a name to columns that have none, and number names that occur twice."""
-    named = [name or f"column {i + 1}" for i, name in enumerate(names)]
+    named = [name or f"unnamed {i + 1}" for i, name in enumerate(names)]
     earlier = [named[:i].count(name) for i, name in enumerate(named)]
     return tuple(f"{n} ({k + 1})" if k else n for n, k in zip(named, earlier, strict=True))
 

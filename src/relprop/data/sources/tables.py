@@ -94,6 +94,10 @@ def _read(path: Path, limit: Limit, names: tuple[str, ...] | None = None) -> _Ta
 
 def _read_text(path: Path, limit: Limit, pandas: Any, names: tuple[str, ...] | None) -> "_Table":
     layout = find_layout(path)
+    if layout.width == 1:
+        allowed = f"several, with {', '.join(SEPARATORS.values())} between values"
+        todo = f"correct it; of a text file for each class write their folder, {path.parent}"
+        raise FileError(f"{path} has a single column", allowed, todo)
     beside = None if layout.header else names_beside(path, layout.width)
     named = layout.header is not None or beside is not None
     columns = layout.header or (beside[0] if beside else None)
