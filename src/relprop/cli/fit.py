@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..bundles.content import BundleContent, LeaderboardRow
     from ..data.dataset import Dataset
     from ..data.options import DataOptions
+    from ..fit.run import Fitted
 
 _ROWS = 10  # of the leaderboard that are printed; the bundle has all
 
@@ -111,7 +112,7 @@ def _shown(as_json: bool) -> "Callable[[Dataset], None]":
     return show
 
 
-def _stoppable[Result](out: Path, run: Callable[[], Result]) -> Result:
+def _stoppable(out: Path, run: "Callable[[], Fitted]") -> "Fitted":
     """Run a fit; say what is in the folder if it is stopped."""
     from ..bundles.read import is_bundle
 

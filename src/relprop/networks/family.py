@@ -61,10 +61,7 @@ class Facts:
         vocabulary: Number of different token ids; 0 where there are none.
         encoder: Folder of a pretrained `transformers` encoder; "" for none.
         masked: Of series: whether the last channel says where there is data (1) and padding (0).
-<<<<<<< HEAD
-=======
         mirrors: Of pictures: whether they keep their class when they are mirrored, left to right.
->>>>>>> pictures26
     """
 
     modality: Modality
@@ -75,10 +72,7 @@ class Facts:
     vocabulary: int = 0
     encoder: str = ""
     masked: bool = False
-<<<<<<< HEAD
-=======
     mirrors: bool = False
->>>>>>> pictures26
 
 
 @dataclass(frozen=True)
