@@ -149,9 +149,7 @@ def _candidate(
     return _Candidate(name, labels, tuple(predicts), _loss(labels, targets, task))
 
 
-def _best(
-    candidates: list[_Candidate], targets: NDArray[Any], task: Task
-) -> list[_Candidate]:
+def _best(candidates: list[_Candidate], targets: NDArray[Any], task: Task) -> list[_Candidate]:
     """Return the candidate of least loss, and each next one that lowers the loss of the mean."""
     best: list[_Candidate] = []
     for one in sorted(candidates, key=lambda one: one.loss):

@@ -106,9 +106,7 @@ def _values(model: Any) -> Predict:
     return lambda x: model.predict(x)[:, None].astype(np.float32)
 
 
-def _probabilities(
-    make: Make, x: NDArray[Any], y: NDArray[Any], outputs: int
-) -> Predict:
+def _probabilities(make: Make, x: NDArray[Any], y: NDArray[Any], outputs: int) -> Predict:
     """Fit a classifier; a class of too few rows has the probability 0."""
     counts = np.bincount(y, minlength=outputs)
     classes = np.flatnonzero(counts >= min(_ROWS_OF_A_CLASS, counts.max()))

@@ -69,4 +69,6 @@ def _side_by_side(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return x W^T + b of each member, (n, m, o), without the zeros between blocks."""
     members, outputs, inputs = weight.shape
     apart = x.unflatten(1, (members, inputs)).transpose(0, 1)  # (m, n, i)
-    return torch.baddbmm(bias.view(members, 1, outputs), apart, weight.transpose(1, 2)).transpose(0, 1)
+    return torch.baddbmm(bias.view(members, 1, outputs), apart, weight.transpose(1, 2)).transpose(
+        0, 1
+    )

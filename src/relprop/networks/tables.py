@@ -95,5 +95,11 @@ TABLE_FAMILIES = (
         lambda facts: {**_SPACE, "normalisation": Choice(("batch", "none"))},
         lambda facts: {**_default(facts), "normalisation": "batch"},
     ),
-    Family("tabm", "table", _tabm, lambda facts: _SPACE, lambda facts: {**_default(facts), "ensemble": 16}),
+    Family(
+        "tabm",
+        "table",
+        _tabm,
+        lambda facts: _SPACE,
+        lambda facts: {**_default(facts), "ensemble": 16},
+    ),
 )
