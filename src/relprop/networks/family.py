@@ -6,8 +6,9 @@ all plain values, so that a bundle can name it in JSON. Must not know training o
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..data.dataset import Modality, Task
 
@@ -60,6 +61,7 @@ class Facts:
         vocabulary: Number of different token ids; 0 where there are none.
         encoder: Folder of a pretrained `transformers` encoder; "" for none.
         masked: Of series: whether the last channel says where there is data (1) and padding (0).
+        mirrors: Of pictures: whether they keep their class when they are mirrored, left to right.
     """
 
     modality: Modality
@@ -70,6 +72,7 @@ class Facts:
     vocabulary: int = 0
     encoder: str = ""
     masked: bool = False
+    mirrors: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,16 @@ class Family:
     build: Callable[[Settings, Facts], nn.Module]
     space: Callable[[Facts], Space]
     default: Callable[[Facts], Settings]
+
+
+@runtime_checkable
+class Starts(Protocol):
+    """A network that takes something from the training samples before it is trained."""
+
+    def start(self, inputs: Tensor, targets: Tensor) -> None:
+        """Look at all training samples once.
+
+        Args:
+            inputs: Prepared samples, (n, ...).
+            targets: Class numbers (n,), labels (n, outputs), or standardised values (n, 1).
+        """
