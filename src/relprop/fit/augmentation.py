@@ -10,6 +10,8 @@ from torch import Tensor
 
 from ..networks.family import Settings
 from .augment import augment_pictures
+from .augment_series import augment_series
+from .augment_texts import augment_texts
 
 Augment = Callable[[Tensor], Tensor]
 
@@ -19,8 +21,13 @@ def augmentation(settings: Settings, samples: Tensor) -> Augment | None:
 
     Args:
         settings: All settings of a trial.
-        samples: Prepared samples; pictures have four dimensions.
+        samples: Prepared samples; pictures have four dimensions, series three, and token ids are
+            whole numbers.
     """
     if samples.ndim == 4:
         return augment_pictures(settings)
+    if samples.ndim == 3:
+        return augment_series(settings, samples)
+    if not samples.is_floating_point():
+        return augment_texts(settings)
     return None

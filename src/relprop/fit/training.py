@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..data.dataset import Task
 from ..errors import InputError
-from ..networks.family import Settings
+from ..networks.family import Settings, Starts
 from ..support.lightning_runs import (
     interruptible,
     quiet_lightning,
@@ -133,6 +133,8 @@ def train_network(
     with random_seed(seed), quiet_lightning(), interruptible():
         train, validation = _moved(train, device), validation and _moved(validation, device)
         planned = TrainingSettings.of(settings)
+        if isinstance(network, Starts):
+            network.to(device).start(train.inputs, train.targets)
         numbers = fast_format(train.inputs, device)
         course = _Course(
             _laid_out(network.to(device), numbers.layout).train(),
@@ -192,6 +194,7 @@ class _Course:
         self.optimiser = make_optimiser(network, settings)
         self.average = make_average(network, settings.average) if settings.average else None
         self.losses: list[float] = []  # since the last check
+        self.step_began = 0.0
         self.checks: list[Check] = []
         self.best_rank = (-math.inf, -math.inf)
         self.best_weights: dict[str, Tensor] | None = None
@@ -215,6 +218,7 @@ class _Course:
 
     def loss_of(self, rows: Tensor) -> Tensor:
         """Return the loss of a batch, by its sample numbers, at the learning rate of this step."""
+        self.step_began = self.clock.elapsed
         set_rate(self.optimiser, self.settings.rate * rate_factor(self.clock.progress))
         return self.batch_loss(self.network, rows)
 
@@ -228,7 +232,7 @@ class _Course:
             self.average.update_parameters(self.network)
         if self.clock.steps == 0 and self.validation is not None:  # until one was measured
             batches = len(self.validation.inputs) / self.settings.batch
-            self.clock.expect_check(self.clock.elapsed * batches)
+            self.clock.expect_check((self.clock.elapsed - self.step_began) * batches)
         self.clock.step()
         self.stopped = self.clock.ended
         if self.validation is not None and self.clock.check_is_due():
