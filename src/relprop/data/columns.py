@@ -5,14 +5,16 @@ and reasons. Must not know which column is the target, or how a network takes th
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..errors import InputError
 from .dataset import ColumnKind, Finding
+from .words import counted
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -21,17 +23,17 @@ GIVEN = "given"
 _MOSTLY = 0.95  # of the values of a column that are numbers or dates, which make it one
 _MANY_CATEGORIES = 1000
 _WORDS = 4.0  # mean number of words from which a column of different values is text
-_EXAMINED = 2000  # values, to tell dates
+_EXAMINED = 2000  # first values, to tell dates and numbers from other texts
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?"
 )
 _IDENTIFIER = re.compile(
-    r"(^|[_\s.-])(id|uuid|guid|index|key)$|^unnamed: 0$|^row$|^column 1$", re.I
+    r"(^|[_\s.-])(id|uuid|guid|index|key)$|^unnamed: 0$|^row$|^unnamed 1$", re.I
 )
 
 
 @dataclass(frozen=True)
-class Column:
+class DecidedColumn:
     """What a column of a table is.
 
     Attributes:
@@ -48,26 +50,42 @@ class Column:
     warning: str = ""
 
 
-def decide_columns(
-    frame: "DataFrame", kinds: Mapping[str, ColumnKind]
-) -> tuple["DataFrame", dict[str, ColumnKind], tuple[Finding, ...], tuple[str, ...]]:
-    """Decide what the columns of a table are.
+def decide_columns(frame: "DataFrame", kinds: Mapping[str, ColumnKind]) -> dict[str, DecidedColumn]:
+    """Decide what each column of a table is.
 
     Args:
         frame: The columns, without the target.
         kinds: Kinds that the user gave.
 
+    Raises:
+        InputError: A column cannot be of the kind that the user gave.
+    """
+    names = [str(name) for name in frame.columns]
+    return {name: decide_column(frame[name], kinds.get(name)) for name in names}
+
+
+def about_column(name: str) -> str:
+    """Say what a finding on a column is about; numbered columns are called "column 1"."""
+    return name if name.startswith("column ") else f"column {name}"
+
+
+def keep_columns(
+    decided: Mapping[str, DecidedColumn], kinds: Mapping[str, ColumnKind]
+) -> tuple["DataFrame", dict[str, ColumnKind], tuple[Finding, ...], tuple[str, ...]]:
+    """Make a table of the columns that can be learnt from.
+
+    Args:
+        decided: All columns.
+        kinds: Kinds that the user gave: such a column is kept although it is a copy.
+
     Returns:
         The columns that are kept, their kinds, a finding for each column, and warnings.
 
     Raises:
-        InputError: A column cannot be of the kind that the user gave, or none is left.
+        InputError: None is left.
     """
     import pandas
 
-    decided = {
-        str(name): decide_column(frame[name], kinds.get(str(name))) for name in frame.columns
-    }
     decided = _without_copies(decided, kinds)
     kept = {name: column for name, column in decided.items() if column.values is not None}
     if not kept:
@@ -75,32 +93,33 @@ def decide_columns(
             f"{name}: {column.reason}" for name, column in list(decided.items())[:5]
         )
         given = f"no column to learn from: {reasons or 'there is none beside the target'}"
-        first = next(iter(decided), "NAME")
-        raise InputError(given, "a column of numbers, categories or dates", _column_flag(first))
+        name = shlex.quote(f"{next(iter(decided), 'NAME')}=category")
+        todo = f"write --column {name}, or choose another --target"
+        raise InputError(given, "a column of numbers, categories or dates", todo)
     findings = [
-        Finding(f"column {name}", column.kind if name in kept else "left out", column.reason)
+        Finding(about_column(name), column.kind if name in kept else "left out", column.reason)
         for name, column in decided.items()
     ]
     return (
         pandas.DataFrame({name: column.values for name, column in kept.items()}),
-        {name: column.kind for name, column in kept.items()},  # type: ignore[misc]
+        {name: cast(ColumnKind, column.kind) for name, column in kept.items()},
         tuple(findings),
         tuple(column.warning for column in decided.values() if column.warning),
     )
 
 
-def decide_column(values: "Series[Any]", given: ColumnKind | None = None) -> Column:
+def decide_column(values: "Series[Any]", given: ColumnKind | None = None) -> DecidedColumn:
     """Decide what one column is, and bring its values into that form."""
     name = str(values.name)
     present = values.dropna()
     if given is not None:
         return _as_given(values, given)
     if not len(present):
-        return Column(
+        return DecidedColumn(
             None, "", "all its values are missing", f"Column {name!r} is empty: left out."
         )
     if values.dtype.kind == "M":
-        return Column(_dates_of(values), "date", "dates")
+        return DecidedColumn(_dates_of(values), "date", "dates")
     if values.dtype.kind == "b":
         return _kept_or_constant(values.map(str), present, "category", "true or false")
     if values.dtype.kind in "iuf":
@@ -108,36 +127,34 @@ def decide_column(values: "Series[Any]", given: ColumnKind | None = None) -> Col
     return _text(name, values, present)
 
 
-def _number(values: "Series[Any]", present: "Series[Any]") -> Column:
+def _number(values: "Series[Any]", present: "Series[Any]") -> DecidedColumn:
     name, numbers = str(values.name), values.astype(np.float64)
     whole = values.dtype.kind in "iu" or bool((present == present.round()).all())
     different = present.nunique()
     if whole and different == len(values) > 20:
         steps = np.diff(np.sort(present.to_numpy(np.float64)))
         if _IDENTIFIER.search(name) or bool((steps == 1).all()):
-            return Column(None, "", "an identifier: a different whole number in each row")
+            return DecidedColumn(None, "", "an identifier: a different whole number in each row")
     infinite = int(np.isinf(numbers).sum())
     warning = ""
     if infinite:
         numbers = numbers.where(~np.isinf(numbers))
-        warning = f"Column {name!r} has {infinite:,} infinite values: taken as missing."
+        warning = f"Column {name!r} has {counted(infinite, 'infinite value')}: taken as missing."
     reason = f"{different:,} different {'whole ' if whole else ''}numbers"
     return _kept_or_constant(numbers, present, "number", reason, warning)
 
 
-def _text(name: str, values: "Series[Any]", present: "Series[Any]") -> Column:
-    import pandas
-
+def _text(name: str, values: "Series[Any]", present: "Series[Any]") -> DecidedColumn:
     _refuse_nested(name, present)
     texts = present.map(str).str.strip()
-    numbers = pandas.to_numeric(texts, errors="coerce")
+    numbers = _numbers_of(texts)
     if (share := float(numbers.notna().mean())) >= _MOSTLY:
         others = texts[numbers.isna()]
         warning = (
             ""
             if share == 1
             else (
-                f"Column {name!r} has {len(others):,} values that are no numbers, such as "
+                f"Column {name!r} has {counted(len(others), 'value')} that are no numbers, such as "
                 f"{others.iloc[0]!r}: taken as missing."
             )
         )
@@ -149,9 +166,9 @@ def _text(name: str, values: "Series[Any]", present: "Series[Any]") -> Column:
     different = texts.nunique()
     words = float(texts.iloc[:_EXAMINED].str.count(r"\s+").mean()) + 1
     if words >= _WORDS and different > 0.5 * len(texts) and different > 20:
-        return Column(None, "text", f"free text, {words:.0f} words on average")
+        return DecidedColumn(None, "text", f"free text, {words:.0f} words on average")
     if different == len(texts) > 20:
-        return Column(None, "", "an identifier: a different text in each row")
+        return DecidedColumn(None, "", "an identifier: a different text in each row")
     category = texts.reindex(values.index)
     warning = ""
     if different > _MANY_CATEGORIES:
@@ -159,21 +176,31 @@ def _text(name: str, values: "Series[Any]", present: "Series[Any]") -> Column:
     return _kept_or_constant(category, texts, "category", f"{different:,} different texts", warning)
 
 
+def _numbers_of(texts: "Series[Any]") -> Any:
+    """Read texts as numbers; others are NaN, as are all where the first are mostly no numbers."""
+    import pandas
+
+    head = pandas.to_numeric(texts.iloc[:_EXAMINED], errors="coerce")
+    if head.notna().mean() < 0.5:
+        return pandas.Series(np.nan, texts.index)
+    return pandas.to_numeric(texts, errors="coerce")
+
+
 def _kept_or_constant(
     values: "Series[Any]", present: "Series[Any]", kind: str, reason: str, warning: str = ""
-) -> Column:
+) -> DecidedColumn:
     """Keep a column, unless it has one value alone: then it says nothing."""
     missing = int(values.isna().sum())
     if present.nunique() <= 1 and not missing:
         value = present.iloc[0] if len(present) else ""
         note = f"Column {values.name!r} has the value {value} in every row: left out."
-        return Column(None, "", "constant", note)
+        return DecidedColumn(None, "", "constant", note)
     if missing:
         reason += f", {missing:,} missing"
-    return Column(values, kind, reason, warning)
+    return DecidedColumn(values, kind, reason, warning)
 
 
-def _dates(name: str, values: "Series[Any]", texts: "Series[Any]") -> Column | None:
+def _dates(name: str, values: "Series[Any]", texts: "Series[Any]") -> DecidedColumn | None:
     """Read a column of dates; None for anything else."""
     import pandas
 
@@ -188,7 +215,7 @@ def _dates(name: str, values: "Series[Any]", texts: "Series[Any]") -> Column | N
     if (wrong := int(dates.isna().sum())) > (1 - _MOSTLY) * len(texts):
         return None
     order = "dates" if not len(first) else f"dates, {'day' if day_first else 'month'} first"
-    warning = f"Column {name!r} has {wrong:,} values that are no dates: taken as missing."
+    warning = f"Column {name!r} has {counted(wrong, 'value')} that are no dates: taken as missing."
     column = _dates_of(dates.reindex(values.index))
     return _kept_or_constant(column, dates, "date", order, warning if wrong else "")
 
@@ -199,13 +226,13 @@ def _dates_of(values: "Series[Any]") -> Any:
     return values.astype("datetime64[ns]")
 
 
-def _as_given(values: "Series[Any]", kind: ColumnKind) -> Column:
+def _as_given(values: "Series[Any]", kind: ColumnKind) -> DecidedColumn:
     """Bring a column into the form that the user asks for."""
     import pandas
 
     name, present = str(values.name), values.dropna()
     if kind == "category":
-        return Column(category_texts(values), "category", GIVEN)
+        return DecidedColumn(category_texts(values), "category", GIVEN)
     if kind == "number":
         made = pandas.to_numeric(values, errors="coerce").astype(np.float64)
     else:
@@ -217,10 +244,12 @@ def _as_given(values: "Series[Any]", kind: ColumnKind) -> Column:
             f"column {name!r} as {kind}: {len(wrong):,} of its {len(present):,} values are none, "
             f"such as {wrong.iloc[0]!r}",
             f"a column of {kind}s",
-            f"write --column {name}=category",
+            f"write --column {shlex.quote(f'{name}=category')}",
         )
-    note = f"Column {name!r} has {len(wrong):,} values that are no {kind}: taken as missing."
-    return Column(made, kind, GIVEN, note if len(wrong) else "")
+    note = (
+        f"Column {name!r} has {counted(len(wrong), 'value')} that are no {kind}: taken as missing."
+    )
+    return DecidedColumn(made, kind, GIVEN, note if len(wrong) else "")
 
 
 def category_texts(values: "Series[Any]") -> Any:
@@ -231,8 +260,8 @@ def category_texts(values: "Series[Any]") -> Any:
 
 
 def _without_copies(
-    decided: dict[str, Column], kinds: Mapping[str, ColumnKind]
-) -> dict[str, Column]:
+    decided: Mapping[str, DecidedColumn], kinds: Mapping[str, ColumnKind]
+) -> dict[str, DecidedColumn]:
     """Leave out columns that are equal to an earlier one."""
     import pandas
 
@@ -245,7 +274,7 @@ def _without_copies(
         twins = [one for one in seen.get(key, []) if decided[one].values.equals(column.values)]
         if twins and name not in kinds:
             note = f"Column {name!r} is equal to {twins[0]!r}: left out."
-            made[name] = Column(None, "", f"equal to {twins[0]}", note)
+            made[name] = DecidedColumn(None, "", f"equal to {twins[0]}", note)
         else:
             seen.setdefault(key, []).append(name)
     return made
@@ -256,9 +285,5 @@ def _refuse_nested(name: str, present: "Series[Any]") -> None:
         raise InputError(
             f"column {name!r} has a {type(present.iloc[0]).__name__} in each row",
             "numbers, texts, dates",
-            f"write --drop {name}, or give the values as columns of their own",
+            f"write --drop {shlex.quote(name)}, or give the values as columns of their own",
         )
-
-
-def _column_flag(name: str) -> str:
-    return f"write --column {name}=category, or choose another --target"

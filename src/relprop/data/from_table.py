@@ -5,6 +5,8 @@ not know files or parts.
 """
 
 import re
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .columns import GIVEN, Column, category_texts, decide_column, decide_columns
+from .columns import (
+    GIVEN,
+    DecidedColumn,
+    about_column,
+    category_texts,
+    decide_column,
+    decide_columns,
+    keep_columns,
+)
 from .dataset import ColumnKind, Finding, Modality
 from .leaks import find_leaks
 from .options import DataOptions
 from .raw import RawData, objects
 from .target import FoundTarget, check_column, choose_column, make_labels, make_target
+from .words import counted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -58,12 +69,18 @@ def from_table(raw: RawData, options: DataOptions) -> FromTable:
     frame, found, targets, raw = _target(raw, options, others)
     rows = found.present
     features = frame.drop(columns=[*targets, *others, *options.drop])[rows].reset_index(drop=True)
-    raw = _noted(raw.keep(rows), options, found)
+    raw = _with_test_part(_noted(raw.keep(rows), options, found), raw.official)
     groups = _group_values(frame, options, rows)
     times = _time_values(frame, options, rows)
-    modality = options.modality or _modality(features)
-    makers = {"text": _texts, "series": _series, "picture": _pictures, "table": _table}
-    made, columns = makers[modality](raw, features, options)
+    kinds = {name: kind for name, kind in options.kinds.items() if name in features.columns}
+    modality, decided = _modality(features, kinds, options.modality)
+    columns: dict[str, ColumnKind] = {}
+    if modality == "table":
+        made, columns = _table(raw, decided, kinds)
+    elif modality == "text":
+        made = _texts(raw, features, decided)
+    else:
+        made = (_series if modality == "series" else _pictures)(raw, features)
     why = GIVEN if options.modality else _WHY[modality]
     first = Finding("modality", modality, why)
     made = replace(made, modality=modality, findings=(first, *made.findings))
@@ -129,11 +146,19 @@ def _without_dots(labels: Any, official: NDArray[np.str_]) -> tuple[Any, list[Fi
     return texts.where(~test, texts.str.removesuffix(".")), [note]
 
 
+def _with_test_part(raw: RawData, official: NDArray[np.str_]) -> RawData:
+    """Say that a test part without targets is of no use."""
+    if "test" not in official or "test" in raw.official:
+        return raw
+    note = "The test part has no targets: instead, a part of the rest is the test part."
+    return replace(raw, official=np.full_like(raw.official, "")).noting(warnings=[note])
+
+
 def _noted(raw: RawData, options: DataOptions, found: FoundTarget) -> RawData:
-    left_out = [Finding(f"column {name}", "left out", GIVEN) for name in options.drop]
+    left_out = [Finding(about_column(name), "left out", GIVEN) for name in options.drop]
     roles = {"group": options.group, "time": options.time}
     uses = [
-        Finding(f"column {name}", f"{role}, no feature", GIVEN)
+        Finding(about_column(name), f"{role}, no feature", GIVEN)
         for role, name in roles.items()
         if name
     ]
@@ -150,7 +175,7 @@ def _group_values(
     alone = groups.isna().to_numpy()
     made = groups.to_numpy(object, na_value="")
     made[alone] = [f"\0{i}" for i in np.flatnonzero(alone)]
-    return made.astype(str)
+    return np.asarray(made, str)
 
 
 def _time_values(
@@ -170,48 +195,56 @@ def _time_values(
     return np.asarray(values[rows].to_numpy())
 
 
-def _modality(features: "DataFrame") -> Modality:
-    """Tell whether a table is one of texts: what it has beside them are texts as well."""
-    decided = [decide_column(features[name]) for name in features.columns]
-    if _side_of_pixels(features) is not None:
-        return "picture"
-    if not any(column.kind == "text" for column in decided):
-        return "table"
-    rest = [column for column in decided if column.values is not None]
-    named = any(str(name).lower() in _TEXT_NAMES for name in features.columns)
-    return "text" if not rest or named else "table"
+def _modality(
+    features: "DataFrame", kinds: Mapping[str, ColumnKind], given: Modality | None
+) -> tuple[Modality, dict[str, DecidedColumn]]:
+    """Tell what a table holds, and what its columns are.
+
+    It is one of texts where all beside them is left out, or where their column is named so.
+    """
+    if given in ("series", "picture"):
+        return given, {}
+    if given is None and _side_of_pixels(features) is not None:
+        return "picture", {}
+    decided = decide_columns(features, kinds)
+    if given is not None:
+        return given, decided
+    if not any(column.kind == "text" for column in decided.values()):
+        return "table", decided
+    rest = [column for column in decided.values() if column.values is not None]
+    named = any(n.lower() in _TEXT_NAMES for n, one in decided.items() if one.kind == "text")
+    return ("text" if not rest or named else "table"), decided
 
 
 def _table(
-    raw: RawData, features: "DataFrame", options: DataOptions
+    raw: RawData, decided: Mapping[str, DecidedColumn], kinds: Mapping[str, ColumnKind]
 ) -> tuple[RawData, dict[str, ColumnKind]]:
-    kinds = {name: kind for name, kind in options.kinds.items() if name in features.columns}
-    frame, columns, findings, warnings = decide_columns(features, kinds)
-    raw = replace(raw, samples=frame)
-    empty = int(frame.isna().all(axis=1).sum())
-    if empty:
-        warnings = (*warnings, f"{empty:,} rows have no value in any column that is kept.")
-    return raw.noting(*findings, warnings=warnings), columns
+    frame, columns, findings, warnings = keep_columns(decided, kinds)
+    texts = [name for name, column in decided.items() if column.kind == "text"]
+    if texts:
+        todo = "write --modality text to learn from it alone"
+        warnings = (*warnings, f"Column {texts[0]!r} has free text, which is left out: {todo}.")
+    if empty := int(frame.isna().all(axis=1).sum()):
+        warnings = (
+            *warnings,
+            f"{counted(empty, 'row')} without a value in any column that is kept.",
+        )
+    return replace(raw, samples=frame).noting(*findings, warnings=warnings), columns
 
 
-def _texts(
-    raw: RawData, features: "DataFrame", options: DataOptions
-) -> tuple[RawData, dict[str, ColumnKind]]:
-    decided = {str(name): decide_column(features[name]) for name in features.columns}
+def _texts(raw: RawData, features: "DataFrame", decided: Mapping[str, DecidedColumn]) -> RawData:
     name, reason = _text_column(features, decided)
     texts = objects(features[name].map(str, na_action="ignore").fillna("").tolist())
     empty = sum(not text.strip() for text in texts.tolist())
     others = [
-        Finding(f"column {other}", "left out", "beside the text")
-        for other in decided
-        if other != name
+        Finding(about_column(one), "left out", "beside the text") for one in decided if one != name
     ]
-    warnings = [f"{empty:,} texts are empty."] if empty else []
+    warnings = [f"{counted(empty, 'text')} without a word: empty."] if empty else []
     raw = replace(raw, samples=texts)
-    return raw.noting(Finding("text", f"column {name}", reason), *others, warnings=warnings), {}
+    return raw.noting(Finding("text", f"column {name}", reason), *others, warnings=warnings)
 
 
-def _text_column(features: "DataFrame", decided: dict[str, Column]) -> tuple[str, str]:
+def _text_column(features: "DataFrame", decided: Mapping[str, DecidedColumn]) -> tuple[str, str]:
     known = [name for name in decided if name.lower() in _TEXT_NAMES]
     if known:
         return known[0], "its name"
@@ -227,23 +260,23 @@ def _numbers(features: "DataFrame", modality: str) -> NDArray[np.float64]:
     texts = [str(name) for name in features.columns if features[name].dtype.kind not in "iufb"]
     if texts:
         given = f"columns of texts in {modality}: {', '.join(texts[:5])}"
-        raise InputError(given, "numbers alone", f"write --drop {texts[0]}, or --modality table")
+        raise InputError(
+            given, "numbers alone", f"write --drop {shlex.quote(texts[0])}, or --modality table"
+        )
     return np.ascontiguousarray(features.to_numpy(np.float64))
 
 
-def _series(
-    raw: RawData, features: "DataFrame", options: DataOptions
-) -> tuple[RawData, dict[str, ColumnKind]]:
+def _series(raw: RawData, features: "DataFrame") -> RawData:
     """Take the columns of a row as the steps of a series of one channel."""
     values = _numbers(features, "series").astype(np.float32)
     raw = replace(raw, samples=objects([*values[:, None, :]]))
     note = Finding("steps", f"{values.shape[1]} columns", "one channel, a step in each column")
-    return raw.noting(note), {}
+    return raw.noting(note)
 
 
 def _side_of_pixels(features: "DataFrame") -> int | None:
     """Return the side of square pictures whose pixels are the columns; None for anything else."""
-    side = int(round(len(features.columns) ** 0.5))
+    side = round(len(features.columns) ** 0.5)
     if side < 8 or side * side != len(features.columns):
         return None
     if any(features[name].dtype.kind not in "iu" for name in features.columns):
@@ -254,9 +287,7 @@ def _side_of_pixels(features: "DataFrame") -> int | None:
     return side if low >= 0 and 15 < high <= 255 else None
 
 
-def _pictures(
-    raw: RawData, features: "DataFrame", options: DataOptions
-) -> tuple[RawData, dict[str, ColumnKind]]:
+def _pictures(raw: RawData, features: "DataFrame") -> RawData:
     """Take the columns of a row as the pixels of a square picture, grey."""
     values = _numbers(features, "pictures")
     side = _side_of_pixels(features)
@@ -265,4 +296,4 @@ def _pictures(
         allowed = "as many columns as a square has pixels, whole numbers from 0 to 255"
         raise InputError(given, allowed, "write --modality table")
     raw = replace(raw, samples=values.astype(np.uint8).reshape(-1, side, side, 1))
-    return raw.noting(Finding("pictures", f"{side} x {side}, grey", "a column for each pixel")), {}
+    return raw.noting(Finding("pictures", f"{side} x {side}, grey", "a column for each pixel"))

@@ -3,6 +3,7 @@
 Takes columns with their kinds, and a target. Gives sentences. Must not know how either was read.
 """
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,8 @@ def find_leaks(
 
 
 def _sentence(name: str, how: str) -> str:
-    return f"Column {name!r} is {how}: if it is not known when predicting, write --drop {name}."
+    drop = f"write --drop {shlex.quote(name)}"
+    return f"Column {name!r} is {how}: if it is not known when predicting, {drop}."
 
 
 def _is_multiple(column: "Series[Any]", values: Any) -> bool:

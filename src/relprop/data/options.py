@@ -70,14 +70,8 @@ class DataOptions:
     @property
     def columns_of_tables(self) -> dict[str, object]:
         """Return what the user said that means something for tables alone, by option."""
-        said = {
-            "labels": self.labels,
-            "drop": self.drop,
-            "kinds": self.kinds,
-            "group": self.group,
-            "time": self.time,
-        }
-        return {name: value for name, value in said.items() if value}
+        names = ("labels", "drop", "group", "time")
+        return {name: getattr(self, name) for name in names}
 
 
 def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:

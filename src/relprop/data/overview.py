@@ -64,7 +64,6 @@ def _together(findings: tuple[Finding, ...]) -> list[Finding]:
 
 def _shared_line(kind: str, found: list[Finding]) -> Finding:
     names = [one.what.removeprefix("column ") for one in found]
-    reasons = sorted({one.reason for one in found}, key=len)
-    shown = f"{names[0]} ... {names[-1]}"
-    why = reasons[0] if len(reasons) == 1 else f"{reasons[0]}; and {len(reasons) - 1} other reasons"
-    return Finding(f"{len(names)} columns", kind, f"{shown}: {why}")
+    reasons = sorted({one.reason for one in found})
+    why = f": {reasons[0]}" if len(reasons) == 1 else ""
+    return Finding(f"{len(names)} columns", kind, f"{names[0]} ... {names[-1]}{why}")

@@ -67,12 +67,13 @@ def _from_labels(raw: RawData, options: DataOptions) -> FromTable:
     _refuse_options_of_tables(raw, options)
     import pandas
 
+    name = raw.targets[0] if raw.targets else "label"
     if raw.labels is not None and raw.labels.ndim == 2:
         names = [f"label {i}" for i in range(raw.labels.shape[1])]
         found = make_labels(pandas.DataFrame(raw.labels, columns=names), names)
     else:
-        kind = next(iter(options.kinds.values()), None)
-        found = make_target("label", pandas.Series(raw.labels), kind, raw.classes, True)
+        kind = options.kinds.get(name)
+        found = make_target(name, pandas.Series(raw.labels), kind, raw.classes, True)
     kept = raw.keep(found.present)
     first = (
         ()
@@ -84,16 +85,17 @@ def _from_labels(raw: RawData, options: DataOptions) -> FromTable:
 
 
 def _refuse_options_of_tables(raw: RawData, options: DataOptions) -> None:
-    said = {name: value for name, value in options.columns_of_tables.items() if name != "kinds"}
-    if options.target:
-        said["target"] = options.target
-    if said:
-        name, value = next(iter(said.items()))
-        raise InputError(
-            f"{name} is {value!r}, for data of modality {raw.modality!r} without columns",
-            "names of columns, for a table",
-            f"leave {name} out",
-        )
+    label = raw.targets[0] if raw.targets else "label"
+    said = dict(options.columns_of_tables)
+    said["kinds"] = {name: kind for name, kind in options.kinds.items() if name != label}
+    said["target"] = () if raw.targets else options.target
+    for option, value in said.items():
+        if value:
+            raise InputError(
+                f"{option} is {value!r}, for data of modality {raw.modality!r} without columns",
+                f"names of columns of a table; the label of this data is called {label!r}",
+                f"leave {option} out",
+            )
     if options.modality not in (None, raw.modality):
         given = f"modality is {options.modality!r}, and the data is of modality {raw.modality!r}"
         raise InputError(given, str(raw.modality), "leave the modality out")

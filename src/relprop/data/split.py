@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .dataset import Finding, Target
+from .words import counted, listed
 
 _FEWEST = 10  # samples that can be split
 _QUANTILES = 10  # parts of the range of a value, which all parts of the data have
@@ -41,7 +42,7 @@ class SplitRequest:
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitResult:
     """The part of each sample.
 
     Attributes:
@@ -55,7 +56,7 @@ class Split:
     warnings: tuple[str, ...]
 
 
-def split_samples(request: SplitRequest) -> Split:
+def split_samples(request: SplitRequest) -> SplitResult:
     """Put each sample into a part.
 
     The choice follows from the content of a sample and the seed, so that it does not depend on the
@@ -87,7 +88,7 @@ def split_samples(request: SplitRequest) -> Split:
         _finding(parts, "validation", validation),
         _finding(parts, "test", f"{test}; read once, at the end"),
     ]
-    return Split(parts, tuple(findings), tuple(warnings))
+    return SplitResult(parts, tuple(findings), tuple(warnings))
 
 
 def _finding(parts: NDArray[np.str_], part: str, reason: str) -> Finding:
@@ -118,16 +119,16 @@ _STRATA = {
 def _latest(times: NDArray[Any], share: float) -> NDArray[np.bool_]:
     """Choose the latest samples; those of the same time stay together."""
     places = np.sort(times)
-    start = places[min(int(round(len(times) * (1 - share))), len(times) - 1)]
+    start = places[min(round(len(times) * (1 - share)), len(times) - 1)]
     chosen = times >= start
-    return chosen if not chosen.all() else times > start
+    return np.asarray(chosen if not chosen.all() else times > start)
 
 
 def _units(request: SplitRequest, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number what stays together: equal samples, and samples of a group."""
+    """Count off what stays together: equal samples, and samples of a group."""
     equal = np.unique(request.hashes[rows], return_inverse=True)[1]
     if request.groups is None:
-        return equal.astype(np.int64)
+        return np.asarray(equal, np.int64)
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -135,19 +136,21 @@ def _units(request: SplitRequest, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     size = int(equal.max()) + 1
     total = size + int(groups.max()) + 1
     links = coo_array((np.ones(len(rows), np.int8), (equal, size + groups)), shape=(total, total))
-    return connected_components(links, directed=False)[1][equal].astype(np.int64)
+    numbers = np.asarray(connected_components(links, directed=False)[1], np.int64)
+    return np.asarray(numbers[equal])
 
 
 def _strata(target: Target, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number what each part has in the same share: classes, rarest labels, ranges of the value."""
+    """Tell what each part has in the same share: classes, rarest labels, ranges of the value."""
     values = target.values[rows]
     if target.task == "classes":
-        return values.astype(np.int64)
+        return np.asarray(values, np.int64)
     if target.task == "labels":
         frequency = np.where(values > 0, values.sum(axis=0), np.inf)
-        return np.where(values.any(axis=1), frequency.argmin(axis=1), values.shape[1])
+        rarest = np.where(values.any(axis=1), frequency.argmin(axis=1), values.shape[1])
+        return np.asarray(rarest, np.int64)
     edges = np.quantile(values, np.linspace(0, 1, min(_QUANTILES, len(rows) // 10 + 1) + 1)[1:-1])
-    return np.searchsorted(edges, values, side="right").astype(np.int64)
+    return np.asarray(np.searchsorted(edges, values, side="right"), np.int64)
 
 
 def _drawn(
@@ -202,20 +205,21 @@ def _shared(request: SplitRequest, parts: NDArray[np.str_]) -> list[str]:
     """Warn of what is on both sides although it should not be, and count equal samples."""
     warnings = []
     test = parts == "test"
-    both = np.isin(request.hashes[test], request.hashes[~test]).sum()
+    both = int(np.isin(request.hashes[test], request.hashes[~test]).sum())
     if both:
-        warnings.append(
-            f"{both:,} of {test.sum():,} test samples are equal to samples that are trained on."
-        )
+        of = f"{_is(both)} of samples outside the test part"
+        warnings.append(f"{both:,} of {counted(int(test.sum()), 'test sample')} {of}.")
     equal = len(parts) - len(np.unique(request.hashes))
     if equal:
-        kept = "" if both else ": each with its copies on one side of the split"
-        warnings.append(f"{equal:,} samples are copies of others{kept}.")
+        kept = "" if both else ", on the same side of the split"
+        warnings.append(f"{counted(equal, 'sample')} in all {_is(equal)} of others{kept}.")
     if request.target.task == "classes":
         lacking = np.setdiff1d(request.target.values[test], request.target.values[~test])
         if len(lacking):
-            names = ", ".join(request.target.names[i] for i in lacking[:5])
-            warnings.append(
-                f"No sample of the class {names} is trained on: all are in the test part."
-            )
+            names = listed([request.target.names[i] for i in lacking])
+            warnings.append(f"Classes of which all samples are in the test part: {names}.")
     return warnings
+
+
+def _is(number: int) -> str:
+    return "is a copy" if number == 1 else "are copies"

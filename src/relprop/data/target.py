@@ -5,7 +5,8 @@ reasons. Must not know features.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ..errors import InputError
 from ..support.arguments import suggest
 from .columns import GIVEN, category_texts
 from .dataset import ColumnKind, Finding, Target
+from .words import listed
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -79,7 +81,7 @@ def check_column(name: str, names: Sequence[str], option: str) -> None:
     """Raise InputError for a column that is not there; it offers the nearest name."""
     if name not in names:
         todo = suggest(name, names)
-        near = f"write --{option} {todo[7:-1]}" if todo.startswith("write ") else todo
+        near = f"write --{option} {shlex.quote(todo[7:-1])}" if todo.startswith("write ") else todo
         shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
         raise InputError(f"there is no column {name!r}", shown, near)
 
@@ -105,7 +107,7 @@ def make_target(
     """
     present = labels.notna().to_numpy()
     if labels.dtype.kind == "f":
-        present &= np.isfinite(labels.to_numpy(np.float64))
+        present = present & np.isfinite(labels.to_numpy(np.float64))
     warnings = _missing(name, present)
     labels = labels[present]
     if classes:
@@ -124,7 +126,7 @@ def make_labels(frame: "DataFrame", names: Sequence[str]) -> FoundTarget:
     """
     columns = [_yes_or_no(frame[name]) for name in names]
     values = np.stack(columns, axis=1)
-    present = ~np.isnan(values).any(axis=1)
+    present = np.asarray(~np.isnan(values).any(axis=1))
     warnings = _missing("labels", present)
     values = values[present].astype(np.float32)
     shares = ", ".join(f"{n} {s:.1%}" for n, s in zip(names, values.mean(axis=0), strict=True))
@@ -180,12 +182,13 @@ def _numbered(labels: "Series[Any]", classes: tuple[str, ...]) -> Target:
 
 
 def _classes(labels: "Series[Any]") -> Target:
-    """Number classes in the order of their names; whole numbers by size."""
+    """Give classes their numbers, in the order of their names; those of numbers by size."""
     import pandas
 
-    numbers = labels.dtype.kind in "iuf" and bool((labels % 1 == 0).all())
-    made, found = pandas.factorize(labels.astype(np.int64) if numbers else category_texts(labels))
-    order = np.argsort(np.asarray(found, np.int64 if numbers else None), kind="stable")
+    made, found = pandas.factorize(category_texts(labels))
+    sizes = pandas.to_numeric(pandas.Series(found), errors="coerce")
+    keys = (np.asarray(found, str),) if sizes.isna().any() else (sizes.to_numpy(np.float64),)
+    order = np.lexsort(keys)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     return Target("classes", tuple(str(found[i]) for i in order), place[made])
@@ -202,9 +205,9 @@ def _found(
     single = [n for n, count in zip(target.names, counts, strict=True) if count == 1]
     none = [n for n, count in zip(target.names, counts, strict=True) if count == 0]
     if single:
-        warnings.append(f"One sample alone has the class {_listed(single)}: it is trained on.")
+        warnings.append(f"Classes with one sample alone, which is trained on: {listed(single)}.")
     if none:
-        warnings.append(f"No sample has the class {_listed(none)}.")
+        warnings.append(f"Classes without a sample: {listed(none)}.")
     if counts.max() > 20 * max(counts[counts > 0].min(), 1):
         warnings.append(
             f"Classes differ much in size: from {counts[counts > 0].min():,} to {counts.max():,}."
@@ -229,7 +232,7 @@ def _value(
     if not np.isfinite(values).all():
         wrong = labels[~np.isfinite(values)].iloc[0]
         given = f"the target {name!r} as a number has the value {wrong!r}"
-        raise InputError(given, "numbers", f"write --column {name}=category")
+        raise InputError(given, "numbers", f"write --column {shlex.quote(f'{name}=category')}")
     if values.min() == values.max():
         given = f"the target {name!r} has the value {values.min():g} alone"
         raise InputError(given, "different values", "choose another --target")
@@ -244,8 +247,4 @@ def _yes_or_no(values: "Series[Any]") -> NDArray[np.float64]:
     if (wrong := values[made.isna() & values.notna()]).size:
         given = f"the label {str(values.name)!r} has the value {wrong.iloc[0]!r}"
         raise InputError(given, "0 and 1, true and false, or yes and no", "choose other --labels")
-    return made.to_numpy(np.float64)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return np.asarray(made, np.float64)

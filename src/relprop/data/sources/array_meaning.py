@@ -19,7 +19,7 @@ _SMALLEST = 8  # pixels of a side, from which whole numbers up to 255 are pictur
 
 
 @dataclass(frozen=True)
-class Part:
+class ArrayPart:
     """Samples and labels of one part.
 
     Attributes:
@@ -33,7 +33,7 @@ class Part:
     labels: NDArray[Any]
 
 
-def raw_of_arrays(parts: Sequence[Part], modality: Modality | None, source: object) -> RawData:
+def raw_of_arrays(parts: Sequence[ArrayPart], modality: Modality | None, source: object) -> RawData:
     """Make samples of arrays.
 
     Args:
@@ -80,7 +80,7 @@ def _flat_labels(labels: NDArray[Any], source: object) -> NDArray[Any]:
         return labels[:, 0]
     yes_or_no = labels.ndim == 2 and labels.dtype.kind in "biuf" and np.isin(labels, (0, 1)).all()
     if yes_or_no and (labels.sum(axis=1) == 1).all():
-        return labels.argmax(axis=1)
+        return np.asarray(labels.argmax(axis=1))
     if labels.ndim != 1 and not yes_or_no:
         given = f"labels of the shape {labels.shape} in {source}"
         allowed = "a label for each sample, (n,), or labels of 0 and 1, (n, labels)"

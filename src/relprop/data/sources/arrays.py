@@ -16,7 +16,7 @@ from ...errors import FileError, first_line
 from ..dataset import Modality
 from ..memory import Limit
 from ..raw import RawData
-from .array_meaning import Part, raw_of_arrays
+from .array_meaning import ArrayPart, raw_of_arrays
 
 ARRAY_SUFFIXES = (".npz", ".pt", ".pth")
 _SAMPLES = (
@@ -63,13 +63,13 @@ def read_arrays(
     parts, warnings = _parts(path, limit)
     if test is not None:
         others, more = _parts(test, limit)
-        named = [Part("train", one.samples, one.labels) for one in parts]
-        parts = [*named, *(Part("test", one.samples, one.labels) for one in others)]
+        named = [ArrayPart("train", one.samples, one.labels) for one in parts]
+        parts = [*named, *(ArrayPart("test", one.samples, one.labels) for one in others)]
         warnings += more
     return raw_of_arrays(parts, modality, path).noting(warnings=warnings)
 
 
-def _parts(path: Path, limit: Limit) -> tuple[list[Part], list[str]]:
+def _parts(path: Path, limit: Limit) -> tuple[list[ArrayPart], list[str]]:
     arrays = _Npz(path) if path.suffix == ".npz" else _Tensors(path)
     found = _pairs(arrays.shapes, path)
     total = sum(arrays.size(samples) for samples, _ in found.values())
@@ -88,7 +88,7 @@ def _parts(path: Path, limit: Limit) -> tuple[list[Part], list[str]]:
             )
             raise FileError(given, "a label for each sample", "save it again")
         targets = targets if rows is None else targets[rows]
-        parts.append(Part(part, arrays.read(samples, rows), targets))
+        parts.append(ArrayPart(part, arrays.read(samples, rows), targets))
     return parts, warnings
 
 
@@ -100,7 +100,7 @@ def _pairs(shapes: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, tuple
         words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
         part = next((_PARTS[word] for word in words if word in _PARTS), "")
         part = next((_PARTS[w[1:]] for w in words if w[:1] in "xy" and w[1:] in _PARTS), part)
-        known = {word for word in words} | {word[:1] for word in words if word[1:] in _PARTS}
+        known = set(words) | {word[:1] for word in words if word[1:] in _PARTS}
         if known & set(_LABELS):
             labels.setdefault(part, name)
         elif known & set(_SAMPLES):

@@ -68,7 +68,7 @@ def _text_below(lines: list[str], place: int) -> str:
 
 
 def _numbered(lines: list[str]) -> list[str]:
-    """List the names of the longest list that counts 1., 2., 3., ... without other text between."""
+    """List the names of the longest list that counts 1., 2., 3., ... on lines that follow each other."""
     best: list[str] = []
     current: list[str] = []
     for line in lines:
@@ -77,7 +77,7 @@ def _numbered(lines: list[str]) -> list[str]:
             current.append(match[2])
         elif match and int(match[1]) == 1:
             current = [match[2]]
-        elif not match and line.strip() and not line.startswith(" "):
+        elif not match and not line.startswith(" "):  # sections are counted as well, further apart
             current = []
         best = max(best, current, key=len)
     return list(best)

@@ -15,16 +15,19 @@ from ..options import DataOptions
 from ..raw import RawData
 from .arrays import ARRAY_SUFFIXES, read_arrays
 from .hub import PREFIX, is_saved_dataset, read_hub
-from .idx import has_idx_files, read_idx_folder
+from .idx import family_of, has_idx_files, read_idx_folder
 from .opened import plain_name, plain_stem, plain_suffix
-from .pictures import PICTURE_SUFFIXES, is_archive, read_pictures
+from .pictures import PICTURE_FILES, is_archive, read_pictures
 from .series import is_series_file, read_series_file
 from .series_files import read_series_folders
-from .tables import TABLE_SUFFIXES, TEXT_SUFFIXES, read_table
+from .tables import DELIMITED, TABLES, read_table_file
 from .texts import read_class_files, read_class_folders
 
 _TRAIN = re.compile(r"(^|[-_. ])(train|training)(?=$|[-_. ])", re.IGNORECASE)
-_KINDS = "a table, .npz, .pt, .ts, texts, an archive, or a folder of idx files, pictures, texts or series"
+_TEST = re.compile(r"(^|[-_. ])test(ing)?$", re.IGNORECASE)
+_KINDS = (
+    "a table, .npz, .pt, .ts, texts, an archive, or a folder of idx files, pictures, texts, series"
+)
 
 
 def read_source(
@@ -37,6 +40,7 @@ def read_source(
         InputError: There are several data sets.
     """
     if str(source).startswith(PREFIX):
+        _refuse_test(options, "a data set of the Hugging Face hub")
         return read_hub(str(source), options, limit)
     path = Path(source)
     if path.is_dir():
@@ -44,6 +48,7 @@ def read_source(
     if path.is_file():
         return _read_file(path, options, limit, progress)
     if path.parent.is_dir() and has_idx_files(path.parent):
+        _refuse_test(options, "idx files")
         return read_idx_folder(path.parent, limit, path.name)
     raise _missing(path)
 
@@ -65,22 +70,33 @@ def _missing(path: Path) -> FileError:
 def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progress) -> RawData:
     test = _test_of(path, options)
     suffix = plain_suffix(path)
-    if is_archive(path):
-        return read_pictures(path, limit, progress)
     if suffix in ARRAY_SUFFIXES:
         return read_arrays(path, limit, test, options.modality)
-    if "ubyte" in path.name:
-        return read_idx_folder(path.parent, limit, None)
-    if suffix in PICTURE_SUFFIXES:
-        given = f"{path} is a single picture"
-        raise FileError(given, "a folder with a folder for each class", f"write {path.parent}")
     if is_series_file(path, options):
         return read_series_file(path, limit, test)
-    if plain_suffix(path) in TABLE_SUFFIXES:
-        return read_table(path, limit, test)
+    if suffix in TABLES and not is_archive(path):
+        return read_table_file(path, limit, test)
+    _refuse_test(options, path.name)
+    if is_archive(path):
+        return read_pictures(path, limit, progress)
+    if (family := family_of(path)) is not None:
+        return read_idx_folder(path.parent, limit, family)
+    if suffix in PICTURE_FILES:
+        given = f"{path} is a single picture"
+        raise FileError(given, "a folder with a folder for each class", f"write {path.parent}")
     if len(files := _class_files(path)) > 1:
         return read_class_files(files, limit)
     raise FileError(f"{path} is of no known kind of data", _KINDS, "give another path")
+
+
+def _refuse_test(options: DataOptions, what: str) -> None:
+    """Refuse a test part of its own for data that has its parts inside."""
+    if options.test is not None:
+        raise InputError(
+            f"a test part {options.test} beside {what}",
+            "a test part of a table, of arrays, or of a file of series",
+            "put both into a folder, as train/ and test/, and leave the test part out",
+        )
 
 
 def _test_of(path: Path, options: DataOptions) -> Path | None:
@@ -115,26 +131,36 @@ def _class_files(path: Path) -> list[Path]:
     stem = plain_stem(path)
     beside = path.parent.iterdir()
     same = [one for one in beside if plain_stem(one) == stem and one.is_file()]
-    known = (*TABLE_SUFFIXES, ".names", ".md", ".npz", ".pt")
+    known = (*TABLES, ".names", ".md", ".npz", ".pt")
     return [one for one in same if plain_suffix(one) not in known]
 
 
 def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progress) -> RawData:
-    if is_saved_dataset(path):
-        return read_hub(str(path), options, limit)
-    if has_idx_files(path):
-        return read_idx_folder(path, limit)
     _refuse_several(path)
     files = sorted(one for one in path.iterdir() if one.is_file() and one.name[0] != ".")
-    if data := [one for one in files if _is_data(one)]:
-        return _read_file(_only(data, path), options, limit, progress)
-    if len(texts := [one for one in files if plain_suffix(one) == ".txt"]) > 1:
-        return read_class_files(texts, limit)
-    if len(texts := _with_one_stem(files)) > 1:
-        return read_class_files(texts, limit)
+    data = [one for one in files if _is_data(one)]
     inside = {plain_suffix(one) for one in path.rglob("*") if one.is_file()}
-    if inside & set(PICTURE_SUFFIXES):
-        return read_pictures(path, limit, progress)
+    pictures = bool(inside & set(PICTURE_FILES))
+    saved, idx = is_saved_dataset(path), has_idx_files(path)
+    if data and not (pictures or saved or idx):
+        return _read_file(_only(data, path), options, limit, progress)
+    _refuse_test(options, f"the folder {path}")
+    if saved:
+        return read_hub(str(path), options, limit)
+    if idx:
+        return read_idx_folder(path, limit)
+    if pictures:
+        unused = [f"{path} holds {one.name}, which is not used." for one in data]
+        return read_pictures(path, limit, progress).noting(warnings=unused)
+    return _read_texts_or_series(path, files, inside, limit)
+
+
+def _read_texts_or_series(
+    path: Path, files: Sequence[Path], inside: set[str], limit: Limit
+) -> RawData:
+    texts = [one for one in files if plain_suffix(one) == ".txt"]
+    if len(texts := texts if len(texts) > 1 else _with_one_stem(files)) > 1:
+        return read_class_files(texts, limit)
     if ".txt" in inside:
         return read_class_folders(path, limit)
     if inside & {".csv", ".tsv"}:
@@ -144,8 +170,9 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
 
 def _is_data(path: Path) -> bool:
     suffix = plain_suffix(path)
-    tables = (*TABLE_SUFFIXES, *ARRAY_SUFFIXES, ".ts")
-    return (suffix in tables and suffix != ".txt") or is_archive(path)
+    if suffix == ".txt":  # a text, unless it is the training part of a table
+        return _test_beside(path) is not None or _TEST.search(plain_stem(path)) is not None
+    return suffix in (*TABLES, *ARRAY_SUFFIXES, ".ts") or is_archive(path)
 
 
 def _only(files: Sequence[Path], folder: Path) -> Path:
@@ -166,9 +193,7 @@ def _only(files: Sequence[Path], folder: Path) -> Path:
 
 def _with_one_stem(files: Sequence[Path]) -> list[Path]:
     """Return files that differ in their ending alone, which names the class."""
-    unknown = [
-        one for one in files if plain_suffix(one) not in (*TEXT_SUFFIXES, "", ".md", ".names")
-    ]
+    unknown = [one for one in files if plain_suffix(one) not in (*DELIMITED, "", ".md", ".names")]
     stems = {plain_stem(one) for one in unknown}
     return unknown if len(stems) == 1 else []
 

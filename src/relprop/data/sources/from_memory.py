@@ -14,7 +14,7 @@ from ..dataset import Modality
 from ..memory import Limit
 from ..options import DataOptions
 from ..raw import RawData, parts_of
-from .array_meaning import Part, raw_of_arrays
+from .array_meaning import ArrayPart, raw_of_arrays
 
 _ALLOWED = "a path, a DataFrame, a pair (samples, labels), a dataset of torch, or one of datasets"
 
@@ -29,8 +29,8 @@ def read_memory(data: Any, options: DataOptions, limit: Limit) -> RawData:
     """Take data that is in memory.
 
     Args:
-        data: A DataFrame of pandas or polars; a pair of samples and labels: arrays, tensors, lists of
-            texts or of series; a dataset of torch whose items are such pairs; a dataset of the
+        data: A DataFrame of pandas or polars; a pair of samples and labels: arrays, tensors, lists
+            of texts or of series; a dataset of torch whose items are such pairs; a dataset of the
             library `datasets`.
         options: With the test part, of the same kind, if there is an official one.
         limit: How much memory samples may take. They are there: it is not applied.
@@ -80,7 +80,7 @@ def _frame(data: Any, options: DataOptions) -> RawData:
         raise InputError("a DataFrame without rows", "a row at least", "give another one")
     frame = pandas.concat(frames, ignore_index=True)
     frame.columns = [str(name) for name in frame.columns]
-    names = ("train", "test") if len(frames) > 1 else ("",)
+    names = ["train", "test"] if len(frames) > 1 else [""]
     return RawData(
         modality=None,
         samples=frame,
@@ -90,7 +90,7 @@ def _frame(data: Any, options: DataOptions) -> RawData:
     )
 
 
-def _part(name: str, data: Any) -> Part:
+def _part(name: str, data: Any) -> ArrayPart:
     pair = data if isinstance(data, (tuple, list)) and len(data) == 2 else None
     if pair is None and hasattr(data, "tensors") and len(data.tensors) == 2:
         pair = data.tensors  # of a TensorDataset
@@ -100,7 +100,7 @@ def _part(name: str, data: Any) -> Part:
         given = f"data of type {type(data).__name__}"
         raise InputError(given, _ALLOWED, "write (samples, labels)")
     samples, labels = pair
-    return Part(name, _array(samples), np.asarray(_array(labels)))
+    return ArrayPart(name, _array(samples), np.asarray(_array(labels)))
 
 
 def _items(data: Any) -> tuple[Any, Any]:

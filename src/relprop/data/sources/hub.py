@@ -18,7 +18,7 @@ from ..dataset import Finding
 from ..memory import Limit
 from ..options import DataOptions
 from ..raw import RawData, objects, parts_of
-from .array_meaning import Part, raw_of_arrays
+from .array_meaning import ArrayPart, raw_of_arrays
 
 PREFIX = "datasets:"
 _PARTS = {
@@ -51,7 +51,7 @@ def read_hub(source: str, options: DataOptions, limit: Limit) -> RawData:
         FileError: There is no such data set, or no network.
     """
     with needs("fit", "data sets of the library datasets"):
-        import datasets
+        import datasets  # type: ignore[import-untyped]
 
     datasets.disable_progress_bars()
     try:
@@ -125,12 +125,12 @@ def _arrays(
             todo = "save them to a folder for each class: there they are resized"
             raise InputError(given, "pictures of one size", todo)
         labels = np.asarray(one[target])
-        parts.append(Part(_part(name, sets), np.stack(samples) if alike else samples, labels))
+        parts.append(ArrayPart(_part(name, sets), np.stack(samples) if alike else samples, labels))
     modality = "picture" if pictures else options.modality
     raw = raw_of_arrays(parts, modality, source)
     names = tuple(getattr(features[target], "names", ()))
     note = Finding("target", target, "given" if options.target else "the type of its column")
-    return replace(raw.noting(note), classes=names)
+    return replace(raw.noting(note), classes=names, targets=(target,))
 
 
 def _target(features: Any, options: DataOptions, column: str, source: str) -> str:
@@ -149,7 +149,7 @@ def _target(features: Any, options: DataOptions, column: str, source: str) -> st
         raise InputError(
             given, "a column of type ClassLabel, or named label", "write --target NAME"
         )
-    return labels[0]
+    return str(labels[0])
 
 
 def _frame(sets: Mapping[str, Any], features: Any, options: DataOptions) -> RawData:

@@ -52,6 +52,12 @@ def has_idx_files(folder: Path) -> bool:
     return any(_FILE.match(path.name) for path in folder.iterdir())
 
 
+def family_of(path: Path) -> str | None:
+    """Return the family that the name of an idx file begins with, or "" ; None for other files."""
+    match = _FILE.match(path.name)
+    return match["family"].lower() if match else None
+
+
 def read_idx_folder(folder: Path, limit: Limit, family: str | None = None) -> RawData:
     """Read images and labels of a folder.
 
@@ -67,7 +73,7 @@ def read_idx_folder(folder: Path, limit: Limit, family: str | None = None) -> Ra
     """
     families = _families(folder)
     name = _choose(families, family, folder)
-    samples, labels, sizes, warnings, total = [], [], [], [], 0
+    samples, labels, sizes, warnings = [], [], [], []
     for part in ("train", "test"):
         if part not in families[name]:
             continue

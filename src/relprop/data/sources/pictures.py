@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from .folders import classes_and_parts
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PICTURE_SUFFIXES = (
+PICTURE_FILES = (
     ".png",
     ".jpg",
     ".jpeg",
@@ -43,6 +43,7 @@ PICTURE_SUFFIXES = (
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
 _LARGEST = 224  # pixels of the shorter side, to which larger pictures are reduced
 _GREY = ("1", "L", "LA", "I", "I;16", "F")
+_TRANSPARENT = ("LA", "PA", "RGBA", "La", "RGBa")
 _SHOWN = 3  # names of pictures that could not be read
 
 
@@ -74,11 +75,11 @@ def read_pictures(path: Path, limit: Limit, progress: Progress) -> RawData:
         import PIL  # noqa: F401
     with _listed(path) as files:
         if not files.names:
-            given, allowed = f"{path} holds no pictures", f"files {', '.join(PICTURE_SUFFIXES)}"
+            given, allowed = f"{path} holds no pictures", f"files {', '.join(PICTURE_FILES)}"
             raise FileError(given, allowed, "give another folder")
         labels, official = classes_and_parts(files.names, path)
         read = _read_all(files, progress, path, limit)
-    kept = np.array([i for i in sorted(read.pictures)], np.int64)
+    kept = np.array(sorted(read.pictures), np.int64)
     pixels, findings, warnings = _alike([read.pictures[int(i)] for i in kept], read.modes)
     return RawData(
         modality="picture",
@@ -94,7 +95,7 @@ def read_pictures(path: Path, limit: Limit, progress: Progress) -> RawData:
 @contextmanager
 def _listed(path: Path) -> Iterator[_Files]:
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURE_FILES)
         names = [PurePosixPath(p.relative_to(path)) for p in files]
         yield _Files(names, lambda chosen: ((i, files[i]) for i in chosen))
         return
@@ -129,7 +130,7 @@ def _listed_tar(path: Path) -> Iterator[_Files]:
 
 def _is_picture(name: str) -> bool:
     hidden = PurePosixPath(name).name.startswith(".") or name.startswith("__MACOSX")
-    return name.lower().endswith(PICTURE_SUFFIXES) and not hidden
+    return name.lower().endswith(PICTURE_FILES) and not hidden
 
 
 def _without_top(names: list[PurePosixPath]) -> list[PurePosixPath]:
@@ -206,9 +207,7 @@ def _reduced(picture: "Image") -> "Image":
         picture.draft(None, size)  # a JPEG is decoded smaller at once
     if picture.mode in ("I;16", "I", "F"):
         return Image.fromarray(_to_bytes(np.asarray(picture, np.float64))).resize(size)
-    transparent = (
-        picture.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info
-    )
+    transparent = picture.mode in _TRANSPARENT or "transparency" in picture.info
     if transparent:
         whole = picture.convert("RGBA")
         on_white = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole)
@@ -241,8 +240,8 @@ def _alike(
     if len(sizes) > 1:
         other = len(pictures) - sizes[size]
         warnings.append(
-            f"{other:,} of {len(pictures):,} pictures are not of {size[1]} x {size[0]} pixels: they "
-            "are resized to it, and what sticks out at two sides is cut off."
+            f"{other:,} of {len(pictures):,} pictures are not of {size[1]} x {size[0]} pixels: "
+            "they are resized to it, and what sticks out at two sides is cut off."
         )
     pixels = np.empty((len(pictures), size[1], size[0], 3 if colour else 1), np.uint8)
     for i, picture in enumerate(pictures):

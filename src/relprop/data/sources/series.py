@@ -21,6 +21,9 @@ from .opened import plain_stem, plain_suffix, read_text
 _PART = re.compile(r"[-_](train|test)$", re.IGNORECASE)
 
 
+_ROWS: dict[str, str | None] = {".tsv": "\t", ".txt": None}  # what separates the values of a row
+
+
 @dataclass(frozen=True)
 class _Series:
     """Series of a file: (channels, time) each, labels, what the file says, how many are missing."""
@@ -32,10 +35,10 @@ class _Series:
 
 
 def is_series_file(path: Path, options: DataOptions) -> bool:
-    """Tell whether a file has a series in each line: .ts, or .tsv of the UCR archive."""
+    """Tell whether a file has a series in each line: .ts, or .tsv and .txt of the UCR archive."""
     if plain_suffix(path) == ".ts":
         return True
-    ucr = plain_suffix(path) == ".tsv" and _PART.search(plain_stem(path)) is not None
+    ucr = plain_suffix(path) in _ROWS and _PART.search(plain_stem(path)) is not None
     return ucr and options.modality in (None, "series") and _begins_with_numbers(path)
 
 
@@ -162,7 +165,9 @@ def _parse_line(line: str, path: Path, number: int) -> tuple[NDArray[np.float32]
 def _read_tsv(path: Path) -> _Series:
     """Read a .tsv file of the UCR archive: the class, then the steps; NaN at the end is no step."""
     try:
-        rows = np.atleast_2d(np.genfromtxt(path, delimiter="\t", dtype=np.float64))
+        rows = np.atleast_2d(
+            np.genfromtxt(path, delimiter=_ROWS[plain_suffix(path)], dtype=np.float64)
+        )
     except (OSError, ValueError) as error:
         given = f"{path} cannot be read: {str(error).splitlines()[0]}"
         allowed = "the class and the steps of a series in each line, with tabs between them"
@@ -178,7 +183,7 @@ def _read_tsv(path: Path) -> _Series:
 
 
 def _begins_with_numbers(path: Path) -> bool:
-    text = read_text(path)[0].split("\n", 1)[0].split("\t")
+    text = read_text(path)[0].split("\n", 1)[0].split(_ROWS[plain_suffix(path)])
     try:
         return len([float(value) for value in text if value.strip()]) > 2
     except ValueError:

@@ -34,6 +34,7 @@ class Layout:
         skipped: Lines before the table: comments, empty lines.
         header: Names of its columns; None where the first row is a sample.
         width: Number of columns.
+        rows: Number of samples.
         decimal: What stands before the fraction of a number: "." or ",".
         codes: Places of columns that hold codes such as 00123, which are no numbers.
         reason: Why the first row was taken for names, or for a sample.
@@ -44,6 +45,7 @@ class Layout:
     skipped: int
     header: tuple[str, ...] | None
     width: int
+    rows: int
     decimal: str
     codes: tuple[int, ...]
     reason: str
@@ -56,7 +58,10 @@ def find_layout(path: Path) -> Layout:
         FileError: It is missing, empty, damaged, no text, or has rows of different lengths.
     """
     encoding = encoding_of(path)
-    lines = _first_lines(path, encoding)
+    lines = [] if encoding == "utf-16" else _first_lines(path, encoding)
+    if encoding == "utf-16" or any("\0" in line for line in lines):
+        given = f"{path} is no text in UTF-8 or Latin-1"
+        raise FileError(given, "a table of text, or a .parquet file", "save it as CSV in UTF-8")
     skipped = _comments_before(lines)
     table = [line for line in lines[skipped:] if line.strip()]
     if not table:
@@ -64,10 +69,11 @@ def find_layout(path: Path) -> Layout:
     separator = _separator(table)
     rows = [split_row(line, separator) for line in _logical(table, separator)]
     width = len(rows[0])
-    _check_lengths(path, encoding, separator, skipped, width)
+    total = _check_lengths(path, encoding, separator, skipped, width)
     rows = [row for row in rows if len(row) == width]  # the last may be cut within quotes
     header, reason = _header(rows)
     samples = rows[1:] if header else rows
+    before = skipped
     comment = split_row(lines[skipped - 1].lstrip("#%|/ "), separator) if skipped else []
     if header is None and len(comment) == width > 1 and not any(map(_is_number, comment)):
         header, reason = _unique(comment), "the comment before the table names its columns"
@@ -79,6 +85,7 @@ def find_layout(path: Path) -> Layout:
         skipped=skipped,
         header=header,
         width=width,
+        rows=total - (header is not None and skipped == before),
         decimal=decimal,
         codes=tuple(i for i, column in _columns(samples) if _holds_codes(column)),
         reason=reason,
@@ -95,9 +102,6 @@ def split_row(line: list[str] | str, separator: str) -> list[str]:
 def _first_lines(path: Path, encoding: str) -> list[str]:
     with open_bytes(path) as file:
         lines = [line.decode(encoding) for line in islice(file, _EXAMINED)]
-    if encoding == "utf-16" or any("\0" in line for line in lines):
-        given = f"{path} is no text in UTF-8 or Latin-1"
-        raise FileError(given, "a table of text, or a .parquet file", "save it as CSV in UTF-8")
     return [line.rstrip("\r\n") for line in lines]
 
 
@@ -132,13 +136,15 @@ def _logical(lines: list[str], separator: str) -> Iterator[list[str] | str]:
         yield from csv.reader(lines, delimiter=separator, skipinitialspace=True)
 
 
-def _check_lengths(path: Path, encoding: str, separator: str, skipped: int, width: int) -> None:
-    """Compare the lengths of all rows: pandas fills short ones in silence."""
+def _check_lengths(path: Path, encoding: str, separator: str, skipped: int, width: int) -> int:
+    """Compare the lengths of all rows, as pandas fills short ones in silence. Returns how many."""
+    count = 0
     with open_bytes(path) as file:
         lines = (line.decode(encoding) for line in islice(file, skipped, None))
         reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
         rows = (line.split() for line in lines) if separator == " " else reader
         for number, row in enumerate(rows, 1):
+            count += bool(row)
             if row and len(row) != width and any(row):
                 line = skipped + (number if separator == " " else reader.line_num)
                 raise FileError(
@@ -147,6 +153,7 @@ def _check_lengths(path: Path, encoding: str, separator: str, skipped: int, widt
                     "as many values in each row, in quotes where they contain the separator",
                     f"correct line {line}",
                 )
+    return count
 
 
 def _columns(rows: list[list[str]]) -> Iterator[tuple[int, list[str]]]:
@@ -180,7 +187,7 @@ def _counts(values: list[str]) -> bool:
 
 def _unique(names: list[str]) -> tuple[str, ...]:
     """Give a name to columns that have none, and number names that occur twice."""
-    named = [name or f"column {i + 1}" for i, name in enumerate(names)]
+    named = [name or f"unnamed {i + 1}" for i, name in enumerate(names)]
     earlier = [named[:i].count(name) for i, name in enumerate(named)]
     return tuple(f"{n} ({k + 1})" if k else n for n, k in zip(named, earlier, strict=True))
 

@@ -4,7 +4,9 @@ Takes the path of a table. Gives all its columns, as they were read. Must not kn
 is the target.
 """
 
+import json
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +24,12 @@ from .table_layout import MISSING, SEPARATORS, Layout, find_layout
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".data", ".test", ".train", ".txt", ".dat", ".ssv")
-TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".arff", ".jsonl", ".ndjson", ".json")
+DELIMITED = (".csv", ".tsv", ".tab", ".data", ".test", ".train", ".txt", ".dat", ".ssv")
+TABLES = (*DELIMITED, ".parquet", ".arff", ".jsonl", ".ndjson", ".json")
 _ROWS = 50_000  # of a block, where a table is larger than memory
 
 
-def read_table(path: Path, limit: Limit, test: Path | None = None) -> RawData:
+def read_table_file(path: Path, limit: Limit, test: Path | None = None) -> RawData:
     """Read a table, and its official test part if there is one.
 
     Args:
@@ -70,9 +72,9 @@ def _read(path: Path, limit: Limit, names: tuple[str, ...] | None = None) -> _Ta
     readers: dict[str, Callable[[Path, Any], DataFrame]] = {
         ".parquet": _read_parquet,
         ".arff": _read_arff,
-        ".jsonl": _read_json_lines,
-        ".ndjson": _read_json_lines,
-        ".json": _read_json_lines,
+        ".jsonl": _read_json,
+        ".ndjson": _read_json,
+        ".json": _read_json,
     }
     suffix = plain_suffix(path)
     if suffix not in readers:
@@ -81,7 +83,7 @@ def _read(path: Path, limit: Limit, names: tuple[str, ...] | None = None) -> _Ta
         frame = readers[suffix](path, pandas)
     except FileError:
         raise
-    except (OSError, ValueError, NotImplementedError, KeyError) as error:
+    except (OSError, ValueError, NotImplementedError, KeyError, StopIteration) as error:
         given = f"the table {path} cannot be read: {first_line(error)}"
         raise FileError(given, f"a whole {suffix} file", "save it again") from error
     _refuse_empty(frame, path)
@@ -94,6 +96,10 @@ def _read(path: Path, limit: Limit, names: tuple[str, ...] | None = None) -> _Ta
 
 def _read_text(path: Path, limit: Limit, pandas: Any, names: tuple[str, ...] | None) -> "_Table":
     layout = find_layout(path)
+    if layout.width == 1:
+        allowed = f"several, with {', '.join(SEPARATORS.values())} between values"
+        todo = f"correct it; of a text file for each class write their folder, {path.parent}"
+        raise FileError(f"{path} has a single column", allowed, todo)
     beside = None if layout.header else names_beside(path, layout.width)
     named = layout.header is not None or beside is not None
     columns = layout.header or (beside[0] if beside else None)
@@ -132,9 +138,8 @@ def _parse(
     try:
         with open_bytes(path) as file:
             head = pandas.read_csv(file, nrows=1000, **how)
-        lines = _count_lines(path)
-        size = int(head.memory_usage(deep=True).sum() / max(len(head), 1) * lines)
-        rows, note = limit.choose(lines, size, "rows", path)
+        size = int(head.memory_usage(deep=True).sum() / max(len(head), 1) * layout.rows)
+        rows, note = limit.choose(layout.rows, size, "rows", path)
         with open_bytes(path) as file:
             if rows is None:
                 return pandas.read_csv(file, low_memory=False, **how), note
@@ -156,11 +161,6 @@ def _lines_before(path: Path, layout: Layout) -> int:
         return next(i + 1 for i, line in lines if i >= layout.skipped and line.strip())
 
 
-def _count_lines(path: Path) -> int:
-    with open_bytes(path) as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(2**22), b"")) + 1
-
-
 def _read_parquet(path: Path, pandas: Any) -> "DataFrame":
     with open_bytes(path) as file:
         return pandas.read_parquet(file, engine="pyarrow")
@@ -172,8 +172,6 @@ def _read_arff(path: Path, pandas: Any) -> "DataFrame":
 
     with open_bytes(path) as file:
         text = file.read().decode(encoding_of(path))
-    from io import StringIO
-
     rows, attributes = arff.loadarff(StringIO(text))
     frame = pandas.DataFrame(rows)
     for name, kind in zip(attributes.names(), attributes.types(), strict=True):
@@ -183,33 +181,26 @@ def _read_arff(path: Path, pandas: Any) -> "DataFrame":
     return frame
 
 
-def _read_json_lines(path: Path, pandas: Any) -> "DataFrame":
-    """Read an object a line, or a list of objects."""
+def _read_json(path: Path, pandas: Any) -> "DataFrame":
+    """Read an object in each line, or a list of objects."""
     with open_bytes(path) as file:
-        lines = plain_suffix(path) != ".json" or not file.read(1000).lstrip().startswith(b"[")
+        if plain_suffix(path) == ".json" and file.read(1000).lstrip().startswith(b"["):
+            file.seek(0)
+            return pandas.DataFrame(json.load(file))
+    with open_bytes(path) as file:
+        numbered = [(i, line) for i, line in enumerate(file, 1) if line.strip()]
+    return pandas.DataFrame([_json_object(line, i, path) for i, line in numbered])
+
+
+def _json_object(line: bytes, number: int, path: Path) -> dict[str, Any]:
     try:
-        with open_bytes(path) as file:
-            return pandas.read_json(file, lines=lines, dtype=False, convert_dates=False)
-    except ValueError as error:
-        raise _bad_json(path, error) from error
-
-
-def _bad_json(path: Path, error: Exception) -> FileError:
-    """Name the first line that is no object."""
-    import json
-
-    with open_bytes(path) as file:
-        for number, line in enumerate(file, 1):
-            try:
-                fits = not line.strip() or isinstance(json.loads(line), dict)
-            except ValueError:
-                fits = False
-            if not fits:
-                given = f"line {number} of {path} is no JSON object"
-                todo = f"correct line {number}"
-                return FileError(given, 'an object in each line: {"text": "..."}', todo)
-    given = f"{path} cannot be read: {first_line(error)}"
-    return FileError(given, "an object in each line", "save it again")
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        given, todo = f"line {number} of {path} is no JSON object", f"correct line {number}"
+        raise FileError(given, 'an object in each line: {"text": "..."}', todo)
+    return found
 
 
 def _joined(

@@ -56,7 +56,7 @@ def read_class_files(files: Sequence[Path], limit: Limit) -> RawData:
 
 
 def read_class_folders(folder: Path, limit: Limit) -> RawData:
-    """Read .txt files with a text in each, in a folder for each class, with parts above them or not.
+    """Read .txt files with a text in each, in a folder for each class; train/ may stand above it.
 
     Raises:
         FileError: A file cannot be read.

@@ -1,0 +1,156 @@
+"""Options that say what is known about a data set, where it is not to be found out.
+
+Gives a decorator that hands a command a `DataOptions`. Must not know what the command does.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import InputError
+from ..support.arguments import suggest
+
+_FACTORS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_KINDS = ("number", "category", "date")
+_MODALITIES = ("picture", "table", "series", "text")
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names with commas between them."""
+
+    name = "NAME[,NAME...]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        """Parse the option's text, or the list of a TOML file."""
+        parts = value if isinstance(value, (list, tuple)) else str(value).split(",")
+        return tuple(str(part).strip() for part in parts if str(part).strip())
+
+
+class Memory(click.ParamType[int]):
+    """A number of bytes, with a unit."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Parse the option's text, such as 2GB."""
+        text = str(value).replace(" ", "").upper()
+        digits = text.rstrip("KMGTB")
+        factor = _FACTORS.get(text[len(digits) :])
+        try:
+            size = float(digits) * (factor or 0)
+        except ValueError:
+            size = 0
+        if not 1 <= size < 2**63:
+            given = f"--{param.name} {value}"
+            raise InputError(
+                given, "bytes, or a number with KB, MB, GB or TB", "write --memory 2GB"
+            )
+        return int(size)
+
+
+class ColumnKinds(click.ParamType[tuple[str, str]]):
+    """A column with its kind."""
+
+    name = "NAME=KIND"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, str]:
+        """Parse the option's text; a name may contain "="."""
+        if isinstance(value, tuple):
+            return value[0], value[1]
+        column, sign, kind = str(value).rpartition("=")
+        if not sign or not column:
+            given, allowed = f"--column {value}", f"NAME=KIND, with the kind {', '.join(_KINDS)}"
+            raise InputError(given, allowed, f"write --column {value.strip('=')}=category")
+        if kind not in _KINDS:
+            near = suggest(kind, _KINDS).replace("write ", "").strip('"')
+            todo = f"write --column {column}={near if near in _KINDS else 'category'}"
+            raise InputError(f"--column {value}", f"the kinds {', '.join(_KINDS)}", todo)
+        return column, kind
+
+
+_OPTIONS = (
+    click.option(
+        "--target", help="Of a table: the column to predict. Default: by name, or the last."
+    ),
+    click.option(
+        "--labels",
+        type=Names(),
+        default=(),
+        help="Of a table: several columns of 0 and 1, each of which is predicted.",
+    ),
+    click.option(
+        "--modality",
+        type=click.Choice(_MODALITIES),
+        help="What the samples are. Default: the data tells.",
+    ),
+    click.option(
+        "--test",
+        type=click.Path(path_type=Path),
+        help="File with the official test part. Default: one beside the data, or a part of it.",
+    ),
+    click.option("--drop", type=Names(), default=(), help="Of a table: columns to leave out."),
+    click.option(
+        "--column",
+        "columns",
+        type=ColumnKinds(),
+        multiple=True,
+        help="Of a table: what a column is: number, category or date. May be given several times.",
+    ),
+    click.option("--group", help="Of a table: column whose equal values stay in the same part."),
+    click.option(
+        "--time", help="Of a table: column by which the latest rows become the test part."
+    ),
+    click.option(
+        "--memory",
+        type=Memory(),
+        help="Most memory that samples may take, such as 2GB. Default: half of what is free.",
+    ),
+)
+
+
+def data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options about data; it is called with them as `data_options`.
+
+    Args:
+        command: With the parameters `data_options`, a `DataOptions`, and `seed`.
+
+    Returns:
+        The command with the options, which takes each of them apart.
+    """
+
+    @functools.wraps(command)
+    def called(
+        target: str | None,
+        labels: tuple[str, ...],
+        modality: Any,
+        test: Path | None,
+        drop: tuple[str, ...],
+        columns: Iterable[tuple[str, Any]],
+        group: str | None,
+        time: str | None,
+        memory: int | None,
+        seed: int,
+        **others: Any,
+    ) -> None:
+        from ..data.options import DataOptions
+
+        options = DataOptions(
+            target=target,
+            labels=labels,
+            modality=modality,
+            test=test,
+            drop=drop,
+            kinds=dict(columns),
+            group=group,
+            time=time,
+            seed=seed,
+            memory=memory,
+        )
+        command(data_options=options, seed=seed, **others)
+
+    for option in reversed(_OPTIONS):
+        called = option(called)
+    return called

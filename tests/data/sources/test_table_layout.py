@@ -1,0 +1,106 @@
+"""The layout of a table: separator, names of columns, comments, codes, ragged rows."""
+
+import gzip
+
+import pytest
+
+from relprop.data.sources.table_layout import find_layout
+from relprop.errors import FileError
+
+
+def layout_of(tmp_path, text, name="table.csv"):
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return find_layout(tmp_path / name)
+
+
+SEPARATED = {
+    "commas": ("a,b\n1,2\n3,4\n", ","),
+    "semicolons in a .csv": ("a;b\n1,5;2,5\n3,5;4\n", ";"),
+    "tabs": ("a\tb\n1\t2\n", "\t"),
+    "bars": ("a|b\n1|2\n", "|"),
+    "spaces": ("1.5  2 x\n3 4.5   y\n", " "),
+    "commas inside quotes": ('name;n\n"x, y, z";1\n"u, v, w";2\n', ";"),
+}
+
+
+@pytest.mark.parametrize("case", SEPARATED)
+def test_the_separator_is_the_one_that_all_rows_have_alike(case, tmp_path):
+    text, separator = SEPARATED[case]
+    assert layout_of(tmp_path, text).separator == separator
+
+
+HEADERS = {
+    "names over numbers": ("age,job\n39,clerk\n50,chief\n", ("age", "job"), "has no numbers"),
+    "a sample": ("39,clerk\n50,chief\n", None, "it has the value 39"),
+    "a missing value first": ("?,clerk\nx,chief\n", None, "it has the value ?"),
+    "texts that occur again": ("p,x\ne,x\np,y\n", None, "is in other rows"),
+    "names over texts": ("kind,cap\np,x\ne,y\n", ("kind", "cap"), "no value of the first row"),
+    "counted columns": ("0,1,2\n5,6,7\n8,9,10\n", ("0", "1", "2"), "counts the columns"),
+    "an index without a name": (",a\n0,x\n1,y\n", ("unnamed 1", "a"), "has no numbers"),
+    "a name twice": ("a,a\n1,2\n", ("a", "a (2)"), "has no numbers"),
+    "a comment with the names": ("# x, y\n1,2\n3,4\n", ("x", "y"), "comment before the table"),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_the_first_row_is_names_or_a_sample(case, tmp_path):
+    text, names, reason = HEADERS[case]
+    layout = layout_of(tmp_path, text)
+    assert layout.header == names
+    assert reason in layout.reason
+
+
+def test_comments_and_empty_lines_before_the_table_are_skipped(tmp_path):
+    layout = layout_of(tmp_path, "|1x3 Cross validator\n\n25, Private, <=50K.\n38, State, >50K.\n")
+    assert (layout.skipped, layout.header, layout.width) == (2, None, 3)
+
+
+def test_decimal_commas_and_codes_are_found(tmp_path):
+    layout = layout_of(tmp_path, "zip;size\n01234;1,5\n00400;2,25\n")
+    assert (layout.decimal, layout.codes) == (",", (0,))
+    assert layout_of(tmp_path, "zip;size\n1234;1.5\n").decimal == "."
+    assert layout_of(tmp_path, "n,m\n0,1\n10,2\n").codes == ()
+
+
+def test_other_letters_than_utf_8_are_latin_1(tmp_path):
+    layout = layout_of(tmp_path, "Größe;n\nx;1\n".encode("latin-1"))
+    assert (layout.encoding, layout.header) == ("latin-1", ("Größe", "n"))
+
+
+RAGGED = {
+    "a longer row": ("a,b\n1,2\n3,4,5\n", "line 3 .* has 3 values, the first row 2"),
+    "a shorter row": ("a,b,c\n1,2,3\n\n4,5\n", "line 4 .* has 2 values, the first row 3"),
+    "far behind": ("a,b\n" + "1,2\n" * 5000 + "3\n", "line 5002 .* has 1 values"),
+    "after a quoted line break": ('a,b\n"x\ny",2\n3\n', "line 4 .* has 1 values"),
+    "spaces": (
+        "1 2 3\n4 5 6\n7 8\n",
+        "line 3 .* has 2 values, the first row 3, separated by spaces",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RAGGED)
+def test_a_ragged_row_is_an_error_that_names_its_line(case, tmp_path):
+    text, message = RAGGED[case]
+    with pytest.raises(FileError, match=message):
+        layout_of(tmp_path, text)
+
+
+WRONG = {
+    "empty": (b"", "holds no rows"),
+    "comments alone": (b"# nothing\n\n", "holds no rows"),
+    "zero bytes": (b"a,b\0\n1,2\n", "no text in UTF-8 or Latin-1"),
+    "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "no text in UTF-8 or Latin-1"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_no_table_of_text_is_an_error(case, tmp_path):
+    content, message = WRONG[case]
+    with pytest.raises(FileError, match=message):
+        layout_of(tmp_path, content)
+
+
+def test_a_damaged_gzip_is_an_error(tmp_path):
+    with pytest.raises(FileError, match=r"is damaged"):
+        layout_of(tmp_path, gzip.compress(b"a,b\n1,2\n")[:-9], "table.csv.gz")

@@ -1,0 +1,145 @@
+"""Tables in files: formats, missing values, test parts, files that are larger than memory."""
+
+import gzip
+import json
+
+import pandas
+import pytest
+
+from relprop.data.memory import Limit
+from relprop.data.sources.tables import read_table_file
+from relprop.errors import FileError
+
+LIMIT = Limit(10**9, 0, True)
+ROWS = "age,job,rich\n39,clerk,no\n50,?,yes\n,chief,no\n"
+
+
+def read(path, content, test=None):
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return read_table_file(path, LIMIT, test)
+
+
+def assert_rows(frame):
+    assert list(frame.columns) == ["age", "job", "rich"]
+    assert frame["age"].tolist()[:2] == [39, 50]
+    assert frame["job"].tolist()[::2] == ["clerk", "chief"]
+    assert frame.isna().to_numpy().tolist() == [
+        [False] * 3,
+        [False, True, False],
+        [True, False, False],
+    ]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_missing_values_of_a_csv_file(compress, tmp_path):
+    name = "t.csv" if compress is bytes else "t.csv.gz"
+    raw = read(tmp_path / name, compress(ROWS.encode()))
+    assert_rows(raw.samples)
+    assert (raw.keys, raw.named) == (["row 1", "row 2", "row 3"], True)
+    assert raw.findings[0].value == "3 rows, 3 columns"
+
+
+def test_parquet(tmp_path):
+    frame = pandas.DataFrame(
+        {"age": [39, 50, None], "job": ["clerk", None, "chief"], "rich": list("nyn")}
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert_rows(read_table_file(tmp_path / "t.parquet", LIMIT).samples)
+
+
+ARFF = """% a comment
+@relation r
+@attribute age numeric
+@attribute job {clerk, 'chief', other}
+@attribute rich {no, yes}
+@data
+39,clerk,no
+50,?,yes
+?,chief,no
+"""
+
+
+def test_arff(tmp_path):
+    assert_rows(read(tmp_path / "t.arff", ARFF).samples)
+    wrong = ARFF.replace("{clerk, 'chief', other}", "string")
+    with pytest.raises(FileError, match=r"t\.arff cannot be read: String attributes not supported"):
+        read(tmp_path / "t.arff", wrong)
+
+
+def test_json_lines(tmp_path):
+    rows = [{"age": 39, "job": "clerk", "rich": "no"}, {"age": 50, "job": None, "rich": "yes"}]
+    rows.append({"job": "chief", "rich": "no"})
+    assert_rows(read(tmp_path / "t.jsonl", "\n".join(map(json.dumps, rows))).samples)
+    assert_rows(read(tmp_path / "t.json", json.dumps(rows)).samples)
+
+
+def test_a_line_that_is_no_json_is_named(tmp_path):
+    with pytest.raises(FileError, match=r"line 2 of .*t\.jsonl is no JSON object"):
+        read(tmp_path / "t.jsonl", '{"a": 1}\n{"a": \n{"a": 2}\n')
+
+
+def test_none_is_a_text_and_no_missing_value(tmp_path):
+    frame = read(tmp_path / "t.csv", "debtors,n\nnone,1\nNone,2\nNA,3\n").samples
+    assert frame["debtors"].tolist()[:2] == ["none", "None"]
+    assert frame["debtors"].isna().tolist() == [False, False, True]
+
+
+def test_codes_keep_their_zeros_and_decimal_commas_are_numbers(tmp_path):
+    frame = read(tmp_path / "t.csv", "zip;size\n01234;1,5\n00400;2,25\n").samples
+    assert frame["zip"].tolist() == ["01234", "00400"]
+    assert frame["size"].tolist() == [1.5, 2.25]
+
+
+def test_a_table_without_names_takes_those_beside_it(tmp_path):
+    (tmp_path / "t.names").write_text("age: continuous.\njob: a, b.\nrich: no, yes.\n")
+    raw = read(tmp_path / "t.data", "39, clerk, no\n50, ?, yes\n?, chief, no\n")
+    assert_rows(raw.samples)
+    assert [f.value for f in raw.findings if f.what == "names of columns"] == ["t.names"]
+    plain = read(tmp_path / "u.data", "39, clerk, no\n50, ?, yes\n")
+    assert list(plain.samples.columns) == ["column 1", "column 2", "column 3"]
+    assert not plain.named
+
+
+def test_the_test_part_follows_with_columns_in_any_order(tmp_path):
+    (tmp_path / "test.csv").write_text("rich,age,job\nyes,20,clerk\n")
+    raw = read(tmp_path / "train.csv", ROWS, tmp_path / "test.csv")
+    assert raw.samples.iloc[3].tolist() == [20, "clerk", "yes"]
+    assert raw.official.tolist() == ["train"] * 3 + ["test"]
+    assert raw.keys[3] == "test.csv row 1"
+
+
+def test_a_test_part_with_other_columns_is_an_error(tmp_path):
+    (tmp_path / "test.csv").write_text("age\n20\n21\n")
+    with pytest.raises(FileError, match=r"single column"):
+        read(tmp_path / "train.csv", ROWS, tmp_path / "test.csv")
+    (tmp_path / "test.csv").write_text("age,wage\n20,5\n")
+    with pytest.raises(FileError, match=r"has no column 'job', 'rich', which train\.csv has"):
+        read(tmp_path / "train.csv", ROWS, tmp_path / "test.csv")
+
+
+def test_a_table_larger_than_memory_is_sampled_and_says_so(tmp_path):
+    lines = ["n,twice,even"] + [f"{i},{2 * i},{'yes' if i % 2 else 'no'}" for i in range(120_000)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    whole = read_table_file(tmp_path / "t.csv", LIMIT)
+    raw = read_table_file(tmp_path / "t.csv", Limit(3_000_000, 0, True))
+    assert len(whole.samples) == 120_000
+    assert whole.warnings == ()
+    n = raw.samples["n"]
+    assert (raw.samples["twice"] == 2 * n).all()
+    assert n.is_monotonic_increasing
+    assert len(n) == n.nunique()
+    assert n.iloc[0] < 100
+    assert n.iloc[-1] > 119_900
+    assert f"{len(n):,} of them, chosen at random, are used" in raw.warnings[0]
+    assert raw.samples.memory_usage(deep=True).sum() < 3_300_000
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.arff", "t.json"])
+def test_a_damaged_table_is_an_error(name, tmp_path):
+    with pytest.raises(FileError, match=name.replace(".", r"\.")):
+        read(tmp_path / name, b"PAR1\0\0")
+
+
+def test_a_table_of_one_column_is_an_error(tmp_path):
+    with pytest.raises(FileError, match=r"t\.csv has a single column\n.*commas, tabs, semicolons"):
+        read(tmp_path / "t.csv", "a\n1\n2\n")
