@@ -44,7 +44,7 @@ class BatchLoss:
         """Return the mean loss of some samples, ().
 
         Args:
-            network: Maps inputs to scores, (n, k).
+            network: Maps inputs to scores, (n, k), or in training (n, members, k).
             rows: Numbers of the samples, (n,).
         """
         inputs = self.inputs[rows]
@@ -52,10 +52,10 @@ class BatchLoss:
             inputs = self.augment(inputs)
         if not self.settings.mixup:
             scores = self.format.scores(network, inputs)
-            return loss(scores, self._soft_targets(rows, scores.shape[1]), self.task)
+            return loss(scores, self._soft_targets(rows, scores.shape[-1]), self.task)
         order, share = self._partners(len(rows))
         scores = self.format.scores(network, torch.lerp(inputs, inputs[order], share))
-        soft = self._soft_targets(rows, scores.shape[1])
+        soft = self._soft_targets(rows, scores.shape[-1])
         return loss(scores, torch.lerp(soft, soft[order], share), self.task)
 
     def _soft_targets(self, rows: Tensor, outputs: int) -> Tensor:

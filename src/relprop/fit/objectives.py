@@ -22,13 +22,13 @@ def soft_targets(
     """Return what scores are compared with, (n, k) in float32: probabilities or values.
 
     Args:
-        targets: Class numbers (n,), labels (n, k) or values (n, 1).
+        targets: Class numbers (n,) or probabilities of classes (n, k), labels (n, k) or values (n, 1).
         teacher: What a teacher says, probabilities or values, (n, k); None: there is none.
         task: What is predicted.
         outputs: Number k of outputs.
         smoothing: Share of a target that goes to all classes alike, or halfway between yes and no.
     """
-    if task == "classes":
+    if not targets.is_floating_point():
         targets = F.one_hot(targets, outputs)
     soft = targets.float()  # (n, k)
     if teacher is not None:
@@ -43,10 +43,14 @@ def loss(scores: Tensor, targets: Tensor, task: Task) -> Tensor:
     """Return cross-entropy, binary cross-entropy or mean squared error, (), by task.
 
     Args:
-        scores: Scores, (n, k).
+        scores: Scores, (n, k); or of several members of a network, (n, members, k): then the mean of
+            their losses is returned.
         targets: As `soft_targets` gives them, (n, k).
         task: What is predicted.
     """
+    if scores.ndim == 3:
+        targets = targets.unsqueeze(1).expand_as(scores).flatten(0, 1)
+        scores = scores.flatten(0, 1)
     if task == "classes":
         return F.cross_entropy(scores, targets)
     if task == "labels":

@@ -10,20 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.dataset import Dataset, Target
+from ..data.dataset import Dataset
 from ..networks.family import Settings
 from ..prepare.base import Preparation
 from ..prepare.fit_tables import fit_table
 from .augment_tables import made_rows
+from .objectives import soft_targets
 from .teacher import teach
 from .training import Examples
 
-# What a training row learns: so much of what the teacher says, the rest is its true target.
-TEACHER_SHARE = 0.7
 # Numbers as the teacher's models take them: support vector machines need one scale.
 _FOR_TEACHER: Settings = {"numbers": "standard", "bins": 0, "bins_by": "quantile"}
 
@@ -73,7 +71,7 @@ def table_examples(
     Raises:
         InputError: A setting is not allowed.
     """
-    frame = dataset.take(rows)
+    frame, task = dataset.take(rows), dataset.target.task
     inputs = preparation.apply(frame)
     if settings["teacher"] == "none":
         return TableExamples(Examples(inputs, targets), (), "")
@@ -90,7 +88,7 @@ def table_examples(
         targets.numpy(),
         features.apply(made).numpy(),
         teacher=str(settings["teacher"]),
-        task=dataset.target.task,
+        task=task,
         outputs=dataset.target.outputs,
         seed=seed,
         seconds=seconds,
@@ -98,7 +96,8 @@ def table_examples(
     if taught is None:
         note = f"no teacher: models that may teach need more than {seconds:.0f} seconds"
         return TableExamples(Examples(inputs, targets), (), note)
-    soft = _soft(targets, torch.from_numpy(taught.labels), dataset.target)
+    said = torch.from_numpy(taught.labels)
+    soft = soft_targets(targets, said, task=task, outputs=said.shape[1], smoothing=0.0)
     return TableExamples(
         Examples(
             torch.cat([inputs, preparation.apply(made)]),
@@ -107,9 +106,3 @@ def table_examples(
         taught.models,
         f"taught by {' and '.join(taught.models)}",
     )
-
-
-def _soft(targets: Tensor, said: Tensor, target: Target) -> Tensor:
-    """Blend true targets with what the teacher says of them, (n, k)."""
-    true = F.one_hot(targets, target.outputs) if target.task == "classes" else targets
-    return torch.lerp(true.float(), said, TEACHER_SHARE)

@@ -41,8 +41,8 @@ class Examples:
 
     Attributes:
         inputs: Prepared samples, (n, ...).
-        targets: Class numbers, int64 (n,); labels, float32 (n, k) of 0 and 1; or standardised
-            values, float32 (n, 1).
+        targets: Class numbers, int64 (n,), or, to learn from, probabilities, float32 (n, k);
+            labels, float32 (n, k) of 0 and 1; or standardised values, float32 (n, 1).
         teacher: What a teacher says of them, probabilities or standardised values, (n, k); None:
             there is no teacher.
     """

@@ -82,5 +82,5 @@ def _named(known: Mapping[str, Any], name: Any, what: str) -> Any:
     if name not in known:
         given = f"a prepared table that needs the {what} {name!r}"
         todo = "write the bundle again, with this version of relprop"
-        raise FileError(given, f"one of {', '.join(known) or 'none'}", todo)
+        raise FileError(given, ", ".join(known) or "none, as there is none", todo)
     return known[name]

@@ -54,7 +54,7 @@ def number_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
     no_number = np.isnan(numbers) & frame[name].notna().to_numpy()
     wrong = no_number | np.isinf(numbers)
     if wrong.any():
-        given = f"{frame[name][wrong].iloc[0]!r} in the column {name!r}, which holds numbers"
+        given = f"{_shown(frame[name][wrong])} in the column {name!r}, which holds numbers"
         raise InputError(given, "finite numbers; NaN where one is missing", "write float('nan')")
     return numbers
 
@@ -79,7 +79,7 @@ def date_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
     dates = pandas.to_datetime(frame[name], errors="coerce", utc=True)
     wrong = (dates.isna() & frame[name].notna()).to_numpy()
     if wrong.any():
-        given = f"{frame[name][wrong].iloc[0]!r} in the column {name!r}, which holds dates"
+        given = f"{_shown(frame[name][wrong])} in the column {name!r}, which holds dates"
         raise InputError(given, "dates; None where one is missing", 'write "2024-12-31 23:59"')
     return np.column_stack([part.to_numpy(dtype=np.float64) for part in _parts(dates)])
 
@@ -88,3 +88,9 @@ def _parts(dates: "Series[Any]") -> list["Series[Any]"]:
     parts, epoch = dates.dt, dates.dt.tz_localize(None) - np.datetime64("1970-01-01")
     days = epoch.dt.total_seconds() / (24 * 60 * 60)
     return [parts.year, parts.month, parts.day_of_week, parts.hour, days]
+
+
+def _shown(wrong: "Series[Any]") -> str:
+    """Return the first of some values, text in quotation marks."""
+    first = wrong.iloc[0]
+    return repr(first) if isinstance(first, str) else str(first)

@@ -1,0 +1,42 @@
+"""Columns as arrays: what frames of other types become."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from relprop.prepare.table_columns import MISSING, date_column, number_column, text_column
+
+
+def column(values, dtype=None):
+    return pd.DataFrame({"a": pd.Series(values, dtype=dtype)})
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [(["1", "2.5", None], object), ([1, 2.5, None], None), ([1, 2.5, None], "Float64")],
+)
+def test_numbers_of_any_type(values, dtype):
+    np.testing.assert_array_equal(number_column(column(values, dtype), "a"), [1, 2.5, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "want"),
+    [
+        (["x", None, "y"], "str", ["x", MISSING, "y"]),
+        (["x", None, "y"], "category", ["x", MISSING, "y"]),
+        ([3, None, 4], None, ["3", MISSING, "4"]),  # floats since one is missing
+        ([3, 4, 5], None, ["3", "4", "5"]),
+        ([0.5, None, 4], None, ["0.5", MISSING, "4.0"]),
+        ([True, None, False], object, ["True", MISSING, "False"]),
+    ],
+)
+def test_categories_of_any_type_are_text(values, dtype, want):
+    assert text_column(column(values, dtype), "a").tolist() == want
+
+
+def test_dates_are_parts_and_missing_ones_are_missing():
+    dates = column(["1970-01-02 06:00", None, "2024-12-29 00:00"])
+    want = [[1970, 1, 4, 6, 1.25], [np.nan] * 5, [2024, 12, 6, 0, 20086]]
+    np.testing.assert_array_equal(date_column(dates, "a"), want)
+    stamps = dates.astype("datetime64[ns]")
+    np.testing.assert_array_equal(date_column(stamps, "a"), want)

@@ -1,0 +1,196 @@
+"""Tables as tensors: against scikit-learn, restored to the bit, and each feature with its column."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+
+from relprop.data.dataset import Dataset, Target
+from relprop.errors import InputError
+from relprop.plot.tables import Columns
+from relprop.prepare.fit_tables import fit_table
+from relprop.prepare.tables import LIMIT, TablePreparation
+
+STANDARD = {"numbers": "standard", "bins": 0, "bins_by": "quantile"}
+ALL = {"numbers": "normal", "bins": 4, "bins_by": "tree"}
+KINDS = {
+    "age": "number",
+    "city": "category",
+    "joined": "date",
+    "zip": "category",
+    "income": "number",
+}
+ROWS = 6000
+
+
+def table(rows=ROWS, seed=0):
+    random = np.random.default_rng(seed)
+    age = random.uniform(18, 90, rows)
+    zips = random.integers(0, 130, rows)
+    return pd.DataFrame(
+        {
+            "age": np.where(random.uniform(size=rows) < 0.1, np.nan, age),
+            "city": random.choice(["Rome", "Oslo", "Bonn", None], rows),
+            "joined": pd.Timestamp("2020-01-31 05:00") + pd.to_timedelta(zips * 40, unit="D"),
+            "zip": [f"z{code:03d}" for code in zips],
+            "income": random.lognormal(size=rows),
+        }
+    )
+
+
+def dataset(frame, task="classes"):
+    high = (frame["zip"] > "z064").to_numpy()
+    target = {
+        "classes": Target("classes", ("low", "high"), high.astype(np.int64)),
+        "value": Target("value", ("price",), high * 10.0),
+        "labels": Target("labels", ("a", "b"), np.column_stack([high, ~high]).astype(np.float32)),
+    }[task]
+    keys = tuple(map(str, range(len(frame))))
+    kinds = {name: KINDS[name] for name in frame.columns}
+    return Dataset("made", "table", frame, keys, target, np.full(len(frame), "train"), kinds)
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return table()
+
+
+@pytest.fixture(scope="module")
+def fitted(frame):
+    return fit_table(dataset(frame), np.arange(ROWS), ALL)
+
+
+def test_numbers_and_categories_are_those_of_scikit_learn(frame):
+    some = frame[["income", "city"]].dropna()
+    made = fit_table(dataset(frame), np.arange(ROWS), STANDARD).apply(frame).numpy()
+    want = StandardScaler().fit_transform(frame[["income"]].to_numpy())
+    want = np.clip(want, -LIMIT, LIMIT).astype(np.float32)
+    np.testing.assert_array_equal(made[:, 7], want[:, 0])
+    columns = fit_table(dataset(frame), np.arange(ROWS), STANDARD).columns
+    cities = made[np.ix_(some.index, columns.groups["city"])][:, 1:]  # the first says: missing
+    np.testing.assert_array_equal(cities, OneHotEncoder().fit_transform(some[["city"]]).toarray())
+
+
+def test_normal_numbers_are_those_of_scikit_learn(frame):
+    part = frame[["income"]]
+    made = fit_table(dataset(part.assign(zip=frame["zip"])), np.arange(ROWS), {**ALL, "bins": 0})
+    normal = QuantileTransformer(n_quantiles=1000, output_distribution="normal", subsample=None)
+    want = StandardScaler().fit_transform(normal.fit_transform(part.to_numpy()))
+    got = made.apply(frame)[:, list(made.columns.groups["income"])]
+    np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+def test_restored_without_fitting_it_is_the_same_to_the_bit(fitted):
+    state, tensors = fitted.state()
+    restored = TablePreparation.restore(json.loads(json.dumps(state)), tensors)
+    others = table(500, seed=1)
+    others.loc[3, ["age", "city"]] = [np.nan, "Paris"]
+    assert torch.equal(restored.apply(others), fitted.apply(others))
+    assert restored.columns == fitted.columns
+    assert restored.describe() == fitted.describe()
+
+
+@pytest.mark.parametrize("settings", [STANDARD, ALL], ids=["standard", "all"])
+def test_a_cell_changes_features_of_its_column_only(frame, settings):
+    made = fit_table(dataset(frame), np.arange(ROWS), settings)
+    before = made.apply(frame[:1])
+    other = {"age": 31.5, "city": "Oslo", "joined": "1999-01-01", "zip": "z000", "income": 9.0}
+    for name, value in other.items():
+        changed = frame[:1].astype({"joined": str}).assign(**{name: value})
+        features = torch.nonzero((made.apply(changed) != before)[0]).flatten().tolist()
+        assert features
+        assert set(features) <= set(made.columns.groups[name])
+
+
+def test_groups_sum_relevance_to_columns(frame, fitted):
+    """Any linear first layer: relevance of the columns is that of their features."""
+    names, groups = fitted.columns.names, fitted.columns.groups
+    assert len(set(names)) == len(names) == fitted.shape[0]
+    columns = Columns.of(fitted.shape, names, groups)
+    features = fitted.apply(frame[:20]) * torch.linspace(-1, 1, fitted.shape[0])
+    kept, sums = columns.summed(features)
+    assert sorted(kept) == sorted(KINDS)
+    for place, name in enumerate(kept):
+        want = features.double()[:, list(groups[name])].sum(1)
+        torch.testing.assert_close(sums[:, place], want)
+
+
+def test_missing_numbers_have_a_feature_and_no_other_value(frame, fitted):
+    features = dict(zip(fitted.columns.names, fitted.apply(frame).T, strict=True))
+    missing = torch.from_numpy(frame["age"].isna().to_numpy().copy())
+    assert torch.equal(features["age is missing"].bool(), missing)
+    others = [name for name in features if name.startswith("age") and "missing" not in name]
+    assert sum(float(features[name][missing].abs().sum()) for name in others) == 0
+
+
+def test_unknown_categories_are_rare_ones_or_nothing():
+    frame = table(300)
+    frame.loc[:2, "city"] = ["Paris", "Cairo", "Lima"]
+    made = fit_table(dataset(frame), np.arange(300), STANDARD)
+    names = list(made.columns.names)
+    known, unknown = frame[3:5].copy(), frame[3:5].assign(city="Quito")
+    known["city"] = ["Rome", "Lima"]
+    assert made.apply(known)[:, names.index("city is Rome")].tolist() == [1, 0]
+    assert made.apply(known)[:, names.index("city is rare")].tolist() == [0, 1]
+    assert made.apply(unknown)[:, names.index("city is rare")].tolist() == [1, 1]
+    without = fit_table(dataset(frame[3:]), np.arange(297), STANDARD)
+    assert "city is rare" not in without.columns.names
+    places = list(without.columns.groups["city"])
+    assert without.apply(unknown)[:, places].abs().sum() == 0
+
+
+def test_dates_are_numbers(frame):
+    made = fit_table(dataset(frame[["joined", "zip"]]), np.arange(ROWS), STANDARD)
+    assert made.columns.names[:5] == tuple(
+        f"joined, {part}" for part in ("year", "month", "weekday", "hour", "days")
+    )
+    dates = frame["joined"]
+    want = StandardScaler().fit_transform(dates.dt.day_of_week.to_numpy()[:, None])
+    np.testing.assert_allclose(made.apply(frame)[:, 2], want[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize(("task", "targets"), [("classes", 1), ("value", 1), ("labels", 2)])
+def test_very_many_categories_become_means_of_the_target(frame, task, targets):
+    made = fit_table(dataset(frame, task), np.arange(ROWS), STANDARD)
+    places = made.columns.groups["zip"]
+    assert len(places) == targets
+    mean = made.apply(frame)[:, places[0]]
+    high = torch.from_numpy((frame["zip"] > "z064").to_numpy().copy())
+    assert mean[high].min() > 0 > mean[~high].max()
+    # A category that was never seen counts as the mean of all samples.
+    unknown = made.apply(frame[:1].assign(zip="?"))[0, places[0]]
+    assert float(unknown) == pytest.approx(0, abs=0.05)
+
+
+def test_other_columns_and_orders_are_no_matter(frame, fitted):
+    shuffled = frame[["zip", "income", "city", "age", "joined"]].assign(more=1)
+    assert torch.equal(fitted.apply(shuffled), fitted.apply(frame))
+
+
+def test_it_says_what_it_does(fitted):
+    assert fitted.describe().startswith(f"5 columns as {fitted.shape[0]} features: 8 numbers made ")
+    assert "1 number with a feature for missing" in fitted.describe()
+
+
+def test_bad_rows_are_named(frame, fitted):
+    with pytest.raises(InputError, match=r"without the column 'age'") as caught:
+        fitted.apply(frame.rename(columns={"age": "Age"}))
+    assert caught.value.todo == 'rename "Age" to "age"'
+    with pytest.raises(InputError, match=r"'old' in the column 'age', which holds numbers"):
+        fitted.apply(frame.astype({"age": object}).assign(age="old"))
+    with pytest.raises(InputError, match=r"inf in the column 'income'"):
+        fitted.apply(frame.assign(income=np.inf))
+    with pytest.raises(InputError, match=r"'soon' in the column 'joined', which holds dates"):
+        fitted.apply(frame.astype({"joined": str}).assign(joined="soon"))
+    with pytest.raises(InputError, match=r"rows as a ndarray"):
+        fitted.apply(np.zeros((3, 5)))
+
+
+def test_a_table_without_features_is_refused():
+    frame = pd.DataFrame({"zip": [f"z{i}" for i in range(20)]})
+    made = dataset(frame)
+    with pytest.raises(InputError, match="1 rows whose columns \\(none\\) give no feature"):
+        fit_table(Dataset(**{**vars(made), "columns": {}}), np.arange(1), STANDARD)
