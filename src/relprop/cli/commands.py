@@ -7,6 +7,7 @@ import click
 from .. import __version__
 from ..support.progress import Progress
 from .explain import explain_command
+from .fit import fit_command
 from .options import (
     AS_JSON,
     DATA_DIR,
@@ -42,6 +43,7 @@ def main() -> None:
 
 
 main.add_command(explain_command)
+main.add_command(fit_command)
 
 
 @main.command(short_help="Explain digits, and test the explanations.")

@@ -1,7 +1,6 @@
 """The command `relprop explain`: a user's model and data to a report."""
 
 import sys
-import tomllib
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,12 @@ from typing import Any
 import click
 from rich_click import RichCommand
 
-from ..errors import FileError, InputError
-from ..support.arguments import suggest
+from ..errors import InputError
 from ..support.extras import require
 from ..support.progress import Progress
 from .options import (
     AS_JSON,
+    CONFIG,
     MODEL,
     QUIET,
     SEED,
@@ -27,30 +26,6 @@ from .options import (
     out_option,
     preset_names,
 )
-
-
-def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
-    """Take options from a TOML file, which those on the command line override."""
-    if value is None:
-        return
-    try:
-        found = tomllib.loads(value.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        given = f"--config {value}: {error}"
-        raise FileError(given, "a TOML file of options", "look at it") from error
-    names = {
-        flag.removeprefix("--"): str(one.name)
-        for one in ctx.command.params
-        for flag in (one.opts if isinstance(one, click.Option) else [str(one.name)])
-        if flag not in ("--config", "-h")
-    }
-    options = {name.replace("_", "-"): content for name, content in found.items()}
-    for name in options:
-        if name not in names:
-            raise InputError(f"{value} holds {name!r}", ", ".join(names), suggest(name, names))
-    taken = {names[name]: content for name, content in options.items()}
-    ctx.default_map = {**(ctx.default_map or {}), **taken}
-
 
 _PATH = click.Path(path_type=Path)
 
@@ -107,14 +82,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--batch-size", type=int, default=16, show_default=True, help="Samples in a backward pass."
 )
-@click.option(
-    "--config",
-    type=_PATH,
-    callback=_read_config,
-    is_eager=True,
-    expose_value=False,
-    help="TOML file of these options, which the command line overrides.",
-)
+@CONFIG
 @out_option("relprop-report")
 @SEED
 @AS_JSON

@@ -5,6 +5,7 @@ progress and errors to stderr. An option of one name means the same in every com
 shows help; errors of the package are written as they are, so that lines can be copied from them.
 """
 
+import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 from rich_click import RichGroup
 
-from ..errors import InputError, NumberError, RelpropError
+from ..errors import FileError, InputError, NumberError, RelpropError
 from ..support.arguments import suggest
 
 
@@ -169,6 +170,37 @@ class Size(click.ParamType[tuple[int, int]]):
         return int(parts[0]), int(parts[-1])
 
 
+def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    """Take options from a TOML file, which those on the command line override."""
+    if value is None:
+        return
+    try:
+        found = tomllib.loads(value.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        given = f"--config {value}: {error}"
+        raise FileError(given, "a TOML file of options", "look at it") from error
+    names = {
+        flag.removeprefix("--"): str(one.name)
+        for one in ctx.command.params
+        for flag in (one.opts if isinstance(one, click.Option) else [str(one.name)])
+        if flag not in ("--config", "-h")
+    }
+    options = {name.replace("_", "-"): content for name, content in found.items()}
+    for name in options:
+        if name not in names:
+            raise InputError(f"{value} holds {name!r}", ", ".join(names), suggest(name, names))
+    taken = {names[name]: content for name, content in options.items()}
+    ctx.default_map = {**(ctx.default_map or {}), **taken}
+
+
+CONFIG = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    callback=_read_config,
+    is_eager=True,
+    expose_value=False,
+    help="TOML file of these options, which the command line overrides.",
+)
 DATA_DIR = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),

@@ -10,7 +10,7 @@ from typing import Literal
 Kind = Literal["folds", "whole", "slices", "single"]
 
 # Folds are for data so small that a validation part would say little.
-MOST_FOLDED, FOLDS = 5000, 5
+MOST_FOLDED, FOLDS = 3000, 5
 # Above this share of the time a training is long: then a few short ones choose what is trained.
 _LONG = 0.35
 _EXPLORED = 0.25  # of the time, at most, for short trainings
@@ -30,11 +30,13 @@ class Allocation:
             "whole": each trial is a whole training. "slices": trials are short, and what was best
             is trained for the rest of the time. "single": there is time for one training.
         trial: The most seconds of a trial.
+        usual: Seconds that a trial is expected to take.
         explore: Seconds after which no trial is begun.
     """
 
     kind: Kind
     trial: float
+    usual: float
     explore: float
 
     def describe(self) -> str:
@@ -47,29 +49,27 @@ class Allocation:
         }[self.kind]
 
 
-def allocate(
-    *, training: float, epoch: float, seconds: float, samples: int, may_fold: bool
-) -> Allocation:
+def allocate(*, training: float, epoch: float, seconds: float, fold: bool) -> Allocation:
     """Divide the time of a search.
 
     Args:
         training: Seconds that the default's whole training is estimated to take.
         epoch: Seconds of a pass over the training part.
         seconds: Time for the search.
-        samples: Training and validation samples.
-        may_fold: Whether rows may be mixed: no groups and no order of time were named.
+        fold: Whether trials are cross-validated, as small data is.
 
     Example:
-        >>> allocate(training=600, epoch=20, seconds=800, samples=60_000, may_fold=True).kind
+        >>> allocate(training=600, epoch=20, seconds=800, fold=False).kind
         'slices'
     """
+    if fold:
+        # what was best is trained once more, on everything, and some others to average it with
+        again = min(_AGAIN * training, seconds / 2)
+        folded = FOLDS * training
+        return Allocation("folds", _SLOWER * folded, folded, seconds - again)
     if training <= _LONG * seconds:
-        if may_fold and samples <= MOST_FOLDED:
-            # what was best is trained once more, on everything, and some others to average it with
-            again = min(_AGAIN * training, seconds / 2)
-            return Allocation("folds", _SLOWER * FOLDS * training, seconds - again)
-        return Allocation("whole", _SLOWER * training, seconds)
+        return Allocation("whole", _SLOWER * training, training, seconds)
     short = max(_SLICE * seconds, _SLICE_EPOCHS * epoch)
     if 2 * short > _EXPLORED * seconds:
-        return Allocation("single", seconds, 0.0)
-    return Allocation("slices", short, _EXPLORED * seconds)
+        return Allocation("single", seconds, seconds, 0.0)
+    return Allocation("slices", short, short, _EXPLORED * seconds)

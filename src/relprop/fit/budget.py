@@ -40,7 +40,7 @@ def parse_duration(text: object) -> float:
 
 
 def parse_memory(text: object) -> int:
-    """Return the bytes of an amount of memory such as "2GB" or "800 MiB".
+    """Return the bytes of an amount of memory such as "2GB" or "800 MiB", or of a number of bytes.
 
     Raises:
         InputError: The text is no amount of memory, or it is zero.
@@ -51,7 +51,9 @@ def parse_memory(text: object) -> int:
     """
     found = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
     size = int(float(found[1]) * _BYTES[found[2].upper()]) if found else 0
-    if not size:
+    if isinstance(text, int) and not isinstance(text, bool):
+        size = text
+    if size <= 0:
         allowed = "a number with KB, MB, GB, KiB, MiB or GiB"
         raise InputError(f"memory of {text!r}", allowed, 'write "2GB"')
     return size

@@ -24,7 +24,7 @@ from ..data.dataset import Dataset, Part
 from .model import Model
 from .prepared import PreparedData, Rows
 
-SCORE_NAMES = {"classes": "accuracy", "labels": "mean average precision", "value": "R^2"}
+_SCORE_NAMES = {"classes": "accuracy", "labels": "mean average precision", "value": "R^2"}
 _PACKAGES = ("relprop", "torch", "numpy", "lightning", "optuna", "scikit-learn", "pandas")
 _PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
@@ -46,6 +46,11 @@ class Origin:
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     budget: float | None = None
+
+    @property
+    def score_name(self) -> str:
+        """Name of what is maximised."""
+        return _SCORE_NAMES[self.dataset.target.task]
 
 
 def make_content(
@@ -85,7 +90,7 @@ def make_content(
         fingerprints=origin.fingerprints,
         seed=origin.seed,
         versions=_versions(),
-        score_name=SCORE_NAMES[dataset.target.task],
+        score_name=origin.score_name,
         leaderboard=leaderboard,
         curves=_curves(models),
         budget=origin.budget,

@@ -18,8 +18,10 @@ from .objectives import score
 from .prepared import PreparedData, Rows
 from .training import Check, Examples, Trained, train_network
 
+_TEACHING = 0.3  # of the time of a training that a teacher may take, at most
 _BATCH = 512  # samples that are predicted at a time
-_SEEDS = 1000  # between the seeds of two trials: each member has one of its own
+# Between the seeds of two trials, and of two trainings of one: each member has one of its own.
+_SEEDS, _REPEATS = 1000, 100
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def train_model(
     started = time.monotonic()
     preparation = data.preparation(train, recipe.settings)
     facts = data.facts(preparation, len(train))
-    learned = data.examples(preparation, train)
+    learned = data.learned(train, recipe.settings, _TEACHING * seconds)
     checked = None if validation is None else data.examples(preparation, validation)
     members = int(recipe.settings.get("members", 1))
     done: list[Trained] = []
@@ -148,9 +150,9 @@ def predict(networks: tuple[nn.Module, ...], inputs: Tensor, device: str = "cpu"
     return total / len(networks)
 
 
-def trial_seed(seed: int, number: int) -> int:
+def trial_seed(seed: int, number: int, repeat: int = 0) -> int:
     """Return the seed of a trial by its number; those of its members follow it."""
-    return (seed + number) * _SEEDS
+    return (seed + number) * _SEEDS + repeat * _REPEATS
 
 
 def _model(

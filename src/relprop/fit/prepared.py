@@ -4,15 +4,16 @@ Takes a data set, sample numbers and the settings of a trial. Gives preparations
 train on. Must not know networks or time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..bundles.content import Scale
+from ..bundles.content import ValueScale
 from ..data.dataset import Dataset
 from ..networks.family import Facts, Settings, Value
 from ..prepare.base import Preparation
@@ -21,14 +22,14 @@ from .training import Examples
 
 Rows = NDArray[np.int64]
 
-_KEPT = 2  # preparations that are kept with their tensors: what two families use by turns
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
-class _Fitted:
-    """A preparation with the settings that it read, and the rows that it was fitted to."""
+class _Kept(Generic[Made]):
+    """What was made of some rows, and the settings that were read for it."""
 
-    preparation: Preparation
+    made: Made
     read: Mapping[str, Value | None]
     rows: bytes
 
@@ -44,24 +45,58 @@ class PreparedData:
         dataset: The data set.
         encoder: Folder of a pretrained encoder of texts; "" for none.
         scale: What values are standardised by; 0 and 1 where classes or labels are predicted.
+
+    Args:
+        dataset: The data set.
+        encoder: As the attribute.
+        kept: Number of preparations that are kept with their tensors.
+        seed: Of what is made beside samples for a network to learn.
     """
 
-    def __init__(self, dataset: Dataset, encoder: str = "") -> None:
+    def __init__(self, dataset: Dataset, encoder: str = "", kept: int = 2, seed: int = 0) -> None:
         self.dataset, self.encoder = dataset, encoder
         self.scale = _scale(dataset)
-        self._fitted: list[_Fitted] = []
+        self._most, self._seed = kept, seed
+        self._preparations: list[_Kept[Preparation]] = []
+        self._learned: list[_Kept[Examples]] = []
         self._tensors: dict[tuple[int, bytes], Tensor] = {}
 
     def preparation(self, rows: Rows, settings: Settings) -> Preparation:
         """Return a preparation that was fitted to some rows, with the settings of a trial."""
-        key = rows.tobytes()
-        for fitted in self._fitted:
-            if fitted.fits(key, settings):
-                return fitted.preparation
-        noted = _NotedSettings(settings)
-        made = fit_preparation(self.dataset, rows, noted)
-        self._keep(_Fitted(made, noted.read, key))
+
+        def make(noted: Settings) -> Preparation:
+            return fit_preparation(self.dataset, rows, noted)
+
+        made = _found_or_made(self._preparations, rows, settings, make)
+        self._forget()
         return made
+
+    def learned(self, rows: Rows, settings: Settings, seconds: float) -> Examples:
+        """Return what a network learns from: some rows, and of tables what a teacher says.
+
+        Args:
+            rows: Samples, by number.
+            settings: All settings of a trial.
+            seconds: The most time that a teacher may take.
+        """
+        preparation = self.preparation(rows, settings)
+        if self.dataset.modality != "table":
+            return self.examples(preparation, rows)
+        from .table_examples import table_examples
+
+        def make(noted: Settings) -> Examples:
+            targets = self.targets(rows)
+            return table_examples(
+                self.dataset,
+                rows,
+                targets,
+                self.preparation(rows, noted),
+                noted,
+                seed=self._seed,
+                seconds=seconds,
+            ).examples
+
+        return _found_or_made(self._learned, rows, settings, make)
 
     def inputs(self, preparation: Preparation, rows: Rows) -> Tensor:
         """Return prepared samples, (n, *shape)."""
@@ -95,19 +130,54 @@ class PreparedData:
             getattr(preparation, "masked", False),
         )
 
-    def _keep(self, fitted: _Fitted) -> None:
-        """Keep a preparation, and forget all but the last ones with their tensors."""
-        self._fitted = [*self._fitted, fitted][-_KEPT:]
-        kept = {id(one.preparation) for one in self._fitted}
+    def rough_facts(self, samples: int) -> Facts:
+        """Return what is known before a preparation was fitted, for which settings are needed."""
+        target = self.dataset.target
+        shape = _raw_shape(self.dataset)
+        return Facts(
+            self.dataset.modality, target.task, target.outputs, samples, shape, 0, self.encoder
+        )
+
+    def _forget(self) -> None:
+        """Forget all but what was prepared last."""
+        del self._preparations[: -self._most], self._learned[: -self._most]
+        kept = {id(one.made) for one in self._preparations}
         self._tensors = {key: value for key, value in self._tensors.items() if key[0] in kept}
 
 
-def _scale(dataset: Dataset) -> Scale:
+def _found_or_made(
+    kept: list[_Kept[Made]], rows: Rows, settings: Settings, make: Callable[[Settings], Made]
+) -> Made:
+    """Return what was made before of these rows with the settings that matter, or make it."""
+    key = rows.tobytes()
+    for one in kept:
+        if one.fits(key, settings):
+            return one.made
+    noted = _NotedSettings(settings)
+    made = make(noted)
+    kept.append(_Kept(made, noted.read, key))
+    return made
+
+
+def _raw_shape(dataset: Dataset) -> tuple[int, ...]:
+    """Return about the shape that prepared samples will have."""
+    samples = dataset.samples
+    if dataset.modality == "picture":
+        _, height, width, channels = samples.shape
+        return channels, height, width
+    if dataset.modality == "table":
+        return (len(dataset.columns),)
+    if dataset.modality == "series":
+        return len(samples[0]), max(sample.shape[1] for sample in samples)
+    return (max(1, max(len(text.split()) for text in samples)),)
+
+
+def _scale(dataset: Dataset) -> ValueScale:
     """Return mean and standard deviation of the values of the training part."""
     if dataset.target.task != "value":
-        return Scale()
+        return ValueScale()
     values = dataset.target.values[dataset.rows("train")]
-    return Scale(float(values.mean()), float(values.std()) or 1.0)
+    return ValueScale(float(values.mean()), float(values.std()) or 1.0)
 
 
 class _NotedSettings(Mapping[str, Value]):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _NAME = "fit"
 _FAMILY = "family"
-_ROW, _TRY = "row", "try"
+_ROW, _TRY, _LEADER = "row", "try", "leader"
 # A trial that was running when its process was killed is run again once: it may be what killed it.
 _TRIES = 2
 # Successive halving: of the trials that got to a quarter of their training, then to three quarters,
@@ -81,7 +81,7 @@ class SharedStudy:
 
     def ask(self, most: int | None = None) -> Attempt | None:
         """Return the next trial to run, or None when `most` trials have been run or are running."""
-        with self._writing(), self._lock:
+        with self.alone():
             self._give_back_stale()
             if most is not None and self._count() >= most:
                 return None
@@ -96,7 +96,7 @@ class SharedStudy:
         step = int(100 * progress)
         if step < _RUNG or step >= _LAST_RUNG:
             return False
-        with self._writing(), self._lock:
+        with self.alone():
             attempt.trial.report(score, step)
             return attempt.trial.should_prune()
 
@@ -108,7 +108,7 @@ class SharedStudy:
         state = states.get(row.state, TrialState.FAIL)
         if row.state == "pruned":
             state = TrialState.PRUNED
-        with self._writing(), self._lock:
+        with self.alone():
             attempt.trial.set_user_attr(_ROW, asdict(row))
             value = row.score if state is TrialState.COMPLETE else None
             self._study.tell(attempt.trial, value, state=state)
@@ -116,9 +116,39 @@ class SharedStudy:
 
     def give_back(self, attempt: Attempt) -> None:
         """Let another process run a trial that this one could not end."""
-        with self._writing(), self._lock:
-            self._return_trial(attempt.number, attempt.trial.params, tries=0)
+        with self.alone():
+            trials = self._study.get_trials(deepcopy=False)
+            if _is_running(trials[attempt.number]):  # else it had ended before what went wrong
+                self._return_trial(attempt.number, attempt.trial.params, tries=0)
             attempt.lock.release()
+
+    def repeat(self, family: str, settings: Settings) -> None:
+        """Let settings be tried once more, after those that wait already."""
+        parameters = _parameters(family, settings, self._spaces[family])
+        with self.alone():
+            self._study.enqueue_trial(parameters)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other process of this study read or change it inside the block."""
+        with self._writing(), self._lock:
+            yield
+
+    @property
+    def leader(self) -> int | None:
+        """Number of the trial whose model is the best so far; None: there is none yet."""
+        number: int | None = self._study.user_attrs.get(_LEADER)
+        return number
+
+    def lead(self, number: int) -> None:
+        """Make a trial's model the best so far; call it inside `alone`."""
+        self._study.set_user_attr(_LEADER, number)
+
+    def running(self) -> int:
+        """Count the trials that a living process is running."""
+        with self.alone():
+            self._give_back_stale()
+            return sum(map(_is_running, self._study.get_trials(deepcopy=False)))
 
     def rows(self) -> tuple[LeaderboardRow, ...]:
         """Return the trials that have ended, the best first, then those without a score."""

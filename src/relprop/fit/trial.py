@@ -8,14 +8,16 @@ import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
 
 from ..bundles.content import LeaderboardRow, TrialState
 from ..errors import first_line
-from ..networks.family import Family
+from ..networks.family import Family, Settings
 from .alarm import Alarm, OutOfTime, end_after
-from .allocation import Kind
 from .contents import leaderboard_row
-from .folds import Fold, cross_validate
+from .folds import Fold, all_rows, cross_validate
 from .memory import is_out_of_memory, limit_memory
 from .model import Model, Recipe, train_model, trial_seed
 from .prepared import PreparedData, Rows
@@ -23,9 +25,26 @@ from .study import Attempt
 from .training import Check
 
 ShouldStop = Callable[[Attempt, float, float], bool]
+Train = Callable[[Alarm], Model]
 
 # A trial looks at the clock itself, after each batch. Beyond its time and this it is ended.
 _GRACE_SHARE, _GRACE_SECONDS = 0.1, 1.0
+
+
+class Candidate(Protocol):
+    """What is trained: a trial that runs, or one of the leaderboard again."""
+
+    @property
+    def number(self) -> int:
+        """Number of the trial."""
+
+    @property
+    def family(self) -> str:
+        """Name of its family."""
+
+    @property
+    def settings(self) -> Settings:
+        """All settings."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +55,8 @@ class Setup:
         data: The samples.
         families: By name.
         train: Numbers of the training samples.
-        validation: Numbers of the samples that trials are compared by.
-        folds: Folds of all of these; empty where trials are not cross-validated.
+        validation: Numbers of the validation samples.
+        folds: Folds of both together; empty where trials are not cross-validated.
         seed: Random seed.
         device: "cpu" or "cuda".
         memory: The most bytes, or None.
@@ -52,10 +71,20 @@ class Setup:
     device: str
     memory: int | None
 
-    def recipe(self, attempt: Attempt) -> Recipe:
-        """Return what a trial trains by."""
-        family = self.families[attempt.family]
-        return Recipe(family, attempt.settings, trial_seed(self.seed, attempt.number), self.device)
+    @property
+    def compared(self) -> Rows:
+        """Numbers of the samples that trials are compared by."""
+        return all_rows(self.folds) if self.folds else self.validation
+
+    @property
+    def targets(self) -> Tensor:
+        """Targets of these samples."""
+        return self.data.targets(self.compared)
+
+    def recipe(self, what: Candidate, repeat: int = 0) -> Recipe:
+        """Return what a candidate is trained by; each repeat has other seeds."""
+        seed = trial_seed(self.seed, what.number, repeat)
+        return Recipe(self.families[what.family], what.settings, seed, self.device)
 
 
 @dataclass(frozen=True)
@@ -71,26 +100,23 @@ class Ended:
     model: Model | None
 
 
-def run_trial(
-    setup: Setup, attempt: Attempt, kind: Kind, seconds: float, should_stop: ShouldStop
-) -> Ended:
+def run_trial(setup: Setup, what: Candidate, train: Train, seconds: float) -> Ended:
     """Run a trial. What goes wrong in it ends it alone, and is noted.
 
     Args:
         setup: What all trials share.
-        attempt: The trial.
-        kind: "folds": it is cross-validated; else it is trained once.
+        what: The trial.
+        train: Trains its model; is told the alarm that ends what takes too long.
         seconds: The most time.
-        should_stop: Tells for progress and score whether other trials were much better.
     """
     started = time.monotonic()
     limit = seconds * (1 + _GRACE_SHARE) + _GRACE_SECONDS
     state: TrialState
     try:
         with limit_memory(setup.memory), end_after(limit) as alarm:
-            model = _train(setup, attempt, kind, seconds, _asker(attempt, alarm, should_stop))
-        usable = model.state in ("done", "time") and model.outputs is not None
-        return Ended(leaderboard_row(attempt.number, model), model if usable else None)
+            model = train(alarm)
+        usable = model.state in ("done", "time")
+        return Ended(leaderboard_row(what.number, model), model if usable else None)
     except OutOfTime:
         state, note = "failed", f"not ended after {limit:.1f} s"
     except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
@@ -98,39 +124,43 @@ def run_trial(
         note = first_line(error)
     gc.collect()  # what the trial held is free for the next one
     spent = time.monotonic() - started
-    settings = dict(attempt.settings)
-    row = LeaderboardRow(
-        attempt.number, attempt.family, settings, state, None, None, spent, None, note
-    )
+    settings = dict(what.settings)
+    row = LeaderboardRow(what.number, what.family, settings, state, None, None, spent, None, note)
     return Ended(row, None)
 
 
-def _train(
-    setup: Setup,
-    attempt: Attempt,
-    kind: Kind,
-    seconds: float,
-    ask: Callable[[float, float], bool],
-) -> Model:
+def validated(setup: Setup, attempt: Attempt, seconds: float, should_stop: ShouldStop) -> Train:
+    """Return what trains a trial's model and measures it on the samples of comparison.
+
+    Args:
+        setup: What all trials share; where there are folds, the model is cross-validated.
+        attempt: The trial.
+        seconds: The most time.
+        should_stop: Tells for progress and score whether other trials were much better.
+    """
     recipe = setup.recipe(attempt)
-    if kind == "folds":
-        return cross_validate(setup.data, recipe, setup.folds, seconds=seconds, on_fold=ask)
 
-    def on_check(check: Check) -> bool:
-        return ask(check.progress, check.score)
+    def train(alarm: Alarm) -> Model:
+        def ask(progress: float, score: float) -> bool:
+            with alarm.wait():  # it writes to the journal, which is not to be cut short
+                return should_stop(attempt, progress, score)
 
-    return train_model(
-        setup.data, recipe, setup.train, setup.validation, seconds=seconds, on_check=on_check
-    )
+        def on_check(check: Check) -> bool:
+            return ask(check.progress, check.score)
+
+        if setup.folds:
+            return cross_validate(setup.data, recipe, setup.folds, seconds=seconds, on_fold=ask)
+        rows = setup.train, setup.validation
+        return train_model(setup.data, recipe, *rows, seconds=seconds, on_check=on_check)
+
+    return train
 
 
-def _asker(
-    attempt: Attempt, alarm: Alarm, should_stop: ShouldStop
-) -> Callable[[float, float], bool]:
-    """Return what asks whether to stop, which writes to the journal: not to be cut short."""
+def on_everything(setup: Setup, what: Candidate, seconds: float, repeat: int = 0) -> Train:
+    """Return what trains on the samples of all folds, since small data has none to spare."""
+    recipe, rows = setup.recipe(what, repeat), all_rows(setup.folds)
 
-    def ask(progress: float, score: float) -> bool:
-        with alarm.wait():
-            return should_stop(attempt, progress, score)
+    def train(alarm: Alarm) -> Model:
+        return train_model(setup.data, recipe, rows, None, seconds=seconds)
 
-    return ask
+    return train

@@ -1,0 +1,203 @@
+"""The search: one trial after the other, within the time; the best model so far is always a bundle.
+
+Takes what trials share, a study and a deadline. Gives the best model on the disk. Must not know the
+test part.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from torch import Tensor
+
+from ..bundles.content import BundleContent, LeaderboardRow
+from ..bundles.write import write_bundle
+from ..support.progress import Progress
+from .allocation import Allocation
+from .budget import Deadline, write_duration
+from .choice import is_better
+from .contents import Origin, make_content
+from .model import Model
+from .shelf import Shelf
+from .study import Attempt, SharedStudy
+from .trial import Setup, on_everything, run_trial, validated
+
+# A new model replaces the best so far if it is better by this many standard errors of the paired
+# difference: the default, which was tuned on much data, is not given up for a chance.
+ERRORS = 2.0
+_KEPT = 8  # models of trials that stay on the disk, the best ones
+_FAILURES = 10  # trials after which the search ends if none of them gave a model
+_WORTH = 0.5  # of the time of a usual trial: with less left, none is begun
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search for the best model.
+
+    Attributes:
+        setup: What the trials share.
+        study: Which trial is next, and what came of all.
+        shelf: Files of trials.
+        origin: Where the models are from.
+        allocation: How the time is divided.
+        deadline: When the search must be over.
+        started: The whole time of the fit.
+        out: Folder of the bundle.
+        trials: The most trials, or None.
+        goes_on: Tells whether this process is to go on.
+        progress: Shows the trials.
+    """
+
+    setup: Setup
+    study: SharedStudy
+    shelf: Shelf
+    origin: Origin
+    allocation: Allocation
+    deadline: Deadline
+    started: Deadline
+    out: Path
+    trials: int | None
+    goes_on: Callable[[], bool]
+    progress: Progress
+
+    def run(self) -> None:
+        """Run trials until the time, or their number, is over."""
+        while self._is_worth_it() and (attempt := self.study.ask(self.trials)):
+            try:
+                self._run(attempt)
+            except BaseException:  # Ctrl-C, a full disk: another run begins the trial again
+                self.study.give_back(attempt)
+                raise
+
+    def content(self, model: Model, outputs: Tensor | None) -> BundleContent:
+        """Return the bundle of a model, and what was given for the samples of comparison."""
+        return make_content(
+            self.origin,
+            self.setup.data,
+            [model],
+            self.study.rows(),
+            validation=None if outputs is None else (self.setup.compared, outputs),
+            seconds=self.started.spent(),
+        )
+
+    def _is_worth_it(self) -> bool:
+        """Tell whether there is time for another trial."""
+        if not self.goes_on():
+            return False
+        if self.study.leader is None:
+            return self.deadline.left() > 0 and len(self.study.rows()) < _FAILURES
+        in_time = self.deadline.spent() < self.allocation.explore
+        return in_time and self.deadline.left() > _WORTH * self._usual()
+
+    def _should_stop(self, attempt: Attempt, progress: float, score: float) -> bool:
+        """Tell whether other trials were much better; the first model is not stopped."""
+        behind = self.study.should_stop(attempt, progress, score)
+        return behind and self.study.leader is not None
+
+    def _usual(self) -> float:
+        """Return the seconds of a usual trial."""
+        spent = [row.seconds for row in self.study.rows() if row.score is not None]
+        return median(spent) if spent else self.allocation.usual
+
+    def _run(self, attempt: Attempt) -> None:
+        """Run a trial, keep what came of it, and make it the best so far if it is."""
+        if self.setup.folds and self.study.leader is None and not self._begin(attempt):
+            return
+        seconds = min(self.allocation.trial, self.deadline.left())
+        train = validated(self.setup, attempt, seconds, self._should_stop)
+        ended = run_trial(self.setup, attempt, train, seconds)
+        if ended.model is not None and ended.model.outputs is not None:
+            self.shelf.put_outputs(attempt.number, ended.model.outputs)
+            if ended.model.networks:
+                content = self.content(ended.model, ended.model.outputs)
+                self.shelf.put_model(attempt.number, content)
+        self.study.tell(attempt, ended.row)
+        if ended.model is not None:
+            self._consider(attempt, ended.model)
+        self._show(ended.row)
+        self._tidy()
+
+    def _begin(self, attempt: Attempt) -> bool:
+        """Train the default on everything, so that there is a bundle, though it has no score.
+
+        Returns:
+            Whether it is to be validated now: it did not fail, and there is time.
+        """
+        seconds = self.deadline.left()
+        train = on_everything(self.setup, attempt, seconds)
+        ended = run_trial(self.setup, attempt, train, seconds)
+        if ended.model is not None:
+            self._make_leader(attempt.number, self.content(ended.model, None))
+            if self.deadline.left() > self._usual():
+                return True
+            self.study.repeat(attempt.family, attempt.settings)  # a later run may have the time
+        self.study.tell(attempt, ended.row)
+        self._show(ended.row)
+        return False
+
+    def _consider(self, attempt: Attempt, model: Model) -> None:
+        """Make a model the best so far if it is better than the one that is."""
+        number, outputs = attempt.number, model.outputs
+        if outputs is None or not self._is_better(attempt, outputs):
+            return
+        if self.shelf.has_model(number):
+            content = self.shelf.model(number)
+        elif (known := self._same_as_leader(attempt)) is not None:
+            content = known
+        else:
+            seconds = min(self.allocation.trial, self.deadline.left())
+            train = on_everything(self.setup, attempt, seconds)
+            again = run_trial(self.setup, attempt, train, seconds).model
+            if again is None:
+                return
+            content = self.content(again, outputs)
+        with self.study.alone():
+            if self._is_better(attempt, outputs):
+                self._make_leader(number, content)
+
+    def _is_better(self, attempt: Attempt, outputs: Tensor) -> bool:
+        """Tell whether outputs are better than those of the best so far, beyond chance."""
+        leader = self.study.leader
+        if leader is None:
+            return True
+        if not self.shelf.has_outputs(leader):
+            return self._same_as_leader(attempt) is not None
+        known, task = self.shelf.outputs(leader), self.origin.dataset.target.task
+        return is_better(outputs, known, self.setup.targets, task, ERRORS)
+
+    def _same_as_leader(self, attempt: Attempt) -> BundleContent | None:
+        """Return the best model so far if a trial has its settings."""
+        leader = self.study.leader
+        if leader is None or not self.shelf.has_model(leader):
+            return None
+        content = self.shelf.model(leader)
+        member = content.members[0]
+        same = (member.family, dict(member.settings)) == (attempt.family, dict(attempt.settings))
+        return content if same else None
+
+    def _make_leader(self, number: int, content: BundleContent) -> None:
+        """Write a model as the best so far; it is the bundle from then on."""
+        self.shelf.put_model(number, content)
+        write_bundle(self.out, content)
+        self.study.lead(number)
+
+    def _tidy(self) -> None:
+        """Remove the files of trials that are neither the leader nor among the best."""
+        with self.study.alone():
+            rows = self.study.rows()
+            kept = {row.number for row in rows[:_KEPT]} | {self.study.leader}
+            self.shelf.remove(row.number for row in rows if row.number not in kept)
+
+    def _show(self, row: LeaderboardRow) -> None:
+        """Show a trial, the best so far and the time that is left."""
+        rows = self.study.rows()
+        what = row.state if row.score is None else f"{row.score:.4f}"
+        scores = [one.score for one in rows if one.score is not None]
+        best = f"{max(scores):.4f}" if scores else "none"
+        left = write_duration(max(self.deadline.left(), 0.0))
+        name = self.origin.score_name
+        self.progress.log(
+            f"trial {row.number}: {row.family}, {name} {what}, {row.seconds:.1f} s; "
+            f"best {best} of {len(rows)}; {left} left to search"
+        )
