@@ -25,6 +25,7 @@ FLOORS = [
     "observe",
     "explanation",
     "evaluate testing integrations bundles",
+    "bundle_report",
     "demo fit",
     "compare report",
     "cli",

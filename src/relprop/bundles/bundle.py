@@ -6,6 +6,7 @@ the user's own columns, tokens and classes. Must not know training.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -71,7 +72,7 @@ class Bundle:
         """How good the model is on the test part, by the name of a metric."""
         return {metric.name: metric for metric in self.content.metrics}
 
-    @property
+    @cached_property
     def explained_model(self) -> nn.Module:
         """What is explained: the model; of labels with the probability of each, by a sigmoid."""
         return LabelProbabilities(self.model).eval() if self.task == "labels" else self.model
@@ -104,7 +105,7 @@ class Bundle:
     def outputs(self, prepared: Tensor) -> Tensor:
         """Return what the model gives for prepared samples, (n, outputs), batch by batch."""
         with torch.inference_mode():
-            parts = [self.model(part) for part in prepared.split(_BATCH)]
+            parts = [self.model(part) for part in torch.split(prepared, _BATCH)]
         return torch.cat(parts).float()
 
     def predict(self, raw: Any) -> NDArray[Any]:
@@ -169,10 +170,18 @@ class Bundle:
         Raises:
             RelpropError: As of `predict`; or there is no such class.
         """
-        samples = self.samples(raw)
-        prepared = self.prepare_samples(samples)
-        explainer = Explainer(self.explained_model, recipe)
-        explained = explainer(prepared, self.target_number(target), **options)
+        samples, number = self.samples(raw), self.target_number(target)
+        explainer = self.explainer if recipe == "auto" else self.explainer.with_recipe(recipe)
+        explained = explainer(self.prepare_samples(samples), number, **options)
+        return self.named(explained, samples)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """The explainer of the model by its default recipe, for prepared samples."""
+        return Explainer(self.explained_model)
+
+    def named(self, explained: Explanation, samples: Samples) -> Explanation:
+        """Return an explanation of samples of a data set with the names that the bundle knows."""
         return replace(explained, naming=naming_of(self.content, self.preparation, samples))
 
     def target_number(self, target: Target | str) -> Target:

@@ -3,10 +3,8 @@
 Takes a Report. Gives HTML. Images are WebP, so that 200 samples stay below 10 MB.
 """
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from ..plot.html import (
     fragment,
     picture_cards,
     series_cards,
+    small_image_url,
     table_cards,
     text_cards,
 )
@@ -41,7 +40,6 @@ SHOWN = 200  # samples at most, the first ones
 STYLE = MapStyle(clip=1.0)
 PICTURES = PictureStyle(panels=("input", "relevance"), bounds=(0.0, 1.0))
 LEAST_OVERLAY = 224  # pixels that an overlay with outlines is wide at least
-QUALITY = 75  # of WebP images: 38 kB for the three of a photograph of 224 x 224
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def _cards(report: Report, samples: Sequence[ExplainedSample]) -> list[Card]:
         views = [replace(one, relevance=summed(one.relevance, PICTURES)) for one in views]
     view = BatchView(report.kind, views, torch.empty(0), _output_names(report))
     if report.kind == "picture":
-        cards = picture_cards(view, STYLE, PICTURES, encode=_image_url)
+        cards = picture_cards(view, STYLE, PICTURES, encode=small_image_url)
         return [_with_evidence(card, one) for card, one in zip(cards, samples, strict=True)]
     if report.kind == "series":
         return series_cards(view, STYLE, [f"channel {i}" for i in range(len(views[0].input))])
@@ -103,7 +101,7 @@ def _with_evidence(card: Card, sample: ExplainedSample) -> Card:
     regions = strongest_regions(sample.view.relevance.sum(0))
     words = [str(region) for region in regions]
     image = Image(
-        _image_url(outlined(overlay_of(sample), regions, LEAST_OVERLAY)),
+        small_image_url(outlined(overlay_of(sample), regions, LEAST_OVERLAY)),
         "overlay; strongest for outlined solid, against dashed",
         f"overlay of {sample.name}, outlined: {'; '.join(words) or 'nothing'}",
     )
@@ -171,18 +169,3 @@ def _method_rows(report: Report) -> list[MethodRow]:
 def _chart(curves: Mapping[str, MethodCurves]) -> ThemedChart:
     """Draw the curves under one fill."""
     return draw_chart(lambda: plot_curves(curves), curves_alt(curve_panels(curves)))
-
-
-def _image_url(colours: Colours) -> str:
-    """Encode an image as the URL of a WebP; small ones as PNG, whose pixels stay apart."""
-    from PIL import Image as Picture
-
-    small = colours.shape[1] < 128
-    buffer = BytesIO()
-    image = Picture.fromarray(colours[..., :3].copy())
-    if small:
-        image.save(buffer, "PNG", optimize=True)
-    else:
-        image.save(buffer, "WEBP", quality=QUALITY)
-    kind = "png" if small else "webp"
-    return f"data:image/{kind};base64,{b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,104 @@
+"""The part of a report that tests relevance: curves of removing what is relevant.
+
+Takes a bundle and samples. Gives a section of HTML. Must not know how pages are laid out.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..bundles.bundle import Bundle
+from ..evaluate import bootstrap_mean, columns, removal_curves, tokens
+from ..evaluate.removal.curve_page import curves_fragment
+from ..evaluate.removal.method_curves import MethodCurves, curve_panels
+from .clock import Clock
+from .explanations import Explained
+from .sections import Section
+
+SAMPLES = 64
+STEPS = 10
+_PASSES = 4 * STEPS  # of each sample: three orders, and what is around them
+
+
+def removal_section(what: Explained, clock: Clock, seed: int = 0) -> Section | None:
+    """Measure removal curves; None where there is no time for a few samples."""
+    x, count = _samples(what, clock)
+    if count < 2:
+        return None
+    curves = measure_removal(what.bundle, x[:count], seed=seed)
+    gain = curves["LRP"].srg.double()
+    html = curves_fragment(curve_panels(curves))
+    hint = (
+        "If relevance is faithful, removing the most relevant first lowers the score fast, and "
+        "removing the least relevant first keeps it. The gap is the symmetric relevance gain: "
+        f"{bootstrap_mean(gain)}; 0 is that of a random order."
+    )
+    return Section("Whether relevance is faithful", hint, html)
+
+
+def _samples(what: Explained, clock: Clock) -> tuple[Tensor, int]:
+    """Return prepared samples, evenly spaced, and of how many there is time for curves."""
+    wanted = min(SAMPLES, len(what.outputs.rows))
+    places = np.linspace(0, len(what.outputs.rows) - 1, wanted).round().astype(int).tolist()
+    x = what.bundle.prepare_samples(what.samples(places))
+    start = time.monotonic()
+    what.bundle.outputs(x)
+    passes = _PASSES * (time.monotonic() - start) / wanted
+    with clock.measured("curve"):
+        what.bundle.explainer(x[:1])
+    explaining = clock.afforded(wanted, "curve", share=0.3)
+    if clock.left == float("inf"):
+        return x, wanted
+    return x, min(wanted, explaining, int(0.4 * clock.left / max(passes, 1e-9)))
+
+
+def measure_removal(bundle: Bundle, x: Tensor, *, seed: int = 0) -> dict[str, MethodCurves]:
+    """Measure how the score of the prediction falls when what is relevant is removed.
+
+    Args:
+        bundle: The model.
+        x: Prepared samples, (n, *features), n >= 2.
+        seed: Random seed.
+
+    Returns:
+        "LRP" -> its curves. Removed are pixels, columns of a table, tokens, or steps of a channel;
+        the mean of the samples stands for them, padding for tokens.
+    """
+    explained = bundle.explainer(x)
+    is_value = bundle.task == "value"
+    units, fill, count = _units(bundle, x)
+    relevance = explained.relevance.detach()
+    curves = removal_curves(
+        bundle.explained_model,
+        x,
+        {"LRP": relevance},
+        target=None if is_value else explained.prediction,
+        fill=fill,
+        steps=min(STEPS, count),
+        score=_first_output if is_value else "probability",
+        output_kind=None if is_value else explained.head.kind,
+        units=units,
+        seed=seed,
+    )
+    return dict(curves)
+
+
+def _first_output(output: Tensor) -> Tensor:
+    return output[:, 0]
+
+
+def _units(bundle: Bundle, x: Tensor) -> tuple[Any, str, int]:
+    """Return what is removed together, what stands for it, and how many units a sample has."""
+    if bundle.modality == "text":
+        return tokens(x != 0), "zero", int((x != 0).sum(1).min())
+    if bundle.modality == "table":
+        preparation: Any = bundle.preparation
+        index = torch.empty(x.shape[1], dtype=torch.int64)
+        for number, of in enumerate(preparation.columns.groups.values()):
+            index[list(of)] = number
+        return columns(index.tolist()), "mean", int(index.max()) + 1
+    size = x.shape[-1] * (x.shape[-2] if bundle.modality == "picture" else 1)
+    return None, "mean", size

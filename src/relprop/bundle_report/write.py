@@ -1,0 +1,149 @@
+"""Writes the report of a bundle: one page that loads nothing from elsewhere, in the time there is.
+
+Takes a bundle and its data. Gives a file.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..bundles.bundle import Bundle, metric_text
+from ..bundles.content import PartOutputs
+from ..data.dataset import Dataset
+from ..data.fingerprint import data_fingerprint
+from ..errors import InputError
+from ..plot.html import environment
+from ..plot.pages import page
+from ..support.files import write_file
+from ..support.progress import QUIET, Progress
+from .clock import Clock
+from .explanations import Explained, example_section, importance_section, mistake_section
+from .removal import removal_section
+from .sections import Section, data_section, quality_sections, search_section
+
+PAGE = "report.html"
+_FIGURES = 3.0  # seconds that figures take at most on a slow machine
+
+
+def write_bundle_report(
+    bundle: Bundle,
+    dataset: Dataset | None,
+    path: Path,
+    *,
+    seconds: float | None = None,
+    progress: Progress = QUIET,
+) -> float:
+    """Write the report of a bundle.
+
+    Args:
+        bundle: The bundle.
+        dataset: The data that it was fitted to, or other data with labels, of which all samples
+            are taken; None: nothing is explained.
+        path: The file.
+        seconds: The time that it may take; None: as much as it takes. Where it is short, fewer
+            samples are explained, and the page says so.
+        progress: Shows the stages.
+
+    Returns:
+        Seconds that it took.
+
+    Raises:
+        FileError: The file cannot be written.
+        MissingExtraError: A library is not installed.
+    """
+    start, clock = time.monotonic(), Clock(seconds)
+    sections = list(_sections(bundle, dataset, clock, progress))
+    write_file(path, render_page(bundle, sections, clock).encode())
+    return time.monotonic() - start
+
+
+def _sections(
+    bundle: Bundle, dataset: Dataset | None, clock: Clock, progress: Progress
+) -> Iterator[Section]:
+    """Make the sections, those that cost nothing first."""
+    content = bundle.content
+    yield data_section(content)
+    yield search_section(content)
+    part, outputs = part_of(bundle, dataset)
+    if outputs is None:
+        return
+    if clock.has(_FIGURES):
+        yield from quality_sections(content, part, outputs)
+    if dataset is None:
+        return
+    progress.log("Explaining samples ...")
+    what = Explained(bundle, dataset, part, outputs)
+    for make in (example_section, mistake_section, importance_section, removal_section):
+        if clock.has(_FIGURES):
+            section = make(what, clock)
+            if section is not None:
+                yield section
+
+
+def part_of(bundle: Bundle, dataset: Dataset | None) -> tuple[str, PartOutputs | None]:
+    """Return what the model gave for the part of the data that a report shows.
+
+    It is the test part, or the validation part before the test part was read; of other data than
+    the bundle was fitted to, all samples.
+    """
+    known = bundle.content.outputs
+    if dataset is None or is_own(bundle, dataset):
+        part = next((name for name in ("test", "validation") if name in known), "")
+        return part, known.get(part)
+    rows = np.arange(len(dataset.keys))
+    outputs = standardised(bundle, bundle.outputs(bundle.prepare_samples(dataset.samples)))
+    return "given", PartOutputs(torch.from_numpy(rows), outputs, true_targets(bundle, dataset))
+
+
+def is_own(bundle: Bundle, dataset: Dataset) -> bool:
+    """Tell whether data is what a bundle was fitted to."""
+    return bundle.content.fingerprints.get("data") == data_fingerprint(dataset)
+
+
+def standardised(bundle: Bundle, outputs: Tensor) -> Tensor:
+    """Return outputs of a bundle's model as `PartOutputs` has them."""
+    if bundle.task != "value":
+        return outputs.cpu()
+    scale = bundle.content.scale
+    return (outputs.cpu() - scale.mean) / scale.std
+
+
+def true_targets(bundle: Bundle, dataset: Dataset) -> Tensor:
+    """Return the targets of data by the classes of a bundle, as `PartOutputs` has them.
+
+    Raises:
+        InputError: The data is of another task, or has a class that the bundle does not know.
+    """
+    target, names = dataset.target, bundle.classes
+    unknown = [name for name in target.names if name not in names]
+    if target.task != bundle.task or (bundle.task != "value" and unknown):
+        given = f"{dataset.source}, whose target is {target.task}: {', '.join(target.names[:6])}"
+        allowed = f"{bundle.task}: {', '.join(names[:12])}"
+        raise InputError(given, allowed, "name the column by --target, or give other data")
+    values = torch.from_numpy(target.values)
+    if bundle.task == "value":
+        return values.double()
+    places = [names.index(name) for name in target.names]
+    if bundle.task == "classes":
+        return torch.tensor(places)[values]
+    ordered = values.new_zeros(len(values), len(names))
+    ordered[:, places] = values
+    return ordered
+
+
+def render_page(bundle: Bundle, sections: list[Section], clock: Clock) -> str:
+    """Render the page."""
+    content = bundle.content
+    template = environment("relprop.bundle_report").get_template("sections.html")
+    body = template.render(
+        bundle=bundle,
+        metrics=[metric_text(metric) for metric in content.metrics],
+        sections=sections,
+        short=clock.was_short,
+        versions=content.versions,
+    )
+    return page(f"{Path(content.source).name or 'A bundle'}: a fitted model", body)
