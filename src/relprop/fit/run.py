@@ -171,7 +171,7 @@ def find_spaces(
     Settings decide how samples are prepared, and families their settings by prepared samples: the
     first defaults are those for samples about as large.
     """
-    known = families(data.dataset.modality)
+    known = families(data.dataset.modality, data.encoder)
     rough = narrow_spaces(known, data.rough_facts(len(rows)), wanted)
     preparation = data.preparation(rows, rough[0].default)
     return narrow_spaces(known, data.facts(preparation, len(rows)), wanted)

@@ -237,8 +237,8 @@ def _sampler(seed: int, trials: int) -> Any:
 
 def _suggest(trial: "Trial", name: str, space: Choice | Range) -> Value:
     if isinstance(space, Choice):
-        chosen: Value = trial.suggest_categorical(name, list(space.options))
-        return chosen
+        options = list(dict.fromkeys(space.options))  # small pictures have some of them twice
+        return trial.suggest_categorical(name, options)
     if space.whole:
         return trial.suggest_int(name, int(space.low), int(space.high), log=space.log)
     return trial.suggest_float(name, space.low, space.high, log=space.log)
