@@ -41,7 +41,8 @@ _SAMPLES_SHARE = 0.25
 _TIMING_SHARE, _TIMING_SECONDS = 0.25, 30.0
 _WRITING = 1.0  # seconds to write the bundle, and
 _PER_SAMPLE = 1e-4  # a test sample to write down
-_AVERAGED = 5  # networks that the final model may have
+# Models that are averaged in the end at most, and the part of a budget that testing them may take.
+_AVERAGED, _TESTING_SHARE = 5, 0.05
 _TOO_SMALL = 1.2  # how much more time is named than is needed at least
 
 OnData = Callable[[Dataset], object]
@@ -129,7 +130,8 @@ def prepare_search(
     data = PreparedData(dataset, settings.encoder, kept, settings.seed)
     spaces = find_spaces(data, both if fold else train, settings.space)
     timing = _time(request, data, spaces[0], both if fold else train)
-    later = reserve(_costs(dataset, timing, spaces[0]), settings.seconds) + request.report
+    averaged = _averaged(dataset, timing, settings.seconds)
+    later = reserve(_costs(dataset, timing, averaged), settings.seconds) + request.report
     deadline = Deadline.of_call(request.deadline.before(later).left())
     _check_budget(request, timing, later, deadline)
     folder = open_search(settings.out, _identity(dataset, spaces, settings))
@@ -158,6 +160,7 @@ def prepare_search(
         request.deadline,
         settings.out,
         settings.trials,
+        averaged,
         goes_on,
         progress,
     )
@@ -198,14 +201,19 @@ def _time(request: Request, data: PreparedData, space: FamilySpace, rows: Rows) 
         ) from None
 
 
-def _costs(dataset: Dataset, timing: Timing, space: FamilySpace) -> dict[str, float]:
-    """Estimate what comes after the search: a step forward takes half of one back and forth."""
+def _costs(dataset: Dataset, timing: Timing, averaged: int) -> dict[str, float]:
+    """Estimate what comes after the search."""
     samples = len(dataset.rows("test"))
-    forward = timing.step / int(space.default["batch"]) / 2
     return {
-        "evaluate": _AVERAGED * timing.members * samples * forward,
+        "evaluate": averaged * samples * timing.predicting,
         "write": _WRITING + _PER_SAMPLE * samples,
     }
+
+
+def _averaged(dataset: Dataset, timing: Timing, seconds: float) -> int:
+    """Return how many models may be averaged, so that the test part does not take too long."""
+    one = len(dataset.rows("test")) * timing.predicting
+    return int(min(max(_TESTING_SHARE * seconds / one, 1), _AVERAGED))
 
 
 def _check_budget(request: Request, timing: Timing, later: float, deadline: Deadline) -> None:

@@ -104,7 +104,7 @@ class SharedStudy:
         """Record what came of a trial; its weights must be on the disk by now."""
         from optuna.trial import TrialState
 
-        states = {name: TrialState.COMPLETE for name in ("done", "time")}
+        states = dict.fromkeys(("done", "time"), TrialState.COMPLETE)
         state = {**states, "pruned": TrialState.PRUNED}.get(row.state, TrialState.FAIL)
         if row.score is None and state is TrialState.COMPLETE:
             state = TrialState.FAIL  # a model, but nothing to compare it by
