@@ -45,6 +45,7 @@ def read_series_folders(folder: Path, limit: Limit) -> RawData:
     if len(channels) > 1:
         rare = channels.most_common()[-1][0]
         other = next(files[i] for i, one in zip(chosen, read, strict=True) if one[1] == rare)
+        usual = ", ".join(channels.most_common(1)[0][0])
         given = f"{other} has the columns {', '.join(rare)}, most have {usual}"
         raise InputError(given, "the same columns in each file", f"look at {other.name}")
     samples = [series for series, _, _ in read]
