@@ -30,7 +30,7 @@ def fit_preparation(dataset: Dataset, rows: NDArray[np.int64], settings: Setting
     if dataset.modality == "picture":
         from .pictures import fit_pictures
 
-        return fit_pictures(dataset.take(rows), settings)
+        return fit_pictures(dataset, rows, settings)
     if dataset.modality == "table":
         from .fit_tables import fit_table
 
@@ -41,7 +41,13 @@ def fit_preparation(dataset: Dataset, rows: NDArray[np.int64], settings: Setting
         return fit_series(dataset.take(rows), str(settings["standardise"]))
     from .texts import fit_texts
 
-    return fit_texts(dataset, rows, settings)
+    sizes = {name: int(settings[name]) for name in ("vocabulary", "length") if name in settings}
+    return fit_texts(
+        dataset.take(rows),
+        str(settings["tokens"]),
+        encoder=str(settings.get("encoder", "")),
+        **sizes,
+    )
 
 
 def restore_preparation(
