@@ -83,6 +83,7 @@ def content_of(dataset, family, *, members=1, seed=0, **changes):
         *(dataset.modality, dataset.target.task, dataset.target.outputs, 36, preparation.shape),
         vocabulary=preparation.vocabulary,
         masked=getattr(preparation, "masked", False),
+        mirrors=getattr(preparation, "mirrors", False),
     )
     state, tensors = preparation.state()
     values = dataset.target.values

@@ -98,8 +98,15 @@ def calibration_figure(measured: Calibration) -> "Figure":
     y = [one.right.value for one in measured.bins]
     low = [max(0.0, one.right.value - one.right.interval.low) for one in measured.bins]
     high = [max(0.0, one.right.interval.high - one.right.value) for one in measured.bins]
-    style = {"color": CHECKED, "marker": "o", "markersize": 4, "linewidth": 1.3, "capsize": 2}
-    axes.errorbar(x, y, yerr=[low, high], label="predictions, 95 % interval", **style)
+    axes.errorbar(
+        *(x, y, [low, high]),
+        color=CHECKED,
+        marker="o",
+        markersize=4,
+        linewidth=1.3,
+        capsize=2,
+        label="predictions, 95 % interval",
+    )
     axes.set_xlabel("probability of the prediction")
     axes.set_ylabel("share that holds")
     axes.set_xlim(0, 1.02)

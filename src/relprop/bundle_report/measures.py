@@ -153,7 +153,7 @@ def calibration(probabilities: Tensor, right: Tensor) -> Calibration:
     """
     place = (probabilities.double() * BINS).ceil().long().clamp(1, BINS) - 1
     bins, error = [], 0.0
-    for b in place.unique().tolist():
+    for b in torch.unique(place).tolist():
         inside = place == b
         share = proportion(int(right[inside].sum()), int(inside.sum()))
         confidence = float(probabilities[inside].double().mean())

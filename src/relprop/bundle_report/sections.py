@@ -59,13 +59,15 @@ def data_section(content: BundleContent) -> Section:
 
 def search_section(content: BundleContent) -> Section:
     """Show the trials, and how the training of the chosen model went."""
-    head = ("family", "ended", content.score_name or "score", "epochs", "seconds", "weights")
-    head = (*head, "other than its default")
+    head = (
+        *("trial", "family", "ended", content.score_name or "score", "epochs", "seconds"),
+        *("weights", "other than the first of its family"),
+    )
     rows = [_trial_row(row, content.leaderboard) for row in content.leaderboard]
-    tables = [NumberTable("Trials, the best first", ("trial", *head), rows[:20], texts=3)]
+    tables = [NumberTable("Trials, the best first", head, rows[:20], texts=3)]
     if len(rows) > 20:
         title = f"{len(rows) - 20} more trials"
-        tables.append(NumberTable(title, ("trial", *head), rows[20:], texts=3, folded=True))
+        tables.append(NumberTable(title, head, rows[20:], texts=3, folded=True))
     charts, points = [], content.curves
     if points:
         last = points[-1]
@@ -175,8 +177,10 @@ def own_units(content: BundleContent, outputs: Tensor) -> Tensor:
 
 def _calibration_section(measured: Calibration, part: str) -> Section:
     rows = [
-        [f"{one.low:.1f} to {one.high:.1f}", str(one.right.n), f"{one.confidence:.3f}"]
-        + [_share(one.right)]
+        [
+            f"{one.low:.1f} to {one.high:.1f}",
+            *(str(one.right.n), f"{one.confidence:.3f}", _share(one.right)),
+        ]
         for one in measured.bins
     ]
     head = ("probability", "predictions", "mean probability", "share that holds")

@@ -7,6 +7,7 @@ Must not know networks or preparations.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,8 @@ def picture_samples(raw: Any, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     Args:
         raw: A picture, or several: paths, PIL pictures, arrays (h, w) or (h, w, c) of uint8 or of
             floats from 0 to 1, an array (n, h, w, c), or (n, h, w) of grey ones.
-        shape: (c, h, w). Pictures of other sizes are resized, colours and grey are converted.
+        shape: (c, h, w) that networks take. Pictures of several sizes are resized to it; colours
+            and grey are converted.
 
     Raises:
         InputError: Something that is no picture, or has other channels.
@@ -41,8 +43,12 @@ def picture_samples(raw: Any, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     listed = _listed_pictures(raw, channels)
     if channels not in _COLOURS:
         return _own_channels(listed, shape)
-    steps = Pictures((height, width), (0.0,) * channels, (1.0,) * channels)
-    values = torch.stack([steps.values(one) for one in listed])  # (n, c, h, w)
+    steps = Pictures(None, (0.0,) * channels, (1.0,) * channels)
+    found = [steps.values(one) for one in listed]
+    if len({one.shape for one in found}) > 1:  # those of one size are left to the preparation
+        steps = replace(steps, size=(height, width))
+        found = [steps.values(one) for one in listed]
+    values = torch.stack(found)  # (n, c, h, w)
     return (values * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 

@@ -41,12 +41,12 @@ def fit_preparation(dataset: Dataset, rows: NDArray[np.int64], settings: Setting
         return fit_series(dataset.take(rows), str(settings["standardise"]))
     from .texts import fit_texts
 
+    sizes = {name: int(settings[name]) for name in ("vocabulary", "length") if name in settings}
     return fit_texts(
         dataset.take(rows),
         str(settings["tokens"]),
-        vocabulary=int(settings.get("vocabulary", 0)),
-        length=int(settings["length"]),
         encoder=str(settings.get("encoder", "")),
+        **sizes,
     )
 
 
