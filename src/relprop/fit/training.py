@@ -196,6 +196,7 @@ class _Course:
         self.best_rank = (-math.inf, -math.inf)
         self.best_weights: dict[str, Tensor] | None = None
         self.stopped = ""
+        self.step_began = 0.0  # seconds; imports and preparations before the first are no part of it
 
     def run(self, seed: int) -> None:
         """Train until the epochs are done or something stops it."""
@@ -215,6 +216,7 @@ class _Course:
 
     def loss_of(self, rows: Tensor) -> Tensor:
         """Return the loss of a batch, by its sample numbers, at the learning rate of this step."""
+        self.step_began = self.clock.elapsed
         set_rate(self.optimiser, self.settings.rate * rate_factor(self.clock.progress))
         return self.batch_loss(self.network, rows)
 
@@ -228,7 +230,7 @@ class _Course:
             self.average.update_parameters(self.network)
         if self.clock.steps == 0 and self.validation is not None:  # until one was measured
             batches = len(self.validation.inputs) / self.settings.batch
-            self.clock.expect_check(self.clock.elapsed * batches)
+            self.clock.expect_check((self.clock.elapsed - self.step_began) * batches)
         self.clock.step()
         self.stopped = self.clock.ended
         if self.validation is not None and self.clock.check_is_due():
