@@ -19,12 +19,8 @@ if TYPE_CHECKING:
     from ..bundles.content import BundleContent, LeaderboardRow
     from ..data.dataset import Dataset
     from ..data.options import DataOptions
-    from ..fit.budget import Deadline
     from ..fit.run import Fitted
 
-# Of a budget, kept for the report: a share, and the most seconds; the least that it can use; and how
-# much of what is left it is told, since it may take a little longer.
-_REPORT_SHARE, _REPORT_SECONDS, _LEAST_REPORT, _REPORT_HASTE = 0.1, 60.0, 1.0, 0.8
 _ROWS = 10  # of the leaderboard that are printed; the bundle has all
 
 
@@ -100,40 +96,10 @@ def fit_command(
         device=options["device"],
     )
     options_of_data = replace(data_options, memory=None)  # it is that of the whole program here
-    request = Request(data, options_of_data, settings, deadline, _for_report(settings.seconds))
+    request = Request(data, options_of_data, settings, deadline)
     progress = Progress.detect(quiet=quiet)
     fitted = _stoppable(out, lambda: run_fit(request, progress, _shown(as_json)))
-    has_report = _write_report(fitted, out, deadline, progress)
-    if as_json:
-        click.echo(_as_json(fitted.content, out))
-    else:
-        click.echo(_summary(fitted.content, data, out, has_report))
-
-
-def _for_report(budget: float) -> float:
-    """Return the seconds of a budget that are kept for the report."""
-    return min(_REPORT_SHARE * budget, _REPORT_SECONDS)
-
-
-def _write_report(fitted: "Fitted", out: Path, deadline: "Deadline", progress: Progress) -> bool:
-    """Write the report in the time that is left. Returns whether there was enough."""
-    from ..bundle_report.write import PAGE, write_bundle_report
-    from ..bundles.bundle import open_content
-    from ..fit.alarm import OutOfTime, end_after
-
-    left = deadline.left()
-    if left < _LEAST_REPORT:
-        return False
-    try:
-        with end_after(left):
-            bundle = open_content(fitted.content)
-            seconds = _REPORT_HASTE * left
-            write_bundle_report(
-                bundle, fitted.dataset, out / PAGE, seconds=seconds, progress=progress
-            )
-    except OutOfTime:
-        return False
-    return True
+    click.echo(_as_json(fitted.content, out) if as_json else _summary(fitted, data, out))
 
 
 def _shown(as_json: bool) -> "Callable[[Dataset], None]":
@@ -169,11 +135,11 @@ def _left_behind(out: Path) -> str:
     return "no model was there yet; the same command begins again"
 
 
-def _summary(content: "BundleContent", data: str, out: Path, has_report: bool) -> str:
+def _summary(fitted: "Fitted", data: str, out: Path) -> str:
     """Write leaderboard, metrics and what to do next."""
-    from ..bundle_report.write import PAGE
     from ..bundles.bundle import metric_text
 
+    content = fitted.content
     metrics = [f"{metric_text(metric)} on the test part" for metric in content.metrics]
     where, source = shlex.quote(str(out)), shlex.quote(data)
     lines = [
@@ -182,8 +148,8 @@ def _summary(content: "BundleContent", data: str, out: Path, has_report: bool) -
         *metrics,
         "",
         f"The model: {out}, after {content.seconds:.0f} s",
-        f"The report: {out / PAGE}" if has_report else "There was no time for the report:",
-        *([] if has_report else [f"  relprop report {where} {source}"]),
+        f"The report: {fitted.report}" if fitted.report else "There was no time for a report:",
+        *([] if fitted.report else [f"  relprop report {where} {source}"]),
         f"  relprop explain {source} --model {where}",
         f'  python -c "import relprop; print(relprop.load({str(out)!r}))"',
     ]

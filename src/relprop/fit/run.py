@@ -6,8 +6,11 @@ command line.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
+from ..bundle_report.write import PAGE, write_bundle_report
+from ..bundles.bundle import open_content
 from ..bundles.content import BundleContent
 from ..data.dataset import Dataset
 from ..data.fingerprint import data_fingerprint, split_fingerprint
@@ -43,6 +46,9 @@ _WRITING = 1.0  # seconds to write the bundle, and
 _PER_SAMPLE = 1e-4  # a test sample to write down
 # Models that are averaged in the end at most, and the part of a budget that testing them may take.
 _AVERAGED, _TESTING_SHARE = 5, 0.05
+# The report is kept a share of the budget, up to so many seconds. Below the least it is left out; of
+# what is left it is told a part, since its last figure may take longer than it thinks.
+_REPORT_SHARE, _REPORT_SECONDS, _LEAST_REPORT, _REPORT_HASTE = 0.1, 60.0, 1.0, 0.8
 _TOO_SMALL = 1.2  # how much more time is named than is needed at least
 
 OnData = Callable[[Dataset], object]
@@ -57,14 +63,12 @@ class Request:
         options: How it is to be read.
         settings: All else.
         deadline: When everything must be over.
-        report: Seconds that the caller needs after it, for a report.
     """
 
     source: Any
     options: DataOptions
     settings: FitSettings
     deadline: Deadline
-    report: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,12 @@ class Fitted:
     Attributes:
         content: What the bundle holds.
         dataset: The data set.
+        report: The page of the report; None where there was no time for it.
     """
 
     content: BundleContent
     dataset: Dataset
+    report: Path | None
 
 
 def run_fit(request: Request, progress: Progress, on_data: OnData) -> Fitted:
@@ -101,7 +107,22 @@ def run_fit(request: Request, progress: Progress, on_data: OnData) -> Fitted:
         progress.log(f"plan: {search.allocation.describe()}")
         search.run()
         workers.wait(search)
-    return Fitted(finish(search), dataset)
+    content = finish(search)
+    return Fitted(content, dataset, write_report(content, dataset, request))
+
+
+def write_report(content: BundleContent, dataset: Dataset, request: Request) -> Path | None:
+    """Write the report in the time that is left; return None if that is too short."""
+    path, left = request.settings.out / PAGE, request.deadline.left()
+    if left < _LEAST_REPORT:
+        return None
+    try:
+        with end_after(left):
+            bundle = open_content(content)
+            write_bundle_report(bundle, dataset, path, seconds=_REPORT_HASTE * left)
+    except OutOfTime:
+        return None
+    return path
 
 
 def run_worker(request: Request, progress: Progress, goes_on: Callable[[], bool]) -> None:
@@ -131,7 +152,8 @@ def prepare_search(
     spaces = find_spaces(data, both if fold else train, settings.space)
     timing = _time(request, data, spaces[0], both if fold else train)
     averaged = _averaged(dataset, timing, settings.seconds)
-    later = reserve(_costs(dataset, timing, averaged), settings.seconds) + request.report
+    later = reserve(_costs(dataset, timing, averaged), settings.seconds)
+    later += min(_REPORT_SHARE * settings.seconds, _REPORT_SECONDS)
     deadline = Deadline.of_call(request.deadline.before(later).left())
     _check_budget(request, timing, later, deadline)
     folder = open_search(settings.out, _identity(dataset, spaces, settings))
