@@ -106,7 +106,7 @@ _OPTIONS = (
     click.option(
         "--memory",
         type=Memory(),
-        help="Memory to take at most, as 2GB; larger data is sampled. Default: half of what is free.",
+        help="Memory to take at most: 2GB. Larger data is sampled. Default: half of what is free.",
     ),
 )
 
