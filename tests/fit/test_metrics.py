@@ -61,4 +61,6 @@ def test_values_in_their_own_units():
 def test_constant_values_have_no_share_of_variance():
     found = measure(torch.zeros(5, 1), torch.ones(5, 1), "value", ValueScale())[0]
     assert (found.value, found.low, found.n) == (None, None, 5)
-    assert np.isclose(measure(torch.zeros(5, 1), torch.ones(5, 1), "value", ValueScale())[1].value, 1)
+    assert np.isclose(
+        measure(torch.zeros(5, 1), torch.ones(5, 1), "value", ValueScale())[1].value, 1
+    )
