@@ -5,11 +5,7 @@ All randomness comes from one seed. The same seed on the same machine with the s
 threads gives the same file; on other machines the accuracy differs by a few images at most.
 """
 
-import logging
 import math
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +16,10 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorData
 
 from ..data import Digits
 from ..data.families import TITLES
-from ..errors import InputError, MissingExtraError
+from ..errors import InputError
 from ..support.arguments import check_seed
-from ..support.extras import needs
 from ..support.files import make_folder, try_folder
+from ..support.lightning_runs import quiet_lightning, random_seed, require_lightning
 from ..support.progress import QUIET, Advance, Progress
 from .architecture import ARCHITECTURES, build
 from .card import ModelCard
@@ -65,7 +61,7 @@ def train(
     """
     training = check_training(name, out=out, seed=seed, epochs=epochs)
     make_folder(Path(out))
-    with _random_seed(seed):
+    with random_seed(seed):
         model = build(ARCHITECTURES[name])
         _fit(model, digits, training, seed, progress)
     path = Path(out) / f"{name}.safetensors"
@@ -95,7 +91,7 @@ def check_training(
     """
     training = training_of(name, epochs)
     check_seed(seed)
-    _require_lightning()
+    require_lightning("train", "training")
     try_folder(Path(out))
     return training
 
@@ -147,7 +143,7 @@ def _fit(
 
     loader = _batches(digits, training.batch_size, seed)
     steps = len(loader) * training.epochs
-    with _quiet_lightning(), progress.stage("Training", steps, "batches") as advance:
+    with quiet_lightning(), progress.stage("Training", steps, "batches") as advance:
         trainer = lightning.Trainer(
             max_epochs=training.epochs,
             accelerator="cpu",
@@ -159,18 +155,6 @@ def _fit(
         )
         trainer.fit(_lightning_module(model, training, steps, advance), loader)
     model.eval()
-
-
-def _require_lightning() -> None:
-    with needs("train", "training"):
-        try:
-            import lightning  # noqa: F401
-        except RuntimeError as error:  # it imports torchvision where there is one
-            raise MissingExtraError(
-                f"training: Lightning cannot be imported ({error})",
-                f"a torchvision that was built for torch {torch.__version__}, or none",
-                "pip uninstall torchvision, or install the one that fits",
-            ) from error
 
 
 def _batches(digits: Digits, size: int, seed: int) -> DataLoader[tuple[Tensor, ...]]:
@@ -208,25 +192,3 @@ def _lightning_module(
             return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     return Classifier()
-
-
-@contextmanager
-def _random_seed(seed: int) -> Iterator[None]:
-    """Seed torch inside the block, and restore the caller's random state after it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Silence Lightning's remarks on hardware, worker processes and its other products."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        logger.setLevel(level)

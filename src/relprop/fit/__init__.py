@@ -1,0 +1,1 @@
+"""`relprop fit`: trains and searches networks for a data set, within a budget."""

@@ -1,0 +1,77 @@
+"""What is learned and what is maximised: losses and scores by task.
+
+    n  samples      k  outputs
+    scores  what a network gives, (n, k): logits, or standardised values
+
+Takes and gives tensors. Must not know networks or training.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..data.dataset import Task
+from ..support.extras import needs
+
+TEACHER_SHARE = 0.7  # of a target that a teacher gives, the rest are true targets
+
+
+def soft_targets(
+    targets: Tensor, teacher: Tensor | None, *, task: Task, outputs: int, smoothing: float
+) -> Tensor:
+    """Return what scores are compared with, (n, k) in float32: probabilities or values.
+
+    Args:
+        targets: Class numbers (n,), labels (n, k) or values (n, 1).
+        teacher: What a teacher says, probabilities or values, (n, k); None: there is none.
+        task: What is predicted.
+        outputs: Number k of outputs.
+        smoothing: Share of a target that goes to all classes alike, or halfway between yes and no.
+    """
+    if task == "classes":
+        targets = F.one_hot(targets, outputs)
+    soft = targets.float()  # (n, k)
+    if teacher is not None:
+        soft = torch.lerp(soft, teacher, TEACHER_SHARE)
+    if task == "value" or smoothing == 0:
+        return soft
+    even = 1 / outputs if task == "classes" else 0.5
+    return soft * (1 - smoothing) + even * smoothing
+
+
+def loss(scores: Tensor, targets: Tensor, task: Task) -> Tensor:
+    """Return cross-entropy, binary cross-entropy or mean squared error, (), by task.
+
+    Args:
+        scores: Scores, (n, k).
+        targets: As `soft_targets` gives them, (n, k).
+        task: What is predicted.
+    """
+    if task == "classes":
+        return F.cross_entropy(scores, targets)
+    if task == "labels":
+        return F.binary_cross_entropy_with_logits(scores, targets)
+    return F.mse_loss(scores, targets)
+
+
+def score(scores: Tensor, targets: Tensor, task: Task) -> float:
+    """Return accuracy, mean average precision or R^2, by task; more is better.
+
+    Labels that no sample has are left out of the mean; 0 where there are no others.
+
+    Args:
+        scores: Scores, (n, k).
+        targets: Class numbers (n,), labels (n, k) or values (n, 1).
+        task: What is predicted.
+    """
+    if task == "classes":
+        return float((scores.argmax(1) == targets).float().mean())
+    with needs("fit", "scores of labels and values"):
+        from sklearn.metrics import average_precision_score, r2_score
+    scores, targets = scores.cpu(), targets.cpu()
+    if task == "value":
+        return float(r2_score(targets.numpy(), scores.numpy()))
+    seen = targets.any(0)
+    if not seen.any():
+        return 0.0
+    return float(average_precision_score(targets[:, seen].numpy(), scores[:, seen].numpy()))

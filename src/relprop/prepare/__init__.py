@@ -1,0 +1,1 @@
+"""Raw samples to tensors: preparations fitted on the training part, by modality."""
