@@ -38,5 +38,5 @@ def test_transforms_to_the_same_bits(transformer, x):
 def test_only_known_transformers_are_made():
     with pytest.raises(FileError, match="needs the transformer 'FunctionTransformer'"):
         unpack({"class": "FunctionTransformer", "attributes": {}}, {})
-    with pytest.raises(FileError, match="needs the tensor 'fitted.7'"):
+    with pytest.raises(FileError, match=r"needs the tensor 'fitted\.7'"):
         unpack({"tensor": "fitted.7"}, {})

@@ -1,5 +1,7 @@
 """Piecewise linear features: the definition, edges of both kinds, missing and constant columns."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -17,7 +19,7 @@ def reference(x, edges):
     features = []
     for value in x:
         row = []
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in pairwise(edges):
             row.append(
                 0.0 if value < low else 1.0 if value >= high else (value - low) / (high - low)
             )

@@ -1,4 +1,4 @@
-"""Tables as tensors: against scikit-learn, restored to the bit, and each feature with its column."""
+"""Tables as tensors: against scikit-learn, restored to the bit, each feature with its column."""
 
 import json
 

@@ -106,7 +106,7 @@ _OPTIONS = (
     click.option(
         "--memory",
         type=Memory(),
-        help="Most memory to take, such as 2GB: larger data is sampled. Default: half of the free one.",
+        help="Memory to take at most, as 2GB; larger data is sampled. Default: half of what is free.",
     ),
 )
 

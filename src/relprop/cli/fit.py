@@ -95,10 +95,11 @@ def fit_command(
         workers=options["workers"],
         device=options["device"],
     )
-    request = Request(data, replace(data_options, memory=None), settings, deadline)
+    options_of_data = replace(data_options, memory=None)  # it is that of the whole program here
+    request = Request(data, options_of_data, settings, deadline)
     progress = Progress.detect(quiet=quiet)
     fitted = _stoppable(out, lambda: run_fit(request, progress, _shown(as_json)))
-    click.echo(_as_json(fitted.content, out) if as_json else _summary(fitted.content, data, out))
+    click.echo(_as_json(fitted.content, out) if as_json else _summary(fitted, data, out))
 
 
 def _shown(as_json: bool) -> "Callable[[Dataset], None]":
@@ -134,10 +135,11 @@ def _left_behind(out: Path) -> str:
     return "no model was there yet; the same command begins again"
 
 
-def _summary(content: "BundleContent", data: str, out: Path) -> str:
+def _summary(fitted: "Fitted", data: str, out: Path) -> str:
     """Write leaderboard, metrics and what to do next."""
     from ..bundles.bundle import metric_text
 
+    content = fitted.content
     metrics = [f"{metric_text(metric)} on the test part" for metric in content.metrics]
     where, source = shlex.quote(str(out)), shlex.quote(data)
     lines = [
@@ -146,8 +148,9 @@ def _summary(content: "BundleContent", data: str, out: Path) -> str:
         *metrics,
         "",
         f"The model: {out}, after {content.seconds:.0f} s",
+        f"The report: {fitted.report}" if fitted.report else "There was no time for a report:",
+        *([] if fitted.report else [f"  relprop report {where} {source}"]),
         f"  relprop explain {source} --model {where}",
-        f"  relprop report {where} {source}",
         f'  python -c "import relprop; print(relprop.load({str(out)!r}))"',
     ]
     return "\n".join(lines)

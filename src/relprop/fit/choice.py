@@ -13,8 +13,6 @@ from torch import Tensor
 from ..data.dataset import Task
 from .objectives import loss, score, soft_targets
 
-_MOST_AVERAGED = 5  # models; each makes the average slower to run and to explain
-
 
 def is_better(new: Tensor, old: Tensor, targets: Tensor, task: Task, errors: float) -> bool:
     """Tell whether outputs are better than others by more than chance would explain.
@@ -44,7 +42,7 @@ def goodness(outputs: Tensor, targets: Tensor, task: Task) -> Tensor:
 
 
 def choose_average(
-    outputs: Sequence[Tensor], targets: Tensor, task: Task, most: int = _MOST_AVERAGED
+    outputs: Sequence[Tensor], targets: Tensor, task: Task, most: int
 ) -> tuple[int, ...]:
     """Choose which models to average: one after the other, while it gets better.
 

@@ -17,8 +17,6 @@ from .model import Model, train_model
 from .search import Search
 from .trial import on_everything, run_trial
 
-# Networks of the final model: each makes it steadier, and slower to run and to explain.
-_MOST = 5
 _SLOWER = 1.3  # how much longer than the last training of its kind one may take
 _WATCHED = 5  # the part of the validation samples that is not learned in the end: one in so many
 _WORSE = 1.0  # standard errors by which a longer training must not be worse than a short one
@@ -52,7 +50,7 @@ def _average(search: Search, leader: LeaderboardRow, content: BundleContent) -> 
     outputs = [search.shelf.outputs(row.number) for row in rows]
     task, targets = search.origin.dataset.target.task, search.setup.targets
     others, given = list[BundleContent](), [outputs[0]]
-    for number in choose_average(outputs, targets, task)[1:]:
+    for number in choose_average(outputs, targets, task, search.averaged)[1:]:
         other = _model_of(search, rows[number])
         if other is not None and same_preparation(content, other):
             others.append(other)
@@ -81,7 +79,7 @@ def _model_of(search: Search, row: LeaderboardRow) -> BundleContent | None:
 def _repeat(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
     """Average the best model with others of its settings, where there is time for them."""
     others, longest = list[BundleContent](), search.allocation.usual / len(search.setup.folds)
-    while len(others) + 1 < _MOST and search.deadline.left() > _SLOWER * longest:
+    while len(others) + 1 < search.averaged and search.deadline.left() > _SLOWER * longest:
         before = search.deadline.left()
         other = _on_everything(search, leader, repeat=len(others) + 1)
         if other is None:

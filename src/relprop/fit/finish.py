@@ -94,13 +94,13 @@ def _predictions(
         true_rows = found.targets.int().tolist()
         columns = [f"{kind} {name}" for kind in ("true", "probability") for name in names]
         return columns, [[*true, *row] for true, row in zip(true_rows, chances, strict=True)]
-    chances = found.outputs.double().softmax(1)
-    shown = len(names) <= _PROBABILITIES
-    most, best = chances.max(1)
-    columns = [f"probability {name}" for name in names] if shown else ["probability"]
-    numbers = (chances if shown else most[:, None]).tolist()
-    pairs = zip(found.targets.tolist(), best.tolist(), numbers, strict=True)
-    rows = [[names[true], names[guess], *row] for true, guess, row in pairs]
+    probabilities = found.outputs.double().softmax(1)
+    most, best = probabilities.max(1)
+    columns, shown = ["probability"], most[:, None]
+    if len(names) <= _PROBABILITIES:
+        columns, shown = [f"probability {name}" for name in names], probabilities
+    each = zip(found.targets.tolist(), best.tolist(), shown.tolist(), strict=True)
+    rows = [[names[true], names[guess], *row] for true, guess, row in each]
     return ["true", "predicted", *columns], rows
 
 

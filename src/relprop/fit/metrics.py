@@ -47,7 +47,7 @@ def _measure_classes(outputs: Tensor, targets: Tensor) -> tuple[Metric, ...]:
     right = predicted == targets
     found = proportion(int(right.sum()), len(right))
     low, high = found.interval.low, found.interval.high
-    recalls = [right[targets == number].double().mean() for number in targets.unique()]
+    recalls = [right[targets == number].double().mean() for number in set(targets.tolist())]
     loss = -outputs.double().log_softmax(1).gather(1, targets[:, None])[:, 0]
     return (
         Metric("accuracy", found.value, low, high, found.n),

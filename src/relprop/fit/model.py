@@ -144,7 +144,7 @@ def predict(networks: tuple[nn.Module, ...], inputs: Tensor, device: str = "cpu"
     total = torch.zeros(())
     for network in networks:
         network.to(device)
-        parts = [network(batch.to(device)).float().cpu() for batch in inputs.split(_BATCH)]
+        parts = [network(batch.to(device)).float().cpu() for batch in torch.split(inputs, _BATCH)]
         network.cpu()
         total = total + torch.cat(parts)
     return total / len(networks)

@@ -22,7 +22,8 @@ def soft_targets(
     """Return what scores are compared with, (n, k) in float32: probabilities or values.
 
     Args:
-        targets: Class numbers (n,) or probabilities of classes (n, k), labels (n, k) or values (n, 1).
+        targets: Class numbers (n,) or probabilities of classes (n, k), labels (n, k) or values
+            (n, 1).
         teacher: What a teacher says, probabilities or values, (n, k); None: there is none.
         task: What is predicted.
         outputs: Number k of outputs.
@@ -43,8 +44,8 @@ def loss(scores: Tensor, targets: Tensor, task: Task) -> Tensor:
     """Return cross-entropy, binary cross-entropy or mean squared error, (), by task.
 
     Args:
-        scores: Scores, (n, k); or of several members of a network, (n, members, k): then the mean of
-            their losses is returned.
+        scores: Scores, (n, k); or of several members of a network, (n, members, k), the mean of
+            whose losses is returned.
         targets: As `soft_targets` gives them, (n, k).
         task: What is predicted.
     """

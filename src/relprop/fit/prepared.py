@@ -127,7 +127,8 @@ class PreparedData:
             preparation.shape,
             preparation.vocabulary,
             self.encoder,
-            getattr(preparation, "masked", False),
+            masked=getattr(preparation, "masked", False),
+            mirrors=getattr(preparation, "mirrors", False),
         )
 
     def rough_facts(self, samples: int) -> Facts:

@@ -6,8 +6,11 @@ command line.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
+from ..bundle_report.write import PAGE, write_bundle_report
+from ..bundles.bundle import open_content
 from ..bundles.content import BundleContent
 from ..data.dataset import Dataset
 from ..data.fingerprint import data_fingerprint, split_fingerprint
@@ -41,7 +44,11 @@ _SAMPLES_SHARE = 0.25
 _TIMING_SHARE, _TIMING_SECONDS = 0.25, 30.0
 _WRITING = 1.0  # seconds to write the bundle, and
 _PER_SAMPLE = 1e-4  # a test sample to write down
-_AVERAGED = 5  # networks that the final model may have
+# Models that are averaged in the end at most, and the part of a budget that testing them may take.
+_AVERAGED, _TESTING_SHARE = 5, 0.05
+# The report is kept a share of the budget, up to so many seconds. Below the least it is left out; of
+# what is left it is told a part, since its last figure may take longer than it thinks.
+_REPORT_SHARE, _REPORT_SECONDS, _LEAST_REPORT, _REPORT_HASTE = 0.1, 60.0, 1.0, 0.8
 _TOO_SMALL = 1.2  # how much more time is named than is needed at least
 
 OnData = Callable[[Dataset], object]
@@ -56,14 +63,12 @@ class Request:
         options: How it is to be read.
         settings: All else.
         deadline: When everything must be over.
-        report: Seconds that the caller needs after it, for a report.
     """
 
     source: Any
     options: DataOptions
     settings: FitSettings
     deadline: Deadline
-    report: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,12 @@ class Fitted:
     Attributes:
         content: What the bundle holds.
         dataset: The data set.
+        report: The page of the report; None where there was no time for it.
     """
 
     content: BundleContent
     dataset: Dataset
+    report: Path | None
 
 
 def run_fit(request: Request, progress: Progress, on_data: OnData) -> Fitted:
@@ -100,7 +107,22 @@ def run_fit(request: Request, progress: Progress, on_data: OnData) -> Fitted:
         progress.log(f"plan: {search.allocation.describe()}")
         search.run()
         workers.wait(search)
-    return Fitted(finish(search), dataset)
+    content = finish(search)
+    return Fitted(content, dataset, write_report(content, dataset, request))
+
+
+def write_report(content: BundleContent, dataset: Dataset, request: Request) -> Path | None:
+    """Write the report in the time that is left; return None if that is too short."""
+    path, left = request.settings.out / PAGE, request.deadline.left()
+    if left < _LEAST_REPORT:
+        return None
+    try:
+        with end_after(left):
+            bundle = open_content(content)
+            write_bundle_report(bundle, dataset, path, seconds=_REPORT_HASTE * left)
+    except OutOfTime:
+        return None
+    return path
 
 
 def run_worker(request: Request, progress: Progress, goes_on: Callable[[], bool]) -> None:
@@ -129,7 +151,9 @@ def prepare_search(
     data = PreparedData(dataset, settings.encoder, kept, settings.seed)
     spaces = find_spaces(data, both if fold else train, settings.space)
     timing = _time(request, data, spaces[0], both if fold else train)
-    later = reserve(_costs(dataset, timing, spaces[0]), settings.seconds) + request.report
+    averaged = _averaged(dataset, timing, settings.seconds)
+    later = reserve(_costs(dataset, timing, averaged), settings.seconds)
+    later += min(_REPORT_SHARE * settings.seconds, _REPORT_SECONDS)
     deadline = Deadline.of_call(request.deadline.before(later).left())
     _check_budget(request, timing, later, deadline)
     folder = open_search(settings.out, _identity(dataset, spaces, settings))
@@ -158,6 +182,7 @@ def prepare_search(
         request.deadline,
         settings.out,
         settings.trials,
+        averaged,
         goes_on,
         progress,
     )
@@ -171,7 +196,7 @@ def find_spaces(
     Settings decide how samples are prepared, and families their settings by prepared samples: the
     first defaults are those for samples about as large.
     """
-    known = families(data.dataset.modality)
+    known = families(data.dataset.modality, data.encoder)
     rough = narrow_spaces(known, data.rough_facts(len(rows)), wanted)
     preparation = data.preparation(rows, rough[0].default)
     return narrow_spaces(known, data.facts(preparation, len(rows)), wanted)
@@ -198,14 +223,19 @@ def _time(request: Request, data: PreparedData, space: FamilySpace, rows: Rows) 
         ) from None
 
 
-def _costs(dataset: Dataset, timing: Timing, space: FamilySpace) -> dict[str, float]:
-    """Estimate what comes after the search: a step forward takes half of one back and forth."""
+def _costs(dataset: Dataset, timing: Timing, averaged: int) -> dict[str, float]:
+    """Estimate what comes after the search."""
     samples = len(dataset.rows("test"))
-    forward = timing.step / int(space.default["batch"]) / 2
     return {
-        "evaluate": _AVERAGED * timing.members * samples * forward,
+        "evaluate": averaged * samples * timing.predicting,
         "write": _WRITING + _PER_SAMPLE * samples,
     }
+
+
+def _averaged(dataset: Dataset, timing: Timing, seconds: float) -> int:
+    """Return how many models may be averaged, so that the test part does not take too long."""
+    one = len(dataset.rows("test")) * timing.predicting
+    return int(min(max(_TESTING_SHARE * seconds / one, 1), _AVERAGED))
 
 
 def _check_budget(request: Request, timing: Timing, later: float, deadline: Deadline) -> None:

@@ -45,6 +45,7 @@ class Search:
         started: The whole time of the fit.
         out: Folder of the bundle.
         trials: The most trials, or None.
+        averaged: The most models that are averaged in the end.
         goes_on: Tells whether this process is to go on.
         progress: Shows the trials.
     """
@@ -58,6 +59,7 @@ class Search:
     started: Deadline
     out: Path
     trials: int | None
+    averaged: int
     goes_on: Callable[[], bool]
     progress: Progress
 

@@ -147,7 +147,7 @@ def _contains(space: Choice | Range, value: object) -> bool:
 
 
 def _between(value: Value, bounds: Mapping[str, Any]) -> bool:
-    return bounds.get("low", value) <= value <= bounds.get("high", value)
+    return bool(bounds.get("low", value) <= value <= bounds.get("high", value))
 
 
 def _is_number(value: object) -> bool:

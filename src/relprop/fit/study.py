@@ -104,13 +104,13 @@ class SharedStudy:
         """Record what came of a trial; its weights must be on the disk by now."""
         from optuna.trial import TrialState
 
-        states = {"done": TrialState.COMPLETE, "time": TrialState.COMPLETE}
-        state = states.get(row.state, TrialState.FAIL)
-        if row.state == "pruned":
-            state = TrialState.PRUNED
+        states = dict.fromkeys(("done", "time"), TrialState.COMPLETE)
+        state = {**states, "pruned": TrialState.PRUNED}.get(row.state, TrialState.FAIL)
+        if row.score is None and state is TrialState.COMPLETE:
+            state = TrialState.FAIL  # a model, but nothing to compare it by
+        value = row.score if state is TrialState.COMPLETE else None
         with self.alone():
             attempt.trial.set_user_attr(_ROW, asdict(row))
-            value = row.score if state is TrialState.COMPLETE else None
             self._study.tell(attempt.trial, value, state=state)
             attempt.lock.release()
 
@@ -237,7 +237,8 @@ def _sampler(seed: int, trials: int) -> Any:
 
 def _suggest(trial: "Trial", name: str, space: Choice | Range) -> Value:
     if isinstance(space, Choice):
-        chosen: Value = trial.suggest_categorical(name, list(space.options))
+        options = list(dict.fromkeys(space.options))  # small pictures have some of them twice
+        chosen: Value = trial.suggest_categorical(name, options)  # type: ignore[assignment]
         return chosen
     if space.whole:
         return trial.suggest_int(name, int(space.low), int(space.high), log=space.log)

@@ -1,7 +1,7 @@
 """What a network for tables learns from: training rows, and made rows, with a teacher's labels.
 
-Takes a data set, its preparation and settings: `teacher`, `swap`, `mix`, `copies`. Gives `Examples`.
-Must not know networks.
+Takes a data set, its preparation and settings: `teacher`, `copies`, `swap`, `mix`. Gives
+`Examples`. Must not know networks.
 
 n  training rows      m  made rows      k  outputs
 """

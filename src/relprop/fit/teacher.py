@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Task
-from ..support.extras import needs
-from .teacher_models import FitModel, Predict, TeacherModel, teacher_models
+from .teacher_models import Predict, TeacherModel, teacher_models
 
 _PARTS = 5  # of the training rows: models are fitted without one, and label that one
 _TRIAL_ROWS = 1000  # on which the time of a model is measured before it is fitted on all rows
@@ -37,6 +36,34 @@ class Taught:
     labels: NDArray[np.float32]
     made: NDArray[np.float32]
     loss: float
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Training rows as the models take them."""
+
+    features: NDArray[Any]
+    targets: NDArray[Any]
+    task: Task
+    outputs: int
+
+    def parts(self, seed: int) -> list[NDArray[np.int64]]:
+        """Split them at random; the rows of a class are spread over the parts."""
+        order = np.random.default_rng(seed).permutation(len(self.targets))
+        if self.task == "classes":
+            order = order[np.argsort(self.targets[order], kind="stable")]
+        count = min(_PARTS, len(order))
+        return [np.sort(order[start::count]) for start in range(count)]
+
+    def loss(self, labels: NDArray[np.float32]) -> float:
+        """Return the mean negative log-likelihood of labels (n, k), or squared error of values."""
+        if self.task == "value":
+            return float(np.square(labels - self.targets).mean())
+        if self.task == "labels":
+            true = np.where(self.targets > 0, labels, 1 - labels)
+        else:
+            true = np.take_along_axis(labels, self.targets[:, None], axis=1)
+        return float(-np.log(np.clip(true, _LEAST, 1)).mean())
 
 
 @dataclass(frozen=True)
@@ -80,14 +107,13 @@ def teach(
         InputError: `teacher` is not known.
     """
     ends = time.monotonic() + seconds
-    models = teacher_models(teacher, task, outputs, seed)
-    parts = _parts(targets, task, seed)
+    rows = _Rows(features, targets, task, outputs)
+    parts = rows.parts(seed)
     found = [
-        _candidate(name, model.fit, features, targets, parts, task, ends)
-        for name, model in models.items()
-        if _fits_in_time(model, features, targets, ends)
+        _candidate(name, model, rows, parts, ends)
+        for name, model in teacher_models(teacher, task, outputs, seed).items()
     ]
-    best = _best([one for one in found if one is not None], targets, task)
+    best = _best([one for one in found if one is not None], rows)
     if not best:
         return None
     labels = _mean(best)
@@ -96,79 +122,51 @@ def teach(
         models=tuple(one.name for one in best),
         labels=labels,
         made=np.mean(of_made, axis=0),
-        loss=_loss(labels, targets, task),
+        loss=rows.loss(labels),
     )
 
 
-def _parts(targets: NDArray[Any], task: Task, seed: int) -> list[NDArray[np.int64]]:
-    """Split the rows; each class is in as many parts as it has rows."""
-    with needs("fit", "models that teach a network"):
-        from sklearn.model_selection import KFold
-    count = min(_PARTS, len(targets))
-    order = np.random.default_rng(seed).permutation(len(targets))
-    if task == "classes":  # rows of a class beside each other, dealt out to the parts in turn
-        order = order[np.argsort(targets[order], kind="stable")]
-        return [np.sort(order[start::count]) for start in range(count)]
-    return [np.sort(order[held_out]) for _, held_out in KFold(count).split(order)]
-
-
-def _fits_in_time(
-    model: TeacherModel, features: NDArray[Any], targets: NDArray[Any], ends: float
-) -> bool:
-    """Tell whether a model can be fitted without each part, by the time that few rows take."""
-    few = np.linspace(0, len(features) - 1, min(_TRIAL_ROWS, len(features)) // 2, dtype=np.int64)
-    left, started = ends - time.monotonic(), time.monotonic()
-    if left <= 0:
-        return False
-    model.fit(features[few], targets[few])(features[few])
-    growth = (len(features) / len(few)) ** model.growth
-    return (time.monotonic() - started) * growth * _PARTS < left
-
-
 def _candidate(
-    name: str,
-    fit: FitModel,
-    features: NDArray[Any],
-    targets: NDArray[Any],
-    parts: list[NDArray[np.int64]],
-    task: Task,
-    ends: float,
+    name: str, model: TeacherModel, rows: _Rows, parts: list[NDArray[np.int64]], ends: float
 ) -> _Candidate | None:
-    """Fit a model without each part; None where time ends before the last one."""
-    labels, predicts = None, []
-    for number, part in enumerate(parts):
+    """Fit a model without each part; None where the time is too short."""
+    if not _fits_in_time(model, rows, ends):
+        return None
+    labels = np.zeros((len(rows.targets), rows.outputs), np.float32)
+    predicts: list[Predict] = []
+    for number, part in enumerate(parts, 1):
         started = time.monotonic()
-        others = np.setdiff1d(np.arange(len(targets)), part, assume_unique=True)
-        predicts.append(fit(features[others], targets[others]))
-        said = predicts[-1](features[part])  # (rows of the part, k)
-        labels = np.zeros((len(targets), said.shape[1]), np.float32) if labels is None else labels
-        labels[part] = said
-        seconds = time.monotonic() - started
-        if time.monotonic() + seconds * (len(parts) - 1 - number) > ends:
+        others = np.setdiff1d(np.arange(len(labels)), part, assume_unique=True)
+        predicts.append(model.fit(rows.features[others], rows.targets[others]))
+        labels[part] = predicts[-1](rows.features[part])
+        now = time.monotonic()
+        if now + (now - started) * (len(parts) - number) > ends:
             return None
-    return _Candidate(name, labels, tuple(predicts), _loss(labels, targets, task))
+    return _Candidate(name, labels, tuple(predicts), rows.loss(labels))
 
 
-def _best(candidates: list[_Candidate], targets: NDArray[Any], task: Task) -> list[_Candidate]:
+def _fits_in_time(model: TeacherModel, rows: _Rows, ends: float) -> bool:
+    """Tell whether a model can be fitted without each part, by the time that few rows take."""
+    count = len(rows.targets)
+    few = np.linspace(0, count - 1, min(_TRIAL_ROWS, count), dtype=np.int64)
+    started = time.monotonic()
+    if started >= ends:
+        return False
+    if count > _TRIAL_ROWS:
+        model.fit(rows.features[few], rows.targets[few])(rows.features[few])
+    now = time.monotonic()
+    whole = (now - started) * (count / len(few)) ** model.growth
+    return bool(now + whole * _PARTS < ends)
+
+
+def _best(candidates: list[_Candidate], rows: _Rows) -> list[_Candidate]:
     """Return the candidate of least loss, and each next one that lowers the loss of the mean."""
     best: list[_Candidate] = []
     for one in sorted(candidates, key=lambda one: one.loss):
-        with_it = [*best, one]
-        if not best or _loss(_mean(with_it), targets, task) < _loss(_mean(best), targets, task):
-            best = with_it
+        if not best or rows.loss(_mean([*best, one])) < rows.loss(_mean(best)):
+            best.append(one)
     return best
 
 
 def _mean(candidates: list[_Candidate]) -> NDArray[np.float32]:
     return np.asarray(np.mean([one.labels for one in candidates], axis=0))
-
-
-def _loss(labels: NDArray[np.float32], targets: NDArray[Any], task: Task) -> float:
-    """Return the mean negative log-likelihood of labels (n, k), or the squared error of values."""
-    if task == "value":
-        return float(np.square(labels - targets).mean())
-    if task == "labels":
-        true = np.where(targets > 0, labels, 1 - labels)
-    else:
-        true = np.take_along_axis(labels, targets[:, None], axis=1)
-    return float(-np.log(np.clip(true, _LEAST, 1)).mean())

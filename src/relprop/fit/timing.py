@@ -8,13 +8,14 @@ import math
 import time
 from dataclasses import dataclass
 
-from .model import Recipe, build_seeded
+from .model import Recipe, build_seeded, predict
 from .prepared import PreparedData, Rows
 from .training import Examples, train_network
 
 _FIRST = 2  # steps that warm up
 _MOST, _SECONDS = 40, 1.0  # steps that are measured: fewer where they take longer than this
 _FEWEST = 2
+_PREDICTED = 256  # samples whose prediction is timed
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Timing:
         steps: Steps of a pass over the training part.
         epochs: Passes of a whole training.
         members: Networks of the model.
+        predicting: Seconds for which the model runs to predict a sample.
     """
 
     preparing: float
@@ -36,6 +38,7 @@ class Timing:
     steps: int
     epochs: int
     members: int
+    predicting: float
 
     @property
     def epoch(self) -> float:
@@ -100,4 +103,10 @@ def time_training(data: PreparedData, recipe: Recipe, rows: Rows, seconds: float
     step = (more - first) / extra if extra > 0 and more > first else first / few
     members = int(recipe.settings.get("members", 1))
     start = max(first - few * step, 0.0)
-    return Timing(preparing, start, step, steps, int(recipe.settings["epochs"]), members)
+    some = examples.inputs[:_PREDICTED]
+    predict((network.eval(),), some, recipe.device)
+    begun = time.monotonic()
+    predict((network,), some, recipe.device)
+    predicting = members * (time.monotonic() - begun) / len(some)
+    epochs = int(recipe.settings["epochs"])
+    return Timing(preparing, start, step, steps, epochs, members, predicting)

@@ -34,7 +34,7 @@ class MemberLinear(nn.Module):
         if self.shared or self.members == 1:
             return F.linear(x, self.weight.flatten(0, 1), self.bias)  # (n, m * o)
         if not self.training:
-            return F.linear(x, torch.block_diag(*self.weight), self.bias)
+            return F.linear(x, _block_diagonal(self.weight), self.bias)
         return _side_by_side(x, self.weight, self.bias).flatten(1)
 
 
@@ -62,13 +62,19 @@ class MemberHead(nn.Module):
         if self.training and self.members > 1:
             return _side_by_side(x, self.weight, self.bias)
         mean = self.weight.transpose(0, 1).flatten(1) / self.members  # (o, m * i)
-        return F.linear(x, mean, self.bias.unflatten(0, (self.members, -1)).mean(0))  # (n, o)
+        return F.linear(x, mean, self.bias.view(self.members, -1).mean(0))  # (n, o)
 
 
 def _side_by_side(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return x W^T + b of each member, (n, m, o), without the zeros between blocks."""
     members, outputs, inputs = weight.shape
-    apart = x.unflatten(1, (members, inputs)).transpose(0, 1)  # (m, n, i)
+    apart = x.view(-1, members, inputs).transpose(0, 1)  # (m, n, i)
     return torch.baddbmm(bias.view(members, 1, outputs), apart, weight.transpose(1, 2)).transpose(
         0, 1
     )
+
+
+def _block_diagonal(weight: Tensor) -> Tensor:
+    """Return weights (m, o, i) as one matrix (m * o, m * i)."""
+    matrix: Tensor = torch.block_diag(*weight)  # type: ignore[no-untyped-call]
+    return matrix

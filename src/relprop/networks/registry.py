@@ -21,10 +21,19 @@ _PLACES = {
 }
 
 
-def families(modality: Modality) -> tuple[Family, ...]:
-    """Return the families of a modality, that of the first trial first."""
+def families(modality: Modality, encoder: str = "") -> tuple[Family, ...]:
+    """Return the families of a modality, that of the first trial first.
+
+    Args:
+        modality: What the samples are.
+        encoder: Folder of a pretrained encoder of texts; "" for none.
+    """
     module, name = _PLACES[modality]
     found: tuple[Family, ...] = getattr(import_module(f".{module}", __package__), name)
+    if modality == "text" and encoder:
+        from .texts_families import ENCODER
+
+        return (ENCODER, *found)
     return found
 
 
@@ -34,7 +43,9 @@ def find_family(modality: Modality, name: str) -> Family:
     Raises:
         InputError: There is none of this name for the modality.
     """
-    named = {family.name: family for family in families(modality)}
+    # a network of the encoder's family is built without its folder, too: a bundle holds its weights
+    known = families(modality, encoder="any" if modality == "text" else "")
+    named = {family.name: family for family in known}
     if name not in named:
         given = f"a family {name!r} for data of modality {modality}"
         raise InputError(given, ", ".join(named), suggest(name, named))

@@ -15,7 +15,7 @@ from .tabm import TabM
 # Training rows below which many small networks are averaged and slow teachers are affordable.
 _FEW = 5000
 
-# Searched in every family. One row in ten thousand has no use for 64 bins, but costs nothing either.
+# Searched in every family.
 _SPACE: Space = {
     "numbers": Choice(("standard", "normal")),
     "bins": Choice((0, 8, 16, 32, 64)),

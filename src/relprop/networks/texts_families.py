@@ -25,14 +25,14 @@ def _training(rate: float, epochs: int, **more: Value) -> dict[str, Value]:
 
 def _ngrams(facts: Facts) -> Settings:
     tokens: dict[str, Value] = {"tokens": "ngrams", "vocabulary": 200_000, "length": 1024}
-    training = _training(1e-2, 10, optimiser="sgd", decay=0.0, smoothing=0.0)
-    return {**tokens, **training, "strength": 0.3}
+    training = _training(0.3, 10, optimiser="sgd", decay=0.0, smoothing=0.0)
+    return {**tokens, **training, "strength": 0.1}
 
 
 def _ngrams_space(facts: Facts) -> Space:
     return {
-        "rate": Range(1e-3, 1e-1, log=True),
-        "strength": Range(0.05, 1.0, log=True),
+        "rate": Range(0.05, 1.0, log=True),
+        "strength": Range(0.03, 0.3, log=True),
         "word_dropout": Choice((0.0, 0.2, 0.5)),
         "vocabulary": Choice((20_000, 200_000)),
     }

@@ -16,8 +16,8 @@ from ..data.dataset import Dataset, Target
 from ..errors import InputError
 from ..support.extras import needs
 from .piecewise_linear import PiecewiseLinear
-from .tables import TablePreparation, one_hot_columns, table_numbers
 from .table_columns import check_columns, text_column
+from .tables import TablePreparation, one_hot_columns, table_numbers
 from .wide_categories import WideCategories
 
 with needs("fit", "preparing tables"):

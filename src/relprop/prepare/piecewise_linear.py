@@ -29,7 +29,7 @@ class PiecewiseLinear(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Split each column into bins: a feature is the part of its bin that a number has passed.
 
     Feature t of a number x is (x - e[t]) / (e[t + 1] - e[t]), kept within 0 and 1, for edges e. A
-    missing number is 0 in all of its features. A column of one value has no bins, nor features.
+    missing number is 0 in all of its features. A column of one value has no bins.
 
     Args:
         bins: Bins of a column at most.
@@ -49,7 +49,12 @@ class PiecewiseLinear(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.by = by
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Find the edges. `y`, for trees: class numbers (whole), or values; (n,) or (n, targets)."""
+        """Find the edges.
+
+        Args:
+            X: Columns (n, k).
+            y: For trees: class numbers (whole), or values; (n,) or (n, targets).
+        """
         x = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
         self.edges_ = [self._edges(column, y) for column in x.T]
         return self

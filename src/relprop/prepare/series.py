@@ -77,13 +77,13 @@ class SeriesPreparation:
         steps = np.array([sample.shape[1] for sample in samples])
         missing = sum(bool(np.isnan(sample).any()) for sample in samples)
         longer, shorter = (steps > self.shape[1]).sum(), (steps < self.shape[1]).sum()
+        filled = 0 if self.masked else shorter
         found = {
-            f"longer than {self.shape[1]} steps, and cut at the end": longer,
-            f"shorter than {self.shape[1]} steps, and filled with the mean": shorter
-            * (not self.masked),
-            "with missing values, which became the mean": missing,
+            f"are longer than {self.shape[1]} steps, and cut at the end": longer,
+            f"are shorter than {self.shape[1]} steps, and filled with the mean": filled,
+            "have missing values, which became the mean": missing,
         }
-        return tuple(f"{n} of {len(steps)} series are {what}" for what, n in found.items() if n)
+        return tuple(f"{n} of {len(steps)} series {what}" for what, n in found.items() if n)
 
     def describe(self) -> str:
         """Say in words what is done to a series."""

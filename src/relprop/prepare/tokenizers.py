@@ -170,8 +170,10 @@ def encoder_tokenizer(folder: str) -> LibraryTokenizer:
     except (OSError, ValueError, KeyError) as error:
         given = f"encoder {folder}: its tokenizer cannot be read ({type(error).__name__})"
         raise FileError(given, allowed, "save the tokenizer there: save_pretrained") from error
-    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
-        given = f"encoder {folder}: a tokenizer without tokenizer.json, or without padding"
+    # without files it comes with its special tokens alone, and no error
+    empty = len(tokenizer) <= len(tokenizer.all_special_ids)
+    if empty or not tokenizer.is_fast or tokenizer.pad_token_id is None:
+        given = f"encoder {folder}: no tokenizer.json there, or none that pads"
         raise FileError(given, allowed, "take an encoder such as BERT, RoBERTa or MiniLM")
     document = tokenizer.backend_tokenizer.to_str()
     return LibraryTokenizer(document, tokenizer.pad_token_id, "the encoder's own tokens")

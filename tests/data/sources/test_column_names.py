@@ -11,7 +11,7 @@ ATTRIBUTES = (
 NUMBERED = (
     "1. Title: notes\n\n2. Attributes:\n\n1. variance of image (continuous)\n2. class (int)\n"
 )
-WITH_ID = "#  Attribute  Domain\n1. Sample code number   id number\n2. Mitoses  1 - 10\n3. Class:  (2, 4)\n"
+WITH_ID = "# Domain\n1. Sample code number   id number\n2. Mitoses  1 - 10\n3. Class:  (2, 4)\n"
 
 FILES = {
     "names with values, the class apart": (CONTINUOUS, 3, ("age", "sex", "class")),

@@ -98,9 +98,9 @@ def _pairs(shapes: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, tuple
     labels: dict[str, str] = {}
     for name in shapes:
         words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
-        part = next((_PARTS[word] for word in words if word in _PARTS), "")
-        part = next((_PARTS[w[1:]] for w in words if w[:1] in "xy" and w[1:] in _PARTS), part)
-        known = set(words) | {word[:1] for word in words if word[1:] in _PARTS}
+        joined = {word[:1]: word[1:] for word in words if word[1:] and word[1:] in _PARTS}
+        part = next((_PARTS[word] for word in (*words, *joined.values()) if word in _PARTS), "")
+        known = {*words, *joined}  # xtrain is x and train
         if known & set(_LABELS):
             labels.setdefault(part, name)
         elif known & set(_SAMPLES):

@@ -68,7 +68,7 @@ def _text_below(lines: list[str], place: int) -> str:
 
 
 def _numbered(lines: list[str]) -> list[str]:
-    """List the names of the longest list that counts 1., 2., 3., ... on lines that follow each other."""
+    """List the names of the longest list whose lines count 1., 2., 3., one after the other."""
     best: list[str] = []
     current: list[str] = []
     for line in lines:

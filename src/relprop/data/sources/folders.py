@@ -50,9 +50,9 @@ def classes_and_parts(
         next((PARTS[name.lower()] for name in path.parts[:-1] if name.lower() in PARTS), "")
         for path in paths
     ]
-    known = {part for part in parts if part}
-    if known and known != {"train"} and "" in parts:  # beside test/, the rest is to be trained on
+    known = set(parts) - {""}
+    if known - {"train"} and "" in parts:  # beside test/, the rest is to be trained on
         parts = [part or "train" for part in parts]
-    if known == {"train"} or known == {"test"}:
+    elif len(known) == 1:  # a folder around all
         parts = [""] * len(parts)
     return [names[-1] for names in above], np.array(parts, "<U10")

@@ -119,7 +119,7 @@ def _items(data: Any) -> tuple[Any, Any]:
 def _array(values: Any) -> Any:
     """Bring a tensor, a picture or a list to numpy; texts and series of several lengths stay."""
     if hasattr(values, "detach"):
-        return np.array(values.detach().cpu())
+        return values.detach().cpu().numpy().copy()
     if hasattr(values, "to_numpy"):
         return values.to_numpy()
     if isinstance(values, (str, bytes, np.ndarray)):

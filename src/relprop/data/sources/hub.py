@@ -14,6 +14,7 @@ import numpy as np
 from ...errors import FileError, InputError, first_line
 from ...support.arguments import suggest
 from ...support.extras import needs
+from ..columns import GIVEN
 from ..dataset import Finding
 from ..memory import Limit
 from ..options import DataOptions
@@ -65,19 +66,19 @@ def read_hub(source: str, options: DataOptions, limit: Limit) -> RawData:
         allowed = f"{PREFIX}NAME of the Hugging Face hub, or a folder of save_to_disk"
         raise FileError(given, allowed, "check the name and the connection") from error
     sets = dict(found) if isinstance(found, dict) else {"": found}
-    return raw_of_datasets(_limited(sets, limit, source), options, source)
+    fitting, notes = _limited(sets, limit, source)
+    return raw_of_datasets(fitting, options, source).noting(warnings=notes)
 
 
-def _limited(sets: dict[str, Any], limit: Limit, source: str) -> dict[str, Any]:
-    """Take rows that fit into memory, judged by what the files hold."""
+def _limited(sets: dict[str, Any], limit: Limit, source: str) -> tuple[dict[str, Any], list[str]]:
+    """Take rows that fit into memory, judged by what the files hold, and say so."""
     size = sum(int(one.data.nbytes) for one in sets.values())
-    if size <= limit.bytes:
-        return sets
-    made = {}
+    made, notes = {}, []
     for name, one in sets.items():
-        rows, _ = limit.choose(len(one), size, "rows", source)
+        rows, note = limit.choose(len(one), size, f"{name} rows".strip(), source)
         made[name] = one if rows is None else one.select(rows)
-    return made
+        notes += note
+    return made, notes
 
 
 def raw_of_datasets(sets: Mapping[str, Any], options: DataOptions, source: str) -> RawData:
@@ -129,8 +130,14 @@ def _arrays(
     modality = "picture" if pictures else options.modality
     raw = raw_of_arrays(parts, modality, source)
     names = tuple(getattr(features[target], "names", ()))
-    note = Finding("target", target, "given" if options.target else "the type of its column")
-    return replace(raw.noting(note), classes=names, targets=(target,))
+    raw = raw.noting(Finding("target", target, GIVEN if options.target else "its type or name"))
+    if raw.labels is not None:
+        return replace(raw, classes=names, targets=(target,))
+    (column,) = raw.targets  # rows of a table, of which the label is a column
+    frame = raw.samples.rename(columns={column: target})
+    if names:
+        frame[target] = objects([names[number] for number in frame[target].tolist()])
+    return replace(raw, samples=frame, targets=(target,))
 
 
 def _target(features: Any, options: DataOptions, column: str, source: str) -> str:

@@ -16,6 +16,7 @@ from ..dataset import Finding
 from ..memory import Limit
 from ..options import DataOptions
 from ..raw import RawData, objects, parts_of
+from ..words import counted
 from .opened import plain_stem, plain_suffix, read_text
 
 _PART = re.compile(r"[-_](train|test)$", re.IGNORECASE)
@@ -109,8 +110,8 @@ def fill_gaps(series: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
 
 
 def _filled_note(filled: int) -> tuple[str, ...]:
-    how = "filled on the line between their neighbours"
-    return (f"{filled:,} values of series are missing: {how}.",) if filled else ()
+    missing = counted(filled, "missing value")
+    return (f"Filled on the line between their neighbours: {missing} of series.",) if filled else ()
 
 
 def _labels(labels: list[Any], says: dict[str, str]) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from ...errors import FileError, InputError, first_line
 from ..dataset import Finding
 from ..memory import Limit
 from ..raw import RawData, objects
+from ..words import counted
 from .folders import classes_and_parts
 from .opened import plain_suffix
 from .series import describe_series, fill_gaps
@@ -44,14 +45,15 @@ def read_series_folders(folder: Path, limit: Limit) -> RawData:
     if len(channels) > 1:
         rare = channels.most_common()[-1][0]
         other = next(files[i] for i, one in zip(chosen, read, strict=True) if one[1] == rare)
-        given = (
-            f"{other} has the columns {', '.join(rare)}, most have {channels.most_common(1)[0][0]}"
-        )
+        usual = ", ".join(channels.most_common(1)[0][0])
+        given = f"{other} has the columns {', '.join(rare)}, most have {usual}"
         raise InputError(given, "the same columns in each file", f"look at {other.name}")
     samples = [series for series, _, _ in read]
     filled = sum(count for _, _, count in read)
     columns = read[0][1]
-    warnings = [f"{filled:,} missing values are filled from their neighbours."] if filled else []
+    warnings = (
+        [f"Filled from their neighbours: {counted(filled, 'missing value')}."] if filled else []
+    )
     return RawData(
         modality="series",
         samples=objects(samples),

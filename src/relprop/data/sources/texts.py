@@ -13,6 +13,7 @@ from ...errors import FileError
 from ..dataset import Finding
 from ..memory import Limit
 from ..raw import RawData, objects, parts_of
+from ..words import counted
 from .folders import classes_and_parts
 from .opened import plain_name, read_text
 
@@ -49,7 +50,7 @@ def read_class_files(files: Sequence[Path], limit: Limit) -> RawData:
     reason = f"a file for each class: {', '.join(path.name for path in sorted(files))}"
     if "latin-1" in encodings:
         reason += "; no UTF-8, so read as Latin-1"
-    warnings = [f"{empty:,} lines are empty: no text."] if empty else []
+    warnings = [f"{counted(empty, 'line is empty', 'lines are empty')}: no text."] if empty else []
     return _limited(
         texts, labels, keys, parts_of(("", len(texts))), limit, files[0], reason, warnings
     )
@@ -66,7 +67,7 @@ def read_class_folders(folder: Path, limit: Limit) -> RawData:
     relative = [PurePosixPath(path.relative_to(folder)) for path in files]
     labels, official = classes_and_parts(relative, folder)
     empty = sum(not text for text in texts)
-    warnings = [f"{empty:,} texts are empty."] if empty else []
+    warnings = [f"{counted(empty, 'text is empty', 'texts are empty')}."] if empty else []
     keys = list(map(str, relative))
     reason = "a folder for each class, a file for each text"
     return _limited(texts, labels, keys, official, limit, folder, reason, warnings)

@@ -1,0 +1,35 @@
+"""Class and part of a file, from the folders above it."""
+
+from pathlib import PurePosixPath
+
+import pytest
+
+from relprop.data.sources.folders import classes_and_parts
+from relprop.errors import FileError
+
+PATHS = {
+    "classes alone": (["a/1", "b/1"], ["a", "b"], ["", ""]),
+    "parts above": (["train/a/1", "test/a/2"], ["a", "a"], ["train", "test"]),
+    "parts below": (["a/Train/1", "a/test/2"], ["a", "a"], ["train", "test"]),
+    "all kinds": (
+        ["training/a/1", "valid/a/2", "testing/b/3"],
+        ["a", "a", "b"],
+        ["train", "validation", "test"],
+    ),
+    "one part alone is no part": (["train/a/1", "train/b/2"], ["a", "b"], ["", ""]),
+    "a test part beside the rest": (["a/1", "test/a/2"], ["a", "a"], ["train", "test"]),
+    "the nearest folder is the class": (["x/a/1", "x/b/2"], ["a", "b"], ["", ""]),
+}
+
+
+@pytest.mark.parametrize("case", PATHS)
+def test_classes_and_parts(case):
+    paths, classes, parts = PATHS[case]
+    found = classes_and_parts([PurePosixPath(path) for path in paths], "data")
+    assert (found[0], found[1].tolist()) == (classes, parts)
+
+
+def test_a_file_without_a_class_is_an_error():
+    paths = [PurePosixPath("a/1.png"), PurePosixPath("train/2.png")]
+    with pytest.raises(FileError, match=r"such as train/2\.png\n.*a folder for each class"):
+        classes_and_parts(paths, "data")

@@ -1,0 +1,107 @@
+"""Data in memory: frames, pairs, datasets of torch and of `datasets`."""
+
+import datasets
+import numpy as np
+import pandas
+import polars
+import pytest
+import torch
+from torch.utils.data import Dataset, TensorDataset
+
+from relprop.data import DataOptions
+from relprop.data.memory import Limit
+from relprop.data.sources.from_memory import describe_memory, read_memory
+from relprop.errors import InputError
+
+LIMIT = Limit(10**9, 0, True)
+ROWS = np.random.default_rng(0).normal(size=(10, 3))
+LABELS = np.arange(10) % 2
+
+
+def read(data, **options):
+    return read_memory(data, DataOptions(**options), LIMIT)
+
+
+@pytest.mark.parametrize("library", [pandas, polars])
+def test_a_frame_and_its_test_part(library):
+    frame = library.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    test = library.DataFrame({"b": ["z"], "a": [3]})
+    raw = read(frame, test=test)
+    assert raw.samples["a"].tolist() == [1, 2, 3]
+    assert raw.samples["b"].tolist() == ["x", "y", "z"]
+    assert raw.official.tolist() == ["train", "train", "test"]
+    assert read(frame).official.tolist() == ["", ""]
+
+
+def test_a_frame_is_described_and_keeps_its_index():
+    frame = pandas.DataFrame({"a": [1, 2]}, index=["p", "q"])
+    assert describe_memory(frame) == "DataFrame in memory, 2 rows"
+    assert read(frame).keys == ["row p", "row q"]
+
+
+class Pairs(Dataset):
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, i):
+        if i >= 10:
+            raise IndexError
+        return torch.tensor(ROWS[i]), int(LABELS[i])
+
+
+PAIRS = {
+    "arrays": (ROWS, LABELS),
+    "tensors": (torch.tensor(ROWS), torch.tensor(LABELS)),
+    "a frame and a column": (pandas.DataFrame(ROWS), pandas.Series(LABELS)),
+    "lists": (ROWS.tolist(), LABELS.tolist()),
+    "a TensorDataset": TensorDataset(torch.tensor(ROWS), torch.tensor(LABELS)),
+    "a dataset of torch": Pairs(),
+}
+
+
+@pytest.mark.parametrize("case", PAIRS)
+def test_pairs_of_samples_and_labels(case):
+    raw = read(PAIRS[case])
+    np.testing.assert_array_equal(raw.samples.iloc[:, :3].to_numpy(), ROWS)
+    assert raw.samples["target"].tolist() == LABELS.tolist()
+
+
+def test_pairs_with_a_test_part():
+    raw = read((ROWS[:7], LABELS[:7]), test=(ROWS[7:], LABELS[7:]))
+    np.testing.assert_array_equal(raw.samples.iloc[:, :3].to_numpy(), ROWS)
+    assert raw.official.tolist() == ["train"] * 7 + ["test"] * 3
+
+
+def test_texts_and_series_of_several_lengths():
+    texts = read((["so good", "so bad"], ["pos", "neg"]))
+    assert (texts.modality, texts.samples.tolist()) == ("text", ["so good", "so bad"])
+    assert texts.labels.tolist() == ["pos", "neg"]
+    series = read(([[1.0, 2.0], [3.0, 4.0, 5.0]], [0, 1]))
+    assert [one.tolist() for one in series.samples] == [[[1, 2]], [[3, 4, 5]]]
+
+
+def test_a_data_set_of_the_library_datasets():
+    data = datasets.Dataset.from_dict({"a": [1, 2], "b": ["x", "y"]})
+    assert read(data).samples["b"].tolist() == ["x", "y"]
+    both = datasets.DatasetDict(train=data, test=data)
+    assert read(both).official.tolist() == ["train", "train", "test", "test"]
+
+
+WRONG = {
+    "a number": (5, {}, "data of type int"),
+    "an array alone": (ROWS, {}, "whose items are of type ndarray"),
+    "an empty frame": (pandas.DataFrame({"a": []}), {}, "a DataFrame without rows"),
+    "another test part": (pandas.DataFrame({"a": [1]}), {"test": ROWS}, "type ndarray beside a"),
+    "a test part with other columns": (
+        pandas.DataFrame({"age": [1]}),
+        {"test": pandas.DataFrame({"agee": [1]})},
+        "has no column 'age'\n.*agee\n.*write \"agee\"",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_other_data_is_an_error(case):
+    data, options, message = WRONG[case]
+    with pytest.raises(InputError, match=message):
+        read(data, **options)

@@ -1,0 +1,158 @@
+"""Folders and archives of pictures: classes, parts, sizes, modes, broken files."""
+
+import io
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from relprop.data.memory import Limit
+from relprop.data.sources.pictures import is_archive, read_pictures
+from relprop.errors import FileError
+from relprop.support.progress import QUIET
+
+LIMIT = Limit(10**9, 0, True)
+
+
+def picture(value, size=(8, 6), mode="RGB"):
+    """A picture of one colour; size is width, height."""
+    return Image.new(mode, size, value)
+
+
+def png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    return buffer.getvalue()
+
+
+FILES = {
+    "cat/1.png": png(picture((10, 20, 30))),
+    "cat/2.png": png(picture((11, 20, 30))),
+    "dog/1.png": png(picture((90, 20, 30))),
+}
+
+
+def write(folder, files):
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def read(path, limit=LIMIT):
+    return read_pictures(path, limit, QUIET)
+
+
+def assert_three(raw):
+    assert raw.samples.shape == (3, 6, 8, 3)
+    assert raw.samples.dtype == np.uint8
+    assert raw.samples[:, 0, 0].tolist() == [[10, 20, 30], [11, 20, 30], [90, 20, 30]]
+    assert raw.labels.tolist() == ["cat", "cat", "dog"]
+    assert list(raw.keys) == list(FILES)
+    assert raw.warnings == ()
+
+
+def test_a_folder_for_each_class(tmp_path):
+    assert_three(read(write(tmp_path, FILES)))
+
+
+def write_tar(path, files, mode):
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+@pytest.mark.parametrize("end", ["tar", "tar.gz", "tar.xz", "zip"])
+def test_archives_with_or_without_a_folder_around_all(end, tmp_path):
+    for top in ("", "data-set/"):
+        path = tmp_path / f"{len(top)}.{end}"
+        files = {top + name: content for name, content in FILES.items()}
+        if end == "zip":
+            with zipfile.ZipFile(path, "w") as archive:
+                for name, content in files.items():
+                    archive.writestr(name, content)
+        else:
+            write_tar(path, files, "w" if end == "tar" else f"w:{end[4:]}")
+        assert is_archive(path)
+        assert_three(read(path))
+
+
+@pytest.mark.parametrize("end", ["tar.gz", "zip"])
+def test_a_damaged_archive_is_an_error(end, tmp_path):
+    (tmp_path / f"a.{end}").write_bytes(b"PK\3\4 no archive")
+    with pytest.raises(FileError, match=r"the archive .* cannot be read"):
+        read(tmp_path / f"a.{end}")
+
+
+def test_parts_above_the_classes(tmp_path):
+    files = {f"{part}/{n}": c for part in ("train", "val", "Test") for n, c in FILES.items()}
+    raw = read(write(tmp_path, files))
+    by_part = {part: raw.labels[raw.official == part].tolist() for part in set(raw.official)}
+    assert by_part == {p: ["cat", "cat", "dog"] for p in ("train", "validation", "test")}
+
+
+def test_sizes_become_that_of_most_and_it_is_said(tmp_path):
+    tall = Image.fromarray(np.repeat(np.arange(24, dtype=np.uint8)[:, None], 8, 1)).convert("RGB")
+    raw = read(write(tmp_path, {**FILES, "dog/2.png": png(tall)}))
+    assert raw.samples.shape == (4, 6, 8, 3)
+    # the middle of 24 rows, of which 6 are kept: rows 9 to 14
+    assert raw.samples[3, :, 0, 0].tolist() == [9, 10, 11, 12, 13, 14]
+    assert "1 of 4 pictures are not of 6 x 8 pixels: they are resized" in raw.warnings[0]
+
+
+def test_modes_become_rgb_and_it_is_said(tmp_path):
+    clear = picture((0, 0, 0, 0), mode="RGBA")
+    raw = read(
+        write(tmp_path, {**FILES, "a/1.png": png(picture(7, mode="L")), "a/2.png": png(clear)})
+    )
+    assert raw.samples[:2, 0, 0].tolist() == [[7, 7, 7], [255, 255, 255]]
+    assert "several modes (3 RGB, 1 L, 1 RGBA): all are converted to RGB" in raw.warnings[0]
+
+
+def test_grey_pictures_have_one_channel(tmp_path):
+    files = {f"{c}/1.png": png(picture(i, mode="L")) for i, c in enumerate("abc")}
+    deep = Image.fromarray(np.full((6, 8), 32896, np.uint16))
+    files["d/1.png"] = png(deep)
+    files["e/1.png"] = png(picture(1, mode="1"))
+    raw = read(write(tmp_path, files))
+    assert raw.samples.shape == (5, 6, 8, 1)
+    assert raw.samples[:, 0, 0, 0].tolist() == [0, 1, 2, 128, 255]
+
+
+def test_broken_pictures_are_left_out_counted_and_named(tmp_path):
+    whole = FILES["cat/1.png"]
+    broken = {"dog/broken.png": whole[:40], "dog/text.jpg": b"no picture", "dog/empty.png": b""}
+    raw = read(write(tmp_path, {**FILES, **broken}))
+    assert list(raw.keys) == list(FILES)
+    assert raw.warnings[0].startswith(
+        "3 pictures cannot be read and are left out: dog/broken.png ("
+    )
+    with pytest.raises(FileError, match=r"none of the 3 pictures in .* can be read"):
+        read(write(tmp_path / "all", broken))
+
+
+def test_large_pictures_are_reduced(tmp_path):
+    raw = read(write(tmp_path, {f"{c}/1.png": png(picture(9, (896, 448), "L")) for c in "ab"}))
+    assert raw.samples.shape == (2, 224, 448, 1)
+    assert (raw.samples == 9).all()
+
+
+def test_pictures_beside_the_folders_of_classes_are_an_error(tmp_path):
+    with pytest.raises(FileError, match=r"files that are in no folder of a class, such as 1\.png"):
+        read(write(tmp_path, {**FILES, "1.png": FILES["cat/1.png"]}))
+    with pytest.raises(FileError, match=r"holds no pictures"):
+        read(write(tmp_path / "none", {"cat/notes.txt": b"x"}))
+
+
+def test_more_pictures_than_fit_are_sampled(tmp_path):
+    files = {f"{c}/{i}.png": png(picture(i, (100, 100), "L")) for c in "ab" for i in range(100)}
+    raw = read(write(tmp_path, files), Limit(1_000_000, 0, True))
+    assert raw.samples.shape == (50, 100, 100, 1)
+    assert [
+        f"{label}/{p}.png" for label, p in zip(raw.labels, raw.samples[:, 0, 0, 0], strict=True)
+    ] == raw.keys
+    assert "holds 200 pictures of about 4 MB" in raw.warnings[0]

@@ -1,0 +1,108 @@
+"""What a network for tables learns from, and that a network that was taught learns it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from relprop.data.dataset import Dataset, Target
+from relprop.fit.objectives import TEACHER_SHARE
+from relprop.fit.table_examples import table_examples
+from relprop.fit.training import Examples, train_network
+from relprop.networks.family import Facts
+from relprop.networks.tables import TABLE_FAMILIES
+from relprop.prepare.fit_tables import fit_table
+
+RANDOM = np.random.default_rng(0)
+FRAME = pd.DataFrame({"a": RANDOM.normal(size=400), "b": RANDOM.choice(["x", "y", "z"], 400)})
+HIGH = ((FRAME["a"] > 0) ^ (FRAME["b"] == "x")).to_numpy()
+ROWS = np.arange(300)
+SETTINGS = {
+    **{"numbers": "standard", "bins": 4, "bins_by": "quantile"},
+    **{"teacher": "boosted", "copies": 2, "swap": 0.25, "mix": True},
+}
+
+
+def dataset(task):
+    values = {
+        "classes": HIGH.astype(np.int64),
+        "labels": np.column_stack([HIGH, FRAME["a"] > 0]).astype(np.float32),
+        "value": HIGH * 2.0 - 1.0,
+    }[task]
+    names = ("one",) if task == "value" else ("one", "two")
+    keys = tuple(map(str, range(400)))
+    kinds = {"a": "number", "b": "category"}
+    parts = np.array(["train"] * 300 + ["validation"] * 100)
+    return Dataset("made", "table", FRAME, keys, Target(task, names, values), parts, kinds)
+
+
+def targets(data, rows=ROWS):
+    values = torch.from_numpy(data.target.values[rows])
+    return values.float()[:, None] if data.target.task == "value" else values
+
+
+def examples(task, **changes):
+    data, settings = dataset(task), {**SETTINGS, **changes}
+    preparation = fit_table(data, ROWS, settings)
+    return preparation, table_examples(
+        data, ROWS, targets(data), preparation, settings, seed=0, seconds=changes.get("seconds", 60)
+    )
+
+
+def test_without_a_teacher_they_are_the_training_rows():
+    preparation, found = examples("classes", teacher="none")
+    assert torch.equal(found.examples.inputs, preparation.apply(FRAME[:300]))
+    assert torch.equal(found.examples.targets, torch.from_numpy(HIGH[:300].astype(np.int64)))
+    assert found.teachers == ()
+    assert found.note == ""
+
+
+@pytest.mark.parametrize("task", ["classes", "labels", "value"])
+def test_a_teacher_adds_rows_and_softens_targets(task):
+    preparation, found = examples(task)
+    inputs, soft = found.examples.inputs, found.examples.targets
+    assert len(inputs) == len(soft) == 900
+    assert torch.equal(inputs[:300], preparation.apply(FRAME[:300]))
+    true = targets(dataset(task)).float()
+    if task == "classes":
+        true = torch.nn.functional.one_hot(targets(dataset(task)), 2).float()
+    said = (soft[:300] - (1 - TEACHER_SHARE) * true) / TEACHER_SHARE
+    middle = 0.0 if task == "value" else 0.5
+    assert float(((said > middle) == (true > middle)).float().mean()) > 0.9
+    assert float((said - true).abs().mean()) > 0.01
+    assert found.teachers == ("boosted trees",)
+    assert found.note == "taught by boosted trees"
+
+
+def test_made_rows_have_the_labels_of_the_teacher():
+    preparation, found = examples("classes", mix=False)
+    features = dict(zip(preparation.columns.names, found.examples.inputs[300:].T, strict=True))
+    want = (features["a"] * FRAME["a"][:300].std() > -FRAME["a"][:300].mean()) ^ features[
+        "b is x"
+    ].bool()
+    agree = (found.examples.targets[300:].argmax(1).bool() == want).float().mean()
+    assert float(agree) > 0.95
+
+
+def test_too_short_a_time_is_said():
+    _, found = examples("classes", seconds=1e-6)
+    assert len(found.examples.inputs) == 300
+    assert found.note == "no teacher: models that may teach need more than 0 seconds"
+
+
+@pytest.mark.parametrize("family", TABLE_FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("task", ["classes", "labels", "value"])
+def test_a_network_learns_them(family, task):
+    data = dataset(task)
+    preparation, found = examples(task, copies=1)
+    facts = Facts("table", task, data.target.outputs, 300, preparation.shape)
+    settings = {**family.default(facts), "width": 32, "ensemble": 4, "epochs": 20, "batch": 32}
+    torch.manual_seed(0)
+    network = family.build(settings, facts)
+    rows = data.rows("validation")
+    validation = Examples(preparation.apply(data.take(rows)), targets(data, rows))
+    trained = train_network(
+        network, found.examples, validation, settings, task=task, seed=0, seconds=60
+    )
+    assert max(check.score for check in trained.checks) > 0.8
+    assert trained.network(validation.inputs).shape == (100, data.target.outputs)
