@@ -24,6 +24,11 @@ ALSO_TESTED_IN = {
         *("report/output", "report/page", "report/pictures", "report/records", "report/run"),
         *("report/settings", "report/texts"),
     ],
+    "bundle_report/test_write.py": [
+        *("bundle_report/choice", "bundle_report/explanations", "bundle_report/figures"),
+        *("bundle_report/removal", "bundle_report/sections"),
+    ],
+    "bundles/test_bundle.py": ["bundles/build", "bundles/naming"],
     "bundles/test_write.py": ["bundles/content", "support/json_records"],
     "demo/test_output.py": ["demo/run", "support/folders"],
     "capture/test_configuration.py": ["capture/attributes"],

@@ -21,7 +21,7 @@ from ..explanation.html import explanation_cards
 from ..explanation.result import Explanation
 from ..plot.html import Card, fragment, small_image_url
 from ..plot.style import MapStyle
-from .choice import Chosen, choose_examples, choose_mistakes
+from .choice import MOST_GROUPS, Chosen, choose_examples, choose_mistakes
 from .clock import Clock
 from .sections import Section, own_units
 
@@ -96,22 +96,26 @@ def example_section(what: Explained, clock: Clock) -> Section | None:
         f"<h3>{escape(name)}</h3>{fragment([by_place[i] for i in of], _STYLE, 0)}"
         for name, of in chosen.groups.items()
     ]
-    shown, names = len(chosen.groups), len(what.bundle.classes)
-    left_out = f" {shown} of {names} classes are shown." if 1 < shown < names else ""
     title = {
         "classes": "What each class is recognised by",
         "labels": "What each label is recognised by",
         "value": f"What {what.bundle.classes[0]} is read from",
     }[what.bundle.task]
-    hint = f"Red speaks for what is explained, blue against it.{_of_value(what)}{left_out}"
+    hint = f"Red speaks for what is explained, blue against it.{_remark(what, chosen)}"
     return Section(title, hint, "".join(parts))
 
 
-def _of_value(what: Explained) -> str:
-    if what.bundle.task != "value":
-        return ""
-    mean = what.bundle.content.scale.mean
-    return f" Relevance adds up to the prediction, measured from {mean:.4g}, the mean."
+def _remark(what: Explained, chosen: Chosen) -> str:
+    """Say what values are measured from, or which classes are left out."""
+    if what.bundle.task == "value":
+        mean = what.bundle.content.scale.mean
+        return f" Relevance adds up to the prediction, measured from {mean:.4g}, the mean."
+    names = what.bundle.classes
+    missing = [name for name in names[:MOST_GROUPS] if name not in chosen.groups]
+    parts = [f" {len(names) - MOST_GROUPS} more are not shown."] if len(names) > MOST_GROUPS else []
+    if missing:
+        parts.insert(0, f" Without a sample that is predicted rightly: {', '.join(missing)}.")
+    return "".join(parts)
 
 
 def _affordable(what: Explained, chosen: Chosen, clock: Clock) -> Chosen:

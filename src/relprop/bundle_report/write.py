@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..bundles.bundle import Bundle, metric_text
 from ..bundles.content import PartOutputs
+from ..bundles.data_again import read_again
 from ..data.dataset import Dataset
 from ..data.fingerprint import data_fingerprint
 from ..errors import InputError
@@ -59,6 +60,31 @@ def write_bundle_report(
     sections = list(_sections(bundle, dataset, clock, progress))
     write_file(path, render_page(bundle, sections, clock).encode())
     return time.monotonic() - start
+
+
+def open_data(
+    bundle: Bundle, source: str | None, target: str | None = None, progress: Progress = QUIET
+) -> Dataset | None:
+    """Read the data that a report shows.
+
+    Args:
+        bundle: The bundle.
+        source: Data with labels; None: what the bundle was fitted to, if it is still there.
+        target: Of other data: column of the label.
+        progress: Says where nothing can be explained.
+
+    Returns:
+        The data; None where it is no longer there.
+
+    Raises:
+        RelpropError: It cannot be read, or is of another kind.
+    """
+    if source is None:
+        source = bundle.content.source
+        if not Path(source).exists():
+            progress.log(f"Nothing is explained: {source} is not there; name the data, if it moved")
+            return None
+    return read_again(bundle.content, source, target)
 
 
 def _sections(

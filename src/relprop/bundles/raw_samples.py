@@ -174,7 +174,7 @@ def table_samples(raw: Any) -> "DataFrame":
 
 def _read(path: Path) -> "DataFrame":
     from ..data.memory import limit_of
-    from ..data.sources.tables import read_table
+    from ..data.sources.tables import read_table_file
 
-    frame: DataFrame = read_table(path, limit_of(None, 0)).samples
+    frame: DataFrame = read_table_file(path, limit_of(None, 0)).samples
     return frame

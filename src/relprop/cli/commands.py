@@ -25,6 +25,7 @@ from .options import (
     score_names,
     training_names,
 )
+from .report import report_command
 
 MODELS = Completed(model_names, files=True)
 
@@ -43,6 +44,7 @@ def main() -> None:
 
 
 main.add_command(explain_command)
+main.add_command(report_command)
 main.add_command(fit_command)
 
 

@@ -276,7 +276,12 @@ def _said(options: DataOptions) -> dict[str, Any]:
     default = DataOptions()
     said = {one.name: getattr(options, one.name) for one in fields(options)}
     return {
-        name: value if isinstance(value, (bool, int, float, str, list, dict)) else str(value)
-        for name, value in said.items()
-        if value != getattr(default, name)
+        name: _plain(value) for name, value in said.items() if value != getattr(default, name)
     }
+
+
+def _plain(value: object) -> object:
+    """Return a value as JSON has it: of names a list, of a path or of data its text."""
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, (bool, int, float, str, list, dict)) else str(value)
