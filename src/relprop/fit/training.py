@@ -194,14 +194,11 @@ class _Course:
         self.optimiser = make_optimiser(network, settings)
         self.average = make_average(network, settings.average) if settings.average else None
         self.losses: list[float] = []  # since the last check
-        self.step_began = 0.0
+        self.step_began = 0.0  # imports and preparations before the first step are no part of it
         self.checks: list[Check] = []
         self.best_rank = (-math.inf, -math.inf)
         self.best_weights: dict[str, Tensor] | None = None
         self.stopped = ""
-        self.step_began = (
-            0.0  # seconds; imports and preparations before the first are no part of it
-        )
 
     def run(self, seed: int) -> None:
         """Train until the epochs are done or something stops it."""
