@@ -275,9 +275,7 @@ def _said(options: DataOptions) -> dict[str, Any]:
     """Return what the user said of the data, as plain values."""
     default = DataOptions()
     said = {one.name: getattr(options, one.name) for one in fields(options)}
-    return {
-        name: _plain(value) for name, value in said.items() if value != getattr(default, name)
-    }
+    return {name: _plain(value) for name, value in said.items() if value != getattr(default, name)}
 
 
 def _plain(value: object) -> object:
