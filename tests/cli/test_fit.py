@@ -32,6 +32,7 @@ def arguments(folder, out, *more):
 
 
 def run(*options):
+    """Run the command here; its budget counts from the start of this program, hours ago perhaps."""
     return CliRunner().invoke(main, ["fit", *map(str, options)])
 
 
@@ -52,7 +53,7 @@ def trials(out):
 
 def test_the_command_shows_data_trials_and_metrics_and_what_to_do_next(folder, tmp_path):
     out = tmp_path / "out"
-    done = run(*arguments(folder, out, "--trials", 2, "--budget", "5m"))
+    done = run(*arguments(folder, out, "--trials", 2, "--budget", "20h"))
     assert done.exit_code == 0, done.output
     bundle = load(out)
     accuracy = bundle.metrics["accuracy"]
@@ -69,7 +70,7 @@ def test_the_command_shows_data_trials_and_metrics_and_what_to_do_next(folder, t
 
 def test_json_has_all_numbers_and_quiet_says_nothing_else(folder, tmp_path):
     out = tmp_path / "out"
-    done = run(*arguments(folder, out, "--trials", 1, "--budget", "5m", "--json", "--quiet"))
+    done = run(*arguments(folder, out, "--trials", 1, "--budget", "20h", "--json", "--quiet"))
     assert (done.exit_code, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     content = read_bundle(out)
@@ -112,7 +113,7 @@ def test_a_killed_fit_leaves_its_best_and_the_same_command_goes_on(folder, tmp_p
     bundle, before = load(out), trials(out)
     assert bundle.classes == ("no", "yes")
     assert not bundle.metrics  # the test part was not read
-    done = run(*arguments(folder, out, "--trials", before + 1, "--budget", "5m"))
+    done = run(*arguments(folder, out, "--trials", before + 1, "--budget", "20h"))
     assert done.exit_code == 0, done.output
     numbers = [row.number for row in read_bundle(out).leaderboard]
     assert len(numbers) == before + 1
@@ -153,7 +154,7 @@ def test_a_second_terminal_joins_and_killed_it_takes_its_own_trial_along_alone(f
     first.send_signal(signal.SIGINT)
     _, errors = first.communicate(timeout=60)
     assert "the same command goes on" in errors
-    done = run(*arguments(folder, out, "--trials", 1, "--budget", "5m"))
+    done = run(*arguments(folder, out, "--trials", 1, "--budget", "20h"))
     assert done.exit_code == 0, done.output
     rows = read_bundle(out).leaderboard
     assert len({row.number for row in rows}) == len(rows) >= before + 3
@@ -162,7 +163,7 @@ def test_a_second_terminal_joins_and_killed_it_takes_its_own_trial_along_alone(f
 
 def test_a_full_disk_leaves_the_best_and_the_same_command_goes_on(folder, tmp_path):
     out = tmp_path / "out"
-    done = run(*arguments(folder, out, "--trials", 1, "--budget", "5m"))
+    done = run(*arguments(folder, out, "--trials", 1, "--budget", "20h"))
     assert done.exit_code == 0, done.output
     before = load(out).content
     journal = (out / "search" / "journal.log").stat().st_size
@@ -176,6 +177,6 @@ def test_a_full_disk_leaves_the_best_and_the_same_command_goes_on(folder, tmp_pa
     assert "cannot write" in errors
     assert f"the best model so far is in {out}" in errors
     assert load(out).content.metrics == before.metrics
-    done = run(*arguments(folder, out, "--trials", 3, "--budget", "5m"))
+    done = run(*arguments(folder, out, "--trials", 3, "--budget", "20h"))
     assert done.exit_code == 0, done.output
     assert len(read_bundle(out).leaderboard) == 3
