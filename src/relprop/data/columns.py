@@ -154,8 +154,8 @@ def _text(name: str, values: "Series[Any]", present: "Series[Any]") -> DecidedCo
             ""
             if share == 1
             else (
-                f"Column {name!r} has {counted(len(others), 'value')} that are no numbers, such as "
-                f"{others.iloc[0]!r}: taken as missing."
+                f"Column {name!r} has values that are no numbers ({len(others):,}, such as "
+                f"{others.iloc[0]!r}): taken as missing."
             )
         )
         found = numbers.reindex(values.index).astype(np.float64)
@@ -215,7 +215,7 @@ def _dates(name: str, values: "Series[Any]", texts: "Series[Any]") -> DecidedCol
     if (wrong := int(dates.isna().sum())) > (1 - _MOSTLY) * len(texts):
         return None
     order = "dates" if not len(first) else f"dates, {'day' if day_first else 'month'} first"
-    warning = f"Column {name!r} has {counted(wrong, 'value')} that are no dates: taken as missing."
+    warning = f"Column {name!r} has values that are no dates ({wrong:,}): taken as missing."
     column = _dates_of(dates.reindex(values.index))
     return _kept_or_constant(column, dates, "date", order, warning if wrong else "")
 
@@ -242,13 +242,11 @@ def _as_given(values: "Series[Any]", kind: ColumnKind) -> DecidedColumn:
     if len(wrong) > 0.5 * len(present):
         raise InputError(
             f"column {name!r} as {kind}: {len(wrong):,} of its {len(present):,} values are none, "
-            f"such as {wrong.iloc[0]!r}",
+            f"such as {str(wrong.iloc[0])!r}",
             f"a column of {kind}s",
             f"write --column {shlex.quote(f'{name}=category')}",
         )
-    note = (
-        f"Column {name!r} has {counted(len(wrong), 'value')} that are no {kind}: taken as missing."
-    )
+    note = f"Column {name!r} has values that are no {kind}s ({len(wrong):,}): taken as missing."
     return DecidedColumn(made, kind, GIVEN, note if len(wrong) else "")
 
 

@@ -231,7 +231,7 @@ def _value(
     values = pandas.to_numeric(labels, errors="coerce").to_numpy(np.float64)
     if not np.isfinite(values).all():
         wrong = labels[~np.isfinite(values)].iloc[0]
-        given = f"the target {name!r} as a number has the value {wrong!r}"
+        given = f"the target {name!r} as a number has the value {str(wrong)!r}"
         raise InputError(given, "numbers", f"write --column {shlex.quote(f'{name}=category')}")
     if values.min() == values.max():
         given = f"the target {name!r} has the value {values.min():g} alone"
@@ -245,6 +245,6 @@ def _yes_or_no(values: "Series[Any]") -> NDArray[np.float64]:
     texts = category_texts(values).str.lower()
     made = texts.map({**_YES, **_NO})
     if (wrong := values[made.isna() & values.notna()]).size:
-        given = f"the label {str(values.name)!r} has the value {wrong.iloc[0]!r}"
+        given = f"the label {str(values.name)!r} has the value {str(wrong.iloc[0])!r}"
         raise InputError(given, "0 and 1, true and false, or yes and no", "choose other --labels")
     return np.asarray(made, np.float64)

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from ..bundles.content import BundleContent, LeaderboardRow
+from .alarm import Alarm
 from .choice import choose_average, is_better
 from .contents import add_to_average, make_content, part_outputs, same_preparation
 from .folds import make_folds
 from .model import Model, train_model
+from .objectives import score
 from .search import Search
 from .trial import on_everything, run_trial
 
@@ -109,16 +111,26 @@ def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent
     if seconds < leader.seconds:
         return content
 
-    def train(alarm: object) -> Model:
-        return train_model(setup.data, setup.recipe(leader), rows, fold.validation, seconds=seconds)
-
-    search.progress.log(f"training {leader.family} for {seconds:.0f} s")
-    model = run_trial(setup, leader, train, seconds).model
-    if model is None or model.outputs is None:
-        return content
     watched = torch.from_numpy(np.isin(setup.validation, fold.validation))
     before = search.shelf.outputs(leader.number)[watched]
     targets = setup.data.targets(fold.validation)
+    reached = score(before, targets, dataset.target.task)
+
+    def train(alarm: Alarm) -> Model:
+        def keep(model: Model) -> None:
+            if model.score is not None and model.score > reached:
+                with alarm.wait():
+                    search.keep_better(leader.number, search.content(model, None))
+
+        recipe = setup.recipe(leader)
+        rows_of = rows, fold.validation
+        return train_model(setup.data, recipe, *rows_of, seconds=seconds, on_best=keep)
+
+    search.progress.log(f"training {leader.family} for {seconds:.0f} s")
+    model = run_trial(setup, leader, train, seconds).model
+    content = search.shelf.model(leader.number)  # what was the best on the way
+    if model is None or model.outputs is None:
+        return content
     if is_better(before, model.outputs, targets, dataset.target.task, _WORSE):
         return content
     return make_content(

@@ -5,8 +5,8 @@ seed alone. Must not know the search or files.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +85,14 @@ def never(check: Check) -> bool:
     return False
 
 
+def forget(weights: Mapping[str, Tensor], check: Check) -> None:
+    """Do not keep weights."""
+
+
+def ignore(model: Model) -> None:
+    """Do nothing with a model."""
+
+
 def train_model(
     data: PreparedData,
     recipe: Recipe,
@@ -93,6 +101,7 @@ def train_model(
     *,
     seconds: float,
     on_check: Callable[[Check], bool] = never,
+    on_best: Callable[[Model], object] = ignore,
 ) -> Model:
     """Train the members of a model one after the other, each in its share of the time.
 
@@ -103,6 +112,7 @@ def train_model(
         validation: Samples that choose among weights; None: there are none.
         seconds: The most time.
         on_check: Is told of each validation of the first member; True stops the training.
+        on_best: Is given the first member as it is when it is best so far; it has no outputs.
     """
     started = time.monotonic()
     preparation = data.preparation(train, recipe.settings)
@@ -111,6 +121,16 @@ def train_model(
     checked = None if validation is None else data.examples(preparation, validation)
     members = int(recipe.settings.get("members", 1))
     done: list[Trained] = []
+
+    def told(weights: Mapping[str, Tensor], check: Check) -> None:
+        network = build_seeded(recipe, facts, recipe.seed)
+        network.load_state_dict(weights)
+        spent = time.monotonic() - started
+        name, settings = recipe.family.name, recipe.settings
+        one = ((check,),)
+        found = Model(name, settings, facts, preparation, (network,), one, "time", spent)
+        on_best(replace(found, score=check.score))
+
     for number in range(members):
         left = max(seconds - (time.monotonic() - started), 1e-3)
         done.append(
@@ -123,6 +143,7 @@ def train_model(
                 seed=recipe.seed + number,
                 seconds=left / (members - number),
                 on_check=never if number else on_check,
+                on_best=told if on_best is not ignore and not number else forget,
                 device=recipe.device,
             )
         )

@@ -46,7 +46,7 @@ _WRITING = 1.0  # seconds to write the bundle, and
 _PER_SAMPLE = 1e-4  # a test sample to write down
 # Models that are averaged in the end at most, and the part of a budget that testing them may take.
 _AVERAGED, _TESTING_SHARE = 5, 0.05
-# The report is kept a share of the budget, up to so many seconds. Below the least it is left out; of
+# The report gets a share of the budget, up to so many seconds. Below the least it is left out; of
 # what is left it is told a part, since its last figure may take longer than it thinks.
 _REPORT_SHARE, _REPORT_SECONDS, _LEAST_REPORT, _REPORT_HASTE = 0.1, 60.0, 1.0, 0.8
 _TOO_SMALL = 1.2  # how much more time is named than is needed at least
@@ -119,7 +119,8 @@ def write_report(content: BundleContent, dataset: Dataset, request: Request) -> 
     try:
         with end_after(left):
             bundle = open_content(content)
-            write_bundle_report(bundle, dataset, path, seconds=_REPORT_HASTE * left)
+            seconds = min(_REPORT_HASTE * left, _REPORT_SECONDS)
+            write_bundle_report(bundle, dataset, path, seconds=seconds)
     except OutOfTime:
         return None
     return path
@@ -274,9 +275,7 @@ def _said(options: DataOptions) -> dict[str, Any]:
     """Return what the user said of the data, as plain values."""
     default = DataOptions()
     said = {one.name: getattr(options, one.name) for one in fields(options)}
-    return {
-        name: _plain(value) for name, value in said.items() if value != getattr(default, name)
-    }
+    return {name: _plain(value) for name, value in said.items() if value != getattr(default, name)}
 
 
 def _plain(value: object) -> object:

@@ -178,10 +178,14 @@ class Search:
         same = (member.family, dict(member.settings)) == (attempt.family, dict(attempt.settings))
         return content if same else None
 
-    def _make_leader(self, number: int, content: BundleContent) -> None:
-        """Write a model as the best so far; it is the bundle from then on."""
+    def keep_better(self, number: int, content: BundleContent) -> None:
+        """Put a better model in the place of the best so far, whose trial it came from."""
         self.shelf.put_model(number, content)
         write_bundle(self.out, content)
+
+    def _make_leader(self, number: int, content: BundleContent) -> None:
+        """Write a model as the best so far; it is the bundle from then on."""
+        self.keep_better(number, content)
         self.study.lead(number)
 
     def _tidy(self) -> None:

@@ -15,6 +15,7 @@ from .training import Examples, train_network
 _FIRST = 2  # steps that warm up
 _MOST, _SECONDS = 40, 1.0  # steps that are measured: fewer where they take longer than this
 _FEWEST = 2
+_LEAST = 100  # steps of a training, unless the whole of it has fewer
 _PREDICTED = 256  # samples whose prediction is timed
 
 
@@ -52,9 +53,9 @@ class Timing:
 
     @property
     def least(self) -> float:
-        """Seconds of the shortest training that is one: a pass, of a hundred steps at least."""
-        steps = min(max(self.steps, 100), self.steps * self.epochs)
-        return self.members * (self.start + steps * self.step)
+        """Seconds of the shortest training that is worth its name."""
+        steps = min(_LEAST, self.steps * self.epochs)
+        return self.preparing + self.members * (self.start + steps * self.step)
 
 
 def time_training(data: PreparedData, recipe: Recipe, rows: Rows, seconds: float) -> Timing:

@@ -12,8 +12,11 @@ from .family import Choice, Facts, Family, Range, Settings, Space, Value
 from .table_mlp import ResidualMLP, TableMLP
 from .tabm import TabM
 
-# Training rows below which many small networks are averaged and slow teachers are affordable.
+# Training rows below which several small networks are averaged and slow teachers are affordable.
 _FEW = 5000
+# Rows that a teacher labels beside few training rows: they make the network its equal.
+_MADE = 4000
+_MOST_COPIES, _LEAST_COPIES = 20, 3
 
 # Searched in every family.
 _SPACE: Space = {
@@ -28,7 +31,6 @@ _SPACE: Space = {
     "decay": Range(1e-5, 1e-1, log=True),
     "batch": Choice((32, 64, 128, 256, 512)),
     "smoothing": Range(0.0, 0.2),
-    "swap": Range(0.0, 0.5),
 }
 
 
@@ -40,19 +42,19 @@ def _default(facts: Facts) -> dict[str, Value]:
         "bins": 0 if few else 32,
         "bins_by": "quantile",
         "teacher": "best" if few else "boosted",
-        "copies": 5 if few else 3,
+        "copies": min(max(_MADE // facts.samples, _LEAST_COPIES), _MOST_COPIES),
         "swap": 0.25,
         "mix": few,
-        "width": 128 if few else 384,
+        "width": 96 if few else 384,
         "depth": 2,
         "activation": "relu",
-        "dropout": 0.2,
+        "dropout": 0.0 if few else 0.2,
         "ensemble": 8 if few else 1,
         "optimiser": "adamw",
         "rate": 3e-3 if few else 1e-3,
         "decay": 1e-2,
         "batch": 64 if few else 256,
-        "epochs": 60 if few else 20,
+        "epochs": 22 if few else 20,
         "smoothing": 0.0,
         "average": 0.0,
         "members": 1,

@@ -1,0 +1,68 @@
+"""Several processes search together, and one that is gone takes its own trial along, no other."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+from helpers.small_fits import QUICK_SPACE, environment, write_table
+
+from relprop.bundles.read import read_bundle
+from relprop.data.options import DataOptions
+from relprop.fit.api import fit
+from relprop.fit.budget import Deadline
+from relprop.fit.settings import FitSettings
+from relprop.fit.worker import parse_request
+from relprop.fit.workers import Workers, write_request
+
+
+@pytest.fixture
+def as_here(monkeypatch):
+    """Let other processes import what these tests import."""
+    for name in ("PYTHONPATH", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, environment()[name])
+
+
+def test_another_process_is_told_all_that_was_asked_for(tmp_path):
+    options = DataOptions(target="answer", kinds={"a": "category"}, drop=("b",), test="more.csv")
+    settings = FitSettings(tmp_path, 60.0, 5, 10**9, 2, 3, {"families": ["mlp"]}, "", "cpu")
+    deadline = Deadline(time.monotonic(), 60.0)
+    told = json.loads(write_request("table.csv", options, settings, deadline))
+    request = parse_request(told)
+    assert request.source == "table.csv"
+    assert request.options == options
+    assert request.settings == FitSettings(
+        tmp_path, 60.0, 5, 10**9, 1, 3, {"families": ["mlp"]}, "", "cpu"
+    )
+    assert request.deadline == deadline
+    assert told["parent"] == os.getpid()
+
+
+def test_two_processes_share_the_trials(as_here, tmp_path):
+    table = write_table(tmp_path / "table.csv")
+    out = tmp_path / "out"
+    bundle = fit(table, budget="5m", trials=6, workers=2, out=out, space=QUICK_SPACE)
+    assert sorted(row.number for row in bundle.content.leaderboard) == list(range(6))
+    journal = (out / "search" / "journal.log").read_text().splitlines()
+    begun = [json.loads(line) for line in journal]
+    writers = {line["worker_id"] for line in begun if line["op_code"] == 4}  # a trial is made
+    assert len({writer.rsplit("-", 1)[0] for writer in writers}) == 2
+
+
+def test_a_killed_process_does_not_hold_the_others_up(as_here, tmp_path, monkeypatch):
+    table = write_table(tmp_path / "table.csv")
+    killed = []
+
+    class Killing(Workers):
+        def wait(self, search):
+            for process in self._processes:
+                os.kill(process.pid, signal.SIGKILL)
+                killed.append(process.wait())
+            super().wait(search)
+
+    monkeypatch.setattr("relprop.fit.run.Workers", Killing)
+    fit(table, budget="5m", trials=3, workers=2, out=tmp_path / "out", space=QUICK_SPACE)
+    assert len(killed) == 1
+    content = read_bundle(tmp_path / "out")
+    assert content.metrics[0].n == 60
