@@ -111,7 +111,7 @@ def calibration_figure(measured: Calibration) -> "Figure":
     axes.set_ylabel("share that holds")
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, 1.02)
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
     _plain(axes)
     return as_written(figure)
 

@@ -154,7 +154,8 @@ def compare(
 ) -> None:
     """Compare attribution methods on one or more models by pixel removal (MoRF/LeRF).
 
-    MODEL is the name of a shipped model, or the path of a .safetensors file. A method is a preset
+    MODEL is the name of a shipped model, the path of a .safetensors file, or the folder of a bundle
+    that relprop fit made of such images. A method is a preset
     of relprop.Recipe, gradient-x-input, integrated-gradients or smoothgrad, with parameters after a
     colon: --method epsilon:epsilon=0.1,relative=true. --method, --fill and --q may be repeated. A
     run that was stopped, by Ctrl-C for example, is continued in its folder.

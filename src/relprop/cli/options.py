@@ -228,7 +228,7 @@ QUIET = click.option("--quiet", is_flag=True, help="Print only the result: no pr
 
 MODEL = (
     "Name of a shipped model, or its .safetensors file. Of explain also FILE.py:NAME, timm:NAME, "
-    "torchvision:NAME, transformers:FOLDER, or a .pt2 file."
+    "torchvision:NAME, transformers:FOLDER, a .pt2 file, or the folder of a bundle."
 )
 TARGET = click.option("--target", help="Of a table or JSON lines: column or key of the label.")
 Q = "Fraction of each image's pixels removed at which the error rate is reported."
