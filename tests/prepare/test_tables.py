@@ -194,3 +194,9 @@ def test_a_table_without_features_is_refused():
     made = dataset(frame)
     with pytest.raises(InputError, match="1 rows whose columns \\(none\\) give no feature"):
         fit_table(Dataset(**{**vars(made), "columns": {}}), np.arange(1), STANDARD)
+
+
+@pytest.mark.parametrize(("name", "value"), [("numbers", "norml"), ("bins_by", "trees")])
+def test_an_unknown_setting_is_refused(frame, name, value):
+    with pytest.raises(InputError, match=f"{name} is '{value}'"):
+        fit_table(dataset(frame), np.arange(ROWS), {**ALL, name: value})

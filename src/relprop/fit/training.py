@@ -196,7 +196,9 @@ class _Course:
         self.best_rank = (-math.inf, -math.inf)
         self.best_weights: dict[str, Tensor] | None = None
         self.stopped = ""
-        self.step_began = 0.0  # seconds; imports and preparations before the first are no part of it
+        self.step_began = (
+            0.0  # seconds; imports and preparations before the first are no part of it
+        )
 
     def run(self, seed: int) -> None:
         """Train until the epochs are done or something stops it."""
