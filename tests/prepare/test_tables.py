@@ -9,7 +9,7 @@ import torch
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 
 from relprop.data.dataset import Dataset, Target
-from relprop.errors import InputError
+from relprop.errors import FileError, InputError
 from relprop.plot.tables import Columns
 from relprop.prepare.fit_tables import fit_table
 from relprop.prepare.tables import LIMIT, TablePreparation
@@ -194,3 +194,29 @@ def test_a_table_without_features_is_refused():
     made = dataset(frame)
     with pytest.raises(InputError, match="1 rows whose columns \\(none\\) give no feature"):
         fit_table(Dataset(**{**vars(made), "columns": {}}), np.arange(1), STANDARD)
+
+
+@pytest.mark.parametrize(("name", "value"), [("numbers", "norml"), ("bins_by", "trees")])
+def test_an_unknown_setting_is_refused(frame, name, value):
+    with pytest.raises(InputError, match=f"{name} is '{value}'"):
+        fit_table(dataset(frame), np.arange(ROWS), {**ALL, name: value})
+
+
+@pytest.mark.parametrize("broken", ["mean_", "_infrequent_enabled", "quantiles_"])
+def test_a_state_that_is_read_otherwise_is_refused(fitted, broken):
+    """As another version of scikit-learn would: it misses an attribute, or means another thing."""
+    state, tensors = fitted.state()
+    state = json.loads(json.dumps(state))
+    for transformer in (state["scaler"], state["one_hot"], state["normal"]):
+        transformer["attributes"].pop(broken, None)
+    state["versions"]["scikit-learn"] = "9.9.9"
+    with pytest.raises(FileError, match=r"a prepared table of scikit-learn 9\.9\.9") as caught:
+        TablePreparation.restore(state, tensors)
+    assert caught.value.todo.startswith("pip install scikit-learn==9.9.9")
+
+
+def test_numbers_that_are_read_otherwise_are_refused(fitted):
+    state, tensors = fitted.state()
+    name = state["scaler"]["attributes"]["mean_"]["tensor"]
+    with pytest.raises(FileError, match="computes wrongly"):
+        TablePreparation.restore(state, {**tensors, name: tensors[name] + 1})

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Dataset, Target
 from ..errors import InputError
+from ..support.arguments import check_one_of
 from ..support.extras import needs
 from .piecewise_linear import PiecewiseLinear
 from .table_columns import check_columns, text_column
@@ -41,8 +42,10 @@ def fit_table(
         settings: Those of the trial, all of them: `numbers`, `bins` and `bins_by` are read.
 
     Raises:
-        InputError: The rows give no feature.
+        InputError: A setting is not allowed, or the rows give no feature.
     """
+    check_one_of("numbers", settings["numbers"], ("standard", "normal"))
+    check_one_of("bins_by", settings["bins_by"], ("quantile", "tree"))
     frame, kinds = dataset.take(rows), dict(dataset.columns)
     check_columns(frame, kinds)
     wide = _wide(frame, kinds, _target_columns(dataset.target, rows))

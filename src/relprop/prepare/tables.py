@@ -18,6 +18,7 @@ from torch import Tensor
 from ..data.dataset import ColumnKind
 from .fitted_state import pack, unpack
 from .piecewise_linear import PiecewiseLinear
+from .sample_row import check_sample_features, sample_features, versions
 from .table_columns import (
     DATE_PARTS,
     MISSING,
@@ -138,14 +139,26 @@ class TablePreparation:
             for name in ("scaler", "normal", "bins", "one_hot")
         }
         wide = {name: one.state(tensors) for name, one in self.wide.items()}
-        kinds = [[name, kind] for name, kind in self.kinds.items()]
-        return {"kinds": kinds, "missing": list(self.missing), "wide": wide, **fitted}, tensors
+        tensors["sample"] = sample_features(self)
+        state = {
+            "kinds": [[name, kind] for name, kind in self.kinds.items()],
+            "missing": list(self.missing),
+            "wide": wide,
+            "versions": versions(),
+            **fitted,
+        }
+        return state, tensors
 
     @classmethod
     def restore(cls, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
-        """Make again the preparation that gave `state()`."""
+        """Make again the preparation that gave `state()`.
+
+        Raises:
+            FileError: The scikit-learn that is installed computes otherwise than the one that it
+                was fitted with.
+        """
         wide = {one: WideCategories.restore(of, tensors) for one, of in state["wide"].items()}
-        return cls(
+        restored = cls(
             kinds=dict(state["kinds"]),
             scaler=unpack(state["scaler"], tensors),
             normal=unpack(state["normal"], tensors),
@@ -154,6 +167,8 @@ class TablePreparation:
             one_hot=unpack(state["one_hot"], tensors),
             wide=wide,
         )
+        check_sample_features(restored, tensors["sample"], state["versions"])
+        return restored
 
     def _number_features(self, numbers: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """Return what numbers (n, k) become, in the order of `_features`."""
