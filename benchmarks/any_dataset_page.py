@@ -1,0 +1,133 @@
+"""Writes docs/any-dataset.md from the runs of any_dataset.py."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from any_dataset_rows import Row
+
+from relprop.evaluate import paired_test
+from relprop.support.estimates import Estimate
+
+if TYPE_CHECKING:
+    from any_dataset import Run
+
+HEAD = """# From data to a tested model, on many data sets
+
+Written by `benchmarks/any_dataset.py`: `relprop fit` on each data set, as a user calls it, with all
+settings as they are. "Time" is wall time of the whole process, from its start to the written bundle
+with report and final evaluation, against the budget that was asked for: the longest call counts.
+The test part was read once a call, at its end. "Default" is the same call with `--trials 1`, which
+trains the family's default alone; "gain" is search minus default on the same test samples, with its
+95 % bootstrap interval and the p-value of a paired test. An interval that holds 0 is a null.
+
+"""
+
+
+def page(rows: Sequence[Row], runs: "Sequence[Run]") -> str:
+    """Write the page; rows without a run are left out."""
+    parts = [(row, [run for run in runs if run.row == row.name]) for row in rows]
+    done = [(row, mine) for row, mine in parts if any(run.mode == "search" for run in mine)]
+    tables = [_accuracy(done), _time(done), _relevance(done)]
+    return HEAD + "\n\n".join(tables) + "\n"
+
+
+def _accuracy(done: "Sequence[tuple[Row, list[Run]]]") -> str:
+    lines = [
+        "## Accuracy on the test part",
+        "",
+        "| data | calls | asked, % | search, % | default, % | gain | baselines, same parts | known |",
+        "|---|--:|--:|--:|--:|---|---|---|",
+    ]
+    for row, runs in done:
+        search = [run for run in runs if run.mode == "search"]
+        default = [run for run in runs if run.mode == "default"]
+        lines.append(
+            f"| {row.name} | {len(search)} | {row.wanted:g} | {_percent(search)} "
+            f"| {_percent(default) if default else ''} | {_gain(search, default)} "
+            f"| {_baselines(search)} | {row.known} |"
+        )
+    return "\n".join(lines)
+
+
+def _percent(runs: "Sequence[Run]") -> str:
+    """Return the mean accuracy of the calls, and its spread where there are several."""
+    scores = torch.tensor([100 * sum(run.right) / len(run.right) for run in runs])
+    spread = f" +- {scores.std():.2f}" if len(scores) > 1 else ""
+    return f"{scores.mean():.2f}{spread}"
+
+
+def _gain(search: "Sequence[Run]", default: "Sequence[Run]") -> str:
+    """Compare the calls that both have, sample by sample, in percentage points."""
+    tasks = {run.task for run in search} & {run.task for run in default}
+    if not tasks:
+        return ""
+    first, second = (
+        torch.tensor([float(r) for run in runs if run.task in tasks for r in run.right])
+        for runs in (search, default)
+    )
+    test = paired_test(first, second)
+    return f"{_interval(test.difference, 100, '+.2f')}, p {test.p_value:.3f}"
+
+
+def _interval(estimate: Estimate, factor: float, numbers: str) -> str:
+    """Write a mean and its interval, times a factor."""
+    low, high = estimate.interval.low, estimate.interval.high
+    mean, low, high = (format(factor * one, numbers) for one in (estimate.mean, low, high))
+    return f"{mean} [{low}, {high}]"
+
+
+def _baselines(search: "Sequence[Run]") -> str:
+    names = search[0].baselines
+    scores = {
+        name: sum(sum(run.baselines[name]) / len(run.right) for run in search) / len(search)
+        for name in names
+    }
+    return ", ".join(f"{name} {100 * score:.2f}" for name, score in scores.items())
+
+
+def _time(done: "Sequence[tuple[Row, list[Run]]]") -> str:
+    lines = [
+        "## Time",
+        "",
+        "| data | budget | longest call, s | mean processor time, s | trials | model |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    for row, runs in done:
+        search = [run for run in runs if run.mode == "search"]
+        trials = sorted(run.trials for run in search)
+        families = ", ".join(sorted({run.family for run in search}))
+        weights = sorted(run.parameters for run in search)
+        lines.append(
+            f"| {row.name} | {search[0].budget} | {max(run.seconds for run in search):.0f} "
+            f"| {sum(run.cpu_seconds for run in search) / len(search):.0f} "
+            f"| {_span(trials)} | {families}, {_span(weights)} weights |"
+        )
+    return "\n".join(lines)
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _relevance(done: "Sequence[tuple[Row, list[Run]]]") -> str:
+    lines = [
+        "## Relevance of the models",
+        "",
+        "The largest imbalance of the ledger is a share of the score. Gain over random: mean area "
+        "between the removal curves of a random order and of the most relevant first, with its 95 % "
+        "bootstrap interval, on up to 64 test samples of each call.",
+        "",
+        "| data | largest imbalance | gain over random |",
+        "|---|--:|---|",
+    ]
+    for row, runs in done:
+        search = [run for run in runs if run.mode == "search"]
+        gains = torch.tensor([gain for run in search for gain in run.over_random])
+        gain = paired_test(gains, torch.zeros_like(gains)).difference
+        lines.append(
+            f"| {row.name} | {max(run.imbalance for run in search):.1e} "
+            f"| {_interval(gain, 1, '.3f')} |"
+        )
+    return "\n".join(lines)
