@@ -14,7 +14,7 @@ from .alarm import Alarm
 from .choice import choose_average, is_better
 from .contents import add_to_average, part_outputs, same_preparation
 from .folds import make_folds
-from .model import Model, train_model
+from .model import FittedModel, train_model
 from .objectives import score
 from .prepared import Rows
 from .search import Search
@@ -157,8 +157,8 @@ def _long_training(
     setup = search.setup
     reached = score(watched.before, watched.targets, search.origin.dataset.target.task)
 
-    def train(alarm: Alarm) -> Model:
-        def keep(model: Model) -> None:
+    def train(alarm: Alarm) -> FittedModel:
+        def keep(model: FittedModel) -> None:
             if model.score is not None and model.score > reached:
                 with alarm.wait():
                     search.keep_better(leader.number, search.content(model, None))
