@@ -148,7 +148,8 @@ def prepare_search(
     settings = request.settings
     train, validation = dataset.rows("train"), dataset.rows("validation")
     both = dataset.rows("train", "validation")
-    fold = len(both) <= MOST_FOLDED and not (request.options.group or request.options.time)
+    may_mix = not (request.options.group or request.options.time)
+    fold = may_mix and len(both) <= MOST_FOLDED
     kept = 2 * (FOLDS + 1) if fold else 2  # what two families use by turns
     data = PreparedData(dataset, settings.encoder, kept, settings.seed)
     spaces = find_spaces(data, both if fold else train, settings.space)
@@ -166,6 +167,7 @@ def prepare_search(
             train,
             validation,
             make_folds(dataset, both, FOLDS, settings.seed) if fold else (),
+            may_mix,
             settings.seed,
             settings.device,
             settings.memory,

@@ -57,6 +57,7 @@ class Setup:
         train: Numbers of the training samples.
         validation: Numbers of the validation samples.
         folds: Folds of both together; empty where trials are not cross-validated.
+        may_mix: Whether samples may change their parts: no groups and no order of time were named.
         seed: Random seed.
         device: "cpu" or "cuda".
         memory: The most bytes, or None.
@@ -67,6 +68,7 @@ class Setup:
     train: Rows
     validation: Rows
     folds: tuple[Fold, ...]
+    may_mix: bool
     seed: int
     device: str
     memory: int | None
