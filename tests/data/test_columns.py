@@ -13,6 +13,13 @@ COLUMNS = {
     "floats": (np.linspace(0, 1, N), "number", "40 different numbers"),
     "integers": (np.arange(N) % 7, "number", "7 different whole numbers"),
     "missing": ([1.0, np.nan, 2.0, 3.0] * 10, "number", "3 different whole numbers, 10 missing"),
+    "zip": ([f"{i % 9:05d}" for i in range(N)], "category", "codes that begin with 0"),
+    "durations": (pandas.to_timedelta(np.arange(N) % 3, unit="h"), "number", "3 different whole"),
+    "nullable": (
+        pandas.array([True, None, False, None] * 10, dtype="boolean"),
+        "category",
+        "true or false, 20 miss",
+    ),
     "number texts": ([f" {i}.5 " for i in range(N)], "number", "numbers"),
     "texts": (["a", "b", " b"] * 13 + ["a"], "category", "2 different texts"),
     "true and false": ([True, False] * 20, "category", "true or false"),
@@ -56,6 +63,8 @@ def test_values_have_the_form_of_a_table():
     assert set(kept["texts"]) == {"a", "b"}
     assert kept["times"].iloc[0] == pandas.Timestamp("2023-12-31 15:00")
     assert kept["missing"].isna().sum() == 10
+    assert kept["nullable"].tolist()[::2] == ["True", "False"] * 10
+    assert kept["durations"].tolist()[:3] == [0, 3600, 7200]
 
 
 def test_what_was_left_out_or_changed_is_warned_of():

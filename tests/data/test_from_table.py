@@ -140,6 +140,11 @@ def test_rows_as_series_and_as_pictures():
     assert table(named).raw.modality == "table"
 
 
+def test_the_target_that_the_source_names_may_be_changed_by_the_user():
+    assert values(table(targets=("job",)), "target") == ["job"]
+    assert values(table(targets=("job",), target="age"), "target") == ["age"]
+
+
 def test_several_labels_named_by_the_user_or_the_source():
     frame = FRAME.assign(a=np.arange(N) % 2, b=1 - np.arange(N) % 2)
     for made in (table(frame, labels=("a", "b")), table(frame, targets=("a", "b"))):

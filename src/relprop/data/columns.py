@@ -120,8 +120,10 @@ def decide_column(values: "Series[Any]", given: ColumnKind | None = None) -> Dec
         )
     if values.dtype.kind == "M":
         return DecidedColumn(_dates_of(values), "date", "dates")
+    if values.dtype.kind == "m":
+        return _number(values.dt.total_seconds().rename(name), present.dt.total_seconds())
     if values.dtype.kind == "b":
-        return _kept_or_constant(values.map(str), present, "category", "true or false")
+        return _kept_or_constant(category_texts(values), present, "category", "true or false")
     if values.dtype.kind in "iuf":
         return _number(values, present)
     return _text(name, values, present)
@@ -147,6 +149,8 @@ def _number(values: "Series[Any]", present: "Series[Any]") -> DecidedColumn:
 def _text(name: str, values: "Series[Any]", present: "Series[Any]") -> DecidedColumn:
     _refuse_nested(name, present)
     texts = present.map(str).str.strip()
+    if _are_codes(texts):
+        return DecidedColumn(texts.reindex(values.index), "category", "codes that begin with 0")
     numbers = _numbers_of(texts)
     if (share := float(numbers.notna().mean())) >= _MOSTLY:
         others = texts[numbers.isna()]
@@ -174,6 +178,13 @@ def _text(name: str, values: "Series[Any]", present: "Series[Any]") -> DecidedCo
     if different > _MANY_CATEGORIES:
         warning = f"Column {name!r} has {different:,} categories; many of them are rare."
     return _kept_or_constant(category, texts, "category", f"{different:,} different texts", warning)
+
+
+def _are_codes(texts: "Series[Any]") -> bool:
+    """Tell whether texts are codes such as 00123: digits of one length, with leading zeros."""
+    head = texts.iloc[:_EXAMINED]
+    alike = head.str.len().nunique() == 1 and bool(head.str.fullmatch(r"\d{2,}").all())
+    return alike and bool(head.str.startswith("0").any())
 
 
 def _numbers_of(texts: "Series[Any]") -> Any:

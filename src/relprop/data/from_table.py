@@ -241,7 +241,7 @@ def _texts(raw: RawData, features: "DataFrame", decided: Mapping[str, DecidedCol
     ]
     warnings = [f"{counted(empty, 'text')} without a word: empty."] if empty else []
     raw = replace(raw, samples=texts)
-    return raw.noting(Finding("text", f"column {name}", reason), *others, warnings=warnings)
+    return raw.noting(Finding("text", about_column(name), reason), *others, warnings=warnings)
 
 
 def _text_column(features: "DataFrame", decided: Mapping[str, DecidedColumn]) -> tuple[str, str]:

@@ -22,7 +22,21 @@ from .words import listed
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-_KNOWN = ("target", "label", "labels", "class", "classes", "y", "outcome", "category", "diagnosis")
+_KNOWN = (
+    "target",
+    "label",
+    "labels",
+    "class",
+    "classes",
+    "y",
+    "outcome",
+    "category",
+    "diagnosis",
+    "survived",
+    "species",
+    "sentiment",
+    "churn",
+)
 _FEW = 20  # different whole numbers that are taken for classes
 _MANY_CLASSES = 1000
 _YES = {"1": 1.0, "true": 1.0, "yes": 1.0, "y": 1.0, "t": 1.0}
