@@ -76,6 +76,7 @@ def test_what_was_left_out_or_changed_is_warned_of():
             "original": np.arange(N) % 3,
             "infinite": [np.inf, 1, 2, 3] * 10,
             "mostly": [str(i) for i in range(N - 1)] + ["unknown"],
+            "when": ["2024-01-02", "2024-03-04"] * (N // 2 - 1) + ["2024-05-06", "soon"],
             "many": [f"{i // 2}x" for i in range(N)],
         }
     )
@@ -86,6 +87,7 @@ def test_what_was_left_out_or_changed_is_warned_of():
         "Column 'original' is equal to 'copy': left out.",
         "Column 'infinite' has 10 infinite values: taken as missing.",
         "Column 'mostly' has values that are no numbers (1, such as 'unknown'): taken as missing.",
+        "Column 'when' has values that are no dates (1): taken as missing.",
     )
 
 
@@ -132,6 +134,7 @@ WRONG = {
     ),
     "a date of texts": (["a", "b", "c", "d"], {"x": "date"}, "column 'x' as date: 4 of its 4"),
     "lists": ([[1], [2], [3], [4]], {}, "column 'x' has a list in each row\n.*\n.*--drop x"),
+    "a target alone": (None, {}, "there is none beside the target\n.*\n.*add columns"),
     "nothing left": ([1, 1, 1, 1], {}, "no column to learn from: x: constant\n.*\n.*x=category"),
 }
 
@@ -140,7 +143,8 @@ WRONG = {
 def test_columns_that_cannot_be_are_errors(case):
     values, kinds, message = WRONG[case]
     with pytest.raises(InputError, match=message):
-        keep_columns(decide_columns(pandas.DataFrame({"x": values}), kinds), kinds)
+        frame = pandas.DataFrame() if values is None else pandas.DataFrame({"x": values})
+        keep_columns(decide_columns(frame, kinds), kinds)
 
 
 def test_categories_and_names_as_text():

@@ -160,6 +160,7 @@ WRONG = {
     "a kind": ({"kinds": {"aeg": "date"}}, "no column 'aeg'"),
     "a group": ({"group": "hous"}, "no column 'hous'\n.*\n.*write --group house"),
     "a time": ({"time": "job"}, "the time column 'job', which has missing values, or is no time"),
+    "a group that is the target": ({"group": "age", "target": "age"}, "column 'age', which is the"),
     "the target dropped": ({"target": "age", "drop": ("age",)}, "target 'age', which is left out"),
     "pictures": ({"modality": "picture"}, "columns of texts in pictures: job"),
     "texts": ({"modality": "text", "drop": ("job",)}, "no column of texts: age, day, house"),

@@ -93,8 +93,9 @@ def keep_columns(
             f"{name}: {column.reason}" for name, column in list(decided.items())[:5]
         )
         given = f"no column to learn from: {reasons or 'there is none beside the target'}"
-        name = shlex.quote(f"{next(iter(decided), 'NAME')}=category")
-        todo = f"write --column {name}, or choose another --target"
+        name = shlex.quote(f"{next(iter(decided), '')}=category")
+        todo = f"write --column {name}" if decided else "add columns"
+        todo += ", or choose another --target"
         raise InputError(given, "a column of numbers, categories or dates", todo)
     findings = [
         Finding(about_column(name), column.kind if name in kept else "left out", column.reason)

@@ -218,6 +218,10 @@ def _found(
         raise InputError(given, "two classes at least", "choose another --target")
     single = [n for n, count in zip(target.names, counts, strict=True) if count == 1]
     none = [n for n, count in zip(target.names, counts, strict=True) if count == 0]
+    if len(single) > len(target.values) / 2:
+        given = f"the target {name!r} has {len(counts):,} classes, {len(single):,} of one sample"
+        todo = "choose another --target, or give it as numbers"
+        raise InputError(given, "classes with several samples each", todo)
     if single:
         warnings.append(f"Classes with one sample alone, which is trained on: {listed(single)}.")
     if none:

@@ -7,7 +7,7 @@ columns mean.
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -114,7 +114,7 @@ def _names_in(start: _Start, width: int) -> tuple[str, ...] | None:
     """Take names of columns from the comment before a table, if it has as many."""
     names = next((row for _, row in _rows_of([start.comment], start.separator)), [])
     fits = len(names) == width > 1 and not any(map(_is_number, names))
-    return _unique(names) if fits else None
+    return unique_names(names) if fits else None
 
 
 def _rows_of(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -189,18 +189,18 @@ def _header(rows: list[list[str]]) -> tuple[tuple[str, ...] | None, str]:
     """Tell whether the first row has names of columns, and why."""
     first, rest = rows[0], rows[1:]
     if first[0] in ("", "0") and first[1:] and _counts(first[1:]):
-        return _unique(first), "the first row counts the columns"
+        return unique_names(first), "the first row counts the columns"
     if _counts(first) and rest:
-        return _unique(first), "the first row counts the columns"
+        return unique_names(first), "the first row counts the columns"
     if numbers := [value for value in first if _is_number(value) or value == "?"]:
         return None, f"the first row is a sample: it has the value {numbers[0]}"
     if any(column and all(map(_is_number, column)) for _, column in _columns(rest)):
-        return _unique(first), "the first row has no numbers, the others have"
+        return unique_names(first), "the first row has no numbers, the others have"
     repeated = [first[i] for i, column in _columns(rest) if first[i] in column]
     if repeated or len(set(first)) < len(first):
         again = repeated[0] if repeated else "the same value twice"
         return None, f"the first row is a sample: {again} is in other rows, too"
-    return _unique(first), "no value of the first row is in other rows"
+    return unique_names(first), "no value of the first row is in other rows"
 
 
 def _counts(values: list[str]) -> bool:
@@ -209,7 +209,7 @@ def _counts(values: list[str]) -> bool:
     return len(values) > 2 and values in counted
 
 
-def _unique(names: list[str]) -> tuple[str, ...]:
+def unique_names(names: Sequence[str]) -> tuple[str, ...]:
     """Give a name to columns that have none, and number names that occur twice."""
     named = [name or f"unnamed {i + 1}" for i, name in enumerate(names)]
     earlier = [named[:i].count(name) for i, name in enumerate(named)]
