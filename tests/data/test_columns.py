@@ -142,8 +142,8 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_columns_that_cannot_be_are_errors(case):
     values, kinds, message = WRONG[case]
+    frame = pandas.DataFrame() if values is None else pandas.DataFrame({"x": values})
     with pytest.raises(InputError, match=message):
-        frame = pandas.DataFrame() if values is None else pandas.DataFrame({"x": values})
         keep_columns(decide_columns(frame, kinds), kinds)
 
 

@@ -152,33 +152,44 @@ def _text(name: str, values: "Series[Any]", present: "Series[Any]") -> DecidedCo
     texts = present.map(str).str.strip()
     if _are_codes(texts):
         return DecidedColumn(texts.reindex(values.index), "category", "codes that begin with 0")
-    numbers = _numbers_of(texts)
-    if (share := float(numbers.notna().mean())) >= _MOSTLY:
-        others = texts[numbers.isna()]
-        warning = (
-            ""
-            if share == 1
-            else (
-                f"Column {name!r} has values that are no numbers ({len(others):,}, such as "
-                f"{others.iloc[0]!r}): taken as missing."
-            )
-        )
-        found = numbers.reindex(values.index).astype(np.float64)
-        reason = "numbers" if share == 1 else f"numbers in {share:.1%} of its rows"
-        return _kept_or_constant(found, numbers.dropna(), "number", reason, warning)
-    if (dates := _dates(name, values, texts)) is not None:
-        return dates
+    found = _number_texts(values, texts) or _dates(name, values, texts)
+    return found or _category(name, values, texts)
+
+
+def _category(name: str, values: "Series[Any]", texts: "Series[Any]") -> DecidedColumn:
+    """Take texts as categories, or leave out free texts and identifiers."""
     different = texts.nunique()
     words = float(texts.iloc[:_EXAMINED].str.count(r"\s+").mean()) + 1
     if words >= _WORDS and different > 0.5 * len(texts) and different > 20:
         return DecidedColumn(None, "text", f"free text, {words:.0f} words on average")
     if different == len(texts) > 20:
         return DecidedColumn(None, "", "an identifier: a different text in each row")
-    category = texts.reindex(values.index)
-    warning = ""
-    if different > _MANY_CATEGORIES:
-        warning = f"Column {name!r} has {different:,} categories; many of them are rare."
-    return _kept_or_constant(category, texts, "category", f"{different:,} different texts", warning)
+    warning = f"Column {name!r} has {different:,} categories; many of them are rare."
+    return _kept_or_constant(
+        texts.reindex(values.index),
+        texts,
+        "category",
+        f"{different:,} different texts",
+        warning if different > _MANY_CATEGORIES else "",
+    )
+
+
+def _number_texts(values: "Series[Any]", texts: "Series[Any]") -> DecidedColumn | None:
+    """Take texts as numbers, if nearly all are; None for other texts."""
+    numbers = _numbers_of(texts)
+    share = float(numbers.notna().mean())
+    if share < _MOSTLY:
+        return None
+    found = numbers.reindex(values.index).astype(np.float64)
+    if share == 1:
+        return _kept_or_constant(found, numbers, "number", "numbers")
+    others = texts[numbers.isna()]
+    warning = (
+        f"Column {str(values.name)!r} has values that are no numbers ({len(others):,}, such as "
+        f"{others.iloc[0]!r}): taken as missing."
+    )
+    reason = f"numbers in {share:.1%} of its rows"
+    return _kept_or_constant(found, numbers.dropna(), "number", reason, warning)
 
 
 def _are_codes(texts: "Series[Any]") -> bool:
