@@ -32,6 +32,7 @@ def arguments(folder, out, *more):
 
 
 def run(*options):
+    """Run the command here; its budget counts from the start of this program, hours ago perhaps."""
     return CliRunner().invoke(main, ["fit", *map(str, options)])
 
 
@@ -52,13 +53,13 @@ def trials(out):
 
 def test_the_command_shows_data_trials_and_metrics_and_what_to_do_next(folder, tmp_path):
     out = tmp_path / "out"
-    done = run(*arguments(folder, out, "--trials", 2, "--budget", "5m"))
+    done = run(*arguments(folder, out, "--trials", 2, "--budget", "20h"))
     assert done.exit_code == 0, done.output
     bundle = load(out)
     accuracy = bundle.metrics["accuracy"]
     assert f"accuracy {accuracy.value:.4f} [{accuracy.low:.4f}, " in done.stdout
     for text in (
-        *("WHAT", "target", "answer", "340 samples", "trial", "mlp"),
+        *("WHAT", "target", "answer", "289 samples", "trial", "mlp"),
         *(f"The model: {out}", f"--model {out}", f"The report: {out / 'report.html'}"),
     ):
         assert text in done.stdout
@@ -69,7 +70,7 @@ def test_the_command_shows_data_trials_and_metrics_and_what_to_do_next(folder, t
 
 def test_json_has_all_numbers_and_quiet_says_nothing_else(folder, tmp_path):
     out = tmp_path / "out"
-    done = run(*arguments(folder, out, "--trials", 1, "--budget", "5m", "--json", "--quiet"))
+    done = run(*arguments(folder, out, "--trials", 1, "--budget", "20h", "--json", "--quiet"))
     assert (done.exit_code, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     content = read_bundle(out)
@@ -84,7 +85,7 @@ def test_json_has_all_numbers_and_quiet_says_nothing_else(folder, tmp_path):
         (["--budget", "soon"], "a budget of 'soon'"),
         (["--trials", "0"], "trials is 0"),
         (["--workers", "0"], "workers is 0"),
-        (["--target", "answr"], 'write "answer"'),
+        (["--target", "answr"], "write --target answer"),
         (["--encoder", "nowhere"], "the encoder nowhere"),
     ],
 )
@@ -112,7 +113,7 @@ def test_a_killed_fit_leaves_its_best_and_the_same_command_goes_on(folder, tmp_p
     bundle, before = load(out), trials(out)
     assert bundle.classes == ("no", "yes")
     assert not bundle.metrics  # the test part was not read
-    done = run(*arguments(folder, out, "--trials", before + 1, "--budget", "5m"))
+    done = run(*arguments(folder, out, "--trials", before + 1, "--budget", "20h"))
     assert done.exit_code == 0, done.output
     numbers = [row.number for row in read_bundle(out).leaderboard]
     assert len(numbers) == before + 1
@@ -131,9 +132,38 @@ def test_ctrl_c_says_what_is_there(folder, tmp_path):
     assert load(out).classes == ("no", "yes")
 
 
+def writers(out):
+    """Processes that have begun a trial."""
+    lines = (out / "search" / "journal.log").read_text().splitlines()
+    records = [json.loads(line) for line in lines[:-1]]  # the last one may be half written
+    begun = [record["worker_id"] for record in records if record["op_code"] == 4]
+    return {writer.rsplit("-", 1)[0] for writer in begun}
+
+
+def test_a_second_terminal_joins_and_killed_it_takes_its_own_trial_along_alone(folder, tmp_path):
+    out = tmp_path / "out"
+    command = arguments(folder, out, "--budget", "10m")
+    first = start_fit(*command)
+    wait_for(first, lambda: trials(out) >= 1)
+    second = start_fit(*command)
+    wait_for(second, lambda: len(writers(out)) == 2)
+    second.kill()
+    second.communicate()
+    before = trials(out)
+    wait_for(first, lambda: trials(out) >= before + 3)
+    first.send_signal(signal.SIGINT)
+    _, errors = first.communicate(timeout=60)
+    assert "the same command goes on" in errors
+    done = run(*arguments(folder, out, "--trials", 1, "--budget", "20h"))
+    assert done.exit_code == 0, done.output
+    rows = read_bundle(out).leaderboard
+    assert len({row.number for row in rows}) == len(rows) >= before + 3
+    assert {row.state for row in rows} <= {"done", "time", "pruned"}
+
+
 def test_a_full_disk_leaves_the_best_and_the_same_command_goes_on(folder, tmp_path):
     out = tmp_path / "out"
-    done = run(*arguments(folder, out, "--trials", 1, "--budget", "5m"))
+    done = run(*arguments(folder, out, "--trials", 1, "--budget", "20h"))
     assert done.exit_code == 0, done.output
     before = load(out).content
     journal = (out / "search" / "journal.log").stat().st_size
@@ -147,6 +177,6 @@ def test_a_full_disk_leaves_the_best_and_the_same_command_goes_on(folder, tmp_pa
     assert "cannot write" in errors
     assert f"the best model so far is in {out}" in errors
     assert load(out).content.metrics == before.metrics
-    done = run(*arguments(folder, out, "--trials", 3, "--budget", "5m"))
+    done = run(*arguments(folder, out, "--trials", 3, "--budget", "20h"))
     assert done.exit_code == 0, done.output
     assert len(read_bundle(out).leaderboard) == 3

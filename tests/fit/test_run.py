@@ -14,6 +14,7 @@ from torch import nn
 from relprop.bundles.bundle import load
 from relprop.bundles.read import read_bundle
 from relprop.errors import InputError
+from relprop.fit import run
 from relprop.fit.api import fit
 from relprop.networks import registry
 
@@ -51,7 +52,7 @@ def with_family(monkeypatch, name, build, **settings):
         )
         return known, own
 
-    monkeypatch.setattr("relprop.fit.run.families", families)
+    monkeypatch.setattr(run, "families", families)
     return {"families": ["mlp", name], "mlp": QUICK}
 
 
@@ -210,7 +211,7 @@ def test_a_search_without_any_model_says_why(monkeypatch, table, tmp_path):
     own = replace(
         known, name="none", build=Diverging, default=lambda f: {**known.default(f), **QUICK}
     )
-    monkeypatch.setattr("relprop.fit.run.families", lambda modality, encoder="": (own,))
+    monkeypatch.setattr(run, "families", lambda modality, encoder="": (own,))
     with pytest.raises(InputError, match=r"none of 2 trials gave a model: diverged"):
         fit(table, budget=BUDGET, trials=2, out=tmp_path / "out")
 

@@ -1,4 +1,4 @@
-"""Several processes search together, and one that is gone takes its own trial along, no other."""
+"""Processes that search beside another one: what they are told, and that they may be gone."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from helpers.small_fits import QUICK_SPACE, environment, write_table
 
 from relprop.bundles.read import read_bundle
 from relprop.data.options import DataOptions
+from relprop.fit import run
 from relprop.fit.api import fit
 from relprop.fit.budget import Deadline
 from relprop.fit.settings import FitSettings
@@ -39,17 +40,6 @@ def test_another_process_is_told_all_that_was_asked_for(tmp_path):
     assert told["parent"] == os.getpid()
 
 
-def test_two_processes_share_the_trials(as_here, tmp_path):
-    table = write_table(tmp_path / "table.csv")
-    out = tmp_path / "out"
-    bundle = fit(table, budget="5m", trials=6, workers=2, out=out, space=QUICK_SPACE)
-    assert sorted(row.number for row in bundle.content.leaderboard) == list(range(6))
-    journal = (out / "search" / "journal.log").read_text().splitlines()
-    begun = [json.loads(line) for line in journal]
-    writers = {line["worker_id"] for line in begun if line["op_code"] == 4}  # a trial is made
-    assert len({writer.rsplit("-", 1)[0] for writer in writers}) == 2
-
-
 def test_a_killed_process_does_not_hold_the_others_up(as_here, tmp_path, monkeypatch):
     table = write_table(tmp_path / "table.csv")
     killed = []
@@ -61,7 +51,7 @@ def test_a_killed_process_does_not_hold_the_others_up(as_here, tmp_path, monkeyp
                 killed.append(process.wait())
             super().wait(search)
 
-    monkeypatch.setattr("relprop.fit.run.Workers", Killing)
+    monkeypatch.setattr(run, "Workers", Killing)
     fit(table, budget="5m", trials=3, workers=2, out=tmp_path / "out", space=QUICK_SPACE)
     assert len(killed) == 1
     content = read_bundle(tmp_path / "out")

@@ -19,6 +19,12 @@ OF_NO_MODULE = ("graph/test_operation_tables.py",)
 
 # Modules without a test file of their name, by the file that tests them.
 ALSO_TESTED_IN = {
+    "fit/test_run.py": [
+        *("fit/api", "fit/contents", "fit/final", "fit/finish", "fit/model", "fit/opening"),
+        *("fit/search", "fit/shelf", "fit/timing", "fit/trial"),
+    ],
+    "fit/test_study.py": ["fit/journal"],
+    "fit/test_workers.py": ["fit/worker"],
     "cli/test_explain.py": [
         *("report/batches", "report/curves", "report/open_samples"),
         *("report/output", "report/page", "report/pictures", "report/records", "report/run"),

@@ -85,7 +85,7 @@ def make_content(
         source=dataset.source,
         options=origin.options,
         findings=dataset.findings,
-        warnings=dataset.warnings,
+        warnings=(*dataset.warnings, *data.notes),
         counts={part: len(dataset.rows(part)) for part in _PARTS},
         fingerprints=origin.fingerprints,
         seed=origin.seed,

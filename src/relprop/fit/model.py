@@ -6,7 +6,7 @@ seed alone. Must not know the search or files.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,7 @@ class Model:
         facts: What its family was told of the data.
         preparation: How samples become tensors.
         networks: Its members, whose outputs are averaged, in eval mode.
+        parameters: Number of weights of all members.
         checks: What the validations of each member measured.
         state: How the training ended.
         seconds: How long it took.
@@ -46,6 +47,7 @@ class Model:
     facts: Facts
     preparation: Preparation
     networks: tuple[nn.Module, ...]
+    parameters: int
     checks: tuple[tuple[Check, ...], ...]
     state: TrialState
     seconds: float
@@ -53,14 +55,11 @@ class Model:
     score: float | None = None
 
     @property
-    def parameters(self) -> int:
-        """Number of weights of all members."""
-        return sum(p.numel() for network in self.networks for p in network.parameters())
-
-    @property
     def epochs(self) -> float | None:
-        """Passes over the training part that the first member was trained for."""
-        return float(self.checks[0][-1].epoch) if self.checks and self.checks[0] else None
+        """Passes over the training part, as far as they are known."""
+        if self.checks and self.checks[0]:
+            return float(self.checks[0][-1].epoch)
+        return float(self.settings["epochs"]) if self.state == "done" else None
 
 
 @dataclass(frozen=True)
@@ -126,10 +125,20 @@ def train_model(
         network = build_seeded(recipe, facts, recipe.seed)
         network.load_state_dict(weights)
         spent = time.monotonic() - started
-        name, settings = recipe.family.name, recipe.settings
-        one = ((check,),)
-        found = Model(name, settings, facts, preparation, (network,), one, "time", spent)
-        on_best(replace(found, score=check.score))
+        on_best(
+            Model(
+                recipe.family.name,
+                recipe.settings,
+                facts,
+                preparation,
+                (network,),
+                count_parameters(network),
+                ((check,),),
+                "time",
+                spent,
+                score=check.score,
+            )
+        )
 
     for number in range(members):
         left = max(seconds - (time.monotonic() - started), 1e-3)
@@ -171,6 +180,11 @@ def predict(networks: tuple[nn.Module, ...], inputs: Tensor, device: str = "cpu"
     return total / len(networks)
 
 
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of weights of a network."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
 def trial_seed(seed: int, number: int, repeat: int = 0) -> int:
     """Return the seed of a trial by its number; those of its members follow it."""
     return (seed + number) * _SEEDS + repeat * _REPEATS
@@ -202,6 +216,7 @@ def _model(
         facts,
         preparation,
         networks,
+        sum(map(count_parameters, networks)),
         tuple(trained.checks for trained in done),
         states[done[-1].stopped],
         seconds,
