@@ -45,6 +45,7 @@ ALSO_TESTED_IN = {
         "capture/trial",
         "graph/unread_softmax",
     ],
+    "compare_models/test_run.py": ["compare_models/measure", "compare_models/output"],
     "compare/test_run.py": ["compare/curve_tensors", "compare/results", "compare/settings"],
     "data/test_load.py": ["data/families"],
     "evaluate/fills/test_from_data.py": ["evaluate/images"],
