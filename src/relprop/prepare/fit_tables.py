@@ -22,6 +22,7 @@ from .tables import TablePreparation, one_hot_columns, table_numbers
 from .wide_categories import WideCategories
 
 with needs("fit", "preparing tables"):
+    from pandas import Series
     from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScaler
 
 # Categories with fewer samples are merged: weights of their own would be noise.
@@ -81,8 +82,7 @@ def _wide(
 
 
 def _is_wide(text: NDArray[np.object_]) -> bool:
-    _, counts = np.unique(text.astype(str), return_counts=True)
-    return int((counts >= RARE).sum()) > MANY
+    return int((Series(text).value_counts() >= RARE).sum()) > MANY
 
 
 def _one_hot(frame: Any, columns: list[str]) -> Any:

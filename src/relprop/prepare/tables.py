@@ -242,9 +242,8 @@ def _one_hot_names(encoder: Any) -> list[list[str]]:
     names = []
     for categories, rare in zip(encoder.categories_, encoder.infrequent_categories_, strict=True):
         common = [one for one in categories if rare is None or one not in set(rare)]
-        names.append(
-            [one.removeprefix(MISSING[0]) for one in common] + ["rare"] * (rare is not None)
-        )
+        shown = ["missing" if one == MISSING else one for one in common]
+        names.append(shown + ["rare"] * (rare is not None))
     return names
 
 
