@@ -77,6 +77,11 @@ ALSO_TESTED_IN = {
     ],
     "explanation/test_targets.py": ["explanation/label_tensors", "explanation/target_advice"],
     "models/test_train.py": ["models/training"],
+    "networks/test_series_families.py": [
+        *("networks/sequences", "networks/series_convolutions"),
+        *("networks/series_inputs", "networks/series_sequences"),
+    ],
+    "networks/test_texts_families.py": ["networks/texts_sequences"],
     "observe/test_ledger.py": [
         "observe/ledger_plot",
         "observe/ledger_table",
