@@ -6,8 +6,9 @@ import pytest
 from helpers.real_data import FOLDER, needs_mnist
 from PIL import Image
 
-from relprop.data import DataOptions, Dataset, overview, read_dataset
+from relprop.data import DataOptions, Dataset, read_dataset
 from relprop.data.fingerprint import split_fingerprint
+from relprop.data.overview import overview
 from relprop.errors import InputError
 
 needs_data = pytest.mark.skipif(

@@ -139,6 +139,40 @@ def test_a_larger_table_is_validated_on_its_validation_part(tmp_path):
     assert {point.member for point in content.curves} == set(range(len(content.members)))
 
 
+def test_long_trainings_are_chosen_by_short_ones_and_learn_most_of_the_validation_part(tmp_path):
+    table = write_table(tmp_path / "table.csv", rows=6000)
+    space = {"families": ["mlp"], "mlp": {**QUICK, "epochs": 100_000}}
+    begun = time.monotonic()
+    bundle = fit(table, budget="40s", out=tmp_path / "out", space=space)
+    assert time.monotonic() - begun <= 1.05 * 40
+    content, (member,) = bundle.content, bundle.content.members
+    parts = content.counts
+    watched = len(content.outputs["validation"].rows)
+    assert watched == -(-parts["validation"] // 5)
+    assert member.facts.samples == parts["train"] + parts["validation"] - watched
+    longest = max(row.seconds for row in content.leaderboard)
+    assert content.curves[-1].seconds > 2 * longest
+    assert dict(member.settings) in [dict(row.settings) for row in content.leaderboard]
+
+
+def test_groups_stay_together_to_the_end(tmp_path):
+    table = write_table(tmp_path / "table.csv", rows=600)
+    frame = pandas.read_csv(table)
+    frame["person"] = np.arange(600) // 10
+    bundle = fit(
+        frame,
+        target="answer",
+        group="person",
+        budget=BUDGET,
+        trials=1,
+        out=tmp_path / "out",
+        space=QUICK_SPACE,
+    )
+    content = bundle.content
+    assert {member.facts.samples for member in content.members} == {content.counts["train"]}
+    assert len(content.outputs["validation"].rows) == content.counts["validation"]
+
+
 def test_a_budget_that_is_too_small_is_refused_with_what_is_needed(table, tmp_path):
     with pytest.raises(InputError, match="a budget of 1s, which is too small") as error:
         fit(table, budget="1s", out=tmp_path / "out", space=QUICK_SPACE)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from relprop.data.dataset import Dataset, Target
+from relprop.errors import InputError
 from relprop.fit.objectives import TEACHER_SHARE
 from relprop.fit.table_examples import table_examples
 from relprop.fit.training import train_network
@@ -108,3 +109,9 @@ def test_networks_learn_them(family, task):
     scores = trained.network(preparation.apply(data.take(rows)))
     believed = scores.argmax(1) if task == "classes" else scores[:, 0] > 0
     assert (believed.numpy() == TRUE[rows]).mean() > 0.9
+
+
+def test_an_unknown_teacher_is_refused():
+    with pytest.raises(InputError, match="teacher is 'nobody'") as caught:
+        examples("classes", teacher="nobody")
+    assert caught.value.allowed == '"none", "boosted", "best"'

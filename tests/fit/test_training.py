@@ -197,3 +197,21 @@ def test_token_ids_cannot_be_mixed():
     ids = Examples(torch.ones(4, 3, dtype=torch.long), torch.tensor([0, 1, 0, 1]))
     with pytest.raises(InputError, match=r"mixup=0\.2 for samples of torch\.int64"):
         train(ids, mixup=0.2)
+
+
+def test_weights_that_are_the_best_so_far_are_given_to_be_kept():
+    validation, told = classes(100, seed=1), []
+
+    def keep(weights, check):
+        copy = network()
+        copy.load_state_dict(weights)
+        right = (copy(validation.inputs).argmax(1) == validation.targets).float().mean()
+        told.append((check.score, float(right)))
+
+    trained = train_network(
+        network(), classes(), validation, SETTINGS, task="classes", seed=0, seconds=60, on_best=keep
+    )
+    scores = [score for score, _ in told]
+    assert scores == pytest.approx([right for _, right in told])
+    assert scores == sorted(scores)
+    assert scores[-1] == max(check.score for check in trained.checks)

@@ -97,7 +97,7 @@ ALSO_TESTED_IN = {
         "observe/ledger_table",
         "program/observer",
     ],
-    "prepare/test_tables.py": ["prepare/fit_tables"],
+    "prepare/test_tables.py": ["prepare/fit_tables", "prepare/sample_row"],
     "program/test_compiled.py": ["explanation/run_compiled"],
     "program/test_schedule.py": ["program/lowering"],
     "program/test_weight_cache.py": ["rules/weights"],

@@ -14,7 +14,7 @@ from .alarm import Alarm
 from .choice import choose_average, is_better
 from .contents import add_to_average, part_outputs, same_preparation
 from .folds import make_folds
-from .model import Model, train_model
+from .model import FittedModel, train_model
 from .objectives import score
 from .prepared import Rows
 from .search import Search
@@ -22,6 +22,7 @@ from .trial import Train, on_everything, run_trial
 
 _SLOWER = 1.3  # how much longer than the last training of its kind one may take
 _WATCHED = 5  # the part of the validation samples that is not learned in the end: one in so many
+_FEW = 50  # validation samples of which a part would say little
 _WORSE = 1.0  # standard errors by which a longer training must not be worse than a short one
 
 
@@ -138,8 +139,14 @@ def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent
 
 
 def _watched(search: Search, leader: LeaderboardRow) -> _Watched:
-    """Choose validation samples that are not learned: of classes each has its share."""
+    """Choose validation samples that are not learned: of classes each has its share.
+
+    Where samples of one group, or of one time, are in one part, or there are few, none is learned.
+    """
     setup = search.setup
+    if not setup.may_mix or len(setup.validation) < _FEW:
+        before = search.shelf.outputs(leader.number)
+        return _Watched(setup.train, setup.validation, setup.targets, before)
     fold = make_folds(search.origin.dataset, setup.validation, _WATCHED, setup.seed)[0]
     here = torch.from_numpy(np.isin(setup.validation, fold.validation))
     return _Watched(
@@ -157,8 +164,8 @@ def _long_training(
     setup = search.setup
     reached = score(watched.before, watched.targets, search.origin.dataset.target.task)
 
-    def train(alarm: Alarm) -> Model:
-        def keep(model: Model) -> None:
+    def train(alarm: Alarm) -> FittedModel:
+        def keep(model: FittedModel) -> None:
             if model.score is not None and model.score > reached:
                 with alarm.wait():
                     search.keep_better(leader.number, search.content(model, None))

@@ -25,7 +25,7 @@ _SEEDS, _REPEATS = 1000, 100
 
 
 @dataclass(frozen=True)
-class Model:
+class FittedModel:
     """A trained model.
 
     Attributes:
@@ -63,7 +63,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """What a model is trained by.
 
     Attributes:
@@ -88,20 +88,20 @@ def forget(weights: Mapping[str, Tensor], check: Check) -> None:
     """Do not keep weights."""
 
 
-def ignore(model: Model) -> None:
+def ignore(model: FittedModel) -> None:
     """Do nothing with a model."""
 
 
 def train_model(
     data: PreparedData,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     train: Rows,
     validation: Rows | None,
     *,
     seconds: float,
     on_check: Callable[[Check], bool] = never,
-    on_best: Callable[[Model], object] = ignore,
-) -> Model:
+    on_best: Callable[[FittedModel], object] = ignore,
+) -> FittedModel:
     """Train the members of a model one after the other, each in its share of the time.
 
     Args:
@@ -126,7 +126,7 @@ def train_model(
         network.load_state_dict(weights)
         spent = time.monotonic() - started
         on_best(
-            Model(
+            FittedModel(
                 recipe.family.name,
                 recipe.settings,
                 facts,
@@ -161,7 +161,7 @@ def train_model(
     return _model(recipe, facts, preparation, done, checked, time.monotonic() - started)
 
 
-def build_seeded(recipe: Recipe, facts: Facts, seed: int) -> nn.Module:
+def build_seeded(recipe: TrainingRecipe, facts: Facts, seed: int) -> nn.Module:
     """Build an untrained network whose weights follow from a seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -169,7 +169,7 @@ def build_seeded(recipe: Recipe, facts: Facts, seed: int) -> nn.Module:
 
 
 @torch.inference_mode()
-def predict(networks: tuple[nn.Module, ...], inputs: Tensor, device: str = "cpu") -> Tensor:
+def mean_output(networks: tuple[nn.Module, ...], inputs: Tensor, device: str = "cpu") -> Tensor:
     """Return the mean output of networks for prepared samples, (n, outputs)."""
     total = torch.zeros(())
     for network in networks:
@@ -191,13 +191,13 @@ def trial_seed(seed: int, number: int, repeat: int = 0) -> int:
 
 
 def _model(
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     facts: Facts,
     preparation: Preparation,
     done: list[Trained],
     checked: Examples | None,
     seconds: float,
-) -> Model:
+) -> FittedModel:
     """Put together what was trained, and measure it."""
     networks = tuple(trained.network.cpu() for trained in done)
     states: dict[str, TrialState] = {
@@ -208,9 +208,9 @@ def _model(
     }
     outputs = reached = None
     if checked is not None and done[-1].stopped != "diverged":
-        outputs = predict(networks, checked.inputs, recipe.device)
+        outputs = mean_output(networks, checked.inputs, recipe.device)
         reached = score(outputs, checked.targets, facts.task)
-    return Model(
+    return FittedModel(
         recipe.family.name,
         recipe.settings,
         facts,

@@ -26,8 +26,8 @@ from .budget import Deadline, reserve, write_duration
 from .contents import Origin
 from .finish import finish
 from .folds import make_folds
-from .model import Recipe, trial_seed
-from .opening import check_out, open_search
+from .model import TrainingRecipe, trial_seed
+from .opening import check_fit_folder, open_search
 from .prepared import PreparedData, Rows
 from .search import Search
 from .settings import FitSettings
@@ -56,7 +56,7 @@ OnData = Callable[[Dataset], object]
 
 
 @dataclass(frozen=True)
-class Request:
+class FitRequest:
     """What a fit is asked for.
 
     Attributes:
@@ -87,7 +87,7 @@ class Fitted:
     report: Path | None
 
 
-def run_fit(request: Request, progress: Progress, on_data: OnData) -> Fitted:
+def run_fit(request: FitRequest, progress: Progress, on_data: OnData) -> Fitted:
     """Read a data set, search, and write the bundle.
 
     Args:
@@ -99,7 +99,7 @@ def run_fit(request: Request, progress: Progress, on_data: OnData) -> Fitted:
         RelpropError: The data cannot be read, the folder is not one for this search, the budget is
             too small for one training, or no trial gave a model.
     """
-    check_out(request.settings.out)
+    check_fit_folder(request.settings.out)
     require_lightning("fit", "training of networks")
     with Workers(request.source, request.options, request.settings, request.deadline) as workers:
         dataset = read(request)
@@ -109,10 +109,10 @@ def run_fit(request: Request, progress: Progress, on_data: OnData) -> Fitted:
         search.run()
         workers.wait(search)
     content = finish(search)
-    return Fitted(content, dataset, write_report(content, dataset, request))
+    return Fitted(content, dataset, report_in_time(content, dataset, request))
 
 
-def write_report(content: BundleContent, dataset: Dataset, request: Request) -> Path | None:
+def report_in_time(content: BundleContent, dataset: Dataset, request: FitRequest) -> Path | None:
     """Write the report in the time that is left; return None if that is too short."""
     path, left = request.settings.out / PAGE, request.deadline.left()
     if left < _LEAST_REPORT:
@@ -127,13 +127,13 @@ def write_report(content: BundleContent, dataset: Dataset, request: Request) -> 
     return path
 
 
-def run_worker(request: Request, progress: Progress, goes_on: Callable[[], bool]) -> None:
+def run_worker(request: FitRequest, progress: Progress, goes_on: Callable[[], bool]) -> None:
     """Search beside another process, which finishes."""
     search = prepare_search(request, read(request), progress, goes_on)
     search.run()
 
 
-def read(request: Request) -> Dataset:
+def read(request: FitRequest) -> Dataset:
     """Read the data set of a request."""
     options, memory = request.options, request.settings.memory
     if memory is not None and options.memory is None:
@@ -142,13 +142,14 @@ def read(request: Request) -> Dataset:
 
 
 def prepare_search(
-    request: Request, dataset: Dataset, progress: Progress, goes_on: Callable[[], bool]
+    request: FitRequest, dataset: Dataset, progress: Progress, goes_on: Callable[[], bool]
 ) -> Search:
     """Time the first steps of a training, and divide the time of the search."""
     settings = request.settings
     train, validation = dataset.rows("train"), dataset.rows("validation")
     both = dataset.rows("train", "validation")
-    fold = len(both) <= MOST_FOLDED and not (request.options.group or request.options.time)
+    may_mix = not (request.options.group or request.options.time)
+    fold = may_mix and len(both) <= MOST_FOLDED
     kept = 2 * (FOLDS + 1) if fold else 2  # what two families use by turns
     data = PreparedData(dataset, settings.encoder, kept, settings.seed)
     spaces = find_spaces(data, both if fold else train, settings.space)
@@ -166,6 +167,7 @@ def prepare_search(
             train,
             validation,
             make_folds(dataset, both, FOLDS, settings.seed) if fold else (),
+            may_mix,
             settings.seed,
             settings.device,
             settings.memory,
@@ -204,9 +206,9 @@ def find_spaces(
     return narrow_spaces(known, data.facts(preparation, len(rows)), wanted)
 
 
-def _time(request: Request, data: PreparedData, space: FamilySpace, rows: Rows) -> Timing:
+def _time(request: FitRequest, data: PreparedData, space: FamilySpace, rows: Rows) -> Timing:
     """Time the first steps, for not too long."""
-    recipe = Recipe(
+    recipe = TrainingRecipe(
         space.family,
         space.default,
         trial_seed(request.settings.seed, 0),
@@ -240,7 +242,7 @@ def _averaged(dataset: Dataset, timing: Timing, seconds: float) -> int:
     return int(min(max(_TESTING_SHARE * seconds / one, 1), _AVERAGED))
 
 
-def _check_budget(request: Request, timing: Timing, later: float, deadline: Deadline) -> None:
+def _check_budget(request: FitRequest, timing: Timing, later: float, deadline: Deadline) -> None:
     """Raise InputError where the time is too short for one training, and say what it takes."""
     if deadline.seconds >= timing.least:
         return

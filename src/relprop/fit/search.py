@@ -18,7 +18,7 @@ from .allocation import Allocation
 from .budget import Deadline, write_duration
 from .choice import is_better
 from .contents import Origin, make_content
-from .model import Model
+from .model import FittedModel
 from .prepared import Rows
 from .shelf import Shelf
 from .study import Attempt, SharedStudy
@@ -75,7 +75,7 @@ class Search:
                 self.study.give_back(attempt)
                 raise
 
-    def content(self, model: Model, given: tuple[Rows, Tensor] | None) -> BundleContent:
+    def content(self, model: FittedModel, given: tuple[Rows, Tensor] | None) -> BundleContent:
         """Return the bundle of a model, with what it gives for validation samples, by number."""
         return make_content(
             self.origin,
@@ -149,7 +149,7 @@ class Search:
         self._show(ended.row)
         return False
 
-    def _consider(self, attempt: Attempt, model: Model) -> None:
+    def _consider(self, attempt: Attempt, model: FittedModel) -> None:
         """Make a model the best so far if it is better than the one that is."""
         number, outputs = attempt.number, model.outputs
         if outputs is None or not self._is_better(attempt, outputs):

@@ -8,7 +8,7 @@ import math
 import time
 from dataclasses import dataclass
 
-from .model import Recipe, build_seeded, predict
+from .model import TrainingRecipe, build_seeded, mean_output
 from .prepared import PreparedData, Rows
 from .training import Examples, train_network
 
@@ -58,7 +58,7 @@ class Timing:
         return self.preparing + self.members * (self.start + steps * self.step)
 
 
-def time_training(data: PreparedData, recipe: Recipe, rows: Rows, seconds: float) -> Timing:
+def time_training(data: PreparedData, recipe: TrainingRecipe, rows: Rows, seconds: float) -> Timing:
     """Measure the first steps of a training.
 
     Args:
@@ -105,9 +105,9 @@ def time_training(data: PreparedData, recipe: Recipe, rows: Rows, seconds: float
     members = int(recipe.settings.get("members", 1))
     start = max(first - few * step, 0.0)
     some = examples.inputs[:_PREDICTED]
-    predict((network.eval(),), some, recipe.device)
+    mean_output((network.eval(),), some, recipe.device)
     begun = time.monotonic()
-    predict((network,), some, recipe.device)
+    mean_output((network,), some, recipe.device)
     predicting = members * (time.monotonic() - begun) / len(some)
     epochs = int(recipe.settings["epochs"])
     return Timing(preparing, start, step, steps, epochs, members, predicting)

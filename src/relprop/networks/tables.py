@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from .family import Choice, Facts, Family, Range, Settings, Space, Value
+from .family import Choice, Facts, Family, Range, Settings, Value
 from .table_mlp import ResidualMLP, TableMLP
 from .tabm import TabM
 
@@ -16,31 +16,34 @@ from .tabm import TabM
 _FEW = 5000
 # Rows that a teacher labels beside few training rows: they make the network its equal.
 _MADE = 4000
-_MOST_COPIES, _LEAST_COPIES = 20, 3
+_MOST_COPIES, _LEAST_COPIES = 20, 6
 
-# Searched in every family.
-_SPACE: Space = {
-    "numbers": Choice(("standard", "normal")),
-    "bins": Choice((0, 8, 16, 32, 64)),
-    "bins_by": Choice(("quantile", "tree")),
-    "width": Choice((64, 128, 256, 384, 512)),
-    "depth": Range(1, 4, whole=True),
-    "activation": Choice(("relu", "gelu")),
-    "dropout": Range(0.0, 0.5),
-    "rate": Range(3e-4, 1e-2, log=True),
-    "decay": Range(1e-5, 1e-1, log=True),
-    "batch": Choice((32, 64, 128, 256, 512)),
-    "smoothing": Range(0.0, 0.2),
-}
+
+def _space(facts: Facts) -> dict[str, Choice | Range]:
+    """Return what is searched in every family."""
+    few = facts.samples < _FEW
+    return {
+        "numbers": Choice(("standard", "normal")),
+        "bins": Choice((0, 8, 16, 32, 64)),
+        "bins_by": Choice(("quantile", "tree")),
+        "width": Choice((48, 96, 192) if few else (128, 256, 384, 512)),
+        "depth": Range(1, 4, whole=True),
+        "activation": Choice(("relu", "gelu")),
+        "dropout": Range(0.0, 0.5),
+        "rate": Range(3e-4, 1e-2, log=True),
+        "decay": Range(1e-5, 1e-1, log=True),
+        "batch": Choice((32, 64, 128) if few else (128, 256, 512)),
+        "smoothing": Range(0.0, 0.2),
+    }
 
 
 def _default(facts: Facts) -> dict[str, Value]:
     """Return the settings that all families share."""
     few = facts.samples < _FEW
     return {
-        "numbers": "standard",
+        "numbers": "normal" if few else "standard",
         "bins": 0 if few else 32,
-        "bins_by": "quantile",
+        "bins_by": "tree",
         "teacher": "best" if few else "boosted",
         "copies": min(max(_MADE // facts.samples, _LEAST_COPIES), _MOST_COPIES),
         "swap": 0.25,
@@ -54,9 +57,9 @@ def _default(facts: Facts) -> dict[str, Value]:
         "rate": 3e-3 if few else 1e-3,
         "decay": 1e-2,
         "batch": 64 if few else 256,
-        "epochs": 22 if few else 20,
+        "epochs": 22 if few else 8,
         "smoothing": 0.0,
-        "average": 0.0,
+        "average": 0.0 if few else 0.999,
         "members": 1,
         "mixup": 0.0,
     }
@@ -89,19 +92,19 @@ def _tabm(settings: Settings, facts: Facts) -> nn.Module:
 
 
 TABLE_FAMILIES = (
-    Family("mlp", "table", _mlp, lambda facts: _SPACE, _default),
+    Family("mlp", "table", _mlp, _space, _default),
     Family(
         "residual-mlp",
         "table",
         _residual_mlp,
-        lambda facts: {**_SPACE, "normalisation": Choice(("batch", "none"))},
+        lambda facts: {**_space(facts), "normalisation": Choice(("batch", "none"))},
         lambda facts: {**_default(facts), "normalisation": "batch"},
     ),
     Family(
         "tabm",
         "table",
         _tabm,
-        lambda facts: _SPACE,
+        _space,
         lambda facts: {**_default(facts), "ensemble": 16},
     ),
 )

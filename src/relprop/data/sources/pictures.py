@@ -76,7 +76,8 @@ def read_pictures(path: Path, limit: Limit, progress: Progress) -> RawData:
     with _listed(path) as files:
         if not files.names:
             given, allowed = f"{path} holds no pictures", f"files {', '.join(PICTURE_FILES)}"
-            raise FileError(given, allowed, "give another folder")
+            todo = "give another folder" if path.is_dir() else "unpack it, if it holds other data"
+            raise FileError(given, allowed, todo)
         labels, official = classes_and_parts(files.names, path)
         read = _read_all(files, progress, path, limit)
     kept = np.array(sorted(read.pictures), np.int64)
