@@ -168,7 +168,7 @@ def test_pictures_that_cannot_be_read_are_counted(tmp_path):
     (tmp_path / "a" / "0.png").write_bytes(b"no picture")
     dataset = read_dataset(tmp_path)
     assert len(dataset.keys) == 23
-    assert warned(dataset, "1 pictures cannot be read and are left out: a/0.png (")
+    assert warned(dataset, "Left out, since they cannot be read: 1 picture: a/0.png (")
 
 
 PIXELS = (np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2)
