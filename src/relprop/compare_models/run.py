@@ -19,7 +19,7 @@ from ..data.read import read_dataset
 from ..errors import InputError
 from ..evaluate import paired_test, similarity
 from ..fit.budget import Deadline
-from ..fit.run import Request, run_fit
+from ..fit.run import FitRequest, run_fit
 from ..fit.settings import parse_settings
 from ..networks.registry import families, find_family
 from ..support.progress import QUIET, Progress
@@ -180,7 +180,7 @@ def _fitted(
         encoder="",
         device="auto",
     )
-    request = Request(source, options, settings, Deadline.of_call(seconds))
+    request = FitRequest(source, options, settings, Deadline.of_call(seconds))
     run_fit(request, progress, lambda dataset: None)
     return load(out)
 
