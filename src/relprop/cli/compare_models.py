@@ -9,7 +9,7 @@ from rich_click import RichCommand
 from ..support.extras import require
 from ..support.progress import Progress
 from .data_options import Names, data_options
-from .options import AS_JSON, CONFIG, QUIET, SEED, out_option
+from .options import AS_JSON, BUDGET, CONFIG, QUIET, SEED, out_option
 
 if TYPE_CHECKING:
     from ..data.options import DataOptions
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     default="10m",
     show_default=True,
     metavar="TIME",
-    help="Time for all fits together: 90s, 10m, 1h30m.",
+    help=BUDGET,
 )
 @data_options
 @CONFIG
