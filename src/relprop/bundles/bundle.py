@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..data.dataset import Modality, Samples, Task
-from ..errors import InputError
+from ..errors import FileError, InputError, RelpropError
 from ..explanation.explainer import Explainer
 from ..explanation.options import Options
 from ..explanation.result import Explanation
@@ -267,7 +267,16 @@ def load(folder: str | Path) -> Bundle:
 
 
 def open_content(content: BundleContent) -> Bundle:
-    """Return the bundle of a content. Raises FileError where its model cannot be built."""
+    """Return the bundle of a content. Raises FileError where it is of another version."""
     saved = content.preparation
-    preparation = restore_preparation(content.modality, saved.state, saved.tensors)
+    try:
+        preparation = restore_preparation(content.modality, saved.state, saved.tensors)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        if isinstance(error, RelpropError):
+            raise
+        raise FileError(
+            f"a bundle whose preparation of samples cannot be made again: {error!r}",
+            "what this version of relprop writes",
+            "use the version of relprop that wrote the bundle, or fit again",
+        ) from error
     return Bundle(build_model(content), preparation, content)
