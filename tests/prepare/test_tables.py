@@ -152,6 +152,21 @@ def test_dates_are_numbers(frame):
     np.testing.assert_allclose(made.apply(frame)[:, 2], want[:, 0], atol=1e-6)
 
 
+def test_missing_dates_have_a_feature_for_each_number():
+    frame = table(300)[["joined", "age"]]
+    frame.loc[:9, "joined"] = None
+    kinds = {"joined": "date", "age": "number"}
+    data = Dataset(**{**vars(dataset(table(300))), "samples": frame, "columns": kinds})
+    made = fit_table(data, np.arange(300), STANDARD)
+    of_dates = made.columns.groups["joined"]
+    assert [made.columns.names[i] for i in of_dates[5:]] == [
+        f"joined, {part} is missing" for part in ("year", "month", "weekday", "hour", "days")
+    ]
+    features = made.apply(frame)[:, list(of_dates)]
+    assert torch.equal(features[:10], torch.tensor([0.0] * 5 + [1.0] * 5).expand(10, 10))
+    assert features[10:, 5:].abs().sum() == 0
+
+
 @pytest.mark.parametrize(("task", "targets"), [("classes", 1), ("value", 1), ("labels", 2)])
 def test_very_many_categories_become_means_of_the_target(frame, task, targets):
     made = fit_table(dataset(frame, task), np.arange(ROWS), STANDARD)

@@ -92,6 +92,11 @@ ALSO_TESTED_IN = {
     "fit/test_teacher.py": ["fit/teacher_models"],
     "models/test_train.py": ["models/training"],
     "networks/test_table_mlp.py": ["networks/member_layers", "networks/tabm"],
+    "networks/test_series_families.py": [
+        *("networks/sequences", "networks/series_convolutions"),
+        *("networks/series_inputs", "networks/series_sequences"),
+    ],
+    "networks/test_texts_families.py": ["networks/texts_sequences"],
     "observe/test_ledger.py": [
         "observe/ledger_plot",
         "observe/ledger_table",
