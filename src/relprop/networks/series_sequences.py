@@ -17,9 +17,7 @@ MOST_STEPS = 64
 class SequenceNetwork(nn.Module):
     """Patches of the series as features, a body over them, the mean, and a linear layer."""
 
-    def __init__(
-        self, body: Body, facts: Facts, width: int, dropout: float, patch: int
-    ) -> None:
+    def __init__(self, body: Body, facts: Facts, width: int, dropout: float, patch: int) -> None:
         super().__init__()
         self.masked, self.patch = facts.masked, patch
         self.embed = nn.Conv1d(channels(facts), width, patch, patch)
