@@ -37,7 +37,9 @@ def test_a_bundle_takes_images_from_0_to_1_as_its_own_preparation_does(tmp_path)
 
 def test_a_bundle_of_other_data_is_refused(tmp_path):
     write_bundle(tmp_path / "a", made.content_of(made.pictures(), "cnn", width=8))
-    with pytest.raises(InputError, match=r"picture data of shape \(3, 16, 16\)(.|\n)*compare-models"):
+    with pytest.raises(
+        InputError, match=r"picture data of shape \(3, 16, 16\)(.|\n)*compare-models"
+    ):
         load_compared(str(tmp_path / "a"))
     write_bundle(tmp_path / "b", made.content_of(digits(3), "cnn", width=8))
     with pytest.raises(InputError, match="a bundle of 3 classes"):

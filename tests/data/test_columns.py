@@ -13,6 +13,13 @@ COLUMNS = {
     "floats": (np.linspace(0, 1, N), "number", "40 different numbers"),
     "integers": (np.arange(N) % 7, "number", "7 different whole numbers"),
     "missing": ([1.0, np.nan, 2.0, 3.0] * 10, "number", "3 different whole numbers, 10 missing"),
+    "zip": ([f"{i % 9:05d}" for i in range(N)], "category", "codes that begin with 0"),
+    "durations": (pandas.to_timedelta(np.arange(N) % 3, unit="h"), "number", "3 different whole"),
+    "nullable": (
+        pandas.array([True, None, False, None] * 10, dtype="boolean"),
+        "category",
+        "true or false, 20 miss",
+    ),
     "number texts": ([f" {i}.5 " for i in range(N)], "number", "numbers"),
     "texts": (["a", "b", " b"] * 13 + ["a"], "category", "2 different texts"),
     "true and false": ([True, False] * 20, "category", "true or false"),
@@ -56,6 +63,8 @@ def test_values_have_the_form_of_a_table():
     assert set(kept["texts"]) == {"a", "b"}
     assert kept["times"].iloc[0] == pandas.Timestamp("2023-12-31 15:00")
     assert kept["missing"].isna().sum() == 10
+    assert kept["nullable"].tolist()[::2] == ["True", "False"] * 10
+    assert kept["durations"].tolist()[:3] == [0, 3600, 7200]
 
 
 def test_what_was_left_out_or_changed_is_warned_of():
@@ -67,6 +76,7 @@ def test_what_was_left_out_or_changed_is_warned_of():
             "original": np.arange(N) % 3,
             "infinite": [np.inf, 1, 2, 3] * 10,
             "mostly": [str(i) for i in range(N - 1)] + ["unknown"],
+            "when": ["2024-01-02", "2024-03-04"] * (N // 2 - 1) + ["2024-05-06", "soon"],
             "many": [f"{i // 2}x" for i in range(N)],
         }
     )
@@ -77,6 +87,7 @@ def test_what_was_left_out_or_changed_is_warned_of():
         "Column 'original' is equal to 'copy': left out.",
         "Column 'infinite' has 10 infinite values: taken as missing.",
         "Column 'mostly' has values that are no numbers (1, such as 'unknown'): taken as missing.",
+        "Column 'when' has values that are no dates (1): taken as missing.",
     )
 
 
@@ -123,6 +134,7 @@ WRONG = {
     ),
     "a date of texts": (["a", "b", "c", "d"], {"x": "date"}, "column 'x' as date: 4 of its 4"),
     "lists": ([[1], [2], [3], [4]], {}, "column 'x' has a list in each row\n.*\n.*--drop x"),
+    "a target alone": (None, {}, "there is none beside the target\n.*\n.*add columns"),
     "nothing left": ([1, 1, 1, 1], {}, "no column to learn from: x: constant\n.*\n.*x=category"),
 }
 
@@ -130,8 +142,9 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_columns_that_cannot_be_are_errors(case):
     values, kinds, message = WRONG[case]
+    frame = pandas.DataFrame() if values is None else pandas.DataFrame({"x": values})
     with pytest.raises(InputError, match=message):
-        keep_columns(decide_columns(pandas.DataFrame({"x": values}), kinds), kinds)
+        keep_columns(decide_columns(frame, kinds), kinds)
 
 
 def test_categories_and_names_as_text():

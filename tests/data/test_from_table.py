@@ -140,6 +140,11 @@ def test_rows_as_series_and_as_pictures():
     assert table(named).raw.modality == "table"
 
 
+def test_the_target_that_the_source_names_may_be_changed_by_the_user():
+    assert values(table(targets=("job",)), "target") == ["job"]
+    assert values(table(targets=("job",), target="age"), "target") == ["age"]
+
+
 def test_several_labels_named_by_the_user_or_the_source():
     frame = FRAME.assign(a=np.arange(N) % 2, b=1 - np.arange(N) % 2)
     for made in (table(frame, labels=("a", "b")), table(frame, targets=("a", "b"))):
@@ -155,6 +160,7 @@ WRONG = {
     "a kind": ({"kinds": {"aeg": "date"}}, "no column 'aeg'"),
     "a group": ({"group": "hous"}, "no column 'hous'\n.*\n.*write --group house"),
     "a time": ({"time": "job"}, "the time column 'job', which has missing values, or is no time"),
+    "a group that is the target": ({"group": "age", "target": "age"}, "column 'age', which is the"),
     "the target dropped": ({"target": "age", "drop": ("age",)}, "target 'age', which is left out"),
     "pictures": ({"modality": "picture"}, "columns of texts in pictures: job"),
     "texts": ({"modality": "text", "drop": ("job",)}, "no column of texts: age, day, house"),

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from relprop.data import Dataset, Finding, Target, overview
+from relprop.data import Dataset, Finding, Target
+from relprop.data.overview import overview
 
 DATASET = Dataset(
     source="a.csv",

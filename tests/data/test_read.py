@@ -6,8 +6,9 @@ import pytest
 from helpers.real_data import FOLDER, needs_mnist
 from PIL import Image
 
-from relprop.data import DataOptions, Dataset, overview, read_dataset
+from relprop.data import DataOptions, Dataset, read_dataset
 from relprop.data.fingerprint import split_fingerprint
+from relprop.data.overview import overview
 from relprop.errors import InputError
 
 needs_data = pytest.mark.skipif(
@@ -167,7 +168,7 @@ def test_pictures_that_cannot_be_read_are_counted(tmp_path):
     (tmp_path / "a" / "0.png").write_bytes(b"no picture")
     dataset = read_dataset(tmp_path)
     assert len(dataset.keys) == 23
-    assert warned(dataset, "1 pictures cannot be read and are left out: a/0.png (")
+    assert warned(dataset, "Left out, since they cannot be read: 1 picture: a/0.png (")
 
 
 PIXELS = (np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2)

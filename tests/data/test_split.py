@@ -7,7 +7,9 @@ from relprop.data.dataset import Target
 from relprop.data.split import SplitRequest, split_samples
 from relprop.errors import InputError
 
-RNG = np.random.default_rng(0)
+
+def rng():
+    return np.random.default_rng(0)
 
 
 def hashes(count, seed=1):
@@ -54,7 +56,7 @@ def test_rare_classes_are_trained_on_first():
 
 
 def test_the_seed_decides_and_shares_are_as_asked():
-    target = classes(RNG.integers(0, 2, 1000))
+    target = classes(rng().integers(0, 2, 1000))
     first, again, other = (split(target, seed=seed).parts for seed in (0, 0, 1))
     assert (first == again).all()
     assert 0.2 < (first != other).mean() < 0.5
@@ -62,28 +64,45 @@ def test_the_seed_decides_and_shares_are_as_asked():
 
 
 def test_the_order_of_reading_does_not_matter():
-    values, keys = RNG.integers(0, 3, 400), hashes(400)
-    order = RNG.permutation(400)
+    values, keys = rng().integers(0, 3, 400), hashes(400)
+    order = rng().permutation(400)
     parts = split(classes(values), keys).parts
     assert (split(classes(values[order]), keys[order]).parts == parts[order]).all()
 
 
 def test_copies_stay_in_one_part_also_with_other_labels():
     keys = np.tile(hashes(200), 3)
-    result = split(classes(RNG.integers(0, 2, 600)), keys)
+    result = split(classes(rng().integers(0, 2, 600)), keys)
     of_first = result.parts[:200]
     assert (result.parts.reshape(3, 200) == of_first).all()
-    assert counts(result.parts) == [429, 78, 93]  # a unit of three more than 15 % of 600
-    assert result.warnings == (
-        "400 samples in all are copies of others, on the same side of the split.",
+    assert counts(result.parts) == [435, 75, 90]
+    assert result.warnings == ("400 samples in all are copies of others.",)
+
+
+def test_equal_samples_of_few_values_are_not_kept_together():
+    keys, values = np.repeat(hashes(5), 60), rng().integers(0, 2, 300)
+    result = split(classes(values), keys)
+    assert sum(counts(result.parts)[1:]) == pytest.approx(300 * (1 - 0.85**2), abs=3)
+    for key in np.unique(keys):
+        assert set(result.parts[keys == key]) == {"train", "validation", "test"}
+    assert result.warnings[-1] == (
+        "Equal samples are not kept in one part: the largest set of equal ones has 60 of 300, so "
+        "values are few."
     )
+    order = rng().permutation(300)
+    again = split(classes(values[order]), keys[order]).parts
+    for key in np.unique(keys):
+        for value in (0, 1):
+            before = result.parts[(keys == key) & (values == value)]
+            after = again[(keys[order] == key) & (values[order] == value)]
+            assert sorted(before) == sorted(after)
 
 
 def test_groups_stay_in_one_part_and_are_joined_by_copies():
     groups = np.repeat([f"g{i}" for i in range(40)], 10)
     keys = hashes(400)
     keys[399] = keys[0]  # the last group has a copy of a sample of the first
-    parts = split(classes(RNG.integers(0, 2, 400)), keys, groups=groups).parts
+    parts = split(classes(rng().integers(0, 2, 400)), keys, groups=groups).parts
     of_group = {g: set(parts[groups == g]) for g in np.unique(groups)}
     assert {len(found) for found in of_group.values()} == {1}
     assert of_group["g0"] == of_group["g39"]
@@ -121,7 +140,7 @@ def test_classes_that_are_in_the_test_part_alone_are_named():
 
 
 def test_all_ranges_of_a_value_are_in_each_part():
-    values = RNG.normal(size=1000)
+    values = rng().normal(size=1000)
     parts = split(Target("value", ("y",), values)).parts
     assert counts(parts) == [720, 130, 150]
     tenth = np.digitize(values, np.quantile(values, np.linspace(0.1, 0.9, 9)))

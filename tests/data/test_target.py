@@ -87,6 +87,12 @@ def test_classes_or_a_value(case):
         assert found.findings[0].reason == "given"
 
 
+def test_the_first_classes_are_shown_with_their_samples():
+    few, many = (make_target("y", series(np.arange(60) % k), None, (), True) for k in (12, 15))
+    assert few.findings[1].value.endswith("10 5, 11 5")
+    assert many.findings[1].value.endswith("10 4, 11 4, 3 more")
+
+
 def test_whole_numbers_of_pictures_are_classes_however_many():
     values = np.arange(200) % 100
     assert make_target("y", series(values), None, (), True).target.names[10] == "10"
@@ -103,12 +109,15 @@ def test_names_of_the_source_are_kept_in_their_order():
         make_target("y", series([3, 0]), None, ("a", "b"))
 
 
-@pytest.mark.parametrize("values", [["a", None, "b"], [0.5, np.nan, 1.5], [0.5, np.inf, 1.5]])
+MISSING = [["a", None, "b", "a", "b"], [0.5, np.nan, 1, 2, 3], [0.5, np.inf, 1, 2, 3]]
+
+
+@pytest.mark.parametrize("values", MISSING)
 def test_samples_without_a_label_are_left_out_and_counted(values):
     found = make_target("y", series(values), None)
-    assert found.present.tolist() == [True, False, True]
-    assert len(found.target.values) == 2
-    assert found.warnings[0].startswith("1 of 3 samples have no label in 'y': they are left out.")
+    assert found.present.tolist() == [True, False, True, True, True]
+    assert len(found.target.values) == 4
+    assert found.warnings[0].startswith("1 of 5 samples have no label in 'y': they are left out.")
 
 
 def test_rare_and_uneven_classes_are_warned_of():
@@ -121,6 +130,7 @@ def test_rare_and_uneven_classes_are_warned_of():
 
 WRONG = {
     "one class": (["a", "a"], None, "one class alone: 'a'"),
+    "single samples": (list("abcde"), None, "has 5 classes, 5 of one sample"),
     "no label": ([None, None], None, "no sample has a label: 'y' is missing everywhere"),
     "one value": ([2.5, 2.5], None, "has the value 2.5 alone"),
     "texts as a value": (["1", "b"], "number", "as a number has the value 'b'\n.*\n.*y=category"),

@@ -139,12 +139,13 @@ def test_a_larger_table_is_validated_on_its_validation_part(tmp_path):
     assert {point.member for point in content.curves} == set(range(len(content.members)))
 
 
-def test_long_trainings_are_chosen_by_short_ones_and_learn_most_of_the_validation_part(tmp_path):
+def test_long_trainings_are_chosen_by_short_ones_and_learn_most_of_validation(fitted, tmp_path):
+    # a fit before this one has imported all libraries, which may take long
     table = write_table(tmp_path / "table.csv", rows=6000)
     space = {"families": ["mlp"], "mlp": {**QUICK, "epochs": 100_000}}
     begun = time.monotonic()
-    bundle = fit(table, budget="40s", out=tmp_path / "out", space=space)
-    assert time.monotonic() - begun <= 1.05 * 40
+    bundle = fit(table, budget="60s", out=tmp_path / "out", space=space)
+    assert time.monotonic() - begun <= 1.05 * 60
     content, (member,) = bundle.content, bundle.content.members
     parts = content.counts
     watched = len(content.outputs["validation"].rows)
@@ -229,7 +230,7 @@ def test_a_trial_that_diverges_is_recorded_and_the_search_goes_on(monkeypatch, t
     assert len(rows) == 3
 
 
-def test_the_budget_is_kept_though_a_trial_would_run_over(monkeypatch, table, tmp_path):
+def test_the_budget_is_kept_though_a_trial_would_run_over(monkeypatch, fitted, table, tmp_path):
     space = with_family(monkeypatch, "slow", Slow)
     begun = time.monotonic()
     bundle = fit(table, budget="20s", out=tmp_path / "out", space=space)

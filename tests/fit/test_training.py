@@ -49,6 +49,22 @@ def accuracy(trained, examples):
     return float((trained.network(examples.inputs).argmax(1) == examples.targets).float().mean())
 
 
+class Centred(nn.Module):
+    """Subtracts the mean of the training samples, which it learns before the first step."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.full((4,), torch.nan))
+        self.layer = nn.Linear(4, 2)
+
+    def start(self, inputs, targets):
+        self.mean.copy_(inputs.mean(0))
+        self.seen = targets
+
+    def forward(self, x):
+        return self.layer(x - self.mean)
+
+
 # ---- what is learned ---------------------------------------------------------------------
 
 
@@ -57,6 +73,15 @@ def test_classes_are_learned(optimiser):
     trained = train(optimiser=optimiser, rate=0.1, epochs=30)
     assert accuracy(trained, classes(500, seed=1)) > 0.97
     assert (trained.stopped, trained.checks, trained.network.training) == ("done", (), False)
+
+
+def test_a_network_may_start_from_the_training_samples():
+    examples, model = classes(), Centred()
+    settings = {**SETTINGS, "epochs": 1}
+    trained = train_network(model, examples, None, settings, task="classes", seed=0, seconds=60)
+    assert torch.equal(trained.network.mean, examples.inputs.mean(0))
+    assert torch.equal(trained.network.seen, examples.targets)
+    assert trained.stopped == "done"  # and not "diverged", as with the mean that is NaN
 
 
 def test_labels_are_learned():

@@ -62,7 +62,7 @@ def test_all_that_may_be_searched_has_a_default_and_builds(family):
                 assert model(IDS).isfinite().all()
 
 
-@pytest.mark.parametrize("family", (*TEXT_FAMILIES, ENCODER), ids=lambda family: family.name)
+@pytest.mark.parametrize("family", [*TEXT_FAMILIES, ENCODER], ids=lambda family: family.name)
 def test_the_default_names_how_texts_become_tokens_and_how_it_is_trained(family):
     default = family.default(replace(FACTS, encoder="folder"))
     assert default["tokens"] == {"ngrams": "ngrams", "encoder": "encoder"}.get(family.name, "words")

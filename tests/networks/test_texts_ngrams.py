@@ -1,4 +1,4 @@
-"""The linear network over n-grams: its ratios are naive-Bayes weights, padding counts for nothing."""
+"""The linear network over n-grams: its ratios are naive-Bayes weights; padding is nothing."""
 
 import numpy as np
 import pytest

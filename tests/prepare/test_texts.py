@@ -32,7 +32,9 @@ def test_a_longer_text_is_cut_which_is_said():
         "1 of 2 texts are cut after 4 tokens",
         "33.3% of the tokens are in no vocabulary, and count as unknown",
     )
-    assert preparation.describe() == "words and punctuation (5 different ones), the first 4 of a text"
+    assert (
+        preparation.describe() == "words and punctuation (5 different ones), the first 4 of a text"
+    )
 
 
 @pytest.mark.parametrize("kind", ["words", "ngrams"])

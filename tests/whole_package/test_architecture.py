@@ -28,7 +28,7 @@ FLOORS = [
     "evaluate testing integrations bundles",
     "bundle_report",
     "demo fit",
-    "compare report",
+    "compare compare_models report",
     "cli",
     "__main__",
 ]

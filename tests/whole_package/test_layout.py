@@ -45,6 +45,7 @@ ALSO_TESTED_IN = {
         "capture/trial",
         "graph/unread_softmax",
     ],
+    "compare_models/test_run.py": ["compare_models/measure", "compare_models/output"],
     "compare/test_run.py": ["compare/curve_tensors", "compare/results", "compare/settings"],
     "data/test_load.py": ["data/families"],
     "evaluate/fills/test_from_data.py": ["evaluate/images"],
@@ -95,6 +96,11 @@ ALSO_TESTED_IN = {
         *("networks/picture_convnext", "networks/picture_layers", "networks/picture_mlp"),
     ],
     "networks/test_table_mlp.py": ["networks/member_layers", "networks/tabm"],
+    "networks/test_series_families.py": [
+        *("networks/sequences", "networks/series_convolutions"),
+        *("networks/series_inputs", "networks/series_sequences"),
+    ],
+    "networks/test_texts_families.py": ["networks/texts_sequences"],
     "observe/test_ledger.py": [
         "observe/ledger_plot",
         "observe/ledger_table",

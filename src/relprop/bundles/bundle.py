@@ -229,6 +229,12 @@ def load(folder: str | Path) -> Bundle:
 
     Raises:
         FileError: It is missing, damaged, of another version, or no bundle.
+
+    Example:
+        >>> bundle = relprop.load("bundle")  # doctest: +SKIP
+        >>> bundle.predict({"age": 39, "education": "Bachelors", ...})  # doctest: +SKIP
+        array(['<=50K'], dtype=object)
+        >>> bundle.explain("new-rows.csv").plot()  # doctest: +SKIP
     """
     return open_content(read_bundle(folder))
 

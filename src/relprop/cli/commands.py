@@ -6,6 +6,7 @@ import click
 
 from .. import __version__
 from ..support.progress import Progress
+from .compare_models import compare_models_command
 from .explain import explain_command
 from .fit import fit_command
 from .options import (
@@ -45,6 +46,7 @@ def main() -> None:
 
 main.add_command(explain_command)
 main.add_command(report_command)
+main.add_command(compare_models_command)
 main.add_command(fit_command)
 
 

@@ -13,7 +13,7 @@ from rich_click import RichCommand
 from ..errors import FileError
 from ..support.progress import Progress
 from .data_options import data_options
-from .options import AS_JSON, CONFIG, QUIET, SEED, Failure, out_option
+from .options import AS_JSON, BUDGET, CONFIG, QUIET, SEED, Failure, out_option
 
 if TYPE_CHECKING:
     from ..bundles.content import BundleContent, LeaderboardRow
@@ -31,7 +31,7 @@ _ROWS = 10  # of the leaderboard that are printed; the bundle has all
     default="10m",
     show_default=True,
     metavar="TIME",
-    help="Wall time for everything: 90s, 10m, 1h30m.",
+    help=BUDGET,
 )
 @click.option("--trials", type=int, help="The most trials. Default: as many as the time allows.")
 @click.option(

@@ -7,7 +7,7 @@ from rich_click import RichCommand
 
 from ..support.extras import require
 from ..support.progress import Progress
-from .options import QUIET
+from .options import BUDGET, OUT, QUIET, TARGET
 
 _PATH = click.Path(path_type=Path)
 
@@ -15,11 +15,9 @@ _PATH = click.Path(path_type=Path)
 @click.command("report", cls=RichCommand, short_help="Show a fitted model on one page.")
 @click.argument("bundle", type=_PATH)
 @click.argument("data", required=False)
-@click.option("--target", help="Of other data: column of the label.")
-@click.option("--out", type=_PATH, help="The page. Default: report.html in the bundle's folder.")
-@click.option(
-    "--budget", metavar="TIME", help="Time it may take: 30s, 5m. Default: as much as it takes."
-)
+@TARGET
+@click.option("--budget", metavar="TIME", help=BUDGET)
+@click.option("--out", type=_PATH, help=OUT)
 @QUIET
 def report_command(
     bundle: Path,
@@ -35,18 +33,22 @@ def report_command(
     looked for where it was; or other labelled data of the same kind, of which all samples are
     judged. The page has the data, the trials, learning curves, what is confused, whether
     probabilities hold, explanations for each class, the gravest mistakes with what caused them, and
-    removal curves.
+    removal curves. It is report.html in the bundle's folder, or in that of --out. With little time,
+    fewer samples are explained.
     """
     require("fit", "relprop report", ("matplotlib", "pandas", "scipy", "sklearn"))
 
     from ..bundle_report.write import PAGE, open_data, write_bundle_report
     from ..bundles.bundle import load
     from ..fit.budget import parse_duration
+    from ..support.files import make_folder
 
     seconds = None if budget is None else parse_duration(budget)
     progress = Progress.detect(quiet=quiet)
     loaded = load(bundle)
     dataset = open_data(loaded, data, target, progress)
-    path = bundle / PAGE if out is None else out
+    folder = bundle if out is None else out
+    make_folder(folder)
+    path = folder / PAGE
     write_bundle_report(loaded, dataset, path, seconds=seconds, progress=progress)
     click.echo(f"The report: {path}")

@@ -24,8 +24,6 @@ from .teacher import teach
 from .training import Examples
 
 TEACHERS = ("none", "boosted", "best")
-# Numbers as the teacher's models take them: support vector machines need one scale.
-_FOR_TEACHER: Settings = {"numbers": "standard", "bins": 0, "bins_by": "quantile"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,8 @@ def table_examples(
         mix=bool(settings["mix"]),
         random=np.random.default_rng(seed),
     )
-    features = fit_table(dataset, rows, _FOR_TEACHER)
+    as_taught = {"numbers": settings["numbers"], "bins": 0, "bins_by": "quantile"}
+    features = fit_table(dataset, rows, as_taught)
     taught = teach(
         features.apply(frame).numpy(),
         targets.numpy(),

@@ -16,7 +16,7 @@ from .tabm import TabM
 _FEW = 5000
 # Rows that a teacher labels beside few training rows: they make the network its equal.
 _MADE = 4000
-_MOST_COPIES, _LEAST_COPIES = 20, 3
+_MOST_COPIES, _LEAST_COPIES = 20, 6
 
 
 def _space(facts: Facts) -> dict[str, Choice | Range]:
@@ -41,9 +41,9 @@ def _default(facts: Facts) -> dict[str, Value]:
     """Return the settings that all families share."""
     few = facts.samples < _FEW
     return {
-        "numbers": "standard",
+        "numbers": "normal" if few else "standard",
         "bins": 0 if few else 32,
-        "bins_by": "quantile",
+        "bins_by": "tree",
         "teacher": "best" if few else "boosted",
         "copies": min(max(_MADE // facts.samples, _LEAST_COPIES), _MOST_COPIES),
         "swap": 0.25,
@@ -57,9 +57,9 @@ def _default(facts: Facts) -> dict[str, Value]:
         "rate": 3e-3 if few else 1e-3,
         "decay": 1e-2,
         "batch": 64 if few else 256,
-        "epochs": 22 if few else 20,
+        "epochs": 22 if few else 8,
         "smoothing": 0.0,
-        "average": 0.0,
+        "average": 0.0 if few else 0.999,
         "members": 1,
         "mixup": 0.0,
     }

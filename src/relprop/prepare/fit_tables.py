@@ -22,13 +22,13 @@ from .tables import TablePreparation, one_hot_columns, table_numbers
 from .wide_categories import WideCategories
 
 with needs("fit", "preparing tables"):
-    from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+    from pandas import Series
+    from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScaler
 
 # Categories with fewer samples are merged: weights of their own would be noise.
 RARE = 5
 # A column with more categories that are not rare becomes means of the target.
 MANY = 100
-_QUANTILES = 1000  # of a distribution that is made normal
 
 
 def fit_table(
@@ -82,8 +82,7 @@ def _wide(
 
 
 def _is_wide(text: NDArray[np.object_]) -> bool:
-    _, counts = np.unique(text.astype(str), return_counts=True)
-    return int((counts >= RARE).sum()) > MANY
+    return int((Series(text).value_counts() >= RARE).sum()) > MANY
 
 
 def _one_hot(frame: Any, columns: list[str]) -> Any:
@@ -106,12 +105,9 @@ def _fitted_numbers(
     if not numbers.shape[1]:
         return {"scaler": None, "normal": None, "bins": None}
     normal, bins = None, None
+    scaler = StandardScaler().fit(numbers)
     if settings["numbers"] == "normal":
-        quantiles = min(_QUANTILES, len(numbers))
-        normal = QuantileTransformer(
-            n_quantiles=quantiles, output_distribution="normal", subsample=None
-        ).fit(numbers)
+        normal = PowerTransformer().fit(scaler.transform(numbers))
     if settings["bins"]:
         bins = PiecewiseLinear(settings["bins"], settings["bins_by"]).fit(numbers, target)
-    scaler = StandardScaler().fit(numbers if normal is None else normal.transform(numbers))
     return {"scaler": scaler, "normal": normal, "bins": bins}
