@@ -91,6 +91,10 @@ ALSO_TESTED_IN = {
     "explanation/test_targets.py": ["explanation/label_tensors", "explanation/target_advice"],
     "fit/test_teacher.py": ["fit/teacher_models"],
     "models/test_train.py": ["models/training"],
+    "networks/test_picture_families.py": [
+        *("networks/family", "networks/mirror", "networks/picture_cnn"),
+        *("networks/picture_convnext", "networks/picture_layers", "networks/picture_mlp"),
+    ],
     "networks/test_table_mlp.py": ["networks/member_layers", "networks/tabm"],
     "networks/test_series_families.py": [
         *("networks/sequences", "networks/series_convolutions"),
@@ -102,6 +106,7 @@ ALSO_TESTED_IN = {
         "observe/ledger_table",
         "program/observer",
     ],
+    "prepare/test_pictures.py": ["prepare/base"],
     "prepare/test_tables.py": ["prepare/fit_tables", "prepare/sample_row"],
     "program/test_compiled.py": ["explanation/run_compiled"],
     "program/test_schedule.py": ["program/lowering"],

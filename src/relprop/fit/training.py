@@ -33,6 +33,7 @@ from .precision import fast_format
 from .training_settings import TrainingSettings
 
 _VALIDATION_BATCH = 512
+_STEP_IN_PASSES = 3  # a step is a forward pass, and a backward pass of twice the cost
 
 
 @dataclass(frozen=True)
@@ -239,8 +240,8 @@ class _Course:
         if self.average is not None:
             self.average.update_parameters(self.network)
         if self.clock.steps == 0 and self.validation is not None:  # until one was measured
-            batches = len(self.validation.inputs) / self.settings.batch
-            self.clock.expect_check((self.clock.elapsed - self.step_began) * batches)
+            steps = len(self.validation.inputs) / self.settings.batch / _STEP_IN_PASSES
+            self.clock.expect_check((self.clock.elapsed - self.step_began) * steps)
         self.clock.step()
         self.stopped = self.clock.ended
         if self.validation is not None and self.clock.check_is_due():
