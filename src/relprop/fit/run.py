@@ -42,7 +42,7 @@ from .workers import Workers
 _SAMPLES_SHARE = 0.25
 # Timing the first steps may take this part of a budget, or the least time if that is more.
 _TIMING_SHARE, _TIMING_SECONDS = 0.25, 30.0
-_TEACHING = 0.8  # of this, a teacher may take
+_TEACHING_SHARE = 0.15  # of a budget, that the first teacher may take
 _WRITING = 1.0  # seconds to write the bundle, and
 _PER_SAMPLE = 1e-4  # a test sample to write down
 # Models that are averaged in the end at most, and the part of a budget that testing them may take.
@@ -217,7 +217,7 @@ def _time(request: FitRequest, data: PreparedData, space: FamilySpace, rows: Row
     allowed = max(_TIMING_SHARE * request.settings.seconds, _TIMING_SECONDS)
     try:
         with end_after(allowed):
-            return time_training(data, recipe, rows, _TEACHING * allowed)
+            return time_training(data, recipe, rows, _TEACHING_SHARE * request.settings.seconds)
     except OutOfTime:
         raise InputError(
             f"a budget of {write_duration(request.settings.seconds)} for {data.dataset.source}, "
