@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
+
 from relprop.bundle_report.removal import measure_removal
 from relprop.bundle_report.write import open_data
 from relprop.bundles.bundle import Bundle
-
 from relprop.errors import FileError
 from relprop.evaluate.removal.removal_curve import RemovalCurve
 

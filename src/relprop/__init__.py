@@ -9,6 +9,7 @@ from .explanation.explainer import Explainer
 from .explanation.method import Method
 from .explanation.result import Explanation
 from .explanation.targets import at
+from .fit.api import fit
 from .recipes.recipe import Recipe
 from .recipes.selectors import Selector
 from .rules.backward import Back
@@ -37,6 +38,7 @@ __all__ = [
     "at",
     "check_rule",
     "explain",
+    "fit",
     "load",
     "load_model",
     "margin",

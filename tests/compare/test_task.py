@@ -61,7 +61,7 @@ def test_each_model_classifies_the_images_that_its_card_names(digits, tmp_path):
 def test_a_model_whose_card_names_no_data_set_needs_one_named(data, tmp_path):
     own = save_own_model(tmp_path, "")
     settings = Settings((own,), METHODS[:1], digits=2, steps=2, data_dir=data)
-    with pytest.raises(InputError, match=r"own\.safetensors, whose card does not say") as caught:
+    with pytest.raises(InputError, match=r"own\.safetensors, which does not say") as caught:
         compare(settings, tmp_path / "out")
     assert caught.value.todo == "write --data mnist or --data fashion-mnist"
     assert compare(replace(settings, data="mnist"), tmp_path / "out").results[0].data == "mnist"

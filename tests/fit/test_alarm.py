@@ -9,21 +9,41 @@ import pytest
 from relprop.fit.alarm import OutOfTime, end_after
 
 
+def sleep_in_python(seconds):
+    begun = time.monotonic()
+    while time.monotonic() < begun + seconds:
+        time.sleep(0.01)
+
+
 def test_a_block_that_takes_too_long_is_ended():
     begun = time.monotonic()
     with pytest.raises(OutOfTime), end_after(0.2):
-        while time.monotonic() < begun + 5:
-            time.sleep(0.01)
+        sleep_in_python(5)
     assert 0.2 <= time.monotonic() - begun < 2
+
+
+def test_code_that_handles_its_own_errors_is_ended_too():
+    def careless():
+        try:
+            sleep_in_python(5)
+        except Exception:
+            return
+
+    with pytest.raises(OutOfTime), end_after(0.1):
+        careless()
 
 
 def test_what_must_not_be_ended_is_waited_for():
     done = []
-    with pytest.raises(OutOfTime), end_after(0.1) as alarm:
+
+    def run(alarm):
         with alarm.wait():
             time.sleep(0.3)
             done.append("written")
         done.append("never")
+
+    with pytest.raises(OutOfTime), end_after(0.1) as alarm:
+        run(alarm)
     assert done == ["written"]
 
 

@@ -56,3 +56,8 @@ def test_values_are_averaged_by_their_error():
     values = torch.zeros(10, 1)
     outputs = [torch.full((10, 1), v) for v in (1.0, -1.0, 5.0)]
     assert choose_average(outputs, values, "value", most=5) == (0, 1)
+
+
+def test_a_model_that_makes_the_average_no_more_right_but_too_sure_is_left_out():
+    unsure, too_sure = right_in(80, 0.5), right_in(80, 50.0)
+    assert choose_average([unsure, too_sure], TARGETS, "classes", most=5) == (0,)

@@ -6,7 +6,7 @@ import torch
 from helpers.small_fits import TRAINING, numbers, small_family
 
 from relprop.fit.folds import all_rows, cross_validate, make_folds
-from relprop.fit.model import Recipe, predict, train_model
+from relprop.fit.model import TrainingRecipe, mean_output, train_model
 from relprop.fit.prepared import PreparedData
 
 SETTINGS = {
@@ -42,7 +42,7 @@ def test_a_class_with_few_samples_needs_no_share_in_each_fold():
 
 
 def test_outputs_are_those_of_models_of_the_other_folds_in_order():
-    data, recipe = PreparedData(DATASET), Recipe(small_family(), SETTINGS, seed=3)
+    data, recipe = PreparedData(DATASET), TrainingRecipe(small_family(), SETTINGS, seed=3)
     folds = make_folds(DATASET, ROWS, 3, seed=0)
     told = []
     found = cross_validate(
@@ -52,7 +52,7 @@ def test_outputs_are_those_of_models_of_the_other_folds_in_order():
     model = train_model(data, recipe, fold.train, None, seconds=60)
     inputs = model.preparation.apply(DATASET.take(fold.validation))
     here = torch.from_numpy(np.isin(all_rows(folds), fold.validation))
-    torch.testing.assert_close(found.outputs[here], predict(model.networks, inputs))
+    torch.testing.assert_close(found.outputs[here], mean_output(model.networks, inputs))
     targets = torch.from_numpy(DATASET.target.values[all_rows(folds)])
     assert found.score == pytest.approx(float((found.outputs.argmax(1) == targets).float().mean()))
     assert found.networks == ()
@@ -60,7 +60,7 @@ def test_outputs_are_those_of_models_of_the_other_folds_in_order():
 
 
 def test_a_trial_that_is_stopped_has_no_outputs():
-    data, recipe = PreparedData(DATASET), Recipe(small_family(), SETTINGS, seed=3)
+    data, recipe = PreparedData(DATASET), TrainingRecipe(small_family(), SETTINGS, seed=3)
     folds = make_folds(DATASET, ROWS, 3, seed=0)
     found = cross_validate(data, recipe, folds, seconds=60, on_fold=lambda done, score: True)
     assert (found.state, found.outputs, found.score) == ("pruned", None, None)

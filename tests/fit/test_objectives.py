@@ -54,3 +54,17 @@ def test_the_score_of_labels_is_the_mean_average_precision_of_those_that_are_see
 def test_the_score_of_values_is_r_squared():
     values = torch.tensor([[0.0], [2.0], [4.0]])
     assert score(torch.tensor([[1.0], [2.0], [3.0]]), values, "value") == pytest.approx(1 - 2 / 8)
+
+
+def test_probabilities_of_classes_are_targets_as_they_are():
+    given = torch.tensor([[0.25, 0.75]])
+    soft = soft_targets(given, None, task="classes", outputs=2, smoothing=0.0)
+    assert soft.tolist() == [[0.25, 0.75]]
+
+
+@pytest.mark.parametrize("task", ["classes", "labels", "value"])
+def test_the_loss_of_members_is_the_mean_of_their_losses(task):
+    scores = torch.randn(5, 3, 2, generator=torch.Generator().manual_seed(0))
+    targets = torch.tensor([[0.2, 0.8]]).repeat(5, 1)
+    want = sum(loss(scores[:, member], targets, task) for member in range(3)) / 3
+    torch.testing.assert_close(loss(scores, targets, task), want)

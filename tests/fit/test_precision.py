@@ -1,5 +1,6 @@
 """Number formats: what the network computes in, and what it gives."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -41,3 +42,9 @@ def test_pictures_are_computed_in_what_was_measured_to_be_faster():
     gain = seconds_of_convolution(torch.float32) / seconds_of_convolution(torch.bfloat16)
     if not 0.5 * LEAST_GAIN < gain < 1.5 * LEAST_GAIN:
         assert got.bf16 is (gain > LEAST_GAIN)
+
+
+@pytest.mark.parametrize("inputs", [torch.rand(2, 3, 4), torch.ones(2, 5, dtype=torch.int64)])
+def test_series_and_texts_are_computed_as_pictures_are_but_keep_their_layout(inputs):
+    bf16 = bf16_is_faster("cpu", torch.get_num_threads())
+    assert fast_format(inputs, "cpu") == NumberFormat("cpu", bf16, torch.contiguous_format)

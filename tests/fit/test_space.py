@@ -1,5 +1,7 @@
 """Search spaces as a user narrows them: what is left, where the default goes, what is refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from relprop.errors import InputError
@@ -36,6 +38,15 @@ def test_without_words_of_the_user_all_families_have_their_whole_space():
     assert [space.family.name for space in found] == ["mlp", "cnn"]
     assert found[0].space == FAMILIES[0].space(FACTS)
     assert found[0].default == FAMILIES[0].default(FACTS)
+
+
+def test_a_default_that_is_not_in_the_family_s_space_is_tried_all_the_same():
+    known = family("mlp")
+    default = {**known.default(FACTS), "width": 48, "rate": 0.5}
+    found = narrow_spaces((replace(known, default=lambda f: default),), FACTS, {})[0]
+    assert found.default == default
+    assert found.space["width"] == Choice((48, 32, 64, 128))
+    assert found.space["rate"] == Range(1e-4, 0.5, log=True)
 
 
 def test_families_are_chosen_in_their_own_order():

@@ -170,6 +170,15 @@ def test_a_journal_with_a_line_cut_short_is_read_and_goes_on(tmp_path):
     assert [r.number for r in study.rows()] == [1, 0]
 
 
+def test_a_line_that_another_process_left_unfinished_does_not_spoil_the_next_one(tmp_path):
+    study = open_study(tmp_path)
+    attempt = study.ask()
+    with (tmp_path / "journal.log").open("ab") as file:
+        file.write(b'{"op_code": 4, "worker')
+    study.tell(attempt, row(attempt))
+    assert [r.number for r in open_study(tmp_path).rows()] == [0]
+
+
 def test_a_lock_of_a_killed_process_holds_nobody_up(tmp_path):
     run_elsewhere(tmp_path, "study._lock.acquire(); study._study._storage._backend._lock.acquire()")
     assert open_study(tmp_path).ask().number == 0

@@ -49,6 +49,22 @@ def accuracy(trained, examples):
     return float((trained.network(examples.inputs).argmax(1) == examples.targets).float().mean())
 
 
+class Centred(nn.Module):
+    """Subtracts the mean of the training samples, which it learns before the first step."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.full((4,), torch.nan))
+        self.layer = nn.Linear(4, 2)
+
+    def start(self, inputs, targets):
+        self.mean.copy_(inputs.mean(0))
+        self.seen = targets
+
+    def forward(self, x):
+        return self.layer(x - self.mean)
+
+
 # ---- what is learned ---------------------------------------------------------------------
 
 
@@ -57,6 +73,15 @@ def test_classes_are_learned(optimiser):
     trained = train(optimiser=optimiser, rate=0.1, epochs=30)
     assert accuracy(trained, classes(500, seed=1)) > 0.97
     assert (trained.stopped, trained.checks, trained.network.training) == ("done", (), False)
+
+
+def test_a_network_may_start_from_the_training_samples():
+    examples, model = classes(), Centred()
+    settings = {**SETTINGS, "epochs": 1}
+    trained = train_network(model, examples, None, settings, task="classes", seed=0, seconds=60)
+    assert torch.equal(trained.network.mean, examples.inputs.mean(0))
+    assert torch.equal(trained.network.seen, examples.targets)
+    assert trained.stopped == "done"  # and not "diverged", as with the mean that is NaN
 
 
 def test_labels_are_learned():
@@ -197,3 +222,21 @@ def test_token_ids_cannot_be_mixed():
     ids = Examples(torch.ones(4, 3, dtype=torch.long), torch.tensor([0, 1, 0, 1]))
     with pytest.raises(InputError, match=r"mixup=0\.2 for samples of torch\.int64"):
         train(ids, mixup=0.2)
+
+
+def test_weights_that_are_the_best_so_far_are_given_to_be_kept():
+    validation, told = classes(100, seed=1), []
+
+    def keep(weights, check):
+        copy = network()
+        copy.load_state_dict(weights)
+        right = (copy(validation.inputs).argmax(1) == validation.targets).float().mean()
+        told.append((check.score, float(right)))
+
+    trained = train_network(
+        network(), classes(), validation, SETTINGS, task="classes", seed=0, seconds=60, on_best=keep
+    )
+    scores = [score for score, _ in told]
+    assert scores == pytest.approx([right for _, right in told])
+    assert scores == sorted(scores)
+    assert scores[-1] == max(check.score for check in trained.checks)

@@ -19,10 +19,7 @@ TRAINING = {
     **{"smoothing": 0.0, "average": 0.0, "mixup": 0.0},
 }
 # Quick settings of the real families for tables.
-QUICK = {
-    **{"teacher": "none", "ensemble": 1, "width": 64, "depth": 1, "bins": 0, "epochs": 5},
-    "batch": 64,
-}
+QUICK = {"teacher": "none", "ensemble": 1, "epochs": 5}
 QUICK_SPACE = {"families": ["mlp"], "mlp": QUICK}
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import relprop
+from relprop.errors import InputError
 from relprop.networks.family import Facts
 from relprop.networks.tables import TABLE_FAMILIES
 
@@ -52,3 +53,15 @@ def test_relevance_balances(family, ensemble, normalisation):
     torch.testing.assert_close(explanation.ledger.relevance_in, score, rtol=1e-5, atol=1e-6)
     assert explanation.ledger.error < 1e-4
     assert explanation.relevance.abs().sum(1).min() > 0
+
+
+def test_an_unknown_setting_is_refused(family):
+    with pytest.raises(InputError, match="activation is 'relu6'") as caught:
+        network(family, activation="relu6")
+    assert caught.value.todo == 'write "relu"'
+
+
+def test_an_unknown_normalisation_is_refused():
+    residual = next(family for family in TABLE_FAMILIES if family.name == "residual-mlp")
+    with pytest.raises(InputError, match="normalisation is 'layer'"):
+        network(residual, normalisation="layer")

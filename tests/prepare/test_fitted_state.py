@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler, TargetEncoder
+from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScaler, TargetEncoder
 
 from relprop.errors import FileError
 from relprop.prepare.fitted_state import pack, unpack
@@ -19,7 +19,7 @@ ENCODER = OneHotEncoder(min_frequency=6, handle_unknown="infrequent_if_exist", d
     ("transformer", "x"),
     [
         (StandardScaler(), NUMBERS),
-        (QuantileTransformer(n_quantiles=9), NUMBERS),
+        (PowerTransformer(), NUMBERS),
         (PiecewiseLinear(5), NUMBERS),
         (ENCODER.set_params(sparse_output=False), TEXT),
         (TargetEncoder(target_type="continuous"), TEXT),

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScaler
 
 from relprop.data.dataset import Dataset, Target
-from relprop.errors import InputError
+from relprop.errors import FileError, InputError
 from relprop.plot.tables import Columns
 from relprop.prepare.fit_tables import fit_table
 from relprop.prepare.tables import LIMIT, TablePreparation
@@ -77,8 +78,7 @@ def test_numbers_and_categories_are_those_of_scikit_learn(frame):
 def test_normal_numbers_are_those_of_scikit_learn(frame):
     part = frame[["income"]]
     made = fit_table(dataset(part.assign(zip=frame["zip"])), np.arange(ROWS), {**ALL, "bins": 0})
-    normal = QuantileTransformer(n_quantiles=1000, output_distribution="normal", subsample=None)
-    want = StandardScaler().fit_transform(normal.fit_transform(part.to_numpy()))
+    want = make_pipeline(StandardScaler(), PowerTransformer()).fit_transform(part.to_numpy())
     got = made.apply(frame)[:, list(made.columns.groups["income"])]
     np.testing.assert_allclose(got, want, atol=1e-6)
 
@@ -152,6 +152,21 @@ def test_dates_are_numbers(frame):
     np.testing.assert_allclose(made.apply(frame)[:, 2], want[:, 0], atol=1e-6)
 
 
+def test_missing_dates_have_a_feature_for_each_number():
+    frame = table(300)[["joined", "age"]]
+    frame.loc[:9, "joined"] = None
+    kinds = {"joined": "date", "age": "number"}
+    data = Dataset(**{**vars(dataset(table(300))), "samples": frame, "columns": kinds})
+    made = fit_table(data, np.arange(300), STANDARD)
+    of_dates = made.columns.groups["joined"]
+    assert [made.columns.names[i] for i in of_dates[5:]] == [
+        f"joined, {part} is missing" for part in ("year", "month", "weekday", "hour", "days")
+    ]
+    features = made.apply(frame)[:, list(of_dates)]
+    assert torch.equal(features[:10], torch.tensor([0.0] * 5 + [1.0] * 5).expand(10, 10))
+    assert features[10:, 5:].abs().sum() == 0
+
+
 @pytest.mark.parametrize(("task", "targets"), [("classes", 1), ("value", 1), ("labels", 2)])
 def test_very_many_categories_become_means_of_the_target(frame, task, targets):
     made = fit_table(dataset(frame, task), np.arange(ROWS), STANDARD)
@@ -171,7 +186,9 @@ def test_other_columns_and_orders_are_no_matter(frame, fitted):
 
 
 def test_it_says_what_it_does(fitted):
-    assert fitted.describe().startswith(f"5 columns as {fitted.shape[0]} features: 8 numbers made ")
+    assert fitted.describe().startswith(
+        f"5 columns as {fitted.shape[0]} features: 8 numbers made nearly normal"
+    )
     assert "1 number with a feature for missing" in fitted.describe()
 
 
@@ -194,3 +211,29 @@ def test_a_table_without_features_is_refused():
     made = dataset(frame)
     with pytest.raises(InputError, match="1 rows whose columns \\(none\\) give no feature"):
         fit_table(Dataset(**{**vars(made), "columns": {}}), np.arange(1), STANDARD)
+
+
+@pytest.mark.parametrize(("name", "value"), [("numbers", "norml"), ("bins_by", "trees")])
+def test_an_unknown_setting_is_refused(frame, name, value):
+    with pytest.raises(InputError, match=f"{name} is '{value}'"):
+        fit_table(dataset(frame), np.arange(ROWS), {**ALL, name: value})
+
+
+@pytest.mark.parametrize("broken", ["mean_", "_infrequent_enabled", "lambdas_"])
+def test_a_state_that_is_read_otherwise_is_refused(fitted, broken):
+    """As another version of scikit-learn would: it misses an attribute, or means another thing."""
+    state, tensors = fitted.state()
+    state = json.loads(json.dumps(state))
+    for transformer in (state["scaler"], state["one_hot"], state["normal"]):
+        transformer["attributes"].pop(broken, None)
+    state["versions"]["scikit-learn"] = "9.9.9"
+    with pytest.raises(FileError, match=r"a prepared table of scikit-learn 9\.9\.9") as caught:
+        TablePreparation.restore(state, tensors)
+    assert caught.value.todo.startswith("pip install scikit-learn==9.9.9")
+
+
+def test_numbers_that_are_read_otherwise_are_refused(fitted):
+    state, tensors = fitted.state()
+    name = state["scaler"]["attributes"]["mean_"]["tensor"]
+    with pytest.raises(FileError, match="computes wrongly"):
+        TablePreparation.restore(state, {**tensors, name: tensors[name] + 1})

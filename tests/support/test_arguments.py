@@ -6,7 +6,12 @@ import pytest
 
 import relprop
 from relprop.errors import InputError
-from relprop.support.arguments import complete_parameters, keyword_parameters, suggest
+from relprop.support.arguments import (
+    check_one_of,
+    complete_parameters,
+    keyword_parameters,
+    suggest,
+)
 
 NAMES = ["zero", "epsilon", "alpha-beta"]
 
@@ -58,3 +63,14 @@ def test_unknown_and_missing_parameters_are_errors(values, given, todo):
         complete_parameters("f", keyword_parameters(function), values)
     assert (error.value.given, error.value.todo) == (given, todo)
     assert error.value.allowed == "low, high, gamma"
+
+
+def test_a_word_that_is_not_allowed_is_an_error():
+    check_one_of("bins_by", "tree", ["quantile", "tree"])
+    with pytest.raises(InputError) as error:
+        check_one_of("bins_by", "trees", ["quantile", "tree"])
+    assert (error.value.given, error.value.todo) == ("bins_by is 'trees'", 'write "tree"')
+    assert error.value.allowed == '"quantile", "tree"'
+    with pytest.raises(InputError) as error:
+        check_one_of("bins_by", 3, ["quantile", "tree"])
+    assert error.value.todo == 'write bins_by="quantile"'

@@ -75,3 +75,14 @@ def test_silence_ends_with_an_error_and_nests(log):
         raise ZeroDivisionError
     logger.error("outside")
     assert records == ["outside"]
+
+
+def test_jobs_of_scikit_learn_run_afterwards():
+    import numpy as np
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    with silenced(["nothing"]):
+        pass
+    x = np.arange(100.0)[:, None]
+    fitted = HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=5).fit(x, x[:, 0] > 50)
+    assert fitted.predict([[10.0], [90.0]]).tolist() == [False, True]

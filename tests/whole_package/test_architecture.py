@@ -19,7 +19,8 @@ FLOORS = [
     "plot",
     "graph",
     "capture rules data preprocess",
-    "recipes models networks prepare",
+    "recipes models networks",
+    "prepare",
     "plan",
     "program",
     "observe",
@@ -27,7 +28,7 @@ FLOORS = [
     "evaluate testing integrations bundles",
     "bundle_report",
     "demo fit",
-    "compare report",
+    "compare compare_models report",
     "cli",
     "__main__",
 ]

@@ -19,11 +19,22 @@ OF_NO_MODULE = ("graph/test_operation_tables.py",)
 
 # Modules without a test file of their name, by the file that tests them.
 ALSO_TESTED_IN = {
+    "fit/test_run.py": [
+        *("fit/api", "fit/contents", "fit/final", "fit/finish", "fit/model", "fit/opening"),
+        *("fit/search", "fit/shelf", "fit/timing", "fit/trial"),
+    ],
+    "fit/test_study.py": ["fit/journal"],
+    "fit/test_workers.py": ["fit/worker"],
     "cli/test_explain.py": [
         *("report/batches", "report/curves", "report/open_samples"),
         *("report/output", "report/page", "report/pictures", "report/records", "report/run"),
         *("report/settings", "report/texts"),
     ],
+    "bundle_report/test_write.py": [
+        *("bundle_report/choice", "bundle_report/explanations", "bundle_report/figures"),
+        *("bundle_report/removal", "bundle_report/sections"),
+    ],
+    "bundles/test_bundle.py": ["bundles/build", "bundles/naming"],
     "bundles/test_write.py": ["bundles/content", "support/json_records"],
     "demo/test_output.py": ["demo/run", "support/folders"],
     "capture/test_configuration.py": ["capture/attributes"],
@@ -34,6 +45,7 @@ ALSO_TESTED_IN = {
         "capture/trial",
         "graph/unread_softmax",
     ],
+    "compare_models/test_run.py": ["compare_models/measure", "compare_models/output"],
     "compare/test_run.py": ["compare/curve_tensors", "compare/results", "compare/settings"],
     "data/test_load.py": ["data/families"],
     "evaluate/fills/test_from_data.py": ["evaluate/images"],
@@ -77,12 +89,25 @@ ALSO_TESTED_IN = {
         "explanation/explain",
     ],
     "explanation/test_targets.py": ["explanation/label_tensors", "explanation/target_advice"],
+    "fit/test_teacher.py": ["fit/teacher_models"],
     "models/test_train.py": ["models/training"],
+    "networks/test_picture_families.py": [
+        *("networks/family", "networks/mirror", "networks/picture_cnn"),
+        *("networks/picture_convnext", "networks/picture_layers", "networks/picture_mlp"),
+    ],
+    "networks/test_table_mlp.py": ["networks/member_layers", "networks/tabm"],
+    "networks/test_series_families.py": [
+        *("networks/sequences", "networks/series_convolutions"),
+        *("networks/series_inputs", "networks/series_sequences"),
+    ],
+    "networks/test_texts_families.py": ["networks/texts_sequences"],
     "observe/test_ledger.py": [
         "observe/ledger_plot",
         "observe/ledger_table",
         "program/observer",
     ],
+    "prepare/test_pictures.py": ["prepare/base"],
+    "prepare/test_tables.py": ["prepare/fit_tables", "prepare/sample_row"],
     "program/test_compiled.py": ["explanation/run_compiled"],
     "program/test_schedule.py": ["program/lowering"],
     "program/test_weight_cache.py": ["rules/weights"],

@@ -21,9 +21,9 @@ from ..explanation.html import explanation_cards
 from ..explanation.result import Explanation
 from ..plot.html import Card, fragment, small_image_url
 from ..plot.style import MapStyle
-from .choice import Chosen, choose_examples, choose_mistakes
-from .clock import Clock
-from .sections import Section, own_units
+from .choice import MOST_GROUPS, Chosen, choose_mistakes, choose_shown
+from .sections import ReportSection, own_units
+from .time_limit import TimeLimit
 
 _OVERALL = 200  # rows of which overall importance is the mean
 _OPTIONS: dict[str, Any] = {"clip": 1.0}
@@ -85,9 +85,9 @@ class Explained:
         return ", ".join(names[k] for k in target.nonzero().flatten().tolist()) or "no label"
 
 
-def example_section(what: Explained, clock: Clock) -> Section | None:
+def example_section(what: Explained, clock: TimeLimit) -> ReportSection | None:
     """Show examples of each class; None where there is no time, or nothing is right."""
-    chosen = _affordable(what, choose_examples(what.bundle.content, what.outputs), clock)
+    chosen = _affordable(what, choose_shown(what.bundle.content, what.outputs), clock)
     if not chosen.places:
         return None
     cards = _cards(what, chosen.places, _targets(chosen))
@@ -96,25 +96,29 @@ def example_section(what: Explained, clock: Clock) -> Section | None:
         f"<h3>{escape(name)}</h3>{fragment([by_place[i] for i in of], _STYLE, 0)}"
         for name, of in chosen.groups.items()
     ]
-    shown, names = len(chosen.groups), len(what.bundle.classes)
-    left_out = f" {shown} of {names} classes are shown." if 1 < shown < names else ""
     title = {
         "classes": "What each class is recognised by",
         "labels": "What each label is recognised by",
         "value": f"What {what.bundle.classes[0]} is read from",
     }[what.bundle.task]
-    hint = f"Red speaks for what is explained, blue against it.{_of_value(what)}{left_out}"
-    return Section(title, hint, "".join(parts))
+    hint = f"Red speaks for what is explained, blue against it.{_remark(what, chosen)}"
+    return ReportSection(title, hint, "".join(parts))
 
 
-def _of_value(what: Explained) -> str:
-    if what.bundle.task != "value":
-        return ""
-    mean = what.bundle.content.scale.mean
-    return f" Relevance adds up to the prediction, measured from {mean:.4g}, the mean."
+def _remark(what: Explained, chosen: Chosen) -> str:
+    """Say what values are measured from, or which classes are left out."""
+    if what.bundle.task == "value":
+        mean = what.bundle.content.scale.mean
+        return f" Relevance adds up to the prediction, measured from {mean:.4g}, the mean."
+    names = what.bundle.classes
+    missing = [name for name in names[:MOST_GROUPS] if name not in chosen.groups]
+    parts = [f" {len(names) - MOST_GROUPS} more are not shown."] if len(names) > MOST_GROUPS else []
+    if missing:
+        parts.insert(0, f" Without a sample that is predicted rightly: {', '.join(missing)}.")
+    return "".join(parts)
 
 
-def _affordable(what: Explained, chosen: Chosen, clock: Clock) -> Chosen:
+def _affordable(what: Explained, chosen: Chosen, clock: TimeLimit) -> Chosen:
     """Leave out samples that there is no time for, the last ones of each group first."""
     if not chosen.places:
         return chosen
@@ -145,7 +149,7 @@ def _cards(what: Explained, places: Sequence[int], target: Any) -> list[Card]:
     ]
 
 
-def mistake_section(what: Explained, clock: Clock) -> Section | None:
+def mistake_section(what: Explained, clock: TimeLimit) -> ReportSection | None:
     """Show mistakes, and what made the difference; None where there are none, or no time."""
     places = choose_mistakes(what.bundle.content, what.outputs)
     places = places[: clock.afforded(len(places), "sample", share=0.4)]
@@ -159,7 +163,7 @@ def mistake_section(what: Explained, clock: Clock) -> Section | None:
         "is wrong: red speaks for it, blue against it.",
         "value": "The predictions that are off the most.",
     }[what.bundle.task]
-    return Section("What was mistaken, and why", hint, fragment(cards, _STYLE, 0))
+    return ReportSection("What was mistaken, and why", hint, fragment(cards, _STYLE, 0))
 
 
 def _mistaken(what: Explained, places: Sequence[int]) -> Any:
@@ -172,7 +176,7 @@ def _mistaken(what: Explained, places: Sequence[int]) -> Any:
     return None
 
 
-def importance_section(what: Explained, clock: Clock) -> Section | None:
+def importance_section(what: Explained, clock: TimeLimit) -> ReportSection | None:
     """Show how much each column of a table counts; None of anything else, or without time."""
     wanted = min(_OVERALL, len(what.outputs.rows))
     count = clock.afforded(wanted, "sample", share=0.3)
@@ -188,4 +192,4 @@ def importance_section(what: Explained, clock: Clock) -> Section | None:
         "|R| is how much a column counts, whichever way; mean R says which way, where it is the "
         "same for most rows. All that a column became is summed in each row."
     )
-    return Section("What counts overall", hint, html)
+    return ReportSection("What counts overall", hint, html)

@@ -23,7 +23,7 @@ MOST_LETTERED = 20  # classes of a confusion matrix whose counts are written
 _NAME_LETTERS = 14
 
 
-def curves_figure(points: Sequence[CurvePoint], score_name: str) -> "Figure":
+def training_figure(points: Sequence[CurvePoint], score_name: str) -> "Figure":
     """Draw the losses and the validation score of a training over its epochs.
 
     Args:
@@ -111,7 +111,7 @@ def calibration_figure(measured: Calibration) -> "Figure":
     axes.set_ylabel("share that holds")
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, 1.02)
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
     _plain(axes)
     return as_written(figure)
 

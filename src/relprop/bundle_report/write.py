@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..bundles.bundle import Bundle, metric_text
 from ..bundles.content import PartOutputs
+from ..bundles.data_again import read_again
 from ..data.dataset import Dataset
 from ..data.fingerprint import data_fingerprint
 from ..errors import InputError
@@ -20,10 +21,10 @@ from ..plot.html import environment
 from ..plot.pages import page
 from ..support.files import write_file
 from ..support.progress import QUIET, Progress
-from .clock import Clock
 from .explanations import Explained, example_section, importance_section, mistake_section
 from .removal import removal_section
-from .sections import Section, data_section, quality_sections, search_section
+from .sections import ReportSection, data_section, quality_sections, search_section
+from .time_limit import TimeLimit
 
 PAGE = "report.html"
 _FIGURES = 3.0  # seconds that figures take at most on a slow machine
@@ -55,15 +56,40 @@ def write_bundle_report(
         FileError: The file cannot be written.
         MissingExtraError: A library is not installed.
     """
-    start, clock = time.monotonic(), Clock(seconds)
+    start, clock = time.monotonic(), TimeLimit(seconds)
     sections = list(_sections(bundle, dataset, clock, progress))
-    write_file(path, render_page(bundle, sections, clock).encode())
+    write_file(path, report_page(bundle, sections, clock).encode())
     return time.monotonic() - start
 
 
+def open_data(
+    bundle: Bundle, source: str | None, target: str | None = None, progress: Progress = QUIET
+) -> Dataset | None:
+    """Read the data that a report shows.
+
+    Args:
+        bundle: The bundle.
+        source: Data with labels; None: what the bundle was fitted to, if it is still there.
+        target: Of other data: column of the label.
+        progress: Says where nothing can be explained.
+
+    Returns:
+        The data; None where it is no longer there.
+
+    Raises:
+        RelpropError: It cannot be read, or is of another kind.
+    """
+    if source is None:
+        source = bundle.content.source
+        if not Path(source).exists():
+            progress.log(f"Nothing is explained: {source} is not there; name the data, if it moved")
+            return None
+    return read_again(bundle.content, source, target)
+
+
 def _sections(
-    bundle: Bundle, dataset: Dataset | None, clock: Clock, progress: Progress
-) -> Iterator[Section]:
+    bundle: Bundle, dataset: Dataset | None, clock: TimeLimit, progress: Progress
+) -> Iterator[ReportSection]:
     """Make the sections, those that cost nothing first."""
     content = bundle.content
     yield data_section(content)
@@ -135,7 +161,7 @@ def true_targets(bundle: Bundle, dataset: Dataset) -> Tensor:
     return ordered
 
 
-def render_page(bundle: Bundle, sections: list[Section], clock: Clock) -> str:
+def report_page(bundle: Bundle, sections: list[ReportSection], clock: TimeLimit) -> str:
     """Render the page."""
     content = bundle.content
     template = environment("relprop.bundle_report").get_template("sections.html")

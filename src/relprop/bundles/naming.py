@@ -45,7 +45,7 @@ def value_text(value: object) -> str:
         return "missing"
     if isinstance(value, (float, np.floating)):
         return f"{value:.6g}"
-    return str(value).strip()
+    return str(value).strip().removesuffix(" 00:00:00")  # of a day
 
 
 def padded_tokens(preparation: Any, texts: Samples) -> tuple[tuple[str, ...], ...]:

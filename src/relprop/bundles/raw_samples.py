@@ -92,9 +92,9 @@ def text_samples(raw: Any) -> NDArray[np.object_]:
     if isinstance(listed, Mapping) or not hasattr(listed, "__iter__"):
         listed = [listed]
     texts = list(listed)
-    wrong = next((one for one in texts if not isinstance(one, str)), None)
-    if wrong is not None or not texts:
-        given = "no texts" if not texts else f"a text of type {type(wrong).__name__}"
+    wrong = [one for one in texts if not isinstance(one, str)]
+    if wrong or not texts:
+        given = "no texts" if not texts else f"a text of type {type(wrong[0]).__name__}"
         raise InputError(given, "a str, or a list of them", 'write ["first text", "second text"]')
     return np.array(texts, dtype=object)
 
@@ -121,7 +121,7 @@ def _are_several_series(raw: Any, channels: int) -> bool:
     if isinstance(raw, np.ndarray) and raw.dtype != object:
         return raw.ndim == 3 or (raw.ndim == 2 and channels == 1)
     listed = isinstance(raw, (list, tuple, np.ndarray))
-    return listed and not all(np.ndim(one) == 0 for one in raw)
+    return listed and (not len(raw) or any(np.ndim(one) > 0 for one in raw))
 
 
 def _series(one: Any, channels: int) -> NDArray[np.float32]:
@@ -174,7 +174,7 @@ def table_samples(raw: Any) -> "DataFrame":
 
 def _read(path: Path) -> "DataFrame":
     from ..data.memory import limit_of
-    from ..data.sources.tables import read_table
+    from ..data.sources.tables import read_table_file
 
-    frame: DataFrame = read_table(path, limit_of(None, 0)).samples
+    frame: DataFrame = read_table_file(path, limit_of(None, 0)).samples
     return frame

@@ -6,6 +6,7 @@ import click
 
 from .. import __version__
 from ..support.progress import Progress
+from .compare_models import compare_models_command
 from .explain import explain_command
 from .fit import fit_command
 from .options import (
@@ -25,6 +26,7 @@ from .options import (
     score_names,
     training_names,
 )
+from .report import report_command
 
 MODELS = Completed(model_names, files=True)
 
@@ -43,6 +45,8 @@ def main() -> None:
 
 
 main.add_command(explain_command)
+main.add_command(report_command)
+main.add_command(compare_models_command)
 main.add_command(fit_command)
 
 
@@ -152,7 +156,8 @@ def compare(
 ) -> None:
     """Compare attribution methods on one or more models by pixel removal (MoRF/LeRF).
 
-    MODEL is the name of a shipped model, or the path of a .safetensors file. A method is a preset
+    MODEL is the name of a shipped model, the path of a .safetensors file, or the folder of a bundle
+    that relprop fit made of such images. A method is a preset
     of relprop.Recipe, gradient-x-input, integrated-gradients or smoothgrad, with parameters after a
     colon: --method epsilon:epsilon=0.1,relative=true. --method, --fill and --q may be repeated. A
     run that was stopped, by Ctrl-C for example, is continued in its folder.

@@ -12,6 +12,7 @@ import click
 
 from ..errors import InputError
 from ..support.arguments import suggest
+from .options import TARGET
 
 _FACTORS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _KINDS = ("number", "category", "date")
@@ -72,9 +73,7 @@ class ColumnKinds(click.ParamType[tuple[str, str]]):
 
 
 _OPTIONS = (
-    click.option(
-        "--target", help="Of a table: the column to predict. Default: by name, or the last."
-    ),
+    TARGET,
     click.option(
         "--labels",
         type=Names(),
@@ -106,7 +105,7 @@ _OPTIONS = (
     click.option(
         "--memory",
         type=Memory(),
-        help="Memory to take at most, as 2GB; larger data is sampled. Default: half of what is free.",
+        help="Memory to take at most: 2GB. Larger data is sampled. Default: half of what is free.",
     ),
 )
 

@@ -17,6 +17,7 @@ from .options import (
     MODEL,
     QUIET,
     SEED,
+    TARGET,
     Completed,
     Count,
     Failure,
@@ -48,7 +49,7 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="predicted, runner-up, label, or the name or number of a class.",
 )
-@click.option("--target", help="Of a table or JSON lines: column or key of the label.")
+@TARGET
 @click.option("--text", default="text", show_default=True, help="Of JSON lines: key of the text.")
 @click.option(
     "--preprocess",

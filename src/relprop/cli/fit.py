@@ -13,7 +13,7 @@ from rich_click import RichCommand
 from ..errors import FileError
 from ..support.progress import Progress
 from .data_options import data_options
-from .options import AS_JSON, CONFIG, QUIET, SEED, Failure, out_option
+from .options import AS_JSON, BUDGET, CONFIG, QUIET, SEED, Failure, out_option
 
 if TYPE_CHECKING:
     from ..bundles.content import BundleContent, LeaderboardRow
@@ -31,7 +31,7 @@ _ROWS = 10  # of the leaderboard that are printed; the bundle has all
     default="10m",
     show_default=True,
     metavar="TIME",
-    help="Wall time for everything: 90s, 10m, 1h30m.",
+    help=BUDGET,
 )
 @click.option("--trials", type=int, help="The most trials. Default: as many as the time allows.")
 @click.option(
@@ -80,7 +80,7 @@ def fit_command(
     narrows what is searched: families = ["mlp"], and in [space.mlp] width = [64, 128].
     """
     from ..fit.budget import Deadline, parse_duration
-    from ..fit.run import Request, run_fit
+    from ..fit.run import FitRequest, run_fit
     from ..fit.settings import parse_settings
 
     deadline = Deadline.of_process(parse_duration(budget))
@@ -96,7 +96,7 @@ def fit_command(
         device=options["device"],
     )
     options_of_data = replace(data_options, memory=None)  # it is that of the whole program here
-    request = Request(data, options_of_data, settings, deadline)
+    request = FitRequest(data, options_of_data, settings, deadline)
     progress = Progress.detect(quiet=quiet)
     fitted = _stoppable(out, lambda: run_fit(request, progress, _shown(as_json)))
     click.echo(_as_json(fitted.content, out) if as_json else _summary(fitted, data, out))

@@ -228,12 +228,15 @@ QUIET = click.option("--quiet", is_flag=True, help="Print only the result: no pr
 
 MODEL = (
     "Name of a shipped model, or its .safetensors file. Of explain also FILE.py:NAME, timm:NAME, "
-    "torchvision:NAME, transformers:FOLDER, or a .pt2 file."
+    "torchvision:NAME, transformers:FOLDER, a .pt2 file, or the folder of a bundle."
 )
+TARGET = click.option("--target", help="Of a table or JSON lines: column or key of the label.")
+BUDGET = "Wall time for everything: 90s, 10m, 1h30m."
+OUT = "Folder for the results."
 Q = "Fraction of each image's pixels removed at which the error rate is reported."
 
 
 def out_option(folder: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make the option for a command's output folder."""
-    kind, text = click.Path(path_type=Path), "Folder for the results."
-    return click.option("--out", type=kind, default=Path(folder), show_default=True, help=text)
+    kind = click.Path(path_type=Path)
+    return click.option("--out", type=kind, default=Path(folder), show_default=True, help=OUT)

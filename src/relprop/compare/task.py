@@ -22,10 +22,10 @@ from ..data.load import check_count
 from ..errors import InputError
 from ..evaluate import FILLS, SCORES
 from ..evaluate.removal.steps import removal_counts, share_counts
-from ..models.checkpoint import load_model, model_card
 from ..support.arguments import check_seed, suggest
 from ..support.progress import QUIET, Progress
 from .methods import NamedMethod, parse_method
+from .models import ComparedModel, load_compared
 from .settings import Settings
 
 
@@ -82,9 +82,9 @@ def prepare_task(settings: Settings, progress: Progress = QUIET) -> Task:
     units = torch.tensor([PIXELS])
     steps = removal_counts(settings.steps, units)[0].tolist()
     columns = sorted({*steps, *(int(share_counts(q, units)) for q in settings.q)})
-    models = {name: load_model(name) for name in settings.models}
+    loaded = {name: load_compared(name) for name in settings.models}
     methods = tuple(parse_method(text) for text in settings.methods)
-    families = {name: _family(name, settings) for name in settings.models}
+    families = {name: _family(name, one, settings) for name, one in loaded.items()}
     by_family = {
         family: _image_set(family, settings, progress)
         for family in dict.fromkeys(families.values())
@@ -92,13 +92,13 @@ def prepare_task(settings: Settings, progress: Progress = QUIET) -> Task:
     data = {name: by_family[family] for name, family in families.items()}
     return Task(
         settings=settings,
-        models=models,
+        models={name: one.module for name, one in loaded.items()},
         methods=methods,
         data=data,
         pixels=PIXELS,
         removed_counts=tuple(columns[1:]),
         step_columns=tuple(columns.index(step) for step in steps),
-        record=_record(settings, data),
+        record=_record(settings, data, loaded),
     )
 
 
@@ -121,11 +121,11 @@ def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise InputError(f"{name}={value!r}", ", ".join(allowed), suggest(value, allowed))
 
 
-def _family(model: str, settings: Settings) -> Family:
-    family = settings.data or model_card(model).family
+def _family(name: str, model: ComparedModel, settings: Settings) -> Family:
+    family = settings.data or model.family
     if not family:
         raise InputError(
-            f"{model}, whose card does not say which data set it classifies",
+            f"{name}, which does not say which data set it classifies",
             "a model whose card names its data set, or the same data set for all models",
             "write --data mnist or --data fashion-mnist",
         )
@@ -137,7 +137,9 @@ def _image_set(family: Family, settings: Settings, progress: Progress) -> ImageS
     return ImageSet(family, first_digits(digits, settings.digits), len(digits.labels))
 
 
-def _record(settings: Settings, data: Mapping[str, ImageSet]) -> dict[str, Any]:
+def _record(
+    settings: Settings, data: Mapping[str, ImageSet], models: Mapping[str, ComparedModel]
+) -> dict[str, Any]:
     """Record the names in the settings, hashes of what they stand for, and versions."""
     record = asdict(settings)
     del record["data_dir"]
@@ -145,17 +147,11 @@ def _record(settings: Settings, data: Mapping[str, ImageSet]) -> dict[str, Any]:
     record["digits"] = {images.family: len(images.digits.labels) for images in data.values()}
     record["hashes"] = {
         **{images.family: _hash(images.digits) for images in data.values()},
-        **{name: _model_hash(name) for name in settings.models},
+        **{name: model.hash for name, model in models.items()},
     }
     record["versions"] = {"relprop": __version__, "torch": str(torch.__version__)}
     plain: dict[str, Any] = json.loads(json.dumps(record))  # lists where tuples were
     return plain
-
-
-def _model_hash(name: str) -> str:
-    """Hash weights and layers: models with max and average pooling may have the same weights."""
-    card = model_card(name)
-    return hashlib.sha256(f"{card.sha256} {card.architecture}".encode()).hexdigest()
 
 
 def _hash(digits: Digits) -> str:

@@ -1,7 +1,7 @@
 """Data sets for `relprop fit`, and the digits and clothes of the demo.
 
-`read_dataset` reads any data set, with what `DataOptions` says about it, to a `Dataset`; `overview`
-writes what was found out. `load_digits` loads a split of MNIST or Fashion-MNIST; `find_digits` its
+`read_dataset` reads any data set, with what `DataOptions` says about it, to a `Dataset`.
+`load_digits` loads a split of MNIST or Fashion-MNIST; `find_digits` its
 test split, or the 5,000 digits of `packaged_digits` where there are neither data nor network;
 `first_digits` takes some.
 """
@@ -10,7 +10,6 @@ from .dataset import Dataset, Finding, Target
 from .digits import Digits, first_digits
 from .load import find_digits, load_digits
 from .options import DataOptions
-from .overview import overview
 from .packaged import packaged_digits
 from .read import read_dataset
 
@@ -23,7 +22,6 @@ __all__ = [
     "find_digits",
     "first_digits",
     "load_digits",
-    "overview",
     "packaged_digits",
     "read_dataset",
 ]

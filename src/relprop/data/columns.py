@@ -93,8 +93,9 @@ def keep_columns(
             f"{name}: {column.reason}" for name, column in list(decided.items())[:5]
         )
         given = f"no column to learn from: {reasons or 'there is none beside the target'}"
-        name = shlex.quote(f"{next(iter(decided), 'NAME')}=category")
-        todo = f"write --column {name}, or choose another --target"
+        name = shlex.quote(f"{next(iter(decided), '')}=category")
+        todo = f"write --column {name}" if decided else "add columns"
+        todo += ", or choose another --target"
         raise InputError(given, "a column of numbers, categories or dates", todo)
     findings = [
         Finding(about_column(name), column.kind if name in kept else "left out", column.reason)
@@ -120,8 +121,10 @@ def decide_column(values: "Series[Any]", given: ColumnKind | None = None) -> Dec
         )
     if values.dtype.kind == "M":
         return DecidedColumn(_dates_of(values), "date", "dates")
+    if values.dtype.kind == "m":
+        return _number(values.dt.total_seconds().rename(name), present.dt.total_seconds())
     if values.dtype.kind == "b":
-        return _kept_or_constant(values.map(str), present, "category", "true or false")
+        return _kept_or_constant(category_texts(values), present, "category", "true or false")
     if values.dtype.kind in "iuf":
         return _number(values, present)
     return _text(name, values, present)
@@ -147,33 +150,53 @@ def _number(values: "Series[Any]", present: "Series[Any]") -> DecidedColumn:
 def _text(name: str, values: "Series[Any]", present: "Series[Any]") -> DecidedColumn:
     _refuse_nested(name, present)
     texts = present.map(str).str.strip()
-    numbers = _numbers_of(texts)
-    if (share := float(numbers.notna().mean())) >= _MOSTLY:
-        others = texts[numbers.isna()]
-        warning = (
-            ""
-            if share == 1
-            else (
-                f"Column {name!r} has {counted(len(others), 'value')} that are no numbers, such as "
-                f"{others.iloc[0]!r}: taken as missing."
-            )
-        )
-        found = numbers.reindex(values.index).astype(np.float64)
-        reason = "numbers" if share == 1 else f"numbers in {share:.1%} of its rows"
-        return _kept_or_constant(found, numbers.dropna(), "number", reason, warning)
-    if (dates := _dates(name, values, texts)) is not None:
-        return dates
+    if _are_codes(texts):
+        return DecidedColumn(texts.reindex(values.index), "category", "codes that begin with 0")
+    found = _number_texts(values, texts) or _dates(name, values, texts)
+    return found or _category(name, values, texts)
+
+
+def _category(name: str, values: "Series[Any]", texts: "Series[Any]") -> DecidedColumn:
+    """Take texts as categories, or leave out free texts and identifiers."""
     different = texts.nunique()
     words = float(texts.iloc[:_EXAMINED].str.count(r"\s+").mean()) + 1
     if words >= _WORDS and different > 0.5 * len(texts) and different > 20:
         return DecidedColumn(None, "text", f"free text, {words:.0f} words on average")
     if different == len(texts) > 20:
         return DecidedColumn(None, "", "an identifier: a different text in each row")
-    category = texts.reindex(values.index)
-    warning = ""
-    if different > _MANY_CATEGORIES:
-        warning = f"Column {name!r} has {different:,} categories; many of them are rare."
-    return _kept_or_constant(category, texts, "category", f"{different:,} different texts", warning)
+    warning = f"Column {name!r} has {different:,} categories; many of them are rare."
+    return _kept_or_constant(
+        texts.reindex(values.index),
+        texts,
+        "category",
+        f"{different:,} different texts",
+        warning if different > _MANY_CATEGORIES else "",
+    )
+
+
+def _number_texts(values: "Series[Any]", texts: "Series[Any]") -> DecidedColumn | None:
+    """Take texts as numbers, if nearly all are; None for other texts."""
+    numbers = _numbers_of(texts)
+    share = float(numbers.notna().mean())
+    if share < _MOSTLY:
+        return None
+    found = numbers.reindex(values.index).astype(np.float64)
+    if share == 1:
+        return _kept_or_constant(found, numbers, "number", "numbers")
+    others = texts[numbers.isna()]
+    warning = (
+        f"Column {str(values.name)!r} has values that are no numbers ({len(others):,}, such as "
+        f"{others.iloc[0]!r}): taken as missing."
+    )
+    reason = f"numbers in {share:.1%} of its rows"
+    return _kept_or_constant(found, numbers.dropna(), "number", reason, warning)
+
+
+def _are_codes(texts: "Series[Any]") -> bool:
+    """Tell whether texts are codes such as 00123: digits of one length, with leading zeros."""
+    head = texts.iloc[:_EXAMINED]
+    alike = head.str.len().nunique() == 1 and bool(head.str.fullmatch(r"\d{2,}").all())
+    return alike and bool(head.str.startswith("0").any())
 
 
 def _numbers_of(texts: "Series[Any]") -> Any:
@@ -215,7 +238,7 @@ def _dates(name: str, values: "Series[Any]", texts: "Series[Any]") -> DecidedCol
     if (wrong := int(dates.isna().sum())) > (1 - _MOSTLY) * len(texts):
         return None
     order = "dates" if not len(first) else f"dates, {'day' if day_first else 'month'} first"
-    warning = f"Column {name!r} has {counted(wrong, 'value')} that are no dates: taken as missing."
+    warning = f"Column {name!r} has values that are no dates ({wrong:,}): taken as missing."
     column = _dates_of(dates.reindex(values.index))
     return _kept_or_constant(column, dates, "date", order, warning if wrong else "")
 
@@ -242,13 +265,11 @@ def _as_given(values: "Series[Any]", kind: ColumnKind) -> DecidedColumn:
     if len(wrong) > 0.5 * len(present):
         raise InputError(
             f"column {name!r} as {kind}: {len(wrong):,} of its {len(present):,} values are none, "
-            f"such as {wrong.iloc[0]!r}",
+            f"such as {str(wrong.iloc[0])!r}",
             f"a column of {kind}s",
             f"write --column {shlex.quote(f'{name}=category')}",
         )
-    note = (
-        f"Column {name!r} has {counted(len(wrong), 'value')} that are no {kind}: taken as missing."
-    )
+    note = f"Column {name!r} has values that are no {kind}s ({len(wrong):,}): taken as missing."
     return DecidedColumn(made, kind, GIVEN, note if len(wrong) else "")
 
 

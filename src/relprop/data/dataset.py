@@ -91,11 +91,19 @@ class Dataset:
     warnings: tuple[str, ...] = ()
 
     def rows(self, *parts: Part) -> NDArray[np.int64]:
-        """Return the numbers of the samples of some parts, in order."""
+        """Return the numbers of the samples of some parts, in order.
+
+        Args:
+            parts: Names of parts.
+        """
         return np.flatnonzero(np.isin(self.parts, parts))
 
     def take(self, rows: NDArray[np.int64]) -> Samples:
-        """Return samples by their numbers."""
+        """Return samples by their numbers.
+
+        Args:
+            rows: The numbers, (n,).
+        """
         if self.modality == "table":
             frame: DataFrame = self.samples
             return frame.iloc[rows]

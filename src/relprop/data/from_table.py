@@ -108,6 +108,11 @@ def _check_names(options: DataOptions, names: list[str]) -> None:
     for option, columns in said.items():
         for column in columns:
             check_column(column, names, option)
+    targets = options.target or options.labels
+    for role, name in (("group", options.group), ("time", options.time)):
+        if name in targets:
+            given = f"the {role} column {name!r}, which is the target as well"
+            raise InputError(given, "two different columns", f"leave --{role} out")
     if options.target_column in options.drop:
         given = f"the target {options.target_column!r}, which is left out as well"
         raise InputError(given, "a target that is kept", f"leave --drop {options.drop[0]} out")
@@ -241,7 +246,7 @@ def _texts(raw: RawData, features: "DataFrame", decided: Mapping[str, DecidedCol
     ]
     warnings = [f"{counted(empty, 'text')} without a word: empty."] if empty else []
     raw = replace(raw, samples=texts)
-    return raw.noting(Finding("text", f"column {name}", reason), *others, warnings=warnings)
+    return raw.noting(Finding("text", about_column(name), reason), *others, warnings=warnings)
 
 
 def _text_column(features: "DataFrame", decided: Mapping[str, DecidedColumn]) -> tuple[str, str]:

@@ -22,6 +22,7 @@ def overview(dataset: Dataset) -> str:
         Lines with the columns WHAT, VALUE and REASON, then a line for each warning.
 
     Example:
+        >>> from relprop.data.overview import overview
         >>> print(overview(dataset))  # doctest: +SKIP
         WHAT      VALUE           REASON
         modality  table           rows with columns

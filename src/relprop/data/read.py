@@ -46,9 +46,10 @@ def read_dataset(
         MissingExtraError: A package that reads it is not installed.
 
     Example:
-        >>> from relprop.data import overview, read_dataset
+        >>> from relprop.data import read_dataset
         >>> dataset = read_dataset("adult-train.csv")  # doctest: +SKIP
-        >>> print(overview(dataset))  # doctest: +SKIP
+        >>> dataset.target.names  # doctest: +SKIP
+        ('<=50K', '>50K')
     """
     options = options or DataOptions()
     with needs("fit", "data sets"):

@@ -4,7 +4,7 @@ Takes a target, hashes of the samples, and what is known of parts, groups and ti
 of each sample, with reasons. Must not know what the samples are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from .dataset import Finding, Target
 from .words import counted, listed
 
 _FEWEST = 10  # samples that can be split
+_LARGEST = 0.05  # of all samples: more equal ones are no copies, but samples of few values
 _QUANTILES = 10  # parts of the range of a value, which all parts of the data have
 
 
@@ -69,19 +70,25 @@ def split_samples(request: SplitRequest) -> SplitResult:
     if count < _FEWEST:
         given = f"{count} samples with a label"
         raise InputError(given, f"{_FEWEST} at least, to train, validate and test", "add samples")
+    largest = int(np.unique(request.hashes, return_counts=True)[1].max())
+    together = largest <= max(1, _LARGEST * count)
+    drawn = request if together else replace(request, hashes=_apart(request))
     parts = np.where(request.official == "", "train", request.official).astype("<U10")
-    reasons, warnings = [], []
+    reasons = []
     for part, share in zip(("test", "validation"), request.shares, strict=True):
         if (parts == part).any():
             reasons.append("official")
             continue
         rows = np.flatnonzero(parts == "train")
-        chosen, reason = _choose(request, rows, share)
+        chosen, reason = _choose(drawn, rows, share, together)
         parts[rows[chosen]] = part
         reasons.append(f"{share:.0%} of the rest" if part == "validation" else f"{share:.0%}")
         reasons[-1] += f", {reason}"
     _check_parts(parts, request)
-    warnings += _shared(request, parts)
+    warnings = _shared(request, parts)
+    if not together:
+        why = f"the largest set of equal ones has {largest:,} of {count:,}, so values are few"
+        warnings.append(f"Equal samples are not kept in one part: {why}.")
     test, validation = reasons
     findings = [
         _finding(parts, "train", "the rest"),
@@ -96,14 +103,15 @@ def _finding(parts: NDArray[np.str_], part: str, reason: str) -> Finding:
 
 
 def _choose(
-    request: SplitRequest, rows: NDArray[np.int64], share: float
+    request: SplitRequest, rows: NDArray[np.int64], share: float, together: bool
 ) -> tuple[NDArray[np.bool_], str]:
     """Choose about a share of some samples. Returns a mask of them, and how they were chosen."""
     if request.times is not None:
         return _latest(request.times[rows], share), "the latest"
     units = _units(request, rows)
     strata = _strata(request.target, rows)
-    how = "groups kept together" if request.groups is not None else "at random, equal ones together"
+    how = "at random" + (", equal ones together" if together else "")
+    how = "groups kept together" if request.groups is not None else how
     return _drawn(units, strata, request.hashes[rows], share, request.seed), (
         f"{how}, {_STRATA[request.target.task]}, seed {request.seed}"
     )
@@ -114,6 +122,16 @@ _STRATA = {
     "labels": "rare labels in the same share",
     "value": "all ranges of the value in the same share",
 }
+
+
+def _apart(request: SplitRequest) -> NDArray[np.uint64]:
+    """Give equal samples hashes of their own, whatever their order: by label, then counted."""
+    hashes = request.hashes
+    order = np.lexsort((_strata(request.target, np.arange(len(hashes))), hashes))
+    _, first, group = np.unique(hashes[order], return_index=True, return_inverse=True)
+    counted_off = np.empty(len(hashes), np.uint64)
+    counted_off[order] = np.arange(len(hashes)) - first[group]
+    return hashes ^ _draws(counted_off, 0)
 
 
 def _latest(times: NDArray[Any], share: float) -> NDArray[np.bool_]:
@@ -211,8 +229,7 @@ def _shared(request: SplitRequest, parts: NDArray[np.str_]) -> list[str]:
         warnings.append(f"{both:,} of {counted(int(test.sum()), 'test sample')} {of}.")
     equal = len(parts) - len(np.unique(request.hashes))
     if equal:
-        kept = "" if both else ", on the same side of the split"
-        warnings.append(f"{counted(equal, 'sample')} in all {_is(equal)} of others{kept}.")
+        warnings.append(f"{counted(equal, 'sample')} in all {_is(equal)} of others.")
     if request.target.task == "classes":
         lacking = np.setdiff1d(request.target.values[test], request.target.values[~test])
         if len(lacking):

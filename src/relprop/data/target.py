@@ -22,9 +22,24 @@ from .words import listed
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-_KNOWN = ("target", "label", "labels", "class", "classes", "y", "outcome", "category", "diagnosis")
+_KNOWN = (
+    "target",
+    "label",
+    "labels",
+    "class",
+    "classes",
+    "y",
+    "outcome",
+    "category",
+    "diagnosis",
+    "survived",
+    "species",
+    "sentiment",
+    "churn",
+)
 _FEW = 20  # different whole numbers that are taken for classes
 _MANY_CLASSES = 1000
+_UNEVEN = 20  # times the size of the smallest class
 _YES = {"1": 1.0, "true": 1.0, "yes": 1.0, "y": 1.0, "t": 1.0}
 _NO = {"0": 0.0, "false": 0.0, "no": 0.0, "n": 0.0, "f": 0.0}
 
@@ -68,6 +83,9 @@ def choose_column(
         check_column(given, names, "target")
         return given, GIVEN
     free = [name for name in names if name not in others]
+    if not free:
+        given = "no column is left that could be the target"
+        raise InputError(given, ", ".join(names), "name another --group, --time or --drop")
     known = {_letters(name): name for name in reversed(free)}
     if found := next((known[word] for word in _KNOWN if word in known), None):
         return found, "its name"
@@ -198,29 +216,41 @@ def _found(
     name: str, target: Target, present: NDArray[np.bool_], reason: str, warnings: list[str]
 ) -> FoundTarget:
     counts = np.bincount(target.values, minlength=len(target.names))
-    if (counts > 0).sum() < 2:
-        only = target.names[int(counts.argmax())]
-        given = f"the target {name!r} has one class alone: {only!r}"
-        raise InputError(given, "two classes at least", "choose another --target")
-    single = [n for n, count in zip(target.names, counts, strict=True) if count == 1]
-    none = [n for n, count in zip(target.names, counts, strict=True) if count == 0]
-    if single:
-        warnings.append(f"Classes with one sample alone, which is trained on: {listed(single)}.")
-    if none:
-        warnings.append(f"Classes without a sample: {listed(none)}.")
-    if counts.max() > 20 * max(counts[counts > 0].min(), 1):
-        warnings.append(
-            f"Classes differ much in size: from {counts[counts > 0].min():,} to {counts.max():,}."
-        )
-    if len(target.names) > _MANY_CLASSES:
-        warnings.append(f"The target {name!r} has {len(target.names):,} classes: is it a class?")
+    _check_classes(name, target, counts)
     shown = [f"{n} {c:,}" for n, c in zip(target.names, counts, strict=True)]
     more = f", {len(shown) - 12} more" if len(shown) > 12 else ""
     findings = (
         Finding("task", f"{len(target.names)} classes", reason),
         Finding("classes", ", ".join(shown[:12]) + more, "samples of each"),
     )
-    return FoundTarget(target, present, findings, tuple(warnings))
+    return FoundTarget(target, present, findings, (*warnings, *_odd_classes(name, target, counts)))
+
+
+def _check_classes(name: str, target: Target, counts: NDArray[np.int64]) -> None:
+    """Refuse classes from which nothing can be learnt."""
+    if (counts > 0).sum() < 2:
+        only = target.names[int(counts.argmax())]
+        given = f"the target {name!r} has one class alone: {only!r}"
+        raise InputError(given, "two classes at least", "choose another --target")
+    if (single := int((counts == 1).sum())) > len(target.values) / 2:
+        given = f"the target {name!r} has {len(counts):,} classes, {single:,} of one sample"
+        todo = "choose another --target, or give it as numbers"
+        raise InputError(given, "classes with several samples each", todo)
+
+
+def _odd_classes(name: str, target: Target, counts: NDArray[np.int64]) -> list[str]:
+    """Warn of classes that are hard to learn."""
+    warnings = []
+    if single := [target.names[i] for i in np.flatnonzero(counts == 1)]:
+        warnings.append(f"Classes with one sample alone, which is trained on: {listed(single)}.")
+    if none := [target.names[i] for i in np.flatnonzero(counts == 0)]:
+        warnings.append(f"Classes without a sample: {listed(none)}.")
+    smallest, largest = counts[counts > 0].min(), counts.max()
+    if largest > _UNEVEN * smallest:
+        warnings.append(f"Classes differ much in size: from {smallest:,} to {largest:,}.")
+    if len(counts) > _MANY_CLASSES:
+        warnings.append(f"The target {name!r} has {len(counts):,} classes: is it a class?")
+    return warnings
 
 
 def _value(
@@ -231,7 +261,7 @@ def _value(
     values = pandas.to_numeric(labels, errors="coerce").to_numpy(np.float64)
     if not np.isfinite(values).all():
         wrong = labels[~np.isfinite(values)].iloc[0]
-        given = f"the target {name!r} as a number has the value {wrong!r}"
+        given = f"the target {name!r} as a number has the value {str(wrong)!r}"
         raise InputError(given, "numbers", f"write --column {shlex.quote(f'{name}=category')}")
     if values.min() == values.max():
         given = f"the target {name!r} has the value {values.min():g} alone"
@@ -245,6 +275,6 @@ def _yes_or_no(values: "Series[Any]") -> NDArray[np.float64]:
     texts = category_texts(values).str.lower()
     made = texts.map({**_YES, **_NO})
     if (wrong := values[made.isna() & values.notna()]).size:
-        given = f"the label {str(values.name)!r} has the value {wrong.iloc[0]!r}"
+        given = f"the label {str(values.name)!r} has the value {str(wrong.iloc[0])!r}"
         raise InputError(given, "0 and 1, true and false, or yes and no", "choose other --labels")
     return np.asarray(made, np.float64)

@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class OutOfTime(Exception):
-    """The time of a block was over before it ended."""
+class OutOfTime(BaseException):
+    """The time of a block was over before it ended.
+
+    Like KeyboardInterrupt it is no Exception: what is run does not take it for an error of its own.
+    """
 
 
 class Alarm:

@@ -7,7 +7,7 @@ or networks.
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["folds", "whole", "slices", "single"]
+AllocationKind = Literal["folds", "whole", "slices", "single"]
 
 # Folds are for data so small that a validation part would say little.
 MOST_FOLDED, FOLDS = 3000, 5
@@ -34,7 +34,7 @@ class Allocation:
         explore: Seconds after which no trial is begun.
     """
 
-    kind: Kind
+    kind: AllocationKind
     trial: float
     usual: float
     explore: float

@@ -84,7 +84,7 @@ def fit(
     from ..data.options import DataOptions
     from ..support.progress import progress_of
     from .budget import Deadline
-    from .run import Request, run_fit
+    from .run import FitRequest, run_fit
     from .settings import parse_settings
 
     settings = parse_settings(
@@ -110,6 +110,6 @@ def fit(
         split=split,
         seed=seed,
     )
-    request = Request(data, options, settings, Deadline.of_call(settings.seconds))
+    request = FitRequest(data, options, settings, Deadline.of_call(settings.seconds))
     fitted = run_fit(request, progress_of(progress), lambda dataset: None)
     return open_content(fitted.content)

@@ -21,7 +21,7 @@ from ..bundles.content import (
     TrialState,
 )
 from ..data.dataset import Dataset, Part
-from .model import Model
+from .model import FittedModel
 from .prepared import PreparedData, Rows
 
 _SCORE_NAMES = {"classes": "accuracy", "labels": "mean average precision", "value": "R^2"}
@@ -56,7 +56,7 @@ class Origin:
 def make_content(
     origin: Origin,
     data: PreparedData,
-    models: Sequence[Model],
+    models: Sequence[FittedModel],
     leaderboard: tuple[LeaderboardRow, ...],
     *,
     validation: tuple[Rows, Tensor] | None = None,
@@ -85,7 +85,7 @@ def make_content(
         source=dataset.source,
         options=origin.options,
         findings=dataset.findings,
-        warnings=dataset.warnings,
+        warnings=(*dataset.warnings, *data.notes),
         counts={part: len(dataset.rows(part)) for part in _PARTS},
         fingerprints=origin.fingerprints,
         seed=origin.seed,
@@ -123,7 +123,7 @@ def part_outputs(dataset: Dataset, rows: Rows, outputs: Tensor) -> PartOutputs:
 
 
 def leaderboard_row(
-    number: int, model: Model, state: TrialState | None = None, note: str = ""
+    number: int, model: FittedModel, state: TrialState | None = None, note: str = ""
 ) -> LeaderboardRow:
     """Return the row of a trial that gave a model."""
     return LeaderboardRow(
@@ -139,7 +139,7 @@ def leaderboard_row(
     )
 
 
-def _members(model: Model) -> list[Member]:
+def _members(model: FittedModel) -> list[Member]:
     settings = dict(model.settings)
     return [
         Member(model.family, settings, model.facts, network.state_dict())
@@ -147,7 +147,7 @@ def _members(model: Model) -> list[Member]:
     ]
 
 
-def _curves(models: Sequence[Model]) -> tuple[CurvePoint, ...]:
+def _curves(models: Sequence[FittedModel]) -> tuple[CurvePoint, ...]:
     checks = [checks for model in models for checks in model.checks]
     return tuple(
         CurvePoint(member=number, **asdict(check))

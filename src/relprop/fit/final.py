@@ -3,22 +3,26 @@
 Takes a search that has ended. Gives the content of a bundle, without the test part.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..bundles.content import BundleContent, LeaderboardRow
+from .alarm import Alarm
 from .choice import choose_average, is_better
-from .contents import add_to_average, make_content, part_outputs, same_preparation
+from .contents import add_to_average, part_outputs, same_preparation
 from .folds import make_folds
-from .model import Model, train_model
+from .model import FittedModel, train_model
+from .objectives import score
+from .prepared import Rows
 from .search import Search
-from .trial import on_everything, run_trial
+from .trial import Train, on_everything, run_trial
 
 _SLOWER = 1.3  # how much longer than the last training of its kind one may take
 _WATCHED = 5  # the part of the validation samples that is not learned in the end: one in so many
+_FEW = 50  # validation samples of which a part would say little
 _WORSE = 1.0  # standard errors by which a longer training must not be worse than a short one
 
 
@@ -97,38 +101,85 @@ def _on_everything(search: Search, row: LeaderboardRow, repeat: int) -> BundleCo
     return None if model is None else search.content(model, None)
 
 
+@dataclass(frozen=True)
+class _Watched:
+    """Validation samples that are not learned in the end.
+
+    Attributes:
+        learned: Numbers of the samples that are: training part and most of the validation part.
+        rows: Numbers of those that are not.
+        targets: Their targets.
+        before: What the short training gave for them.
+    """
+
+    learned: Rows
+    rows: Rows
+    targets: Tensor
+    before: Tensor
+
+
 def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
     """Train the best settings for the time that is left, with most of the validation part.
 
     The rest of that part chooses among the weights, and tells whether the long training went well.
     """
-    setup, dataset = search.setup, search.origin.dataset
-    fold = make_folds(dataset, setup.validation, _WATCHED, setup.seed)[0]
-    rows = np.sort(np.concatenate([setup.train, fold.train]))
-    seconds = search.deadline.left()
+    seconds, task = search.deadline.left(), search.origin.dataset.target.task
     if seconds < leader.seconds:
         return content
-
-    def train(alarm: object) -> Model:
-        return train_model(setup.data, setup.recipe(leader), rows, fold.validation, seconds=seconds)
-
+    watched = _watched(search, leader)
     search.progress.log(f"training {leader.family} for {seconds:.0f} s")
-    model = run_trial(setup, leader, train, seconds).model
+    train = _long_training(search, leader, watched, seconds)
+    model = run_trial(search.setup, leader, train, seconds).model
+    best = search.shelf.model(leader.number)  # of what was kept on the way
     if model is None or model.outputs is None:
-        return content
-    watched = torch.from_numpy(np.isin(setup.validation, fold.validation))
-    before = search.shelf.outputs(leader.number)[watched]
-    targets = setup.data.targets(fold.validation)
-    if is_better(before, model.outputs, targets, dataset.target.task, _WORSE):
-        return content
-    return make_content(
-        search.origin,
-        setup.data,
-        [model],
-        search.study.rows(),
-        validation=(fold.validation, model.outputs),
-        seconds=search.started.spent(),
+        return best
+    if is_better(watched.before, model.outputs, watched.targets, task, _WORSE):
+        return best
+    return search.content(model, (watched.rows, model.outputs))
+
+
+def _watched(search: Search, leader: LeaderboardRow) -> _Watched:
+    """Choose validation samples that are not learned: of classes each has its share.
+
+    Where samples of one group, or of one time, are in one part, or there are few, none is learned.
+    """
+    setup = search.setup
+    if not setup.may_mix or len(setup.validation) < _FEW:
+        before = search.shelf.outputs(leader.number)
+        return _Watched(setup.train, setup.validation, setup.targets, before)
+    fold = make_folds(search.origin.dataset, setup.validation, _WATCHED, setup.seed)[0]
+    here = torch.from_numpy(np.isin(setup.validation, fold.validation))
+    return _Watched(
+        np.sort(np.concatenate([setup.train, fold.train])),
+        fold.validation,
+        setup.data.targets(fold.validation),
+        search.shelf.outputs(leader.number)[here],
     )
+
+
+def _long_training(
+    search: Search, leader: LeaderboardRow, watched: _Watched, seconds: float
+) -> Train:
+    """Return what trains a model, and keeps it on the disk when it is better than the short one."""
+    setup = search.setup
+    reached = score(watched.before, watched.targets, search.origin.dataset.target.task)
+
+    def train(alarm: Alarm) -> FittedModel:
+        def keep(model: FittedModel) -> None:
+            if model.score is not None and model.score > reached:
+                with alarm.wait():
+                    search.keep_better(leader.number, search.content(model, None))
+
+        return train_model(
+            setup.data,
+            setup.recipe(leader),
+            watched.learned,
+            watched.rows,
+            seconds=seconds,
+            on_best=keep,
+        )
+
+    return train
 
 
 def _with_outputs(search: Search, content: BundleContent, outputs: Tensor) -> BundleContent:

@@ -20,7 +20,7 @@ from ..support.files import write_csv
 from .contents import part_outputs
 from .final import make_final
 from .metrics import measure
-from .model import predict
+from .model import mean_output
 from .prepared import PreparedData
 from .search import Search
 
@@ -59,7 +59,7 @@ def measure_test_part(content: BundleContent, data: PreparedData, device: str) -
     model = join_members([build_member(member) for member in content.members]).eval()
     parts = np.array_split(rows, max(1, len(rows) // _PREPARED))
     outputs = torch.cat(
-        [predict((model,), preparation.apply(dataset.take(part)), device) for part in parts]
+        [mean_output((model,), preparation.apply(dataset.take(part)), device) for part in parts]
     )
     metrics = measure(outputs, data.targets(rows), content.task, content.scale)
     given = {**content.outputs, "test": part_outputs(dataset, rows, outputs)}

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..data.dataset import Dataset
 from ..support.extras import needs
-from .model import Model, Recipe, predict, train_model
+from .model import FittedModel, TrainingRecipe, mean_output, train_model
 from .objectives import score
 from .prepared import PreparedData, Rows
 
@@ -53,12 +53,12 @@ def make_folds(dataset: Dataset, rows: Rows, count: int, seed: int) -> tuple[Fol
 
 def cross_validate(
     data: PreparedData,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     folds: tuple[Fold, ...],
     *,
     seconds: float,
     on_fold: Callable[[float, float], bool],
-) -> Model:
+) -> FittedModel:
     """Train a model on each fold, and put together what they give for what they have not learned.
 
     Weights are those at the end of a training: a fold does not choose among them, since the model
@@ -83,7 +83,7 @@ def cross_validate(
         if model.state == "diverged":
             return replace(model, networks=())
         inputs = data.inputs(model.preparation, fold.validation)
-        parts.append(predict(model.networks, inputs, recipe.device))
+        parts.append(mean_output(model.networks, inputs, recipe.device))
         scores.append(score(parts[-1], data.targets(fold.validation), model.facts.task))
         done = (number + 1) / len(folds)
         if done < 1 and on_fold(done, sum(scores) / len(scores)):

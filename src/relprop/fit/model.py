@@ -5,7 +5,7 @@ seed alone. Must not know the search or files.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +25,7 @@ _SEEDS, _REPEATS = 1000, 100
 
 
 @dataclass(frozen=True)
-class Model:
+class FittedModel:
     """A trained model.
 
     Attributes:
@@ -34,6 +34,7 @@ class Model:
         facts: What its family was told of the data.
         preparation: How samples become tensors.
         networks: Its members, whose outputs are averaged, in eval mode.
+        parameters: Number of weights of all members.
         checks: What the validations of each member measured.
         state: How the training ended.
         seconds: How long it took.
@@ -46,6 +47,7 @@ class Model:
     facts: Facts
     preparation: Preparation
     networks: tuple[nn.Module, ...]
+    parameters: int
     checks: tuple[tuple[Check, ...], ...]
     state: TrialState
     seconds: float
@@ -53,18 +55,15 @@ class Model:
     score: float | None = None
 
     @property
-    def parameters(self) -> int:
-        """Number of weights of all members."""
-        return sum(p.numel() for network in self.networks for p in network.parameters())
-
-    @property
     def epochs(self) -> float | None:
-        """Passes over the training part that the first member was trained for."""
-        return float(self.checks[0][-1].epoch) if self.checks and self.checks[0] else None
+        """Passes over the training part, as far as they are known."""
+        if self.checks and self.checks[0]:
+            return float(self.checks[0][-1].epoch)
+        return float(self.settings["epochs"]) if self.state == "done" else None
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """What a model is trained by.
 
     Attributes:
@@ -85,15 +84,24 @@ def never(check: Check) -> bool:
     return False
 
 
+def forget(weights: Mapping[str, Tensor], check: Check) -> None:
+    """Do not keep weights."""
+
+
+def ignore(model: FittedModel) -> None:
+    """Do nothing with a model."""
+
+
 def train_model(
     data: PreparedData,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     train: Rows,
     validation: Rows | None,
     *,
     seconds: float,
     on_check: Callable[[Check], bool] = never,
-) -> Model:
+    on_best: Callable[[FittedModel], object] = ignore,
+) -> FittedModel:
     """Train the members of a model one after the other, each in its share of the time.
 
     Args:
@@ -103,6 +111,7 @@ def train_model(
         validation: Samples that choose among weights; None: there are none.
         seconds: The most time.
         on_check: Is told of each validation of the first member; True stops the training.
+        on_best: Is given the first member as it is when it is best so far; it has no outputs.
     """
     started = time.monotonic()
     preparation = data.preparation(train, recipe.settings)
@@ -111,6 +120,26 @@ def train_model(
     checked = None if validation is None else data.examples(preparation, validation)
     members = int(recipe.settings.get("members", 1))
     done: list[Trained] = []
+
+    def told(weights: Mapping[str, Tensor], check: Check) -> None:
+        network = build_seeded(recipe, facts, recipe.seed)
+        network.load_state_dict(weights)
+        spent = time.monotonic() - started
+        on_best(
+            FittedModel(
+                recipe.family.name,
+                recipe.settings,
+                facts,
+                preparation,
+                (network,),
+                count_parameters(network),
+                ((check,),),
+                "time",
+                spent,
+                score=check.score,
+            )
+        )
+
     for number in range(members):
         left = max(seconds - (time.monotonic() - started), 1e-3)
         done.append(
@@ -123,6 +152,7 @@ def train_model(
                 seed=recipe.seed + number,
                 seconds=left / (members - number),
                 on_check=never if number else on_check,
+                on_best=told if on_best is not ignore and not number else forget,
                 device=recipe.device,
             )
         )
@@ -131,7 +161,7 @@ def train_model(
     return _model(recipe, facts, preparation, done, checked, time.monotonic() - started)
 
 
-def build_seeded(recipe: Recipe, facts: Facts, seed: int) -> nn.Module:
+def build_seeded(recipe: TrainingRecipe, facts: Facts, seed: int) -> nn.Module:
     """Build an untrained network whose weights follow from a seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -139,7 +169,7 @@ def build_seeded(recipe: Recipe, facts: Facts, seed: int) -> nn.Module:
 
 
 @torch.inference_mode()
-def predict(networks: tuple[nn.Module, ...], inputs: Tensor, device: str = "cpu") -> Tensor:
+def mean_output(networks: tuple[nn.Module, ...], inputs: Tensor, device: str = "cpu") -> Tensor:
     """Return the mean output of networks for prepared samples, (n, outputs)."""
     total = torch.zeros(())
     for network in networks:
@@ -150,19 +180,24 @@ def predict(networks: tuple[nn.Module, ...], inputs: Tensor, device: str = "cpu"
     return total / len(networks)
 
 
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of weights of a network."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
 def trial_seed(seed: int, number: int, repeat: int = 0) -> int:
     """Return the seed of a trial by its number; those of its members follow it."""
     return (seed + number) * _SEEDS + repeat * _REPEATS
 
 
 def _model(
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     facts: Facts,
     preparation: Preparation,
     done: list[Trained],
     checked: Examples | None,
     seconds: float,
-) -> Model:
+) -> FittedModel:
     """Put together what was trained, and measure it."""
     networks = tuple(trained.network.cpu() for trained in done)
     states: dict[str, TrialState] = {
@@ -173,14 +208,15 @@ def _model(
     }
     outputs = reached = None
     if checked is not None and done[-1].stopped != "diverged":
-        outputs = predict(networks, checked.inputs, recipe.device)
+        outputs = mean_output(networks, checked.inputs, recipe.device)
         reached = score(outputs, checked.targets, facts.task)
-    return Model(
+    return FittedModel(
         recipe.family.name,
         recipe.settings,
         facts,
         preparation,
         networks,
+        sum(map(count_parameters, networks)),
         tuple(trained.checks for trained in done),
         states[done[-1].stopped],
         seconds,

@@ -24,7 +24,7 @@ _MEANINGS = {
 }
 
 
-def check_out(out: Path) -> None:
+def check_fit_folder(out: Path) -> None:
     """Raise FileError unless a folder is new, empty or that of an earlier fit, and writable."""
     if out.is_dir() and any(out.iterdir()) and not ((out / SEARCH).is_dir() or is_bundle(out)):
         raise FileError(

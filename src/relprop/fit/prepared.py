@@ -45,6 +45,7 @@ class PreparedData:
         dataset: The data set.
         encoder: Folder of a pretrained encoder of texts; "" for none.
         scale: What values are standardised by; 0 and 1 where classes or labels are predicted.
+        notes: What the user should know of how samples were prepared, a sentence each.
 
     Args:
         dataset: The data set.
@@ -56,6 +57,7 @@ class PreparedData:
     def __init__(self, dataset: Dataset, encoder: str = "", kept: int = 2, seed: int = 0) -> None:
         self.dataset, self.encoder = dataset, encoder
         self.scale = _scale(dataset)
+        self.notes: list[str] = []
         self._most, self._seed = kept, seed
         self._preparations: list[_Kept[Preparation]] = []
         self._learned: list[_Kept[Examples]] = []
@@ -85,16 +87,18 @@ class PreparedData:
         from .table_examples import table_examples
 
         def make(noted: Settings) -> Examples:
-            targets = self.targets(rows)
-            return table_examples(
+            made = table_examples(
                 self.dataset,
                 rows,
-                targets,
+                self.targets(rows),
                 self.preparation(rows, noted),
                 noted,
                 seed=self._seed,
                 seconds=seconds,
-            ).examples
+            )
+            if made.note and not made.teachers and made.note not in self.notes:
+                self.notes.append(made.note)
+            return made.examples
 
         return _found_or_made(self._learned, rows, settings, make)
 

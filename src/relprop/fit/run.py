@@ -26,8 +26,8 @@ from .budget import Deadline, reserve, write_duration
 from .contents import Origin
 from .finish import finish
 from .folds import make_folds
-from .model import Recipe, trial_seed
-from .opening import check_out, open_search
+from .model import TrainingRecipe, trial_seed
+from .opening import check_fit_folder, open_search
 from .prepared import PreparedData, Rows
 from .search import Search
 from .settings import FitSettings
@@ -42,20 +42,25 @@ from .workers import Workers
 _SAMPLES_SHARE = 0.25
 # Timing the first steps may take this part of a budget, or the least time if that is more.
 _TIMING_SHARE, _TIMING_SECONDS = 0.25, 30.0
+_TEACHING_SHARE = 0.15  # of a budget, that the first teacher may take
 _WRITING = 1.0  # seconds to write the bundle, and
 _PER_SAMPLE = 1e-4  # a test sample to write down
 # Models that are averaged in the end at most, and the part of a budget that testing them may take.
 _AVERAGED, _TESTING_SHARE = 5, 0.05
-# The report is kept a share of the budget, up to so many seconds. Below the least it is left out; of
+# The report gets a share of the budget, up to so many seconds. Below the least it is left out; of
 # what is left it is told a part, since its last figure may take longer than it thinks.
 _REPORT_SHARE, _REPORT_SECONDS, _LEAST_REPORT, _REPORT_HASTE = 0.1, 60.0, 1.0, 0.8
+_ENDING_SHARE, _ENDING_SECONDS = (
+    0.02,
+    1.0,
+)  # to give memory back, which takes long on a busy machine
 _TOO_SMALL = 1.2  # how much more time is named than is needed at least
 
 OnData = Callable[[Dataset], object]
 
 
 @dataclass(frozen=True)
-class Request:
+class FitRequest:
     """What a fit is asked for.
 
     Attributes:
@@ -86,7 +91,7 @@ class Fitted:
     report: Path | None
 
 
-def run_fit(request: Request, progress: Progress, on_data: OnData) -> Fitted:
+def run_fit(request: FitRequest, progress: Progress, on_data: OnData) -> Fitted:
     """Read a data set, search, and write the bundle.
 
     Args:
@@ -98,7 +103,7 @@ def run_fit(request: Request, progress: Progress, on_data: OnData) -> Fitted:
         RelpropError: The data cannot be read, the folder is not one for this search, the budget is
             too small for one training, or no trial gave a model.
     """
-    check_out(request.settings.out)
+    check_fit_folder(request.settings.out)
     require_lightning("fit", "training of networks")
     with Workers(request.source, request.options, request.settings, request.deadline) as workers:
         dataset = read(request)
@@ -108,30 +113,37 @@ def run_fit(request: Request, progress: Progress, on_data: OnData) -> Fitted:
         search.run()
         workers.wait(search)
     content = finish(search)
-    return Fitted(content, dataset, write_report(content, dataset, request))
+    return Fitted(content, dataset, report_in_time(content, dataset, request))
 
 
-def write_report(content: BundleContent, dataset: Dataset, request: Request) -> Path | None:
+def report_in_time(content: BundleContent, dataset: Dataset, request: FitRequest) -> Path | None:
     """Write the report in the time that is left; return None if that is too short."""
-    path, left = request.settings.out / PAGE, request.deadline.left()
+    path = request.settings.out / PAGE
+    left = request.deadline.before(_ending(request.settings.seconds)).left()
     if left < _LEAST_REPORT:
         return None
     try:
         with end_after(left):
             bundle = open_content(content)
-            write_bundle_report(bundle, dataset, path, seconds=_REPORT_HASTE * left)
+            seconds = min(_REPORT_HASTE * left, _REPORT_SECONDS)
+            write_bundle_report(bundle, dataset, path, seconds=seconds)
     except OutOfTime:
         return None
     return path
 
 
-def run_worker(request: Request, progress: Progress, goes_on: Callable[[], bool]) -> None:
+def _ending(budget: float) -> float:
+    """Return the seconds of a budget that are kept for the program to end."""
+    return max(_ENDING_SHARE * budget, _ENDING_SECONDS)
+
+
+def run_worker(request: FitRequest, progress: Progress, goes_on: Callable[[], bool]) -> None:
     """Search beside another process, which finishes."""
     search = prepare_search(request, read(request), progress, goes_on)
     search.run()
 
 
-def read(request: Request) -> Dataset:
+def read(request: FitRequest) -> Dataset:
     """Read the data set of a request."""
     options, memory = request.options, request.settings.memory
     if memory is not None and options.memory is None:
@@ -140,20 +152,21 @@ def read(request: Request) -> Dataset:
 
 
 def prepare_search(
-    request: Request, dataset: Dataset, progress: Progress, goes_on: Callable[[], bool]
+    request: FitRequest, dataset: Dataset, progress: Progress, goes_on: Callable[[], bool]
 ) -> Search:
     """Time the first steps of a training, and divide the time of the search."""
     settings = request.settings
     train, validation = dataset.rows("train"), dataset.rows("validation")
     both = dataset.rows("train", "validation")
-    fold = len(both) <= MOST_FOLDED and not (request.options.group or request.options.time)
+    may_mix = not (request.options.group or request.options.time)
+    fold = may_mix and len(both) <= MOST_FOLDED
     kept = 2 * (FOLDS + 1) if fold else 2  # what two families use by turns
     data = PreparedData(dataset, settings.encoder, kept, settings.seed)
     spaces = find_spaces(data, both if fold else train, settings.space)
     timing = _time(request, data, spaces[0], both if fold else train)
     averaged = _averaged(dataset, timing, settings.seconds)
     later = reserve(_costs(dataset, timing, averaged), settings.seconds)
-    later += min(_REPORT_SHARE * settings.seconds, _REPORT_SECONDS)
+    later += min(_REPORT_SHARE * settings.seconds, _REPORT_SECONDS) + _ending(settings.seconds)
     deadline = Deadline.of_call(request.deadline.before(later).left())
     _check_budget(request, timing, later, deadline)
     folder = open_search(settings.out, _identity(dataset, spaces, settings))
@@ -164,6 +177,7 @@ def prepare_search(
             train,
             validation,
             make_folds(dataset, both, FOLDS, settings.seed) if fold else (),
+            may_mix,
             settings.seed,
             settings.device,
             settings.memory,
@@ -202,9 +216,9 @@ def find_spaces(
     return narrow_spaces(known, data.facts(preparation, len(rows)), wanted)
 
 
-def _time(request: Request, data: PreparedData, space: FamilySpace, rows: Rows) -> Timing:
+def _time(request: FitRequest, data: PreparedData, space: FamilySpace, rows: Rows) -> Timing:
     """Time the first steps, for not too long."""
-    recipe = Recipe(
+    recipe = TrainingRecipe(
         space.family,
         space.default,
         trial_seed(request.settings.seed, 0),
@@ -213,7 +227,7 @@ def _time(request: Request, data: PreparedData, space: FamilySpace, rows: Rows) 
     allowed = max(_TIMING_SHARE * request.settings.seconds, _TIMING_SECONDS)
     try:
         with end_after(allowed):
-            return time_training(data, recipe, rows, allowed / 2)
+            return time_training(data, recipe, rows, _TEACHING_SHARE * request.settings.seconds)
     except OutOfTime:
         raise InputError(
             f"a budget of {write_duration(request.settings.seconds)} for {data.dataset.source}, "
@@ -238,7 +252,7 @@ def _averaged(dataset: Dataset, timing: Timing, seconds: float) -> int:
     return int(min(max(_TESTING_SHARE * seconds / one, 1), _AVERAGED))
 
 
-def _check_budget(request: Request, timing: Timing, later: float, deadline: Deadline) -> None:
+def _check_budget(request: FitRequest, timing: Timing, later: float, deadline: Deadline) -> None:
     """Raise InputError where the time is too short for one training, and say what it takes."""
     if deadline.seconds >= timing.least:
         return
@@ -274,8 +288,11 @@ def _said(options: DataOptions) -> dict[str, Any]:
     """Return what the user said of the data, as plain values."""
     default = DataOptions()
     said = {one.name: getattr(options, one.name) for one in fields(options)}
-    return {
-        name: value if isinstance(value, (bool, int, float, str, list, dict)) else str(value)
-        for name, value in said.items()
-        if value != getattr(default, name)
-    }
+    return {name: _plain(value) for name, value in said.items() if value != getattr(default, name)}
+
+
+def _plain(value: object) -> object:
+    """Return a value as JSON has it: of names a list, of a path or of data its text."""
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, (bool, int, float, str, list, dict)) else str(value)

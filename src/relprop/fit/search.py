@@ -18,7 +18,8 @@ from .allocation import Allocation
 from .budget import Deadline, write_duration
 from .choice import is_better
 from .contents import Origin, make_content
-from .model import Model
+from .model import FittedModel
+from .prepared import Rows
 from .shelf import Shelf
 from .study import Attempt, SharedStudy
 from .trial import Setup, on_everything, run_trial, validated
@@ -28,6 +29,7 @@ from .trial import Setup, on_everything, run_trial, validated
 ERRORS = 2.0
 _KEPT = 8  # models of trials that stay on the disk, the best ones
 _FAILURES = 10  # trials after which the search ends if none of them gave a model
+_MORE = 2.0  # times as long a trial may be than the one of its settings before
 _WORTH = 0.5  # of the time of a usual trial: with less left, none is begun
 
 
@@ -65,6 +67,7 @@ class Search:
 
     def run(self) -> None:
         """Run trials until the time, or their number, is over."""
+        self._repeat_leader()
         while self._is_worth_it() and (attempt := self.study.ask(self.trials)):
             try:
                 self._run(attempt)
@@ -72,16 +75,24 @@ class Search:
                 self.study.give_back(attempt)
                 raise
 
-    def content(self, model: Model, outputs: Tensor | None) -> BundleContent:
-        """Return the bundle of a model, and what was given for the samples of comparison."""
+    def content(self, model: FittedModel, given: tuple[Rows, Tensor] | None) -> BundleContent:
+        """Return the bundle of a model, with what it gives for validation samples, by number."""
         return make_content(
             self.origin,
             self.setup.data,
             [model],
             self.study.rows(),
-            validation=None if outputs is None else (self.setup.compared, outputs),
+            validation=given,
             seconds=self.started.spent(),
         )
+
+    def _repeat_leader(self) -> None:
+        """Let the best settings of a run that had little time be tried again, with more."""
+        rows = [row for row in self.study.rows() if row.number == self.study.leader]
+        if self.allocation.kind in ("folds", "whole"):
+            for row in rows:
+                if row.state == "time" and self.allocation.trial > _MORE * row.seconds:
+                    self.study.repeat(row.family, row.settings)
 
     def _is_worth_it(self) -> bool:
         """Tell whether there is time for another trial."""
@@ -112,7 +123,7 @@ class Search:
         if ended.model is not None and ended.model.outputs is not None:
             self.shelf.put_outputs(attempt.number, ended.model.outputs)
             if ended.model.networks:
-                content = self.content(ended.model, ended.model.outputs)
+                content = self.content(ended.model, (self.setup.compared, ended.model.outputs))
                 self.shelf.put_model(attempt.number, content)
         self.study.tell(attempt, ended.row)
         if ended.model is not None:
@@ -138,7 +149,7 @@ class Search:
         self._show(ended.row)
         return False
 
-    def _consider(self, attempt: Attempt, model: Model) -> None:
+    def _consider(self, attempt: Attempt, model: FittedModel) -> None:
         """Make a model the best so far if it is better than the one that is."""
         number, outputs = attempt.number, model.outputs
         if outputs is None or not self._is_better(attempt, outputs):
@@ -153,7 +164,7 @@ class Search:
             again = run_trial(self.setup, attempt, train, seconds).model
             if again is None:
                 return
-            content = self.content(again, outputs)
+            content = self.content(again, (self.setup.compared, outputs))
         with self.study.alone():
             if self._is_better(attempt, outputs):
                 self._make_leader(number, content)
@@ -178,10 +189,14 @@ class Search:
         same = (member.family, dict(member.settings)) == (attempt.family, dict(attempt.settings))
         return content if same else None
 
-    def _make_leader(self, number: int, content: BundleContent) -> None:
-        """Write a model as the best so far; it is the bundle from then on."""
+    def keep_better(self, number: int, content: BundleContent) -> None:
+        """Put a better model in the place of the best so far, whose trial it came from."""
         self.shelf.put_model(number, content)
         write_bundle(self.out, content)
+
+    def _make_leader(self, number: int, content: BundleContent) -> None:
+        """Write a model as the best so far; it is the bundle from then on."""
+        self.keep_better(number, content)
         self.study.lead(number)
 
     def _tidy(self) -> None:

@@ -5,7 +5,7 @@ for each family. Must not know how values are chosen.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InputError
@@ -65,7 +65,8 @@ def _narrow_family(family: Family, facts: Facts, wanted: object) -> FamilySpace:
     if not isinstance(wanted, Mapping):
         given, allowed = f"{owner} = {wanted!r}", "a table of settings"
         raise InputError(given, allowed, f"write [{owner}] and a setting in each line below it")
-    default, space = dict(family.default(facts)), dict(family.space(facts))
+    default = dict(family.default(facts))
+    space = {name: _with(default[name], one) for name, one in family.space(facts).items()}
     for setting, value in wanted.items():
         _check_name(owner, setting, [*space, *(name for name in default if name not in space)])
         where = f"{owner}.{setting}"
@@ -77,6 +78,15 @@ def _narrow_family(family: Family, facts: Facts, wanted: object) -> FamilySpace:
         )
     inside = {name: _move_inside(default[name], one) for name, one in space.items()}
     return FamilySpace(family, {**default, **inside}, space)
+
+
+def _with(value: Value, space: Choice | Range) -> Choice | Range:
+    """Return a space that has a family's default, which is tried first."""
+    if _contains(space, value):
+        return space
+    if isinstance(space, Choice):
+        return Choice((value, *space.options))
+    return replace(space, low=min(space.low, float(value)), high=max(space.high, float(value)))
 
 
 def _narrow(where: str, known: Choice | Range, value: Any) -> Choice | Range:

@@ -17,13 +17,13 @@ from ..data.dataset import Dataset
 from ..networks.family import Settings
 from ..prepare.base import Preparation
 from ..prepare.fit_tables import fit_table
+from ..support.arguments import check_one_of
 from .augment_tables import made_rows
 from .objectives import soft_targets
 from .teacher import teach
 from .training import Examples
 
-# Numbers as the teacher's models take them: support vector machines need one scale.
-_FOR_TEACHER: Settings = {"numbers": "standard", "bins": 0, "bins_by": "quantile"}
+TEACHERS = ("none", "boosted", "best")
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ def table_examples(
     Raises:
         InputError: A setting is not allowed.
     """
+    check_one_of("teacher", settings["teacher"], TEACHERS)
     frame, task = dataset.take(rows), dataset.target.task
     inputs = preparation.apply(frame)
     if settings["teacher"] == "none":
@@ -82,7 +83,8 @@ def table_examples(
         mix=bool(settings["mix"]),
         random=np.random.default_rng(seed),
     )
-    features = fit_table(dataset, rows, _FOR_TEACHER)
+    as_taught = {"numbers": settings["numbers"], "bins": 0, "bins_by": "quantile"}
+    features = fit_table(dataset, rows, as_taught)
     taught = teach(
         features.apply(frame).numpy(),
         targets.numpy(),

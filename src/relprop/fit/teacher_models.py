@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Task
-from ..errors import InputError
-from ..support.arguments import suggest
+from ..support.arguments import check_one_of
 from ..support.extras import needs
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]  # features (n, f) -> (n, k)
@@ -54,10 +53,7 @@ def teacher_models(teacher: str, task: Task, outputs: int, seed: int) -> dict[st
     Raises:
         InputError: `teacher` is another one.
     """
-    if teacher not in ("boosted", "best"):
-        allowed = '"none", "boosted", "best"'
-        todo = suggest(teacher, ("none", "boosted", "best"))
-        raise InputError(f"teacher is {teacher!r}", allowed, todo)
+    check_one_of("teacher", teacher, ("boosted", "best"))
     makers = _regressors(seed) if task == "value" else _classifiers(seed)
     chosen = list(makers) if teacher == "best" else [_BOOSTED]
     return {

@@ -8,13 +8,14 @@ import math
 import time
 from dataclasses import dataclass
 
-from .model import Recipe, build_seeded, predict
+from .model import TrainingRecipe, build_seeded, mean_output
 from .prepared import PreparedData, Rows
 from .training import Examples, train_network
 
 _FIRST = 2  # steps that warm up
 _MOST, _SECONDS = 40, 1.0  # steps that are measured: fewer where they take longer than this
 _FEWEST = 2
+_LEAST = 100  # steps of a training, unless the whole of it has fewer
 _PREDICTED = 256  # samples whose prediction is timed
 
 
@@ -52,12 +53,12 @@ class Timing:
 
     @property
     def least(self) -> float:
-        """Seconds of the shortest training that is one: a pass, of a hundred steps at least."""
-        steps = min(max(self.steps, 100), self.steps * self.epochs)
+        """Seconds of the shortest training that is worth its name, of samples that are prepared."""
+        steps = min(_LEAST, self.steps * self.epochs)
         return self.members * (self.start + steps * self.step)
 
 
-def time_training(data: PreparedData, recipe: Recipe, rows: Rows, seconds: float) -> Timing:
+def time_training(data: PreparedData, recipe: TrainingRecipe, rows: Rows, seconds: float) -> Timing:
     """Measure the first steps of a training.
 
     Args:
@@ -104,9 +105,9 @@ def time_training(data: PreparedData, recipe: Recipe, rows: Rows, seconds: float
     members = int(recipe.settings.get("members", 1))
     start = max(first - few * step, 0.0)
     some = examples.inputs[:_PREDICTED]
-    predict((network.eval(),), some, recipe.device)
+    mean_output((network.eval(),), some, recipe.device)
     begun = time.monotonic()
-    predict((network,), some, recipe.device)
+    mean_output((network,), some, recipe.device)
     predicting = members * (time.monotonic() - begun) / len(some)
     epochs = int(recipe.settings["epochs"])
     return Timing(preparing, start, step, steps, epochs, members, predicting)

@@ -9,7 +9,7 @@ know data sets, families of networks or the search.
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +33,7 @@ from .precision import fast_format
 from .training_settings import TrainingSettings
 
 _VALIDATION_BATCH = 512
+_STEP_IN_PASSES = 3  # a step is a forward pass, and a backward pass of twice the cost
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ class Check:
     score: float
 
 
+OnBest = Callable[[Mapping[str, Tensor], Check], object]
+
+
 @dataclass(frozen=True)
 class Trained:
     """A trained network.
@@ -101,6 +105,7 @@ def train_network(
     seed: int,
     seconds: float,
     on_check: Callable[[Check], bool] = lambda check: False,
+    on_best: OnBest = lambda weights, check: None,
     device: str = "cpu",
 ) -> Trained:
     """Train a network in place.
@@ -118,6 +123,7 @@ def train_network(
         seed: Of the order of samples, augmentation and dropout.
         seconds: The most time, from the call to the return; exceeded by one batch at most.
         on_check: Is told of each validation; True stops the training as "pruned".
+        on_best: Is given weights that are the best so far, to keep; and told of their validation.
         device: "cpu" or "cuda".
 
     Returns:
@@ -151,6 +157,7 @@ def train_network(
             validation,
             Clock(planned.steps(len(train.inputs)), seconds, started),
             on_check,
+            on_best,
         )
         course.run(seed)
     return course.result()
@@ -188,20 +195,19 @@ class _Course:
         validation: Examples | None,
         clock: Clock,
         on_check: Callable[[Check], bool],
+        on_best: OnBest,
     ) -> None:
         self.network, self.settings, self.batch_loss = network, settings, batch_loss
-        self.validation, self.clock, self.on_check = validation, clock, on_check
+        self.validation, self.clock = validation, clock
+        self.on_check, self.on_best = on_check, on_best
         self.optimiser = make_optimiser(network, settings)
         self.average = make_average(network, settings.average) if settings.average else None
         self.losses: list[float] = []  # since the last check
-        self.step_began = 0.0
+        self.step_began = 0.0  # imports and preparations before the first step are no part of it
         self.checks: list[Check] = []
         self.best_rank = (-math.inf, -math.inf)
         self.best_weights: dict[str, Tensor] | None = None
         self.stopped = ""
-        self.step_began = (
-            0.0  # seconds; imports and preparations before the first are no part of it
-        )
 
     def run(self, seed: int) -> None:
         """Train until the epochs are done or something stops it."""
@@ -234,8 +240,8 @@ class _Course:
         if self.average is not None:
             self.average.update_parameters(self.network)
         if self.clock.steps == 0 and self.validation is not None:  # until one was measured
-            batches = len(self.validation.inputs) / self.settings.batch
-            self.clock.expect_check((self.clock.elapsed - self.step_began) * batches)
+            steps = len(self.validation.inputs) / self.settings.batch / _STEP_IN_PASSES
+            self.clock.expect_check((self.clock.elapsed - self.step_began) * steps)
         self.clock.step()
         self.stopped = self.clock.ended
         if self.validation is not None and self.clock.check_is_due():
@@ -248,7 +254,8 @@ class _Course:
         network: nn.Module = self.network if self.average is None else self.average.module
         measured, reached = _measure(network, validation, self.batch_loss)
         rank = (reached, -measured)
-        if rank >= self.best_rank:
+        is_best = rank >= self.best_rank
+        if is_best:
             self.best_rank, self.best_weights = rank, copy.deepcopy(network.state_dict())
         self.clock.checked(self.clock.elapsed - begun)
         epoch = self.clock.steps * self.settings.epochs // self.clock.planned
@@ -257,6 +264,8 @@ class _Course:
         self.checks.append(
             Check(self.clock.progress, epoch, self.clock.elapsed, mean, measured, reached)
         )
+        if is_best and self.best_weights is not None:
+            self.on_best(self.best_weights, self.checks[-1])
         if not math.isfinite(measured):
             self.stopped = "diverged"
         elif self.on_check(self.checks[-1]) and not self.stopped:

@@ -19,13 +19,13 @@ from .alarm import Alarm, OutOfTime, end_after
 from .contents import leaderboard_row
 from .folds import Fold, all_rows, cross_validate
 from .memory import is_out_of_memory, limit_memory
-from .model import Model, Recipe, train_model, trial_seed
+from .model import FittedModel, TrainingRecipe, train_model, trial_seed
 from .prepared import PreparedData, Rows
 from .study import Attempt
 from .training import Check
 
 ShouldStop = Callable[[Attempt, float, float], bool]
-Train = Callable[[Alarm], Model]
+Train = Callable[[Alarm], FittedModel]
 
 # A trial looks at the clock itself, after each batch. Beyond its time and this it is ended.
 _GRACE_SHARE, _GRACE_SECONDS = 0.1, 1.0
@@ -57,6 +57,7 @@ class Setup:
         train: Numbers of the training samples.
         validation: Numbers of the validation samples.
         folds: Folds of both together; empty where trials are not cross-validated.
+        may_mix: Whether samples may change their parts: no groups and no order of time were named.
         seed: Random seed.
         device: "cpu" or "cuda".
         memory: The most bytes, or None.
@@ -67,6 +68,7 @@ class Setup:
     train: Rows
     validation: Rows
     folds: tuple[Fold, ...]
+    may_mix: bool
     seed: int
     device: str
     memory: int | None
@@ -81,10 +83,10 @@ class Setup:
         """Targets of these samples."""
         return self.data.targets(self.compared)
 
-    def recipe(self, what: Candidate, repeat: int = 0) -> Recipe:
+    def recipe(self, what: Candidate, repeat: int = 0) -> TrainingRecipe:
         """Return what a candidate is trained by; each repeat has other seeds."""
         seed = trial_seed(self.seed, what.number, repeat)
-        return Recipe(self.families[what.family], what.settings, seed, self.device)
+        return TrainingRecipe(self.families[what.family], what.settings, seed, self.device)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Ended:
     """
 
     row: LeaderboardRow
-    model: Model | None
+    model: FittedModel | None
 
 
 def run_trial(setup: Setup, what: Candidate, train: Train, seconds: float) -> Ended:
@@ -140,7 +142,7 @@ def validated(setup: Setup, attempt: Attempt, seconds: float, should_stop: Shoul
     """
     recipe = setup.recipe(attempt)
 
-    def train(alarm: Alarm) -> Model:
+    def train(alarm: Alarm) -> FittedModel:
         def ask(progress: float, score: float) -> bool:
             with alarm.wait():  # it writes to the journal, which is not to be cut short
                 return should_stop(attempt, progress, score)
@@ -160,7 +162,7 @@ def on_everything(setup: Setup, what: Candidate, seconds: float, repeat: int = 0
     """Return what trains on the samples of all folds, since small data has none to spare."""
     recipe, rows = setup.recipe(what, repeat), all_rows(setup.folds)
 
-    def train(alarm: Alarm) -> Model:
+    def train(alarm: Alarm) -> FittedModel:
         return train_model(setup.data, recipe, rows, None, seconds=seconds)
 
     return train

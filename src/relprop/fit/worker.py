@@ -12,11 +12,11 @@ from typing import Any
 from ..data.options import DataOptions
 from ..support.progress import QUIET
 from .budget import Deadline
-from .run import Request, run_worker
+from .run import FitRequest, run_worker
 from .settings import FitSettings
 
 
-def main() -> None:
+def run_process() -> None:
     """Search until the time is over."""
     told = json.loads(sys.stdin.read())
     parent: int = told["parent"]
@@ -26,11 +26,11 @@ def main() -> None:
         sys.exit(1)
 
 
-def parse_request(told: dict[str, Any]) -> Request:
+def parse_request(told: dict[str, Any]) -> FitRequest:
     """Return the request that another process wrote."""
     options = {**told["options"], "split": tuple(told["options"]["split"])}
     settings = {**told["settings"], "out": Path(told["settings"]["out"])}
-    return Request(
+    return FitRequest(
         told["source"],
         DataOptions(**options),
         FitSettings(**settings),
@@ -39,4 +39,4 @@ def parse_request(told: dict[str, Any]) -> Request:
 
 
 if __name__ == "__main__":
-    main()
+    run_process()

@@ -41,7 +41,7 @@ class Workers:
         self._text = ""
         self._count = settings.workers - 1
         if self._count:
-            self._text = _write_request(source, options, settings, deadline)
+            self._text = write_request(source, options, settings, deadline)
 
     def __enter__(self) -> Self:
         """Start the processes; all of them share the cores."""
@@ -80,7 +80,7 @@ class Workers:
         return any(process.poll() is None for process in self._processes)
 
 
-def _write_request(
+def write_request(
     source: Any, options: DataOptions, settings: FitSettings, deadline: Deadline
 ) -> str:
     """Write for another process what was asked for."""

@@ -230,6 +230,9 @@ def _shipped_path(name: str) -> Path:
 
 def _refuse_other_types(path: Path) -> None:
     if path.suffix != ".safetensors":
+        if (path / "bundle.json").is_file():
+            given, allowed = f"{path} is a bundle", "weights in .safetensors files"
+            raise FileError(given, allowed, f'write relprop.load("{path}").model')
         kind = file_kind(path) if path.is_file() else FileKind("")
         if kind.reader.startswith("relprop."):
             allowed, todo = "weights in .safetensors files", f"write {kind.reader}"

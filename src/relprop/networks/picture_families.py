@@ -18,7 +18,7 @@ from .picture_mlp import build_mlp
 _SEEN = 1_200_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 30, 150
 # Samples from which on a batch has so many, and the largest rate of SGD for it.
-_BATCHES = ((20_000, 256, 0.3), (4_000, 128, 0.2), (1_000, 64, 0.1), (0, 32, 0.05))
+_BATCHES = ((20_000, 256, 0.2), (4_000, 128, 0.1), (1_000, 64, 0.05), (0, 32, 0.03))
 _SGD_DECAY = 5e-4
 
 

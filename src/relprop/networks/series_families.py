@@ -24,7 +24,8 @@ def _training(facts: Facts, rate: float) -> dict[str, Value]:
     return {
         **{"standardise": "channel", "optimiser": "adamw", "rate": rate, "decay": 1e-2},
         **{"batch": batch, "epochs": max(epochs, 30), "smoothing": 0.05, "average": 0.0},
-        **{"members": 1, "mixup": 0.0, "noise": 0.05, "stretch": 0.1},
+        **{"members": 1, "mixup": 0.0},
+        **{"noise": 0.05, "scale": 0.1, "stretch": 0.0},
     }
 
 
@@ -35,6 +36,7 @@ def _training_space(facts: Facts) -> dict[str, Choice | Range]:
         "decay": Range(1e-4, 1e-1, log=True),
         "smoothing": Choice((0.0, 0.05, 0.1)),
         "noise": Choice((0.0, 0.05, 0.1, 0.2)),
+        "scale": Choice((0.0, 0.1, 0.2)),
         "stretch": Choice((0.0, 0.1, 0.2)),
         "mixup": Choice((0.0, 0.2)),
         "dropout": Choice((0.0, 0.1, 0.3)),

@@ -9,15 +9,15 @@ from .family import Facts, Settings
 from .sequences import Body, GatedRecurrence, SelfAttention, masked_mean
 from .series_inputs import channels, split_mask
 
-MOST_TOKENS = 128  # attention costs the square of it: longer series go in patches
+# Longer series go in patches: a recurrence takes its steps one after the other, also when it is
+# explained, and attention costs the square of them.
+MOST_STEPS = 64
 
 
 class SequenceNetwork(nn.Module):
     """Patches of the series as features, a body over them, the mean, and a linear layer."""
 
-    def __init__(
-        self, body: Body, facts: Facts, width: int, dropout: float, patch: int = 1
-    ) -> None:
+    def __init__(self, body: Body, facts: Facts, width: int, dropout: float, patch: int) -> None:
         super().__init__()
         self.masked, self.patch = facts.masked, patch
         self.embed = nn.Conv1d(channels(facts), width, patch, patch)
@@ -36,16 +36,21 @@ class SequenceNetwork(nn.Module):
 
 
 def gru(settings: Settings, facts: Facts) -> nn.Module:
-    """Build a GRU over the steps of the series."""
+    """Build a GRU over patches of the series, as short as `MOST_STEPS` lets them be."""
     width, dropout = int(settings["width"]), float(settings["dropout"])
     body = GatedRecurrence(width, int(settings["depth"]), dropout)
-    return SequenceNetwork(body, facts, width, dropout)
+    return SequenceNetwork(body, facts, width, dropout, _patch(facts))
 
 
 def transformer(settings: Settings, facts: Facts) -> nn.Module:
-    """Build a transformer over patches of the series, as short as `MOST_TOKENS` lets them be."""
+    """Build a transformer over patches of the series, as short as `MOST_STEPS` lets them be."""
     width, dropout = int(settings["width"]), float(settings["dropout"])
-    patch = -(-facts.shape[1] // MOST_TOKENS)
-    tokens = -(-facts.shape[1] // patch)
-    body = SelfAttention(width, int(settings["depth"]), dropout, tokens)
+    patch = _patch(facts)
+    steps = -(-facts.shape[1] // patch)
+    body = SelfAttention(width, int(settings["depth"]), dropout, steps)
     return SequenceNetwork(body, facts, width, dropout, patch)
+
+
+def _patch(facts: Facts) -> int:
+    """Return how many steps go together."""
+    return -(-facts.shape[1] // MOST_STEPS)

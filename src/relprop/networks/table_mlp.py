@@ -8,9 +8,10 @@ n  samples      m  members      w  width
 
 from torch import Tensor, nn
 
+from ..support.arguments import check_one_of
 from .member_layers import MemberHead, MemberLinear
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
+_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
 
 
 class TableMLP(nn.Module):
@@ -49,7 +50,7 @@ class TableMLP(nn.Module):
             inputs = width if number else features
             layers += [
                 MemberLinear(ensemble, inputs, width, shared=not number),
-                ACTIVATIONS[activation](),
+                activation_layer(activation),
                 nn.Dropout(dropout),
             ]
         self.hidden = nn.Sequential(*layers)
@@ -93,14 +94,14 @@ class ResidualMLP(nn.Module):
             nn.Sequential(
                 _normalisation(normalisation, ensemble * width),
                 MemberLinear(ensemble, width, width),
-                ACTIVATIONS[activation](),
+                activation_layer(activation),
                 nn.Dropout(dropout),
                 MemberLinear(ensemble, width, width),
             )
             for _ in range(depth)
         )
         self.last = nn.Sequential(
-            _normalisation(normalisation, ensemble * width), ACTIVATIONS[activation]()
+            _normalisation(normalisation, ensemble * width), activation_layer(activation)
         )
         self.head = MemberHead(ensemble, width, outputs)
 
@@ -113,5 +114,16 @@ class ResidualMLP(nn.Module):
         return scores
 
 
+def activation_layer(name: str) -> nn.Module:
+    """Make an activation by its name.
+
+    Raises:
+        InputError: There is none of this name.
+    """
+    check_one_of("activation", name, _ACTIVATIONS)
+    return _ACTIVATIONS[name]()
+
+
 def _normalisation(name: str, units: int) -> nn.Module:
+    check_one_of("normalisation", name, ("batch", "none"))
     return nn.BatchNorm1d(units) if name == "batch" else nn.Identity()

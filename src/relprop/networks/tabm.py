@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .member_layers import MemberHead
-from .table_mlp import ACTIVATIONS
+from .table_mlp import activation_layer
 
 
 class ScaledLinear(nn.Module):
@@ -79,7 +79,7 @@ class TabM(nn.Module):
             inputs = width if number else features
             layers += [
                 ScaledLinear(ensemble, inputs, width, first=not number),
-                ACTIVATIONS[activation](),
+                activation_layer(activation),
                 nn.Dropout(dropout),
             ]
         self.hidden = nn.Sequential(*layers)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Dataset, Target
 from ..errors import InputError
+from ..support.arguments import check_one_of
 from ..support.extras import needs
 from .piecewise_linear import PiecewiseLinear
 from .table_columns import check_columns, text_column
@@ -21,13 +22,13 @@ from .tables import TablePreparation, one_hot_columns, table_numbers
 from .wide_categories import WideCategories
 
 with needs("fit", "preparing tables"):
-    from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+    from pandas import Series
+    from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScaler
 
 # Categories with fewer samples are merged: weights of their own would be noise.
 RARE = 5
 # A column with more categories that are not rare becomes means of the target.
 MANY = 100
-_QUANTILES = 1000  # of a distribution that is made normal
 
 
 def fit_table(
@@ -41,8 +42,10 @@ def fit_table(
         settings: Those of the trial, all of them: `numbers`, `bins` and `bins_by` are read.
 
     Raises:
-        InputError: The rows give no feature.
+        InputError: A setting is not allowed, or the rows give no feature.
     """
+    check_one_of("numbers", settings["numbers"], ("standard", "normal"))
+    check_one_of("bins_by", settings["bins_by"], ("quantile", "tree"))
     frame, kinds = dataset.take(rows), dict(dataset.columns)
     check_columns(frame, kinds)
     wide = _wide(frame, kinds, _target_columns(dataset.target, rows))
@@ -79,8 +82,7 @@ def _wide(
 
 
 def _is_wide(text: NDArray[np.object_]) -> bool:
-    _, counts = np.unique(text.astype(str), return_counts=True)
-    return int((counts >= RARE).sum()) > MANY
+    return int((Series(text).value_counts() >= RARE).sum()) > MANY
 
 
 def _one_hot(frame: Any, columns: list[str]) -> Any:
@@ -103,12 +105,9 @@ def _fitted_numbers(
     if not numbers.shape[1]:
         return {"scaler": None, "normal": None, "bins": None}
     normal, bins = None, None
+    scaler = StandardScaler().fit(numbers)
     if settings["numbers"] == "normal":
-        quantiles = min(_QUANTILES, len(numbers))
-        normal = QuantileTransformer(
-            n_quantiles=quantiles, output_distribution="normal", subsample=None
-        ).fit(numbers)
+        normal = PowerTransformer().fit(scaler.transform(numbers))
     if settings["bins"]:
         bins = PiecewiseLinear(settings["bins"], settings["bins_by"]).fit(numbers, target)
-    scaler = StandardScaler().fit(numbers if normal is None else normal.transform(numbers))
     return {"scaler": scaler, "normal": normal, "bins": bins}

@@ -18,14 +18,15 @@ from .piecewise_linear import PiecewiseLinear
 with needs("fit", "preparing tables"):
     from sklearn.preprocessing import (
         OneHotEncoder,
-        QuantileTransformer,
+        PowerTransformer,
         StandardScaler,
         TargetEncoder,
     )
 
+_OUTPUT = "_sklearn_output_config"  # whether frames are given: never, as without it
 _CLASSES: dict[str, type[Any]] = {
     cls.__name__: cls
-    for cls in (OneHotEncoder, PiecewiseLinear, QuantileTransformer, StandardScaler, TargetEncoder)
+    for cls in (OneHotEncoder, PiecewiseLinear, PowerTransformer, StandardScaler, TargetEncoder)
 }
 
 
@@ -52,7 +53,8 @@ def pack(value: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, type):
         return {"dtype": np.dtype(value).name}
     if type(value).__name__ in _CLASSES:
-        attributes = {name: pack(one, tensors) for name, one in vars(value).items()}
+        kept = {name: one for name, one in vars(value).items() if name != _OUTPUT}
+        attributes = {name: pack(one, tensors) for name, one in kept.items()}
         return {"class": type(value).__name__, "attributes": attributes}
     return value
 

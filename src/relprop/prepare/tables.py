@@ -18,6 +18,7 @@ from torch import Tensor
 from ..data.dataset import ColumnKind
 from .fitted_state import pack, unpack
 from .piecewise_linear import PiecewiseLinear
+from .sample_row import check_sample_features, sample_features, versions
 from .table_columns import (
     DATE_PARTS,
     MISSING,
@@ -60,7 +61,8 @@ class TablePreparation:
     Attributes:
         kinds: Column -> what it holds, in order.
         scaler: StandardScaler of the numbers; None where there are none.
-        normal: QuantileTransformer to a normal distribution, before scaling; None: not done.
+        normal: PowerTransformer of the standardised numbers, which makes them nearly normal; None:
+            not done.
         missing: Positions of the numbers whose absence is a feature.
         bins: Bins of the numbers; None: not done.
         one_hot: OneHotEncoder of the categories; None where there are none.
@@ -117,7 +119,7 @@ class TablePreparation:
         """Say in words what is done to rows."""
         names, said = [name for name, _ in number_names(self.kinds, self.wide)], []
         if names:
-            how = "made normal and standardised" if self.normal is not None else "standardised"
+            how = "made nearly normal" if self.normal is not None else "standardised"
             said.append(f"{_count(len(names), 'number')} {how}")
         if self.missing:
             said.append(f"{_count(len(self.missing), 'number')} with a feature for missing")
@@ -138,14 +140,26 @@ class TablePreparation:
             for name in ("scaler", "normal", "bins", "one_hot")
         }
         wide = {name: one.state(tensors) for name, one in self.wide.items()}
-        kinds = [[name, kind] for name, kind in self.kinds.items()]
-        return {"kinds": kinds, "missing": list(self.missing), "wide": wide, **fitted}, tensors
+        tensors["sample"] = sample_features(self)
+        state = {
+            "kinds": [[name, kind] for name, kind in self.kinds.items()],
+            "missing": list(self.missing),
+            "wide": wide,
+            "versions": versions(),
+            **fitted,
+        }
+        return state, tensors
 
     @classmethod
     def restore(cls, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
-        """Make again the preparation that gave `state()`."""
+        """Make again the preparation that gave `state()`.
+
+        Raises:
+            FileError: The scikit-learn that is installed computes otherwise than the one that it
+                was fitted with.
+        """
         wide = {one: WideCategories.restore(of, tensors) for one, of in state["wide"].items()}
-        return cls(
+        restored = cls(
             kinds=dict(state["kinds"]),
             scaler=unpack(state["scaler"], tensors),
             normal=unpack(state["normal"], tensors),
@@ -154,12 +168,14 @@ class TablePreparation:
             one_hot=unpack(state["one_hot"], tensors),
             wide=wide,
         )
+        check_sample_features(restored, tensors["sample"], state["versions"])
+        return restored
 
     def _number_features(self, numbers: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """Return what numbers (n, k) become, in the order of `_features`."""
-        scaled = self.scaler.transform(
-            numbers if self.normal is None else self.normal.transform(numbers)
-        )
+        scaled = self.scaler.transform(numbers)
+        if self.normal is not None:
+            scaled = self.normal.transform(scaled)
         blocks = [
             np.clip(np.nan_to_num(scaled, nan=0.0), -LIMIT, LIMIT),
             np.isnan(numbers[:, list(self.missing)]),
@@ -226,9 +242,8 @@ def _one_hot_names(encoder: Any) -> list[list[str]]:
     names = []
     for categories, rare in zip(encoder.categories_, encoder.infrequent_categories_, strict=True):
         common = [one for one in categories if rare is None or one not in set(rare)]
-        names.append(
-            [one.removeprefix(MISSING[0]) for one in common] + ["rare"] * (rare is not None)
-        )
+        shown = ["missing" if one == MISSING else one for one in common]
+        names.append(shown + ["rare"] * (rare is not None))
     return names
 
 

@@ -17,6 +17,7 @@ from ..support.extras import needs
 from .fitted_state import pack, unpack
 
 with needs("fit", "preparing tables"):
+    from pandas import Series
     from sklearn.preprocessing import TargetEncoder
 
 # Rarer categories are one: the mean over few samples would tell each of them its own target.
@@ -41,8 +42,8 @@ class WideCategories:
     @classmethod
     def fit(cls, text: NDArray[np.object_], targets: NDArray[np.float64]) -> "WideCategories":
         """Take the means of targets (n, t) by category, of text (n,)."""
-        categories, counts = np.unique(text.astype(str), return_counts=True)
-        kept = tuple(categories[counts >= _SAMPLES].tolist())
+        counts = Series(text).value_counts()
+        kept = tuple(sorted(counts.index[counts >= _SAMPLES]))
         column = _merged(text, kept)
         encoder = {"target_type": "continuous", "smooth": _SMOOTHING}
         encoders = [TargetEncoder(**encoder).fit(column, target) for target in targets.T]
@@ -68,4 +69,4 @@ def _merged(text: NDArray[np.object_], kept: tuple[str, ...]) -> NDArray[np.obje
 
     TargetEncoder would count categories that it is not told of with the first one.
     """
-    return np.where(np.isin(text.astype(str), kept), text, _RARE)[:, None]
+    return np.where(Series(text, dtype=object).isin(kept), text, _RARE)[:, None]

@@ -12,15 +12,12 @@ import torch
 from torch import Tensor
 
 from ..bundles.bundle import Bundle
-from ..bundles.content import BundleContent
+from ..bundles.data_again import read_again, target_column
 from ..bundles.naming import padded_tokens, row_values, value_text
 from ..data.dataset import Dataset, Samples
-from ..data.options import DataOptions
-from ..data.read import read_dataset
 from ..data.sources.opened import plain_suffix
-from ..data.sources.tables import TABLE_SUFFIXES
+from ..data.sources.tables import TABLES
 from ..data.target import check_column
-from ..errors import InputError
 from ..plot.tables import ColumnNames
 from ..plot.view import ViewKind
 from .batches import Batch, LeftOut, spread
@@ -148,7 +145,7 @@ def labelled_dataset(dataset: Dataset) -> LabelledSamples:
 
 def is_table(path: Path) -> bool:
     """Tell whether a path is named like a table."""
-    return plain_suffix(path) in TABLE_SUFFIXES
+    return plain_suffix(path) in TABLES
 
 
 def read_labelled(path: Path, bundle: Bundle, target: str | None) -> LabelledSamples:
@@ -164,12 +161,7 @@ def read_labelled(path: Path, bundle: Bundle, target: str | None) -> LabelledSam
     """
     if bundle.modality == "table" and is_table(path):
         return _read_rows(path, bundle, target)
-    dataset = read_dataset(path, _options(bundle.content, target))
-    if dataset.modality != bundle.modality:
-        given = f"{path}, which holds data of modality {dataset.modality}"
-        todo = f"give such data; {bundle.content.source} was what it is fitted to"
-        raise InputError(given, f"{bundle.modality}, as the bundle takes it", todo)
-    return labelled_dataset(dataset)
+    return labelled_dataset(read_again(bundle.content, path, target))
 
 
 def _read_rows(path: Path, bundle: Bundle, target: str | None) -> LabelledSamples:
@@ -186,27 +178,12 @@ def _read_rows(path: Path, bundle: Bundle, target: str | None) -> LabelledSample
     return LabelledSamples(frame, keys, labels, known)
 
 
-def target_column(content: BundleContent) -> str | None:
-    """Return the column that a bundle predicts, of a table; None of anything else."""
-    if content.task != "classes" and content.task != "value":
-        return None
-    found = (one.value for one in content.findings if one.what == "target")
-    return next(found, None)
-
-
 def _label(value: object, classes: Sequence[str]) -> str | None:
     """Write a label as the bundle names its classes; some files put a dot behind each."""
     if value is None or value != value:
         return None
     text = value_text(value)
     return text if text in classes else text.removesuffix(".")
-
-
-def _options(content: BundleContent, target: str | None) -> DataOptions:
-    """Return how other data of the same kind is read: what says nothing of its parts."""
-    kept = ("target", "labels", "modality", "drop", "kinds")
-    said = {name: value for name, value in content.options.items() if name in kept}
-    return DataOptions(**said if target is None else {**said, "target": target})
 
 
 def _take(samples: Samples, rows: Sequence[int]) -> Any:

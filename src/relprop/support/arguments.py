@@ -94,6 +94,21 @@ def complete_parameters(
     return {name: values.get(name, parameter.default) for name, parameter in parameters.items()}
 
 
+def check_one_of(name: str, value: object, allowed: Iterable[str]) -> None:
+    """Raise InputError unless a setting is one of some words.
+
+    Args:
+        name: What the setting is called.
+        value: What was given.
+        allowed: The words.
+    """
+    words = list(allowed)
+    if value not in words:
+        listed = ", ".join(f'"{word}"' for word in words)
+        todo = suggest(value, words, otherwise=f'write {name}="{words[0]}"')
+        raise InputError(f"{name} is {value!r}", listed, todo)
+
+
 def check_seed(seed: object) -> None:
     """Raise InputError unless a random seed is one that all generators take."""
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:

@@ -22,7 +22,14 @@ _SILENCED = _Silenced()
 
 
 class _TextOfThisThread:
-    """Takes the place of a regular expression in a filter of Python's warnings."""
+    """Takes the place of a regular expression in a filter of Python's warnings.
+
+    Attributes:
+        pattern: Matches nothing. scikit-learn makes the filters again for its jobs, from the text
+            of their expressions; what this thread silences is not their business.
+    """
+
+    pattern = "(?!)"
 
     def match(self, text: str) -> bool:
         return any(pattern.match(text) for pattern in _SILENCED.warnings)

@@ -76,7 +76,7 @@ def test_a_folder_of_several_tables_names_them(tmp_path):
 def test_a_folder_of_data_sets_names_them(tmp_path):
     for name in ("mnist", "fashion"):
         write(tmp_path / name, "train-images-idx3-ubyte")
-    with pytest.raises(InputError, match=r"2 folders with data of their own\n.*fashion, mnist"):
+    with pytest.raises(InputError, match=r"holds 2 data sets\n.*fashion, mnist"):
         read(tmp_path)
 
 

@@ -33,6 +33,17 @@ def test_a_frame_and_its_test_part(library):
     assert read(frame).official.tolist() == ["", ""]
 
 
+def test_types_of_arrow_and_names_that_occur_twice():
+    frame = pandas.DataFrame([[1, 2.5, "x", True], [None, 3.5, None, None]], columns=list("aabc"))
+    made = read(frame.convert_dtypes(dtype_backend="pyarrow")).samples
+    assert list(made.columns) == ["a", "a (2)", "b", "c"]
+    assert made["a"].isna().tolist() == [False, True]
+    assert made["a (2)"].tolist() == [2.5, 3.5]
+    assert made["b"].iloc[0] == "x"
+    assert made["c"].dtype == "boolean"
+    assert not any(hasattr(one, "pyarrow_dtype") for one in made.dtypes)
+
+
 def test_a_frame_is_described_and_keeps_its_index():
     frame = pandas.DataFrame({"a": [1, 2]}, index=["p", "q"])
     assert describe_memory(frame) == "DataFrame in memory, 2 rows"
@@ -53,6 +64,7 @@ PAIRS = {
     "arrays": (ROWS, LABELS),
     "tensors": (torch.tensor(ROWS), torch.tensor(LABELS)),
     "a frame and a column": (pandas.DataFrame(ROWS), pandas.Series(LABELS)),
+    "tensors of 16 bits": (torch.tensor(ROWS).bfloat16(), torch.tensor(LABELS)),
     "lists": (ROWS.tolist(), LABELS.tolist()),
     "a TensorDataset": TensorDataset(torch.tensor(ROWS), torch.tensor(LABELS)),
     "a dataset of torch": Pairs(),
@@ -62,7 +74,8 @@ PAIRS = {
 @pytest.mark.parametrize("case", PAIRS)
 def test_pairs_of_samples_and_labels(case):
     raw = read(PAIRS[case])
-    np.testing.assert_array_equal(raw.samples.iloc[:, :3].to_numpy(), ROWS)
+    tolerance = 0.01 if case == "tensors of 16 bits" else 0
+    np.testing.assert_allclose(raw.samples.iloc[:, :3].to_numpy(), ROWS, rtol=tolerance)
     assert raw.samples["target"].tolist() == LABELS.tolist()
 
 
@@ -89,6 +102,8 @@ def test_a_data_set_of_the_library_datasets():
 
 WRONG = {
     "a number": (5, {}, "data of type int"),
+    "a mapping": ({"a": 1}, {}, "data of type dict"),
+    "no samples": ((np.zeros((0, 3)), np.zeros(0)), {}, "the data has no samples"),
     "an array alone": (ROWS, {}, "whose items are of type ndarray"),
     "an empty frame": (pandas.DataFrame({"a": []}), {}, "a DataFrame without rows"),
     "another test part": (pandas.DataFrame({"a": [1]}), {"test": ROWS}, "type ndarray beside a"),

@@ -103,5 +103,6 @@ def test_more_pictures_than_fit_are_sampled_with_their_labels(tmp_path):
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.arange(200)))
     raw = read_idx_folder(tmp_path, Limit(1_000_000, 0, True))
     assert len(raw.labels) == 100
+    assert raw.keys == [f"train {label}" for label in raw.labels]
     assert raw.samples[:, 0, 0, 0].tolist() == raw.labels.tolist()
     assert "100 of them, chosen at random, are used" in raw.warnings[0]

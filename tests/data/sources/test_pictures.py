@@ -118,9 +118,11 @@ def test_grey_pictures_have_one_channel(tmp_path):
     deep = Image.fromarray(np.full((6, 8), 32896, np.uint16))
     files["d/1.png"] = png(deep)
     files["e/1.png"] = png(picture(1, mode="1"))
+    files["f/1.png"] = png(picture((9, 0), mode="LA"))
     raw = read(write(tmp_path, files))
-    assert raw.samples.shape == (5, 6, 8, 1)
-    assert raw.samples[:, 0, 0, 0].tolist() == [0, 1, 2, 128, 255]
+    assert raw.samples.shape == (6, 6, 8, 1)
+    assert raw.samples[:, 0, 0, 0].tolist() == [0, 1, 2, 128, 255, 255]
+    assert raw.warnings == ("1 picture of more than 8 bits: reduced to 8 bits.",)
 
 
 def test_broken_pictures_are_left_out_counted_and_named(tmp_path):
@@ -128,11 +130,23 @@ def test_broken_pictures_are_left_out_counted_and_named(tmp_path):
     broken = {"dog/broken.png": whole[:40], "dog/text.jpg": b"no picture", "dog/empty.png": b""}
     raw = read(write(tmp_path, {**FILES, **broken}))
     assert list(raw.keys) == list(FILES)
-    assert raw.warnings[0].startswith(
-        "3 pictures cannot be read and are left out: dog/broken.png ("
-    )
+    assert raw.warnings[0].startswith("Left out, since they cannot be read: 3 pictures: dog/")
     with pytest.raises(FileError, match=r"none of the 3 pictures in .* can be read"):
         read(write(tmp_path / "all", broken))
+
+
+def test_photos_are_turned_as_their_camera_was(tmp_path):
+    ramp = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
+    for name, turned in (("a", 1), ("b", 6)):
+        photo = Image.fromarray(ramp)
+        exif = photo.getexif()
+        exif[0x0112] = turned
+        (tmp_path / name).mkdir()
+        photo.save(tmp_path / name / "1.png", exif=exif)
+    assert (read(tmp_path / "a" / "..").samples[0, ..., 0] == ramp).all()
+    (tmp_path / "a" / "1.png").unlink()
+    upright = read(tmp_path).samples[0, ..., 0]
+    np.testing.assert_array_equal(upright, np.rot90(ramp, -1))
 
 
 def test_large_pictures_are_reduced(tmp_path):

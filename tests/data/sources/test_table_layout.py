@@ -19,6 +19,8 @@ SEPARATED = {
     "tabs": ("a\tb\n1\t2\n", "\t"),
     "bars": ("a|b\n1|2\n", "|"),
     "spaces": ("1.5  2 x\n3 4.5   y\n", " "),
+    "columns of spaces, then a tab": ('18.0   8  x\t"a b"\n15.0   8  y\t"c d e"\n', " "),
+    "tabs between texts": ("ham\tI am well\nspam\tbuy it now please\n", "\t"),
     "commas inside quotes": ('name;n\n"x, y, z";1\n"u, v, w";2\n', ";"),
 }
 
@@ -59,6 +61,7 @@ def test_decimal_commas_and_codes_are_found(tmp_path):
     layout = layout_of(tmp_path, "zip;size\n01234;1,5\n00400;2,25\n")
     assert (layout.decimal, layout.codes) == (",", (0,))
     assert layout_of(tmp_path, "zip;size\n1234;1.5\n").decimal == "."
+    assert layout_of(tmp_path, "zip;size\n1234;1.5\n1234;1,5\n").decimal == "."
     assert layout_of(tmp_path, "n,m\n0,1\n10,2\n").codes == ()
 
 
@@ -70,8 +73,8 @@ def test_other_letters_than_utf_8_are_latin_1(tmp_path):
 RAGGED = {
     "a longer row": ("a,b\n1,2\n3,4,5\n", "line 3 .* has 3 values, the first row 2"),
     "a shorter row": ("a,b,c\n1,2,3\n\n4,5\n", "line 4 .* has 2 values, the first row 3"),
-    "far behind": ("a,b\n" + "1,2\n" * 5000 + "3\n", "line 5002 .* has 1 values"),
-    "after a quoted line break": ('a,b\n"x\ny",2\n3\n', "line 4 .* has 1 values"),
+    "far behind": ("a,b\n" + "1,2\n" * 5000 + "3\n", "line 5002 .* has 1 value,"),
+    "after a quoted line break": ('a,b\n"x\ny",2\n3\n', "line 4 .* has 1 value,"),
     "spaces": (
         "1 2 3\n4 5 6\n7 8\n",
         "line 3 .* has 2 values, the first row 3, separated by spaces",

@@ -90,6 +90,13 @@ def test_codes_keep_their_zeros_and_decimal_commas_are_numbers(tmp_path):
     assert frame["size"].tolist() == [1.5, 2.25]
 
 
+def test_values_in_quotes_between_spaces(tmp_path):
+    frame = read(tmp_path / "t.data", '18.0   8  ?\t"a b"\n15.5   9  7\t"c d e"\n').samples
+    assert frame.iloc[0].tolist()[:2] == [18.0, 8]
+    assert frame["column 4"].tolist() == ["a b", "c d e"]
+    assert frame["column 3"].isna().tolist() == [True, False]
+
+
 def test_a_table_without_names_takes_those_beside_it(tmp_path):
     (tmp_path / "t.names").write_text("age: continuous.\njob: a, b.\nrich: no, yes.\n")
     raw = read(tmp_path / "t.data", "39, clerk, no\n50, ?, yes\n?, chief, no\n")
@@ -117,6 +124,13 @@ def test_a_test_part_with_other_columns_is_an_error(tmp_path):
         read(tmp_path / "train.csv", ROWS, tmp_path / "test.csv")
 
 
+def test_the_column_that_the_test_part_alone_lacks_is_the_target(tmp_path):
+    (tmp_path / "test.csv").write_text("age,rich\n20,no\n")
+    raw = read(tmp_path / "train.csv", ROWS, tmp_path / "test.csv")
+    assert raw.targets == ("job",)
+    assert raw.samples["job"].isna().tolist() == [False, True, False, True]
+
+
 def test_a_table_larger_than_memory_is_sampled_and_says_so(tmp_path):
     lines = ["n,twice,even"] + [f"{i},{2 * i},{'yes' if i % 2 else 'no'}" for i in range(120_000)]
     (tmp_path / "t.csv").write_text("\n".join(lines))
@@ -131,6 +145,7 @@ def test_a_table_larger_than_memory_is_sampled_and_says_so(tmp_path):
     assert n.iloc[0] < 100
     assert n.iloc[-1] > 119_900
     assert f"{len(n):,} of them, chosen at random, are used" in raw.warnings[0]
+    assert raw.keys[:3] == [f"row {i + 1}" for i in n[:3]]
     assert raw.samples.memory_usage(deep=True).sum() < 3_300_000
 
 

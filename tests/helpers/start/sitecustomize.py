@@ -1,4 +1,4 @@
-"""Lets a program import torchvision beside a torch that it was not built for, as `conftest.py` does.
+"""Lets a program import torchvision beside a torch that it was not built for: see `conftest.py`.
 
 Python imports this at its start where the folder is in PYTHONPATH.
 """

@@ -45,6 +45,8 @@ def raw_of_arrays(parts: Sequence[ArrayPart], modality: Modality | None, source:
         InputError: Shapes do not fit, or are those of nothing known.
     """
     for part in parts:
+        if not len(part.labels):
+            raise InputError(f"{source} has no samples", "a sample at least", "give other data")
         if len(part.samples) != len(part.labels):
             given = f"{source} has {len(part.samples):,} samples and {len(part.labels):,} labels"
             raise InputError(given, "a label for each sample", "look at the arrays")

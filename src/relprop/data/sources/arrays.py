@@ -215,5 +215,12 @@ class _Tensors:
 
         tensor = self._found[name]
         tensor = tensor if rows is None else tensor[torch.from_numpy(rows)]
-        wide = tensor.dtype in (torch.bfloat16, torch.float16)
-        return np.array((tensor.float() if wide else tensor).numpy())
+        return as_array(tensor)
+
+
+def as_array(tensor: Any) -> NDArray[Any]:
+    """Copy a tensor to an array; numpy has no floats of 16 bits such as bfloat16."""
+    import torch
+
+    short = tensor.dtype in (torch.bfloat16, torch.float16)
+    return np.array((tensor.float() if short else tensor).numpy())

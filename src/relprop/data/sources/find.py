@@ -13,6 +13,7 @@ from ...support.progress import Progress
 from ..memory import Limit
 from ..options import DataOptions
 from ..raw import RawData
+from ..words import counted, listed
 from .arrays import ARRAY_SUFFIXES, read_arrays
 from .hub import PREFIX, is_saved_dataset, read_hub
 from .idx import family_of, has_idx_files, read_idx_folder
@@ -61,9 +62,8 @@ def _missing(path: Path) -> FileError:
         below, names, f"write a path, or {PREFIX}{path} for a name of the Hugging Face hub"
     )
     todo = near if near.startswith("write a") else f"write {folder / near[7:-1]}"
-    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return FileError(
-        f"there is no file or folder {path}", f"in {folder}: {shown or 'nothing'}", todo
+        f"there is no file or folder {path}", f"in {folder}: {listed(names, 12) or 'nothing'}", todo
     )
 
 
@@ -74,12 +74,13 @@ def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progres
         return read_arrays(path, limit, test, options.modality)
     if is_series_file(path, options):
         return read_series_file(path, limit, test)
-    if suffix in TABLES and not is_archive(path):
+    family = family_of(path)
+    if (suffix in TABLES or not suffix) and family is None and not is_archive(path):
         return read_table_file(path, limit, test)
     _refuse_test(options, path.name)
     if is_archive(path):
         return read_pictures(path, limit, progress)
-    if (family := family_of(path)) is not None:
+    if family is not None:
         return read_idx_folder(path.parent, limit, family)
     if suffix in PICTURE_FILES:
         given = f"{path} is a single picture"
@@ -186,7 +187,7 @@ def _only(files: Sequence[Path], folder: Path) -> Path:
             return train
     raise InputError(
         f"{folder} holds {len(files)} files of data",
-        ", ".join(one.name for one in files[:12]) + (", ..." if len(files) > 12 else ""),
+        listed([one.name for one in files], 12),
         f"write the path of one: {next(iter(pairs), files[0])}",
     )
 
@@ -205,8 +206,10 @@ def _refuse_several(path: Path) -> None:
         one for one in folders if has_idx_files(one) or any(map(_is_training_part, one.iterdir()))
     ]
     if sets:
-        given = f"{path} holds {len(folders)} folders with data of their own"
-        raise InputError(given, ", ".join(one.name for one in folders[:12]), f"write {sets[0]}")
+        files = sorted(one for one in path.iterdir() if one.is_file() and _is_data(one))
+        names = [one.name for one in (*folders, *files)]
+        given = f"{path} holds {counted(len(names), 'data set')}"
+        raise InputError(given, listed(names, 12), f"write {sets[0]}")
 
 
 def _is_training_part(path: Path) -> bool:

@@ -3,7 +3,7 @@
 Takes objects. Gives what a reader gives. Must not know files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,10 @@ from ..dataset import Modality
 from ..memory import Limit
 from ..options import DataOptions
 from ..raw import RawData, parts_of
+from ..words import listed
 from .array_meaning import ArrayPart, raw_of_arrays
+from .arrays import as_array
+from .table_layout import unique_names
 
 _ALLOWED = "a path, a DataFrame, a pair (samples, labels), a dataset of torch, or one of datasets"
 
@@ -64,37 +67,62 @@ def _is_hub_dataset(data: Any) -> bool:
 def _frame(data: Any, options: DataOptions) -> RawData:
     import pandas
 
-    frames = [data]
+    frames = [_plain(data)]
     if options.test is not None:
-        test = options.test.to_pandas() if hasattr(options.test, "to_pandas") else options.test
-        if not _is_frame(test):
-            given = f"a test part of type {type(test).__name__} beside a DataFrame"
-            raise InputError(given, "a DataFrame with the same columns", "write test=frame")
-        lacking = [str(name) for name in data.columns if name not in test.columns]
-        if lacking:
-            given = f"the test part has no column {', '.join(map(repr, lacking[:5]))}"
-            names = list(map(str, test.columns))
-            raise InputError(given, ", ".join(names[:20]), suggest(lacking[0], names))
-        frames.append(test[list(data.columns)])
+        frames.append(_test_frame(options.test, frames[0]))
     if not len(data):
         raise InputError("a DataFrame without rows", "a row at least", "give another one")
-    frame = pandas.concat(frames, ignore_index=True)
-    frame.columns = [str(name) for name in frame.columns]
     names = ["train", "test"] if len(frames) > 1 else [""]
     return RawData(
         modality=None,
-        samples=frame,
+        samples=pandas.concat(frames, ignore_index=True),
         keys=[f"row {index}" for one in frames for index in one.index],
         labels=None,
         official=parts_of(*zip(names, map(len, frames), strict=True)),
     )
 
 
+def _test_frame(given: Any, data: Any) -> Any:
+    test = given.to_pandas() if hasattr(given, "to_pandas") else given
+    if not _is_frame(test):
+        wrong = f"a test part of type {type(test).__name__} beside a DataFrame"
+        raise InputError(wrong, "a DataFrame with the same columns", "write test=frame")
+    test, names = _plain(test), list(data.columns)
+    if lacking := [name for name in names if name not in test.columns]:
+        wrong = f"the test part has no column {listed(list(map(repr, lacking)))}"
+        allowed = list(map(str, test.columns))
+        raise InputError(wrong, listed(allowed, 20), suggest(lacking[0], allowed))
+    return test[names]
+
+
+def _plain(frame: Any) -> Any:
+    """Name each column by a text of its own, and bring types of Arrow to those of numpy."""
+    made = frame.copy(deep=False)
+    made.columns = list(unique_names([str(name) for name in frame.columns]))
+    for name in made.columns:
+        if hasattr(made[name].dtype, "pyarrow_dtype"):
+            made[name] = _from_arrow(made[name])
+    return made
+
+
+def _from_arrow(values: Any) -> Any:
+    if values.dtype.kind in "iuf":
+        return values.astype("float64")
+    if values.dtype.kind == "b":
+        return values.astype("boolean")
+    return values.astype(object).where(values.notna(), None).infer_objects()
+
+
 def _part(name: str, data: Any) -> ArrayPart:
     pair = data if isinstance(data, (tuple, list)) and len(data) == 2 else None
     if pair is None and hasattr(data, "tensors") and len(data.tensors) == 2:
         pair = data.tensors  # of a TensorDataset
-    if pair is None and hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+    if (
+        pair is None
+        and not isinstance(data, Mapping)
+        and hasattr(data, "__getitem__")
+        and hasattr(data, "__len__")
+    ):
         pair = _items(data)
     if pair is None:
         given = f"data of type {type(data).__name__}"
@@ -119,7 +147,7 @@ def _items(data: Any) -> tuple[Any, Any]:
 def _array(values: Any) -> Any:
     """Bring a tensor, a picture or a list to numpy; texts and series of several lengths stay."""
     if hasattr(values, "detach"):
-        return values.detach().cpu().numpy().copy()
+        return as_array(values.detach().cpu())
     if hasattr(values, "to_numpy"):
         return values.to_numpy()
     if isinstance(values, (str, bytes, np.ndarray)):

@@ -3,7 +3,9 @@
 Takes a folder. Gives pictures with labels and official parts. Must not know targets.
 """
 
+import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +25,11 @@ _FILE = re.compile(
 _PARTS = {"train": "train", "t10k": "test", "test": "test", "test10k": "test", "test50k": "test"}
 _Files = dict[str, dict[str, Path]]  # part -> kind -> file
 # classes of EMNIST's splits, in the order of their numbers
+_LETTERS = "emnist-letters"  # may lack a class
 _DIGITS = "0123456789"
 _CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CLASSES = {
-    "emnist-letters": _CAPITALS,
+    _LETTERS: _CAPITALS,
     "emnist-digits": _DIGITS,
     "emnist-mnist": _DIGITS,
     "emnist-balanced": _DIGITS + _CAPITALS + "abdefghnqrt",
@@ -73,38 +76,50 @@ def read_idx_folder(folder: Path, limit: Limit, family: str | None = None) -> Ra
     """
     families = _families(folder)
     name = _choose(families, family, folder)
-    samples, labels, sizes, warnings = [], [], [], []
-    for part in ("train", "test"):
-        if part not in families[name]:
-            continue
-        images, numbers, note = _read_part(families[name][part], folder, limit)
-        samples.append(images)
-        labels.append(numbers)
-        sizes.append((part, len(numbers)))
-        warnings += note
-    pixels, numbers = np.concatenate(samples), np.concatenate(labels)
+    read = _read_parts(families[name], folder, limit)
+    pixels = np.concatenate([part.pixels for part in read])
+    numbers = np.concatenate([part.labels for part in read])
     findings = [Finding("pictures", _shape(pixels), f"idx files{f' {name}' if name else ''}")]
     if name.startswith("emnist"):
         pixels = np.ascontiguousarray(pixels.swapaxes(1, 2))
         findings.append(Finding("orientation", "transposed", "EMNIST's files have columns first"))
     classes = _classes(name or folder.name.lower(), numbers)
-    if name == "emnist-letters" or (
-        classes and numbers.min() == 1 and numbers.max() == len(classes)
-    ):
+    if classes and numbers.min() == 1 and (name == _LETTERS or numbers.max() == len(classes)):
         numbers = numbers - 1
         findings.append(Finding("labels", "counted from 1", "no label is 0"))
-    keys = [f"{part} {i}" for part, size in sizes for i in range(size)]
-    official = parts_of(*((part if len(sizes) > 1 else "", size) for part, size in sizes))
     return RawData(
         modality="picture",
         samples=pixels[..., None],
-        keys=keys,
+        keys=[f"{part.name} {i}" for part in read for i in part.rows],
         labels=numbers,
-        official=official,
+        official=parts_of(*((p.name if len(read) > 1 else "", len(p.rows)) for p in read)),
         classes=classes,
         findings=tuple(findings),
-        warnings=tuple(warnings),
+        warnings=tuple(warning for part in read for warning in part.warnings),
     )
+
+
+@dataclass(frozen=True)
+class _IdxPart:
+    """The images of a part, which of the file's they are, and their labels."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    warnings: list[str]
+
+
+def _read_parts(files: _Files, folder: Path, limit: Limit) -> list[_IdxPart]:
+    parts = [part for part in ("train", "test") if part in files]
+    for part in parts:
+        for kind in ("images", "labels"):
+            if kind not in files[part]:
+                other = next(iter(files[part].values()))
+                given = f"{folder} has {other.name}, and no {kind} that belong to it"
+                raise FileError(given, "a file of images and one of labels", "add the other file")
+    size = sum(math.prod(read_idx_shape(files[part]["images"], 3)) for part in parts)
+    return [_read_part(part, files[part], size, limit) for part in parts]
 
 
 def _shape(pixels: NDArray[np.uint8]) -> str:
@@ -131,25 +146,19 @@ def _choose(families: dict[str, _Files], family: str | None, folder: Path) -> st
     raise InputError(given, ", ".join(sorted(names)), todo)
 
 
-def _read_part(
-    files: dict[str, Path], folder: Path, limit: Limit
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], list[str]]:
-    for kind in ("images", "labels"):
-        if kind not in files:
-            other = next(iter(files.values()))
-            given = f"{folder} has {other.name}, and no {kind} that belong to it"
-            raise FileError(given, "a file of images and one of labels", "add the other file")
+def _read_part(name: str, files: dict[str, Path], size: int, limit: Limit) -> _IdxPart:
+    """Read a part; `size` is that of all parts together."""
     qmnist = "idx2" in files["labels"].name
-    numbers = _qmnist_labels(files["labels"]) if qmnist else read_idx(files["labels"], 1)
-    shape = read_idx_shape(files["images"], 3)
-    if shape[0] != len(numbers):
-        given = f"{files['images'].name} has {shape[0]:,} images, and {len(numbers):,} labels"
+    labels = _qmnist_labels(files["labels"]) if qmnist else read_idx(files["labels"], 1)
+    count = read_idx_shape(files["images"], 3)[0]
+    if count != len(labels):
+        given = f"{files['images'].name} has {count:,} images, and {len(labels):,} labels"
         raise FileError(given, "a label for each image", "fetch both files again")
-    rows, note = limit.choose(shape[0], int(np.prod(shape)), "pictures", files["images"])
-    images = read_idx(files["images"], 3)
-    if rows is not None:
-        images, numbers = images[rows], numbers[rows]
-    return images, numbers.astype(np.int64), note
+    rows, warnings = limit.choose(count, size, f"{name} pictures", files["images"].name)
+    pixels = read_idx(files["images"], 3)
+    if rows is None:
+        return _IdxPart(name, pixels, labels.astype(np.int64), np.arange(count), warnings)
+    return _IdxPart(name, pixels[rows], labels[rows].astype(np.int64), rows, warnings)
 
 
 def _qmnist_labels(path: Path) -> NDArray[np.int64]:

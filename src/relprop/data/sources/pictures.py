@@ -23,6 +23,7 @@ from ...support.progress import Progress
 from ..dataset import Finding
 from ..memory import Limit
 from ..raw import RawData, objects
+from ..words import counted, listed
 from .folders import classes_and_parts
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ PICTURE_FILES = (
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
 _LARGEST = 224  # pixels of the shorter side, to which larger pictures are reduced
 _GREY = ("1", "L", "LA", "I", "I;16", "F")
+_DEEP = ("I;16", "I", "F")
 _TRANSPARENT = ("LA", "PA", "RGBA", "La", "RGBa")
+_ORIENTATION = 0x0112  # the entry of a photo that says how it is turned
 _SHOWN = 3  # names of pictures that could not be read
 
 
@@ -76,7 +79,8 @@ def read_pictures(path: Path, limit: Limit, progress: Progress) -> RawData:
     with _listed(path) as files:
         if not files.names:
             given, allowed = f"{path} holds no pictures", f"files {', '.join(PICTURE_FILES)}"
-            raise FileError(given, allowed, "give another folder")
+            todo = "give another folder" if path.is_dir() else "unpack it, if it holds other data"
+            raise FileError(given, allowed, todo)
         labels, official = classes_and_parts(files.names, path)
         read = _read_all(files, progress, path, limit)
     kept = np.array(sorted(read.pictures), np.int64)
@@ -169,8 +173,10 @@ def _read_all(files: _Files, progress: Progress, path: Path, limit: Limit) -> _R
         given = f"none of the {len(chosen):,} pictures in {path} can be read: {broken[0]}"
         raise FileError(given, "pictures that can be read", "look at the files")
     if broken:
-        shown = ", ".join(broken[:_SHOWN]) + (", ..." if len(broken) > _SHOWN else "")
-        note.append(f"{len(broken):,} pictures cannot be read and are left out: {shown}.")
+        shown = listed(broken, _SHOWN)
+        note.append(
+            f"Left out, since they cannot be read: {counted(len(broken), 'picture')}: {shown}."
+        )
     return _Read(pictures, modes, note)
 
 
@@ -200,13 +206,15 @@ def _reduced_size(width: int, height: int) -> tuple[int, int]:
 
 def _reduced(picture: "Image") -> "Image":
     """Decode a picture, as small as it is needed, in grey or RGB; on white where transparent."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
+    if picture.getexif().get(_ORIENTATION, 1) != 1:  # of a camera that was held upright
+        picture = ImageOps.exif_transpose(picture)
     size = _reduced_size(*picture.size)
     if size != picture.size:
         picture.draft(None, size)  # a JPEG is decoded smaller at once
-    if picture.mode in ("I;16", "I", "F"):
-        return Image.fromarray(_to_bytes(np.asarray(picture, np.float64))).resize(size)
+    if picture.mode in _DEEP:
+        return Image.fromarray(_to_bytes(picture)).resize(size)
     transparent = picture.mode in _TRANSPARENT or "transparency" in picture.info
     if transparent:
         whole = picture.convert("RGBA")
@@ -217,11 +225,11 @@ def _reduced(picture: "Image") -> "Image":
     return made if made.size == size else made.resize(size, Image.Resampling.BOX)
 
 
-def _to_bytes(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Bring grey values of 16 bits, or of floats from 0 to 1, to 0 to 255."""
-    largest = values.max(initial=0.0)
-    scale = 255.0 if largest <= 1 else 1.0 if largest <= 255 else 255 / 65535
-    return np.asarray((values * scale).round().clip(0, 255), np.uint8)
+def _to_bytes(picture: "Image") -> NDArray[np.uint8]:
+    """Bring grey values of 16 bits, or floats from 0 to 1, to 0 to 255: alike in each picture."""
+    values = np.asarray(picture, np.float64)
+    scaled = values * (255 if picture.mode == "F" else 255 / 65535)
+    return np.asarray(scaled.round().clip(0, 255), np.uint8)
 
 
 def _alike(
@@ -237,6 +245,8 @@ def _alike(
     if len({picture.mode for picture in pictures}) > 1:
         found = ", ".join(f"{count:,} {name}" for name, count in modes.most_common())
         warnings.append(f"Pictures are of several modes ({found}): all are converted to RGB.")
+    if deep := sum(modes[mode] for mode in _DEEP):
+        warnings.append(f"{counted(deep, 'picture')} of more than 8 bits: reduced to 8 bits.")
     if len(sizes) > 1:
         other = len(pictures) - sizes[size]
         warnings.append(

@@ -4,6 +4,7 @@ Takes a folder. Gives series with labels and official parts. Must not know targe
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -41,19 +42,10 @@ def read_series_folders(folder: Path, limit: Limit) -> RawData:
     rows, note = limit.choose(len(files), size, "series", folder)
     chosen = range(len(files)) if rows is None else rows.tolist()
     read = [_read_file(files[i]) for i in chosen]
-    channels = Counter(columns for _, columns, _ in read)
-    if len(channels) > 1:
-        rare = channels.most_common()[-1][0]
-        other = next(files[i] for i, one in zip(chosen, read, strict=True) if one[1] == rare)
-        usual = ", ".join(channels.most_common(1)[0][0])
-        given = f"{other} has the columns {', '.join(rare)}, most have {usual}"
-        raise InputError(given, "the same columns in each file", f"look at {other.name}")
-    samples = [series for series, _, _ in read]
-    filled = sum(count for _, _, count in read)
-    columns = read[0][1]
-    warnings = (
-        [f"Filled from their neighbours: {counted(filled, 'missing value')}."] if filled else []
-    )
+    _check_channels(read)
+    samples = [one.values for one in read]
+    filled = counted(sum(one.filled for one in read), "missing value")
+    warnings = [] if filled[0] == "0" else [f"Filled from their neighbours: {filled}."]
     return RawData(
         modality="series",
         samples=objects(samples),
@@ -62,14 +54,32 @@ def read_series_folders(folder: Path, limit: Limit) -> RawData:
         official=official[np.array(chosen, np.int64)],
         findings=(
             describe_series(samples, "a file for each series, a row for each step"),
-            Finding("channels", ", ".join(columns), "the columns"),
+            Finding("channels", ", ".join(read[0].columns), "the columns"),
         ),
         warnings=(*note, *warnings),
     )
 
 
-def _read_file(path: Path) -> tuple[NDArray[np.float32], tuple[str, ...], int]:
-    """Read a series, names of its channels, and how many values were missing."""
+@dataclass(frozen=True)
+class _File:
+    """A series of a file: (channels, time), names of channels, how many values were missing."""
+
+    path: Path
+    values: NDArray[np.float32]
+    columns: tuple[str, ...]
+    filled: int
+
+
+def _check_channels(read: list[_File]) -> None:
+    found = Counter(one.columns for one in read).most_common()
+    if len(found) > 1:
+        other = next(one for one in read if one.columns == found[-1][0])
+        usual = ", ".join(found[0][0])
+        given = f"{other.path} has the columns {', '.join(other.columns)}, most have {usual}"
+        raise InputError(given, "the same columns in each file", f"look at {other.path.name}")
+
+
+def _read_file(path: Path) -> _File:
     import pandas
 
     layout = find_layout(path)
@@ -94,4 +104,4 @@ def _read_file(path: Path) -> tuple[NDArray[np.float32], tuple[str, ...], int]:
         given = f"the series {path} cannot be read: {first_line(error)}"
         raise FileError(given, "a table of numbers, a row for each step", "look at it") from error
     made, filled = fill_gaps(np.ascontiguousarray(values))
-    return made, tuple(map(str, frame.columns)), filled
+    return _File(path, made, tuple(map(str, frame.columns)), filled)

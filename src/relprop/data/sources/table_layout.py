@@ -7,18 +7,21 @@ columns mean.
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from ...errors import FileError
+from ..words import counted
 from .opened import encoding_of, open_bytes
 
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": "spaces"}
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>")
 _COMMENTS = ("#", "%", "|", "//")
+_MOST = 0.9  # of the rows, which have the same number of values by the right separator
 _EXAMINED = 2000  # rows, to tell names of columns from values
+_SPACED = re.compile(r'"[^"]*"|\S+')
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _LEADING_ZERO = re.compile(r"0\d+")
@@ -51,12 +54,49 @@ class Layout:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Start:
+    """The first lines of a table, how they are separated, and what stands before them."""
+
+    lines: list[str]
+    separator: str
+    encoding: str
+    skipped: int
+    comment: str  # the last one before the table
+
+
 def find_layout(path: Path) -> Layout:
     """Find out how a table is laid out.
 
     Raises:
         FileError: It is missing, empty, damaged, no text, or has rows of different lengths.
     """
+    start = _start(path)
+    rows = [row for _, row in _rows_of(start.lines, start.separator)]
+    width = len(rows[0])
+    total = _check_lengths(path, start, width)
+    rows = [row for row in rows if len(row) == width]  # the last may be cut within quotes
+    header, reason = _header(rows)
+    samples, skipped = (rows[1:] if header else rows), start.skipped
+    if header:
+        total -= 1
+    elif names := _names_in(start, width):
+        header, reason = names, "the comment before the table names its columns"
+        skipped -= 1
+    return Layout(
+        separator=start.separator,
+        encoding=start.encoding,
+        skipped=skipped,
+        header=header,
+        width=width,
+        rows=total,
+        decimal="," if start.separator != "," and _is_decimal_comma(samples) else ".",
+        codes=tuple(i for i, column in _columns(samples) if _holds_codes(column)),
+        reason=reason,
+    )
+
+
+def _start(path: Path) -> _Start:
     encoding = encoding_of(path)
     lines = [] if encoding == "utf-16" else _first_lines(path, encoding)
     if encoding == "utf-16" or any("\0" in line for line in lines):
@@ -66,37 +106,27 @@ def find_layout(path: Path) -> Layout:
     table = [line for line in lines[skipped:] if line.strip()]
     if not table:
         raise FileError(f"{path} holds no rows", "a table with a row at least", "give another file")
-    separator = _separator(table)
-    rows = [split_row(line, separator) for line in _logical(table, separator)]
-    width = len(rows[0])
-    total = _check_lengths(path, encoding, separator, skipped, width)
-    rows = [row for row in rows if len(row) == width]  # the last may be cut within quotes
-    header, reason = _header(rows)
-    samples = rows[1:] if header else rows
-    before = skipped
-    comment = split_row(lines[skipped - 1].lstrip("#%|/ "), separator) if skipped else []
-    if header is None and len(comment) == width > 1 and not any(map(_is_number, comment)):
-        header, reason = _unique(comment), "the comment before the table names its columns"
-        skipped -= 1
-    decimal = "," if separator != "," and _is_decimal_comma(samples) else "."
-    return Layout(
-        separator=separator,
-        encoding=encoding,
-        skipped=skipped,
-        header=header,
-        width=width,
-        rows=total - (header is not None and skipped == before),
-        decimal=decimal,
-        codes=tuple(i for i, column in _columns(samples) if _holds_codes(column)),
-        reason=reason,
-    )
+    comment = lines[skipped - 1].lstrip("#%|/ ") if skipped else ""
+    return _Start(table, _separator(table), encoding, skipped, comment)
 
 
-def split_row(line: list[str] | str, separator: str) -> list[str]:
-    """Split a line into its values, without spaces around them."""
-    if isinstance(line, str):
-        line = line.split() if separator == " " else next(csv.reader([line], delimiter=separator))
-    return [value.strip() for value in line]
+def _names_in(start: _Start, width: int) -> tuple[str, ...] | None:
+    """Take names of columns from the comment before a table, if it has as many."""
+    names = next((row for _, row in _rows_of([start.comment], start.separator)), [])
+    fits = len(names) == width > 1 and not any(map(_is_number, names))
+    return unique_names(names) if fits else None
+
+
+def _rows_of(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of each row's last line, and its values without spaces around them."""
+    if separator == " ":
+        for number, line in enumerate(lines, 1):
+            yield number, [value.strip('"') for value in _SPACED.findall(line)]
+        return
+    # in quotes, a row may go over several lines
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    for row in reader:
+        yield reader.line_num, [value.strip() for value in row]
 
 
 def _first_lines(path: Path, encoding: str) -> list[str]:
@@ -117,39 +147,33 @@ def _comments_before(lines: list[str]) -> int:
 
 def _separator(lines: list[str]) -> str:
     """Choose the separator by which most lines have the same number of values, and several."""
-    best, found = (0.0, 0), ","
-    for candidate in SEPARATORS:
-        if candidate == " " and best[0] > 0.9:
-            break  # a space may be in any text: only where nothing else fits
-        widths = Counter(len(split_row(row, candidate)) for row in _logical(lines, candidate))
-        width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-        if width > 1 and (score := (count / widths.total(), width)) > best:
-            best, found = score, candidate
-    return found
+    found = {one: _width(lines, one) for one in SEPARATORS}
+    spaces = found.pop(" ")  # a space may be in any text: only where nothing else fits
+    best = max(found, key=lambda one: found[one])
+    share, width = found[best]
+    aligned = best == "\t" and spaces[0] == 1 and spaces[1] >= 2 * width
+    return " " if aligned or (share <= _MOST and spaces[0] > share) else best
 
 
-def _logical(lines: list[str], separator: str) -> Iterator[list[str] | str]:
-    """Yield rows; in quotes, a row may go over several lines."""
-    if separator == " ":
-        yield from lines
-    else:
-        yield from csv.reader(lines, delimiter=separator, skipinitialspace=True)
+def _width(lines: list[str], separator: str) -> tuple[float, int]:
+    """Return the share of rows that have the most frequent number of values, and that number."""
+    widths = Counter(len(row) for _, row in _rows_of(lines, separator))
+    width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
+    return (count / widths.total(), width) if width > 1 else (0.0, 1)
 
 
-def _check_lengths(path: Path, encoding: str, separator: str, skipped: int, width: int) -> int:
+def _check_lengths(path: Path, layout: "_Start", width: int) -> int:
     """Compare the lengths of all rows, as pandas fills short ones in silence. Returns how many."""
     count = 0
     with open_bytes(path) as file:
-        lines = (line.decode(encoding) for line in islice(file, skipped, None))
-        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-        rows = (line.split() for line in lines) if separator == " " else reader
-        for number, row in enumerate(rows, 1):
+        lines = (line.decode(layout.encoding) for line in islice(file, layout.skipped, None))
+        for number, row in _rows_of(lines, layout.separator):
             count += bool(row)
-            if row and len(row) != width and any(row):
-                line = skipped + (number if separator == " " else reader.line_num)
+            if len(row) != width and any(row):
+                line = layout.skipped + number
                 raise FileError(
-                    f"line {line} of {path} has {len(row)} values, the first row {width}, "
-                    f"separated by {SEPARATORS[separator]}",
+                    f"line {line} of {path} has {counted(len(row), 'value')}, the first row "
+                    f"{width}, separated by {SEPARATORS[layout.separator]}",
                     "as many values in each row, in quotes where they contain the separator",
                     f"correct line {line}",
                 )
@@ -165,18 +189,18 @@ def _header(rows: list[list[str]]) -> tuple[tuple[str, ...] | None, str]:
     """Tell whether the first row has names of columns, and why."""
     first, rest = rows[0], rows[1:]
     if first[0] in ("", "0") and first[1:] and _counts(first[1:]):
-        return _unique(first), "the first row counts the columns"
+        return unique_names(first), "the first row counts the columns"
     if _counts(first) and rest:
-        return _unique(first), "the first row counts the columns"
+        return unique_names(first), "the first row counts the columns"
     if numbers := [value for value in first if _is_number(value) or value == "?"]:
         return None, f"the first row is a sample: it has the value {numbers[0]}"
     if any(column and all(map(_is_number, column)) for _, column in _columns(rest)):
-        return _unique(first), "the first row has no numbers, the others have"
+        return unique_names(first), "the first row has no numbers, the others have"
     repeated = [first[i] for i, column in _columns(rest) if first[i] in column]
     if repeated or len(set(first)) < len(first):
         again = repeated[0] if repeated else "the same value twice"
         return None, f"the first row is a sample: {again} is in other rows, too"
-    return _unique(first), "no value of the first row is in other rows"
+    return unique_names(first), "no value of the first row is in other rows"
 
 
 def _counts(values: list[str]) -> bool:
@@ -185,7 +209,7 @@ def _counts(values: list[str]) -> bool:
     return len(values) > 2 and values in counted
 
 
-def _unique(names: list[str]) -> tuple[str, ...]:
+def unique_names(names: Sequence[str]) -> tuple[str, ...]:
     """Give a name to columns that have none, and number names that occur twice."""
     named = [name or f"unnamed {i + 1}" for i, name in enumerate(names)]
     earlier = [named[:i].count(name) for i, name in enumerate(named)]

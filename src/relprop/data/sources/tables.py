@@ -6,17 +6,20 @@ is the target.
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import FileError, first_line
 from ...support.extras import needs
 from ..dataset import Finding
 from ..memory import Limit
 from ..raw import RawData, parts_of
+from ..words import listed
 from .column_names import names_beside
 from .opened import encoding_of, open_bytes, plain_suffix
 from .table_layout import MISSING, SEPARATORS, Layout, find_layout
@@ -29,44 +32,77 @@ TABLES = (*DELIMITED, ".parquet", ".arff", ".jsonl", ".ndjson", ".json")
 _ROWS = 50_000  # of a block, where a table is larger than memory
 
 
+@dataclass(frozen=True)
+class _Table:
+    """One table: its rows, their numbers in the file, and what was found out.
+
+    Attributes:
+        named: Whether the names of columns are from the source.
+    """
+
+    frame: "DataFrame"
+    rows: NDArray[np.int64]
+    findings: list[Finding]
+    warnings: list[str]
+    named: bool = True
+
+
 def read_table_file(path: Path, limit: Limit, test: Path | None = None) -> RawData:
     """Read a table, and its official test part if there is one.
 
     Args:
         path: A table.
         limit: How much of it may be read.
-        test: The table of the test part, laid out alike.
+        test: The table of the test part, laid out alike. A column that it alone lacks is the
+            target.
 
     Raises:
         FileError: One of them is missing, damaged, empty or ragged, or their columns differ.
     """
-    frame, findings, warnings, named = _read(path, limit)
-    sizes = [("train" if test else "", len(frame))]
-    keys = [f"row {i + 1}" for i in range(len(frame))]
-    if test is not None:
-        other, _, more, _ = _read(test, limit, tuple(map(str, frame.columns)) if named else None)
-        frame, note = _joined(frame, other, path, test)
-        sizes.append(("test", len(other)))
-        keys += [f"{test.name} row {i + 1}" for i in range(len(other))]
-        findings.append(Finding("test part", f"{test.name}, {len(other):,} rows", note))
-        warnings += more
-    return RawData(
+    table = _read(path, limit)
+    raw = RawData(
         modality=None,
-        samples=frame,
-        keys=keys,
+        samples=table.frame,
+        keys=[f"row {i + 1}" for i in table.rows],
         labels=None,
-        official=parts_of(*sizes),
-        named=named,
-        findings=tuple(findings),
-        warnings=tuple(warnings),
+        official=parts_of(("", len(table.rows))),
+        named=table.named,
+        findings=tuple(table.findings),
+        warnings=tuple(table.warnings),
     )
+    if test is None:
+        return raw
+    names = tuple(map(str, table.frame.columns)) if table.named else None
+    return _with_test(raw, _read(test, limit, names), path, test)
 
 
-_Table = tuple["DataFrame", list[Finding], list[str], bool]
+def _with_test(raw: RawData, other: _Table, path: Path, test: Path) -> RawData:
+    """Put the test part behind the rest. A column that it lacks is missing there."""
+    import pandas
+
+    columns = [str(name) for name in raw.samples.columns]
+    lacking = [name for name in columns if name not in other.frame.columns]
+    if len(lacking) > 1:
+        raise FileError(
+            f"{test} has no column {listed(list(map(repr, lacking)))}, which {path.name} has",
+            f"the same columns in both: {listed(columns, 20)}",
+            "give a test part with these columns, or none",
+        )
+    reason = f"beside {path.name}" + (f", without the column {lacking[0]}" if lacking else "")
+    shared = other.frame[[name for name in columns if name not in lacking]]
+    value = f"{test.name}, {len(shared):,} rows"
+    made = replace(
+        raw,
+        samples=pandas.concat([raw.samples, shared], ignore_index=True),
+        keys=[*raw.keys, *(f"{test.name} row {i + 1}" for i in other.rows)],
+        official=parts_of(("train", len(raw.keys)), ("test", len(shared))),
+        targets=tuple(lacking),
+    )
+    return made.noting(Finding("test part", value, reason), warnings=other.warnings)
 
 
 def _read(path: Path, limit: Limit, names: tuple[str, ...] | None = None) -> _Table:
-    """Read one table: its rows, what was found out, warnings, whether its columns have names."""
+    """Read one table; `names` are those of the columns of the training part."""
     with needs("fit", "tables"):
         import pandas
     readers: dict[str, Callable[[Path, Any], DataFrame]] = {
@@ -88,42 +124,66 @@ def _read(path: Path, limit: Limit, names: tuple[str, ...] | None = None) -> _Ta
         raise FileError(given, f"a whole {suffix} file", "save it again") from error
     _refuse_empty(frame, path)
     frame.columns = [str(name) for name in frame.columns]
-    rows, note = limit.choose(len(frame), int(frame.memory_usage(deep=True).sum()), "rows", path)
-    if rows is not None:
-        frame = frame.iloc[rows].reset_index(drop=True)
-    return frame, [Finding("table", f"{len(frame):,} rows", suffix)], note, True
+    rows, notes = limit.choose(len(frame), int(frame.memory_usage(deep=True).sum()), "rows", path)
+    findings = [Finding("table", f"{len(frame):,} rows, {frame.shape[1]} columns", suffix)]
+    if rows is None:
+        return _Table(frame, np.arange(len(frame)), findings, notes)
+    return _Table(frame.iloc[rows].reset_index(drop=True), rows, findings, notes)
 
 
-def _read_text(path: Path, limit: Limit, pandas: Any, names: tuple[str, ...] | None) -> "_Table":
+def _read_text(path: Path, limit: Limit, pandas: Any, names: tuple[str, ...] | None) -> _Table:
     layout = find_layout(path)
     if layout.width == 1:
         allowed = f"several, with {', '.join(SEPARATORS.values())} between values"
         todo = f"correct it; of a text file for each class write their folder, {path.parent}"
         raise FileError(f"{path} has a single column", allowed, todo)
     beside = None if layout.header else names_beside(path, layout.width)
-    named = layout.header is not None or beside is not None
     columns = layout.header or (beside[0] if beside else None)
     if names is not None and layout.header is None and len(names) == layout.width:
         columns = names
-    columns = columns or tuple(f"column {i + 1}" for i in range(layout.width))
-    frame, warnings = _parse(path, layout, columns, limit, pandas)
+    numbered = tuple(f"column {i + 1}" for i in range(layout.width))
+    frame, rows, warnings = _parse(path, layout, columns or numbered, limit, pandas)
     _refuse_empty(frame, path)
+    source = "the first row" if layout.header else beside[1] if beside else "numbered"
+    findings = [
+        Finding("table", f"{layout.rows:,} rows, {layout.width} columns", _how_written(layout)),
+        Finding("names of columns", source, layout.reason),
+    ]
+    return _Table(frame, rows, findings, warnings, columns is not None)
+
+
+def _how_written(layout: Layout) -> str:
     reason = f"{SEPARATORS[layout.separator]} between values"
     if layout.encoding == "latin-1":
         reason += "; no UTF-8, so read as Latin-1"
-    if layout.decimal == ",":
-        reason += "; numbers with a decimal comma"
-    findings = [Finding("table", f"{len(frame):,} rows, {layout.width} columns", reason)]
-    source = "the first row" if layout.header else beside[1] if beside else "numbered"
-    findings.append(Finding("names of columns", source, layout.reason))
-    return frame, findings, warnings, named
+    return reason + ("; numbers with a decimal comma" if layout.decimal == "," else "")
 
 
 def _parse(
     path: Path, layout: Layout, columns: tuple[str, ...], limit: Limit, pandas: Any
-) -> tuple["DataFrame", list[str]]:
+) -> tuple["DataFrame", NDArray[np.int64], list[str]]:
     """Parse a table by pandas; one that is larger than memory block by block."""
-    how = {
+    how = _reader_options(path, layout, columns)
+    try:
+        with open_bytes(path) as file:
+            head = pandas.read_csv(file, nrows=1000, **how)
+        size = int(head.memory_usage(deep=True).sum() / max(len(head), 1) * layout.rows)
+        rows, notes = limit.choose(layout.rows, size, "rows", path)
+        with open_bytes(path) as file:
+            if rows is None:
+                frame = pandas.read_csv(file, low_memory=False, **how)
+                return frame, np.arange(len(frame)), notes
+            blocks = pandas.read_csv(file, chunksize=_ROWS, low_memory=False, **how)
+            kept = [block.loc[block.index.isin(rows)] for block in blocks]
+        return pandas.concat(kept, ignore_index=True), rows, notes
+    except (ValueError, UnicodeDecodeError) as error:
+        given = f"the table {path} cannot be read: {first_line(error)}"
+        raise FileError(given, "a table of text", "look at the file") from error
+
+
+def _reader_options(path: Path, layout: Layout, columns: tuple[str, ...]) -> dict[str, Any]:
+    """Say to pandas how a table is laid out."""
+    return {
         "sep": r"\s+" if layout.separator == " " else layout.separator,
         "header": None,
         "names": list(columns),
@@ -135,21 +195,6 @@ def _parse(
         "encoding": layout.encoding,
         "decimal": layout.decimal,
     }
-    try:
-        with open_bytes(path) as file:
-            head = pandas.read_csv(file, nrows=1000, **how)
-        size = int(head.memory_usage(deep=True).sum() / max(len(head), 1) * layout.rows)
-        rows, note = limit.choose(layout.rows, size, "rows", path)
-        with open_bytes(path) as file:
-            if rows is None:
-                return pandas.read_csv(file, low_memory=False, **how), note
-            blocks = pandas.read_csv(file, chunksize=_ROWS, low_memory=False, **how)
-            return pandas.concat(
-                [block.loc[block.index.isin(rows)] for block in blocks], ignore_index=True
-            ), note
-    except (ValueError, UnicodeDecodeError) as error:
-        given = f"the table {path} cannot be read: {first_line(error)}"
-        raise FileError(given, "a table of text", "look at the file") from error
 
 
 def _lines_before(path: Path, layout: Layout) -> int:
@@ -201,25 +246,6 @@ def _json_object(line: bytes, number: int, path: Path) -> dict[str, Any]:
         given, todo = f"line {number} of {path} is no JSON object", f"correct line {number}"
         raise FileError(given, 'an object in each line: {"text": "..."}', todo)
     return found
-
-
-def _joined(
-    frame: "DataFrame", other: "DataFrame", path: Path, test: Path
-) -> tuple["DataFrame", str]:
-    """Put the test part behind the rest. Columns that it lacks are missing there."""
-    import pandas
-
-    lacking = [name for name in frame.columns if name not in other.columns]
-    if len(lacking) > 1 or (lacking and len(frame.columns) != len(other.columns) + 1):
-        raise FileError(
-            f"{test} has no column {', '.join(map(repr, lacking[:5]))}, which {path.name} has",
-            f"the same columns in both: {', '.join(frame.columns[:20])}",
-            "give a test part with these columns, or none",
-        )
-    note = f"beside {path.name}"
-    return pandas.concat(
-        [frame, other[[n for n in frame.columns if n in other.columns]]], ignore_index=True
-    ), note
 
 
 def _refuse_empty(frame: "DataFrame", path: Path) -> None:

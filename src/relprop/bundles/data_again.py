@@ -1,0 +1,55 @@
+"""Reads the data of a bundle again, or other data of its kind.
+
+Takes what a bundle knows of how its data was read. Gives options, and a data set. Must not know
+formats.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from ..data.dataset import Dataset
+from ..data.options import DataOptions
+from ..data.read import read_dataset
+from ..errors import InputError
+from .content import BundleContent
+
+_OF_ALL = ("target", "labels", "modality", "drop", "kinds")  # what is no matter of parts
+
+
+def target_column(content: BundleContent) -> str | None:
+    """Return the column of a table that a bundle predicts; None for anything else."""
+    found = (one.value for one in content.findings if one.what == "target")
+    return None if content.task == "labels" else next(found, None)
+
+
+def options_for_others(content: BundleContent, target: str | None = None) -> DataOptions:
+    """Return how other data of the same kind is read.
+
+    Args:
+        content: What is known of the bundle.
+        target: Column of the labels; None: that which the bundle was fitted to.
+    """
+    said = {name: value for name, value in content.options.items() if name in _OF_ALL}
+    return DataOptions(**said if target is None else {**said, "target": target})
+
+
+def read_again(content: BundleContent, source: Any, target: str | None = None) -> Dataset:
+    """Read the data that a bundle was fitted to, with its parts, or other data of the same kind.
+
+    Args:
+        content: What is known of the bundle.
+        source: The path. Where it is that of the bundle, the data is read as it was then.
+        target: Column of the labels, of other data; None: as of the bundle.
+
+    Raises:
+        RelpropError: It cannot be read, or is of another modality.
+    """
+    options = options_for_others(content, target)
+    if str(source) == content.source and target is None:
+        options = replace(DataOptions(**content.options), seed=content.seed)
+    dataset = read_dataset(source, options)
+    if dataset.modality != content.modality:
+        given = f"{source}, which holds data of modality {dataset.modality}"
+        todo = f"give such data; the bundle is fitted to {content.source}"
+        raise InputError(given, f"{content.modality}, as the bundle takes it", todo)
+    return dataset

@@ -1,0 +1,146 @@
+"""The page of a bundle's report: its sections, what they say, and how time is kept."""
+
+import re
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from helpers import made_bundles as made
+
+from relprop.bundle_report.write import PAGE, open_data, part_of, write_bundle_report
+from relprop.bundles.bundle import open_content
+from relprop.bundles.content import CurvePoint, LeaderboardRow, Metric, PartOutputs
+from relprop.data.dataset import Target
+from relprop.data.fingerprint import data_fingerprint
+from relprop.errors import InputError
+
+SMALL = {"width": 16, "depth": 1, "dropout": 0.0}
+EVERY = ["The data", "The search", "How good it is", "Whether its probabilities hold"]
+
+
+def measured(dataset, family, **changes):
+    """A bundle for a data set, with its outputs for the test part and a made search."""
+    content = made.content_of(dataset, family, **changes)
+    bundle = open_content(content)
+    rows = dataset.rows("test")
+    outputs = bundle.outputs(bundle.prepare_samples(dataset.take(rows)))
+    if bundle.task == "value":
+        outputs = (outputs - content.scale.mean) / content.scale.std
+    targets = torch.from_numpy(dataset.target.values[rows])
+    settings = content.members[0].settings
+    return open_content(
+        replace(
+            content,
+            outputs={"test": PartOutputs(torch.from_numpy(rows), outputs, targets)},
+            fingerprints={"data": data_fingerprint(dataset)},
+            metrics=(Metric("accuracy", 0.5, 0.25, 0.75, 12),),
+            leaderboard=(
+                LeaderboardRow(1, family, {**settings, "rate": 0.5}, "done", 0.8, 9.0, 1.5, 1234),
+                LeaderboardRow(0, family, settings, "pruned", None, 2.0, 1.0, 1234, "by halving"),
+            ),
+            curves=tuple(
+                CurvePoint(0, i / 3, i, i, 2 - i / 3, 2.5 - i / 3, i / 4) for i in range(3)
+            ),
+        )
+    )
+
+
+def page_of(bundle, dataset, folder, **options):
+    write_bundle_report(bundle, dataset, folder / PAGE, **options)
+    text = (folder / PAGE).read_text()
+    assert len(text) < 10e6
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', text)
+    return text
+
+
+def headings(text):
+    return re.findall(r"<h2>(.*?)</h2>", text)[:-1]
+
+
+def test_a_table_of_classes_has_every_section(tmp_path):
+    dataset = made.table()
+    bundle = measured(dataset, "mlp", **SMALL)
+    text = page_of(bundle, dataset, tmp_path)
+    assert headings(text) == [
+        *EVERY,
+        "What each class is recognised by",
+        "What was mistaken, and why",
+        "What counts overall",
+        "Whether relevance is faithful",
+    ]
+    part = bundle.content.outputs["test"]
+    right = int((part.outputs.argmax(1) == part.targets).sum())
+    assert f"{right} of 12 samples of the test part are right" in text
+    assert "accuracy 0.5000 [0.2500, 0.7500], n = 12" in text
+    assert "rate 0.5" in text
+    assert "by halving" in text
+    wrong = int((part.outputs.argmax(1) != part.targets).nonzero()[0])
+    true = made.ANIMALS[int(part.targets[wrong])]
+    guess = made.ANIMALS[int(part.outputs[wrong].argmax())]
+    assert f"explained: {guess} against {true}" in text
+    assert f"true: {true}; predicted: {guess}" in text
+
+
+@pytest.mark.parametrize(
+    ("dataset", "family", "changes", "title"),
+    [
+        (made.table(made.value()), "mlp", SMALL, "What weight is read from"),
+        (made.table(made.labels()), "mlp", SMALL, "What each label is recognised by"),
+        (made.series(), "fcn", {"width": 8}, "What each class is recognised by"),
+        (made.texts(), "textcnn", {}, "What each class is recognised by"),
+        (made.pictures(), "cnn", {"width": 8}, "What each class is recognised by"),
+    ],
+    ids=["value", "labels", "series", "texts", "pictures"],
+)
+def test_other_tasks_and_data_have_their_own_words(tmp_path, dataset, family, changes, title):
+    text = page_of(measured(dataset, family, **changes), dataset, tmp_path)
+    assert title in headings(text)
+    assert "Whether relevance is faithful" in headings(text)
+    assert ("Whether its probabilities hold" in headings(text)) == (dataset.target.task != "value")
+
+
+def test_without_data_nothing_is_explained(tmp_path):
+    text = page_of(measured(made.table(), "mlp", **SMALL), None, tmp_path)
+    assert headings(text) == EVERY
+    assert open_data(measured(made.table(), "mlp", **SMALL), None) is None
+
+
+def test_little_time_leaves_samples_out_and_says_so(tmp_path):
+    dataset = made.table()
+    bundle = measured(dataset, "mlp", **SMALL)
+    start = time.monotonic()
+    text = page_of(bundle, dataset, tmp_path, seconds=0.5)
+    assert time.monotonic() - start < 5
+    assert "Time was short" in text
+    assert "What each class is recognised by" not in headings(text)
+    assert "Time was short" not in page_of(bundle, dataset, tmp_path, seconds=600)
+
+
+def test_of_other_data_all_samples_are_judged_by_the_classes_of_the_bundle():
+    dataset = made.table()
+    bundle = measured(dataset, "mlp", **SMALL)
+    other = replace(
+        dataset,
+        samples=dataset.samples.iloc[:10],
+        keys=dataset.keys[:10],
+        parts=dataset.parts[:10],
+        target=Target("classes", ("owl", "cat"), np.arange(10) % 2),
+    )
+    part, outputs = part_of(bundle, other)
+    assert part == "given"
+    assert outputs.targets.tolist() == [2, 0] * 5
+    expected = bundle.outputs(bundle.prepare(other.samples))
+    torch.testing.assert_close(outputs.outputs, expected)
+    strange = replace(other, target=Target("classes", ("owl", "newt"), np.arange(10) % 2))
+    with pytest.raises(InputError, match=r"owl, newt\n.*cat, dog, owl"):
+        part_of(bundle, strange)
+
+
+def test_the_test_part_of_the_own_data_is_shown():
+    dataset = made.table()
+    bundle = measured(dataset, "mlp", **SMALL)
+    part, outputs = part_of(bundle, dataset)
+    assert part == "test"
+    assert outputs is bundle.content.outputs["test"]

@@ -1,0 +1,110 @@
+"""Raw samples in the forms that users have become samples as a data set holds them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from relprop.bundles.raw_samples import (
+    picture_samples,
+    series_samples,
+    table_samples,
+    text_samples,
+)
+from relprop.errors import InputError
+
+GREY, COLOURS = (1, 4, 6), (3, 4, 6)
+
+
+@pytest.fixture
+def colours():
+    return np.random.default_rng(0).integers(0, 256, (2, 4, 6, 3), dtype=np.uint8)
+
+
+def test_pictures_as_arrays_pil_pictures_and_paths_are_alike(colours, tmp_path):
+    Image.fromarray(colours[0]).save(tmp_path / "a.png")
+    for raw in (
+        colours[0],
+        colours[:1],
+        [colours[0]],
+        Image.fromarray(colours[0]),
+        str(tmp_path / "a.png"),
+        [Path(tmp_path / "a.png")],
+        colours[0] / 255,
+    ):
+        assert picture_samples(raw, COLOURS).tolist() == colours[:1].tolist()
+    assert picture_samples(colours, COLOURS).tolist() == colours.tolist()
+
+
+def test_grey_pictures_may_lack_their_channel_and_colours_become_grey(colours):
+    grey = colours[..., 0]
+    assert picture_samples(grey, GREY).tolist() == grey[..., None].tolist()
+    assert picture_samples(grey[0], GREY).tolist() == grey[:1, ..., None].tolist()
+    converted = np.asarray(Image.fromarray(colours[0]).convert("L"))
+    assert picture_samples(colours[0], GREY)[0, ..., 0].tolist() == converted.tolist()
+
+
+def test_pictures_of_several_sizes_are_resized_those_of_one_size_are_left(colours):
+    wide = np.full((8, 12, 3), 7, dtype=np.uint8)
+    assert picture_samples([wide, wide], COLOURS).shape == (2, 8, 12, 3)
+    mixed = picture_samples([wide, colours[0]], COLOURS)
+    assert mixed.shape == (2, 4, 6, 3)
+    assert (mixed[0] == 7).all()
+
+
+def test_what_is_no_picture_is_refused(colours):
+    with pytest.raises(InputError, match=r"a tensor \(2, 3, 4, 6\)(.|\n)*permute"):
+        picture_samples(torch.zeros(2, 3, 4, 6), COLOURS)
+    with pytest.raises(InputError, match="no pictures"):
+        picture_samples([], COLOURS)
+    with pytest.raises(InputError, match=r"an array of shape \(3, 4, 6\)"):
+        picture_samples([colours[0].transpose(2, 0, 1)], COLOURS)
+    with pytest.raises(InputError, match=r"of \(4, 6, 3\)\n.*\(4, 6, 5\)"):
+        picture_samples(colours, (5, 4, 6))
+
+
+def test_pictures_of_other_channels_are_taken_as_they_are():
+    many = np.arange(2 * 4 * 6 * 5, dtype=np.uint8).reshape(2, 4, 6, 5)
+    assert picture_samples(many, (5, 4, 6)).tolist() == many.tolist()
+
+
+def test_texts_are_one_or_several():
+    assert text_samples("one").tolist() == ["one"]
+    for raw in (["a", "b"], ("a", "b"), np.array(["a", "b"]), pd.Series(["a", "b"])):
+        assert text_samples(raw).tolist() == ["a", "b"]
+    with pytest.raises(InputError, match="a text of type int"):
+        text_samples(["a", 3])
+    with pytest.raises(InputError, match="a text of type NoneType"):
+        text_samples(None)
+    with pytest.raises(InputError, match="no texts"):
+        text_samples([])
+
+
+def test_series_are_one_or_several_and_lengths_may_differ():
+    one = np.arange(6.0).reshape(2, 3)
+    assert [s.tolist() for s in series_samples(one, 2)] == [one.tolist()]
+    assert [s.shape for s in series_samples(np.zeros((4, 2, 3)), 2)] == [(2, 3)] * 4
+    assert [s.shape for s in series_samples([one, one[:, :2]], 2)] == [(2, 3), (2, 2)]
+    assert [s.shape for s in series_samples(np.zeros((4, 3)), 1)] == [(1, 3)] * 4
+    assert [s.tolist() for s in series_samples([1, 2, 3], 1)] == [[[1.0, 2.0, 3.0]]]
+    with pytest.raises(InputError, match="a series of type str that is no array of numbers"):
+        series_samples("abc", 1)
+    with pytest.raises(InputError, match="no series"):
+        series_samples([], 1)
+
+
+def test_rows_that_are_none_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"rows as a ndarray(.|\n)*columns=names"):
+        table_samples(np.zeros((2, 3)))
+    with pytest.raises(InputError, match="a table without rows"):
+        table_samples(pd.DataFrame({"a": []}))
+
+
+def test_the_path_of_a_table_is_read_as_fit_reads_it(tmp_path):
+    (tmp_path / "rows.csv").write_text("age;job\n30;cook\n?;clerk\n")
+    frame = table_samples(str(tmp_path / "rows.csv"))
+    assert frame["job"].tolist() == ["cook", "clerk"]
+    assert frame["age"].isna().tolist() == [False, True]

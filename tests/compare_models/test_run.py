@@ -1,0 +1,116 @@
+"""Families and bundles are compared on the same test samples."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from helpers import made_bundles as made
+
+from relprop.bundles.bundle import load
+from relprop.bundles.write import write_bundle
+from relprop.compare_models.output import comparison_json, comparison_text, write_comparison
+from relprop.compare_models.run import compare_models
+from relprop.data import DataOptions, read_dataset
+from relprop.errors import FileError, InputError
+from relprop.evaluate import similarity
+
+SMALL = {"width": 16, "depth": 1, "dropout": 0.0}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A table, and two bundles for it that differ by their random weights."""
+    folder = tmp_path_factory.mktemp("models")
+    frame = made.table().samples.assign(animal=[made.ANIMALS[k % 3] for k in range(60)])
+    frame.to_csv(folder / "animals.csv", index=False)
+    for seed in (0, 1):
+        content = made.content_of(made.table(), "mlp", seed=seed, **SMALL)
+        write_bundle(folder / f"bundle{seed}", content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compared(folder):
+    names = [str(folder / "bundle0"), str(folder / "bundle1")]
+    options = DataOptions(target="animal")
+    return compare_models(str(folder / "animals.csv"), names, folder / "out", options=options)
+
+
+def test_models_are_measured_on_the_test_part(compared, folder):
+    dataset = read_dataset(folder / "animals.csv", DataOptions(target="animal"))
+    rows = dataset.rows("test")
+    true = [dataset.target.names[k] for k in dataset.target.values[rows]]
+    for one in compared.models:
+        right = load(one.name).predict(dataset.take(rows)) == np.array(true)
+        assert one.right.tolist() == right.tolist()
+        assert one.metrics[0].value == pytest.approx(right.mean())
+        assert one.parameters == sum(p.numel() for p in load(one.name).model.parameters())
+        assert one.size == 4 * one.parameters
+        assert one.microseconds > 0
+    assert compared.test == len(rows)
+
+
+def test_relevance_is_compared_by_the_columns_of_the_user(compared, folder):
+    dataset = read_dataset(folder / "animals.csv", DataOptions(target="animal"))
+    samples = dataset.take(dataset.rows("test"))
+    true = torch.from_numpy(dataset.target.values[dataset.rows("test")])
+    maps = []
+    for one in compared.models:
+        frame = load(one.name).explain(samples, true).to_frame()
+        maps.append(torch.from_numpy(frame[["age", "colour", "seen"]].to_numpy().copy()))
+        torch.testing.assert_close(one.maps, maps[-1], rtol=1e-4, atol=1e-6)
+    (agreement,) = compared.agreement
+    expected = similarity(*maps).spearman.mean()
+    assert agreement.spearman == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_a_bundle_of_another_split_is_warned_of(compared):
+    assert len(compared.warnings) == 2
+    assert "may have been in its training part" in compared.warnings[0]
+
+
+def test_it_is_written_as_text_numbers_and_page(compared, tmp_path):
+    text = comparison_text(compared)
+    assert text.splitlines()[0].split()[:3] == ["model", "network", "accuracy"]
+    assert f"{compared.models[0].metrics[0].value:.4f}" in text
+    document = json.loads(comparison_json(compared))
+    assert document["best"] == compared.best
+    assert [one["name"] for one in document["models"]] == [one.name for one in compared.models]
+    assert document["models"][0]["srg"]["mean"] == pytest.approx(
+        float(compared.models[0].curves.srg.double().mean())
+    )
+    write_comparison(compared, tmp_path)
+    page = (tmp_path / "comparison.html").read_text()
+    assert "Whether they look at the same" in page
+    assert page.count("<picture>") == 1
+    assert json.loads((tmp_path / "comparison.json").read_text()) == document
+
+
+def test_models_that_cannot_be_compared_are_refused_before_any_fit(folder, tmp_path):
+    data, options = str(folder / "animals.csv"), DataOptions(target="animal")
+
+    def compare(*names):
+        compare_models(data, names, tmp_path, options=options)
+
+    with pytest.raises(InputError, match=r"a family 'residual_mpl'(.|\n)*write \"residual-mlp\""):
+        compare("residual_mpl")
+    with pytest.raises(InputError, match=r"the model mlp twice\n"):
+        compare("mlp", "mlp")
+    with pytest.raises(FileError, match="is no bundle"):
+        compare(str(tmp_path))
+    write_bundle(tmp_path / "series", made.content_of(made.series(), "fcn", width=8))
+    with pytest.raises(InputError, match=r"a bundle of series data(.|\n)*leave .*series out"):
+        compare(str(tmp_path / "series"))
+    assert not (tmp_path / "mlp").exists()
+
+
+@pytest.mark.slow
+def test_a_family_is_fitted_in_its_share_of_the_time(folder, tmp_path):
+    data, names = str(folder / "animals.csv"), ["mlp", str(folder / "bundle0")]
+    options = DataOptions(target="animal")
+    compared = compare_models(data, names, tmp_path, options=options, seconds=40.0)
+    assert (tmp_path / "mlp" / "bundle.json").exists()
+    assert compared.models[0].family == "mlp"
+    assert 0 < compared.models[0].training < 40
+    assert len(compared.warnings) == 1
