@@ -61,3 +61,11 @@ def test_missing_numbers_stay_missing_or_are_exchanged():
 def test_a_share_above_one_is_refused():
     with pytest.raises(InputError, match=r"swap is 1\.5"):
         made(swap=1.5)
+
+
+def test_mixed_numbers_are_anywhere_between_those_of_two_rows():
+    frame = pd.DataFrame({"a": [0.0, 1.0]})
+    rows = made_rows(frame, 8000, swap=0.0, mix=True, random=np.random.default_rng(0))["a"]
+    between = rows[(rows > 0) & (rows < 1)]
+    assert len(between) == pytest.approx(4000, abs=200)
+    assert between.var() == pytest.approx(1 / 12, abs=0.005)  # of a uniform distribution
