@@ -49,15 +49,16 @@ class Counted(nn.Module):
         self.register_buffer("index", torch.tensor([3]))
 
 
-def test_the_average_forgets_faster_at_the_start_and_keeps_whole_numbers():
+def test_the_average_forgets_faster_at_the_start_and_takes_whole_numbers_as_they_are():
     network = Counted()
     average = make_average(network, decay=0.25)
     average.update_parameters(network)  # starts as a copy
     with torch.no_grad():
         network.weight.fill_(1.0)
+        network.index.fill_(7)
     average.update_parameters(network)  # keeps 2/11, less than 0.25
     assert average.module.weight.item() == pytest.approx(9 / 11)
     for _ in range(2):  # keep 3/12 and then no more than 0.25
         average.update_parameters(network)
     assert average.module.weight.item() == pytest.approx(1 - 2 / 11 * 0.25**2)
-    assert average.module.index.item() == 3
+    assert average.module.index.item() == 7

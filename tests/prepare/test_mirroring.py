@@ -60,6 +60,11 @@ def test_classes_of_which_pictures_say_nothing_are_not_said_to_be_kept():
     assert not keep_class_when_mirrored(np.zeros((200, 8, 8, 3), np.uint8), target())
 
 
+def test_symmetric_noise_tells_nothing_though_each_picture_is_its_mirror_image():
+    half = np.random.default_rng(0).integers(0, 256, (200, 8, 5, 1)).astype(np.uint8)
+    assert not keep_class_when_mirrored(np.concatenate([half, half[:, :, ::-1]], 2), target())
+
+
 @needs_mnist
 @pytest.mark.parametrize(("family", "kept"), [("mnist", False), ("fashion-mnist", True)])
 def test_digits_become_others_and_clothes_do_not(family, kept):

@@ -49,11 +49,12 @@ def test_a_pixel_stays_at_its_place():
     assert (prepared == prepared.max()).nonzero().tolist() == [[1, 0, 2, 5]]
 
 
-def test_a_channel_of_one_value_is_0():
+def test_a_channel_of_one_value_is_0_and_other_values_stay_small():
     pictures = noise()
     pictures[..., 1] = 7
-    prepared = fitted(pictures).apply(pictures)
-    assert prepared[:, 1].abs().max() < 1e-6
+    preparation = fitted(pictures)
+    assert preparation.apply(pictures)[:, 1].abs().max() < 1e-6
+    assert preparation.apply(pictures + 51)[:, 1].mean().item() == pytest.approx(0.2)
 
 
 def test_pictures_of_another_size_are_resized_and_keep_their_mean():

@@ -23,8 +23,8 @@ def make_optimiser(network: nn.Module, settings: TrainingSettings) -> Optimizer:
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if settings.optimiser == "adamw":
-        return AdamW(groups, lr=settings.rate)
-    return SGD(groups, lr=settings.rate, momentum=0.9, nesterov=True)
+        return AdamW(groups, lr=settings.rate, fused=True)
+    return SGD(groups, lr=settings.rate, momentum=0.9, nesterov=True, fused=True)
 
 
 def rate_factor(progress: float) -> float:

@@ -6,6 +6,8 @@ not. Must not know networks.
     n  pictures      c  channels      h, w  height and width
 """
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,6 +19,7 @@ from ..data.dataset import Target
 MOST_COMPARED = 2000  # pictures, of which each is compared with all others
 _MOST_SIDE = 32  # pixels on a side that are compared
 _FEWEST = 20  # pictures; fewer say nothing
+_ERRORS = 2.0  # standard errors of chance, above which neighbours do tell the class
 _KEPT = 0.5  # of what neighbours tell about the class, beyond chance, is left in mirrored pictures
 
 
@@ -39,7 +42,9 @@ def keep_class_when_mirrored(pictures: NDArray[np.uint8], target: Target) -> boo
     upright = _share_of_equal_neighbours(small, small, classes)
     mirrored = _share_of_equal_neighbours(small.flip(3), small, classes)
     chance = float((torch.bincount(classes) / len(classes)).square().sum())
-    return mirrored - chance > _KEPT * (upright - chance) > 0
+    told, kept = upright - chance, mirrored - chance
+    luck = _ERRORS * math.sqrt(chance * (1 - chance) / len(classes))
+    return told > luck and kept > _KEPT * told
 
 
 def _numbered(values: NDArray[np.generic]) -> Tensor:
