@@ -58,7 +58,7 @@ def _sequence(name: str, build: Callable[[Settings, Facts], nn.Module], **networ
 
 def _encoder(facts: Facts) -> Settings:
     tokens: dict[str, Value] = {"tokens": "encoder", "encoder": facts.encoder, "length": 256}
-    return {**tokens, **_training(2e-4, 3, batch=32), "tuned": 3, "dropout": 0.1}
+    return {**tokens, **_training(2e-4, 2, batch=32), "tuned": 3, "dropout": 0.1}
 
 
 def _encoder_space(facts: Facts) -> Space:
