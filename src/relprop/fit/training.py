@@ -26,6 +26,7 @@ from ..support.lightning_runs import (
 )
 from .augmentation import augmentation
 from .batch_loss import BatchLoss
+from .batch_statistics import renew_statistics
 from .clock import Clock
 from .objectives import loss, score, soft_targets
 from .optimisation import make_average, make_optimiser, rate_factor, set_rate
@@ -158,6 +159,7 @@ def train_network(
             Clock(planned.steps(len(train.inputs)), seconds, started),
             on_check,
             on_best,
+            noisy=bool(settings.get("noise")),
         )
         course.run(seed)
     return course.result()
@@ -196,9 +198,11 @@ class _Course:
         clock: Clock,
         on_check: Callable[[Check], bool],
         on_best: OnBest,
+        *,
+        noisy: bool,
     ) -> None:
         self.network, self.settings, self.batch_loss = network, settings, batch_loss
-        self.validation, self.clock = validation, clock
+        self.validation, self.clock, self.noisy = validation, clock, noisy
         self.on_check, self.on_best = on_check, on_best
         self.optimiser = make_optimiser(network, settings)
         self.average = make_average(network, settings.average) if settings.average else None
@@ -252,6 +256,8 @@ class _Course:
         """Measure loss and score on the validation samples, and keep the best weights."""
         begun = self.clock.elapsed
         network: nn.Module = self.network if self.average is None else self.average.module
+        if self.noisy:
+            renew_statistics(network, self.batch_loss.inputs)
         measured, reached = _measure(network, validation, self.batch_loss)
         rank = (reached, -measured)
         is_best = rank >= self.best_rank
@@ -278,6 +284,8 @@ class _Course:
             weights = self.average.module.state_dict()
         if weights is not None:
             self.network.load_state_dict(weights)
+        if self.noisy and self.validation is None:
+            renew_statistics(self.network, self.batch_loss.inputs)
         _laid_out(self.network, torch.contiguous_format).eval()
         return Trained(self.network, tuple(self.checks), self.clock.elapsed, self.stopped)
 

@@ -40,14 +40,14 @@ def _ngrams_space(facts: Facts) -> Space:
 
 def _sequence(name: str, build: Callable[[Settings, Facts], nn.Module], **network: Value) -> Family:
     def default(facts: Facts) -> Settings:
-        return {**_WORDS, **_training(1e-3, 10), "word_dropout": 0.1, "dropout": 0.5, **network}
+        return {**_WORDS, **_training(2e-3, 10), "word_dropout": 0.1, "dropout": 0.3, **network}
 
     def space(facts: Facts) -> Space:
         depth: Space = {"depth": Choice((1, 2))} if "depth" in network else {}
         return {
             "width": Choice((64, 128, 256)),
             "rate": Range(3e-4, 3e-3, log=True),
-            "dropout": Choice((0.2, 0.5)),
+            "dropout": Choice((0.1, 0.3, 0.5)),
             "word_dropout": Choice((0.0, 0.1, 0.2)),
             "smoothing": Choice((0.0, 0.1)),
             **depth,
@@ -58,7 +58,7 @@ def _sequence(name: str, build: Callable[[Settings, Facts], nn.Module], **networ
 
 def _encoder(facts: Facts) -> Settings:
     tokens: dict[str, Value] = {"tokens": "encoder", "encoder": facts.encoder, "length": 256}
-    return {**tokens, **_training(2e-4, 3, batch=32), "tuned": 3, "dropout": 0.1}
+    return {**tokens, **_training(2e-4, 2, batch=32), "tuned": 3, "dropout": 0.1}
 
 
 def _encoder_space(facts: Facts) -> Space:
