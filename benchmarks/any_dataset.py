@@ -44,8 +44,8 @@ class Run:
         parameters: Number of its weights.
         right: Whether each test sample is classified correctly.
         imbalance: Largest imbalance of the ledger, as a share of the score.
-        over_random: Area between the removal curves of a random order and of the most relevant first,
-            of each of some test samples: above 0 is better than random.
+        over_random: Area between the removal curves of a random order and of the most relevant
+            first, of each of some test samples: above 0 is better than random.
         baselines: Name of a baseline -> whether each test sample is right.
     """
 
@@ -71,11 +71,9 @@ def run_task(row: Row, task: Task, mode: str, work: Path, budget: str, threads: 
     if done.exists():
         return Run(**json.loads(done.read_text()))
     out = work / "bundles" / name
-    seconds, cpu_seconds = _timed(
-        [sys.executable, "-m", "relprop", "fit", *task.arguments, "--budget", budget]
-        + ["--seed", str(task.seed), "--out", str(out), "--quiet", *MODES[mode]],
-        threads,
-    )
+    fit = (sys.executable, "-m", "relprop", "fit", *task.arguments, "--budget", budget)
+    options = ("--seed", str(task.seed), "--out", str(out), "--quiet", *MODES[mode])
+    seconds, cpu_seconds = _timed([*fit, *options], threads)
     bundle = relprop.load(out)
     content, test = bundle.content, bundle.content.outputs["test"]
     is_right = (test.outputs.argmax(1) == test.targets).tolist()

@@ -1,4 +1,4 @@
-"""Baselines of docs/any-dataset.md: scikit-learn's usual models on the same training and test parts.
+"""Baselines of docs/any-dataset.md: scikit-learn's usual models on the same parts.
 
 Takes the files of a fold. Gives the accuracy of each. All settings are fixed, as scikit-learn has
 them but for what is written here; none is chosen by a test part.

@@ -36,7 +36,7 @@ def _accuracy(done: "Sequence[tuple[Row, list[Run]]]") -> str:
     lines = [
         "## Accuracy on the test part",
         "",
-        "| data | calls | asked, % | search, % | default, % | gain | baselines, same parts | known |",
+        "| data | calls | asked, % | search, % | default, % | gain | baselines | known |",
         "|---|--:|--:|--:|--:|---|---|---|",
     ]
     for row, runs in done:
@@ -115,9 +115,9 @@ def _relevance(done: "Sequence[tuple[Row, list[Run]]]") -> str:
     lines = [
         "## Relevance of the models",
         "",
-        "The largest imbalance of the ledger is a share of the score. Gain over random: mean area "
-        "between the removal curves of a random order and of the most relevant first, with its 95 % "
-        "bootstrap interval, on up to 64 test samples of each call.",
+        "Imbalance: the largest of the ledger, a share of the score. Gain over random: mean area "
+        "between the removal curves of a random order and of the most relevant first, with its "
+        "95 % bootstrap interval, on up to 64 test samples of each call.",
         "",
         "| data | largest imbalance | gain over random |",
         "|---|--:|---|",

@@ -128,6 +128,14 @@ def test_a_network_of_other_weights_is_refused(tmp_path):
         load(tmp_path)
 
 
+def test_a_preparation_of_another_version_is_refused(tmp_path):
+    content = made.content_of(made.table(), "mlp", **SMALL)
+    saved = replace(content.preparation, state={"kinds": []})
+    write_bundle(tmp_path, replace(content, preparation=saved))
+    with pytest.raises(relprop.errors.FileError, match="preparation of samples cannot be made"):
+        load(tmp_path)
+
+
 def test_metrics_are_found_by_name_and_printed():
     bundle = made.bundle_of(made.table(), "mlp", **SMALL)
     metric = Metric("accuracy", 0.75, 0.6, 0.9, 12)

@@ -55,6 +55,13 @@ def test_rare_classes_are_trained_on_first():
     assert counts(parts, values == 3) == [2, 0, 1]
 
 
+def test_no_part_takes_all_of_a_class():
+    values = np.repeat([0, 1, 2], [40, 1, 2])
+    parts = split(classes(values), shares=(0.5, 0.5)).parts
+    assert counts(parts, values == 1) == [1, 0, 0]
+    assert counts(parts, values == 2) == [1, 0, 1]
+
+
 def test_the_seed_decides_and_shares_are_as_asked():
     target = classes(rng().integers(0, 2, 1000))
     first, again, other = (split(target, seed=seed).parts for seed in (0, 0, 1))

@@ -39,6 +39,8 @@ def test_without_names_the_first_column_may_be_the_class():
 def test_a_column_of_groups_is_not_chosen():
     frame = pandas.DataFrame({"a": [1], "b": [2], "g": [3]})
     assert choose_column(frame, None, ("g",), True)[0] == "b"
+    with pytest.raises(InputError, match=r"no column is left that could be the target\n.*a, b, g"):
+        choose_column(frame, None, ("a", "b", "g"), True)
 
 
 def test_a_column_that_is_not_there_offers_the_nearest():

@@ -16,6 +16,8 @@ RAGGED = replace(FACTS, shape=(3, 21), masked=True)
 LONG = replace(FACTS, shape=(1, 300))
 FAMILIES = pytest.mark.parametrize("family", SERIES_FAMILIES, ids=lambda family: family.name)
 
+FAMILY = {family.name: family for family in SERIES_FAMILIES}
+
 
 def build(family, facts, **settings):
     torch.manual_seed(0)
@@ -71,6 +73,17 @@ def test_the_last_step_that_is_present_counts(family):
     changed[1, 0, 12] += 1
     with torch.no_grad():
         assert not torch.allclose(model(x)[1], model(changed)[1])
+
+
+@pytest.mark.parametrize("family", [FAMILY["fcn"], FAMILY["cnn1d"]], ids=["fcn", "cnn1d"])
+def test_a_single_step_remains_a_step_where_time_is_halved(family):
+    model = build(family, RAGGED, **({"halve": True} if family.name == "fcn" else {}))
+    x = series(RAGGED, [1, 1, 1, 1])
+    x[0, 0, 0] += 1
+    with torch.no_grad():
+        scores = model(x)
+    assert not torch.allclose(scores[0], scores[1])
+    assert not torch.allclose(scores[1], model.head.linear.bias)  # as it would be with no step
 
 
 @FAMILIES

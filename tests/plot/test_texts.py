@@ -65,3 +65,15 @@ def test_tokens_that_are_not_of_each_sample_are_refused(tokens, given):
         tokens_of(None, R, tokens, 1)
     assert error.value.given == given
     assert error.value.todo.startswith("write tokens=[tokenizer")
+
+
+def test_strings_that_are_empty_and_have_no_relevance_are_padding():
+    relevance = torch.tensor([1.0, 0.0, 0.0, 2.0])
+    shown = tokens_of(None, relevance, [["good", "film", "", ""]], 0)
+    assert [(token.text, token.relevance) for token in shown] == [
+        ("good", 1.0),
+        ("film", 0.0),
+        ("", 2.0),
+    ]
+    (empty,) = tokens_of(None, torch.zeros(2), [["", ""]], 0)  # a text that is empty
+    assert (empty.text, empty.relevance) == ("", 0.0)

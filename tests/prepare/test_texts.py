@@ -28,6 +28,7 @@ def test_a_longer_text_is_cut_which_is_said():
     assert preparation.shape == (4,)
     assert preparation.apply(TEXTS)[2].tolist() == [4, 4, 1, 1]
     assert preparation.tokens(TEXTS[2]) == ["good", "good", "acting", ","]
+    assert preparation.remarks(["a a good film"]) == ()  # four tokens are not cut
     assert preparation.remarks(TEXTS[1:]) == (
         "1 of 2 texts are cut after 4 tokens",
         "33.3% of the tokens are in no vocabulary, and count as unknown",

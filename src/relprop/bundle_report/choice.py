@@ -36,7 +36,7 @@ class Chosen:
         return list(dict.fromkeys(place for group in self.groups.values() for place in group))
 
 
-def choose_examples(content: BundleContent, outputs: PartOutputs) -> Chosen:
+def choose_shown(content: BundleContent, outputs: PartOutputs) -> Chosen:
     """Choose samples of each class that are predicted rightly; of a value some of all sizes."""
     given, names = outputs.outputs, content.target_names
     if content.task == "value":

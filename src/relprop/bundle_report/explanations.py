@@ -21,9 +21,9 @@ from ..explanation.html import explanation_cards
 from ..explanation.result import Explanation
 from ..plot.html import Card, fragment, small_image_url
 from ..plot.style import MapStyle
-from .choice import MOST_GROUPS, Chosen, choose_examples, choose_mistakes
-from .clock import Clock
-from .sections import Section, own_units
+from .choice import MOST_GROUPS, Chosen, choose_mistakes, choose_shown
+from .sections import ReportSection, own_units
+from .time_limit import TimeLimit
 
 _OVERALL = 200  # rows of which overall importance is the mean
 _OPTIONS: dict[str, Any] = {"clip": 1.0}
@@ -85,9 +85,9 @@ class Explained:
         return ", ".join(names[k] for k in target.nonzero().flatten().tolist()) or "no label"
 
 
-def example_section(what: Explained, clock: Clock) -> Section | None:
+def example_section(what: Explained, clock: TimeLimit) -> ReportSection | None:
     """Show examples of each class; None where there is no time, or nothing is right."""
-    chosen = _affordable(what, choose_examples(what.bundle.content, what.outputs), clock)
+    chosen = _affordable(what, choose_shown(what.bundle.content, what.outputs), clock)
     if not chosen.places:
         return None
     cards = _cards(what, chosen.places, _targets(chosen))
@@ -102,7 +102,7 @@ def example_section(what: Explained, clock: Clock) -> Section | None:
         "value": f"What {what.bundle.classes[0]} is read from",
     }[what.bundle.task]
     hint = f"Red speaks for what is explained, blue against it.{_remark(what, chosen)}"
-    return Section(title, hint, "".join(parts))
+    return ReportSection(title, hint, "".join(parts))
 
 
 def _remark(what: Explained, chosen: Chosen) -> str:
@@ -118,7 +118,7 @@ def _remark(what: Explained, chosen: Chosen) -> str:
     return "".join(parts)
 
 
-def _affordable(what: Explained, chosen: Chosen, clock: Clock) -> Chosen:
+def _affordable(what: Explained, chosen: Chosen, clock: TimeLimit) -> Chosen:
     """Leave out samples that there is no time for, the last ones of each group first."""
     if not chosen.places:
         return chosen
@@ -149,7 +149,7 @@ def _cards(what: Explained, places: Sequence[int], target: Any) -> list[Card]:
     ]
 
 
-def mistake_section(what: Explained, clock: Clock) -> Section | None:
+def mistake_section(what: Explained, clock: TimeLimit) -> ReportSection | None:
     """Show mistakes, and what made the difference; None where there are none, or no time."""
     places = choose_mistakes(what.bundle.content, what.outputs)
     places = places[: clock.afforded(len(places), "sample", share=0.4)]
@@ -163,7 +163,7 @@ def mistake_section(what: Explained, clock: Clock) -> Section | None:
         "is wrong: red speaks for it, blue against it.",
         "value": "The predictions that are off the most.",
     }[what.bundle.task]
-    return Section("What was mistaken, and why", hint, fragment(cards, _STYLE, 0))
+    return ReportSection("What was mistaken, and why", hint, fragment(cards, _STYLE, 0))
 
 
 def _mistaken(what: Explained, places: Sequence[int]) -> Any:
@@ -176,7 +176,7 @@ def _mistaken(what: Explained, places: Sequence[int]) -> Any:
     return None
 
 
-def importance_section(what: Explained, clock: Clock) -> Section | None:
+def importance_section(what: Explained, clock: TimeLimit) -> ReportSection | None:
     """Show how much each column of a table counts; None of anything else, or without time."""
     wanted = min(_OVERALL, len(what.outputs.rows))
     count = clock.afforded(wanted, "sample", share=0.3)
@@ -192,4 +192,4 @@ def importance_section(what: Explained, clock: Clock) -> Section | None:
         "|R| is how much a column counts, whichever way; mean R says which way, where it is the "
         "same for most rows. All that a column became is summed in each row."
     )
-    return Section("What counts overall", hint, html)
+    return ReportSection("What counts overall", hint, html)

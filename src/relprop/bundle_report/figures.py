@@ -23,7 +23,7 @@ MOST_LETTERED = 20  # classes of a confusion matrix whose counts are written
 _NAME_LETTERS = 14
 
 
-def curves_figure(points: Sequence[CurvePoint], score_name: str) -> "Figure":
+def training_figure(points: Sequence[CurvePoint], score_name: str) -> "Figure":
     """Draw the losses and the validation score of a training over its epochs.
 
     Args:

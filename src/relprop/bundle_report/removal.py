@@ -14,16 +14,16 @@ from ..bundles.bundle import Bundle
 from ..evaluate import bootstrap_mean, columns, removal_curves, tokens
 from ..evaluate.removal.curve_page import curves_fragment
 from ..evaluate.removal.method_curves import MethodCurves, curve_panels
-from .clock import Clock
 from .explanations import Explained
-from .sections import Section
+from .sections import ReportSection
+from .time_limit import TimeLimit
 
-SAMPLES = 64
-STEPS = 10
-_PASSES = 4 * STEPS  # of each sample: three orders, and what is around them
+_SAMPLES = 64
+_STEPS = 10
+_PASSES = 4 * _STEPS  # of each sample: three orders, and what is around them
 
 
-def removal_section(what: Explained, clock: Clock, seed: int = 0) -> Section | None:
+def removal_section(what: Explained, clock: TimeLimit, seed: int = 0) -> ReportSection | None:
     """Measure removal curves; None where there is no time for a few samples."""
     x, count = _samples(what, clock)
     if count < 2:
@@ -36,12 +36,12 @@ def removal_section(what: Explained, clock: Clock, seed: int = 0) -> Section | N
         "removing the least relevant first keeps it. The gap is the symmetric relevance gain: "
         f"{bootstrap_mean(gain)}; 0 is that of a random order."
     )
-    return Section("Whether relevance is faithful", hint, html)
+    return ReportSection("Whether relevance is faithful", hint, html)
 
 
-def _samples(what: Explained, clock: Clock) -> tuple[Tensor, int]:
+def _samples(what: Explained, clock: TimeLimit) -> tuple[Tensor, int]:
     """Return prepared samples, evenly spaced, and of how many there is time for curves."""
-    wanted = min(SAMPLES, len(what.outputs.rows))
+    wanted = min(_SAMPLES, len(what.outputs.rows))
     places = np.linspace(0, len(what.outputs.rows) - 1, wanted).round().astype(int).tolist()
     x = what.bundle.prepare_samples(what.samples(places))
     start = time.monotonic()
@@ -77,7 +77,7 @@ def measure_removal(bundle: Bundle, x: Tensor, *, seed: int = 0) -> dict[str, Me
         {"LRP": relevance},
         target=None if is_value else explained.prediction,
         fill=fill,
-        steps=min(STEPS, count),
+        steps=min(_STEPS, count),
         score=_first_output if is_value else "probability",
         output_kind=None if is_value else explained.head.kind,
         units=units,

@@ -13,7 +13,7 @@ from ..bundles.content import BundleContent, LeaderboardRow, PartOutputs
 from ..evaluate.statistics.classification import Proportion
 from ..plot.charts import NumberTable, chart_fragment, draw_chart
 from ..support.estimates import Estimate
-from .figures import calibration_figure, confusion_figure, curves_figure, value_figure
+from .figures import calibration_figure, confusion_figure, training_figure, value_figure
 from .measures import (
     Calibration,
     ClassMeasures,
@@ -29,7 +29,7 @@ _MOST_CLASSES = 60  # of a confusion matrix that is drawn
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A part of a page.
 
     Attributes:
@@ -43,7 +43,7 @@ class Section:
     html: str
 
 
-def data_section(content: BundleContent) -> Section:
+def data_section(content: BundleContent) -> ReportSection:
     """Show what was found out about the data."""
     rows = [[one.what, one.value, one.reason] for one in content.findings]
     head = ("what", "value", "reason")
@@ -54,10 +54,10 @@ def data_section(content: BundleContent) -> Section:
     counts = ", ".join(f"{count:,} {part}" for part, count in content.counts.items())
     summary = f"{content.source}: {content.modality}; samples: {counts}."
     html = chart_fragment(summary, [], tables)
-    return Section("The data", "What was inferred, or given, and why.", html)
+    return ReportSection("The data", "What was inferred, or given, and why.", html)
 
 
-def search_section(content: BundleContent) -> Section:
+def search_section(content: BundleContent) -> ReportSection:
     """Show the trials, and how the training of the chosen model went."""
     head = (
         *("trial", "family", "ended", content.score_name or "score", "epochs", "seconds"),
@@ -75,7 +75,7 @@ def search_section(content: BundleContent) -> Section:
             f"Losses and validation {content.score_name} over {last.epoch:.3g} epochs; "
             f"the last {content.score_name}: {_number(last.score)}"
         )
-        charts = [draw_chart(lambda: curves_figure(points, content.score_name), alt)]
+        charts = [draw_chart(lambda: training_figure(points, content.score_name), alt)]
     members = f", the mean of {len(content.members)}" if len(content.members) > 1 else ""
     budget = "" if content.budget is None else f" of {content.budget:,.0f} s asked for"
     summary = (
@@ -85,7 +85,7 @@ def search_section(content: BundleContent) -> Section:
     settings = [[name, str(value)] for name, value in content.members[0].settings.items()]
     tables.append(NumberTable("Settings", ("setting", "value"), settings, texts=2, folded=True))
     hint = "Scores are those of the validation part, by which trials were chosen."
-    return Section("The search", hint, chart_fragment(summary, charts, tables))
+    return ReportSection("The search", hint, chart_fragment(summary, charts, tables))
 
 
 def _trial_row(row: LeaderboardRow, rows: Sequence[LeaderboardRow]) -> list[str]:
@@ -98,7 +98,9 @@ def _trial_row(row: LeaderboardRow, rows: Sequence[LeaderboardRow]) -> list[str]
     return [*cells, f"{row.seconds:.1f}", weights, ", ".join(changed) or row.note]
 
 
-def quality_sections(content: BundleContent, part: str, outputs: PartOutputs) -> list[Section]:
+def quality_sections(
+    content: BundleContent, part: str, outputs: PartOutputs
+) -> list[ReportSection]:
     """Show how good the predictions of a part of the data are.
 
     Args:
@@ -123,7 +125,7 @@ def quality_sections(content: BundleContent, part: str, outputs: PartOutputs) ->
     summary = f"{int(right.sum()):,} of {len(right):,} samples of the {part} part are right."
     probabilities = outputs.outputs.softmax(1).amax(1)
     return [
-        Section("How good it is", _HINT, chart_fragment(summary, charts, tables)),
+        ReportSection("How good it is", _HINT, chart_fragment(summary, charts, tables)),
         _calibration_section(calibration(probabilities, right), part),
     ]
 
@@ -134,7 +136,7 @@ _HINT = (
 )
 
 
-def _label_sections(content: BundleContent, part: str, outputs: PartOutputs) -> list[Section]:
+def _label_sections(content: BundleContent, part: str, outputs: PartOutputs) -> list[ReportSection]:
     logits, labels = outputs.outputs, outputs.targets
     measures = label_measures(logits, labels, content.target_names)
     tables = [*_metric_tables(content, part), _class_table(measures)]
@@ -145,12 +147,12 @@ def _label_sections(content: BundleContent, part: str, outputs: PartOutputs) -> 
     certain = flat.where(flat > 0.5, 1 - flat)
     right = ((logits > 0) == (labels > 0.5)).flatten()
     return [
-        Section("How good it is", _HINT, html),
+        ReportSection("How good it is", _HINT, html),
         _calibration_section(calibration(certain, right), part),
     ]
 
 
-def _value_section(content: BundleContent, part: str, outputs: PartOutputs) -> Section:
+def _value_section(content: BundleContent, part: str, outputs: PartOutputs) -> ReportSection:
     true, name = outputs.targets.flatten(), content.target_names[0]
     predicted = own_units(content, outputs.outputs)
     measured = value_measures(predicted, true)
@@ -167,7 +169,7 @@ def _value_section(content: BundleContent, part: str, outputs: PartOutputs) -> S
     chart = draw_chart(lambda: value_figure(predicted, true, name), alt)
     summary = f"{len(true):,} samples of the {part} part; {name} in its own units."
     hint = "On the dotted line, predictions are right. Intervals: 95 %, by the bootstrap."
-    return Section("How good it is", hint, chart_fragment(summary, [chart], tables))
+    return ReportSection("How good it is", hint, chart_fragment(summary, [chart], tables))
 
 
 def own_units(content: BundleContent, outputs: Tensor) -> Tensor:
@@ -175,7 +177,7 @@ def own_units(content: BundleContent, outputs: Tensor) -> Tensor:
     return content.scale.mean + content.scale.std * outputs.double().flatten()
 
 
-def _calibration_section(measured: Calibration, part: str) -> Section:
+def _calibration_section(measured: Calibration, part: str) -> ReportSection:
     rows = [
         [
             f"{one.low:.1f} to {one.high:.1f}",
@@ -192,7 +194,7 @@ def _calibration_section(measured: Calibration, part: str) -> Section:
     )
     html = chart_fragment(summary, [chart], [NumberTable("By probability", head, rows)])
     hint = "Below the dotted line the model is too certain, above it not certain enough."
-    return Section("Whether its probabilities hold", hint, html)
+    return ReportSection("Whether its probabilities hold", hint, html)
 
 
 def _metric_tables(content: BundleContent, part: str) -> list[NumberTable]:

@@ -21,10 +21,10 @@ from ..plot.html import environment
 from ..plot.pages import page
 from ..support.files import write_file
 from ..support.progress import QUIET, Progress
-from .clock import Clock
 from .explanations import Explained, example_section, importance_section, mistake_section
 from .removal import removal_section
-from .sections import Section, data_section, quality_sections, search_section
+from .sections import ReportSection, data_section, quality_sections, search_section
+from .time_limit import TimeLimit
 
 PAGE = "report.html"
 _FIGURES = 3.0  # seconds that figures take at most on a slow machine
@@ -56,9 +56,9 @@ def write_bundle_report(
         FileError: The file cannot be written.
         MissingExtraError: A library is not installed.
     """
-    start, clock = time.monotonic(), Clock(seconds)
+    start, clock = time.monotonic(), TimeLimit(seconds)
     sections = list(_sections(bundle, dataset, clock, progress))
-    write_file(path, render_page(bundle, sections, clock).encode())
+    write_file(path, report_page(bundle, sections, clock).encode())
     return time.monotonic() - start
 
 
@@ -88,8 +88,8 @@ def open_data(
 
 
 def _sections(
-    bundle: Bundle, dataset: Dataset | None, clock: Clock, progress: Progress
-) -> Iterator[Section]:
+    bundle: Bundle, dataset: Dataset | None, clock: TimeLimit, progress: Progress
+) -> Iterator[ReportSection]:
     """Make the sections, those that cost nothing first."""
     content = bundle.content
     yield data_section(content)
@@ -161,7 +161,7 @@ def true_targets(bundle: Bundle, dataset: Dataset) -> Tensor:
     return ordered
 
 
-def render_page(bundle: Bundle, sections: list[Section], clock: Clock) -> str:
+def report_page(bundle: Bundle, sections: list[ReportSection], clock: TimeLimit) -> str:
     """Render the page."""
     content = bundle.content
     template = environment("relprop.bundle_report").get_template("sections.html")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..data.dataset import Modality, Samples, Task
-from ..errors import InputError
+from ..errors import FileError, InputError, RelpropError
 from ..explanation.explainer import Explainer
 from ..explanation.options import Options
 from ..explanation.result import Explanation
@@ -80,6 +80,9 @@ class Bundle:
     def prepare(self, raw: Any) -> Tensor:
         """Return raw samples as the model takes them, (n, *features).
 
+        Args:
+            raw: One, or several; see the class.
+
         Raises:
             InputError: They are not such as the model was fitted to.
             FileError: A file cannot be read.
@@ -87,7 +90,11 @@ class Bundle:
         return self.prepare_samples(self.samples(raw))
 
     def samples(self, raw: Any) -> Samples:
-        """Return raw samples as a data set holds them; raises what `prepare` does."""
+        """Return raw samples as a data set holds them; raises what `prepare` does.
+
+        Args:
+            raw: One, or several; see the class.
+        """
         shape: Any = self.preparation.shape
         if self.modality == "picture":
             return picture_samples(raw, shape)
@@ -98,12 +105,20 @@ class Bundle:
         return table_samples(raw)
 
     def prepare_samples(self, samples: Samples) -> Tensor:
-        """Return samples of a data set as the model takes them, on its device."""
+        """Return samples of a data set as the model takes them, on its device.
+
+        Args:
+            samples: As `Dataset.samples` holds them.
+        """
         device = next((one.device for one in self.model.parameters()), torch.device("cpu"))
         return self.preparation.apply(samples).to(device)
 
     def outputs(self, prepared: Tensor) -> Tensor:
-        """Return what the model gives for prepared samples, (n, outputs), batch by batch."""
+        """Return what the model gives for prepared samples, (n, outputs), batch by batch.
+
+        Args:
+            prepared: As `prepare` gives them.
+        """
         with torch.inference_mode():
             parts = [self.model(part) for part in torch.split(prepared, _BATCH)]
         return torch.cat(parts).float()
@@ -169,6 +184,9 @@ class Bundle:
 
         Raises:
             RelpropError: As of `predict`; or there is no such class.
+
+        Example:
+            >>> bundle.explain(frame, "yes").to_frame()  # doctest: +SKIP
         """
         samples, number = self.samples(raw), self.target_number(target)
         explainer = self.explainer if recipe == "auto" else self.explainer.with_recipe(recipe)
@@ -181,11 +199,20 @@ class Bundle:
         return Explainer(self.explained_model)
 
     def named(self, explained: Explanation, samples: Samples) -> Explanation:
-        """Return an explanation of samples of a data set with the names that the bundle knows."""
+        """Return an explanation of samples of a data set with the names that the bundle knows.
+
+        Args:
+            explained: What `explainer` gave for them.
+            samples: As `Dataset.samples` holds them.
+        """
         return replace(explained, naming=naming_of(self.content, self.preparation, samples))
 
     def target_number(self, target: Target | str) -> Target:
-        """Return the number of a class that is named; any other target as it is."""
+        """Return the number of a class that is named; any other target as it is.
+
+        Args:
+            target: As of `explain`.
+        """
         if not isinstance(target, str) or target in ("predicted", "runner-up", "all"):
             return target
         if target in self.classes and self.task != "value":
@@ -240,7 +267,16 @@ def load(folder: str | Path) -> Bundle:
 
 
 def open_content(content: BundleContent) -> Bundle:
-    """Return the bundle of a content. Raises FileError where its model cannot be built."""
+    """Return the bundle of a content. Raises FileError where it is of another version."""
     saved = content.preparation
-    preparation = restore_preparation(content.modality, saved.state, saved.tensors)
+    try:
+        preparation = restore_preparation(content.modality, saved.state, saved.tensors)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        if isinstance(error, RelpropError):
+            raise
+        raise FileError(
+            f"a bundle whose preparation of samples cannot be made again: {error!r}",
+            "what this version of relprop writes",
+            "use the version of relprop that wrote the bundle, or fit again",
+        ) from error
     return Bundle(build_model(content), preparation, content)

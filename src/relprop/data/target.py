@@ -83,6 +83,9 @@ def choose_column(
         check_column(given, names, "target")
         return given, GIVEN
     free = [name for name in names if name not in others]
+    if not free:
+        given = "no column is left that could be the target"
+        raise InputError(given, ", ".join(names), "name another --group, --time or --drop")
     known = {_letters(name): name for name in reversed(free)}
     if found := next((known[word] for word in _KNOWN if word in known), None):
         return found, "its name"

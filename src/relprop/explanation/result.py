@@ -161,7 +161,7 @@ class Explanation:
 
     @classmethod
     def load(cls, path: str | Path) -> "Explanation":
-        """Read an explanation that `save` wrote, to the CPU. It cannot run code.
+        """Return an explanation that `save` wrote, on the CPU. It cannot run code.
 
         Args:
             path: The file.

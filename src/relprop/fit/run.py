@@ -42,7 +42,7 @@ from .workers import Workers
 _SAMPLES_SHARE = 0.25
 # Timing the first steps may take this part of a budget, or the least time if that is more.
 _TIMING_SHARE, _TIMING_SECONDS = 0.25, 30.0
-_TEACHING = 0.8  # of this, a teacher may take
+_TEACHING_SHARE = 0.15  # of a budget, that the first teacher may take
 _WRITING = 1.0  # seconds to write the bundle, and
 _PER_SAMPLE = 1e-4  # a test sample to write down
 # Models that are averaged in the end at most, and the part of a budget that testing them may take.
@@ -50,6 +50,10 @@ _AVERAGED, _TESTING_SHARE = 5, 0.05
 # The report gets a share of the budget, up to so many seconds. Below the least it is left out; of
 # what is left it is told a part, since its last figure may take longer than it thinks.
 _REPORT_SHARE, _REPORT_SECONDS, _LEAST_REPORT, _REPORT_HASTE = 0.1, 60.0, 1.0, 0.8
+_ENDING_SHARE, _ENDING_SECONDS = (
+    0.02,
+    1.0,
+)  # to give memory back, which takes long on a busy machine
 _TOO_SMALL = 1.2  # how much more time is named than is needed at least
 
 OnData = Callable[[Dataset], object]
@@ -114,7 +118,8 @@ def run_fit(request: FitRequest, progress: Progress, on_data: OnData) -> Fitted:
 
 def report_in_time(content: BundleContent, dataset: Dataset, request: FitRequest) -> Path | None:
     """Write the report in the time that is left; return None if that is too short."""
-    path, left = request.settings.out / PAGE, request.deadline.left()
+    path = request.settings.out / PAGE
+    left = request.deadline.before(_ending(request.settings.seconds)).left()
     if left < _LEAST_REPORT:
         return None
     try:
@@ -125,6 +130,11 @@ def report_in_time(content: BundleContent, dataset: Dataset, request: FitRequest
     except OutOfTime:
         return None
     return path
+
+
+def _ending(budget: float) -> float:
+    """Return the seconds of a budget that are kept for the program to end."""
+    return max(_ENDING_SHARE * budget, _ENDING_SECONDS)
 
 
 def run_worker(request: FitRequest, progress: Progress, goes_on: Callable[[], bool]) -> None:
@@ -156,7 +166,7 @@ def prepare_search(
     timing = _time(request, data, spaces[0], both if fold else train)
     averaged = _averaged(dataset, timing, settings.seconds)
     later = reserve(_costs(dataset, timing, averaged), settings.seconds)
-    later += min(_REPORT_SHARE * settings.seconds, _REPORT_SECONDS)
+    later += min(_REPORT_SHARE * settings.seconds, _REPORT_SECONDS) + _ending(settings.seconds)
     deadline = Deadline.of_call(request.deadline.before(later).left())
     _check_budget(request, timing, later, deadline)
     folder = open_search(settings.out, _identity(dataset, spaces, settings))
@@ -217,7 +227,7 @@ def _time(request: FitRequest, data: PreparedData, space: FamilySpace, rows: Row
     allowed = max(_TIMING_SHARE * request.settings.seconds, _TIMING_SECONDS)
     try:
         with end_after(allowed):
-            return time_training(data, recipe, rows, _TEACHING * allowed)
+            return time_training(data, recipe, rows, _TEACHING_SHARE * request.settings.seconds)
     except OutOfTime:
         raise InputError(
             f"a budget of {write_duration(request.settings.seconds)} for {data.dataset.source}, "

@@ -53,9 +53,9 @@ class Timing:
 
     @property
     def least(self) -> float:
-        """Seconds of the shortest training that is worth its name."""
+        """Seconds of the shortest training that is worth its name, of samples that are prepared."""
         steps = min(_LEAST, self.steps * self.epochs)
-        return self.preparing + self.members * (self.start + steps * self.step)
+        return self.members * (self.start + steps * self.step)
 
 
 def time_training(data: PreparedData, recipe: TrainingRecipe, rows: Rows, seconds: float) -> Timing:

@@ -14,9 +14,6 @@ from .tabm import TabM
 
 # Training rows below which several small networks are averaged and slow teachers are affordable.
 _FEW = 5000
-# Rows that a teacher labels beside few training rows: they make the network its equal.
-_MADE = 4000
-_MOST_COPIES, _LEAST_COPIES = 20, 6
 
 
 def _space(facts: Facts) -> dict[str, Choice | Range]:
@@ -41,28 +38,39 @@ def _default(facts: Facts) -> dict[str, Value]:
     """Return the settings that all families share."""
     few = facts.samples < _FEW
     return {
-        "numbers": "normal" if few else "standard",
+        "numbers": "standard",
         "bins": 0 if few else 32,
         "bins_by": "tree",
         "teacher": "best" if few else "boosted",
-        "copies": min(max(_MADE // facts.samples, _LEAST_COPIES), _MOST_COPIES),
+        "copies": _copies(facts.samples),
         "swap": 0.25,
         "mix": few,
         "width": 96 if few else 384,
         "depth": 2,
         "activation": "relu",
-        "dropout": 0.0 if few else 0.2,
+        "dropout": 0.0 if few else 0.1,
         "ensemble": 8 if few else 1,
         "optimiser": "adamw",
         "rate": 3e-3 if few else 1e-3,
         "decay": 1e-2,
         "batch": 64 if few else 256,
-        "epochs": 22 if few else 8,
+        "epochs": 22 if few else 10,
         "smoothing": 0.0,
         "average": 0.0 if few else 0.999,
         "members": 1,
         "mixup": 0.0,
     }
+
+
+def _copies(samples: int) -> int:
+    """Return how many rows a teacher labels beside each training row.
+
+    Beside few rows about 4,000, which make a network its teacher's equal; beside many, as many as
+    memory allows.
+    """
+    if samples < _FEW:
+        return min(max(4000 // samples, 6), 20)
+    return min(max(250_000 // samples, 1), 8)
 
 
 def _shared(settings: Settings, facts: Facts) -> dict[str, Any]:

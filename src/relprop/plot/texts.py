@@ -41,7 +41,8 @@ def tokens_of(ids: Tensor | None, relevance: Tensor, tokens: Any, index: int) ->
     Args:
         ids: Token ids, (length,); None for an input of embeddings.
         relevance: Of each token, (length,).
-        tokens: A Hugging Face tokenizer, or a list of strings for each sample; None: the ids.
+        tokens: A Hugging Face tokenizer, or a list of strings for each sample, of which "" without
+            relevance is padding, and left out; None: the ids.
         index: The sample's place in the batch.
 
     Raises:
@@ -63,10 +64,9 @@ def tokens_of(ids: Tensor | None, relevance: Tensor, tokens: Any, index: int) ->
             "one string for each position, padding among them",
             _STRINGS,
         )
-    return [
-        marked_token(text, value, special=False)
-        for text, value in zip(strings, values, strict=True)
-    ]
+    pairs = list(zip(strings, values, strict=True))
+    shown = [(text, value) for text, value in pairs if text or value] or pairs[:1]
+    return [marked_token(text, value, special=False) for text, value in shown]
 
 
 def _strings_of(tokens: Any, index: int) -> list[str]:

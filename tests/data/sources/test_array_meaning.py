@@ -17,6 +17,7 @@ def read(samples, modality=None, labels=LABELS):
 
 def test_rows_are_a_table_with_the_labels_as_its_target():
     raw = read(RNG.normal(size=(10, 4)).astype(np.float32))
+    assert raw.keys[:2] == ["sample 0", "sample 1"]
     assert (raw.modality, raw.labels, raw.targets) == ("table", None, ("target",))
     assert list(raw.samples.columns) == [*(f"column {i}" for i in range(1, 5)), "target"]
 

@@ -54,6 +54,7 @@ def test_medmnist(tmp_path):
     raw = read_arrays(tmp_path / "bloodmnist.npz", LIMIT)
     assert raw.samples.shape == (12, 28, 28, 3)
     assert raw.labels.tolist() == [0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1]
+    assert (raw.keys[5], raw.keys[6]) == ("train 5", "validation 0")
     assert raw.official.tolist() == ["train"] * 6 + ["validation"] * 4 + ["test"] * 2
 
 

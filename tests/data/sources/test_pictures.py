@@ -118,9 +118,10 @@ def test_grey_pictures_have_one_channel(tmp_path):
     deep = Image.fromarray(np.full((6, 8), 32896, np.uint16))
     files["d/1.png"] = png(deep)
     files["e/1.png"] = png(picture(1, mode="1"))
+    files["f/1.png"] = png(picture((9, 0), mode="LA"))
     raw = read(write(tmp_path, files))
-    assert raw.samples.shape == (5, 6, 8, 1)
-    assert raw.samples[:, 0, 0, 0].tolist() == [0, 1, 2, 128, 255]
+    assert raw.samples.shape == (6, 6, 8, 1)
+    assert raw.samples[:, 0, 0, 0].tolist() == [0, 1, 2, 128, 255, 255]
     assert raw.warnings == ("1 picture of more than 8 bits: reduced to 8 bits.",)
 
 

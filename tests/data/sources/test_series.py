@@ -80,6 +80,8 @@ def test_rows_of_the_ucr_archive(name, between, tmp_path):
 def test_a_table_with_names_is_no_file_of_series(tmp_path):
     (tmp_path / "v_TRAIN.tsv").write_text("a\tb\tc\n1\t2\t3\n")
     assert not is_series_file(tmp_path / "v_TRAIN.tsv", DataOptions())
+    (tmp_path / "v.tsv").write_text("1\t2\t3\n4\t5\t6\n")
+    assert not is_series_file(tmp_path / "v.tsv", DataOptions())
 
 
 def test_more_series_than_fit_are_sampled(tmp_path):

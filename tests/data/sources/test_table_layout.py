@@ -61,6 +61,7 @@ def test_decimal_commas_and_codes_are_found(tmp_path):
     layout = layout_of(tmp_path, "zip;size\n01234;1,5\n00400;2,25\n")
     assert (layout.decimal, layout.codes) == (",", (0,))
     assert layout_of(tmp_path, "zip;size\n1234;1.5\n").decimal == "."
+    assert layout_of(tmp_path, "zip;size\n1234;1.5\n1234;1,5\n").decimal == "."
     assert layout_of(tmp_path, "n,m\n0,1\n10,2\n").codes == ()
 
 

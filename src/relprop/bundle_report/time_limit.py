@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Clock:
+class TimeLimit:
     """Counts the time of a report.
 
     Args:

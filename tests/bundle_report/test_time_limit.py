@@ -2,8 +2,8 @@
 
 import pytest
 
-from relprop.bundle_report import clock as module
-from relprop.bundle_report.clock import Clock
+from relprop.bundle_report import time_limit as module
+from relprop.bundle_report.time_limit import TimeLimit
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def now(monkeypatch):
 
 
 def test_it_affords_what_fits_and_remembers_when_that_was_less(now):
-    clock = Clock(10.0)
+    clock = TimeLimit(10.0)
     with clock.measured("sample"):
         now[0] = 0.5
     assert clock.afforded(3, "sample", share=0.5) == 3
@@ -24,7 +24,7 @@ def test_it_affords_what_fits_and_remembers_when_that_was_less(now):
 
 
 def test_a_past_end_affords_nothing(now):
-    clock = Clock(1.0)
+    clock = TimeLimit(1.0)
     with clock.measured("sample"):
         now[0] = 2.0
     assert clock.afforded(3, "sample", share=0.5) == 0
@@ -33,7 +33,7 @@ def test_a_past_end_affords_nothing(now):
 
 
 def test_without_an_end_everything_is_afforded(now):
-    clock = Clock(None)
+    clock = TimeLimit(None)
     assert clock.afforded(1000, "sample", share=0.1) == 1000
     assert clock.has(1e9)
     assert not clock.was_short

@@ -1,0 +1,52 @@
+"""The data of a bundle is read again as it was, other data by the same columns."""
+
+from dataclasses import replace
+
+import pytest
+from helpers import made_bundles as made
+
+from relprop.bundles.data_again import options_for_others, read_again, target_column
+from relprop.data import DataOptions, read_dataset
+from relprop.errors import InputError
+
+SAID = {"target": ["animal"], "drop": ["seen"], "split": [0.3, 0.2], "test": "official.csv"}
+
+
+@pytest.fixture
+def table(tmp_path):
+    frame = made.table().samples.assign(animal=[made.ANIMALS[k % 3] for k in range(60)])
+    frame.to_csv(tmp_path / "animals.csv", index=False)
+    return tmp_path / "animals.csv"
+
+
+def content(source, **options):
+    plain = made.content_of(made.table(), "mlp", width=8)
+    return replace(plain, source=str(source), seed=3, options=options)
+
+
+def test_the_own_data_is_read_with_the_same_parts(table):
+    options = {"target": ["animal"], "split": [0.3, 0.2]}
+    found = read_again(content(table, **options), str(table))
+    expected = read_dataset(table, DataOptions(target="animal", split=(0.3, 0.2), seed=3))
+    assert found.parts.tolist() == expected.parts.tolist()
+    other = read_dataset(table, DataOptions(target="animal", split=(0.3, 0.2), seed=4))
+    assert found.parts.tolist() != other.parts.tolist()
+
+
+def test_of_other_data_columns_are_alike_and_parts_are_not(table):
+    said = options_for_others(content(table, **SAID))
+    assert (said.target, said.drop, said.test) == (("animal",), ("seen",), None)
+    assert said.split == DataOptions().split
+    assert options_for_others(content(table, **SAID), "kind").target == ("kind",)
+
+
+def test_the_target_is_the_column_that_was_found(table):
+    assert target_column(content(table)) == "animal"
+    labels = made.content_of(made.table(made.labels()), "mlp", width=8)
+    assert target_column(labels) is None
+
+
+def test_data_of_another_modality_is_refused(table):
+    series = made.content_of(made.series(), "fcn", width=8)
+    with pytest.raises(InputError, match=r"animals\.csv, which holds data of modality table\n"):
+        read_again(series, table, "animal")
