@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from helpers import made_bundles as made
+from torch import nn
 
 import relprop
+from relprop.bundles import build
 from relprop.bundles.bundle import load
 from relprop.bundles.content import Metric
 from relprop.bundles.write import write_bundle
@@ -111,11 +113,25 @@ def test_series_of_any_length_are_predicted_and_drawn_with_their_mask():
         bundle.predict(np.ones((5, 2)))
 
 
-def test_the_buffers_that_no_state_dict_holds_are_there(tmp_path):
+class WithPositions(nn.Linear):
+    """A network with a buffer that its state dict does not hold."""
+
+    def __init__(self):
+        super().__init__(16, 3)
+        self.register_buffer("positions", torch.arange(16.0), persistent=False)
+
+
+def test_the_buffers_that_no_state_dict_holds_are_there(monkeypatch):
+    monkeypatch.setattr(build, "build_network", lambda *_: WithPositions())
+    member = made.content_of(made.table(), "mlp", **SMALL).members[0]
+    network = build.build_member(replace(member, weights=WithPositions().state_dict()))
+    assert network.positions.tolist() == list(range(16))
+
+
+def test_a_transformer_is_loaded(tmp_path):
     content = made.content_of(made.series(), "transformer", width=16, depth=1)
     write_bundle(tmp_path, content)
     loaded = relprop.load(str(tmp_path))
-    assert not any(one.is_meta for one in [*loaded.model.buffers(), *loaded.model.parameters()])
     assert loaded.predict(made.series().samples).shape == (60,)
 
 
