@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relprop.bundles.read import read_bundle
-from relprop.fit.budget import parse_duration
+from relprop.search.budget import parse_duration
 
 ALLOWED = 1.05
 BUSY = "while True: sum(range(10_000))"

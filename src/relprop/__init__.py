@@ -9,11 +9,11 @@ from .explanation.explainer import Explainer
 from .explanation.method import Method
 from .explanation.result import Explanation
 from .explanation.targets import at
-from .fit.api import fit
 from .recipes.recipe import Recipe
 from .recipes.selectors import Selector
 from .rules.backward import Back
 from .rules.registry import rule
+from .search.api import fit
 from .support.margin import margin
 
 if TYPE_CHECKING:

@@ -170,7 +170,7 @@ WORK = {
     "compare-models": "relprop.compare_models.run.compare_models",
     "demo": "relprop.demo.run.run_demo",
     "explain": "relprop.report.run.run_report",
-    "fit": "relprop.fit.run.run_fit",
+    "fit": "relprop.search.run.run_fit",
     "report": "relprop.bundles.bundle.load",
     "train": "relprop.data.load_digits",
 }

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from relprop import Explainer
-from relprop.fit.training import Examples, train_network
 from relprop.networks.family import Choice, Facts
 from relprop.networks.picture_families import PICTURE_FAMILIES
+from relprop.training.train import Examples, train_network
 
 FACTS = Facts("picture", "classes", 3, 5000, (1, 12, 16))
 BY_NAME = {family.name: family for family in PICTURE_FAMILIES}

@@ -7,9 +7,9 @@ import torch
 from helpers.networks import randomise
 
 import relprop
-from relprop.fit.training_settings import TrainingSettings
 from relprop.networks.family import Choice, Facts
 from relprop.networks.series_families import SERIES_FAMILIES
+from relprop.training.settings import TrainingSettings
 
 FACTS = Facts("series", "classes", 3, 50, (2, 21))
 RAGGED = replace(FACTS, shape=(3, 21), masked=True)

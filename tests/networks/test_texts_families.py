@@ -7,9 +7,9 @@ import torch
 from helpers.networks import randomise
 
 import relprop
-from relprop.fit.training_settings import TrainingSettings
 from relprop.networks.family import Choice, Facts
 from relprop.networks.texts_families import ENCODER, TEXT_FAMILIES
+from relprop.training.settings import TrainingSettings
 
 FACTS = Facts("text", "classes", 3, 50, (9,), vocabulary=20)
 FAMILIES = pytest.mark.parametrize("family", TEXT_FAMILIES, ids=lambda family: family.name)

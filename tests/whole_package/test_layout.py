@@ -19,12 +19,19 @@ OF_NO_MODULE = ("graph/test_operation_tables.py",)
 
 # Modules without a test file of their name, by the file that tests them.
 ALSO_TESTED_IN = {
-    "fit/test_run.py": [
-        *("fit/api", "fit/contents", "fit/final", "fit/finish", "fit/model", "fit/opening"),
-        *("fit/search", "fit/shelf", "fit/timing", "fit/trial"),
+    "search/test_run.py": [
+        *(
+            "search/api",
+            "search/contents",
+            "search/final",
+            "search/finish",
+            "search/model",
+            "search/opening",
+        ),
+        *("search/loop", "search/shelf", "search/timing", "search/trial"),
     ],
-    "fit/test_study.py": ["fit/journal"],
-    "fit/test_workers.py": ["fit/worker"],
+    "search/test_study.py": ["search/journal"],
+    "search/test_workers.py": ["search/worker"],
     "cli/test_explain.py": [
         *("report/batches", "report/curves", "report/open_samples"),
         *("report/output", "report/page", "report/pictures", "report/records", "report/run"),
@@ -89,7 +96,7 @@ ALSO_TESTED_IN = {
         "explanation/explain",
     ],
     "explanation/test_targets.py": ["explanation/label_tensors", "explanation/target_advice"],
-    "fit/test_teacher.py": ["fit/teacher_models"],
+    "training/test_teacher.py": ["training/teacher_models"],
     "models/test_train.py": ["models/training"],
     "networks/test_picture_families.py": [
         *("networks/family", "networks/mirror", "networks/picture_cnn"),

@@ -62,7 +62,7 @@ def compare_models_command(
         write_comparison,
     )
     from ..compare_models.run import compare_models
-    from ..fit.budget import parse_duration
+    from ..search.budget import parse_duration
 
     seconds = parse_duration(budget)
     progress = Progress.detect(quiet=quiet)

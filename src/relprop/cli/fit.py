@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..bundles.content import BundleContent, LeaderboardRow
     from ..data.dataset import Dataset
     from ..data.options import DataOptions
-    from ..fit.run import Fitted
+    from ..search.run import Fitted
 
 _ROWS = 10  # of the leaderboard that are printed; the bundle has all
 
@@ -79,9 +79,9 @@ def fit_command(
     one was stopped; given in a second terminal it helps the first. A table [space] in the TOML file
     narrows what is searched: families = ["mlp"], and in [space.mlp] width = [64, 128].
     """
-    from ..fit.budget import Deadline, parse_duration
-    from ..fit.run import FitRequest, run_fit
-    from ..fit.settings import parse_settings
+    from ..search.budget import Deadline, parse_duration
+    from ..search.run import FitRequest, run_fit
+    from ..search.settings import parse_settings
 
     deadline = Deadline.of_process(parse_duration(budget))
     settings = parse_settings(

@@ -40,7 +40,7 @@ def report_command(
 
     from ..bundle_report.write import PAGE, open_data, write_bundle_report
     from ..bundles.bundle import load
-    from ..fit.budget import parse_duration
+    from ..search.budget import parse_duration
     from ..support.files import make_folder
 
     seconds = None if budget is None else parse_duration(budget)

@@ -21,8 +21,8 @@ from ..bundles.bundle import Bundle
 from ..bundles.content import Metric
 from ..data.dataset import Dataset
 from ..evaluate import MethodCurves, bootstrap_mean, sparseness
-from ..fit.metrics import measure
 from ..plot.tables import Columns
+from ..search.metrics import measure
 from ..support.estimates import Estimate
 
 EXPLAINED = 64  # test samples, evenly spaced, whose relevance is compared

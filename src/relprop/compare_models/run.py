@@ -18,10 +18,10 @@ from ..data.options import DataOptions
 from ..data.read import read_dataset
 from ..errors import InputError
 from ..evaluate import paired_test, similarity
-from ..fit.budget import Deadline
-from ..fit.run import FitRequest, run_fit
-from ..fit.settings import parse_settings
 from ..networks.registry import families, find_family
+from ..search.budget import Deadline
+from ..search.run import FitRequest, run_fit
+from ..search.settings import parse_settings
 from ..support.progress import QUIET, Progress
 from .measure import ModelMeasures, measure_model
 

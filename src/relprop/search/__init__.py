@@ -1,0 +1,1 @@
+"""Searches networks for a data set, within a budget: what `relprop fit` and `relprop.fit` do."""

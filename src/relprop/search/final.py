@@ -1,0 +1,188 @@
+"""The final model, made of what the search found, in the time that is left.
+
+Takes a search that has ended. Gives the content of a bundle, without the test part.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..bundles.content import BundleContent, LeaderboardRow
+from ..training.objectives import score
+from .alarm import Alarm
+from .choice import choose_average, is_better
+from .contents import add_to_average, part_outputs, same_preparation
+from .folds import make_folds
+from .loop import Search
+from .model import FittedModel, train_model
+from .prepared import Rows
+from .trial import Train, on_everything, run_trial
+
+_SLOWER = 1.3  # how much longer than the last training of its kind one may take
+_WATCHED = 5  # the part of the validation samples that is not learned in the end: one in so many
+_FEW = 50  # validation samples of which a part would say little
+_WORSE = 1.0  # standard errors by which a longer training must not be worse than a short one
+
+
+def make_final(search: Search, leader: LeaderboardRow) -> BundleContent:
+    """Make the final model.
+
+    "slices": the best settings, trained for the time that is left, on most of the validation part,
+    too. "whole": the average of the best models, if it is better on the validation part. "folds":
+    the same, each trained on everything, and more of the best where there is time.
+
+    Args:
+        search: The search.
+        leader: The trial whose model is the best so far.
+    """
+    content = search.shelf.model(leader.number)
+    kind = search.allocation.kind
+    if kind == "slices":
+        return _train_longer(search, leader, content)
+    if kind == "single":
+        return content
+    return _average(search, leader, content)
+
+
+def _average(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
+    """Average the best model with others, where that is better on the samples of comparison."""
+    if not search.shelf.has_outputs(leader.number):
+        return _repeat(search, leader, content)
+    rows = [leader, *(row for row in search.study.rows() if _may_join(search, row, leader))]
+    outputs = [search.shelf.outputs(row.number) for row in rows]
+    task, targets = search.origin.dataset.target.task, search.setup.targets
+    others, given = list[BundleContent](), [outputs[0]]
+    for number in choose_average(outputs, targets, task, search.averaged)[1:]:
+        other = _model_of(search, rows[number])
+        if other is not None and same_preparation(content, other):
+            others.append(other)
+            given.append(outputs[number])
+    mean = torch.stack(given).mean(0)
+    together = _with_outputs(search, add_to_average(content, others), mean)
+    return _repeat(search, leader, together) if search.setup.folds and not others else together
+
+
+def _may_join(search: Search, row: LeaderboardRow, leader: LeaderboardRow) -> bool:
+    """Tell whether a trial's model can be averaged with the best one."""
+    if row.number == leader.number or not search.shelf.has_outputs(row.number):
+        return False
+    return bool(search.setup.folds) or search.shelf.has_model(row.number)
+
+
+def _model_of(search: Search, row: LeaderboardRow) -> BundleContent | None:
+    """Return a trial's model, trained on everything now if it is not on the disk."""
+    if search.shelf.has_model(row.number):
+        return search.shelf.model(row.number)
+    if search.deadline.left() < _SLOWER * row.seconds / len(search.setup.folds):
+        return None
+    return _on_everything(search, row, repeat=0)
+
+
+def _repeat(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
+    """Average the best model with others of its settings, where there is time for them."""
+    others, longest = list[BundleContent](), search.allocation.usual / len(search.setup.folds)
+    while len(others) + 1 < search.averaged and search.deadline.left() > _SLOWER * longest:
+        before = search.deadline.left()
+        other = _on_everything(search, leader, repeat=len(others) + 1)
+        if other is None:
+            break
+        others.append(other)
+        longest = max(longest, before - search.deadline.left())
+    return add_to_average(content, others)
+
+
+def _on_everything(search: Search, row: LeaderboardRow, repeat: int) -> BundleContent | None:
+    """Train a trial's settings on everything; None if it fails or its time is over."""
+    seconds = search.deadline.left()
+    train = on_everything(search.setup, row, seconds, repeat)
+    model = run_trial(search.setup, row, train, seconds).model
+    return None if model is None else search.content(model, None)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """Validation samples that are not learned in the end.
+
+    Attributes:
+        learned: Numbers of the samples that are: training part and most of the validation part.
+        rows: Numbers of those that are not.
+        targets: Their targets.
+        before: What the short training gave for them.
+    """
+
+    learned: Rows
+    rows: Rows
+    targets: Tensor
+    before: Tensor
+
+
+def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
+    """Train the best settings for the time that is left, with most of the validation part.
+
+    The rest of that part chooses among the weights, and tells whether the long training went well.
+    """
+    seconds, task = search.deadline.left(), search.origin.dataset.target.task
+    if seconds < leader.seconds:
+        return content
+    watched = _watched(search, leader)
+    search.progress.log(f"training {leader.family} for {seconds:.0f} s")
+    train = _long_training(search, leader, watched, seconds)
+    model = run_trial(search.setup, leader, train, seconds).model
+    best = search.shelf.model(leader.number)  # of what was kept on the way
+    if model is None or model.outputs is None:
+        return best
+    if is_better(watched.before, model.outputs, watched.targets, task, _WORSE):
+        return best
+    return search.content(model, (watched.rows, model.outputs))
+
+
+def _watched(search: Search, leader: LeaderboardRow) -> _Watched:
+    """Choose validation samples that are not learned: of classes each has its share.
+
+    Where samples of one group, or of one time, are in one part, or there are few, none is learned.
+    """
+    setup = search.setup
+    if not setup.may_mix or len(setup.validation) < _FEW:
+        before = search.shelf.outputs(leader.number)
+        return _Watched(setup.train, setup.validation, setup.targets, before)
+    fold = make_folds(search.origin.dataset, setup.validation, _WATCHED, setup.seed)[0]
+    here = torch.from_numpy(np.isin(setup.validation, fold.validation))
+    return _Watched(
+        np.sort(np.concatenate([setup.train, fold.train])),
+        fold.validation,
+        setup.data.targets(fold.validation),
+        search.shelf.outputs(leader.number)[here],
+    )
+
+
+def _long_training(
+    search: Search, leader: LeaderboardRow, watched: _Watched, seconds: float
+) -> Train:
+    """Return what trains a model, and keeps it on the disk when it is better than the short one."""
+    setup = search.setup
+    reached = score(watched.before, watched.targets, search.origin.dataset.target.task)
+
+    def train(alarm: Alarm) -> FittedModel:
+        def keep(model: FittedModel) -> None:
+            if model.score is not None and model.score > reached:
+                with alarm.wait():
+                    search.keep_better(leader.number, search.content(model, None))
+
+        return train_model(
+            setup.data,
+            setup.recipe(leader),
+            watched.learned,
+            watched.rows,
+            seconds=seconds,
+            on_best=keep,
+        )
+
+    return train
+
+
+def _with_outputs(search: Search, content: BundleContent, outputs: Tensor) -> BundleContent:
+    """Return a content with what its model gives for the samples of comparison."""
+    found = part_outputs(search.origin.dataset, search.setup.compared, outputs)
+    return replace(content, outputs={**content.outputs, "validation": found})

@@ -1,0 +1,108 @@
+"""Validation of small data: every sample is predicted by a model that has not learned it.
+
+Takes prepared data and a recipe. Gives the outputs of all folds together. Must not know the search.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..data.dataset import Dataset
+from ..support.extras import needs
+from ..training.objectives import score
+from .model import FittedModel, TrainingRecipe, mean_output, train_model
+from .prepared import PreparedData, Rows
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A part of the samples that is predicted by a model of the others.
+
+    Attributes:
+        train: Samples that are learned, by number.
+        validation: Samples that are predicted.
+    """
+
+    train: Rows
+    validation: Rows
+
+
+def make_folds(dataset: Dataset, rows: Rows, count: int, seed: int) -> tuple[Fold, ...]:
+    """Divide samples into folds; of classes each fold has its share where there are enough.
+
+    Args:
+        dataset: The data set.
+        rows: Samples to divide.
+        count: Number of folds.
+        seed: Random seed.
+    """
+    with needs("fit", "validation on folds"):
+        from sklearn.model_selection import KFold, StratifiedKFold
+    values = dataset.target.values[rows]
+    kind = KFold
+    if dataset.target.task == "classes" and _smallest_class(values) >= count:
+        kind = StratifiedKFold
+    parts = kind(count, shuffle=True, random_state=seed).split(rows, values)
+    return tuple(Fold(rows[train], np.sort(rows[rest])) for train, rest in parts)
+
+
+def cross_validate(
+    data: PreparedData,
+    recipe: TrainingRecipe,
+    folds: tuple[Fold, ...],
+    *,
+    seconds: float,
+    on_fold: Callable[[float, float], bool],
+) -> FittedModel:
+    """Train a model on each fold, and put together what they give for what they have not learned.
+
+    Weights are those at the end of a training: a fold does not choose among them, since the model
+    that is trained on everything cannot.
+
+    Args:
+        data: The samples.
+        recipe: What to train.
+        folds: The folds.
+        seconds: The most time for all of them.
+        on_fold: Is told the share of folds that are done, and their mean score; True stops.
+
+    Returns:
+        A model without networks: its outputs and score are those of all samples, in the order of
+        their numbers. None of these if it was stopped or diverged.
+    """
+    started, parts, scores = time.monotonic(), list[Tensor](), list[float]()
+    for number, fold in enumerate(folds):
+        left = max(seconds - (time.monotonic() - started), 1e-3)
+        model = train_model(data, recipe, fold.train, None, seconds=left / (len(folds) - number))
+        model = replace(model, seconds=time.monotonic() - started)
+        if model.state == "diverged":
+            return replace(model, networks=())
+        inputs = data.inputs(model.preparation, fold.validation)
+        parts.append(mean_output(model.networks, inputs, recipe.device))
+        scores.append(score(parts[-1], data.targets(fold.validation), model.facts.task))
+        done = (number + 1) / len(folds)
+        if done < 1 and on_fold(done, sum(scores) / len(scores)):
+            return replace(model, networks=(), state="pruned")
+    outputs = _in_order(folds, parts)
+    reached = score(outputs, data.targets(all_rows(folds)), model.facts.task)
+    return replace(model, networks=(), outputs=outputs, score=reached)
+
+
+def all_rows(folds: tuple[Fold, ...]) -> Rows:
+    """Return the numbers of the samples of all folds, in order."""
+    return np.sort(np.concatenate([fold.validation for fold in folds]))
+
+
+def _smallest_class(values: NDArray[np.int64]) -> int:
+    return int(np.unique_counts(values).counts.min())
+
+
+def _in_order(folds: tuple[Fold, ...], outputs: list[Tensor]) -> Tensor:
+    """Return the outputs of all folds in the order of the numbers of their samples."""
+    rows = np.concatenate([fold.validation for fold in folds])
+    return torch.cat(outputs)[torch.from_numpy(rows.argsort())]

@@ -1,0 +1,225 @@
+"""A model as it comes out of training, and what it gives for samples.
+
+Takes prepared data, a family and settings. Trains the members of one model, which differ by their
+seed alone. Must not know the search or files.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..bundles.content import TrialState
+from ..networks.family import Facts, Family, Settings
+from ..prepare.base import Preparation
+from ..training.objectives import score
+from ..training.train import Check, Examples, Trained, train_network
+from .prepared import PreparedData, Rows
+
+_TEACHING = 0.3  # of the time of a training that a teacher may take, at most
+_BATCH = 512  # samples that are predicted at a time
+# Between the seeds of two trials, and of two trainings of one: each member has one of its own.
+_SEEDS, _REPEATS = 1000, 100
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A trained model.
+
+    Attributes:
+        family: Name of its family.
+        settings: All settings of its trial.
+        facts: What its family was told of the data.
+        preparation: How samples become tensors.
+        networks: Its members, whose outputs are averaged, in eval mode.
+        parameters: Number of weights of all members.
+        checks: What the validations of each member measured.
+        state: How the training ended.
+        seconds: How long it took.
+        outputs: What it gives for the validation rows, (n, outputs); None without any.
+        score: Their score.
+    """
+
+    family: str
+    settings: Settings
+    facts: Facts
+    preparation: Preparation
+    networks: tuple[nn.Module, ...]
+    parameters: int
+    checks: tuple[tuple[Check, ...], ...]
+    state: TrialState
+    seconds: float
+    outputs: Tensor | None = None
+    score: float | None = None
+
+    @property
+    def epochs(self) -> float | None:
+        """Passes over the training part, as far as they are known."""
+        if self.checks and self.checks[0]:
+            return float(self.checks[0][-1].epoch)
+        return float(self.settings["epochs"]) if self.state == "done" else None
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """What a model is trained by.
+
+    Attributes:
+        family: The family of networks.
+        settings: All settings.
+        seed: Random seed of weights, order of samples and augmentation.
+        device: "cpu" or "cuda".
+    """
+
+    family: Family
+    settings: Settings
+    seed: int
+    device: str = "cpu"
+
+
+def never(check: Check) -> bool:
+    """Do not stop a training."""
+    return False
+
+
+def forget(weights: Mapping[str, Tensor], check: Check) -> None:
+    """Do not keep weights."""
+
+
+def ignore(model: FittedModel) -> None:
+    """Do nothing with a model."""
+
+
+def train_model(
+    data: PreparedData,
+    recipe: TrainingRecipe,
+    train: Rows,
+    validation: Rows | None,
+    *,
+    seconds: float,
+    on_check: Callable[[Check], bool] = never,
+    on_best: Callable[[FittedModel], object] = ignore,
+) -> FittedModel:
+    """Train the members of a model one after the other, each in its share of the time.
+
+    Args:
+        data: The samples.
+        recipe: What to train.
+        train: Samples to learn, by number.
+        validation: Samples that choose among weights; None: there are none.
+        seconds: The most time.
+        on_check: Is told of each validation of the first member; True stops the training.
+        on_best: Is given the first member as it is when it is best so far; it has no outputs.
+    """
+    started = time.monotonic()
+    preparation = data.preparation(train, recipe.settings)
+    facts = data.facts(preparation, len(train))
+    learned = data.learned(train, recipe.settings, _TEACHING * seconds)
+    checked = None if validation is None else data.examples(preparation, validation)
+    members = int(recipe.settings.get("members", 1))
+    done: list[Trained] = []
+
+    def told(weights: Mapping[str, Tensor], check: Check) -> None:
+        network = build_seeded(recipe, facts, recipe.seed)
+        network.load_state_dict(weights)
+        spent = time.monotonic() - started
+        on_best(
+            FittedModel(
+                recipe.family.name,
+                recipe.settings,
+                facts,
+                preparation,
+                (network,),
+                count_parameters(network),
+                ((check,),),
+                "time",
+                spent,
+                score=check.score,
+            )
+        )
+
+    for number in range(members):
+        left = max(seconds - (time.monotonic() - started), 1e-3)
+        done.append(
+            train_network(
+                build_seeded(recipe, facts, recipe.seed + number),
+                learned,
+                checked,
+                recipe.settings,
+                task=facts.task,
+                seed=recipe.seed + number,
+                seconds=left / (members - number),
+                on_check=never if number else on_check,
+                on_best=told if on_best is not ignore and not number else forget,
+                device=recipe.device,
+            )
+        )
+        if done[-1].stopped in ("pruned", "diverged"):
+            break
+    return _model(recipe, facts, preparation, done, checked, time.monotonic() - started)
+
+
+def build_seeded(recipe: TrainingRecipe, facts: Facts, seed: int) -> nn.Module:
+    """Build an untrained network whose weights follow from a seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return recipe.family.build(recipe.settings, facts)
+
+
+@torch.inference_mode()
+def mean_output(networks: tuple[nn.Module, ...], inputs: Tensor, device: str = "cpu") -> Tensor:
+    """Return the mean output of networks for prepared samples, (n, outputs)."""
+    total = torch.zeros(())
+    for network in networks:
+        network.to(device)
+        parts = [network(batch.to(device)).float().cpu() for batch in torch.split(inputs, _BATCH)]
+        network.cpu()
+        total = total + torch.cat(parts)
+    return total / len(networks)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of weights of a network."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def trial_seed(seed: int, number: int, repeat: int = 0) -> int:
+    """Return the seed of a trial by its number; those of its members follow it."""
+    return (seed + number) * _SEEDS + repeat * _REPEATS
+
+
+def _model(
+    recipe: TrainingRecipe,
+    facts: Facts,
+    preparation: Preparation,
+    done: list[Trained],
+    checked: Examples | None,
+    seconds: float,
+) -> FittedModel:
+    """Put together what was trained, and measure it."""
+    networks = tuple(trained.network.cpu() for trained in done)
+    states: dict[str, TrialState] = {
+        "done": "done",
+        "time": "time",
+        "pruned": "pruned",
+        "diverged": "diverged",
+    }
+    outputs = reached = None
+    if checked is not None and done[-1].stopped != "diverged":
+        outputs = mean_output(networks, checked.inputs, recipe.device)
+        reached = score(outputs, checked.targets, facts.task)
+    return FittedModel(
+        recipe.family.name,
+        recipe.settings,
+        facts,
+        preparation,
+        networks,
+        sum(map(count_parameters, networks)),
+        tuple(trained.checks for trained in done),
+        states[done[-1].stopped],
+        seconds,
+        outputs,
+        reached,
+    )

@@ -1,0 +1,1 @@
+"""Trains one network within its time: losses, schedule, augmentation, teachers."""

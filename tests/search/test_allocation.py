@@ -1,0 +1,50 @@
+"""How the time of a search is divided, by what one training takes."""
+
+import pytest
+
+from relprop.search.allocation import FOLDS, allocate
+
+
+@pytest.mark.parametrize(
+    ("training", "epoch", "kind"),
+    [
+        (10, 1, "whole"),
+        (280, 10, "whole"),
+        (290, 10, "slices"),
+        (5000, 40, "slices"),
+        (5000, 60, "single"),
+    ],
+)
+def test_the_longer_a_training_the_fewer_are_whole(training, epoch, kind):
+    assert allocate(training=training, epoch=epoch, seconds=800, fold=False).kind == kind
+
+
+def test_short_trainings_take_two_passes_or_a_twentieth_and_a_quarter_together():
+    found = allocate(training=3000, epoch=10, seconds=800, fold=False)
+    assert (found.trial, found.explore) == (40, 200)
+    slower = allocate(training=3000, epoch=40, seconds=800, fold=False)
+    assert (slower.trial, slower.explore) == (80, 200)
+
+
+def test_whole_trainings_may_take_twice_the_default_and_begin_until_the_end():
+    found = allocate(training=100, epoch=5, seconds=800, fold=False)
+    assert (found.trial, found.usual, found.explore) == (200, 100, 800)
+
+
+def test_folds_leave_time_to_train_on_everything():
+    found = allocate(training=10, epoch=1, seconds=800, fold=True)
+    assert (found.kind, found.usual, found.explore) == ("folds", FOLDS * 10, 760)
+    assert allocate(training=500, epoch=1, seconds=800, fold=True).explore == 400
+
+
+def test_a_plan_says_what_it_does():
+    texts = [
+        allocate(training=t, epoch=e, seconds=800, fold=f).describe()
+        for t, e, f in [(1, 1, True), (1, 1, False), (3000, 10, False), (9000, 900, False)]
+    ]
+    assert texts == [
+        "each trial is validated on 5 folds",
+        "each trial is a whole training",
+        "trials of 40 s choose what is trained for the other time",
+        "there is time for one training",
+    ]

@@ -1,0 +1,48 @@
+"""A limit of memory: what goes beyond it fails, is known as such, and nothing stays limited."""
+
+import numpy as np
+import pytest
+import torch
+
+from relprop.errors import InputError
+from relprop.search.memory import is_out_of_memory, limit_memory, resident_memory
+
+MORE = 400_000_000  # bytes
+
+
+def take_by_torch():
+    return torch.empty(MORE // 4).fill_(1)
+
+
+def take_by_numpy():
+    return np.ones(MORE // 8)
+
+
+def take_bit_by_bit():
+    return [torch.ones(1_000_000) for _ in range(MORE // 4_000_000)]
+
+
+@pytest.mark.parametrize("take", [take_by_torch, take_by_numpy, take_bit_by_bit])
+def test_what_goes_beyond_the_limit_fails_as_out_of_memory(take):
+    limit = resident_memory() + MORE // 2
+    with pytest.raises((RuntimeError, MemoryError)) as error, limit_memory(limit):
+        take()
+    assert is_out_of_memory(error.value)
+    assert len(take()) > 0  # outside the block nothing is limited
+
+
+def test_what_stays_below_the_limit_works():
+    with limit_memory(resident_memory() + MORE):
+        assert float(torch.ones(MORE // 16).sum()) == MORE // 16
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory():
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))
+    assert not is_out_of_memory(ValueError("Cannot allocate memory"))
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+
+
+def test_systems_without_a_limit_are_told_so(monkeypatch):
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(InputError, match="a limit of memory on darwin"), limit_memory(10**9):
+        pass

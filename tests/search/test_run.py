@@ -1,0 +1,292 @@
+"""Whole fits of small tables: what is on the disk afterwards, what goes on, what is refused."""
+
+import csv
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas
+import pytest
+import torch
+from helpers.small_fits import QUICK, QUICK_SPACE, write_table
+from torch import nn
+
+from relprop.bundles.bundle import load
+from relprop.bundles.read import read_bundle
+from relprop.errors import InputError
+from relprop.networks import registry
+from relprop.search import run
+from relprop.search.api import fit
+
+BUDGET = "5m"  # not reached: the number of trials is
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return write_table(tmp_path_factory.mktemp("data") / "table.csv")
+
+
+@pytest.fixture(scope="module")
+def fitted(table, tmp_path_factory):
+    """A fit of three trials, and its folder."""
+    out = tmp_path_factory.mktemp("fit") / "bundle"
+    return fit(table, budget=BUDGET, trials=3, out=out, space=QUICK_SPACE), out
+
+
+def read_rows(path):
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def with_family(monkeypatch, name, build, **settings):
+    """Let a family with a network of its own be searched after that of the tables."""
+    known = registry.families("table")[0]
+
+    def families(modality, encoder=""):
+        own = replace(
+            known,
+            name=name,
+            build=build,
+            default=lambda facts: {**known.default(facts), **QUICK, **settings},
+            space=lambda facts: {},
+        )
+        return known, own
+
+    monkeypatch.setattr(run, "families", families)
+    return {"families": ["mlp", name], "mlp": QUICK}
+
+
+def test_the_bundle_predicts_raw_rows_as_the_metrics_and_tables_say(fitted, table):
+    bundle, out = fitted
+    frame = pandas.read_csv(table)
+    rows = read_rows(out / "test-predictions.csv")
+    assert rows[0] == ["sample", "true", "predicted", "probability no", "probability yes"]
+    numbers = bundle.content.outputs["test"].rows.numpy()
+    assert len(rows) - 1 == len(numbers) == bundle.metrics["accuracy"].n == 60
+    predicted = bundle.predict(frame.iloc[numbers])
+    assert [row[2] for row in rows[1:]] == predicted.tolist()
+    assert [row[1] for row in rows[1:]] == frame["answer"].iloc[numbers].tolist()
+    right = np.mean([row[1] == row[2] for row in rows[1:]])
+    assert bundle.metrics["accuracy"].value == pytest.approx(right)
+    assert bundle.metrics["accuracy"].low < right < bundle.metrics["accuracy"].high
+    chances = bundle.predict_proba(frame.iloc[numbers])
+    assert [float(row[4]) for row in rows[1:]] == pytest.approx(chances[:, 1].tolist(), abs=1e-6)
+
+
+def test_the_confusion_matrix_counts_the_predictions(fitted):
+    _, out = fitted
+    rows = [tuple(row[1:3]) for row in read_rows(out / "test-predictions.csv")[1:]]
+    table = read_rows(out / "test-confusion.csv")
+    assert table[0] == ["true \\ predicted", "no", "yes"]
+    for row in table[1:]:
+        assert [int(n) for n in row[1:]] == [rows.count((row[0], name)) for name in ("no", "yes")]
+
+
+def test_what_is_returned_is_what_is_in_the_folder(fitted, table):
+    bundle, out = fitted
+    loaded, frame = load(out), pandas.read_csv(table)
+    assert loaded.predict_proba(frame).tolist() == bundle.predict_proba(frame).tolist()
+    assert loaded.content.metrics == bundle.content.metrics
+    assert (out / "report.html").stat().st_size > 1000
+
+
+def test_the_leaderboard_has_the_trials_with_the_default_first_of_all(fitted):
+    bundle, _ = fitted
+    content = bundle.content
+    assert sorted(row.number for row in content.leaderboard) == [0, 1, 2]
+    default = next(row for row in content.leaderboard if row.number == 0)
+    known = registry.families("table")[0]
+    facts = content.members[0].facts
+    assert dict(default.settings) == {**known.default(facts), **QUICK}
+    assert content.score_name == "accuracy"
+    assert content.counts == {"train": 289, "validation": 51, "test": 60}
+
+
+def test_small_data_is_validated_on_folds_and_learned_as_a_whole(fitted):
+    bundle, _ = fitted
+    given = bundle.content.outputs["validation"]
+    assert len(given.rows) == 289 + 51
+    assert {member.facts.samples for member in bundle.content.members} == {289 + 51}
+    right = (given.outputs.argmax(1) == given.targets).float().mean()
+    best = max(row.score or 0 for row in bundle.content.leaderboard)
+    assert float(right) >= best - 1e-6
+
+
+def test_the_same_call_goes_on_and_another_search_is_refused(fitted, table, tmp_path):
+    bundle, out = fitted
+    more = fit(table, budget=BUDGET, trials=4, out=out, space=QUICK_SPACE)
+    numbers = {row.number: row for row in more.content.leaderboard}
+    assert sorted(numbers) == [0, 1, 2, 3]
+    assert all(numbers[row.number] == row for row in bundle.content.leaderboard)
+    for changes, what in [
+        ({"data": write_table(tmp_path / "other.csv", seed=1)}, "other data"),
+        ({"split": (0.2, 0.15)}, "in other parts"),
+        ({"space": {}}, "another search space"),
+    ]:
+        call = {"data": table, "budget": BUDGET, "out": out, "space": QUICK_SPACE, **changes}
+        with pytest.raises(InputError, match=f"{out} holds a search on .*{what}") as error:
+            fit(call.pop("data"), **call)
+        assert error.value.todo == "give another folder with --out"
+    assert read_bundle(out).metrics == more.content.metrics
+
+
+def test_a_larger_table_is_validated_on_its_validation_part(tmp_path):
+    table = write_table(tmp_path / "table.csv", rows=6000)
+    bundle = fit(table, budget=BUDGET, trials=3, out=tmp_path / "out", space=QUICK_SPACE)
+    content = bundle.content
+    assert len(content.outputs["validation"].rows) == content.counts["validation"]
+    assert {member.facts.samples for member in content.members} == {content.counts["train"]}
+    assert {point.member for point in content.curves} == set(range(len(content.members)))
+
+
+def test_long_trainings_are_chosen_by_short_ones_and_learn_most_of_validation(fitted, tmp_path):
+    # a fit before this one has imported all libraries, which may take long
+    table = write_table(tmp_path / "table.csv", rows=6000)
+    space = {"families": ["mlp"], "mlp": {**QUICK, "epochs": 100_000}}
+    begun = time.monotonic()
+    bundle = fit(table, budget="60s", out=tmp_path / "out", space=space)
+    assert time.monotonic() - begun <= 1.05 * 60
+    content, (member,) = bundle.content, bundle.content.members
+    parts = content.counts
+    watched = len(content.outputs["validation"].rows)
+    assert watched == -(-parts["validation"] // 5)
+    assert member.facts.samples == parts["train"] + parts["validation"] - watched
+    longest = max(row.seconds for row in content.leaderboard)
+    assert content.curves[-1].seconds > 2 * longest
+    assert dict(member.settings) in [dict(row.settings) for row in content.leaderboard]
+
+
+def test_groups_stay_together_to_the_end(tmp_path):
+    table = write_table(tmp_path / "table.csv", rows=600)
+    frame = pandas.read_csv(table)
+    frame["person"] = np.arange(600) // 10
+    bundle = fit(
+        frame,
+        target="answer",
+        group="person",
+        budget=BUDGET,
+        trials=1,
+        out=tmp_path / "out",
+        space=QUICK_SPACE,
+    )
+    content = bundle.content
+    assert {member.facts.samples for member in content.members} == {content.counts["train"]}
+    assert len(content.outputs["validation"].rows) == content.counts["validation"]
+
+
+def test_a_budget_that_is_too_small_is_refused_with_what_is_needed(table, tmp_path):
+    with pytest.raises(InputError, match="a budget of 1s, which is too small") as error:
+        fit(table, budget="1s", out=tmp_path / "out", space=QUICK_SPACE)
+    needed = error.value.todo.split('"')[1]
+    assert needed in error.value.allowed
+    assert fit(table, budget=needed, out=tmp_path / "out", space=QUICK_SPACE).metrics
+
+
+class Hungry(nn.Module):
+    """Takes 3 GB as soon as it runs."""
+
+    def __init__(self, settings, facts):
+        super().__init__()
+        self.linear = nn.Linear(facts.shape[0], facts.outputs)
+
+    def forward(self, x):
+        return self.linear(x) + torch.ones(750_000_000).sum() * 0
+
+
+class Slow(Hungry):
+    """Takes a minute for its first step, between whose operations there is Python."""
+
+    def forward(self, x):
+        for _ in range(6000):
+            time.sleep(0.01)
+        return self.linear(x)
+
+
+class Diverging(Hungry):
+    """Gives what is no number."""
+
+    def forward(self, x):
+        return self.linear(x) * float("inf")
+
+
+def test_a_trial_that_runs_out_of_memory_is_recorded_and_the_search_goes_on(
+    monkeypatch, table, tmp_path
+):
+    space = with_family(monkeypatch, "hungry", Hungry)
+    out = tmp_path / "out"
+    bundle = fit(table, budget=BUDGET, memory="2GB", trials=3, out=out, space=space)
+    rows = {row.number: row for row in bundle.content.leaderboard}
+    assert (rows[1].family, rows[1].state, rows[1].score) == ("hungry", "memory", None)
+    assert "allocate" in rows[1].note
+    assert len(rows) == 3
+    assert {member.family for member in bundle.content.members} == {"mlp"}
+
+
+def test_a_trial_that_diverges_is_recorded_and_the_search_goes_on(monkeypatch, table, tmp_path):
+    space = with_family(monkeypatch, "diverging", Diverging)
+    bundle = fit(table, budget=BUDGET, trials=3, out=tmp_path / "out", space=space)
+    rows = {row.number: row for row in bundle.content.leaderboard}
+    assert (rows[1].state, rows[1].score) == ("diverged", None)
+    assert len(rows) == 3
+
+
+def test_the_budget_is_kept_though_a_trial_would_run_over(monkeypatch, fitted, table, tmp_path):
+    space = with_family(monkeypatch, "slow", Slow)
+    begun = time.monotonic()
+    bundle = fit(table, budget="20s", out=tmp_path / "out", space=space)
+    assert time.monotonic() - begun <= 1.05 * 20
+    slow = next(row for row in bundle.content.leaderboard if row.family == "slow")
+    assert slow.state == "failed"
+    assert "not ended after" in slow.note
+    assert bundle.metrics["accuracy"].n == 60
+
+
+def test_a_search_without_any_model_says_why(monkeypatch, table, tmp_path):
+    known = registry.families("table")[0]
+    own = replace(
+        known, name="none", build=Diverging, default=lambda f: {**known.default(f), **QUICK}
+    )
+    monkeypatch.setattr(run, "families", lambda modality, encoder="": (own,))
+    with pytest.raises(InputError, match=r"none of 2 trials gave a model: diverged"):
+        fit(table, budget=BUDGET, trials=2, out=tmp_path / "out")
+
+
+def test_values_are_fitted_in_their_own_units(tmp_path):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(300, 2))
+    frame = pandas.DataFrame({"a": x[:, 0], "b": x[:, 1], "price": 1000 + 50 * x[:, 0]})
+    space = {"families": ["mlp"], "mlp": {**QUICK, "epochs": 30}}
+    bundle = fit(frame, target="price", budget=BUDGET, trials=1, out=tmp_path / "out", space=space)
+    rows = bundle.content.outputs["test"].rows.numpy()
+    true, predicted = frame["price"].to_numpy()[rows], bundle.predict(frame.iloc[rows])
+    r2 = 1 - ((true - predicted) ** 2).sum() / ((true - true.mean()) ** 2).sum()
+    assert bundle.metrics["R^2"].value == pytest.approx(r2, abs=1e-4)
+    error = bundle.metrics["mean absolute error"].value
+    assert error == pytest.approx(np.abs(true - predicted).mean(), rel=1e-4)
+    table = read_rows(tmp_path / "out" / "test-predictions.csv")
+    assert [float(row[2]) for row in table[1:]] == pytest.approx(predicted.tolist(), rel=1e-5)
+
+
+def test_several_labels_are_fitted_together(tmp_path):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(300, 3))
+    frame = pandas.DataFrame(
+        {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "up": x[:, 0] > 0, "far": x[:, 1] > 0.5}
+    ).astype({"up": int, "far": int})
+    bundle = fit(
+        frame,
+        labels=["up", "far"],
+        budget=BUDGET,
+        trials=1,
+        out=tmp_path / "out",
+        space=QUICK_SPACE,
+    )
+    rows = bundle.content.outputs["test"].rows.numpy()
+    right = bundle.predict(frame.iloc[rows]) == frame[["up", "far"]].to_numpy()[rows]
+    assert bundle.metrics["share of right labels"].value == pytest.approx(right.mean())
+    assert bundle.content.score_name == "mean average precision"
+
+
+def test_data_in_memory_cannot_be_searched_by_several_processes(tmp_path):
+    with pytest.raises(InputError, match="workers=2 for data in memory"):
+        fit(pandas.DataFrame({"a": [1]}), workers=2, out=tmp_path / "out")

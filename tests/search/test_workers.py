@@ -1,0 +1,58 @@
+"""Processes that search beside another one: what they are told, and that they may be gone."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+from helpers.small_fits import QUICK_SPACE, environment, write_table
+
+from relprop.bundles.read import read_bundle
+from relprop.data.options import DataOptions
+from relprop.search import run
+from relprop.search.api import fit
+from relprop.search.budget import Deadline
+from relprop.search.settings import FitSettings
+from relprop.search.worker import parse_request
+from relprop.search.workers import Workers, write_request
+
+
+@pytest.fixture
+def as_here(monkeypatch):
+    """Let other processes import what these tests import."""
+    for name in ("PYTHONPATH", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, environment()[name])
+
+
+def test_another_process_is_told_all_that_was_asked_for(tmp_path):
+    options = DataOptions(target="answer", kinds={"a": "category"}, drop=("b",), test="more.csv")
+    settings = FitSettings(tmp_path, 60.0, 5, 10**9, 2, 3, {"families": ["mlp"]}, "", "cpu")
+    deadline = Deadline(time.monotonic(), 60.0)
+    told = json.loads(write_request("table.csv", options, settings, deadline))
+    request = parse_request(told)
+    assert request.source == "table.csv"
+    assert request.options == options
+    assert request.settings == FitSettings(
+        tmp_path, 60.0, 5, 10**9, 1, 3, {"families": ["mlp"]}, "", "cpu"
+    )
+    assert request.deadline == deadline
+    assert told["parent"] == os.getpid()
+
+
+def test_a_killed_process_does_not_hold_the_others_up(as_here, tmp_path, monkeypatch):
+    table = write_table(tmp_path / "table.csv")
+    killed = []
+
+    class Killing(Workers):
+        def wait(self, search):
+            for process in self._processes:
+                os.kill(process.pid, signal.SIGKILL)
+                killed.append(process.wait())
+            super().wait(search)
+
+    monkeypatch.setattr(run, "Workers", Killing)
+    fit(table, budget="5m", trials=3, workers=2, out=tmp_path / "out", space=QUICK_SPACE)
+    assert len(killed) == 1
+    content = read_bundle(tmp_path / "out")
+    assert content.metrics[0].n == 60

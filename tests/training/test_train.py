@@ -1,0 +1,242 @@
+"""Training: what is learned, when it ends, which weights are kept, and what it leaves behind."""
+
+import math
+import signal
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from relprop.errors import InputError
+from relprop.training.train import Examples, train_network
+
+SETTINGS = {"optimiser": "adamw", "rate": 0.03, "decay": 0.0, "batch": 32, "epochs": 12}
+
+
+def network(outputs=2, seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, outputs))
+
+
+def samples(n, seed):
+    """Four numbers each, with the sign and the value of their sum."""
+    x = torch.randn(n, 4, generator=torch.Generator().manual_seed(seed))
+    return x, x.sum(1, keepdim=True) / 2
+
+
+def classes(n=200, seed=0):
+    x, value = samples(n, seed)
+    return Examples(x, (value[:, 0] > 0).long())
+
+
+def train(examples=None, validation=None, outputs=2, task="classes", seconds=60.0, **settings):
+    seed, on_check = settings.pop("seed", 0), settings.pop("on_check", lambda check: False)
+    return train_network(
+        network(outputs),
+        classes() if examples is None else examples,
+        validation,
+        {**SETTINGS, **settings},
+        task=task,
+        seed=seed,
+        seconds=seconds,
+        on_check=on_check,
+    )
+
+
+def accuracy(trained, examples):
+    return float((trained.network(examples.inputs).argmax(1) == examples.targets).float().mean())
+
+
+class Centred(nn.Module):
+    """Subtracts the mean of the training samples, which it learns before the first step."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.full((4,), torch.nan))
+        self.layer = nn.Linear(4, 2)
+
+    def start(self, inputs, targets):
+        self.mean.copy_(inputs.mean(0))
+        self.seen = targets
+
+    def forward(self, x):
+        return self.layer(x - self.mean)
+
+
+# ---- what is learned ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_classes_are_learned(optimiser):
+    trained = train(optimiser=optimiser, rate=0.1, epochs=30)
+    assert accuracy(trained, classes(500, seed=1)) > 0.97
+    assert (trained.stopped, trained.checks, trained.network.training) == ("done", (), False)
+
+
+def test_a_network_may_start_from_the_training_samples():
+    examples, model = classes(), Centred()
+    settings = {**SETTINGS, "epochs": 1}
+    trained = train_network(model, examples, None, settings, task="classes", seed=0, seconds=60)
+    assert torch.equal(trained.network.mean, examples.inputs.mean(0))
+    assert torch.equal(trained.network.seen, examples.targets)
+    assert trained.stopped == "done"  # and not "diverged", as with the mean that is NaN
+
+
+def test_labels_are_learned():
+    x, _ = samples(300, 0)
+    labels = Examples(x, torch.stack([x[:, 0] > 0, x[:, 1] > 0, x[:, 2] > 9], 1).float())
+    trained = train(labels, labels, outputs=3, task="labels", epochs=40)
+    assert trained.checks[-1].score > 0.99  # of two labels: no sample has the third
+    assert ((trained.network(x) > 0) == labels.targets.bool()).float().mean() > 0.97
+
+
+def test_a_value_is_learned():
+    examples, validation = Examples(*samples(300, 0)), Examples(*samples(200, 1))
+    trained = train(examples, validation, outputs=1, task="value", epochs=60)
+    with torch.no_grad():
+        error = (trained.network(validation.inputs) - validation.targets).pow(2).mean()
+    best = max(trained.checks, key=lambda check: check.score)
+    assert best.score == pytest.approx(1 - float(error / validation.targets.var(correction=0)))
+    assert best.loss == pytest.approx(float(error))
+    assert best.score > 0.98
+
+
+def test_a_teacher_outweighs_wrong_targets():
+    right = classes()
+    wrong = Examples(right.inputs, 1 - right.targets, torch.eye(2)[right.targets])
+    assert accuracy(train(wrong, epochs=30), right) > 0.95
+
+
+# ---- when it ends --------------------------------------------------------------------------
+
+
+def test_a_training_without_time_for_all_epochs_ends_in_time_with_a_last_check():
+    train()  # imports, and what torch prepares at first
+    begun = time.monotonic()
+    trained = train(validation=classes(100, seed=1), seconds=1.0, epochs=10**6)
+    took = time.monotonic() - begun
+    assert took < 1.1
+    assert trained.seconds == pytest.approx(took, abs=0.05)
+    assert (trained.stopped, trained.checks[-1].progress) == ("time", 1.0)
+    assert [check.seconds for check in trained.checks] == sorted(c.seconds for c in trained.checks)
+
+
+def test_a_planned_training_is_checked_at_each_twentieth_of_it():
+    trained = train(validation=classes(100, seed=1), epochs=40)  # of 7 steps
+    progress = [check.progress for check in trained.checks]
+    assert progress == pytest.approx([part / 20 for part in range(1, 21)])
+    assert [check.epoch for check in trained.checks] == list(range(2, 41, 2))
+
+
+def test_the_caller_stops_it():
+    seen = []
+
+    def stop_at_the_third(check):
+        seen.append(check)
+        return len(seen) == 3
+
+    trained = train(validation=classes(100, seed=1), on_check=stop_at_the_third)
+    assert trained.stopped == "pruned"
+    assert trained.checks == tuple(seen)
+    assert len(seen) == 3
+
+
+def test_a_training_that_diverges_says_so():
+    examples = Examples(*samples(100, 0))
+    trained = train(examples, examples, outputs=1, task="value", optimiser="sgd", rate=1e5)
+    assert trained.stopped == "diverged"
+    assert all(math.isfinite(check.loss) for check in trained.checks[:-1])
+
+
+def test_ctrl_c_arrives_as_such_and_works_again():
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(check):
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(validation=classes(100, seed=1), on_check=interrupt)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+# ---- which weights ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_the_weights_of_the_best_score_are_kept(average):
+    """With targets that are noise, the score on others goes up and down."""
+    generator = torch.Generator().manual_seed(0)
+    noise = Examples(classes().inputs, torch.randint(2, (200,), generator=generator))
+    validation = classes(101, seed=1)
+    trained = train(noise, validation, average=average, epochs=40)
+    scores = [check.score for check in trained.checks]
+    assert accuracy(trained, validation) == pytest.approx(max(scores))
+    assert max(scores) > scores[-1]
+
+
+def weights(trained):
+    return torch.cat([parameter.detach().flatten() for parameter in trained.network.parameters()])
+
+
+def test_the_average_of_the_weights_is_another_network():
+    assert not torch.equal(weights(train()), weights(train(average=0.9)))
+
+
+def test_the_same_seed_gives_the_same_weights():
+    everything = {"mixup": 0.2, "smoothing": 0.1, "average": 0.9}
+    before = torch.get_rng_state()
+    first = weights(train(**everything, seed=3))
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(1)  # what the caller draws in between must not matter
+    assert torch.equal(weights(train(**everything, seed=3)), first)
+    assert not torch.equal(weights(train(**everything, seed=4)), first)
+
+
+def test_validation_does_not_change_the_training():
+    """The samples validate themselves, so that the last weights are the best."""
+    assert torch.equal(weights(train(validation=classes())), weights(train()))
+
+
+def test_a_run_writes_and_prints_nothing(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    train(validation=classes(50, seed=1), epochs=2)
+    assert (list(tmp_path.iterdir()), *capfd.readouterr()) == ([], "", "")
+
+
+# ---- bad input -------------------------------------------------------------------------------
+
+
+def test_no_time_is_refused():
+    with pytest.raises(InputError, match="seconds is 0"):
+        train(seconds=0)
+
+
+def test_a_single_sample_is_refused():
+    with pytest.raises(InputError, match="1 training samples with 1 targets"):
+        train(classes(1))
+
+
+def test_token_ids_cannot_be_mixed():
+    ids = Examples(torch.ones(4, 3, dtype=torch.long), torch.tensor([0, 1, 0, 1]))
+    with pytest.raises(InputError, match=r"mixup=0\.2 for samples of torch\.int64"):
+        train(ids, mixup=0.2)
+
+
+def test_weights_that_are_the_best_so_far_are_given_to_be_kept():
+    validation, told = classes(100, seed=1), []
+
+    def keep(weights, check):
+        copy = network()
+        copy.load_state_dict(weights)
+        right = (copy(validation.inputs).argmax(1) == validation.targets).float().mean()
+        told.append((check.score, float(right)))
+
+    trained = train_network(
+        network(), classes(), validation, SETTINGS, task="classes", seed=0, seconds=60, on_best=keep
+    )
+    scores = [score for score, _ in told]
+    assert scores == pytest.approx([right for _, right in told])
+    assert scores == sorted(scores)
+    assert scores[-1] == max(check.score for check in trained.checks)
