@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..data.dataset import Task
 from ..errors import InputError
 from ..networks.family import Settings, Starts
-from ..search.batch_statistics import renew_statistics
+from .batch_statistics import renew_statistics
 from ..support.lightning_runs import (
     interruptible,
     quiet_lightning,

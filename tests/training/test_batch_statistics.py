@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from relprop.search.batch_statistics import MOST, renew_statistics
+from relprop.training.batch_statistics import MOST, renew_statistics
 from relprop.training.train import Examples, train_network
 
 
