@@ -12,7 +12,7 @@ from helpers import made_bundles as made
 from relprop.bundle_report.write import PAGE, open_data, part_of, write_bundle_report
 from relprop.bundles.bundle import open_content
 from relprop.bundles.content import CurvePoint, LeaderboardRow, Metric, PartOutputs
-from relprop.data.dataset import Target
+from relprop.data.dataset import DataTarget
 from relprop.data.fingerprint import data_fingerprint
 from relprop.errors import InputError
 
@@ -126,14 +126,14 @@ def test_of_other_data_all_samples_are_judged_by_the_classes_of_the_bundle():
         samples=dataset.samples.iloc[:10],
         keys=dataset.keys[:10],
         parts=dataset.parts[:10],
-        target=Target("classes", ("owl", "cat"), np.arange(10) % 2),
+        target=DataTarget("classes", ("owl", "cat"), np.arange(10) % 2),
     )
     part, outputs = part_of(bundle, other)
     assert part == "given"
     assert outputs.targets.tolist() == [2, 0] * 5
     expected = bundle.outputs(bundle.prepare(other.samples))
     torch.testing.assert_close(outputs.outputs, expected)
-    strange = replace(other, target=Target("classes", ("owl", "newt"), np.arange(10) % 2))
+    strange = replace(other, target=DataTarget("classes", ("owl", "newt"), np.arange(10) % 2))
     with pytest.raises(InputError, match=r"owl, newt\n.*cat, dog, owl"):
         part_of(bundle, strange)
 

@@ -11,13 +11,13 @@ from relprop import load_model
 from relprop.bundles.bundle import load
 from relprop.bundles.write import write_bundle
 from relprop.compare.models import load_compared
-from relprop.data.dataset import Target
+from relprop.data.dataset import DataTarget
 from relprop.errors import FileError, InputError
 
 
 def digits(classes=10):
     rng = np.random.default_rng(0)
-    numbers = Target("classes", tuple("0123456789"[:classes]), np.arange(60) % classes)
+    numbers = DataTarget("classes", tuple("0123456789"[:classes]), np.arange(60) % classes)
     pictures = made.pictures(numbers, channels=1)
     return replace(pictures, samples=rng.integers(0, 256, (60, 28, 28, 1), dtype=np.uint8))
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pandas
 
-from relprop.data import Dataset, Target
+from relprop.data import Dataset, DataTarget
 from relprop.data.raw import objects
 
 PARTS = np.array(["test", "train", "validation", "train"])
 
 
 def dataset(modality, samples):
-    target = Target("value", ("y",), np.arange(4.0))
+    target = DataTarget("value", ("y",), np.arange(4.0))
     return Dataset("memory", modality, samples, ("a", "b", "c", "d"), target, PARTS)
 
 

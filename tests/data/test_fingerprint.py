@@ -7,7 +7,7 @@ import numpy as np
 import pandas
 import pytest
 
-from relprop.data.dataset import Dataset, Target
+from relprop.data.dataset import Dataset, DataTarget
 from relprop.data.fingerprint import data_fingerprint, hash_samples, split_fingerprint
 from relprop.data.raw import objects
 
@@ -50,7 +50,7 @@ def dataset(order=(0, 1, 2, 3), **changes):
         modality="table",
         samples=SAMPLES["table"].iloc[order].reset_index(drop=True),
         keys=tuple(f"row {i}" for i in range(4)),
-        target=Target("classes", ("p", "q"), np.array([0, 1, 0, 1])[order]),
+        target=DataTarget("classes", ("p", "q"), np.array([0, 1, 0, 1])[order]),
         parts=np.array(["train", "train", "validation", "test"])[order],
         columns={"a": "number", "b": "category"},
     )
@@ -67,10 +67,10 @@ def test_fingerprints_do_not_depend_on_order_source_or_keys():
 
 CHANGES = {
     "a value": {"samples": SAMPLES["table"].assign(a=[1.0, 2.0, np.nan, 1.6])},
-    "a label": {"target": Target("classes", ("p", "q"), np.array([0, 1, 0, 0]))},
-    "names of classes": {"target": Target("classes", ("p", "r"), np.array([0, 1, 0, 1]))},
+    "a label": {"target": DataTarget("classes", ("p", "q"), np.array([0, 1, 0, 0]))},
+    "names of classes": {"target": DataTarget("classes", ("p", "r"), np.array([0, 1, 0, 1]))},
     "kinds of columns": {"columns": {"a": "number", "b": "date"}},
-    "labels exchanged": {"target": Target("classes", ("p", "q"), np.array([1, 0, 0, 1]))},
+    "labels exchanged": {"target": DataTarget("classes", ("p", "q"), np.array([1, 0, 0, 1]))},
 }
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pandas
 import pytest
 
-from relprop.data.dataset import Target
+from relprop.data.dataset import DataTarget
 from relprop.data.leaks import find_leaks
 
 LABELS = np.arange(60) % 3
-TARGET = Target("classes", ("a", "b", "c"), LABELS)
+TARGET = DataTarget("classes", ("a", "b", "c"), LABELS)
 NOISE = np.random.default_rng(0).normal(size=60)
 
 COLUMNS = {
@@ -39,7 +39,9 @@ def test_a_column_that_goes_one_to_one_with_the_classes(case):
 def test_a_column_that_is_one_of_several_labels():
     labels = np.stack([LABELS == 0, LABELS == 1], axis=1).astype(np.float32)
     frame = pandas.DataFrame({"x": LABELS == 1, "y": NOISE}).astype(float)
-    found = find_leaks(frame, {"x": "number", "y": "number"}, Target("labels", ("p", "q"), labels))
+    found = find_leaks(
+        frame, {"x": "number", "y": "number"}, DataTarget("labels", ("p", "q"), labels)
+    )
     assert [sentence.split("'")[1] for sentence in found] == ["x"]
 
 
@@ -52,5 +54,5 @@ def test_a_column_that_is_a_multiple_of_the_value():
     }
     gaps = np.where(np.arange(60) < 9, np.nan, NOISE)
     frame = pandas.DataFrame({**columns, "gaps": gaps})
-    found = find_leaks(frame, dict.fromkeys(frame, "number"), Target("value", ("y",), NOISE))
+    found = find_leaks(frame, dict.fromkeys(frame, "number"), DataTarget("value", ("y",), NOISE))
     assert [sentence.split("'")[1] for sentence in found] == ["same", "scaled", "gaps"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from relprop.data import Dataset, Finding, Target
+from relprop.data import Dataset, DataTarget, Finding
 from relprop.data.overview import overview
 
 DATASET = Dataset(
@@ -12,7 +12,7 @@ DATASET = Dataset(
     modality="table",
     samples=None,
     keys=(),
-    target=Target("classes", ("a", "b"), np.zeros(0)),
+    target=DataTarget("classes", ("a", "b"), np.zeros(0)),
     parts=np.zeros(0, str),
     findings=(Finding("modality", "table", "rows"), Finding("column age", "number", "numbers")),
     warnings=("Something is odd.",),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from relprop.data.dataset import Target
+from relprop.data.dataset import DataTarget
 from relprop.data.split import SplitRequest, split_samples
 from relprop.errors import InputError
 
@@ -18,7 +18,7 @@ def hashes(count, seed=1):
 
 def classes(values):
     values = np.asarray(values)
-    return Target("classes", tuple(map(str, range(values.max() + 1))), values.astype(np.int64))
+    return DataTarget("classes", tuple(map(str, range(values.max() + 1))), values.astype(np.int64))
 
 
 def split(target, keys=None, **given):
@@ -148,7 +148,7 @@ def test_classes_that_are_in_the_test_part_alone_are_named():
 
 def test_all_ranges_of_a_value_are_in_each_part():
     values = rng().normal(size=1000)
-    parts = split(Target("value", ("y",), values)).parts
+    parts = split(DataTarget("value", ("y",), values)).parts
     assert counts(parts) == [720, 130, 150]
     tenth = np.digitize(values, np.quantile(values, np.linspace(0.1, 0.9, 9)))
     assert [counts(parts, tenth == i)[2] for i in range(10)] == [15] * 10
@@ -158,7 +158,7 @@ def test_rare_labels_are_in_each_part():
     values = np.zeros((300, 2), np.float32)
     values[:150, 0] = 1
     values[:30, 1] = 1
-    parts = split(Target("labels", ("often", "rare"), values)).parts
+    parts = split(DataTarget("labels", ("often", "rare"), values)).parts
     assert counts(parts, values[:, 1] == 1) == [21, 4, 5]
     assert counts(parts, values[:, 0] == 1) == [108, 19, 23]
 

@@ -6,7 +6,7 @@ import torch
 
 from relprop.bundles.bundle import open_content
 from relprop.bundles.content import BundleContent, Member, SavedPreparation, ValueScale
-from relprop.data.dataset import Dataset, Finding, Target
+from relprop.data.dataset import Dataset, DataTarget, Finding
 from relprop.networks.family import Facts
 from relprop.networks.registry import find_family
 from relprop.prepare.registry import fit_preparation
@@ -25,17 +25,17 @@ def dataset_of(modality, samples, target, columns=None):
 
 
 def classes(count=3):
-    return Target("classes", ANIMALS[:count], np.arange(60) % count)
+    return DataTarget("classes", ANIMALS[:count], np.arange(60) % count)
 
 
 def labels():
     numbers = np.arange(60)
     values = np.stack([numbers % 2, numbers % 3 == 0, numbers % 5 == 0], 1).astype(np.float32)
-    return Target("labels", ("even", "third", "fifth"), values)
+    return DataTarget("labels", ("even", "third", "fifth"), values)
 
 
 def value():
-    return Target("value", ("weight",), np.linspace(10.0, 50.0, 60))
+    return DataTarget("value", ("weight",), np.linspace(10.0, 50.0, 60))
 
 
 def table(target=None):

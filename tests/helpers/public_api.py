@@ -58,8 +58,12 @@ SECTIONS = (
         "relprop.models",
         "load_model save_model shipped_models SHIPPED model_card ModelCard",
     ),
+    Section("## From data to a model", "relprop", "fit load Bundle"),
     Section(
-        "## Data", "relprop.data", "find_digits load_digits packaged_digits first_digits Digits"
+        "## Data",
+        "relprop.data",
+        "read_dataset DataOptions Dataset DataTarget Finding find_digits load_digits "
+        "packaged_digits first_digits Digits",
     ),
     Section(
         "## Pictures as a model takes them",
@@ -120,7 +124,7 @@ SECTIONS = (
 # Classes whose attributes and methods are listed, too.
 WITH_MEMBERS = (
     *("Explainer", "Explanation", "MapGrid", "Method", "Recipe", "Back", "WeightedSum", "Traced"),
-    "LRP",
+    *("LRP", "Bundle"),
 )
 # Constants and types, which have no docstring.
 WITHOUT_DOCSTRING = {

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from relprop.data.dataset import Dataset, Target
-from relprop.networks.family import Choice, Facts, Family, Range
+from relprop.data.dataset import Dataset, DataTarget
+from relprop.networks.family import Choice, Facts, NetworkFamily, Range
 
 ROOT = Path(__file__).parents[2]
 FACTS = Facts("table", "classes", 2, 100, (4,))
@@ -26,7 +26,7 @@ QUICK_SPACE = {"families": ["mlp"], "mlp": QUICK}
 def small_family(name="tiny"):
     """A linear network with a space of two settings."""
     space = {"width": Choice((4, 8)), "rate": Range(1e-3, 1e-1, log=True)}
-    return Family(
+    return NetworkFamily(
         name,
         "table",
         lambda settings, facts: nn.Linear(facts.shape[0], facts.outputs),
@@ -62,7 +62,7 @@ def numbers(rows=120, seed=0):
         modality="table",
         samples=pandas.DataFrame(x, columns=list("abcd")),
         keys=tuple(map(str, range(rows))),
-        target=Target("classes", ("x", "y", "z"), classes),
+        target=DataTarget("classes", ("x", "y", "z"), classes),
         parts=parts,
         columns=dict.fromkeys("abcd", "number"),
     )

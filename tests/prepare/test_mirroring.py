@@ -5,7 +5,7 @@ import pytest
 from helpers.real_data import FOLDER, needs_mnist
 
 from relprop.data import load_digits
-from relprop.data.dataset import Target
+from relprop.data.dataset import DataTarget
 from relprop.prepare.mirroring import keep_class_when_mirrored
 
 CLASSES = np.arange(200) % 2
@@ -22,7 +22,7 @@ def bars(at):
 
 def target(values=CLASSES, task="classes"):
     names = ("a",) if task == "value" else ("a", "b")
-    return Target(task, names, values)
+    return DataTarget(task, names, values)
 
 
 def left_or_right(kind, generator):
@@ -72,5 +72,6 @@ def test_digits_become_others_and_clothes_do_not(family, kept):
     pictures = (digits.images * 255).round().byte().permute(0, 2, 3, 1).numpy()
     names = tuple("0123456789")
     assert (
-        keep_class_when_mirrored(pictures, Target("classes", names, digits.labels.numpy())) is kept
+        keep_class_when_mirrored(pictures, DataTarget("classes", names, digits.labels.numpy()))
+        is kept
     )

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from relprop.data.dataset import Dataset, Target
+from relprop.data.dataset import Dataset, DataTarget
 from relprop.errors import InputError
 from relprop.prepare.pictures import PicturePreparation, fit_pictures
 
 
 def dataset(pictures):
     n = len(pictures)
-    target = Target("classes", ("a", "b"), np.arange(n) % 2)
+    target = DataTarget("classes", ("a", "b"), np.arange(n) % 2)
     keys = tuple(str(number) for number in range(n))
     return Dataset("made", "picture", pictures, keys, target, np.array(["train"] * n))
 

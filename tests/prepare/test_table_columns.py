@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from relprop.prepare.table_columns import MISSING, date_column, number_column, text_column
+from relprop.prepare.table_columns import MISSING_CATEGORY, date_column, number_column, text_column
 
 
 def column(values, dtype=None):
@@ -22,12 +22,12 @@ def test_numbers_of_any_type(values, dtype):
 @pytest.mark.parametrize(
     ("values", "dtype", "want"),
     [
-        (["x", None, "y"], "str", ["x", MISSING, "y"]),
-        (["x", None, "y"], "category", ["x", MISSING, "y"]),
-        ([3, None, 4], None, ["3", MISSING, "4"]),  # floats since one is missing
+        (["x", None, "y"], "str", ["x", MISSING_CATEGORY, "y"]),
+        (["x", None, "y"], "category", ["x", MISSING_CATEGORY, "y"]),
+        ([3, None, 4], None, ["3", MISSING_CATEGORY, "4"]),  # floats since one is missing
         ([3, 4, 5], None, ["3", "4", "5"]),
-        ([0.5, None, 4], None, ["0.5", MISSING, "4.0"]),
-        ([True, None, False], object, ["True", MISSING, "False"]),
+        ([0.5, None, 4], None, ["0.5", MISSING_CATEGORY, "4.0"]),
+        ([True, None, False], object, ["True", MISSING_CATEGORY, "False"]),
     ],
 )
 def test_categories_of_any_type_are_text(values, dtype, want):

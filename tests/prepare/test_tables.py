@@ -9,7 +9,7 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScaler
 
-from relprop.data.dataset import Dataset, Target
+from relprop.data.dataset import Dataset, DataTarget
 from relprop.errors import FileError, InputError
 from relprop.plot.tables import Columns
 from relprop.prepare.fit_tables import fit_table
@@ -45,9 +45,11 @@ def table(rows=ROWS, seed=0):
 def dataset(frame, task="classes"):
     high = (frame["zip"] > "z064").to_numpy()
     target = {
-        "classes": Target("classes", ("low", "high"), high.astype(np.int64)),
-        "value": Target("value", ("price",), high * 10.0),
-        "labels": Target("labels", ("a", "b"), np.column_stack([high, ~high]).astype(np.float32)),
+        "classes": DataTarget("classes", ("low", "high"), high.astype(np.int64)),
+        "value": DataTarget("value", ("price",), high * 10.0),
+        "labels": DataTarget(
+            "labels", ("a", "b"), np.column_stack([high, ~high]).astype(np.float32)
+        ),
     }[task]
     keys = tuple(map(str, range(len(frame))))
     kinds = {name: KINDS[name] for name in frame.columns}

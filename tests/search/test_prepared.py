@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from helpers.small_fits import numbers
 
-from relprop.data.dataset import Target
+from relprop.data.dataset import DataTarget
 from relprop.search.prepared import PreparedData
 
 SETTINGS = {
@@ -50,7 +50,7 @@ def test_inputs_are_those_of_the_preparation():
 
 def test_values_are_standardised_by_the_training_part():
     values = np.arange(120.0) * 3 + 7
-    dataset = replace(DATASET, target=Target("value", ("price",), values))
+    dataset = replace(DATASET, target=DataTarget("value", ("price",), values))
     data = PreparedData(dataset)
     inside = values[dataset.rows("train")]
     assert (data.scale.mean, data.scale.std) == (inside.mean(), inside.std())
@@ -62,7 +62,7 @@ def test_values_are_standardised_by_the_training_part():
 
 def test_labels_are_numbers_of_0_and_1():
     labels = np.random.default_rng(0).integers(0, 2, (120, 2)).astype(np.float32)
-    dataset = replace(DATASET, target=Target("labels", ("up", "far"), labels))
+    dataset = replace(DATASET, target=DataTarget("labels", ("up", "far"), labels))
     found = PreparedData(dataset).targets(TRAIN)
     assert found.dtype is torch.float32
     assert found.tolist() == labels[TRAIN].tolist()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from relprop.errors import InputError
-from relprop.networks.family import Choice, Facts, Family, Range
+from relprop.networks.family import Choice, Facts, NetworkFamily, Range
 from relprop.search.space import narrow_spaces
 
 FACTS = Facts("table", "classes", 2, 100, (4,))
@@ -19,7 +19,7 @@ def family(name):
         "depth": Range(1, 4, whole=True),
     }
     default = {"width": 64, "activation": "relu", "rate": 1e-2, "depth": 2, "epochs": 20}
-    return Family(name, "table", lambda s, f: None, lambda f: space, lambda f: default)
+    return NetworkFamily(name, "table", lambda s, f: None, lambda f: space, lambda f: default)
 
 
 FAMILIES = (family("mlp"), family("cnn"))

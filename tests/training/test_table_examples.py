@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from relprop.data.dataset import Dataset, Target
+from relprop.data.dataset import Dataset, DataTarget
 from relprop.errors import InputError
 from relprop.networks.family import Facts
 from relprop.networks.tables import TABLE_FAMILIES
@@ -36,7 +36,7 @@ def dataset(task):
     keys = tuple(map(str, range(400)))
     kinds = {"a": "number", "b": "category"}
     parts = np.array(["train"] * 300 + ["validation"] * 100)
-    return Dataset("made", "table", FRAME, keys, Target(task, names, values), parts, kinds)
+    return Dataset("made", "table", FRAME, keys, DataTarget(task, names, values), parts, kinds)
 
 
 def targets(data, rows=ROWS):

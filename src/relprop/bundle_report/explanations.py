@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..bundles.bundle import Bundle
 from ..bundles.content import PartOutputs
-from ..data.dataset import Dataset, Samples
+from ..data.dataset import Dataset, SampleData
 from ..errors import RelpropError
 from ..explanation.html import explanation_cards
 from ..explanation.result import Explanation
@@ -46,7 +46,7 @@ class Explained:
     part: str
     outputs: PartOutputs
 
-    def samples(self, places: Sequence[int]) -> Samples:
+    def samples(self, places: Sequence[int]) -> SampleData:
         """Return samples by their places in the part."""
         return self.dataset.take(self.numbers(places))
 

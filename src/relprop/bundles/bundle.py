@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..data.dataset import Modality, Samples, Task
+from ..data.dataset import Modality, SampleData, TaskKind
 from ..errors import FileError, InputError, RelpropError
 from ..explanation.explainer import Explainer
 from ..explanation.options import Options
@@ -58,7 +58,7 @@ class Bundle:
         return self.content.modality
 
     @property
-    def task(self) -> Task:
+    def task(self) -> TaskKind:
         """What is predicted: one of several "classes", any of several "labels", or a "value"."""
         return self.content.task
 
@@ -89,7 +89,7 @@ class Bundle:
         """
         return self.prepare_samples(self.samples(raw))
 
-    def samples(self, raw: Any) -> Samples:
+    def samples(self, raw: Any) -> SampleData:
         """Return raw samples as a data set holds them; raises what `prepare` does.
 
         Args:
@@ -104,7 +104,7 @@ class Bundle:
             return series_samples(raw, shape[0] - self.content.members[0].facts.masked)
         return table_samples(raw)
 
-    def prepare_samples(self, samples: Samples) -> Tensor:
+    def prepare_samples(self, samples: SampleData) -> Tensor:
         """Return samples of a data set as the model takes them, on its device.
 
         Args:
@@ -198,7 +198,7 @@ class Bundle:
         """The explainer of the model by its default recipe, for prepared samples."""
         return Explainer(self.explained_model)
 
-    def named(self, explained: Explanation, samples: Samples) -> Explanation:
+    def named(self, explained: Explanation, samples: SampleData) -> Explanation:
         """Return an explanation of samples of a data set with the names that the bundle knows.
 
         Args:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from ..data.dataset import ColumnKind, Finding, Modality, Task
+from ..data.dataset import ColumnKind, Finding, Modality, TaskKind
 from ..networks.family import Facts, Value
 
 TrialState = Literal["done", "time", "pruned", "diverged", "memory", "failed"]
@@ -174,7 +174,7 @@ class BundleContent:
     """
 
     modality: Modality
-    task: Task
+    task: TaskKind
     target_names: tuple[str, ...]
     members: tuple[Member, ...]
     preparation: SavedPreparation

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..data.dataset import Samples
+from ..data.dataset import SampleData
 from .content import BundleContent
 
 
-def naming_of(content: BundleContent, preparation: Any, samples: Samples) -> dict[str, Any]:
+def naming_of(content: BundleContent, preparation: Any, samples: SampleData) -> dict[str, Any]:
     """Return the names that figures, pages and frames of an explanation use.
 
     Args:
@@ -48,7 +48,7 @@ def value_text(value: object) -> str:
     return str(value).strip().removesuffix(" 00:00:00")  # of a day
 
 
-def padded_tokens(preparation: Any, texts: Samples) -> tuple[tuple[str, ...], ...]:
+def padded_tokens(preparation: Any, texts: SampleData) -> tuple[tuple[str, ...], ...]:
     """Return the string of each position of prepared texts; "" for padding."""
     (length,) = preparation.shape
     tokens = [preparation.tokens(text)[:length] for text in texts]

@@ -6,7 +6,7 @@ test split, or the 5,000 digits of `packaged_digits` where there are neither dat
 `first_digits` takes some.
 """
 
-from .dataset import Dataset, Finding, Target
+from .dataset import Dataset, DataTarget, Finding
 from .digits import Digits, first_digits
 from .load import find_digits, load_digits
 from .options import DataOptions
@@ -15,10 +15,10 @@ from .read import read_dataset
 
 __all__ = [
     "DataOptions",
+    "DataTarget",
     "Dataset",
     "Digits",
     "Finding",
-    "Target",
     "find_digits",
     "first_digits",
     "load_digits",

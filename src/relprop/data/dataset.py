@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Modality = Literal["picture", "table", "series", "text"]
-Task = Literal["classes", "labels", "value"]
+TaskKind = Literal["classes", "labels", "value"]
 Part = Literal["train", "validation", "test"]
 ColumnKind = Literal["number", "category", "date"]
 
@@ -24,7 +24,7 @@ ColumnKind = Literal["number", "category", "date"]
 #   table    DataFrame: float64 numbers, categories as text, datetime64; missing values are NaN
 #   series   array of objects, each float32 (channels, time); lengths may differ
 #   text     array of objects, each a str
-Samples = Any
+SampleData = Any
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Target:
+class DataTarget:
     """What is to be predicted.
 
     Attributes:
@@ -54,7 +54,7 @@ class Target:
             float64 (n,).
     """
 
-    task: Task
+    task: TaskKind
     names: tuple[str, ...]
     values: NDArray[Any]
 
@@ -71,7 +71,7 @@ class Dataset:
     Attributes:
         source: Where the data is from, as the user wrote it.
         modality: What the samples are.
-        samples: The samples; see `Samples` for what they are by modality.
+        samples: The samples; see `SampleData` for what they are by modality.
         keys: Name of each sample: its file, or its row.
         target: What is to be predicted.
         parts: "train", "validation" or "test" of each sample, (n,).
@@ -82,9 +82,9 @@ class Dataset:
 
     source: str
     modality: Modality
-    samples: Samples
+    samples: SampleData
     keys: tuple[str, ...]
-    target: Target
+    target: DataTarget
     parts: NDArray[np.str_]
     columns: Mapping[str, ColumnKind] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
@@ -98,7 +98,7 @@ class Dataset:
         """
         return np.flatnonzero(np.isin(self.parts, parts))
 
-    def take(self, rows: NDArray[np.int64]) -> Samples:
+    def take(self, rows: NDArray[np.int64]) -> SampleData:
         """Return samples by their numbers.
 
         Args:

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import Dataset, Modality, Samples
+from .dataset import Dataset, Modality, SampleData
 
 Hashes = NDArray[np.uint64]
 
 
-def hash_samples(modality: Modality, samples: Samples) -> Hashes:
+def hash_samples(modality: Modality, samples: SampleData) -> Hashes:
     """Return a hash of each sample: equal for equal samples, in every run.
 
     Args:
         modality: What the samples are.
-        samples: See `Samples`.
+        samples: See `SampleData`.
 
     Returns:
         The first 64 bits of a SHA256, (n,); of tables those of pandas' hash of rows.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dataset import ColumnKind, Target
+from .dataset import ColumnKind, DataTarget
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -18,7 +18,7 @@ _SAME = 1 - 1e-9  # correlation of a column with a value of which it is a multip
 
 
 def find_leaks(
-    frame: "DataFrame", columns: Mapping[str, ColumnKind], target: Target
+    frame: "DataFrame", columns: Mapping[str, ColumnKind], target: DataTarget
 ) -> tuple[str, ...]:
     """Name the columns that are the target in other words.
 

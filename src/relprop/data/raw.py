@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import Finding, Modality, Samples
+from .dataset import Finding, Modality, SampleData
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class RawData:
 
     Attributes:
         modality: What they are; None: a table whose columns are still to decide it.
-        samples: See `Samples`; of a table all its columns, as they were read.
+        samples: See `SampleData`; of a table all its columns, as they were read.
         keys: Name of each sample: its file, or its row.
         labels: Label of each sample, as it was read, (n,), or several of 0 and 1, (n, labels);
             None: a column of the table.
@@ -32,7 +32,7 @@ class RawData:
     """
 
     modality: Modality | None
-    samples: Samples
+    samples: SampleData
     keys: Sequence[str]
     labels: NDArray[Any] | None
     official: NDArray[np.str_]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .dataset import Finding, Target
+from .dataset import DataTarget, Finding
 from .words import counted, listed
 
 _FEWEST = 10  # samples that can be split
@@ -33,7 +33,7 @@ class SplitRequest:
         seed: Of the choice.
     """
 
-    target: Target
+    target: DataTarget
     hashes: NDArray[np.uint64]
     official: NDArray[np.str_]
     groups: NDArray[Any] | None
@@ -158,7 +158,7 @@ def _units(request: SplitRequest, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(numbers[equal])
 
 
-def _strata(target: Target, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _strata(target: DataTarget, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Tell what each part has in the same share: classes, rarest labels, ranges of the value."""
     values = target.values[rows]
     if target.task == "classes":

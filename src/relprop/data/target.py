@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..support.arguments import suggest
 from .columns import GIVEN, category_texts
-from .dataset import ColumnKind, Finding, Target
+from .dataset import ColumnKind, DataTarget, Finding
 from .words import listed
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class FoundTarget:
         warnings: What the user should know.
     """
 
-    target: Target
+    target: DataTarget
     present: NDArray[np.bool_]
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
@@ -148,7 +148,7 @@ def make_labels(frame: "DataFrame", names: Sequence[str]) -> FoundTarget:
     warnings = _missing("labels", present)
     values = values[present].astype(np.float32)
     shares = ", ".join(f"{n} {s:.1%}" for n, s in zip(names, values.mean(axis=0), strict=True))
-    target = Target("labels", tuple(names), values)
+    target = DataTarget("labels", tuple(names), values)
     findings = (Finding("target", f"{len(names)} labels: {shares}", GIVEN),)
     rare = [n for n, total in zip(names, values.sum(axis=0), strict=True) if total < 2]
     warnings += [f"Label {n!r} is set in fewer than two samples." for n in rare]
@@ -191,15 +191,15 @@ def _missing(name: str, present: NDArray[np.bool_]) -> list[str]:
     ]
 
 
-def _numbered(labels: "Series[Any]", classes: tuple[str, ...]) -> Target:
+def _numbered(labels: "Series[Any]", classes: tuple[str, ...]) -> DataTarget:
     numbers = labels.to_numpy(np.int64)
     if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(classes):
         given = f"class numbers from {numbers.min()} to {numbers.max()}"
         raise InputError(given, f"0 to {len(classes) - 1}", "look at the labels")
-    return Target("classes", classes, numbers)
+    return DataTarget("classes", classes, numbers)
 
 
-def _classes(labels: "Series[Any]") -> Target:
+def _classes(labels: "Series[Any]") -> DataTarget:
     """Give classes their numbers, in the order of their names; those of numbers by size."""
     import pandas
 
@@ -209,11 +209,11 @@ def _classes(labels: "Series[Any]") -> Target:
     order = np.lexsort(keys)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    return Target("classes", tuple(str(found[i]) for i in order), place[made])
+    return DataTarget("classes", tuple(str(found[i]) for i in order), place[made])
 
 
 def _found(
-    name: str, target: Target, present: NDArray[np.bool_], reason: str, warnings: list[str]
+    name: str, target: DataTarget, present: NDArray[np.bool_], reason: str, warnings: list[str]
 ) -> FoundTarget:
     counts = np.bincount(target.values, minlength=len(target.names))
     _check_classes(name, target, counts)
@@ -226,7 +226,7 @@ def _found(
     return FoundTarget(target, present, findings, (*warnings, *_odd_classes(name, target, counts)))
 
 
-def _check_classes(name: str, target: Target, counts: NDArray[np.int64]) -> None:
+def _check_classes(name: str, target: DataTarget, counts: NDArray[np.int64]) -> None:
     """Refuse classes from which nothing can be learnt."""
     if (counts > 0).sum() < 2:
         only = target.names[int(counts.argmax())]
@@ -238,7 +238,7 @@ def _check_classes(name: str, target: Target, counts: NDArray[np.int64]) -> None
         raise InputError(given, "classes with several samples each", todo)
 
 
-def _odd_classes(name: str, target: Target, counts: NDArray[np.int64]) -> list[str]:
+def _odd_classes(name: str, target: DataTarget, counts: NDArray[np.int64]) -> list[str]:
     """Warn of classes that are hard to learn."""
     warnings = []
     if single := [target.names[i] for i in np.flatnonzero(counts == 1)]:
@@ -268,7 +268,7 @@ def _value(
         raise InputError(given, "different values", "choose another --target")
     spread = f"{values.min():g} to {values.max():g}, mean {values.mean():.4g}"
     findings = (Finding("task", f"a value, {spread}", reason),)
-    return FoundTarget(Target("value", (name,), values), present, findings, tuple(warnings))
+    return FoundTarget(DataTarget("value", (name,), values), present, findings, tuple(warnings))
 
 
 def _yes_or_no(values: "Series[Any]") -> NDArray[np.float64]:

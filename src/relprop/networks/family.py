@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from ..data.dataset import Modality, Task
+from ..data.dataset import Modality, TaskKind
 
 Value = bool | int | float | str
 Settings = Mapping[str, Value]
@@ -65,7 +65,7 @@ class Facts:
     """
 
     modality: Modality
-    task: Task
+    task: TaskKind
     outputs: int
     samples: int
     shape: tuple[int, ...]
@@ -76,7 +76,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Family:
+class NetworkFamily:
     """Networks of one kind.
 
     Attributes:

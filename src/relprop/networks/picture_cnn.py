@@ -8,7 +8,7 @@ ResNet".
 from torch import Tensor, nn
 
 from .family import Facts, Settings
-from .picture_layers import Head, convolution, first_stride, halvings, with_mirror
+from .picture_layers import PictureHead, convolution2d, first_stride, halvings, with_mirror
 
 
 def build_cnn(settings: Settings, facts: Facts) -> nn.Module:
@@ -20,15 +20,15 @@ def build_cnn(settings: Settings, facts: Facts) -> nn.Module:
         facts: Shape of a picture and number of outputs.
     """
     channels = int(settings["width"])
-    first = convolution(facts.shape[0], channels, settings, first_stride(facts.shape))
+    first = convolution2d(facts.shape[0], channels, settings, first_stride(facts.shape))
     layers: list[nn.Module] = [first]
     further = int(settings["depth"]) - 1
-    layers += [convolution(channels, channels, settings) for _ in range(further)]
+    layers += [convolution2d(channels, channels, settings) for _ in range(further)]
     for _ in range(halvings(facts.shape)):
-        layers += [nn.MaxPool2d(2), convolution(channels, 2 * channels, settings)]
+        layers += [nn.MaxPool2d(2), convolution2d(channels, 2 * channels, settings)]
         channels *= 2
-        layers += [convolution(channels, channels, settings) for _ in range(further)]
-    return with_mirror(nn.Sequential(*layers, Head(channels, settings, facts)), settings)
+        layers += [convolution2d(channels, channels, settings) for _ in range(further)]
+    return with_mirror(nn.Sequential(*layers, PictureHead(channels, settings, facts)), settings)
 
 
 class Residual(nn.Module):
@@ -42,7 +42,7 @@ class Residual(nn.Module):
     def __init__(self, channels: int, settings: Settings) -> None:
         super().__init__()
         self.branch = nn.Sequential(
-            convolution(channels, channels, settings), convolution(channels, channels, settings)
+            convolution2d(channels, channels, settings), convolution2d(channels, channels, settings)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,12 +60,12 @@ def build_resnet(settings: Settings, facts: Facts) -> nn.Module:
         facts: Shape of a picture and number of outputs.
     """
     channels, last = int(settings["width"]), halvings(facts.shape)
-    first = convolution(facts.shape[0], channels, settings, first_stride(facts.shape))
+    first = convolution2d(facts.shape[0], channels, settings, first_stride(facts.shape))
     layers: list[nn.Module] = [first]
     for level in range(last + 1):
         if level:
-            layers += [nn.MaxPool2d(2), convolution(channels, 2 * channels, settings)]
+            layers += [nn.MaxPool2d(2), convolution2d(channels, 2 * channels, settings)]
             channels *= 2
         if (last - level) % 2 == 0 and (level or last == 0):
             layers += [Residual(channels, settings) for _ in range(int(settings["depth"]))]
-    return with_mirror(nn.Sequential(*layers, Head(channels, settings, facts)), settings)
+    return with_mirror(nn.Sequential(*layers, PictureHead(channels, settings, facts)), settings)

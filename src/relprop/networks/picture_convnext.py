@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .family import Facts, Settings
-from .picture_layers import ACTIVATIONS, Head, first_stride, halvings, with_mirror
+from .picture_layers import PICTURE_ACTIVATIONS, PictureHead, first_stride, halvings, with_mirror
 
 _WIDENING = 4  # of channels inside a block
 _FIRST_SCALE = 0.1  # of what a block adds, before training
@@ -44,7 +44,7 @@ class ConvNeXtBlock(nn.Module):
         self.pixel = nn.Sequential(
             nn.LayerNorm(channels),
             nn.Linear(channels, _WIDENING * channels),
-            ACTIVATIONS[activation](),
+            PICTURE_ACTIVATIONS[activation](),
             nn.Linear(_WIDENING * channels, channels),
         )
         self.scale = nn.Parameter(torch.full((channels,), _FIRST_SCALE))
@@ -73,7 +73,7 @@ def build_convnext(settings: Settings, facts: Facts) -> nn.Module:
         layers += [ChannelNorm(channels), nn.Conv2d(channels, 2 * channels, 2, 2)]
         channels *= 2
         layers += _blocks(channels, settings)
-    layers += [ChannelNorm(channels), Head(channels, settings, facts)]
+    layers += [ChannelNorm(channels), PictureHead(channels, settings, facts)]
     return with_mirror(nn.Sequential(*layers), settings)
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from torch import nn
 
-from .family import Choice, Facts, Family, Range, Settings, Space, Value
+from .family import Choice, Facts, NetworkFamily, Range, Settings, Space, Value
 from .picture_cnn import build_cnn, build_resnet
 from .picture_convnext import build_convnext
-from .picture_layers import ACTIVATIONS
+from .picture_layers import PICTURE_ACTIVATIONS
 from .picture_mlp import build_mlp
 
 # Pictures that are seen in a training, each time it is seen counted; and the limits of the epochs.
@@ -61,7 +61,7 @@ def _space(facts: Facts, optimiser: str) -> dict[str, Choice | Range]:
         **{"flip": Choice((False, True)), "mirror": Choice((False, True))},
         **{"shift": Choice((0, side // 14, side // 8)), "cutout": Choice((0, side // 4))},
         **{"rotate": Choice((0.0, 10.0)), "zoom": Choice((0.0, 0.1))},
-        "activation": Choice(tuple(ACTIVATIONS)),
+        "activation": Choice(tuple(PICTURE_ACTIVATIONS)),
     }
 
 
@@ -71,9 +71,9 @@ def _family(
     optimiser: str,
     default: Callable[[Facts], dict[str, Value]],
     space: Space,
-) -> Family:
+) -> NetworkFamily:
     """Put a family together: its own settings, and those that all share."""
-    return Family(
+    return NetworkFamily(
         name,
         "picture",
         build,

@@ -10,7 +10,11 @@ from torch import Tensor, nn
 from .family import Facts, Settings
 from .mirror import MeanOfMirrored
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
+PICTURE_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}
 NORMALISATIONS = ("batch", "group", "none")
 _CHANNELS_IN_GROUP = 8
 _SMALLEST = 4  # pixels on the shorter side that are left
@@ -26,7 +30,7 @@ def normalisation(name: str, channels: int) -> nn.Module:
     return nn.Identity()
 
 
-def convolution(inputs: int, outputs: int, settings: Settings, stride: int = 1) -> nn.Sequential:
+def convolution2d(inputs: int, outputs: int, settings: Settings, stride: int = 1) -> nn.Sequential:
     """Make a convolution of 3 x 3 with normalisation and activation.
 
     A stride of more than one has a kernel twice as large, so that no pixel is left out.
@@ -42,7 +46,7 @@ def convolution(inputs: int, outputs: int, settings: Settings, stride: int = 1) 
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=norm == "none"),
         normalisation(norm, outputs),
-        ACTIVATIONS[str(settings["activation"])](),
+        PICTURE_ACTIVATIONS[str(settings["activation"])](),
     )
 
 
@@ -70,7 +74,7 @@ def halvings(shape: tuple[int, ...]) -> int:
     return times
 
 
-class Head(nn.Module):
+class PictureHead(nn.Module):
     """Pools over the picture, (n, c, h, w), and maps what is left to scores, (n, outputs).
 
     Args:

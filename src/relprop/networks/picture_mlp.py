@@ -6,7 +6,7 @@ Takes pictures (n, c, h, w), gives scores (n, outputs). Must not know data or tr
 from torch import nn
 
 from .family import Facts, Settings
-from .picture_layers import ACTIVATIONS, with_mirror
+from .picture_layers import PICTURE_ACTIVATIONS, with_mirror
 
 _MOST_SIDE = 32  # pixels: larger pictures are averaged down, or the first layer would be huge
 
@@ -37,6 +37,6 @@ def _hidden(features: int, settings: Settings) -> list[nn.Module]:
     return [
         nn.Linear(features, width, bias=not is_normalised),
         *([nn.BatchNorm1d(width)] if is_normalised else []),
-        ACTIVATIONS[str(settings["activation"])](),
+        PICTURE_ACTIVATIONS[str(settings["activation"])](),
         nn.Dropout(float(settings["dropout"])),
     ]

@@ -10,7 +10,7 @@ from torch import nn
 from ..data.dataset import Modality
 from ..errors import InputError
 from ..support.arguments import suggest
-from .family import Facts, Family, Settings
+from .family import Facts, NetworkFamily, Settings
 
 # Where the families of a modality are; imported when they are asked for, as libraries come along.
 _PLACES = {
@@ -21,7 +21,7 @@ _PLACES = {
 }
 
 
-def families(modality: Modality, encoder: str = "") -> tuple[Family, ...]:
+def families(modality: Modality, encoder: str = "") -> tuple[NetworkFamily, ...]:
     """Return the families of a modality, that of the first trial first.
 
     Args:
@@ -29,7 +29,7 @@ def families(modality: Modality, encoder: str = "") -> tuple[Family, ...]:
         encoder: Folder of a pretrained encoder of texts; "" for none.
     """
     module, name = _PLACES[modality]
-    found: tuple[Family, ...] = getattr(import_module(f".{module}", __package__), name)
+    found: tuple[NetworkFamily, ...] = getattr(import_module(f".{module}", __package__), name)
     if modality == "text" and encoder:
         from .texts_families import ENCODER
 
@@ -37,7 +37,7 @@ def families(modality: Modality, encoder: str = "") -> tuple[Family, ...]:
     return found
 
 
-def find_family(modality: Modality, name: str) -> Family:
+def find_family(modality: Modality, name: str) -> NetworkFamily:
     """Return a family by its name.
 
     Raises:

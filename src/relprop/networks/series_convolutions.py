@@ -10,7 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from .family import Facts, Settings
-from .series_inputs import ACTIVATIONS, Block, Halve, MeanHead, channels, convolution, split_mask
+from .series_inputs import (
+    SERIES_ACTIVATIONS,
+    Halve,
+    MeanHead,
+    SeriesBlock,
+    channels,
+    convolution1d,
+    split_mask,
+)
 
 SHORT = 48  # steps: kernels of nine would span much of a shorter series
 RESIDUAL_EVERY = 3  # Inception blocks between two additions of what came before
@@ -27,7 +35,7 @@ class FCN(nn.Module):
         kernels = (5 if facts.shape[1] < SHORT else 9, 5, 3)
         self.masked = facts.masked
         self.blocks = nn.ModuleList(
-            Block(*convolution(a, b, kernel, *kinds))
+            SeriesBlock(*convolution1d(a, b, kernel, *kinds))
             for a, b, kernel in zip(sizes, sizes[1:], kernels, strict=False)
         )
         self.halve = Halve() if settings["halve"] else None
@@ -65,7 +73,7 @@ class Inception(nn.Module):
                 for i in range(RESIDUAL_EVERY - 1, depth, RESIDUAL_EVERY)
             }
         )
-        self.activation = Block(ACTIVATIONS[activation]())
+        self.activation = SeriesBlock(SERIES_ACTIVATIONS[activation]())
         self.head = MeanHead(4 * width, facts.outputs, float(settings["dropout"]))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -97,7 +105,7 @@ class _InceptionBlock(nn.Module):
         )
         self.maximum = nn.MaxPool1d(3, 1)
         self.after_maximum = nn.Conv1d(inputs, width, 1, bias=False)
-        self.last = Block(nn.BatchNorm1d(4 * width), ACTIVATIONS[activation]())
+        self.last = SeriesBlock(nn.BatchNorm1d(4 * width), SERIES_ACTIVATIONS[activation]())
 
     def forward(self, h: Tensor, present: Tensor) -> Tensor:
         """Map (n, features, time) to (n, 4 width, time)."""
@@ -119,7 +127,7 @@ class CNN1d(nn.Module):
         sizes = [channels(facts), *(width * min(2**i, 4) for i in range(depth))]
         self.masked = facts.masked
         self.blocks = nn.ModuleList(
-            Block(*convolution(a, b, kernel, *kinds)) for a, b in pairwise(sizes)
+            SeriesBlock(*convolution1d(a, b, kernel, *kinds)) for a, b in pairwise(sizes)
         )
         self.halve = Halve()
         self.head = MeanHead(sizes[-1], facts.outputs, float(settings["dropout"]))

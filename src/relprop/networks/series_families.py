@@ -8,19 +8,19 @@ from collections.abc import Callable
 
 from torch import nn
 
-from .family import Choice, Facts, Family, Range, Settings, Space, Value
+from .family import Choice, Facts, NetworkFamily, Range, Settings, Space, Value
 from .series_convolutions import FCN, CNN1d, Inception
 from .series_sequences import gru, transformer
 
 LONG = 256  # steps: two neighbours are averaged in longer series
 SMALL_BATCH, BATCH = 16, 64
-MANY = 1000  # samples: from here on larger batches
-STEPS = 2000  # updates of the weights
+MANY_SERIES = 1000  # samples: from here on larger batches
+TRAINING_STEPS = 2000  # updates of the weights
 
 
 def _training(facts: Facts, rate: float) -> dict[str, Value]:
-    batch = SMALL_BATCH if facts.samples < MANY else BATCH
-    epochs = round(STEPS * batch / max(facts.samples, batch))
+    batch = SMALL_BATCH if facts.samples < MANY_SERIES else BATCH
+    epochs = round(TRAINING_STEPS * batch / max(facts.samples, batch))
     return {
         **{"standardise": "channel", "optimiser": "adamw", "rate": rate, "decay": 1e-2},
         **{"batch": batch, "epochs": max(epochs, 30), "smoothing": 0.05, "average": 0.0},
@@ -49,14 +49,14 @@ def _family(
     network: Callable[[Facts], dict[str, Value]],
     choices: Space,
     rate: float = 3e-3,
-) -> Family:
+) -> NetworkFamily:
     def space(facts: Facts) -> Space:
         return {**_training_space(facts), **choices}
 
     def default(facts: Facts) -> Settings:
         return {**_training(facts, rate), **network(facts)}
 
-    return Family(name, "series", build, space, default)
+    return NetworkFamily(name, "series", build, space, default)
 
 
 def _convolutional(facts: Facts, width: int, **more: Value) -> dict[str, Value]:

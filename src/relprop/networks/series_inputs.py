@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .family import Facts
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
+SERIES_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
 
 
 def channels(facts: Facts) -> int:
@@ -26,7 +26,7 @@ def split_mask(x: Tensor, masked: bool) -> tuple[Tensor, Tensor]:
     return x[:, :-1], x[:, -1:] > 0.5
 
 
-class Block(nn.Module):
+class SeriesBlock(nn.Module):
     """Convolution, normalisation, activation, in a row, with the padding set back to 0.
 
     Zeros are what a convolution pads with: padding does not change what is computed for the data.
@@ -41,7 +41,7 @@ class Block(nn.Module):
         return self.layers(h).masked_fill(~present, 0.0)  # type: ignore[no-any-return]
 
 
-def convolution(
+def convolution1d(
     inputs: int, outputs: int, kernel: int, normalisation: str, activation: str
 ) -> list[nn.Module]:
     """Make the layers of a block: the series keeps its length."""
@@ -51,7 +51,7 @@ def convolution(
     ]
     if normalised:
         layers.append(nn.BatchNorm1d(outputs))
-    return [*layers, ACTIVATIONS[activation]()]
+    return [*layers, SERIES_ACTIVATIONS[activation]()]
 
 
 class Halve(nn.Module):

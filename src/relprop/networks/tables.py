@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from .family import Choice, Facts, Family, Range, Settings, Value
+from .family import Choice, Facts, NetworkFamily, Range, Settings, Value
 from .table_mlp import ResidualMLP, TableMLP
 from .tabm import TabM
 
@@ -100,15 +100,15 @@ def _tabm(settings: Settings, facts: Facts) -> nn.Module:
 
 
 TABLE_FAMILIES = (
-    Family("mlp", "table", _mlp, _space, _default),
-    Family(
+    NetworkFamily("mlp", "table", _mlp, _space, _default),
+    NetworkFamily(
         "residual-mlp",
         "table",
         _residual_mlp,
         lambda facts: {**_space(facts), "normalisation": Choice(("batch", "none"))},
         lambda facts: {**_default(facts), "normalisation": "batch"},
     ),
-    Family(
+    NetworkFamily(
         "tabm",
         "table",
         _tabm,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from .family import Choice, Facts, Family, Range, Settings, Space, Value
+from .family import Choice, Facts, NetworkFamily, Range, Settings, Space, Value
 from .texts_encoder import Encoder
 from .texts_ngrams import Ngrams
 from .texts_sequences import TextCNN, text_gru, text_transformer
@@ -38,7 +38,9 @@ def _ngrams_space(facts: Facts) -> Space:
     }
 
 
-def _sequence(name: str, build: Callable[[Settings, Facts], nn.Module], **network: Value) -> Family:
+def _sequence(
+    name: str, build: Callable[[Settings, Facts], nn.Module], **network: Value
+) -> NetworkFamily:
     def default(facts: Facts) -> Settings:
         return {**_WORDS, **_training(2e-3, 10), "word_dropout": 0.1, "dropout": 0.3, **network}
 
@@ -53,7 +55,7 @@ def _sequence(name: str, build: Callable[[Settings, Facts], nn.Module], **networ
             **depth,
         }
 
-    return Family(name, "text", build, space, default)
+    return NetworkFamily(name, "text", build, space, default)
 
 
 def _encoder(facts: Facts) -> Settings:
@@ -71,9 +73,9 @@ def _encoder_space(facts: Facts) -> Space:
 
 
 TEXT_FAMILIES = (
-    Family("ngrams", "text", Ngrams, _ngrams_space, _ngrams),
+    NetworkFamily("ngrams", "text", Ngrams, _ngrams_space, _ngrams),
     _sequence("textcnn", TextCNN, width=128),
     _sequence("gru", text_gru, width=128, depth=1),
     _sequence("transformer", text_transformer, width=128, depth=2),
 )
-ENCODER = Family("encoder", "text", Encoder, _encoder_space, _encoder)
+ENCODER = NetworkFamily("encoder", "text", Encoder, _encoder_space, _encoder)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 from torch import Tensor
 
-from ..data.dataset import Samples
+from ..data.dataset import SampleData
 
 
 class Preparation(Protocol):
@@ -26,7 +26,7 @@ class Preparation(Protocol):
     def vocabulary(self) -> int:
         """Number of different token ids; 0 where samples are no token ids."""
 
-    def apply(self, samples: Samples) -> Tensor:
+    def apply(self, samples: SampleData) -> Tensor:
         """Prepare raw samples, (n, *shape).
 
         Args:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.dataset import Dataset, Target
+from ..data.dataset import Dataset, DataTarget
 from ..errors import InputError
 from ..support.arguments import check_one_of
 from ..support.extras import needs
@@ -28,7 +28,7 @@ with needs("fit", "preparing tables"):
 # Categories with fewer samples are merged: weights of their own would be noise.
 RARE = 5
 # A column with more categories that are not rare becomes means of the target.
-MANY = 100
+MANY_CATEGORIES = 100
 
 
 def fit_table(
@@ -64,7 +64,7 @@ def fit_table(
     return preparation
 
 
-def _target_columns(target: Target, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def _target_columns(target: DataTarget, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return what is predicted as numbers (n, t): a column each for labels and for classes."""
     values = target.values[rows]
     if target.task == "classes":
@@ -82,7 +82,7 @@ def _wide(
 
 
 def _is_wide(text: NDArray[np.object_]) -> bool:
-    return int((Series(text).value_counts() >= RARE).sum()) > MANY
+    return int((Series(text).value_counts() >= RARE).sum()) > MANY_CATEGORIES
 
 
 def _one_hot(frame: Any, columns: list[str]) -> Any:

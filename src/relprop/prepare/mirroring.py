@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.dataset import Target
+from ..data.dataset import DataTarget
 
 MOST_COMPARED = 2000  # pictures, of which each is compared with all others
 _MOST_SIDE = 32  # pixels on a side that are compared
@@ -23,7 +23,7 @@ _ERRORS = 2.0  # standard errors of chance, above which neighbours do tell the c
 _KEPT = 0.5  # of what neighbours tell about the class, beyond chance, is left in mirrored pictures
 
 
-def keep_class_when_mirrored(pictures: NDArray[np.uint8], target: Target) -> bool:
+def keep_class_when_mirrored(pictures: NDArray[np.uint8], target: DataTarget) -> bool:
     """Tell whether the nearest neighbours of mirrored pictures are still of their class.
 
     Neighbours of upright pictures tell some of the class. If half of that remains when a picture is

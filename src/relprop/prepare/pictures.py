@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.dataset import Dataset, Target
+from ..data.dataset import Dataset, DataTarget
 from ..errors import InputError
 from ..networks.family import Settings
 from ..preprocess.pictures import Pictures
@@ -124,7 +124,7 @@ def fit_pictures(
     mean, std = _mean_and_std(samples)
     size = _reduced_size(samples.shape[1:3], int(settings.get("side", 0)) or MOST_SIDE)
     target = dataset.target
-    chosen = Target(target.task, target.names, target.values[rows])
+    chosen = DataTarget(target.task, target.names, target.values[rows])
     return PicturePreparation(size, mean, std, keep_class_when_mirrored(samples, chosen))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.dataset import Samples
+from ..data.dataset import SampleData
 from ..errors import InputError
 from ..support.arguments import suggest
 
@@ -40,7 +40,7 @@ class SeriesPreparation:
     std: Tensor
     vocabulary: ClassVar[int] = 0
 
-    def apply(self, samples: Samples) -> Tensor:
+    def apply(self, samples: SampleData) -> Tensor:
         """Prepare series, also ones that were not seen in training.
 
         Args:
@@ -72,7 +72,7 @@ class SeriesPreparation:
             mean, std = _moments(values, known, dims=(2,))
         return ((values - mean) / std).where(known, 0.0)
 
-    def remarks(self, samples: Samples) -> tuple[str, ...]:
+    def remarks(self, samples: SampleData) -> tuple[str, ...]:
         """Say what happens to some of these series that does not to others, a sentence each."""
         steps = np.array([sample.shape[1] for sample in samples])
         missing = sum(bool(np.isnan(sample).any()) for sample in samples)
@@ -109,7 +109,7 @@ class SeriesPreparation:
         return cls((channels, steps), state["masked"], standardise, tensors["mean"], tensors["std"])
 
 
-def fit_series(samples: Samples, standardise: str = "channel") -> SeriesPreparation:
+def fit_series(samples: SampleData, standardise: str = "channel") -> SeriesPreparation:
     """Fit the preparation of series on the training part.
 
     Args:
@@ -154,7 +154,7 @@ def _moments(values: Tensor, known: Tensor, dims: tuple[int, ...]) -> tuple[Tens
     return mean, std.where(std > 1e-6 * (1 + mean.abs()), 1.0)  # constant but for rounding
 
 
-def _padded(samples: Samples, steps: int) -> tuple[Tensor, Tensor]:
+def _padded(samples: SampleData, steps: int) -> tuple[Tensor, Tensor]:
     """Return series as (n, channels, steps), 0 at the end, and where they are, (n, 1, steps)."""
     cut = [np.ascontiguousarray(sample[:, :steps].T, dtype=np.float32) for sample in samples]
     rows = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(s) for s in cut], batch_first=True)
@@ -163,7 +163,7 @@ def _padded(samples: Samples, steps: int) -> tuple[Tensor, Tensor]:
     return values, (torch.arange(steps) < lengths[:, None])[:, None]
 
 
-def _check(samples: Samples, channels: int) -> None:
+def _check(samples: SampleData, channels: int) -> None:
     """Raise InputError for a series of the wrong shape."""
     for place, sample in enumerate(samples):
         if sample.ndim != 2 or sample.shape[0] != channels or sample.shape[1] == 0:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # What a date becomes: numbers, by what they are called. Days count from 1970.
 DATE_PARTS = ("year", "month", "weekday", "hour", "days")
 # What a missing category is; no text of a file, which has no spaces around it, is equal to it.
-MISSING = " missing"
+MISSING_CATEGORY = " missing"
 
 
 def check_columns(frame: Any, kinds: Mapping[str, ColumnKind]) -> None:
@@ -60,12 +60,12 @@ def number_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
 
 
 def text_column(frame: "DataFrame", name: str) -> NDArray[np.object_]:
-    """Return a column of categories as text, (n,); a missing one is `MISSING`."""
+    """Return a column of categories as text, (n,); a missing one is `MISSING_CATEGORY`."""
     column = frame[name]
     whole = column.dtype.kind == "f" and (column.dropna() % 1 == 0).all()
     there = column.notna().to_numpy()
     text = column.astype("Int64" if whole else object).astype(str).to_numpy(dtype=object)
-    return np.where(there, text, MISSING)
+    return np.where(there, text, MISSING_CATEGORY)
 
 
 def date_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:

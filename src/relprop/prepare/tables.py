@@ -21,7 +21,7 @@ from .piecewise_linear import PiecewiseLinear
 from .sample_row import check_sample_features, sample_features, versions
 from .table_columns import (
     DATE_PARTS,
-    MISSING,
+    MISSING_CATEGORY,
     check_columns,
     date_column,
     number_column,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 # Standard deviations at which numbers are cut: one wrong digit must not decide a score.
-LIMIT = 10.0
+MOST_DEVIATIONS = 10.0
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class TablePreparation:
         if self.normal is not None:
             scaled = self.normal.transform(scaled)
         blocks = [
-            np.clip(np.nan_to_num(scaled, nan=0.0), -LIMIT, LIMIT),
+            np.clip(np.nan_to_num(scaled, nan=0.0), -MOST_DEVIATIONS, MOST_DEVIATIONS),
             np.isnan(numbers[:, list(self.missing)]),
         ]
         return blocks if self.bins is None else [*blocks, self.bins.transform(numbers)]
@@ -242,7 +242,7 @@ def _one_hot_names(encoder: Any) -> list[list[str]]:
     names = []
     for categories, rare in zip(encoder.categories_, encoder.infrequent_categories_, strict=True):
         common = [one for one in categories if rare is None or one not in set(rare)]
-        shown = ["missing" if one == MISSING else one for one in common]
+        shown = ["missing" if one == MISSING_CATEGORY else one for one in common]
         names.append(shown + ["rare"] * (rare is not None))
     return names
 

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ..data.dataset import Samples
+from ..data.dataset import SampleData
 from ..errors import InputError
 from ..support.arguments import suggest
 from .ngrams import NgramTokenizer, fit_ngrams
 from .tokenizers import LibraryTokenizer, TextTokenizer, encoder_tokenizer, fit_words
 
-KINDS = ("words", "ngrams", "encoder")
+TOKENIZERS = ("words", "ngrams", "encoder")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class TextPreparation:
         """Number of different token ids."""
         return self.tokenizer.size
 
-    def apply(self, samples: Samples) -> Tensor:
+    def apply(self, samples: SampleData) -> Tensor:
         """Prepare texts, also ones that were not seen in training.
 
         Args:
@@ -76,7 +76,7 @@ class TextPreparation:
         _check([sample])
         return self.tokenizer.strings(sample, self.length) or [""]
 
-    def remarks(self, samples: Samples) -> tuple[str, ...]:
+    def remarks(self, samples: SampleData) -> tuple[str, ...]:
         """Say what happens to some of these texts that does not to others, a sentence each."""
         ids = self.tokenizer.ids(samples, None)
         unknown, total = self.tokenizer.unknown, max(1, sum(map(len, ids)))
@@ -110,7 +110,7 @@ class TextPreparation:
 
 
 def fit_texts(
-    samples: Samples,
+    samples: SampleData,
     kind: str = "words",
     *,
     vocabulary: int = 200_000,
@@ -132,8 +132,8 @@ def fit_texts(
         FileError: The encoder's folder has no tokenizer.
         MissingExtraError: A library is not installed.
     """
-    if kind not in KINDS:
-        raise InputError(f"tokens = {kind!r}", ", ".join(KINDS), suggest(kind, KINDS))
+    if kind not in TOKENIZERS:
+        raise InputError(f"tokens = {kind!r}", ", ".join(TOKENIZERS), suggest(kind, TOKENIZERS))
     if len(samples) == 0:
         raise InputError("no texts to train on", "at least one", "give a larger training part")
     _check(samples)
@@ -148,7 +148,7 @@ def fit_texts(
     return TextPreparation(kind, tokenizer, max(1, min(longest, length)))
 
 
-def _check(samples: Samples) -> None:
+def _check(samples: SampleData) -> None:
     """Raise InputError for a sample that is no text."""
     for place, sample in enumerate(samples):
         if not isinstance(sample, str):

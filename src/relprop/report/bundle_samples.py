@@ -14,7 +14,7 @@ from torch import Tensor
 from ..bundles.bundle import Bundle
 from ..bundles.data_again import read_again, target_column
 from ..bundles.naming import padded_tokens, row_values, value_text
-from ..data.dataset import Dataset, Samples
+from ..data.dataset import Dataset, SampleData
 from ..data.sources.opened import plain_suffix
 from ..data.sources.tables import TABLES
 from ..data.target import check_column
@@ -67,14 +67,14 @@ class LabelledSamples:
         label_names: Names of the labels that occur, in the order of the model's classes.
     """
 
-    samples: Samples
+    samples: SampleData
     keys: Sequence[str]
     labels: Sequence[str | None]
     label_names: Sequence[str] = ()
 
 
 class BundleSamples:
-    """Samples that a bundle prepares; see `Samples` of `batches.py`.
+    """Samples that a bundle prepares; see `SampleData` of `batches.py`.
 
     Args:
         bundle: What prepares them.
@@ -98,7 +98,7 @@ class BundleSamples:
         return ColumnNames(columns.names, columns.groups)
 
     def batches(self, size: int, total: int) -> Iterator[tuple[Batch, list[LeftOut]]]:
-        """Prepare samples; see `Samples`."""
+        """Prepare samples; see `SampleData`."""
         places = spread(self.count, total)
         for start in range(0, total, size):
             yield self.batch(places[start : start + size]), []
@@ -119,13 +119,13 @@ class BundleSamples:
         )
 
 
-def named_tokens(bundle: Bundle, texts: Samples) -> list[list[tuple[str, bool]]]:
+def named_tokens(bundle: Bundle, texts: SampleData) -> list[list[tuple[str, bool]]]:
     """Name the tokens of prepared texts, and tell which are padding."""
     tokens = padded_tokens(bundle.preparation, texts)
     return [[(token or "[PAD]", not token) for token in one] for one in tokens]
 
 
-def shown_pictures(samples: Samples) -> Tensor:
+def shown_pictures(samples: SampleData) -> Tensor:
     """Return pictures (n, h, w, c) as they are shown, (n, c, h, w) from 0 to 1."""
     return torch.from_numpy(samples).permute(0, 3, 1, 2).float() / 255
 
@@ -186,5 +186,5 @@ def _label(value: object, classes: Sequence[str]) -> str | None:
     return text if text in classes else text.removesuffix(".")
 
 
-def _take(samples: Samples, rows: Sequence[int]) -> Any:
+def _take(samples: SampleData, rows: Sequence[int]) -> Any:
     return samples.iloc[list(rows)] if hasattr(samples, "iloc") else samples[list(rows)]

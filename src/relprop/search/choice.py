@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..data.dataset import Task
+from ..data.dataset import TaskKind
 from ..training.objectives import loss, score, soft_targets
 
 
-def is_better(new: Tensor, old: Tensor, targets: Tensor, task: Task, errors: float) -> bool:
+def is_better(new: Tensor, old: Tensor, targets: Tensor, task: TaskKind, errors: float) -> bool:
     """Tell whether outputs are better than others by more than chance would explain.
 
     Args:
@@ -29,7 +29,7 @@ def is_better(new: Tensor, old: Tensor, targets: Tensor, task: Task, errors: flo
     return float(gain.mean()) > max(errors * error, 0.0)
 
 
-def goodness(outputs: Tensor, targets: Tensor, task: Task) -> Tensor:
+def goodness(outputs: Tensor, targets: Tensor, task: TaskKind) -> Tensor:
     """Return what a model gets right of each sample, (n,); more is better.
 
     Right or wrong for classes, the share of right labels, the negative squared error of a value.
@@ -42,7 +42,7 @@ def goodness(outputs: Tensor, targets: Tensor, task: Task) -> Tensor:
 
 
 def choose_average(
-    outputs: Sequence[Tensor], targets: Tensor, task: Task, most: int
+    outputs: Sequence[Tensor], targets: Tensor, task: TaskKind, most: int
 ) -> tuple[int, ...]:
     """Choose which models to average: one after the other, while it gets better.
 
@@ -67,7 +67,7 @@ def choose_average(
     return tuple(chosen)
 
 
-def _rank(outputs: Tensor, targets: Tensor, task: Task) -> tuple[float, float]:
+def _rank(outputs: Tensor, targets: Tensor, task: TaskKind) -> tuple[float, float]:
     """Return score and negative loss."""
     wanted = soft_targets(targets, None, task=task, outputs=outputs.shape[1], smoothing=0.0)
     return score(outputs, targets, task), -float(loss(outputs, wanted, task))

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..bundles.content import Metric, ValueScale
-from ..data.dataset import Task
+from ..data.dataset import TaskKind
 from ..evaluate.statistics.classification import proportion
 from ..support.estimates import CONFIDENCE, RESAMPLES, bootstrap_mean
 from ..support.extras import needs
 from ..training.objectives import score
 
 
-def measure(outputs: Tensor, targets: Tensor, task: Task, scale: ValueScale) -> tuple[Metric, ...]:
+def measure(
+    outputs: Tensor, targets: Tensor, task: TaskKind, scale: ValueScale
+) -> tuple[Metric, ...]:
     """Measure outputs, the score of the search first.
 
     Args:

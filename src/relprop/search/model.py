@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..bundles.content import TrialState
-from ..networks.family import Facts, Family, Settings
+from ..networks.family import Facts, NetworkFamily, Settings
 from ..prepare.base import Preparation
 from ..training.objectives import score
 from ..training.train import Check, Examples, Trained, train_network
@@ -73,7 +73,7 @@ class TrainingRecipe:
         device: "cpu" or "cuda".
     """
 
-    family: Family
+    family: NetworkFamily
     settings: Settings
     seed: int
     device: str = "cpu"

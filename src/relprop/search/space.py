@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InputError
-from ..networks.family import Choice, Facts, Family, Range, Settings, Space, Value
+from ..networks.family import Choice, Facts, NetworkFamily, Range, Settings, Space, Value
 from ..support.arguments import suggest
 
 _FAMILIES = "families"
@@ -26,13 +26,13 @@ class FamilySpace:
         space: What is searched, by setting; all others keep their default.
     """
 
-    family: Family
+    family: NetworkFamily
     default: Settings
     space: Space
 
 
 def narrow_spaces(
-    families: Sequence[Family], facts: Facts, wanted: Mapping[str, Any]
+    families: Sequence[NetworkFamily], facts: Facts, wanted: Mapping[str, Any]
 ) -> tuple[FamilySpace, ...]:
     """Return the spaces of families as the user narrowed them.
 
@@ -60,7 +60,7 @@ def narrow_spaces(
     return tuple(_narrow_family(family, facts, wanted.get(family.name, {})) for family in kept)
 
 
-def _narrow_family(family: Family, facts: Facts, wanted: object) -> FamilySpace:
+def _narrow_family(family: NetworkFamily, facts: Facts, wanted: object) -> FamilySpace:
     owner = f"space.{family.name}"
     if not isinstance(wanted, Mapping):
         given, allowed = f"{owner} = {wanted!r}", "a table of settings"

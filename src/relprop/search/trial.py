@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..bundles.content import LeaderboardRow, TrialState
 from ..errors import first_line
-from ..networks.family import Family, Settings
+from ..networks.family import NetworkFamily, Settings
 from ..training.train import Check
 from .alarm import Alarm, OutOfTime, end_after
 from .contents import leaderboard_row
@@ -64,7 +64,7 @@ class Setup:
     """
 
     data: PreparedData
-    families: Mapping[str, Family]
+    families: Mapping[str, NetworkFamily]
     train: Rows
     validation: Rows
     folds: tuple[Fold, ...]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..data.dataset import Task
+from ..data.dataset import TaskKind
 from .augmentation import Augment
 from .objectives import loss, soft_targets
 from .precision import NumberFormat
@@ -35,7 +35,7 @@ class BatchLoss:
     inputs: Tensor
     targets: Tensor
     teacher: Tensor | None
-    task: Task
+    task: TaskKind
     settings: TrainingSettings
     augment: Augment | None
     format: NumberFormat

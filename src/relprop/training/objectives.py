@@ -10,14 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data.dataset import Task
+from ..data.dataset import TaskKind
 from ..support.extras import needs
 
 TEACHER_SHARE = 0.7  # of a target that a teacher gives, the rest are true targets
 
 
 def soft_targets(
-    targets: Tensor, teacher: Tensor | None, *, task: Task, outputs: int, smoothing: float
+    targets: Tensor, teacher: Tensor | None, *, task: TaskKind, outputs: int, smoothing: float
 ) -> Tensor:
     """Return what scores are compared with, (n, k) in float32: probabilities or values.
 
@@ -40,7 +40,7 @@ def soft_targets(
     return soft * (1 - smoothing) + even * smoothing
 
 
-def loss(scores: Tensor, targets: Tensor, task: Task) -> Tensor:
+def loss(scores: Tensor, targets: Tensor, task: TaskKind) -> Tensor:
     """Return cross-entropy, binary cross-entropy or mean squared error, (), by task.
 
     Args:
@@ -59,7 +59,7 @@ def loss(scores: Tensor, targets: Tensor, task: Task) -> Tensor:
     return F.mse_loss(scores, targets)
 
 
-def score(scores: Tensor, targets: Tensor, task: Task) -> float:
+def score(scores: Tensor, targets: Tensor, task: TaskKind) -> float:
     """Return accuracy, mean average precision or R^2, by task; more is better.
 
     Labels that no sample has are left out of the mean; 0 where there are no others.

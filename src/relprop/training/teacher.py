@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.dataset import Task
+from ..data.dataset import TaskKind
 from .teacher_models import Predict, TeacherModel, teacher_models
 
 _PARTS = 5  # of the training rows: models are fitted without one, and label that one
@@ -44,7 +44,7 @@ class _Rows:
 
     features: NDArray[Any]
     targets: NDArray[Any]
-    task: Task
+    task: TaskKind
     outputs: int
 
     def parts(self, seed: int) -> list[NDArray[np.int64]]:
@@ -82,7 +82,7 @@ def teach(
     made: NDArray[Any],
     *,
     teacher: str,
-    task: Task,
+    task: TaskKind,
     outputs: int,
     seed: int,
     seconds: float,

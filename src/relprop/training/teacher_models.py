@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.dataset import Task
+from ..data.dataset import TaskKind
 from ..support.arguments import check_one_of
 from ..support.extras import needs
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]  # features (n, f) -> (n, k)
 FitModel = Callable[[NDArray[Any], NDArray[Any]], Predict]
-Make = Callable[[], Any]  # an estimator that is not fitted
+MakeEstimator = Callable[[], Any]  # an estimator that is not fitted
 
 _BOOSTED, _SVM = "boosted trees", "support vector machine"
 _TREES = 300
@@ -40,7 +40,9 @@ class TeacherModel:
     growth: float
 
 
-def teacher_models(teacher: str, task: Task, outputs: int, seed: int) -> dict[str, TeacherModel]:
+def teacher_models(
+    teacher: str, task: TaskKind, outputs: int, seed: int
+) -> dict[str, TeacherModel]:
     """Return the models that a setting names, by their names.
 
     Args:
@@ -62,7 +64,7 @@ def teacher_models(teacher: str, task: Task, outputs: int, seed: int) -> dict[st
     }
 
 
-def _classifiers(seed: int) -> dict[str, Make]:
+def _classifiers(seed: int) -> dict[str, MakeEstimator]:
     with needs("fit", "models that teach a network"):
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
@@ -76,7 +78,7 @@ def _classifiers(seed: int) -> dict[str, Make]:
     }
 
 
-def _regressors(seed: int) -> dict[str, Make]:
+def _regressors(seed: int) -> dict[str, MakeEstimator]:
     with needs("fit", "models that teach a network"):
         from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
         from sklearn.linear_model import Ridge
@@ -89,7 +91,7 @@ def _regressors(seed: int) -> dict[str, Make]:
     }
 
 
-def _fitting(make: Make, task: Task, outputs: int) -> FitModel:
+def _fitting(make: MakeEstimator, task: TaskKind, outputs: int) -> FitModel:
     """Return the function that fits a model of one task."""
     if task == "value":
         return lambda x, y: _values(make().fit(x, y.reshape(-1)))
@@ -102,7 +104,7 @@ def _values(model: Any) -> Predict:
     return lambda x: model.predict(x)[:, None].astype(np.float32)
 
 
-def _probabilities(make: Make, x: NDArray[Any], y: NDArray[Any], outputs: int) -> Predict:
+def _probabilities(make: MakeEstimator, x: NDArray[Any], y: NDArray[Any], outputs: int) -> Predict:
     """Fit a classifier; a class of too few rows has the probability 0."""
     counts = np.bincount(y, minlength=outputs)
     classes = np.flatnonzero(counts >= min(_ROWS_OF_A_CLASS, counts.max()))
@@ -117,7 +119,7 @@ def _probabilities(make: Make, x: NDArray[Any], y: NDArray[Any], outputs: int) -
     return predict
 
 
-def _of_each_label(make: Make, x: NDArray[Any], y: NDArray[Any]) -> Predict:
+def _of_each_label(make: MakeEstimator, x: NDArray[Any], y: NDArray[Any]) -> Predict:
     """Fit a classifier for each label."""
     each = [_probabilities(make, x, label.astype(np.int64), 2) for label in y.T]
     return lambda features: np.column_stack([predict(features)[:, 1] for predict in each])

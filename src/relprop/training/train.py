@@ -15,10 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..data.dataset import Task
+from ..data.dataset import TaskKind
 from ..errors import InputError
 from ..networks.family import Settings, Starts
-from .batch_statistics import renew_statistics
 from ..support.lightning_runs import (
     interruptible,
     quiet_lightning,
@@ -27,6 +26,7 @@ from ..support.lightning_runs import (
 )
 from .augmentation import augmentation
 from .batch_loss import BatchLoss
+from .batch_statistics import renew_statistics
 from .clock import Clock
 from .objectives import loss, score, soft_targets
 from .optimisation import make_average, make_optimiser, rate_factor, set_rate
@@ -102,7 +102,7 @@ def train_network(
     validation: Examples | None,
     settings: Settings,
     *,
-    task: Task,
+    task: TaskKind,
     seed: int,
     seconds: float,
     on_check: Callable[[Check], bool] = lambda check: False,

@@ -52,7 +52,7 @@ def read_hub(source: str, options: DataOptions, limit: Limit) -> RawData:
         FileError: There is no such data set, or no network.
     """
     with needs("fit", "data sets of the library datasets"):
-        import datasets  # type: ignore[import-untyped]
+        import datasets
 
     datasets.disable_progress_bars()
     try:
