@@ -21,6 +21,7 @@ from ..bundles.content import (
     TrialState,
 )
 from ..data.dataset import Dataset, Part
+from ..networks.texts_encoder import without_folder
 from .model import FittedModel
 from .prepared import PreparedData, Rows
 
@@ -140,10 +141,9 @@ def leaderboard_row(
 
 
 def _members(model: FittedModel) -> list[Member]:
-    settings = dict(model.settings)
+    settings, facts = dict(model.settings), without_folder(model.facts)
     return [
-        Member(model.family, settings, model.facts, network.state_dict())
-        for network in model.networks
+        Member(model.family, settings, facts, network.state_dict()) for network in model.networks
     ]
 
 

@@ -98,8 +98,11 @@ class Search:
         """Tell whether there is time for another trial."""
         if not self.goes_on():
             return False
-        if self.study.leader is None:
+        leader = self.study.leader
+        if leader is None:
             return self.deadline.left() > 0 and len(self.study.rows()) < _FAILURES
+        if not self.shelf.has_outputs(leader) and self.deadline.left() < self.allocation.usual:
+            return False  # no trial can be compared with it: its own settings are trained again
         in_time = self.deadline.spent() < self.allocation.explore
         return in_time and self.deadline.left() > _WORTH * self._usual()
 
