@@ -120,6 +120,7 @@ def test_a_killed_fit_leaves_its_best_and_the_same_command_goes_on(folder, tmp_p
     assert {0, 1} <= set(numbers)
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_what_is_there(folder, tmp_path):
     out = tmp_path / "out"
     process = start_fit(*arguments(folder, out, "--budget", "10m"))
@@ -140,6 +141,7 @@ def writers(out):
     return {writer.rsplit("-", 1)[0] for writer in begun}
 
 
+@pytest.mark.slow
 def test_a_second_terminal_joins_and_killed_it_takes_its_own_trial_along_alone(folder, tmp_path):
     out = tmp_path / "out"
     command = arguments(folder, out, "--budget", "10m")
@@ -161,6 +163,7 @@ def test_a_second_terminal_joins_and_killed_it_takes_its_own_trial_along_alone(f
     assert {row.state for row in rows} <= {"done", "time", "pruned"}
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_best_and_the_same_command_goes_on(folder, tmp_path):
     out = tmp_path / "out"
     done = run(*arguments(folder, out, "--trials", 1, "--budget", "20h"))

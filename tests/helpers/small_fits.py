@@ -1,6 +1,7 @@
 """Small data sets, a tiny family and a search on them, for tests of `relprop fit`."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,8 @@ def start_fit(*options, **more):
     """Start `relprop fit` as a program of its own."""
     command = [sys.executable, "-m", "relprop", "fit", *map(str, options)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, env=environment(), **{**pipes, **more})
+    listens = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # in background
+    return subprocess.Popen(command, env=environment(), **{**pipes, **listens, **more})
 
 
 def seeded(module, seed=0):

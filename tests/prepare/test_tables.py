@@ -13,7 +13,7 @@ from relprop.data.dataset import Dataset, DataTarget
 from relprop.errors import FileError, InputError
 from relprop.plot.tables import Columns
 from relprop.prepare.fit_tables import fit_table
-from relprop.prepare.tables import LIMIT, TablePreparation
+from relprop.prepare.tables import MOST_DEVIATIONS, TablePreparation
 
 STANDARD = {"numbers": "standard", "bins": 0, "bins_by": "quantile"}
 ALL = {"numbers": "normal", "bins": 4, "bins_by": "tree"}
@@ -70,7 +70,7 @@ def test_numbers_and_categories_are_those_of_scikit_learn(frame):
     some = frame[["income", "city"]].dropna()
     made = fit_table(dataset(frame), np.arange(ROWS), STANDARD).apply(frame).numpy()
     want = StandardScaler().fit_transform(frame[["income"]].to_numpy())
-    want = np.clip(want, -LIMIT, LIMIT).astype(np.float32)
+    want = np.clip(want, -MOST_DEVIATIONS, MOST_DEVIATIONS).astype(np.float32)
     np.testing.assert_array_equal(made[:, 7], want[:, 0])
     columns = fit_table(dataset(frame), np.arange(ROWS), STANDARD).columns
     cities = made[np.ix_(some.index, columns.groups["city"])][:, 1:]  # the first says: missing

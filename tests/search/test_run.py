@@ -139,6 +139,7 @@ def test_a_larger_table_is_validated_on_its_validation_part(tmp_path):
     assert {point.member for point in content.curves} == set(range(len(content.members)))
 
 
+@pytest.mark.slow
 def test_long_trainings_are_chosen_by_short_ones_and_learn_most_of_validation(fitted, tmp_path):
     # a fit before this one has imported all libraries, which may take long
     table = write_table(tmp_path / "table.csv", rows=6000)
@@ -230,6 +231,7 @@ def test_a_trial_that_diverges_is_recorded_and_the_search_goes_on(monkeypatch, t
     assert len(rows) == 3
 
 
+@pytest.mark.slow
 def test_the_budget_is_kept_though_a_trial_would_run_over(monkeypatch, fitted, table, tmp_path):
     space = with_family(monkeypatch, "slow", Slow)
     begun = time.monotonic()
@@ -290,3 +292,38 @@ def test_several_labels_are_fitted_together(tmp_path):
 def test_data_in_memory_cannot_be_searched_by_several_processes(tmp_path):
     with pytest.raises(InputError, match="workers=2 for data in memory"):
         fit(pandas.DataFrame({"a": [1]}), workers=2, out=tmp_path / "out")
+
+
+def save_encoder(path):
+    """A tiny random BERT with a tokenizer of a few words."""
+    transformers = pytest.importorskip("transformers")
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    names = ["[PAD]", "[UNK]", "good", "bad", "film"]
+    words = Tokenizer(models.WordLevel({n: i for i, n in enumerate(names)}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]"
+    ).save_pretrained(path)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    config = transformers.BertConfig(vocab_size=len(names), intermediate_size=16, **sizes)
+    transformers.BertModel(config).save_pretrained(path)
+    return path
+
+
+@pytest.mark.slow
+def test_a_bundle_of_an_encoder_needs_its_folder_no_more(tmp_path):
+    folder = save_encoder(tmp_path / "encoder")
+    films = [f"{'good' if i % 2 else 'bad'} {'film ' * (i % 5)}" for i in range(80)]
+    table = pandas.DataFrame(
+        {"text": films, "mood": ["up" if i % 2 else "down" for i in range(80)]}
+    )
+    out = tmp_path / "bundle"
+    # rows repeat, and stay in one part if they do: each gets a number
+    table["text"] += [f" {i}" for i in range(80)]
+    fit(table, target="mood", budget=BUDGET, trials=1, out=out, encoder=folder, modality="text")
+    folder.rename(tmp_path / "moved")
+    bundle = load(out)
+    assert str(folder) not in str(bundle.content.members[0].facts)
+    assert list(bundle.predict(["good film", "bad film"])) == ["up", "down"]

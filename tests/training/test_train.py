@@ -150,15 +150,22 @@ def test_a_training_that_diverges_says_so():
     assert all(math.isfinite(check.loss) for check in trained.checks[:-1])
 
 
-def test_ctrl_c_arrives_as_such_and_works_again():
-    before = signal.getsignal(signal.SIGINT)
+@pytest.fixture
+def interruptible():
+    """Let Ctrl-C arrive in background, too, where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_arrives_as_such_and_works_again():
     def interrupt(check):
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         train(validation=classes(100, seed=1), on_check=interrupt)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # ---- which weights ---------------------------------------------------------------------------

@@ -85,7 +85,7 @@ class Dataset:
     samples: SampleData
     keys: tuple[str, ...]
     target: DataTarget
-    parts: NDArray[np.str_]
+    parts: NDArray[Any]
     columns: Mapping[str, ColumnKind] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
