@@ -57,7 +57,7 @@ def test_a_column_is_decided_by_its_values(name):
 def test_values_have_the_form_of_a_table():
     frame = pandas.DataFrame({name: values for name, (values, _, _) in COLUMNS.items()})
     kept, kinds, _, _ = keep_columns(decide_columns(frame, {}), {})
-    types = {"number": "float64", "category": "str", "date": "datetime64[ns]"}
+    types = {"number": "float64", "category": "str", "date": "datetime64[us]"}
     assert {n: str(kept[n].dtype) for n in kept} == {n: types[kind] for n, kind in kinds.items()}
     assert kept["number texts"].tolist()[:2] == [0.5, 1.5]
     assert set(kept["texts"]) == {"a", "b"}

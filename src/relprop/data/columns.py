@@ -7,13 +7,14 @@ and reasons. Must not know which column is the target, or how a network takes th
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..errors import InputError
 from .dataset import ColumnKind, Finding
+from .dates import read_dates, share_of_dates, written_order
 from .words import counted
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ _MOSTLY = 0.95  # of the values of a column that are numbers or dates, which mak
 _MANY_CATEGORIES = 1000
 _WORDS = 4.0  # mean number of words from which a column of different values is text
 _EXAMINED = 2000  # first values, to tell dates and numbers from other texts
-_DATE = re.compile(
-    r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?"
-)
 _IDENTIFIER = re.compile(
     r"(^|[_\s.-])(id|uuid|guid|index|key)$|^unnamed: 0$|^row$|^unnamed 1$", re.I
 )
@@ -42,12 +40,14 @@ class DecidedColumn:
             of one that is left out for another reason.
         reason: Why.
         warning: What the user should know; "" for nothing.
+        day_first: Whether its dates were written with the day before the month.
     """
 
     values: Any
     kind: str
     reason: str
     warning: str = ""
+    day_first: bool = False
 
 
 def decide_columns(frame: "DataFrame", kinds: Mapping[str, ColumnKind]) -> dict[str, DecidedColumn]:
@@ -120,7 +120,7 @@ def decide_column(values: "Series[Any]", given: ColumnKind | None = None) -> Dec
             None, "", "all its values are missing", f"Column {name!r} is empty: left out."
         )
     if values.dtype.kind == "M":
-        return DecidedColumn(_dates_of(values), "date", "dates")
+        return DecidedColumn(read_dates(values, day_first=False), "date", "dates")
     if values.dtype.kind == "m":
         return _number(values.dt.total_seconds().rename(name), present.dt.total_seconds())
     if values.dtype.kind == "b":
@@ -225,42 +225,31 @@ def _kept_or_constant(
 
 def _dates(name: str, values: "Series[Any]", texts: "Series[Any]") -> DecidedColumn | None:
     """Read a column of dates; None for anything else."""
-    import pandas
-
-    head = texts.iloc[:_EXAMINED]
-    if not len(head) or head.str.fullmatch(_DATE).mean() < _MOSTLY:
+    if share_of_dates(texts.iloc[:_EXAMINED]) < _MOSTLY:
         return None
-    first = head.str.extract(r"^(\d{1,2})[-/.]", expand=False).dropna().astype(int)
-    day_first = bool((first > 12).any())
-    dates = pandas.to_datetime(
-        texts, errors="coerce", dayfirst=day_first, format="mixed", utc=True
-    ).dt.tz_localize(None)
+    first = written_order(texts)
+    dates = read_dates(texts, first == "day")
     if (wrong := int(dates.isna().sum())) > (1 - _MOSTLY) * len(texts):
         return None
-    order = "dates" if not len(first) else f"dates, {'day' if day_first else 'month'} first"
+    order = f"dates, {first} first" if first else "dates"
     warning = f"Column {name!r} has values that are no dates ({wrong:,}): taken as missing."
-    column = _dates_of(dates.reindex(values.index))
-    return _kept_or_constant(column, dates, "date", order, warning if wrong else "")
-
-
-def _dates_of(values: "Series[Any]") -> Any:
-    if getattr(values.dtype, "tz", None) is not None:
-        values = values.dt.tz_convert("UTC").dt.tz_localize(None)
-    return values.astype("datetime64[ns]")
+    column = dates.reindex(values.index)
+    made = _kept_or_constant(column, dates, "date", order, warning if wrong else "")
+    return replace(made, day_first=first == "day")
 
 
 def _as_given(values: "Series[Any]", kind: ColumnKind) -> DecidedColumn:
     """Bring a column into the form that the user asks for."""
     import pandas
 
-    name, present = str(values.name), values.dropna()
+    name, present, day_first = str(values.name), values.dropna(), False
     if kind == "category":
         return DecidedColumn(category_texts(values), "category", GIVEN)
     if kind == "number":
         made = pandas.to_numeric(values, errors="coerce").astype(np.float64)
     else:
-        made = pandas.to_datetime(values, errors="coerce", format="mixed", utc=True)
-        made = made.dt.tz_localize(None).astype("datetime64[ns]")
+        day_first = written_order(values) == "day"
+        made = read_dates(values, day_first)
     wrong = present[made[present.index].isna()]
     if len(wrong) > 0.5 * len(present):
         raise InputError(
@@ -270,7 +259,7 @@ def _as_given(values: "Series[Any]", kind: ColumnKind) -> DecidedColumn:
             f"write --column {shlex.quote(f'{name}=category')}",
         )
     note = f"Column {name!r} has values that are no {kind}s ({len(wrong):,}): taken as missing."
-    return DecidedColumn(made, kind, GIVEN, note if len(wrong) else "")
+    return DecidedColumn(made, kind, GIVEN, note if len(wrong) else "", day_first)
 
 
 def category_texts(values: "Series[Any]") -> Any:

@@ -47,6 +47,7 @@ class FromTable:
         columns: Kinds of columns; empty for all but tables.
         groups: Group of each sample; None: there are none.
         times: Time of each sample; None: order does not matter.
+        day_first: Columns of dates that were written with the day before the month.
     """
 
     raw: RawData
@@ -54,6 +55,7 @@ class FromTable:
     columns: dict[str, ColumnKind]
     groups: NDArray[Any] | None
     times: NDArray[Any] | None
+    day_first: tuple[str, ...] = ()
 
 
 def from_table(raw: RawData, options: DataOptions) -> FromTable:
@@ -86,7 +88,8 @@ def from_table(raw: RawData, options: DataOptions) -> FromTable:
     made = replace(made, modality=modality, findings=(first, *made.findings))
     if modality == "table":
         made = made.noting(warnings=find_leaks(made.samples, columns, found.target))
-    return FromTable(made, found, columns, groups, times)
+    day_first = tuple(name for name in columns if decided[name].day_first)
+    return FromTable(made, found, columns, groups, times, day_first)
 
 
 _WHY: dict[Modality, str] = {

@@ -128,4 +128,5 @@ def _dataset(name: str, made: FromTable, options: DataOptions) -> Dataset:
         columns=columns,
         findings=(*raw.findings, *split.findings),
         warnings=(*raw.warnings, *split.warnings),
+        day_first=made.day_first,
     )

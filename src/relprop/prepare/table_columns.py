@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import ColumnKind
+from ..data.dates import read_dates
 from ..errors import InputError
 from ..support.arguments import suggest
 from ..support.extras import needs
@@ -68,15 +69,18 @@ def text_column(frame: "DataFrame", name: str) -> NDArray[np.object_]:
     return np.where(there, text, MISSING_CATEGORY)
 
 
-def date_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
+def date_column(frame: "DataFrame", name: str, day_first: bool = False) -> NDArray[np.float64]:
     """Return the parts of a column of dates, (n, parts), in the order of `DATE_PARTS`.
+
+    Args:
+        frame: The table.
+        name: The column.
+        day_first: Whether 05/01/2020 is the fifth of January, as in the data that was fitted.
 
     Raises:
         InputError: It holds text that is no date.
     """
-    with needs("fit", "preparing tables"):
-        import pandas
-    dates = pandas.to_datetime(frame[name], errors="coerce", utc=True)
+    dates = read_dates(frame[name], day_first)
     wrong = (dates.isna() & frame[name].notna()).to_numpy()
     if wrong.any():
         given = f"{_shown(frame[name][wrong])} in the column {name!r}, which holds dates"
@@ -85,7 +89,7 @@ def date_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
 
 
 def _parts(dates: "Series[Any]") -> list["Series[Any]"]:
-    parts, epoch = dates.dt, dates.dt.tz_localize(None) - np.datetime64("1970-01-01")
+    parts, epoch = dates.dt, dates - np.datetime64("1970-01-01")
     days = epoch.dt.total_seconds() / (24 * 60 * 60)
     return [parts.year, parts.month, parts.day_of_week, parts.hour, days]
 
