@@ -166,7 +166,7 @@ def _read_all(files: _Files, progress: Progress, path: Path, limit: Limit) -> _R
             try:
                 with Image.open(file) as picture:
                     modes[picture.mode] += 1
-                    pictures[place] = _reduced(picture)
+                    pictures[place] = decode_picture(picture)
             except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
                 broken.append(f"{files.names[place]} ({first_line(error)})")
     if not pictures:
@@ -204,8 +204,11 @@ def _reduced_size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _reduced(picture: "Image") -> "Image":
-    """Decode a picture, as small as it is needed, in grey or RGB; on white where transparent."""
+def decode_picture(picture: "Image") -> "Image":
+    """Decode a picture, as small as it is needed, in grey or RGB, for training as for predicting.
+
+    A photo is turned upright, what is transparent is white, 16 bits become 8.
+    """
     from PIL import Image, ImageOps
 
     if picture.getexif().get(_ORIENTATION, 1) != 1:  # of a camera that was held upright
