@@ -50,9 +50,14 @@ def raw_of_arrays(parts: Sequence[ArrayPart], modality: Modality | None, source:
         if len(part.samples) != len(part.labels):
             given = f"{source} has {len(part.samples):,} samples and {len(part.labels):,} labels"
             raise InputError(given, "a label for each sample", "look at the arrays")
-    labels = np.concatenate([_flat_labels(part.labels, source) for part in parts])
+    labels = np.concatenate([_flat_labels(_decoded(part.labels), source) for part in parts])
     names = np.repeat([part.name for part in parts], [len(part.labels) for part in parts])
     known = {part.name for part in parts} - {""}
+    if known - {"train"}:  # X, y, X_test, y_test: beside a test part, the rest is to be trained on
+        names, known = (
+            np.where(names == "", "train", names),
+            {*known, *(p.name or "train" for p in parts)},
+        )
     keys = [f"{part.name or 'sample'} {i}" for part in parts for i in range(len(part.labels))]
     samples, found, findings, warnings = _meaning(
         [part.samples for part in parts], modality, source
@@ -74,6 +79,16 @@ def raw_of_arrays(parts: Sequence[ArrayPart], modality: Modality | None, source:
         findings=tuple(findings),
         warnings=tuple(warnings),
     )
+
+
+def _decoded(array: NDArray[Any]) -> NDArray[Any]:
+    """Make texts of bytes, which HDF5 and others have for them."""
+    if array.dtype.kind != "S":
+        return array
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError:
+        return np.char.decode(array, "latin-1")
 
 
 def _flat_labels(labels: NDArray[Any], source: object) -> NDArray[Any]:
@@ -98,7 +113,8 @@ def _meaning(parts: Sequence[Any], modality: Modality | None, source: object) ->
     if not isinstance(first, np.ndarray) or first.dtype == object:
         return _sequences([one for part in parts for one in part], source)
     samples = np.concatenate([np.asarray(part) for part in parts])
-    if samples.dtype.kind in "US":
+    samples = _decoded(samples)
+    if samples.dtype.kind == "U":
         texts = objects([str(text) for text in samples.tolist()])
         return texts, "text", [Finding("modality", "text", "an array of texts")], []
     if samples.dtype.kind not in "biuf":

@@ -15,6 +15,7 @@ from ..options import DataOptions
 from ..raw import RawData
 from ..words import counted, listed
 from .arrays import ARRAY_SUFFIXES, read_arrays
+from .folders import files_below
 from .hub import PREFIX, is_saved_dataset, read_hub
 from .idx import family_of, has_idx_files, read_idx_folder
 from .opened import plain_name, plain_stem, plain_suffix
@@ -140,7 +141,7 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
     _refuse_several(path)
     files = sorted(one for one in path.iterdir() if one.is_file() and one.name[0] != ".")
     data = [one for one in files if _is_data(one)]
-    inside = {plain_suffix(one) for one in path.rglob("*") if one.is_file()}
+    inside = {plain_suffix(one) for one in files_below(path)}
     pictures = bool(inside & set(PICTURE_FILES))
     saved, idx = is_saved_dataset(path), has_idx_files(path)
     if data and not (pictures or saved or idx):

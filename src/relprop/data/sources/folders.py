@@ -4,7 +4,7 @@ Takes paths relative to the data's folder. Gives labels and parts. Must not know
 """
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,21 @@ PARTS = {
     "validation": "validation",
     "dev": "validation",
 }
+
+
+def is_hidden(path: PurePosixPath) -> bool:
+    """Tell whether a file, or a folder above it, is none of the user's: .ipynb_checkpoints/1.png.
+
+    Args:
+        path: Relative to the data's folder.
+    """
+    return any(name.startswith(".") or name == "__MACOSX" for name in path.parts)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """List the files in a folder and in those below it, without hidden ones, in order."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(p for p in files if not is_hidden(PurePosixPath(p.relative_to(folder))))
 
 
 def classes_and_parts(

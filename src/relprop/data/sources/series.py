@@ -18,6 +18,7 @@ from ..options import DataOptions
 from ..raw import RawData, objects, parts_of
 from ..words import counted
 from .opened import plain_stem, plain_suffix, read_text
+from .table_layout import MISSING
 
 _PART = re.compile(r"[-_](train|test)$", re.IGNORECASE)
 
@@ -165,22 +166,34 @@ def _parse_line(line: str, path: Path, number: int) -> tuple[NDArray[np.float32]
 
 def _read_tsv(path: Path) -> _Series:
     """Read a .tsv file of the UCR archive: the class, then the steps; NaN at the end is no step."""
-    try:
-        rows = np.atleast_2d(
-            np.genfromtxt(path, delimiter=_ROWS[plain_suffix(path)], dtype=np.float64)
-        )
-    except (OSError, ValueError) as error:
-        given = f"{path} cannot be read: {str(error).splitlines()[0]}"
-        allowed = "the class and the steps of a series in each line, with tabs between them"
-        raise FileError(given, allowed, "look at the file") from error
+    text, _ = read_text(path)
+    separator = _ROWS[plain_suffix(path)]
+    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    rows = [_row(line.split(separator), path, number) for number, line in lines]
+    for (number, _), row in zip(lines, rows, strict=True):
+        if len(row) != len(rows[0]):
+            given = f"line {number} of {path} has {len(row)} values, the first {len(rows[0])}"
+            raise FileError(given, "as many values in each line", f"correct line {number}")
     samples, filled = [], 0
-    for row in rows[:, 1:]:
-        there = np.flatnonzero(~np.isnan(row))
+    for row in rows:
+        there = np.flatnonzero(~np.isnan(row[1:]))
         last = int(there[-1]) + 1 if len(there) else 1
-        made, count = fill_gaps(row[None, :last].astype(np.float32))
+        made, count = fill_gaps(row[None, 1 : last + 1].astype(np.float32))
         samples.append(made)
         filled += count
-    return _Series(samples, [f"{label:g}" for label in rows[:, 0]], {}, filled)
+    labels = ["" if np.isnan(row[0]) else f"{row[0]:.12g}" for row in rows]
+    return _Series(samples, labels, {}, filled)
+
+
+def _row(values: list[str], path: Path, number: int) -> NDArray[np.float64]:
+    """Return the class and the steps of a line; missing ones are NaN."""
+    known = ["nan" if value.strip() in MISSING else value for value in values]
+    try:
+        return np.array(known, np.float64)
+    except ValueError as error:
+        given = f"line {number} of {path} has a value that is no number: {error}"
+        allowed = "the class and the steps of a series in each line, as numbers"
+        raise FileError(given, allowed, f"correct line {number}") from error
 
 
 def _begins_with_numbers(path: Path) -> bool:
