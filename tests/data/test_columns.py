@@ -150,3 +150,9 @@ def test_columns_that_cannot_be_are_errors(case):
 def test_categories_and_names_as_text():
     assert category_texts(pandas.Series([1.0, 2.5])).tolist() == ["1.0", "2.5"]
     assert (about_column("age"), about_column("column 3")) == ("column age", "column 3")
+
+
+def test_texts_of_a_word_alone_are_offered_as_texts():
+    frame = pandas.DataFrame({"name": [f"Smith{i}" for i in range(N)]})
+    with pytest.raises(InputError, match=r"write --modality text, or choose another --target$"):
+        keep_columns(decide_columns(frame, {}), {})

@@ -25,6 +25,7 @@ _MOSTLY = 0.95  # of the values of a column that are numbers or dates, which mak
 _MANY_CATEGORIES = 1000
 _WORDS = 4.0  # mean number of words from which a column of different values is text
 _EXAMINED = 2000  # first values, to tell dates and numbers from other texts
+_TEXT_IDENTIFIER = "an identifier: a different text in each row"
 _IDENTIFIER = re.compile(
     r"(^|[_\s.-])(id|uuid|guid|index|key)$|^unnamed: 0$|^row$|^unnamed 1$", re.I
 )
@@ -95,6 +96,8 @@ def keep_columns(
         given = f"no column to learn from: {reasons or 'there is none beside the target'}"
         name = shlex.quote(f"{next(iter(decided), '')}=category")
         todo = f"write --column {name}" if decided else "add columns"
+        if any(column.reason == _TEXT_IDENTIFIER for column in decided.values()):
+            todo = "write --modality text"  # texts of few words, such as names
         todo += ", or choose another --target"
         raise InputError(given, "a column of numbers, categories or dates", todo)
     findings = [
@@ -163,7 +166,7 @@ def _category(name: str, values: "Series[Any]", texts: "Series[Any]") -> Decided
     if words >= _WORDS and different > 0.5 * len(texts) and different > 20:
         return DecidedColumn(None, "text", f"free text, {words:.0f} words on average")
     if different == len(texts) > 20:
-        return DecidedColumn(None, "", "an identifier: a different text in each row")
+        return DecidedColumn(None, "", _TEXT_IDENTIFIER)
     warning = f"Column {name!r} has {different:,} categories; many of them are rare."
     return _kept_or_constant(
         texts.reindex(values.index),
