@@ -52,3 +52,10 @@ def test_lists_are_no_classes():
     with pytest.raises(InputError, match=r"'tags' has a list in each row(?s:.*)--labels NAME,NAME"):
         read_dataset(frame)
     refuse_lists("tags", pandas.Series([None, "a"]))
+
+
+def test_an_empty_text_is_no_class():
+    frame = pandas.DataFrame({"x": np.arange(40) % 7, "y": ["a", "b", "", " "] * 10})
+    dataset = read_dataset(frame)
+    assert dataset.target.names == ("a", "b")
+    assert dataset.warnings[0] == "20 of 40 samples have no label in 'y': they are left out."

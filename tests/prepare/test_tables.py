@@ -252,3 +252,16 @@ def test_raw_dates_are_read_as_those_that_were_fitted():
     for one in (0, 28, 30):  # alone, 01/05/2020 tells nothing of the order
         row = raw.iloc[[one]]
         assert torch.equal(restored.apply(row), fitted.apply(read.samples.iloc[[one]]))
+
+
+@pytest.mark.parametrize("settings", [STANDARD, ALL])
+def test_a_column_without_a_value_in_the_training_part_is_constant(frame, settings):
+    made = frame.head(60).assign(age=np.nan)
+    fitted = fit_table(dataset(made), np.arange(60), settings)
+    state, tensors = fitted.state()
+    restored = TablePreparation.restore(json.loads(json.dumps(state, allow_nan=False)), tensors)
+    features = restored.apply(frame.head(60))
+    assert torch.isfinite(features).all()
+    (number, *others) = restored.columns.groups["age"]
+    assert features[:, number].tolist() == [0.0] * 60
+    assert [restored.columns.names[place] for place in others] == ["age is missing"]

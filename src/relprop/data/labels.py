@@ -27,6 +27,13 @@ def refuse_lists(name: str, labels: "Series[Any]") -> None:
         raise InputError(given, allowed, "make a column of each label, write --labels NAME,NAME")
 
 
+def without_empty(labels: "Series[Any]") -> "Series[Any]":
+    """Take a label that is an empty text for a missing one."""
+    if labels.dtype.kind in "iufbMm":
+        return labels
+    return labels.where(labels.astype("str").str.strip() != "")
+
+
 def numbers_of_texts(
     name: str, labels: "Series[Any]", kind: ColumnKind | None
 ) -> tuple["Series[Any]", list[str]]:

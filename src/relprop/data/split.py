@@ -16,6 +16,7 @@ from .words import counted, listed
 
 _FEWEST = 10  # samples that can be split
 _LARGEST = 0.05  # of all samples: more equal ones are no copies, but samples of few values
+_FEW_EQUAL = 3  # equal ones are copies in small data, too
 _QUANTILES = 10  # parts of the range of a value, which all parts of the data have
 
 
@@ -71,7 +72,7 @@ def split_samples(request: SplitRequest) -> SplitResult:
         given = f"{count} samples with a label"
         raise InputError(given, f"{_FEWEST} at least, to train, validate and test", "add samples")
     largest = int(np.unique(request.hashes, return_counts=True)[1].max())
-    together = largest <= max(1, _LARGEST * count)
+    together = largest <= max(_FEW_EQUAL, _LARGEST * count)
     drawn = request if together else replace(request, hashes=_apart(request))
     parts = np.where(request.official == "", "train", request.official).astype("<U10")
     reasons = []
@@ -227,6 +228,10 @@ def _shared(request: SplitRequest, parts: NDArray[np.str_]) -> list[str]:
     if both:
         of = f"{_is(both)} of samples outside the test part"
         warnings.append(f"{both:,} of {counted(int(test.sum()), 'test sample')} {of}.")
+    if request.groups is not None:  # of which an official test part may know nothing
+        shared = np.unique(request.groups[test & np.isin(request.groups, request.groups[~test])])
+        if len(shared):
+            warnings.append(f"Groups inside and outside the test part: {listed(list(shared))}.")
     equal = len(parts) - len(np.unique(request.hashes))
     if equal:
         warnings.append(f"{counted(equal, 'sample')} in all {_is(equal)} of others.")

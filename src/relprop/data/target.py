@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..support.arguments import suggest
 from .columns import GIVEN, category_texts
 from .dataset import ColumnKind, DataTarget, Finding
-from .labels import FEW_NUMBERS, numbers_of_texts, refuse_lists
+from .labels import FEW_NUMBERS, numbers_of_texts, refuse_lists, without_empty
 from .words import listed
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def make_target(
         InputError: All labels are missing, or there is one class alone.
     """
     refuse_lists(name, labels)
+    labels = without_empty(labels)
     note: list[str] = []
     if not whole_numbers_are_classes:
         labels, note = numbers_of_texts(name, labels, kind)

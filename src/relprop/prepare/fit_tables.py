@@ -106,9 +106,12 @@ def _fitted_numbers(
     if not numbers.shape[1]:
         return {"scaler": None, "normal": None, "bins": None}
     normal, bins = None, None
-    scaler = StandardScaler().fit(numbers)
+    with np.errstate(invalid="ignore"):  # the mean of a column without a value in these rows
+        scaler = StandardScaler().fit(numbers)
     if settings["numbers"] == "normal":
-        normal = PowerTransformer().fit(scaler.transform(numbers))
+        scaled = scaler.transform(numbers)
+        empty = np.isnan(scaled).all(axis=0)  # which PowerTransformer cannot take
+        normal = PowerTransformer().fit(np.where(empty, 0.0, scaled))
     if settings["bins"]:
         bins = PiecewiseLinear(settings["bins"], settings["bins_by"]).fit(numbers, target)
     return {"scaler": scaler, "normal": normal, "bins": bins}

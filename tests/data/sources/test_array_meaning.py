@@ -101,3 +101,18 @@ def test_other_arrays_are_errors(case):
     samples, modality, message = WRONG[case]
     with pytest.raises(InputError, match=message):
         read(samples, modality)
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_missing_text_is_empty_and_counted(place):
+    texts = ["a good film", "a bad film", "so so"]
+    texts[place] = None
+    raw = raw_of_arrays([ArrayPart("", texts, np.arange(3) % 2)], None, "data")
+    assert raw.samples.tolist() == [text or "" for text in texts]
+    assert raw.warnings == ("1 text without a word: empty.",)
+
+
+def test_a_series_without_a_step_is_an_error():
+    series = [np.ones((2, 3)), np.ones((2, 0))]
+    with pytest.raises(InputError, match="series 1 in data has no step"):
+        raw_of_arrays([ArrayPart("", series, np.arange(2))], None, "data")

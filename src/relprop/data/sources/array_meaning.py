@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ..dataset import Finding, Modality
 from ..raw import RawData, objects
+from ..words import counted
 
+_EXAMINED = 100  # first samples, of which one that is a text tells that all are
 _CHANNELS = (1, 3, 4)
 _SMALLEST = 8  # pixels of a side, from which whole numbers up to 255 are pictures
 
@@ -115,8 +117,7 @@ def _meaning(parts: Sequence[Any], modality: Modality | None, source: object) ->
     samples = np.concatenate([np.asarray(part) for part in parts])
     samples = _decoded(samples)
     if samples.dtype.kind == "U":
-        texts = objects([str(text) for text in samples.tolist()])
-        return texts, "text", [Finding("modality", "text", "an array of texts")], []
+        return _texts(samples.tolist(), "an array of texts")
     if samples.dtype.kind not in "biuf":
         given = f"samples of the type {samples.dtype} in {source}"
         raise InputError(given, "numbers or texts", "give numbers")
@@ -219,17 +220,27 @@ def _series(samples: NDArray[Any], source: object) -> _Made:
 _MAKERS = {"table": _rows, "picture": _pictures, "series": _series}
 
 
+def _texts(samples: Sequence[Any], reason: str) -> _Meaning:
+    """Take texts; one that is missing is empty, as in a table."""
+    made = ["" if one is None or one != one else str(one) for one in samples]
+    empty = sum(not text.strip() for text in made)
+    warnings = [f"{counted(empty, 'text')} without a word: empty."] if empty else []
+    return objects(made), "text", [Finding("modality", "text", reason)], warnings
+
+
 def _sequences(samples: Sequence[Any], source: object) -> _Meaning:
     """Take texts, or series of different lengths."""
-    if isinstance(samples[0], str):
-        texts = objects([str(text) for text in samples])
-        return texts, "text", [Finding("modality", "text", "texts")], []
+    if any(isinstance(one, str) for one in samples[:_EXAMINED]):
+        return _texts(samples, "texts")
     arrays = [np.atleast_2d(np.asarray(one, np.float32)) for one in samples]
     channels = {len(one) for one in arrays}
     if len(channels) > 1 or any(one.ndim != 2 for one in arrays):
         given = f"series of {len(channels)} different numbers of channels in {source}"
         raise InputError(given, "(channels, time) each, with the same channels", "reshape them")
     lengths = [one.shape[1] for one in arrays]
+    if not min(lengths):
+        given = f"series {lengths.index(0)} in {source} has no step"
+        raise InputError(given, "a step at least in each", "leave it out, and its label")
     shape = f"{len(arrays):,}, {len(arrays[0])} channels, {min(lengths)} to {max(lengths)} steps"
     findings = [Finding("modality", "series", "arrays of different lengths")]
     return objects(arrays), "series", [*findings, Finding("series", shape, "channels, time")], []

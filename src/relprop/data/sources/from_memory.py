@@ -153,7 +153,7 @@ def _array(values: Any) -> Any:
     if isinstance(values, (str, bytes, np.ndarray)):
         return values
     if isinstance(values, Sequence):
-        if values and isinstance(values[0], str):
+        if any(isinstance(one, str) for one in values):
             return list(values)
         made = [_array(one) for one in values]
         return np.asarray(made) if len({np.shape(one) for one in made}) <= 1 else made
