@@ -158,3 +158,10 @@ def test_a_damaged_table_is_an_error(name, tmp_path):
 def test_a_table_of_one_column_is_an_error(tmp_path):
     with pytest.raises(FileError, match=r"t\.csv has a single column\n.*commas, tabs, semicolons"):
         read(tmp_path / "t.csv", "a\n1\n2\n")
+
+
+def test_columns_of_the_test_part_alone_are_named(tmp_path):
+    (tmp_path / "test.csv").write_text("more,b,a\n7,x,1\n")
+    raw = read(tmp_path / "train.csv", "a,b\n1,x\n2,y\n", tmp_path / "test.csv")
+    assert raw.samples.columns.tolist() == ["a", "b"]
+    assert raw.warnings == ("test.csv has more columns, which are not used: more.",)

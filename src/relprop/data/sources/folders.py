@@ -59,7 +59,7 @@ def classes_and_parts(
         raise FileError(
             f"{source} has files that are in no folder of a class, such as {bare[0]}",
             "a folder for each class: cat/1.png, dog/2.png; train/ and test/ may stand above them",
-            f"put {bare[0].name} into a folder that is named after its class",
+            f"put {bare[0].name} into a folder that is named after its class, or take it away",
         )
     parts = [
         next((PARTS[name.lower()] for name in path.parts[:-1] if name.lower() in PARTS), "")

@@ -98,7 +98,9 @@ def _with_test(raw: RawData, other: _Table, path: Path, test: Path) -> RawData:
         official=parts_of(("train", len(raw.keys)), ("test", len(shared))),
         targets=tuple(lacking),
     )
-    return made.noting(Finding("test part", value, reason), warnings=other.warnings)
+    extra = [str(name) for name in other.frame.columns if name not in columns]
+    note = [f"{test.name} has more columns, which are not used: {listed(extra)}."] if extra else []
+    return made.noting(Finding("test part", value, reason), warnings=[*other.warnings, *note])
 
 
 def _read(path: Path, limit: Limit, names: tuple[str, ...] | None = None) -> _Table:
