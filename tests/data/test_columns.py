@@ -148,7 +148,7 @@ def test_columns_that_cannot_be_are_errors(case):
 
 
 def test_categories_and_names_as_text():
-    assert category_texts(pandas.Series([1.0, 2.5])).tolist() == ["1.0", "2.5"]
+    assert category_texts(pandas.Series([1.0, 2.5])).tolist() == ["1", "2.5"]
     assert (about_column("age"), about_column("column 3")) == ("column age", "column 3")
 
 

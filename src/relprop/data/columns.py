@@ -152,7 +152,7 @@ def _number(values: "Series[Any]", present: "Series[Any]") -> DecidedColumn:
 
 def _text(name: str, values: "Series[Any]", present: "Series[Any]") -> DecidedColumn:
     _refuse_nested(name, present)
-    texts = present.map(str).str.strip()
+    texts = category_texts(present)
     if _are_codes(texts):
         return DecidedColumn(texts.reindex(values.index), "category", "codes that begin with 0")
     found = _number_texts(values, texts) or _dates(name, values, texts)
@@ -266,10 +266,17 @@ def _as_given(values: "Series[Any]", kind: ColumnKind) -> DecidedColumn:
 
 
 def category_texts(values: "Series[Any]") -> Any:
-    """Write values as texts: whole numbers without a point; missing values stay missing."""
-    if values.dtype.kind == "f" and bool((values.dropna() % 1 == 0).all()):
-        values = values.astype("Int64")
-    return values.map(str, na_action="ignore").astype("str").str.strip()
+    """Write values as texts, each by itself, so that a row alone has the texts that it had.
+
+    Whole numbers are without a point, spaces around texts are left out, missing values stay.
+    """
+    return values.map(_text_of, na_action="ignore").astype("str").str.strip()
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _without_copies(

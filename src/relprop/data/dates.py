@@ -51,6 +51,8 @@ def read_dates(values: "Series[Any]", day_first: bool) -> Any:
         zoned = getattr(values.dtype, "tz", None) is not None
         dates = values.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else values
     else:
+        periods = isinstance(values.dtype, pandas.PeriodDtype)  # written as 2024-01
+        values = values.astype("str") if periods else values
         dates = pandas.to_datetime(
             values, errors="coerce", dayfirst=day_first, format="mixed", utc=True
         ).dt.tz_localize(None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.columns import category_texts
 from ..data.dataset import ColumnKind
 from ..data.dates import read_dates
 from ..errors import InputError
@@ -50,7 +51,10 @@ def number_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
     """
     with needs("fit", "preparing tables"):
         import pandas
-    values = pandas.to_numeric(frame[name], errors="coerce")
+    column = frame[name]
+    if column.dtype.kind == "m":  # a duration is a number of seconds
+        column = column.dt.total_seconds()
+    values = pandas.to_numeric(column, errors="coerce")
     numbers = np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
     no_number = np.isnan(numbers) & frame[name].notna().to_numpy()
     wrong = no_number | np.isinf(numbers)
@@ -62,11 +66,8 @@ def number_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
 
 def text_column(frame: "DataFrame", name: str) -> NDArray[np.object_]:
     """Return a column of categories as text, (n,); a missing one is `MISSING_CATEGORY`."""
-    column = frame[name]
-    whole = column.dtype.kind == "f" and (column.dropna() % 1 == 0).all()
-    there = column.notna().to_numpy()
-    text = column.astype("Int64" if whole else object).astype(str).to_numpy(dtype=object)
-    return np.where(there, text, MISSING_CATEGORY)
+    text = category_texts(frame[name])
+    return np.where(text.notna(), text.to_numpy(dtype=object), MISSING_CATEGORY)
 
 
 def date_column(frame: "DataFrame", name: str, day_first: bool = False) -> NDArray[np.float64]:
