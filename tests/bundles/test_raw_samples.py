@@ -159,3 +159,8 @@ def test_columns_of_a_frame_are_named_as_when_it_was_fitted():
 def test_columns_of_several_lengths_are_refused():
     with pytest.raises(InputError, match="several lengths: a 1, b 2"):
         table_samples({"a": [1], "b": ["x", "y"]})
+
+
+def test_gaps_of_a_series_are_filled_as_in_training():
+    (made,) = series_samples(np.array([[1.0, np.nan, 3.0]]), 1)
+    assert made.tolist() == [[1, 2, 3]]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.sources.pictures import decode_picture
+from ..data.sources.series import fill_gaps
 from ..data.sources.table_layout import unique_names
 from ..errors import InputError
 from ..preprocess.pictures import Pictures, read_picture
@@ -151,7 +152,7 @@ def _series(one: Any, channels: int) -> NDArray[np.float32]:
     if values.ndim != 2 or values.shape[0] != channels or not values.shape[1]:
         todo = "transpose it: series.T" if values.shape[1:] == (channels,) else "give all channels"
         raise InputError(f"a series of shape {values.shape}", allowed, todo)
-    return values
+    return fill_gaps(values)[0]  # as in training
 
 
 def table_samples(raw: Any) -> "DataFrame":

@@ -116,3 +116,14 @@ def test_a_series_without_a_step_is_an_error():
     series = [np.ones((2, 3)), np.ones((2, 0))]
     with pytest.raises(InputError, match="series 1 in data has no step"):
         raw_of_arrays([ArrayPart("", series, np.arange(2))], None, "data")
+
+
+@pytest.mark.parametrize("lengths", [(4, 4), (4, 5)])
+def test_gaps_of_series_are_filled_on_the_line_and_counted(lengths):
+    series = [np.arange(2.0 * n).reshape(2, n) for n in lengths]
+    whole = [one.tolist() for one in series]
+    series[0][1, 2] = np.nan
+    samples = np.stack(series) if lengths[0] == lengths[1] else series
+    raw = raw_of_arrays([ArrayPart("", samples, np.arange(2))], "series", "data")
+    assert [one.tolist() for one in raw.samples] == whole
+    assert raw.warnings[0].endswith("between their neighbours: 1 missing value of series.")

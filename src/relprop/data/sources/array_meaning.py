@@ -14,6 +14,7 @@ from ...errors import InputError
 from ..dataset import Finding, Modality
 from ..raw import RawData, objects
 from ..words import counted
+from .series import fill_gaps, filled_note
 
 _EXAMINED = 100  # first samples, of which one that is a text tells that all are
 _CHANNELS = (1, 3, 4)
@@ -214,7 +215,14 @@ def _series(samples: NDArray[Any], source: object) -> _Made:
         made, reason = made.swapaxes(1, 2), "samples, time, channels: time is the longer side"
     _, channels, time = made.shape
     shape = f"{len(made):,}, {channels} channels, {time} steps"
-    return objects([*np.ascontiguousarray(made)]), [Finding("series", shape, reason)], []
+    filled, warnings = _without_gaps([*np.ascontiguousarray(made)])
+    return objects(filled), [Finding("series", shape, reason)], warnings
+
+
+def _without_gaps(series: Sequence[NDArray[np.float32]]) -> tuple[list[Any], list[str]]:
+    """Fill missing values as in series of files, and say so."""
+    made = [fill_gaps(one) for one in series]
+    return [one for one, _ in made], list(filled_note(sum(count for _, count in made)))
 
 
 _MAKERS = {"table": _rows, "picture": _pictures, "series": _series}
@@ -243,4 +251,6 @@ def _sequences(samples: Sequence[Any], source: object) -> _Meaning:
         raise InputError(given, "a step at least in each", "leave it out, and its label")
     shape = f"{len(arrays):,}, {len(arrays[0])} channels, {min(lengths)} to {max(lengths)} steps"
     findings = [Finding("modality", "series", "arrays of different lengths")]
-    return objects(arrays), "series", [*findings, Finding("series", shape, "channels, time")], []
+    findings.append(Finding("series", shape, "channels, time"))
+    filled, warnings = _without_gaps(arrays)
+    return objects(filled), "series", findings, warnings

@@ -73,7 +73,7 @@ def read_series_file(path: Path, limit: Limit, test: Path | None = None) -> RawD
         labels=_labels([label for _, part in parts for label in part.labels], parts[0][1].says),
         official=parts_of(*((name, len(part.labels)) for name, part in parts)),
         findings=(describe_series(samples, f"{path.suffix} file"),),
-        warnings=_filled_note(filled),
+        warnings=filled_note(filled),
     )
     size = sum(one.nbytes for one in samples)
     rows, note = limit.choose(len(samples), size, "series", path)
@@ -110,7 +110,8 @@ def fill_gaps(series: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
     return made, int(missing.sum())
 
 
-def _filled_note(filled: int) -> tuple[str, ...]:
+def filled_note(filled: int) -> tuple[str, ...]:
+    """Say how many missing values were filled; nothing where there were none."""
     missing = counted(filled, "missing value")
     return (f"Filled on the line between their neighbours: {missing} of series.",) if filled else ()
 
