@@ -156,3 +156,14 @@ def test_texts_of_a_word_alone_are_offered_as_texts():
     frame = pandas.DataFrame({"name": [f"Smith{i}" for i in range(N)]})
     with pytest.raises(InputError, match=r"write --modality text, or choose another --target$"):
         keep_columns(decide_columns(frame, {}), {})
+
+
+@pytest.mark.parametrize("values", [np.arange(80) // 2 * 7, [f"p{i // 2}" for i in range(80)]])
+def test_an_identifier_with_several_rows_is_warned_of(values):
+    frame = pandas.DataFrame({"patient_id": values, "age": np.arange(80) // 2 * 7})
+    decided = decide_columns(frame, {})
+    assert decided["age"].warning == ""
+    assert decided["patient_id"].warning == (
+        "Column 'patient_id' is named as an identifier, whose values repeat: "
+        "write --group patient_id or --drop patient_id?"
+    )

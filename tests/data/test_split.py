@@ -201,3 +201,15 @@ def test_groups_that_an_official_test_part_has_as_well_are_named():
     result = split(classes(np.arange(100) % 2), official=official, groups=groups)
     assert result.warnings == ("Groups inside and outside the test part: g0.",)
     assert split(classes(np.arange(100) % 2), groups=groups).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"groups": np.full(60, "g")}, r"groups kept together\n.*another --group"),
+        ({"times": np.ones(60)}, r"rows of one time kept together\n.*another --time"),
+    ],
+)
+def test_a_column_that_makes_no_parts_is_named(given, message):
+    with pytest.raises(InputError, match=message):
+        split(classes(np.arange(60) % 2), **given)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GIVEN = "given"
 _MOSTLY = 0.95  # of the values of a column that are numbers or dates, which make it one
 _MANY_CATEGORIES = 1000
+_MANY_IDS = 20  # different values, from which a column may identify rows
 _WORDS = 4.0  # mean number of words from which a column of different values is text
 _EXAMINED = 2000  # first values, to tell dates and numbers from other texts
 _TEXT_IDENTIFIER = "an identifier: a different text in each row"
@@ -146,6 +147,7 @@ def _number(values: "Series[Any]", present: "Series[Any]") -> DecidedColumn:
     if infinite:
         numbers = numbers.where(~np.isinf(numbers))
         warning = f"Column {name!r} has {counted(infinite, 'infinite value')}: taken as missing."
+    warning = warning or (_repeated_identifier(name) if whole and different > _MANY_IDS else "")
     reason = f"{different:,} different {'whole ' if whole else ''}numbers"
     return _kept_or_constant(numbers, present, "number", reason, warning)
 
@@ -167,13 +169,20 @@ def _category(name: str, values: "Series[Any]", texts: "Series[Any]") -> Decided
         return DecidedColumn(None, "text", f"free text, {words:.0f} words on average")
     if different == len(texts) > 20:
         return DecidedColumn(None, "", _TEXT_IDENTIFIER)
-    warning = f"Column {name!r} has {different:,} categories; many of them are rare."
-    return _kept_or_constant(
-        texts.reindex(values.index),
-        texts,
-        "category",
-        f"{different:,} different texts",
-        warning if different > _MANY_CATEGORIES else "",
+    many = f"Column {name!r} has {different:,} categories; many of them are rare."
+    warning = _repeated_identifier(name) if different > _MANY_IDS else ""
+    warning = warning or (many if different > _MANY_CATEGORIES else "")
+    reason = f"{different:,} different texts"
+    return _kept_or_constant(texts.reindex(values.index), texts, "category", reason, warning)
+
+
+def _repeated_identifier(name: str) -> str:
+    """Warn of a column whose values stand for persons or things that have several rows."""
+    if not _IDENTIFIER.search(name):
+        return ""
+    group, drop = f"--group {shlex.quote(name)}", f"--drop {shlex.quote(name)}"
+    return (
+        f"Column {name!r} is named as an identifier, whose values repeat: write {group} or {drop}?"
     )
 
 

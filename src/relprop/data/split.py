@@ -214,10 +214,14 @@ def _draws(hashes: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
 def _check_parts(parts: NDArray[np.str_], request: SplitRequest) -> None:
     for part in ("train", "validation", "test"):
         if not (parts == part).any():
-            kept = "groups" if request.groups is not None else "equal samples"
+            kept, todo = "equal samples", "add samples, or write a larger split=(0.2, 0.2)"
+            if request.groups is not None:
+                kept, todo = "groups", "choose another --group, or leave it out"
+            elif request.times is not None:
+                kept, todo = "rows of one time", "choose another --time, or leave it out"
             given = f"{len(parts)} samples, of which none would be in the {part} part"
             allowed = f"samples for all parts, {kept} kept together"
-            raise InputError(given, allowed, "add samples, or write a larger split=(0.2, 0.2)")
+            raise InputError(given, allowed, todo)
 
 
 def _shared(request: SplitRequest, parts: NDArray[np.str_]) -> list[str]:
