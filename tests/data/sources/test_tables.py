@@ -184,6 +184,11 @@ def test_json_of_rows_and_of_columns(content, mark, tmp_path):
     assert raw.samples.to_dict("records") == ROWS_OF_JSON
 
 
+def test_json_that_is_no_table_is_an_error(tmp_path):
+    with pytest.raises(FileError, match=r"line 1 of .* is no JSON object"):
+        read(tmp_path / "t.json", "3")
+
+
 def test_what_scipy_does_not_read_of_arff_is_an_error_that_helps(tmp_path):
     head = "@relation r\n@attribute a string\n@attribute b {x, y}\n@data\n"
     with pytest.raises(FileError, match=r"(?s)String attributes.*to do:   save it as CSV$"):

@@ -240,7 +240,8 @@ def _read_json(path: Path, pandas: Any) -> "DataFrame":
     if plain_suffix(path) == ".json":
         with suppress(ValueError):  # several objects: one in each line
             found = json.loads(content)
-            if isinstance(found, list) or all(isinstance(one, list) for one in found.values()):
+            columns = isinstance(found, dict) and all(isinstance(v, list) for v in found.values())
+            if columns or isinstance(found, list):
                 return pandas.DataFrame(found)
     numbered = [(i, line) for i, line in enumerate(content.split(b"\n"), 1) if line.strip()]
     return pandas.DataFrame([_json_object(line, i, path) for i, line in numbered])
