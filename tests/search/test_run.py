@@ -16,6 +16,7 @@ from relprop.bundles.read import read_bundle
 from relprop.errors import InputError
 from relprop.networks import registry
 from relprop.search import run
+from relprop.search.allocation import Allocation
 from relprop.search.api import fit
 
 BUDGET = "5m"  # not reached: the number of trials is
@@ -137,6 +138,21 @@ def test_a_larger_table_is_validated_on_its_validation_part(tmp_path):
     assert len(content.outputs["validation"].rows) == content.counts["validation"]
     assert {member.facts.samples for member in content.members} == {content.counts["train"]}
     assert {point.member for point in content.curves} == set(range(len(content.members)))
+
+
+def test_where_there_is_time_for_one_training_it_learns_most_of_validation(monkeypatch, tmp_path):
+    single = Allocation("single", 60.0, 60.0, 0.0)
+    monkeypatch.setattr(run, "allocate", lambda **given: single)
+    table = write_table(tmp_path / "large.csv", rows=4000)
+    content = fit(table, budget=BUDGET, out=tmp_path / "out", space=QUICK_SPACE).content
+    assert content.counts == {"train": 2889, "validation": 510, "test": 601}
+    assert [row.number for row in content.leaderboard] == [0]
+    assert content.members[0].facts.samples == 2889 + 408
+    assert len(content.outputs["validation"].rows) == 102
+    # with time for more, what was given for other samples is not compared
+    monkeypatch.undo()
+    more = fit(table, budget=BUDGET, trials=2, out=tmp_path / "out", space=QUICK_SPACE).content
+    assert sorted(row.number for row in more.leaderboard) == [0, 1]
 
 
 @pytest.mark.slow

@@ -15,15 +15,13 @@ from .alarm import Alarm
 from .budget import write_duration
 from .choice import choose_average, is_better
 from .contents import add_to_average, part_outputs, same_preparation
-from .folds import make_folds
+from .folds import learn_most
 from .loop import Search
 from .model import FittedModel, train_model
 from .prepared import Rows
 from .trial import Train, on_everything, run_trial
 
 _SLOWER = 1.3  # how much longer than the last training of its kind one may take
-_WATCHED = 5  # the part of the validation samples that is not learned in the end: one in so many
-_FEW = 50  # validation samples of which a part would say little
 _WORSE = 1.0  # standard errors by which a longer training must not be worse than a short one
 
 
@@ -50,7 +48,7 @@ def make_final(search: Search, leader: LeaderboardRow) -> BundleContent:
 def _average(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
     """Average the best model with others, where that is better on the samples of comparison."""
     if not search.shelf.has_outputs(leader.number):
-        return _repeat(search, leader, content)
+        return _repeat(search, leader, content) if search.setup.folds else content
     rows = [leader, *(row for row in search.study.rows() if _may_join(search, row, leader))]
     outputs = [search.shelf.outputs(row.number) for row in rows]
     task, targets = search.origin.dataset.target.task, search.setup.targets
@@ -129,7 +127,7 @@ def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent
     The rest of that part chooses among the weights, and tells whether the long training went well.
     """
     seconds, task = search.deadline.left(), search.origin.dataset.target.task
-    if seconds < leader.seconds:
+    if seconds < leader.seconds or not search.shelf.has_outputs(leader.number):
         return content
     watched = _watched(search, leader)
     search.progress.log(f"training {leader.family} for {seconds:.0f} s")
@@ -144,22 +142,16 @@ def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent
 
 
 def _watched(search: Search, leader: LeaderboardRow) -> _Watched:
-    """Choose validation samples that are not learned: of classes each has its share.
+    """Choose validation samples that are not learned.
 
-    Where samples of one group, or of one time, are in one part, or there are few, none is learned.
+    Where samples of one group, or of one time, are in one part, none of that part is learned.
     """
-    setup = search.setup
-    if not setup.may_mix or len(setup.validation) < _FEW:
-        before = search.shelf.outputs(leader.number)
-        return _Watched(setup.train, setup.validation, setup.targets, before)
-    fold = make_folds(search.origin.dataset, setup.validation, _WATCHED, setup.seed)[0]
-    here = torch.from_numpy(np.isin(setup.validation, fold.validation))
-    return _Watched(
-        np.sort(np.concatenate([setup.train, fold.train])),
-        fold.validation,
-        setup.data.targets(fold.validation),
-        search.shelf.outputs(leader.number)[here],
-    )
+    setup, learned, rows = search.setup, search.setup.train, search.setup.validation
+    if setup.may_mix:
+        learned, rows = learn_most(search.origin.dataset, learned, rows, setup.seed)
+    here = torch.from_numpy(np.isin(setup.validation, rows))
+    before = search.shelf.outputs(leader.number)[here]
+    return _Watched(learned, rows, setup.data.targets(rows), before)
 
 
 def _long_training(

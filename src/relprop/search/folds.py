@@ -18,6 +18,9 @@ from ..training.objectives import score
 from .model import FittedModel, TrainingRecipe, mean_output, train_model
 from .prepared import PreparedData, Rows
 
+_WATCHED = 5  # the part of the validation samples that is not learned in the end: one in so many
+_FEW = 50  # validation samples of which a part would say little
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -91,6 +94,19 @@ def cross_validate(
     outputs = _in_order(folds, parts)
     reached = score(outputs, data.targets(all_rows(folds)), model.facts.task)
     return replace(model, networks=(), outputs=outputs, score=reached)
+
+
+def learn_most(dataset: Dataset, train: Rows, validation: Rows, seed: int) -> tuple[Rows, Rows]:
+    """Add most of a validation part to the training part: of classes each gives its share.
+
+    Returns:
+        Numbers of the samples to learn, and of those that still choose among weights. Of few
+        validation samples, a part would say little: then none is learned.
+    """
+    if len(validation) < _FEW:
+        return train, validation
+    fold = make_folds(dataset, validation, _WATCHED, seed)[0]
+    return np.sort(np.concatenate([train, fold.train])), fold.validation
 
 
 def all_rows(folds: tuple[Fold, ...]) -> Rows:

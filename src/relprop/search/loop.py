@@ -89,12 +89,16 @@ class Search:
         )
 
     def _repeat_leader(self) -> None:
-        """Let the best settings of a run that had little time be tried again, with more."""
+        """Let the best settings of a run that had little time be tried again, with more.
+
+        So are those of a run that compared its models by other samples.
+        """
         rows = [row for row in self.study.rows() if row.number == self.study.leader]
-        if self.allocation.kind in ("folds", "whole"):
-            for row in rows:
-                if row.state == "time" and self.allocation.trial > _MORE * row.seconds:
-                    self.study.repeat(row.family, row.settings)
+        for row in rows:
+            hurried = row.state == "time" and self.allocation.trial > _MORE * row.seconds
+            unknown = not (self.setup.folds or self.shelf.has_outputs(row.number))
+            if (hurried and self.allocation.kind in ("folds", "whole")) or unknown:
+                self.study.repeat(row.family, row.settings)
 
     def _is_worth_it(self) -> bool:
         """Tell whether there is time for another trial."""

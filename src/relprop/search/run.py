@@ -25,7 +25,7 @@ from .allocation import FOLDS, MOST_FOLDED, allocate
 from .budget import Deadline, reserve, write_duration
 from .contents import Origin
 from .finish import finish
-from .folds import make_folds
+from .folds import learn_most, make_folds
 from .loop import Search
 from .model import TrainingRecipe, trial_seed
 from .opening import check_fit_folder, open_search
@@ -169,6 +169,12 @@ def prepare_search(
     later += min(_REPORT_SHARE * settings.seconds, _REPORT_SECONDS) + _ending(settings.seconds)
     deadline = Deadline.of_call(request.deadline.before(later).left())
     _check_budget(request, timing, later, deadline)
+    allocation = allocate(
+        training=timing.training, epoch=timing.epoch, seconds=deadline.seconds, fold=fold
+    )
+    if allocation.kind == "single" and may_mix:
+        train, validation = learn_most(dataset, train, validation, settings.seed)
+    compared = both if fold else validation
     folder = open_search(settings.out, _identity(dataset, spaces, settings))
     return Search(
         Setup(
@@ -183,7 +189,7 @@ def prepare_search(
             settings.memory,
         ),
         SharedStudy(folder, spaces, settings.seed),
-        Shelf(folder / "trials"),
+        Shelf(folder / "trials", len(compared)),
         Origin(
             dataset,
             {"data": data_fingerprint(dataset), "split": split_fingerprint(dataset)},
@@ -191,7 +197,7 @@ def prepare_search(
             settings.seed,
             settings.seconds,
         ),
-        allocate(training=timing.training, epoch=timing.epoch, seconds=deadline.seconds, fold=fold),
+        allocation,
         deadline,
         request.deadline,
         settings.out,

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import safetensors
 import safetensors.torch
 from torch import Tensor
 
@@ -23,10 +24,12 @@ class Shelf:
 
     Attributes:
         folder: Their folder.
+        samples: How many samples models are compared by. A search that goes on with more time, or
+            less, may take others: what was given for them is not compared.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, samples: int) -> None:
+        self.folder, self.samples = folder, samples
 
     def put_outputs(self, number: int, outputs: Tensor) -> None:
         """Keep what a trial gave for the validation samples, (n, outputs)."""
@@ -40,7 +43,11 @@ class Shelf:
 
     def has_outputs(self, number: int) -> bool:
         """Tell whether a trial's outputs are there."""
-        return (self._of(number) / _OUTPUTS).exists()
+        path = self._of(number) / _OUTPUTS
+        if not path.exists():
+            return False
+        with safetensors.safe_open(path, "pt") as file:
+            return bool(file.get_slice("outputs").get_shape()[0] == self.samples)
 
     def put_model(self, number: int, content: BundleContent) -> None:
         """Keep a trial's model."""
