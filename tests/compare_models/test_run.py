@@ -89,6 +89,10 @@ def test_it_is_written_as_text_numbers_and_page(compared, tmp_path):
     assert page.count("<picture>") == 1
     for column in ("p to best: how likely", "SRG: symmetric relevance gain", "Sparseness: Gini"):
         assert column in page
+    title, section = (
+        float(re.search(rf"\n{h} {{ font-size: ([\d.]+)rem", page)[1]) for h in ("h1", "h2")
+    )
+    assert section < title
     assert json.loads((tmp_path / "comparison.json").read_text()) == document
 
 
