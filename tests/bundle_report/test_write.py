@@ -11,7 +11,7 @@ from helpers import made_bundles as made
 
 from relprop.bundle_report.write import PAGE, open_data, part_of, write_bundle_report
 from relprop.bundles.bundle import open_content
-from relprop.bundles.content import CurvePoint, LeaderboardRow, Metric, PartOutputs
+from relprop.bundles.content import CurvePoint, LeaderboardRow, Metric, PartOutputs, ValueScale
 from relprop.data.dataset import DataTarget
 from relprop.data.fingerprint import data_fingerprint
 from relprop.errors import InputError
@@ -99,6 +99,37 @@ def test_other_tasks_and_data_have_their_own_words(tmp_path, dataset, family, ch
     assert title in headings(text)
     assert "Whether relevance is faithful" in headings(text)
     assert ("Whether its probabilities hold" in headings(text)) == (dataset.target.task != "value")
+
+
+def test_each_card_of_a_label_has_the_probability_of_that_label(tmp_path):
+    dataset = made.table(made.labels())
+    bundle = measured(dataset, "mlp", **SMALL)
+    text = page_of(bundle, dataset, tmp_path)
+    shown = re.search(r"<h2>What each label.*?</section>", text, re.DOTALL).group()
+    probabilities = bundle.predict_proba(dataset.take(dataset.rows("test")))
+    groups = re.split(r"<h3>", shown)[1:]
+    assert len(groups) > 1
+    for group in groups:
+        label = group.split("<")[0]
+        cards = re.findall(r'class="name">(.*?)</p>\s*<p><b>(.*?)</b>', group)
+        assert cards
+        for key, title in cards:
+            row = int(key.removeprefix("row ")) - 49
+            p = probabilities[row, bundle.classes.index(label)]
+            assert title == f"{label}: {p:.1%}"
+
+
+def test_values_are_written_in_full(tmp_path):
+    values = DataTarget("value", ("weight",), np.linspace(1000.0, 5000.0, 60))
+    dataset = made.table(values)
+    bundle = measured(dataset, "mlp", **SMALL)
+    text = page_of(
+        open_content(replace(bundle.content, scale=ValueScale(3000.0, 1100.0))), dataset, tmp_path
+    )
+    assert not re.findall(r"\de\+\d", text)
+    assert re.search(r"<b>weight: \d{4}\.\d</b>", text)
+    assert "true: 5000; predicted" in text
+    assert "Mean prediction of 12 samples while" in text
 
 
 def test_without_data_nothing_is_explained(tmp_path):

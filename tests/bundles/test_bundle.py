@@ -71,7 +71,7 @@ def test_several_members_are_averaged(tmp_path):
     write_bundle(tmp_path, content)
     both, x = load(tmp_path), alone[0].prepare(data.samples)
     torch.testing.assert_close(both.model(x), (alone[0].model(x) + alone[1].model(x)) / 2)
-    assert "mean of 2" in repr(both)
+    assert "model: mlp, mean of 2; " in repr(both)
 
 
 def test_a_value_is_predicted_and_explained_in_its_own_units():

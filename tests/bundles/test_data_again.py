@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from helpers import made_bundles as made
+from PIL import Image
 
 from relprop.bundles.data_again import options_for_others, read_again, target_column
 from relprop.data import DataOptions, read_dataset
@@ -48,5 +49,16 @@ def test_the_target_is_the_column_that_was_found(table):
 
 def test_data_of_another_modality_is_refused(table):
     series = made.content_of(made.series(), "fcn", width=8)
-    with pytest.raises(InputError, match=r"animals\.csv, which holds data of modality table\n"):
+    with pytest.raises(
+        InputError, match=r"animals\.csv holds tables, and the model reads time series\n"
+    ):
         read_again(series, table, "animal")
+
+
+def test_pictures_for_a_table_are_refused_as_such_whatever_the_columns(table, tmp_path):
+    for name in made.ANIMALS:
+        (tmp_path / "shapes" / name).mkdir(parents=True)
+        for i in range(4):
+            Image.new("L", (8, 8), 20 * i).save(tmp_path / "shapes" / name / f"{i}.png")
+    with pytest.raises(InputError, match=r"shapes holds pictures, and the model reads tables\n"):
+        read_again(content(table, target=["animal"], drop=["seen"]), tmp_path / "shapes")

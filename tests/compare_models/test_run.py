@@ -1,6 +1,7 @@
 """Families and bundles are compared on the same test samples."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from relprop.compare_models.run import compare_models
 from relprop.data import DataOptions, read_dataset
 from relprop.errors import FileError, InputError
 from relprop.evaluate import similarity
+from relprop.support.progress import Progress
 
+SECONDS = 30.0  # of a comparison
 SMALL = {"width": 16, "depth": 1, "dropout": 0.0}
 
 
@@ -84,6 +87,12 @@ def test_it_is_written_as_text_numbers_and_page(compared, tmp_path):
     page = (tmp_path / "comparison.html").read_text()
     assert "Whether they look at the same" in page
     assert page.count("<picture>") == 1
+    for column in ("p to best: how likely", "SRG: symmetric relevance gain", "Sparseness: Gini"):
+        assert column in page
+    title, section = (
+        float(re.search(rf"\n{h} {{ font-size: ([\d.]+)rem", page)[1]) for h in ("h1", "h2")
+    )
+    assert section < title
     assert json.loads((tmp_path / "comparison.json").read_text()) == document
 
 
@@ -103,6 +112,19 @@ def test_models_that_cannot_be_compared_are_refused_before_any_fit(folder, tmp_p
     with pytest.raises(InputError, match=r"a bundle of series data(.|\n)*leave .*series out"):
         compare(str(tmp_path / "series"))
     assert not (tmp_path / "mlp").exists()
+
+
+@pytest.mark.slow
+def test_families_have_equal_shares_though_the_first_needs_less(folder, tmp_path, capsys):
+    options = DataOptions(target="animal")
+    names = ["mlp", "tabm"]
+    progress = Progress.detect(quiet=False)
+    data = str(folder / "animals.csv")
+    compare_models(data, names, tmp_path, options=options, seconds=SECONDS, progress=progress)
+    shares = re.findall(r"Fitting (\w+) in ([\d.]+) s", capsys.readouterr().err)
+    assert [name for name, _ in shares] == names
+    assert shares[0][1] == shares[1][1]
+    assert int(shares[0][1]) == round(0.85 * SECONDS / 2)
 
 
 @pytest.mark.slow

@@ -227,7 +227,7 @@ def test_a_regression_and_an_output_of_another_shape_have_a_title():
     x = signed(2, 4).float()
     e = relprop.explain(randomise(nn.Linear(4, 1)), x, "zero")
     (title,) = titles(e.plot(0))
-    assert title == f"0: {float(e.output[0, 0]):+.3g}; explained: the output"
+    assert title == f"0: {float(e.output[0, 0]):.5g}; explained: the output"
     model = randomise(nn.Sequential(nn.Linear(4, 6), nn.Unflatten(1, (3, 2))))
     e = relprop.explain(model, x, "zero", target=relprop.at(1, 0))
     assert titles(e.plot(0)) == ["explained: at(1, 0)"]

@@ -215,7 +215,7 @@ def test_a_notebook_shows_one_unit_without_a_bar_unless_it_is_a_probability():
     e = relprop.explain(linear, x)
     page = e._repr_html_()
     value = float(e.output[0, 0])
-    assert rows(page, "outputs")[0] == ("0", f"{value:+.3g}", "", "", "")
+    assert rows(page, "outputs")[0] == ("0", f"{value:.5g}", "", "", "")
     page = relprop.explain(nn.Sequential(linear, nn.Sigmoid()).eval(), x)._repr_html_()
     p = float(e.output[0, 0].sigmoid())
     for row in rows(page, "outputs")[:2]:

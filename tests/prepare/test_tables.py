@@ -199,6 +199,8 @@ def test_bad_rows_are_named(frame, fitted):
     with pytest.raises(InputError, match=r"without the column 'age'") as caught:
         fitted.apply(frame.rename(columns={"age": "Age"}))
     assert caught.value.todo == 'rename "Age" to "age"'
+    with pytest.raises(InputError, match=r"without the columns 'age', 'income'\n"):
+        fitted.apply(frame.drop(columns=["age", "income"]))
     with pytest.raises(InputError, match=r"'old' in the column 'age', which holds numbers"):
         fitted.apply(frame.astype({"age": object}).assign(age="old"))
     with pytest.raises(InputError, match=r"inf in the column 'income'"):

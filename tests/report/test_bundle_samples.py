@@ -1,5 +1,8 @@
 """A bundle is a model of `relprop explain`: it prepares the samples itself."""
 
+import csv
+import json
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ from relprop.bundles.bundle import open_content
 from relprop.bundles.write import write_bundle
 from relprop.errors import FileError, InputError
 from relprop.report.page import render_report
+from relprop.report.records import samples_csv, to_json
 from relprop.report.run import run_report
 from relprop.report.settings import Settings
 
@@ -54,6 +58,64 @@ def test_rows_without_labels_and_labels_with_dots_are_taken(tmp_path):
     assert {sample.label for sample in report.samples} == {"cat"}
 
 
+def test_a_predicted_value_is_written_and_called_by_its_name(tmp_path):
+    dataset = made.table(made.value())
+    model, bundle = written(tmp_path, dataset, "mlp", members=2, **SMALL)
+    frame = dataset.samples.assign(animal=100 * dataset.target.values)  # the target's column
+    frame.to_csv(tmp_path / "weights.csv", index=False)
+    report = run_report(Settings((tmp_path / "weights.csv",), model, samples=6, curves=0))
+    expected = bundle.predict(dataset.samples.iloc[::10])
+    rows = list(csv.DictReader(StringIO(samples_csv(report))))
+    assert [float(row["value"]) for row in rows] == pytest.approx(expected.tolist(), rel=1e-5)
+    assert [row["predicted"] for row in rows] == [""] * 6
+    assert json.loads(to_json(report))["samples"][0]["value"] == float(rows[0]["value"])
+    page = render_report(report, tmp_path)
+    assert f"<b>weight: {expected[0]:.5g}</b>" in page
+    assert "<p>label 1000</p>" in page
+    assert "(mlp, mean of 2)" in page
+
+
+def test_labels_are_those_of_the_columns_and_all_that_are_predicted(tmp_path):
+    dataset = made.table(made.labels())
+    model, bundle = written(tmp_path, dataset, "mlp", **SMALL)
+    names, values = bundle.classes, dataset.target.values
+    frame = dataset.samples.assign(**dict(zip(names, values.T, strict=True)))
+    frame.loc[0, "third"] = None
+    frame.to_csv(tmp_path / "numbers.csv", index=False)
+    report = run_report(Settings((tmp_path / "numbers.csv",), model, curves=0))
+    rows = list(csv.DictReader(StringIO(samples_csv(report))))
+    assert [row["label"] for row in rows[:7]] == [
+        *("", "even", "no label", "even, third", "no label", "even, fifth", "third")
+    ]
+    predicted = bundle.predict(dataset.samples)
+    assert predicted.sum(1).max() > 1
+    for row, flags in zip(rows, predicted, strict=True):
+        assert row["predicted"] == (", ".join(np.array(names)[flags]) or "no label")
+    same = (predicted == (values > 0.5)).all(1)[1:]
+    assert report.accuracy == pytest.approx(same.mean())
+    assert report.model == "mlp"
+    assert not report.warnings
+
+
+def test_rows_without_the_columns_of_labels_have_none(tmp_path):
+    model, _ = written(tmp_path, made.table(made.labels()), "mlp", **SMALL)
+    made.table().samples.to_csv(tmp_path / "new.csv", index=False)
+    report = run_report(Settings((tmp_path / "new.csv",), model, samples=5, curves=0))
+    assert [sample.label for sample in report.samples] == [None] * 5
+    assert report.accuracy is None
+
+
+def test_names_of_classes_are_not_asked_of_the_user_of_a_bundle(tmp_path):
+    model, _ = written(tmp_path, made.table(), "mlp", **SMALL)
+    data = table_file(tmp_path, ["cat"] * 30 + ["cow"] * 30)
+    report = run_report(Settings((data,), model, samples=5, curves=0))
+    (warning,) = (one for one in report.warnings if "no class of the model" in one)
+    assert "cow; its classes: cat, dog, owl; write labels as the bundle names" in warning
+    assert "--classes" not in warning
+    with pytest.raises(InputError, match=r"\n.*write labels as the bundle names its classes, or"):
+        run_report(Settings((data,), model, explain="label"))
+
+
 def test_series_are_read_as_fit_reads_them(tmp_path):
     dataset = made.series()
     model, bundle = written(tmp_path, dataset, "fcn", width=8)
@@ -69,7 +131,7 @@ def test_series_are_read_as_fit_reads_them(tmp_path):
 def test_data_of_another_modality_is_refused(tmp_path):
     model, _ = written(tmp_path, made.series(), "fcn", width=8)
     data = table_file(tmp_path, ["cat", "dog"] * 30)
-    with pytest.raises(InputError, match=r"holds data of modality table\n.*series"):
+    with pytest.raises(InputError, match=r"holds tables, and the model reads time series"):
         run_report(Settings((data,), model))
 
 

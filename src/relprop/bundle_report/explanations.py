@@ -15,12 +15,14 @@ from torch import Tensor
 
 from ..bundles.bundle import Bundle
 from ..bundles.content import PartOutputs
+from ..bundles.naming import labels_text
 from ..data.dataset import Dataset, SampleData
 from ..errors import RelpropError
 from ..explanation.html import explanation_cards
 from ..explanation.result import Explanation
 from ..plot.html import Card, fragment, small_image_url
 from ..plot.style import MapStyle
+from ..support.number_text import number_text
 from .choice import MOST_GROUPS, Chosen, choose_mistakes, choose_shown
 from .sections import ReportSection, own_units
 from .time_limit import TimeLimit
@@ -76,13 +78,18 @@ class Explained:
             return self._named(own_units(self.bundle.content, given)[0])
         return self._named(given > 0 if self.bundle.task == "labels" else given.argmax())
 
+    def label_text(self, place: int, label: int) -> str:
+        """Write a label of a sample with its probability."""
+        probability = float(self.outputs.outputs[place, label].sigmoid())
+        return f"{self.bundle.classes[label]}: {probability:.1%}"
+
     def _named(self, target: Tensor) -> str:
         if self.bundle.task == "value":
-            return f"{float(target):.5g}"
+            return number_text(float(target), 5)
         names = self.bundle.classes
         if self.bundle.task == "classes":
             return names[int(target)]
-        return ", ".join(names[k] for k in target.nonzero().flatten().tolist()) or "no label"
+        return labels_text(target.tolist(), names)
 
 
 def example_section(what: Explained, clock: TimeLimit) -> ReportSection | None:
@@ -108,8 +115,8 @@ def example_section(what: Explained, clock: TimeLimit) -> ReportSection | None:
 def _remark(what: Explained, chosen: Chosen) -> str:
     """Say what values are measured from, or which classes are left out."""
     if what.bundle.task == "value":
-        mean = what.bundle.content.scale.mean
-        return f" Relevance adds up to the prediction, measured from {mean:.4g}, the mean."
+        mean = number_text(what.bundle.content.scale.mean, 5)
+        return f" Relevance adds up to the prediction, measured from {mean}, the mean."
     names = what.bundle.classes
     missing = [name for name in names[:MOST_GROUPS] if name not in chosen.groups]
     parts = [f" {len(names) - MOST_GROUPS} more are not shown."] if len(names) > MOST_GROUPS else []
@@ -143,6 +150,11 @@ def _targets(chosen: Chosen) -> Tensor | None:
 
 def _cards(what: Explained, places: Sequence[int], target: Any) -> list[Card]:
     cards = explanation_cards(what.explain(places, target), _OPTIONS, small_image_url)
+    if what.bundle.task == "labels":  # else the title is the most probable one, explained or not
+        cards = [
+            replace(card, title=what.label_text(i, k))
+            for i, k, card in zip(places, target.tolist(), cards, strict=True)
+        ]
     return [
         replace(card, name=what.key(i), note=f"true: {what.truth(i)}; predicted: {what.guess(i)}")
         for i, card in zip(places, cards, strict=True)

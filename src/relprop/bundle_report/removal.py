@@ -67,6 +67,10 @@ def measure_removal(bundle: Bundle, x: Tensor, *, seed: int = 0) -> dict[str, Me
         "LRP" -> its curves. Removed are pixels, columns of a table, tokens, or steps of a channel;
         the mean of the samples stands for them, padding for tokens.
     """
+
+    def prediction(output: Tensor) -> Tensor:  # by this name pages call it
+        return output[:, 0]
+
     explained = bundle.explainer(x)
     is_value = bundle.task == "value"
     units, fill, count = _units(bundle, x)
@@ -78,16 +82,12 @@ def measure_removal(bundle: Bundle, x: Tensor, *, seed: int = 0) -> dict[str, Me
         target=None if is_value else explained.prediction,
         fill=fill,
         steps=min(_STEPS, count),
-        score=_first_output if is_value else "probability",
+        score=prediction if is_value else "probability",
         output_kind=None if is_value else explained.head.kind,
         units=units,
         seed=seed,
     )
     return dict(curves)
-
-
-def _first_output(output: Tensor) -> Tensor:
-    return output[:, 0]
 
 
 def _units(bundle: Bundle, x: Tensor) -> tuple[Any, str, int]:

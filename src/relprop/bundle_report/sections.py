@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..bundles.bundle import metric_text
+from ..bundles.bundle import metric_text, network_text
 from ..bundles.content import BundleContent, LeaderboardRow, PartOutputs
 from ..evaluate.statistics.classification import Proportion
 from ..plot.charts import NumberTable, chart_fragment, draw_chart
 from ..support.estimates import Estimate
+from ..support.number_text import number_text
 from .figures import calibration_figure, confusion_figure, training_figure, value_figure
 from .measures import (
     Calibration,
@@ -76,10 +77,9 @@ def search_section(content: BundleContent) -> ReportSection:
             f"the last {content.score_name}: {_number(last.score)}"
         )
         charts = [draw_chart(lambda: training_figure(points, content.score_name), alt)]
-    members = f", the mean of {len(content.members)}" if len(content.members) > 1 else ""
     budget = "" if content.budget is None else f" of {content.budget:,.0f} s asked for"
     summary = (
-        f"The model: {content.members[0].family}{members}. "
+        f"The model: {network_text(content)}. "
         f"{len(rows)} trial{'' if len(rows) == 1 else 's'} in {content.seconds:,.0f} s{budget}."
     )
     settings = [[name, str(value)] for name, value in content.members[0].settings.items()]
@@ -158,7 +158,7 @@ def _value_section(content: BundleContent, part: str, outputs: PartOutputs) -> R
     measured = value_measures(predicted, true)
     rows = [
         ["mean absolute error", _estimate(measured.absolute)],
-        ["root mean square error", f"{measured.root_square:.4g}"],
+        ["root mean square error", number_text(measured.root_square, 4)],
         ["R²", _number(measured.r2)],
     ]
     tables = [
@@ -234,8 +234,8 @@ def _share(share: Proportion | None) -> str:
 
 def _estimate(estimate: Estimate) -> str:
     end = estimate.interval
-    interval = f" ({end.low:.4g} to {end.high:.4g})" if end else ""
-    return f"{estimate.mean:.4g}{interval}"
+    interval = f" ({number_text(end.low, 4)} to {number_text(end.high, 4)})" if end else ""
+    return f"{number_text(estimate.mean, 4)}{interval}"
 
 
 def _number(value: float | None) -> str:

@@ -223,18 +223,19 @@ class Bundle:
     def __repr__(self) -> str:
         of = {"classes": "classes", "labels": "labels", "value": "value"}[self.task]
         names = ", ".join(self.classes[:6]) + (", ..." if len(self.classes) > 6 else "")
-        families = ", ".join(dict.fromkeys(one.family for one in self.content.members))
         lines = [
             f"Bundle of {self.content.source or 'data'}: {self.modality}, {of} {names}",
-            f"model: {families}{_members(self.content)}; {self.preparation.describe()}",
+            f"model: {network_text(self.content)}; {self.preparation.describe()}",
             *(f"{metric_text(one)} on the test part" for one in self.content.metrics),
         ]
         return "\n".join(lines)
 
 
-def _members(content: BundleContent) -> str:
+def network_text(content: BundleContent) -> str:
+    """Name the families of networks of a bundle, and say of how many the mean is taken."""
+    families = ", ".join(dict.fromkeys(one.family for one in content.members))
     count = len(content.members)
-    return f" (mean of {count})" if count > 1 else ""
+    return families + (f", mean of {count}" if count > 1 else "")
 
 
 def metric_text(metric: Metric) -> str:

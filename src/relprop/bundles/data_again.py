@@ -10,7 +10,6 @@ from typing import Any
 from ..data.dataset import Dataset
 from ..data.options import DataOptions
 from ..data.read import read_dataset
-from ..errors import InputError
 from .content import BundleContent
 
 _OF_ALL = ("target", "labels", "modality", "drop", "kinds")  # what is no matter of parts
@@ -47,9 +46,4 @@ def read_again(content: BundleContent, source: Any, target: str | None = None) -
     options = options_for_others(content, target)
     if str(source) == content.source and target is None:
         options = replace(DataOptions(**content.options), seed=content.seed)
-    dataset = read_dataset(source, options)
-    if dataset.modality != content.modality:
-        given = f"{source}, which holds data of modality {dataset.modality}"
-        todo = f"give such data; the bundle is fitted to {content.source}"
-        raise InputError(given, f"{content.modality}, as the bundle takes it", todo)
-    return dataset
+    return read_dataset(source, options, expected=content.modality)

@@ -3,12 +3,13 @@
 Takes what a bundle knows, and raw samples. Gives options of `Explanation.plot`, of plain values.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..data.dataset import SampleData
+from ..support.number_text import number_text
 from .content import BundleContent
 
 
@@ -44,8 +45,13 @@ def value_text(value: object) -> str:
     if value is None or value != value:
         return "missing"
     if isinstance(value, (float, np.floating)):
-        return f"{value:.6g}"
+        return number_text(float(value), 6)
     return str(value).strip().removesuffix(" 00:00:00")  # of a day
+
+
+def labels_text(flags: Iterable[bool], names: Sequence[str]) -> str:
+    """Name the labels that a sample has, of those that do not exclude each other."""
+    return ", ".join(name for name, has in zip(names, flags, strict=True) if has) or "no label"
 
 
 def padded_tokens(preparation: Any, texts: SampleData) -> tuple[tuple[str, ...], ...]:

@@ -78,13 +78,20 @@ def comparison_page(comparison: ModelComparison) -> str:
     warnings = "".join(f"<p><b>{escape(one)}</b></p>" for one in comparison.warnings)
     curves = curves_fragment(curve_panels({one.name: one.curves for one in comparison.models}))
     body = (
-        f"{warnings}{chart_fragment(summary, [], [models])}"
+        f"{warnings}{chart_fragment(f'{summary} {_COLUMNS}', [], [models])}"
         f"<h2>Whether relevance is faithful</h2>{curves}"
         f"<h2>Whether they look at the same</h2>{chart_fragment(_ALIKE, [], others)}"
     )
     return page(f"Models of {Path(comparison.source).name}", body)
 
 
+_COLUMNS = (
+    "p to best: how likely a difference as large as that to the best model is where both are "
+    "equally good, by a paired test; below 0.05 it is taken for real. SRG: symmetric relevance "
+    "gain, the area between the removal curves below, least relevant first minus most relevant "
+    "first; 0 where relevance tells nothing, larger where it is more faithful. Sparseness: Gini "
+    "index of |relevance|, 0 where it is the same everywhere, towards 1 where few inputs have all."
+)
 _ALIKE = (
     "Relevance for the true class of the same samples: Spearman's rank correlation and the cosine, "
     "1 where two maps are alike, 0 where they have nothing in common."

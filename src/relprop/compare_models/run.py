@@ -3,7 +3,7 @@
 Takes data and names of models. Gives a ModelComparison. Must not know pages.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +93,7 @@ def compare_models(
         models: Names of families of networks, and folders of bundles.
         out: Folder for the bundles of the families, each in a folder of its name.
         options: How the data is read.
-        seconds: Time for all fits together; each family gets the same share.
+        seconds: Time for all of it; each family may fit for the same share.
         seed: Random seed.
         progress: Shows the stages.
 
@@ -116,8 +116,9 @@ def compare_models(
                 f"{name} was fitted to other data, or other parts of it: samples that it is tested "
                 "on here may have been in its training part."
             )
-    for i, name in enumerate(named.families):
-        share = (_FITTING * deadline.left()) / (len(named.families) - i)
+    fitting = Deadline.of_call(_FITTING * deadline.left())
+    shares = _equal_shares(fitting, len(named.families))
+    for name, share in zip(named.families, shares, strict=True):
         loaded[name] = _fitted(source, name, out / name, options, share, seed, progress)
     rows = dataset.rows("test")
     measured = []
@@ -125,6 +126,13 @@ def compare_models(
         progress.log(f"Measuring {name} ...")
         measured.append(measure_model(name, loaded[name], dataset, rows))
     return _compared(dataset, tuple(measured), tuple(warnings))
+
+
+def _equal_shares(fitting: Deadline, count: int) -> Iterator[float]:
+    """Give each fit the same time: what one leaves is lost, what it overran others share."""
+    equal = fitting.left() / max(1, count)
+    for done in range(count):
+        yield min(equal, fitting.left() / (count - done))
 
 
 @dataclass(frozen=True)

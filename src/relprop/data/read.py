@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InputError
 from ..support.extras import needs
 from ..support.progress import ProgressOption, progress_of
-from .dataset import ColumnKind, Dataset, Finding
+from .dataset import ColumnKind, Dataset, Finding, Modality
 from .fingerprint import hash_samples
 from .from_table import FromTable, from_table
 from .memory import limit_of
@@ -25,10 +25,20 @@ from .split import SplitRequest, split_samples
 from .target import make_labels, make_target
 
 _OTHER_LABELS = "give data with other labels: there are no columns to choose from"
+_NAMES: dict[Modality, str] = {
+    "picture": "pictures",
+    "table": "tables",
+    "text": "texts",
+    "series": "time series",
+}
 
 
 def read_dataset(
-    source: Any, options: DataOptions | None = None, *, progress: ProgressOption = False
+    source: Any,
+    options: DataOptions | None = None,
+    *,
+    expected: Modality | None = None,
+    progress: ProgressOption = False,
 ) -> Dataset:
     """Read a data set, find out what it is, and make its parts.
 
@@ -37,6 +47,7 @@ def read_dataset(
             table, texts, time series; "datasets:NAME" of the Hugging Face hub; or data in memory: a
             DataFrame, a pair (samples, labels), or a dataset of torch.
         options: What is known about it; what it leaves out is inferred.
+        expected: What the samples have to be, for a model that takes nothing else; None: anything.
         progress: True shows the reading of many files on stderr.
 
     Returns:
@@ -61,8 +72,19 @@ def read_dataset(
         raw, name = read_source(source, options, limit, shown), str(source)
     else:
         raw, name = read_memory(source, options, limit), describe_memory(source)
+    if raw.labels is not None:  # before what is said of the columns of a table is refused
+        _check_modality(raw.modality, expected, name)
     made = from_table(raw, options) if raw.labels is None else _from_labels(raw, options)
+    _check_modality(made.raw.modality, expected, name)
     return _dataset(name, made, options)
+
+
+def _check_modality(found: Modality | None, expected: Modality | None, name: str) -> None:
+    """Raise InputError for samples that are not what a model takes."""
+    if expected is None or found is None or found == expected:
+        return
+    given = f"{name} holds {_NAMES[found]}, and the model reads {_NAMES[expected]}"
+    raise InputError(given, _NAMES[expected], f"give {_NAMES[expected]}, or another model")
 
 
 def _from_labels(raw: RawData, options: DataOptions) -> FromTable:

@@ -5,6 +5,7 @@ Takes ranked features. Gives text, figures, pages, frames and files. Must not kn
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +15,7 @@ from ..support.arguments import suggest
 from ..support.estimates import Estimate
 from ..support.extras import needs
 from ..support.files import write_csv
+from ..support.number_text import number_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -149,7 +151,7 @@ def _numbers(estimate: Estimate) -> Sequence[float | None]:
     return estimate.mean, end.low if end else None, end.high if end else None
 
 
-def _texts(estimate: Estimate, sign: str = "") -> tuple[str, str]:
-    end, form = estimate.interval, f"{sign}.3g"
-    interval = f"{end.low:{form}} to {end.high:{form}}" if end else ""
-    return f"{estimate.mean:{form}}", interval
+def _texts(estimate: Estimate, sign: Literal["", "+"] = "") -> tuple[str, str]:
+    end, text = estimate.interval, partial(number_text, sign=sign)
+    interval = f"{text(end.low)} to {text(end.high)}" if end else ""
+    return text(estimate.mean), interval

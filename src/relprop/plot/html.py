@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..support.figures import figure_bytes
+from ..support.number_text import number_text
 from .colours import Colours, ink_on, png, relevance_colours
 from .pictures import PictureStyle, picture_panels
 from .series_figure import series_figure
@@ -257,7 +258,7 @@ def _feature_bars(features: Sequence[Feature], waterfall: bool) -> list[SignedBa
     return [
         SignedBar(
             name,
-            f"{value:+.3g}",
+            number_text(value, sign="+"),
             100 * float(min(start, end) - low) / room,
             100 * abs(float(value)) / room,
             bool(value >= 0),

@@ -6,6 +6,7 @@ Takes named numbers. Gives a fragment that loads nothing from elsewhere. Must no
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..support.number_text import number_text
 from .html import environment
 from .importance import FeatureImportance
 
@@ -47,4 +48,6 @@ def importance_fragment(features: Sequence[FeatureImportance], summary: str) -> 
         for feature, end in zip(shown, ends, strict=True)
     ]
     template = environment("relprop.plot").get_template("importance.html")
-    return template.render(rows=rows, summary=summary, more=len(features) - len(shown))
+    return template.render(
+        rows=rows, summary=summary, more=len(features) - len(shown), number=number_text
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..support.extras import needs
 from ..support.figures import as_written
+from ..support.number_text import number_text
 from .tables import Columns, Feature
 from .view import BatchView, title
 
@@ -77,7 +78,7 @@ def _draw_bars(axes: "Axes", features: Sequence[Feature], waterfall: bool) -> No
         offset = (3 if value >= 0 else -3, 0)
         side = "left" if value >= 0 else "right"
         axes.annotate(
-            f"{value:+.3g}",
+            number_text(value, sign="+"),
             (start + value, i),
             xytext=offset,
             textcoords="offset points",

@@ -11,6 +11,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from ..support.number_text import number_text
 from .style import MapStyle, limits_of
 
 TITLE_LETTERS = 70  # of a title in a line
@@ -73,7 +74,9 @@ def largest_outputs(sample: SampleView, count: int) -> list[tuple[int, float]]:
 
 def output_text(sample: SampleView, value: float) -> str:
     """Write one entry of the output."""
-    return f"{value:.1%}" if sample.are_probabilities else f"{value:+.3g}"
+    if sample.are_probabilities:
+        return f"{value:.1%}"
+    return number_text(value, 5) if len(sample.output) == 1 else number_text(value, sign="+")
 
 
 def title(view: BatchView, sample: SampleView, letters: int = TITLE_LETTERS) -> str:

@@ -36,7 +36,8 @@ def check_columns(frame: Any, kinds: Mapping[str, ColumnKind]) -> None:
         raise InputError(given, "a pandas DataFrame", "write pandas.DataFrame(rows)")
     missing = [name for name in kinds if name not in names]
     if missing:
-        given = f"a table without the column {', '.join(map(repr, missing))}"
+        word = "column" if len(missing) == 1 else "columns"
+        given = f"a table without the {word} {', '.join(map(repr, missing))}"
         near = suggest(missing[0], map(str, names), otherwise="")
         rename = near.replace("write ", "rename ") + f' to "{missing[0]}"' if near else ""
         todo = rename or "add it; write float('nan') where a value is not known"

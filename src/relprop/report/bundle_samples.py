@@ -13,13 +13,14 @@ from torch import Tensor
 
 from ..bundles.bundle import Bundle
 from ..bundles.data_again import read_again, target_column
-from ..bundles.naming import padded_tokens, row_values, value_text
+from ..bundles.naming import labels_text, padded_tokens, row_values, value_text
 from ..data.dataset import Dataset, SampleData
 from ..data.sources.opened import plain_suffix
 from ..data.sources.tables import TABLES
-from ..data.target import check_column
+from ..data.target import check_column, make_labels
 from ..plot.tables import ColumnNames
 from ..plot.view import ViewKind
+from ..support.number_text import number_text
 from .batches import Batch, LeftOut, spread
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class LabelledSamples:
     Attributes:
         samples: As a data set holds them.
         keys: Name of each.
-        labels: Label of each; None where it has none.
+        labels: Label of each, or its labels in a line; None where it has none.
         label_names: Names of the labels that occur, in the order of the model's classes.
     """
 
@@ -134,9 +135,9 @@ def labelled_dataset(dataset: Dataset) -> LabelledSamples:
     """Name the samples of a data set by its keys and its target."""
     names, values = dataset.target.names, dataset.target.values
     if dataset.target.task == "labels":
-        labels: list[str | None] = [None] * len(values)  # several of each, none of them the label
+        labels: list[str | None] = [labels_text(row, names) for row in (values > 0.5).tolist()]
     elif dataset.target.task == "value":
-        labels = [f"{value:.6g}" for value in values.tolist()]
+        labels = [number_text(value, 6) for value in values.tolist()]
     else:
         labels = [names[number] for number in values.tolist()]
     known = names if dataset.target.task == "classes" else ()
@@ -171,11 +172,23 @@ def _read_rows(path: Path, bundle: Bundle, target: str | None) -> LabelledSample
     if target is not None:
         check_column(target, names, "target")
     keys = [f"row {i + 1}" for i in range(len(frame))]
+    if bundle.task == "labels":
+        return LabelledSamples(frame, keys, _labels_of_rows(frame, bundle.classes))
     if column not in names:
         return LabelledSamples(frame, keys, [None] * len(frame))
     labels = [_label(value, bundle.classes) for value in frame[column].tolist()]
     known = bundle.classes if bundle.task == "classes" else ()
     return LabelledSamples(frame, keys, labels, known)
+
+
+def _labels_of_rows(frame: Any, names: Sequence[str]) -> list[str | None]:
+    """Name the labels of each row; None where a column is not there, or is empty in the row."""
+    none: list[str | None] = [None] * len(frame)
+    if not set(names) <= set(frame.columns) or frame[list(names)].isna().any(axis=1).all():
+        return none
+    found = make_labels(frame, names)
+    rows = iter((found.target.values > 0.5).tolist())
+    return [labels_text(next(rows), names) if there else None for there in found.present]
 
 
 def _label(value: object, classes: Sequence[str]) -> str | None:

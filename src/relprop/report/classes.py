@@ -106,7 +106,7 @@ def name_of(label: str | None, names: Sequence[str]) -> str | None:
 
 
 def target_of(
-    explain: str, labels: Sequence[str | None], names: Sequence[str]
+    explain: str, labels: Sequence[str | None], names: Sequence[str], advice: str
 ) -> str | int | Tensor:
     """Turn --explain to a target.
 
@@ -114,6 +114,7 @@ def target_of(
         explain: "predicted", "runner-up", "label", or the name or number of a class.
         labels: Labels of the samples.
         names: Names of the classes.
+        advice: What to do where a label is no class.
 
     Raises:
         InputError: There is no such class, or a sample has no label.
@@ -122,7 +123,7 @@ def target_of(
         return explain
     if explain != "label":
         return _number(explain, names)
-    return torch.tensor([_label_number(label, names) for label in labels])
+    return torch.tensor([_label_number(label, names, advice) for label in labels])
 
 
 def check_unit(explain: str, names: Sequence[str]) -> None:
@@ -144,12 +145,12 @@ def check_unit(explain: str, names: Sequence[str]) -> None:
         )
 
 
-def _label_number(label: str | None, names: Sequence[str]) -> int:
+def _label_number(label: str | None, names: Sequence[str], advice: str) -> int:
     name = name_of(label, names)
     if name is None or name not in names:
         given = f"--explain label, and a sample with the label {label!r}"
         allowed = f"a class of the model: {', '.join(names[:12])}"
-        raise InputError(given, allowed, "write --classes names.txt, or --explain predicted")
+        raise InputError(given, allowed, f"{advice}, or --explain predicted")
     return list(names).index(name)
 
 

@@ -116,8 +116,10 @@ def overlay_of(sample: ExplainedSample) -> Colours:
 
 
 def _output_names(report: Report) -> tuple[str, ...]:
-    """Name the entries of the output, where they are classes."""
+    """Name the entries of the output, where they are classes, or a value with a name."""
     output = report.samples[0].view.output
+    if report.value_name and len(output) == 1:
+        return (report.value_name,)
     return tuple(report.class_names) if len(output) == len(report.class_names) else ()
 
 
@@ -135,8 +137,10 @@ def _tokens(sample: ExplainedSample) -> list[Token]:
 
 
 def _note(sample: ExplainedSample) -> str:
-    """Say whether the prediction is right, and how certain."""
+    """Say whether the prediction is right, and how certain; of a value, what it is in the data."""
     parts = []
+    if sample.value is not None and sample.label is not None:
+        parts.append(f"label {sample.label}")
     if sample.is_wrong is not None:
         parts.append(f"wrong: label {sample.label}" if sample.is_wrong else "right")
     if sample.margin is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+from ..bundles.naming import labels_text
 from ..evaluate import MethodCurves
 from ..explanation.drawing import explained_text, shown_output
 from ..explanation.importance import IMPORTANCE_COLUMNS, OverallImportance
@@ -31,8 +32,11 @@ class ExplainedSample:
         name: Its file, row or line.
         label: Its label, as the data writes it; None where there is none.
         has_class: Whether the label is a class of the model.
-        predicted: Name of the predicted class; None for a model without classes.
-        probability: Probability of the predicted class; None where there is none.
+        predicted: Name of the predicted class, or names of the predicted labels; None for a model
+            without classes.
+        probability: Probability of the predicted class, of labels that of the most probable one;
+            None where there is none.
+        value: The predicted value of a regression; None of all else.
         margin: (max - second max) / max of the probabilities; None where there are none.
         explained: What was explained.
         amplification: Sum of |relevance| by |score|.
@@ -46,6 +50,7 @@ class ExplainedSample:
     has_class: bool
     predicted: str | None
     probability: float | None
+    value: float | None
     margin: float | None
     explained: str
     amplification: float
@@ -67,7 +72,8 @@ class Report:
 
     Attributes:
         settings: What was asked for.
-        model: Class of the model, and what was added to it.
+        model: What the model is: its class, or families of networks, and what was added to it.
+        value_name: What the predicted value is called; "" where it has no name.
         runs_code: The file of the user's that was run; "" for none.
         preprocessing: What was done to the samples, in words.
         recipe: Name of the recipe, and the plan as text.
@@ -89,6 +95,7 @@ class Report:
 
     settings: Settings
     model: str
+    value_name: str
     runs_code: str
     preprocessing: str
     recipe: str
@@ -127,8 +134,17 @@ class Report:
         return right / self.labelled if self.labelled else None
 
 
-def describe_samples(e: Explanation, batch: Batch, names: Sequence[str]) -> list[ExplainedSample]:
-    """Describe the samples of an explained batch; `names` are those of the classes."""
+def describe_samples(
+    e: Explanation, batch: Batch, names: Sequence[str], several: bool = False
+) -> list[ExplainedSample]:
+    """Describe the samples of an explained batch.
+
+    Args:
+        e: The explanation.
+        batch: What was explained.
+        names: Names of the classes.
+        several: Whether they are labels that do not exclude each other.
+    """
     output, relevance = shown_output(e).detach().cpu(), e.relevance.detach().cpu()
     if not e.input.is_floating_point() or batch.texts:  # of embedded tokens the sum over each
         relevance = relevance.flatten(2).sum(-1) if relevance.ndim > 2 else relevance
@@ -137,7 +153,7 @@ def describe_samples(e: Explanation, batch: Batch, names: Sequence[str]) -> list
     amplification = e.amplification.reshape(len(output), -1).amax(1).tolist()
     records = []
     for i, name in enumerate(batch.names):
-        label = name_of(batch.labels[i], names)
+        label = batch.labels[i] if several else name_of(batch.labels[i], names)
         k = None if prediction is None else int(prediction[i])
         words = explained_text(e, 0, None if e.target is None else e.target[i], names)
         is_probability = e.probabilities is not None
@@ -147,10 +163,13 @@ def describe_samples(e: Explanation, batch: Batch, names: Sequence[str]) -> list
             ExplainedSample(
                 name=name,
                 label=label,
-                has_class=label in names,
-                predicted=None if k is None else names[k],
+                has_class=label is not None if several else label in names,
+                predicted=labels_text((shown > 0.5).tolist(), names)
+                if several
+                else _entry(names, k),
                 probability=None if k is None or not is_probability else float(shown[k]),
-                margin=None if margin is None else float(margin[i]),
+                value=float(shown[0]) if k is None and len(shown) == 1 else None,
+                margin=None if margin is None or several else float(margin[i]),
                 explained=words,
                 amplification=amplification[i],
                 view=view,
@@ -159,6 +178,10 @@ def describe_samples(e: Explanation, batch: Batch, names: Sequence[str]) -> list
             )
         )
     return records
+
+
+def _entry(names: Sequence[str], k: int | None) -> str | None:
+    return None if k is None else names[k]
 
 
 def to_json(report: Report) -> str:
@@ -202,6 +225,7 @@ def _row(sample: ExplainedSample) -> dict[str, Any]:
         "label": sample.label,
         "predicted": sample.predicted,
         "probability": sample.probability,
+        "value": sample.value,
         "margin": sample.margin,
         "explained": sample.explained,
         "relevance_sum": float(sample.view.relevance.sum()),

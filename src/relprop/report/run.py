@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..bundles.bundle import network_text
 from ..bundles.user_model import load_user_model
 from ..errors import InputError
 from ..evaluate import MethodCurves
@@ -62,6 +63,7 @@ def run_report(settings: Settings, progress: Progress = QUIET) -> Report:
     return Report(
         settings=settings,
         model=work.described_model(),
+        value_name=work.value_name,
         runs_code=work.runs_code,
         preprocessing=samples.preprocessing,
         recipe=work.recipe,
@@ -124,11 +126,30 @@ class _Work:
         self.stopped = False
 
     def described_model(self) -> str:
-        """Name the model's class, and say what was added to it."""
-        name = type(self.model.module).__name__
+        """Name the model's class, or a bundle's networks, and say what was added to it."""
+        bundle = self.model.bundle
+        name = type(self.model.module).__name__ if bundle is None else network_text(bundle.content)
         if self.module is self.model.module:
             return name
         return f"{name}, its output taken as the logit of {self.class_names[1]}"
+
+    @property
+    def value_name(self) -> str:
+        """What the predicted value of a bundle is called; "" of all else."""
+        bundle = self.model.bundle
+        return bundle.classes[0] if bundle is not None and bundle.task == "value" else ""
+
+    @property
+    def _has_labels(self) -> bool:
+        """Whether classes are labels that do not exclude each other."""
+        return self.model.bundle is not None and self.model.bundle.task == "labels"
+
+    @property
+    def _name_advice(self) -> str:
+        """What to do where labels are no class; a bundle has the names of its own data."""
+        if self.model.bundle is None:
+            return "write --classes names.txt"
+        return "write labels as the bundle names its classes"
 
     def explain_all(self) -> None:
         """Explain batch after batch, until Ctrl-C at most."""
@@ -181,13 +202,15 @@ class _Work:
 
     def label_warning(self) -> list[str]:
         """Warn of labels that are no class of the model: their samples are not judged."""
+        if not self.class_names or self._has_labels:
+            return []
         unknown = unknown_labels([sample.label for sample in self.explained], self.class_names)
-        if not unknown or not self.class_names:
+        if not unknown:
             return []
         text = (
             f"labels that are no class of the model, and are not compared with it: "
             f"{', '.join(unknown[:6])}; its classes: {', '.join(self.class_names[:6])}; "
-            "write --classes names.txt"
+            f"{self._name_advice}"
         )
         self.progress.log(text)
         return [text]
@@ -212,10 +235,10 @@ class _Work:
             check_unit(explain, self.class_names)
             target: Any = None
         else:
-            target = target_of(explain, batch.labels, self.class_names)
+            target = target_of(explain, batch.labels, self.class_names, self._name_advice)
         e = self.explainer(batch.inputs, target=target, ledger=self.first is None)
         self.first = self.first or e
-        self.explained += describe_samples(e, batch, self.class_names)
+        self.explained += describe_samples(e, batch, self.class_names, self._has_labels)
         self.kept.add(batch.inputs, e)
 
     def _name_classes(self, batch: Batch) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...plot.charts import NumberTable, chart_fragment, draw_chart
 from ...support.estimates import Estimate, bootstrap_means
+from ...support.number_text import number_text
 from .curve_figure import ORDER_LABELS, draw_curves
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def curves_alt(panels: "Mapping[str, Sequence[RemovalCurve]]") -> str:
     parts = []
     for name, curves in panels.items():
         means = [(ORDER_LABELS[c.order], c.scores.double().mean(0).tolist()) for c in curves]
-        ends = ", ".join(f"{order} {m[0]:.3g} to {m[-1]:.3g}" for order, m in means)
+        ends = ", ".join(
+            f"{order} {number_text(m[0])} to {number_text(m[-1])}" for order, m in means
+        )
         parts.append(f"{name}: {ends}" if name else ends)
     first = next(iter(panels.values()))[0]
     return f"Removal curves under fill {first.fill}, mean {first.score}. {'; '.join(parts)}"
