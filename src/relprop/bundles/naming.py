@@ -1,14 +1,20 @@
 """Names of what a bundle explains: classes, columns with their values, tokens, channels.
 
-Takes what a bundle knows, and raw samples. Gives options of `Explanation.plot`, of plain values.
+Takes what a bundle knows, and raw samples. Gives options of `Explanation.plot`, of plain values;
+and relevance of n-grams as that of words.
+
+n  texts      t  tokens      w  words of the longest text
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ..data.dataset import SampleData
+from ..prepare.ngrams import NgramTokenizer
 from .content import BundleContent
 
 
@@ -46,6 +52,39 @@ def value_text(value: object) -> str:
     if isinstance(value, (float, np.floating)):
         return f"{value:.6g}"
     return str(value).strip().removesuffix(" 00:00:00")  # of a day
+
+
+def word_relevance(
+    preparation: Any, texts: SampleData, relevance: Tensor
+) -> tuple[Tensor, tuple[tuple[str, ...], ...]]:
+    """Share relevance of n-grams out among the words of their texts; its sum stays the same.
+
+    Args:
+        preparation: A preparation of texts by n-grams.
+        texts: The explained ones.
+        relevance: Of each n-gram, (n, ..., t).
+
+    Returns:
+        Relevance of each word, (n, ..., w), 0 of unknown ones and of padding; and the words, ""
+        for padding.
+    """
+    (length,) = preparation.shape
+    split = [preparation.tokenizer.shares(text, length) for text in texts]
+    longest = max(len(words) for words, _ in split)
+    rows = [(row, *share) for row, (_, shares) in enumerate(split) for share in shares]
+    text, token, word, share = (torch.tensor(one) for one in zip(*rows, strict=True))
+    by_token = relevance.detach().cpu().movedim(-1, 1)  # (n, t, ...)
+    given = by_token[text, token]  # (shares, ...)
+    given = given * share.to(given.dtype).reshape(-1, *[1] * (given.ndim - 1))
+    by_word = by_token.new_zeros(len(split), longest, *by_token.shape[2:])
+    by_word.index_put_((text, word), given, accumulate=True)
+    named = tuple((*words, *[""] * (longest - len(words))) for words, _ in split)
+    return by_word.movedim(1, -1).to(relevance.device), named
+
+
+def by_words(preparation: Any) -> bool:
+    """Tell whether relevance of a preparation's tokens is shown by the words of the text."""
+    return isinstance(getattr(preparation, "tokenizer", None), NgramTokenizer)
 
 
 def padded_tokens(preparation: Any, texts: SampleData) -> tuple[tuple[str, ...], ...]:

@@ -295,6 +295,8 @@ class Explanation:
     ) -> "DataFrame":
         """Return relevance as a pandas DataFrame, with a row for each sample.
 
+        Of texts that a bundle explained, a row for each token: sample, token, relevance.
+
         Args:
             feature_names: Names of the columns that the model takes.
             groups: Name -> columns whose relevance is summed to one.
