@@ -60,7 +60,7 @@ def test_relevance_of_rows_is_folded_to_the_columns_of_the_user(table):
     assert {one.name for one in explained.overall().features} == {"age", "colour", "seen"}
 
 
-def test_relevance_of_ngrams_is_that_of_the_words_of_a_text():
+def test_relevance_of_ngrams_is_that_of_the_words_of_a_text(tmp_path):
     """Of a linear network without bias: a word has its own, and half of each pair it is in."""
     content = made.content_of(made.texts(), "ngrams")
     weights = content.members[0].weights
@@ -84,6 +84,13 @@ def test_relevance_of_ngrams_is_that_of_the_words_of_a_text():
     assert list(rows["sample"]) == [0] * 8 + [1]
     np.testing.assert_allclose(rows["relevance"][:8], want * float(strength), atol=1e-5)
     assert rows["relevance"][2] == 0  # "new" is not known
+    assert explained.input[1].tolist() == [1] + [0] * 7
+    known = {word: explained.input[0, i] - 2 for i, word in enumerate(words) if i != 2}
+    vocabulary = bundle.preparation.tokenizer.vocabulary
+    assert {word: vocabulary[place] for word, place in known.items()} == {w: w for w in known}
+    explained.save(tmp_path / "saved.npz")
+    saved = relprop.Explanation.load(tmp_path / "saved.npz")
+    assert torch.equal(saved.relevance, explained.relevance)
     every = bundle.explain([text, "new"], "all")
     torch.testing.assert_close(every.relevance[:, 1], explained.relevance)
     by_ngram = bundle.explainer(bundle.prepare([text, "new"]), 1).relevance

@@ -14,6 +14,7 @@ from relprop.bundles.raw_samples import (
     table_samples,
     text_samples,
 )
+from relprop.data.read import read_dataset
 from relprop.errors import InputError
 
 GREY, COLOURS = (1, 4, 6), (3, 4, 6)
@@ -108,3 +109,58 @@ def test_the_path_of_a_table_is_read_as_fit_reads_it(tmp_path):
     frame = table_samples(str(tmp_path / "rows.csv"))
     assert frame["job"].tolist() == ["cook", "clerk"]
     assert frame["age"].isna().tolist() == [False, True]
+
+
+def _transparent(pixels):
+    picture = Image.fromarray(pixels)
+    picture.putalpha(Image.fromarray(pixels[..., 0]))
+    return picture, {}
+
+
+def _turned(pixels):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return Image.fromarray(pixels), {"exif": exif}
+
+
+def _with_transparent_colour(pixels):
+    return Image.fromarray(pixels).quantize(16), {"transparency": 3}
+
+
+def _deep(pixels):
+    return Image.fromarray(pixels[..., 0].astype(np.uint16) * 200), {}
+
+
+@pytest.mark.parametrize("make", [_transparent, _turned, _with_transparent_colour, _deep])
+def test_files_are_decoded_as_those_that_were_trained_on(make, tmp_path):
+    random = np.random.default_rng(0)
+    for name in (f"{c}/{i}.png" for c in "ab" for i in range(6)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        picture, how = make(random.integers(0, 256, (5, 5, 3), dtype=np.uint8))
+        picture.save(tmp_path / name, **how)
+    dataset = read_dataset(tmp_path)
+    shape = (dataset.samples.shape[3], 5, 5)
+    files = [tmp_path / key for key in dataset.keys]
+    assert picture_samples(files, shape).tolist() == dataset.samples.tolist()
+
+
+def test_a_frame_is_no_list_of_texts():
+    with pytest.raises(InputError, match=r"texts as a DataFrame[\s\S]*frame\['review'\]"):
+        text_samples(pd.DataFrame({"review": ["good", "bad"], "stars": [5, 1]}))
+
+
+def test_columns_of_a_frame_are_named_as_when_it_was_fitted():
+    frame = pd.DataFrame([[1.0, 2.0]], columns=[0, 1])
+    assert table_samples(frame).columns.tolist() == ["0", "1"]
+    assert table_samples({0: 1.0}).columns.tolist() == ["0"]
+    assert frame.columns.tolist() == [0, 1]
+
+
+def test_columns_of_several_lengths_are_refused():
+    with pytest.raises(InputError, match="several lengths: a 1, b 2"):
+        table_samples({"a": [1], "b": ["x", "y"]})
+
+
+def test_gaps_of_a_series_are_filled_as_in_training():
+    (made,) = series_samples(np.array([[1.0, np.nan, 3.0]]), 1)
+    assert made.tolist() == [[1, 2, 3]]

@@ -80,6 +80,7 @@ WRONG = {
     "a size": (["--memory", "much"], "--memory much\n.*KB, MB, GB or TB\n.*write --memory 2GB"),
     "a unit": (["--memory", "2XB"], "--memory 2XB"),
     "a kind": (["--column", "zip=categroy"], "--column zip=categroy\n.*\n.*--column zip=category"),
+    "a name with a space": (["--column", "zip code"], "to do: +write --column 'zip code=category'"),
     "no kind": (["--column", "zip"], "--column zip\n.*NAME=KIND.*\n.*--column zip=category"),
     "a modality": (["--modality", "image"], "'image' is not one of 'picture', 'table'"),
     "both": (["--target", "a", "--labels", "b,c"], "the target 'a' and the labels b, c"),

@@ -63,8 +63,8 @@ def test_the_command_shows_data_trials_and_metrics_and_what_to_do_next(folder, t
         *(f"The model: {out}", f"--model {out}", f"The report: {out / 'report.html'}"),
     ):
         assert text in done.stdout
-    assert "plan: each trial is validated on 5 folds" in done.stderr
-    assert "trial 1: mlp, accuracy" in done.stderr
+    assert "each trial is validated on 5 folds" in done.stderr
+    assert "trial 0: mlp, accuracy" in done.stderr
     assert "left to search" in done.stderr
 
 

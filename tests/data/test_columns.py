@@ -57,7 +57,7 @@ def test_a_column_is_decided_by_its_values(name):
 def test_values_have_the_form_of_a_table():
     frame = pandas.DataFrame({name: values for name, (values, _, _) in COLUMNS.items()})
     kept, kinds, _, _ = keep_columns(decide_columns(frame, {}), {})
-    types = {"number": "float64", "category": "str", "date": "datetime64[ns]"}
+    types = {"number": "float64", "category": "str", "date": "datetime64[us]"}
     assert {n: str(kept[n].dtype) for n in kept} == {n: types[kind] for n, kind in kinds.items()}
     assert kept["number texts"].tolist()[:2] == [0.5, 1.5]
     assert set(kept["texts"]) == {"a", "b"}
@@ -148,5 +148,22 @@ def test_columns_that_cannot_be_are_errors(case):
 
 
 def test_categories_and_names_as_text():
-    assert category_texts(pandas.Series([1.0, 2.5])).tolist() == ["1.0", "2.5"]
+    assert category_texts(pandas.Series([1.0, 2.5])).tolist() == ["1", "2.5"]
     assert (about_column("age"), about_column("column 3")) == ("column age", "column 3")
+
+
+def test_texts_of_a_word_alone_are_offered_as_texts():
+    frame = pandas.DataFrame({"name": [f"Smith{i}" for i in range(N)]})
+    with pytest.raises(InputError, match=r"write --modality text, or choose another --target$"):
+        keep_columns(decide_columns(frame, {}), {})
+
+
+@pytest.mark.parametrize("values", [np.arange(80) // 2 * 7, [f"p{i // 2}" for i in range(80)]])
+def test_an_identifier_with_several_rows_is_warned_of(values):
+    frame = pandas.DataFrame({"patient_id": values, "age": np.arange(80) // 2 * 7})
+    decided = decide_columns(frame, {})
+    assert decided["age"].warning == ""
+    assert decided["patient_id"].warning == (
+        "Column 'patient_id' is named as an identifier, whose values repeat: "
+        "write --group patient_id or --drop patient_id?"
+    )

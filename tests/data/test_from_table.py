@@ -172,3 +172,20 @@ def test_options_that_do_not_fit_are_errors(case):
     options, message = WRONG[case]
     with pytest.raises(InputError, match=message):
         table(**options)
+
+
+def test_whole_numbers_with_a_point_are_times():
+    frame = pandas.DataFrame({"x": np.arange(30) % 4, "t": np.arange(30.0), "y": ["a", "b"] * 15})
+    assert table(frame, time="t", target="y").times.tolist() == list(range(30))
+
+
+def test_a_label_that_is_dropped_is_an_error():
+    frame = pandas.DataFrame({"x": [0, 1], "a": [0, 1], "b": [1, 0]})
+    with pytest.raises(InputError, match=r"target 'b'(?s:.*)leave b out of --drop"):
+        table(frame, labels=("a", "b"), drop=("x", "b"))
+
+
+def test_the_kind_of_a_misspelt_column_is_written_again():
+    frame = pandas.DataFrame({"age": [0, 1], "y": ["a", "b"]})
+    with pytest.raises(InputError, match=r"write --column age=category$"):
+        table(frame, kinds={"agee": "category"})

@@ -16,6 +16,8 @@ COLUMNS = {
     "other numbers": (np.array([5.0, -1.0, 2.0])[LABELS], "number", True),
     "texts": (np.array(["u", "v", "w"])[LABELS], "category", True),
     "missing for one class": (np.array([np.nan, 1.0, 2.0])[LABELS], "number", True),
+    "missing in one row": (np.where(np.arange(60) == 7, np.nan, LABELS), "number", True),
+    "missing in many rows": (np.where(np.arange(60) < 9, np.nan, LABELS), "number", False),
     "one row differs": (np.where(np.arange(60) == 7, 2.0, LABELS), "number", False),
     "finer than the classes": (np.arange(60) % 6 * 1.0, "number", False),
     "coarser than the classes": ((LABELS > 0) * 1.0, "number", False),

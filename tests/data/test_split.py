@@ -183,3 +183,33 @@ def test_findings_say_how_many_and_why():
         ("test part", "16 samples"),
     ]
     assert "each class in the same share, seed 5" in findings[2].reason
+
+
+def test_copies_in_small_data_stay_in_one_part():
+    for seed in range(20):
+        keys = hashes(20)
+        keys[10:12] = keys[:2]
+        result = split(classes(np.arange(20) % 2), keys, seed=seed)
+        assert result.parts[10:12].tolist() == result.parts[:2].tolist()
+        assert result.warnings == ("2 samples in all are copies of others.",)
+
+
+def test_groups_that_an_official_test_part_has_as_well_are_named():
+    official = np.repeat(["train", "test"], [80, 20]).astype("<U10")
+    groups = np.array([f"g{i // 4}" for i in range(100)])
+    groups[80] = "g0"
+    result = split(classes(np.arange(100) % 2), official=official, groups=groups)
+    assert result.warnings == ("Groups inside and outside the test part: g0.",)
+    assert split(classes(np.arange(100) % 2), groups=groups).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"groups": np.full(60, "g")}, r"groups kept together\n.*another --group"),
+        ({"times": np.ones(60)}, r"rows of one time kept together\n.*another --time"),
+    ],
+)
+def test_a_column_that_makes_no_parts_is_named(given, message):
+    with pytest.raises(InputError, match=message):
+        split(classes(np.arange(60) % 2), **given)

@@ -158,3 +158,16 @@ def test_several_labels():
     assert "1 of 4 samples have no label" in found.warnings[0]
     with pytest.raises(InputError, match=r"the label 'a' has the value '2'"):
         make_labels(pandas.DataFrame({"a": [1, 2], "b": [0, 1]}), ("a", "b"))
+
+
+def test_a_number_in_a_name_is_read():
+    frame = pandas.DataFrame({"y1": [1.0], "y2": [2.0], "Species ": ["a"]})
+    assert choose_column(frame, None, (), True) == ("Species ", "its name")
+
+
+def test_what_to_do_fits_what_the_labels_are():
+    many = series([*range(60), *range(3)])
+    with pytest.raises(InputError, match=r"write --column y=number, or choose another --target"):
+        make_target("y", many, "category")
+    with pytest.raises(InputError, match=r"one class alone(?s:.*)add a class$"):
+        make_target("label", series(["a", "a"]), None, (), True, "add a class")

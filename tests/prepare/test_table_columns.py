@@ -4,6 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from relprop.data.options import DataOptions
+from relprop.data.read import read_dataset
+from relprop.prepare.fit_tables import fit_table
 from relprop.prepare.table_columns import MISSING_CATEGORY, date_column, number_column, text_column
 
 
@@ -26,7 +29,7 @@ def test_numbers_of_any_type(values, dtype):
         (["x", None, "y"], "category", ["x", MISSING_CATEGORY, "y"]),
         ([3, None, 4], None, ["3", MISSING_CATEGORY, "4"]),  # floats since one is missing
         ([3, 4, 5], None, ["3", "4", "5"]),
-        ([0.5, None, 4], None, ["0.5", MISSING_CATEGORY, "4.0"]),
+        ([0.5, None, 4], None, ["0.5", MISSING_CATEGORY, "4"]),
         ([True, None, False], object, ["True", MISSING_CATEGORY, "False"]),
     ],
 )
@@ -40,3 +43,30 @@ def test_dates_are_parts_and_missing_ones_are_missing():
     np.testing.assert_array_equal(date_column(dates, "a"), want)
     stamps = dates.astype("datetime64[ns]")
     np.testing.assert_array_equal(date_column(stamps, "a"), want)
+
+
+RAW = {
+    "spaces": [" a", "b ", "a"] * 10,
+    "bytes": [b"a", "é".encode(), b"c"] * 10,
+    "durations": pd.to_timedelta([1, 5, 9] * 10, unit="h"),
+    "months": pd.PeriodIndex(["2020-01", "2020-03", "2021-04"] * 10, freq="M"),
+    "days": ["01/05/2020", "05/03/2020", "20/01/2020"] * 10,
+    "numbers and texts": pd.Series([1.0, "x", 2.5] * 10, dtype=object),
+    "mixed numbers": [0.5, 1.0, None] * 10,
+    "nullable": pd.array([1, None, 2] * 10, dtype="Int64"),
+    "true and false": pd.array([True, None, False] * 10, dtype="boolean"),
+}
+
+
+@pytest.mark.parametrize("kinds", [{}, {"a": "category"}])
+@pytest.mark.parametrize("name", RAW)
+def test_a_raw_row_alone_is_what_it_was_in_training(name, kinds):
+    raw = pd.DataFrame({"a": RAW[name], "y": ["p", "q"] * 15})
+    read = read_dataset(raw, DataOptions(kinds=kinds))
+    settings = {"numbers": "standard", "bins": 0, "bins_by": "quantile"}
+    fitted = fit_table(read, read.rows("train"), settings)
+    want = fitted.apply(read.samples)
+    assert len(want.unique(dim=0)) > 1
+    assert fitted.apply(raw).tolist() == want.tolist()
+    for i in (0, 1, 2):
+        assert fitted.apply(raw.iloc[[i]]).tolist() == want[[i]].tolist()

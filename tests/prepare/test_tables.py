@@ -12,6 +12,7 @@ from torch import nn
 
 import relprop
 from relprop.data.dataset import Dataset, DataTarget
+from relprop.data.read import read_dataset
 from relprop.errors import FileError, InputError
 from relprop.plot.tables import Columns
 from relprop.prepare.fit_tables import fit_table
@@ -276,3 +277,28 @@ def test_numbers_that_are_read_otherwise_are_refused(fitted):
     name = state["scaler"]["attributes"]["mean_"]["tensor"]
     with pytest.raises(FileError, match="computes wrongly"):
         TablePreparation.restore(state, {**tensors, name: tensors[name] + 1})
+
+
+def test_raw_dates_are_read_as_those_that_were_fitted():
+    written = [f"{i % 28 + 1:02d}/{i % 12 + 1:02d}/2020" for i in range(60)]
+    raw = pd.DataFrame({"joined": written, "class": ["a", "b"] * 30})
+    read = read_dataset(raw)
+    fitted = fit_table(read, read.rows("train"), STANDARD)
+    state, tensors = fitted.state()
+    restored = TablePreparation.restore(json.loads(json.dumps(state)), tensors)
+    for one in (0, 28, 30):  # alone, 01/05/2020 tells nothing of the order
+        row = raw.iloc[[one]]
+        assert torch.equal(restored.apply(row), fitted.apply(read.samples.iloc[[one]]))
+
+
+@pytest.mark.parametrize("settings", [STANDARD, ALL])
+def test_a_column_without_a_value_in_the_training_part_is_constant(frame, settings):
+    made = frame.head(60).assign(age=np.nan)
+    fitted = fit_table(dataset(made), np.arange(60), settings)
+    state, tensors = fitted.state()
+    restored = TablePreparation.restore(json.loads(json.dumps(state, allow_nan=False)), tensors)
+    features = restored.apply(frame.head(60))
+    assert torch.isfinite(features).all()
+    (number, *others) = restored.columns.groups["age"]
+    assert features[:, number].tolist() == [0.0] * 60
+    assert [restored.columns.names[place] for place in others] == ["age is missing"]

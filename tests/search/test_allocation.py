@@ -43,7 +43,8 @@ def test_a_plan_says_what_it_does():
         for t, e, f in [(1, 1, True), (1, 1, False), (3000, 10, False), (9000, 900, False)]
     ]
     assert texts == [
-        "each trial is validated on 5 folds",
+        "the default learns everything; each trial is validated on 5 folds, "
+        "as far as there is time",
         "each trial is a whole training",
         "trials of 40 s choose what is trained for the other time",
         "there is time for one training",

@@ -181,8 +181,8 @@ class Bundle:
             The explanation. It knows the names of classes, of the columns of a table and the
             values in them, and of tokens: `plot`, `to_html`, `overall` and `to_frame` show them,
             relevance of a column summed over all that it became. Where the model takes n-grams,
-            its relevance is that of the words of each text, (n, words): pairs of words share
-            theirs equally between the two.
+            its input and relevance are those of the words of each text, (n, words): pairs of words
+            share theirs equally between the two.
 
         Raises:
             RelpropError: As of `predict`; or there is no such class.
@@ -210,9 +210,9 @@ class Bundle:
         naming = naming_of(self.content, self.preparation, samples)
         if not by_words(self.preparation):
             return replace(explained, naming=naming)
-        relevance, words = word_relevance(self.preparation, samples, explained.relevance)
-        relevances = {next(iter(explained.relevances)): relevance}
-        return replace(explained, relevances=relevances, naming={**naming, "tokens": words})
+        ids, relevance, words = word_relevance(self.preparation, samples, explained.relevance)
+        label, naming = next(iter(explained.relevances)), {**naming, "tokens": words}
+        return replace(explained, inputs={label: ids}, relevances={label: relevance}, naming=naming)
 
     def target_number(self, target: Target | str) -> Target:
         """Return the number of a class that is named; any other target as it is.

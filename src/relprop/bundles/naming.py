@@ -56,7 +56,7 @@ def value_text(value: object) -> str:
 
 def word_relevance(
     preparation: Any, texts: SampleData, relevance: Tensor
-) -> tuple[Tensor, tuple[tuple[str, ...], ...]]:
+) -> tuple[Tensor, Tensor, tuple[tuple[str, ...], ...]]:
     """Share relevance of n-grams out among the words of their texts; its sum stays the same.
 
     Args:
@@ -65,8 +65,8 @@ def word_relevance(
         relevance: Of each n-gram, (n, ..., t).
 
     Returns:
-        Relevance of each word, (n, ..., w), 0 of unknown ones and of padding; and the words, ""
-        for padding.
+        The id of each word, (n, w), 0 for padding; its relevance, (n, ..., w), 0 of unknown words
+        and of padding; and the words, "" for padding.
     """
     (length,) = preparation.shape
     split = [preparation.tokenizer.shares(text, length) for text in texts]
@@ -79,7 +79,15 @@ def word_relevance(
     by_word = by_token.new_zeros(len(split), longest, *by_token.shape[2:])
     by_word.index_put_((text, word), given, accumulate=True)
     named = tuple((*words, *[""] * (longest - len(words))) for words, _ in split)
-    return by_word.movedim(1, -1).to(relevance.device), named
+    ids = [_word_ids(preparation.tokenizer, words, longest) for words, _ in split]
+    device = relevance.device
+    return torch.tensor(ids, device=device), by_word.movedim(1, -1).to(device), named
+
+
+def _word_ids(tokenizer: NgramTokenizer, words: Sequence[str], length: int) -> list[int]:
+    """Return the ids of words, padded by 0."""
+    ids = [one[0] if one else tokenizer.unknown for one in tokenizer.ids(words, 1)]
+    return ids + [0] * (length - len(ids))
 
 
 def by_words(preparation: Any) -> bool:

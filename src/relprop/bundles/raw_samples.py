@@ -16,8 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..data.sources.pictures import decode_picture
+from ..data.sources.series import fill_gaps
+from ..data.sources.table_layout import unique_names
 from ..errors import InputError
-from ..preprocess.pictures import Pictures
+from ..preprocess.pictures import Pictures, read_picture
 from ..support.extras import needs
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ def picture_samples(raw: Any, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     if channels not in _COLOURS:
         return _own_channels(listed, shape)
     steps = Pictures(None, (0.0,) * channels, (1.0,) * channels)
+    listed = [_decoded(one) for one in listed]
     found = [steps.values(one) for one in listed]
     if len({one.shape for one in found}) > 1:  # those of one size are left to the preparation
         steps = replace(steps, size=(height, width))
@@ -65,6 +69,13 @@ def _listed_pictures(raw: Any, channels: int) -> list[Any]:
     if not listed:
         raise InputError("no pictures", "one at least", "give the path of a picture")
     return listed
+
+
+def _decoded(one: Any) -> Any:
+    """Decode files and PIL pictures as those that were trained on; arrays stay."""
+    if isinstance(one, (str, Path)):
+        one = read_picture(one)
+    return decode_picture(one) if hasattr(one, "getexif") else one
 
 
 def _own_channels(listed: Sequence[Any], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
@@ -89,6 +100,10 @@ def text_samples(raw: Any) -> NDArray[np.object_]:
         InputError: It is something else.
     """
     listed = [raw] if isinstance(raw, str) else raw
+    if hasattr(raw, "columns"):  # to go through it is to go through the names of its columns
+        name = next(iter(raw.columns), "text")
+        given, allowed = f"texts as a {type(raw).__name__}", "a str, or a list of them"
+        raise InputError(given, allowed, f"give one of its columns: frame[{name!r}]")
     if isinstance(listed, Mapping) or not hasattr(listed, "__iter__"):
         listed = [listed]
     texts = list(listed)
@@ -137,7 +152,7 @@ def _series(one: Any, channels: int) -> NDArray[np.float32]:
     if values.ndim != 2 or values.shape[0] != channels or not values.shape[1]:
         todo = "transpose it: series.T" if values.shape[1:] == (channels,) else "give all channels"
         raise InputError(f"a series of shape {values.shape}", allowed, todo)
-    return values
+    return fill_gaps(values)[0]  # as in training
 
 
 def table_samples(raw: Any) -> "DataFrame":
@@ -153,6 +168,8 @@ def table_samples(raw: Any) -> "DataFrame":
     """
     with needs("fit", "tables"):
         import pandas
+    if hasattr(raw, "columns") and hasattr(raw, "to_pandas"):  # of polars
+        raw = raw.to_pandas()
     if isinstance(raw, pandas.DataFrame):
         frame = raw
     elif isinstance(raw, (str, Path)):
@@ -161,7 +178,7 @@ def table_samples(raw: Any) -> "DataFrame":
         frame = pandas.DataFrame([raw.to_dict()])
     elif isinstance(raw, Mapping):
         columns = any(isinstance(v, (list, tuple, np.ndarray, pandas.Series)) for v in raw.values())
-        frame = pandas.DataFrame(raw if columns else [raw])
+        frame = _of_columns(raw) if columns else pandas.DataFrame([raw])
     elif isinstance(raw, (list, tuple)) and all(isinstance(row, Mapping) for row in raw):
         frame = pandas.DataFrame(list(raw))
     else:
@@ -169,7 +186,21 @@ def table_samples(raw: Any) -> "DataFrame":
         raise InputError(given, allowed, "write pandas.DataFrame(rows, columns=names)")
     if not len(frame):
         raise InputError("a table without rows", "a row at least", "give another table")
-    return frame
+    return frame.set_axis(list(unique_names(list(map(str, frame.columns)))), axis=1)
+
+
+def _of_columns(raw: Mapping[Any, Any]) -> "DataFrame":
+    import pandas
+
+    lengths = {name: len(of) for name, of in raw.items() if np.ndim(of)}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name} {length}" for name, length in list(lengths.items())[:6])
+        given, allowed = (
+            f"columns of several lengths: {shown}",
+            "a value of each row in each column",
+        )
+        raise InputError(given, allowed, "write float('nan') where a value is not known")
+    return pandas.DataFrame(raw)
 
 
 def _read(path: Path) -> "DataFrame":

@@ -4,6 +4,7 @@ Gives a decorator that hands a command a `DataOptions`. Must not know what the c
 """
 
 import functools
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,12 @@ class ColumnKinds(click.ParamType[tuple[str, str]]):
         column, sign, kind = str(value).rpartition("=")
         if not sign or not column:
             given, allowed = f"--column {value}", f"NAME=KIND, with the kind {', '.join(_KINDS)}"
-            raise InputError(given, allowed, f"write --column {value.strip('=')}=category")
+            todo = f"write --column {shlex.quote(value.strip('=') + '=category')}"
+            raise InputError(given, allowed, todo)
         if kind not in _KINDS:
             near = suggest(kind, _KINDS).replace("write ", "").strip('"')
-            todo = f"write --column {column}={near if near in _KINDS else 'category'}"
+            named = f"{column}={near if near in _KINDS else 'category'}"
+            todo = f"write --column {shlex.quote(named)}"
             raise InputError(f"--column {value}", f"the kinds {', '.join(_KINDS)}", todo)
         return column, kind
 

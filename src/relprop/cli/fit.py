@@ -99,7 +99,8 @@ def fit_command(
     request = FitRequest(data, options_of_data, settings, deadline)
     progress = Progress.detect(quiet=quiet)
     fitted = _stoppable(out, lambda: run_fit(request, progress, _shown(as_json)))
-    click.echo(_as_json(fitted.content, out) if as_json else _summary(fitted, data, out))
+    spent = deadline.spent()
+    click.echo(_as_json(fitted.content, out) if as_json else _summary(fitted, data, out, spent))
 
 
 def _shown(as_json: bool) -> "Callable[[Dataset], None]":
@@ -135,7 +136,7 @@ def _left_behind(out: Path) -> str:
     return "no model was there yet; the same command begins again"
 
 
-def _summary(fitted: "Fitted", data: str, out: Path) -> str:
+def _summary(fitted: "Fitted", data: str, out: Path, seconds: float) -> str:
     """Write leaderboard, metrics and what to do next."""
     from ..bundles.bundle import metric_text
 
@@ -147,7 +148,7 @@ def _summary(fitted: "Fitted", data: str, out: Path) -> str:
         "",
         *metrics,
         "",
-        f"The model: {out}, after {content.seconds:.0f} s",
+        f"The model: {out}, after {seconds:.0f} s",
         f"The report: {fitted.report}" if fitted.report else "There was no time for a report:",
         *([] if fitted.report else [f"  relprop report {where} {source}"]),
         f"  relprop explain {source} --model {where}",

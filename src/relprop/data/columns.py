@@ -7,13 +7,14 @@ and reasons. Must not know which column is the target, or how a network takes th
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..errors import InputError
 from .dataset import ColumnKind, Finding
+from .dates import read_dates, share_of_dates, written_order
 from .words import counted
 
 if TYPE_CHECKING:
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
 GIVEN = "given"
 _MOSTLY = 0.95  # of the values of a column that are numbers or dates, which make it one
 _MANY_CATEGORIES = 1000
+_MANY_IDS = 20  # different values, from which a column may identify rows
 _WORDS = 4.0  # mean number of words from which a column of different values is text
 _EXAMINED = 2000  # first values, to tell dates and numbers from other texts
-_DATE = re.compile(
-    r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?"
-)
+_TEXT_IDENTIFIER = "an identifier: a different text in each row"
 _IDENTIFIER = re.compile(
     r"(^|[_\s.-])(id|uuid|guid|index|key)$|^unnamed: 0$|^row$|^unnamed 1$", re.I
 )
@@ -42,12 +42,14 @@ class DecidedColumn:
             of one that is left out for another reason.
         reason: Why.
         warning: What the user should know; "" for nothing.
+        day_first: Whether its dates were written with the day before the month.
     """
 
     values: Any
     kind: str
     reason: str
     warning: str = ""
+    day_first: bool = False
 
 
 def decide_columns(frame: "DataFrame", kinds: Mapping[str, ColumnKind]) -> dict[str, DecidedColumn]:
@@ -95,6 +97,8 @@ def keep_columns(
         given = f"no column to learn from: {reasons or 'there is none beside the target'}"
         name = shlex.quote(f"{next(iter(decided), '')}=category")
         todo = f"write --column {name}" if decided else "add columns"
+        if any(column.reason == _TEXT_IDENTIFIER for column in decided.values()):
+            todo = "write --modality text"  # texts of few words, such as names
         todo += ", or choose another --target"
         raise InputError(given, "a column of numbers, categories or dates", todo)
     findings = [
@@ -120,7 +124,7 @@ def decide_column(values: "Series[Any]", given: ColumnKind | None = None) -> Dec
             None, "", "all its values are missing", f"Column {name!r} is empty: left out."
         )
     if values.dtype.kind == "M":
-        return DecidedColumn(_dates_of(values), "date", "dates")
+        return DecidedColumn(read_dates(values, day_first=False), "date", "dates")
     if values.dtype.kind == "m":
         return _number(values.dt.total_seconds().rename(name), present.dt.total_seconds())
     if values.dtype.kind == "b":
@@ -143,13 +147,14 @@ def _number(values: "Series[Any]", present: "Series[Any]") -> DecidedColumn:
     if infinite:
         numbers = numbers.where(~np.isinf(numbers))
         warning = f"Column {name!r} has {counted(infinite, 'infinite value')}: taken as missing."
+    warning = warning or (_repeated_identifier(name) if whole and different > _MANY_IDS else "")
     reason = f"{different:,} different {'whole ' if whole else ''}numbers"
     return _kept_or_constant(numbers, present, "number", reason, warning)
 
 
 def _text(name: str, values: "Series[Any]", present: "Series[Any]") -> DecidedColumn:
     _refuse_nested(name, present)
-    texts = present.map(str).str.strip()
+    texts = category_texts(present)
     if _are_codes(texts):
         return DecidedColumn(texts.reindex(values.index), "category", "codes that begin with 0")
     found = _number_texts(values, texts) or _dates(name, values, texts)
@@ -163,14 +168,21 @@ def _category(name: str, values: "Series[Any]", texts: "Series[Any]") -> Decided
     if words >= _WORDS and different > 0.5 * len(texts) and different > 20:
         return DecidedColumn(None, "text", f"free text, {words:.0f} words on average")
     if different == len(texts) > 20:
-        return DecidedColumn(None, "", "an identifier: a different text in each row")
-    warning = f"Column {name!r} has {different:,} categories; many of them are rare."
-    return _kept_or_constant(
-        texts.reindex(values.index),
-        texts,
-        "category",
-        f"{different:,} different texts",
-        warning if different > _MANY_CATEGORIES else "",
+        return DecidedColumn(None, "", _TEXT_IDENTIFIER)
+    many = f"Column {name!r} has {different:,} categories; many of them are rare."
+    warning = _repeated_identifier(name) if different > _MANY_IDS else ""
+    warning = warning or (many if different > _MANY_CATEGORIES else "")
+    reason = f"{different:,} different texts"
+    return _kept_or_constant(texts.reindex(values.index), texts, "category", reason, warning)
+
+
+def _repeated_identifier(name: str) -> str:
+    """Warn of a column whose values stand for persons or things that have several rows."""
+    if not _IDENTIFIER.search(name):
+        return ""
+    group, drop = f"--group {shlex.quote(name)}", f"--drop {shlex.quote(name)}"
+    return (
+        f"Column {name!r} is named as an identifier, whose values repeat: write {group} or {drop}?"
     )
 
 
@@ -225,42 +237,31 @@ def _kept_or_constant(
 
 def _dates(name: str, values: "Series[Any]", texts: "Series[Any]") -> DecidedColumn | None:
     """Read a column of dates; None for anything else."""
-    import pandas
-
-    head = texts.iloc[:_EXAMINED]
-    if not len(head) or head.str.fullmatch(_DATE).mean() < _MOSTLY:
+    if share_of_dates(texts.iloc[:_EXAMINED]) < _MOSTLY:
         return None
-    first = head.str.extract(r"^(\d{1,2})[-/.]", expand=False).dropna().astype(int)
-    day_first = bool((first > 12).any())
-    dates = pandas.to_datetime(
-        texts, errors="coerce", dayfirst=day_first, format="mixed", utc=True
-    ).dt.tz_localize(None)
+    first = written_order(texts)
+    dates = read_dates(texts, first == "day")
     if (wrong := int(dates.isna().sum())) > (1 - _MOSTLY) * len(texts):
         return None
-    order = "dates" if not len(first) else f"dates, {'day' if day_first else 'month'} first"
+    order = f"dates, {first} first" if first else "dates"
     warning = f"Column {name!r} has values that are no dates ({wrong:,}): taken as missing."
-    column = _dates_of(dates.reindex(values.index))
-    return _kept_or_constant(column, dates, "date", order, warning if wrong else "")
-
-
-def _dates_of(values: "Series[Any]") -> Any:
-    if getattr(values.dtype, "tz", None) is not None:
-        values = values.dt.tz_convert("UTC").dt.tz_localize(None)
-    return values.astype("datetime64[ns]")
+    column = dates.reindex(values.index)
+    made = _kept_or_constant(column, dates, "date", order, warning if wrong else "")
+    return replace(made, day_first=first == "day")
 
 
 def _as_given(values: "Series[Any]", kind: ColumnKind) -> DecidedColumn:
     """Bring a column into the form that the user asks for."""
     import pandas
 
-    name, present = str(values.name), values.dropna()
+    name, present, day_first = str(values.name), values.dropna(), False
     if kind == "category":
         return DecidedColumn(category_texts(values), "category", GIVEN)
     if kind == "number":
         made = pandas.to_numeric(values, errors="coerce").astype(np.float64)
     else:
-        made = pandas.to_datetime(values, errors="coerce", format="mixed", utc=True)
-        made = made.dt.tz_localize(None).astype("datetime64[ns]")
+        day_first = written_order(values) == "day"
+        made = read_dates(values, day_first)
     wrong = present[made[present.index].isna()]
     if len(wrong) > 0.5 * len(present):
         raise InputError(
@@ -270,14 +271,21 @@ def _as_given(values: "Series[Any]", kind: ColumnKind) -> DecidedColumn:
             f"write --column {shlex.quote(f'{name}=category')}",
         )
     note = f"Column {name!r} has values that are no {kind}s ({len(wrong):,}): taken as missing."
-    return DecidedColumn(made, kind, GIVEN, note if len(wrong) else "")
+    return DecidedColumn(made, kind, GIVEN, note if len(wrong) else "", day_first)
 
 
 def category_texts(values: "Series[Any]") -> Any:
-    """Write values as texts: whole numbers without a point; missing values stay missing."""
-    if values.dtype.kind == "f" and bool((values.dropna() % 1 == 0).all()):
-        values = values.astype("Int64")
-    return values.map(str, na_action="ignore").astype("str").str.strip()
+    """Write values as texts, each by itself, so that a row alone has the texts that it had.
+
+    Whole numbers are without a point, spaces around texts are left out, missing values stay.
+    """
+    return values.map(_text_of, na_action="ignore").astype("str").str.strip()
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _without_copies(

@@ -78,6 +78,7 @@ class Dataset:
         columns: Of a table, name of a column -> its kind; else empty.
         findings: What was inferred, in the order in which it is shown.
         warnings: What the user should know about the data, a sentence each.
+        day_first: Columns of dates that were written with the day before the month.
     """
 
     source: str
@@ -89,6 +90,7 @@ class Dataset:
     columns: Mapping[str, ColumnKind] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
+    day_first: tuple[str, ...] = ()
 
     def rows(self, *parts: Part) -> NDArray[np.int64]:
         """Return the numbers of the samples of some parts, in order.

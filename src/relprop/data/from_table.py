@@ -24,6 +24,7 @@ from .columns import (
     keep_columns,
 )
 from .dataset import ColumnKind, Finding, Modality
+from .labels import refuse_lists
 from .leaks import find_leaks
 from .options import DataOptions
 from .raw import RawData, objects
@@ -47,6 +48,7 @@ class FromTable:
         columns: Kinds of columns; empty for all but tables.
         groups: Group of each sample; None: there are none.
         times: Time of each sample; None: order does not matter.
+        day_first: Columns of dates that were written with the day before the month.
     """
 
     raw: RawData
@@ -54,6 +56,7 @@ class FromTable:
     columns: dict[str, ColumnKind]
     groups: NDArray[Any] | None
     times: NDArray[Any] | None
+    day_first: tuple[str, ...] = ()
 
 
 def from_table(raw: RawData, options: DataOptions) -> FromTable:
@@ -86,7 +89,8 @@ def from_table(raw: RawData, options: DataOptions) -> FromTable:
     made = replace(made, modality=modality, findings=(first, *made.findings))
     if modality == "table":
         made = made.noting(warnings=find_leaks(made.samples, columns, found.target))
-    return FromTable(made, found, columns, groups, times)
+    day_first = tuple(name for name in columns if decided[name].day_first)
+    return FromTable(made, found, columns, groups, times, day_first)
 
 
 _WHY: dict[Modality, str] = {
@@ -107,29 +111,33 @@ def _check_names(options: DataOptions, names: list[str]) -> None:
     }
     for option, columns in said.items():
         for column in columns:
-            check_column(column, names, option)
+            behind = f"={options.kinds[column]}" if option == "column" else ""
+            check_column(column, names, option, behind)
     targets = options.target or options.labels
     for role, name in (("group", options.group), ("time", options.time)):
         if name in targets:
             given = f"the {role} column {name!r}, which is the target as well"
             raise InputError(given, "two different columns", f"leave --{role} out")
-    if options.target_column in options.drop:
-        given = f"the target {options.target_column!r}, which is left out as well"
-        raise InputError(given, "a target that is kept", f"leave --drop {options.drop[0]} out")
+    if dropped := [name for name in targets if name in options.drop]:
+        given = f"the target {dropped[0]!r}, which is left out as well"
+        todo = f"leave {shlex.quote(dropped[0])} out of --drop"
+        raise InputError(given, "a target that is kept", todo)
 
 
 def _target(
     raw: RawData, options: DataOptions, others: list[str]
 ) -> tuple["DataFrame", FoundTarget, list[str], RawData]:
     frame = raw.samples
-    several = options.labels or (raw.targets if len(raw.targets) > 1 else ())
+    named = tuple(name for name in raw.targets if name not in options.drop)
+    several = options.labels or (named if len(named) > 1 else ())
     if several and not options.target:
         return frame, make_labels(frame, several), list(several), raw
     usable = frame.drop(columns=list(options.drop))
-    if raw.targets and not options.target:
-        name, reason = raw.targets[0], "named by the source"
+    if named and not options.target:
+        name, reason = named[0], "named by the source"
     else:
         name, reason = choose_column(usable, options.target_column, others, raw.named)
+    refuse_lists(name, frame[name])
     labels, note = _without_dots(frame[name], raw.official)
     raw = raw.noting(Finding("target", name, reason), *note)
     return frame, make_target(name, labels, options.kinds.get(name)), [name], raw
@@ -191,7 +199,7 @@ def _time_values(
     column = decide_column(frame[options.time])
     values = (
         frame[options.time].astype(float)
-        if frame[options.time].dtype.kind in "iu"
+        if frame[options.time].dtype.kind in "iuf"
         else column.values
     )
     if values is None or values.dtype.kind not in "Mf" or values[rows].isna().any():

@@ -14,6 +14,7 @@ from .dataset import ColumnKind, DataTarget
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
+_MOSTLY = 0.95  # of the rows, in which a column that goes with the target has a value
 _SAME = 1 - 1e-9  # correlation of a column with a value of which it is a multiple
 
 
@@ -57,12 +58,22 @@ def _is_multiple(column: "Series[Any]", values: Any) -> bool:
 
 
 def _one_to_one(column: "Series[Any]", label: Any) -> bool:
-    """Tell whether each value of a column goes with one class, and each class with one value."""
+    """Tell whether each value of a column goes with one class, and each class with one value.
+
+    A missing value may be one of these, or a gap in a column that is rarely missing.
+    """
+    there = column.notna().to_numpy()
+    rarely = _MOSTLY <= there.mean() < 1
+    gaps = bool(rarely) and _goes_with(column[there], label[there])
+    return gaps or _goes_with(column, label)
+
+
+def _goes_with(column: "Series[Any]", label: Any) -> bool:
     import pandas
 
     values = pandas.factorize(column, use_na_sentinel=False)[0].astype(np.int64)
     count = int(values.max()) + 1
     classes = np.unique(label, return_inverse=True)[1]
-    if count != int(classes.max()) + 1:
+    if count == 1 or count != int(classes.max()) + 1:
         return False
     return len(np.unique(values * count + classes)) == count

@@ -24,6 +24,8 @@ from .sources.from_memory import describe_memory, read_memory
 from .split import SplitRequest, split_samples
 from .target import make_labels, make_target
 
+_OTHER_LABELS = "give data with other labels: there are no columns to choose from"
+
 
 def read_dataset(
     source: Any, options: DataOptions | None = None, *, progress: ProgressOption = False
@@ -74,7 +76,7 @@ def _from_labels(raw: RawData, options: DataOptions) -> FromTable:
         found = make_labels(pandas.DataFrame(raw.labels, columns=names), names)
     else:
         kind = options.kinds.get(name)
-        found = make_target(name, pandas.Series(raw.labels), kind, raw.classes, True)
+        found = make_target(name, pandas.Series(raw.labels), kind, raw.classes, True, _OTHER_LABELS)
     kept = raw.keep(found.present)
     first = (
         ()
@@ -128,4 +130,5 @@ def _dataset(name: str, made: FromTable, options: DataOptions) -> Dataset:
         columns=columns,
         findings=(*raw.findings, *split.findings),
         warnings=(*raw.warnings, *split.warnings),
+        day_first=made.day_first,
     )

@@ -16,6 +16,7 @@ from .words import counted, listed
 
 _FEWEST = 10  # samples that can be split
 _LARGEST = 0.05  # of all samples: more equal ones are no copies, but samples of few values
+_FEW_EQUAL = 3  # equal ones are copies in small data, too
 _QUANTILES = 10  # parts of the range of a value, which all parts of the data have
 
 
@@ -71,7 +72,7 @@ def split_samples(request: SplitRequest) -> SplitResult:
         given = f"{count} samples with a label"
         raise InputError(given, f"{_FEWEST} at least, to train, validate and test", "add samples")
     largest = int(np.unique(request.hashes, return_counts=True)[1].max())
-    together = largest <= max(1, _LARGEST * count)
+    together = largest <= max(_FEW_EQUAL, _LARGEST * count)
     drawn = request if together else replace(request, hashes=_apart(request))
     parts = np.where(request.official == "", "train", request.official).astype("<U10")
     reasons = []
@@ -213,10 +214,14 @@ def _draws(hashes: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
 def _check_parts(parts: NDArray[np.str_], request: SplitRequest) -> None:
     for part in ("train", "validation", "test"):
         if not (parts == part).any():
-            kept = "groups" if request.groups is not None else "equal samples"
+            kept, todo = "equal samples", "add samples, or write a larger split=(0.2, 0.2)"
+            if request.groups is not None:
+                kept, todo = "groups", "choose another --group, or leave it out"
+            elif request.times is not None:
+                kept, todo = "rows of one time", "choose another --time, or leave it out"
             given = f"{len(parts)} samples, of which none would be in the {part} part"
             allowed = f"samples for all parts, {kept} kept together"
-            raise InputError(given, allowed, "add samples, or write a larger split=(0.2, 0.2)")
+            raise InputError(given, allowed, todo)
 
 
 def _shared(request: SplitRequest, parts: NDArray[np.str_]) -> list[str]:
@@ -227,6 +232,10 @@ def _shared(request: SplitRequest, parts: NDArray[np.str_]) -> list[str]:
     if both:
         of = f"{_is(both)} of samples outside the test part"
         warnings.append(f"{both:,} of {counted(int(test.sum()), 'test sample')} {of}.")
+    if request.groups is not None:  # of which an official test part may know nothing
+        shared = np.unique(request.groups[test & np.isin(request.groups, request.groups[~test])])
+        if len(shared):
+            warnings.append(f"Groups inside and outside the test part: {listed(list(shared))}.")
     equal = len(parts) - len(np.unique(request.hashes))
     if equal:
         warnings.append(f"{counted(equal, 'sample')} in all {_is(equal)} of others.")

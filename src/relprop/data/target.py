@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..support.arguments import suggest
 from .columns import GIVEN, category_texts
 from .dataset import ColumnKind, DataTarget, Finding
+from .labels import FEW_NUMBERS, numbers_of_texts, refuse_lists, without_empty
 from .words import listed
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _KNOWN = (
     "sentiment",
     "churn",
 )
-_FEW = 20  # different whole numbers that are taken for classes
+_ANOTHER = "choose another --target"
 _MANY_CLASSES = 1000
 _UNEVEN = 20  # times the size of the smallest class
 _YES = {"1": 1.0, "true": 1.0, "yes": 1.0, "y": 1.0, "t": 1.0}
@@ -95,11 +96,19 @@ def choose_column(
     return last, "the last column"
 
 
-def check_column(name: str, names: Sequence[str], option: str) -> None:
-    """Raise InputError for a column that is not there; it offers the nearest name."""
+def check_column(name: str, names: Sequence[str], option: str, behind: str = "") -> None:
+    """Raise InputError for a column that is not there; it offers the nearest name.
+
+    Args:
+        name: What the user wrote.
+        names: Columns that are there.
+        option: Where it was written.
+        behind: What stands behind the name there, as in `--column age=number`.
+    """
     if name not in names:
-        todo = suggest(name, names)
-        near = f"write --{option} {shlex.quote(todo[7:-1])}" if todo.startswith("write ") else todo
+        near = suggest(name, names)
+        if near.startswith("write "):
+            near = f"write --{option} {shlex.quote(near[7:-1] + behind)}"
         shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
         raise InputError(f"there is no column {name!r}", shown, near)
 
@@ -110,6 +119,7 @@ def make_target(
     kind: ColumnKind | None,
     classes: tuple[str, ...] = (),
     whole_numbers_are_classes: bool = False,
+    otherwise: str = _ANOTHER,
 ) -> FoundTarget:
     """Make classes or a value of labels.
 
@@ -119,21 +129,30 @@ def make_target(
         kind: "category" for classes, "number" for a value; None: the labels decide.
         classes: Names of the class numbers, where the source says them.
         whole_numbers_are_classes: Whether any number of whole numbers are classes.
+        otherwise: What the user can do where nothing can be learnt from the labels.
 
     Raises:
         InputError: All labels are missing, or there is one class alone.
     """
+    refuse_lists(name, labels)
+    labels = without_empty(labels)
+    note: list[str] = []
+    if not whole_numbers_are_classes:
+        labels, note = numbers_of_texts(name, labels, kind)
     present = labels.notna().to_numpy()
     if labels.dtype.kind == "f":
         present = present & np.isfinite(labels.to_numpy(np.float64))
-    warnings = _missing(name, present)
+    warnings = [*note, *_missing(name, present, otherwise)]
     labels = labels[present]
     if classes:
-        return _found(name, _numbered(labels, classes), present, "named by the source", warnings)
+        target = _numbered(labels, classes)
+        return _found(name, target, present, "named by the source", warnings, otherwise)
     task, reason = _task(labels, kind, whole_numbers_are_classes)
     if task == "value":
-        return _value(name, labels, present, reason, warnings)
-    return _found(name, _classes(labels), present, reason, warnings)
+        return _value(name, labels, present, reason, warnings, otherwise)
+    if labels.dtype.kind in "iuf" and otherwise == _ANOTHER:
+        otherwise = f"write --column {shlex.quote(f'{name}=number')}, or {otherwise}"
+    return _found(name, _classes(labels), present, reason, warnings, otherwise)
 
 
 def make_labels(frame: "DataFrame", names: Sequence[str]) -> FoundTarget:
@@ -145,7 +164,7 @@ def make_labels(frame: "DataFrame", names: Sequence[str]) -> FoundTarget:
     columns = [_yes_or_no(frame[name]) for name in names]
     values = np.stack(columns, axis=1)
     present = np.asarray(~np.isnan(values).any(axis=1))
-    warnings = _missing("labels", present)
+    warnings = _missing("labels", present, "choose other --labels")
     values = values[present].astype(np.float32)
     shares = ", ".join(f"{n} {s:.1%}" for n, s in zip(names, values.mean(axis=0), strict=True))
     target = DataTarget("labels", tuple(names), values)
@@ -156,7 +175,7 @@ def make_labels(frame: "DataFrame", names: Sequence[str]) -> FoundTarget:
 
 
 def _letters(name: str) -> str:
-    return re.sub(r"[^a-z]", "", name.lower())
+    return re.sub(r"[^a-z0-9]", "", name.lower())  # y1 is not y
 
 
 def _may_be_classes(values: "Series[Any]") -> bool:
@@ -174,16 +193,16 @@ def _task(labels: "Series[Any]", kind: ColumnKind | None, whole: bool) -> tuple[
         return "value", "numbers with a fraction"
     if whole:
         return "classes", f"{different:,} different whole numbers"
-    if different <= min(_FEW, max(2, len(labels) // 5)):
-        return "classes", f"{different:,} different whole numbers, at most {_FEW}"
+    if different <= min(FEW_NUMBERS, max(2, len(labels) // 5)):
+        return "classes", f"{different:,} different whole numbers, at most {FEW_NUMBERS}"
     return "value", f"{different:,} different whole numbers"
 
 
-def _missing(name: str, present: NDArray[np.bool_]) -> list[str]:
+def _missing(name: str, present: NDArray[np.bool_], otherwise: str) -> list[str]:
     missing = int((~present).sum())
     if missing == len(present):
         given = f"no sample has a label: {name!r} is missing everywhere"
-        raise InputError(given, "labels", "choose another --target")
+        raise InputError(given, "labels", otherwise)
     if not missing:
         return []
     return [
@@ -213,10 +232,15 @@ def _classes(labels: "Series[Any]") -> DataTarget:
 
 
 def _found(
-    name: str, target: DataTarget, present: NDArray[np.bool_], reason: str, warnings: list[str]
+    name: str,
+    target: DataTarget,
+    present: NDArray[np.bool_],
+    reason: str,
+    warnings: list[str],
+    otherwise: str,
 ) -> FoundTarget:
     counts = np.bincount(target.values, minlength=len(target.names))
-    _check_classes(name, target, counts)
+    _check_classes(name, target, counts, otherwise)
     shown = [f"{n} {c:,}" for n, c in zip(target.names, counts, strict=True)]
     more = f", {len(shown) - 12} more" if len(shown) > 12 else ""
     findings = (
@@ -226,16 +250,17 @@ def _found(
     return FoundTarget(target, present, findings, (*warnings, *_odd_classes(name, target, counts)))
 
 
-def _check_classes(name: str, target: DataTarget, counts: NDArray[np.int64]) -> None:
+def _check_classes(
+    name: str, target: DataTarget, counts: NDArray[np.int64], otherwise: str
+) -> None:
     """Refuse classes from which nothing can be learnt."""
     if (counts > 0).sum() < 2:
         only = target.names[int(counts.argmax())]
         given = f"the target {name!r} has one class alone: {only!r}"
-        raise InputError(given, "two classes at least", "choose another --target")
+        raise InputError(given, "two classes at least", otherwise)
     if (single := int((counts == 1).sum())) > len(target.values) / 2:
         given = f"the target {name!r} has {len(counts):,} classes, {single:,} of one sample"
-        todo = "choose another --target, or give it as numbers"
-        raise InputError(given, "classes with several samples each", todo)
+        raise InputError(given, "classes with several samples each", otherwise)
 
 
 def _odd_classes(name: str, target: DataTarget, counts: NDArray[np.int64]) -> list[str]:
@@ -254,7 +279,12 @@ def _odd_classes(name: str, target: DataTarget, counts: NDArray[np.int64]) -> li
 
 
 def _value(
-    name: str, labels: "Series[Any]", present: NDArray[np.bool_], reason: str, warnings: list[str]
+    name: str,
+    labels: "Series[Any]",
+    present: NDArray[np.bool_],
+    reason: str,
+    warnings: list[str],
+    otherwise: str,
 ) -> FoundTarget:
     import pandas
 
@@ -265,7 +295,7 @@ def _value(
         raise InputError(given, "numbers", f"write --column {shlex.quote(f'{name}=category')}")
     if values.min() == values.max():
         given = f"the target {name!r} has the value {values.min():g} alone"
-        raise InputError(given, "different values", "choose another --target")
+        raise InputError(given, "different values", otherwise)
     spread = f"{values.min():g} to {values.max():g}, mean {values.mean():.4g}"
     findings = (Finding("task", f"a value, {spread}", reason),)
     return FoundTarget(DataTarget("value", (name,), values), present, findings, tuple(warnings))

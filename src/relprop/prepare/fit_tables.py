@@ -50,12 +50,13 @@ def fit_table(
     frame, kinds = dataset.take(rows), dict(dataset.columns)
     check_columns(frame, kinds)
     wide = _wide(frame, kinds, _target_columns(dataset.target, rows))
-    numbers = table_numbers(frame, kinds, wide)  # (n, k)
+    numbers = table_numbers(frame, kinds, wide, dataset.day_first)  # (n, k)
     preparation = TablePreparation(
         kinds=kinds,
         missing=tuple(np.flatnonzero(np.isnan(numbers).any(axis=0)).tolist()),
         one_hot=_one_hot(frame, one_hot_columns(kinds, wide)),
         wide=wide,
+        day_first=dataset.day_first,
         **_fitted_numbers(numbers, dataset.target.values[rows], settings),
     )
     if not preparation.shape[0]:
@@ -113,9 +114,12 @@ def _fitted_numbers(
     if not numbers.shape[1]:
         return {"scaler": None, "normal": None, "bins": None}
     normal, bins = None, None
-    scaler = StandardScaler().fit(numbers)
+    with np.errstate(invalid="ignore"):  # the mean of a column without a value in these rows
+        scaler = StandardScaler().fit(numbers)
     if settings["numbers"] == "normal":
-        normal = PowerTransformer().fit(scaler.transform(numbers))
+        scaled = scaler.transform(numbers)
+        empty = np.isnan(scaled).all(axis=0)  # which PowerTransformer cannot take
+        normal = PowerTransformer().fit(np.where(empty, 0.0, scaled))
     if settings["bins"]:
         bins = PiecewiseLinear(settings["bins"], settings["bins_by"]).fit(numbers, target)
     return {"scaler": scaler, "normal": normal, "bins": bins}

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.columns import category_texts
 from ..data.dataset import ColumnKind
+from ..data.dates import read_dates
 from ..errors import InputError
 from ..support.arguments import suggest
 from ..support.extras import needs
@@ -49,7 +51,10 @@ def number_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
     """
     with needs("fit", "preparing tables"):
         import pandas
-    values = pandas.to_numeric(frame[name], errors="coerce")
+    column = frame[name]
+    if column.dtype.kind == "m":  # a duration is a number of seconds
+        column = column.dt.total_seconds()
+    values = pandas.to_numeric(column, errors="coerce")
     numbers = np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
     no_number = np.isnan(numbers) & frame[name].notna().to_numpy()
     wrong = no_number | np.isinf(numbers)
@@ -61,22 +66,22 @@ def number_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
 
 def text_column(frame: "DataFrame", name: str) -> NDArray[np.object_]:
     """Return a column of categories as text, (n,); a missing one is `MISSING_CATEGORY`."""
-    column = frame[name]
-    whole = column.dtype.kind == "f" and (column.dropna() % 1 == 0).all()
-    there = column.notna().to_numpy()
-    text = column.astype("Int64" if whole else object).astype(str).to_numpy(dtype=object)
-    return np.where(there, text, MISSING_CATEGORY)
+    text = category_texts(frame[name])
+    return np.where(text.notna(), text.to_numpy(dtype=object), MISSING_CATEGORY)
 
 
-def date_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
+def date_column(frame: "DataFrame", name: str, day_first: bool = False) -> NDArray[np.float64]:
     """Return the parts of a column of dates, (n, parts), in the order of `DATE_PARTS`.
+
+    Args:
+        frame: The table.
+        name: The column.
+        day_first: Whether 05/01/2020 is the fifth of January, as in the data that was fitted.
 
     Raises:
         InputError: It holds text that is no date.
     """
-    with needs("fit", "preparing tables"):
-        import pandas
-    dates = pandas.to_datetime(frame[name], errors="coerce", utc=True)
+    dates = read_dates(frame[name], day_first)
     wrong = (dates.isna() & frame[name].notna()).to_numpy()
     if wrong.any():
         given = f"{_shown(frame[name][wrong])} in the column {name!r}, which holds dates"
@@ -85,7 +90,7 @@ def date_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
 
 
 def _parts(dates: "Series[Any]") -> list["Series[Any]"]:
-    parts, epoch = dates.dt, dates.dt.tz_localize(None) - np.datetime64("1970-01-01")
+    parts, epoch = dates.dt, dates - np.datetime64("1970-01-01")
     days = epoch.dt.total_seconds() / (24 * 60 * 60)
     return [parts.year, parts.month, parts.day_of_week, parts.hour, days]
 

@@ -6,7 +6,7 @@ relevance can be summed to columns. Must not know networks.
 n  rows      k  numbers of a row      f  features
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -73,6 +73,7 @@ class TablePreparation:
         one_hot: OneHotEncoder of the categories; None where there are none.
         wide: Column of very many categories -> means of the target.
         centre: Mean of each feature over the training part, (f,); None while it is not yet known.
+        day_first: Columns of dates that are written with the day before the month.
     """
 
     kinds: Mapping[str, ColumnKind]
@@ -83,6 +84,7 @@ class TablePreparation:
     one_hot: Any
     wide: Mapping[str, WideCategories] = field(default_factory=dict)
     centre: NDArray[np.float32] | None = None
+    day_first: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int]:
@@ -127,7 +129,8 @@ class TablePreparation:
         check_columns(samples, self.kinds)
         blocks: list[NDArray[Any]] = [np.zeros((len(samples), 0))]
         if self.scaler is not None:
-            blocks += self._number_features(table_numbers(samples, self.kinds, self.wide))
+            numbers = table_numbers(samples, self.kinds, self.wide, self.day_first)
+            blocks += self._number_features(numbers)
         if self.one_hot is not None:
             text = [text_column(samples, name) for name in one_hot_columns(self.kinds, self.wide)]
             blocks.append(_one_hot_features(self.one_hot, np.column_stack(text)))
@@ -162,6 +165,7 @@ class TablePreparation:
             "kinds": [[name, kind] for name, kind in self.kinds.items()],
             "missing": list(self.missing),
             "wide": wide,
+            "day_first": list(self.day_first),
             "versions": versions(),
             **fitted,
         }
@@ -180,6 +184,7 @@ class TablePreparation:
             kinds=dict(state["kinds"]),
             missing=tuple(state["missing"]),
             wide=wide,
+            day_first=tuple(state["day_first"]),
             **{name: unpack(state[name], tensors) for name in _FITTED},
         )
         check_sample_features(restored, tensors["sample"], state["versions"])
@@ -214,7 +219,10 @@ class TablePreparation:
 
 
 def table_numbers(
-    frame: "DataFrame", kinds: Mapping[str, ColumnKind], wide: Mapping[str, WideCategories]
+    frame: "DataFrame",
+    kinds: Mapping[str, ColumnKind],
+    wide: Mapping[str, WideCategories],
+    day_first: Sequence[str],
 ) -> NDArray[np.float64]:
     """Return all that is a number in a table, (n, k), in the order of `number_names`."""
     found = [np.zeros((len(frame), 0))]
@@ -222,7 +230,7 @@ def table_numbers(
         if kind == "number":
             found.append(number_column(frame, name)[:, None])
         elif kind == "date":
-            found.append(date_column(frame, name))
+            found.append(date_column(frame, name, name in day_first))
         elif name in wide:
             found.append(wide[name].apply(text_column(frame, name)))
     return np.concatenate(found, axis=1)

@@ -42,7 +42,8 @@ class Allocation:
     def describe(self) -> str:
         """Say the plan in a sentence."""
         return {
-            "folds": f"each trial is validated on {FOLDS} folds",
+            "folds": f"the default learns everything; each trial is validated on {FOLDS} folds, "
+            "as far as there is time",
             "whole": "each trial is a whole training",
             "slices": f"trials of {self.trial:.0f} s choose what is trained for the other time",
             "single": "there is time for one training",

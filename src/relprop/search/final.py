@@ -12,6 +12,7 @@ from torch import Tensor
 from ..bundles.content import BundleContent, LeaderboardRow
 from ..training.objectives import score
 from .alarm import Alarm
+from .budget import write_duration
 from .choice import choose_average, is_better
 from .contents import add_to_average, part_outputs, same_preparation
 from .folds import make_folds
@@ -85,6 +86,10 @@ def _repeat(search: Search, leader: LeaderboardRow, content: BundleContent) -> B
     others, longest = list[BundleContent](), search.allocation.usual / len(search.setup.folds)
     while len(others) + 1 < search.averaged and search.deadline.left() > _SLOWER * longest:
         before = search.deadline.left()
+        search.progress.log(
+            f"training {leader.family} once more, to average {len(others) + 2}; "
+            f"{write_duration(before)} left"
+        )
         other = _on_everything(search, leader, repeat=len(others) + 1)
         if other is None:
             break

@@ -67,6 +67,8 @@ class Search:
 
     def run(self) -> None:
         """Run trials until the time, or their number, is over."""
+        if earlier := len(self.study.rows()):
+            self.progress.log(f"going on after {earlier} trials, which are kept")
         self._repeat_leader()
         while self._is_worth_it() and (attempt := self.study.ask(self.trials)):
             try:
@@ -212,12 +214,14 @@ class Search:
     def _show(self, row: LeaderboardRow) -> None:
         """Show a trial, the best so far and the time that is left."""
         rows = self.study.rows()
-        what = row.state if row.score is None else f"{row.score:.4f}"
+        name = self.origin.score_name
+        scored = f"{name} {row.score:.4f}" if row.score is not None else ""
+        plain = "not validated" if row.state in ("done", "time") else row.state
+        what = scored or plain
         scores = [one.score for one in rows if one.score is not None]
         best = f"{max(scores):.4f}" if scores else "none"
         left = write_duration(max(self.deadline.left(), 0.0))
-        name = self.origin.score_name
         self.progress.log(
-            f"trial {row.number}: {row.family}, {name} {what}, {row.seconds:.1f} s; "
+            f"trial {row.number}: {row.family}, {what}, {row.seconds:.1f} s; "
             f"best {best} of {len(rows)}; {left} left to search"
         )

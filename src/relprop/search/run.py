@@ -261,7 +261,7 @@ def _check_budget(request: FitRequest, timing: Timing, later: float, deadline: D
     needed = _TOO_SMALL * (begun + timing.least + later)
     raise InputError(
         f"a budget of {write_duration(budget)}, which is too small for one training",
-        f"{write_duration(needed)} at least: {begun:.0f} s to start and read, "
+        f"about {write_duration(needed)} at least: {begun:.0f} s to start and read, "
         f"{timing.least:.0f} s for the shortest training, {later:.0f} s to test and write",
         f'write "{write_duration(needed)}", or more for a better model',
     )

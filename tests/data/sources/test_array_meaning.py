@@ -101,3 +101,29 @@ def test_other_arrays_are_errors(case):
     samples, modality, message = WRONG[case]
     with pytest.raises(InputError, match=message):
         read(samples, modality)
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_missing_text_is_empty_and_counted(place):
+    texts = ["a good film", "a bad film", "so so"]
+    texts[place] = None
+    raw = raw_of_arrays([ArrayPart("", texts, np.arange(3) % 2)], None, "data")
+    assert raw.samples.tolist() == [text or "" for text in texts]
+    assert raw.warnings == ("1 text without a word: empty.",)
+
+
+def test_a_series_without_a_step_is_an_error():
+    series = [np.ones((2, 3)), np.ones((2, 0))]
+    with pytest.raises(InputError, match="series 1 in data has no step"):
+        raw_of_arrays([ArrayPart("", series, np.arange(2))], None, "data")
+
+
+@pytest.mark.parametrize("lengths", [(4, 4), (4, 5)])
+def test_gaps_of_series_are_filled_on_the_line_and_counted(lengths):
+    series = [np.arange(2.0 * n).reshape(2, n) for n in lengths]
+    whole = [one.tolist() for one in series]
+    series[0][1, 2] = np.nan
+    samples = np.stack(series) if lengths[0] == lengths[1] else series
+    raw = raw_of_arrays([ArrayPart("", samples, np.arange(2))], "series", "data")
+    assert [one.tolist() for one in raw.samples] == whole
+    assert raw.warnings[0].endswith("between their neighbours: 1 missing value of series.")

@@ -87,7 +87,9 @@ def test_python_objects_are_refused_and_never_run(tmp_path, capsys):
 
 def test_files_without_samples_or_labels_are_errors(tmp_path):
     np.savez(tmp_path / "a.npz", X=ROWS, extra=CLASSES)
-    with pytest.raises(FileError, match=r"holds the arrays X, extra\n.*labels named y"):
+    with pytest.raises(
+        FileError, match=r"holds the arrays X \(20, 3\), extra \(20,\)\n.*labels named y"
+    ):
         read_arrays(tmp_path / "a.npz", LIMIT)
     np.savez(tmp_path / "b.npz", X=ROWS, y=CLASSES[:7])
     with pytest.raises(FileError, match=r"20 samples 'X', and 7 labels 'y'"):
@@ -110,3 +112,26 @@ def test_more_rows_than_fit_are_sampled_with_their_labels(name, tmp_path):
     assert (raw.samples["column 250"] == raw.samples["target"]).all()
     assert raw.samples["target"].max() > 1900
     assert "holds 2,000 samples of about 4 MB" in raw.warnings[0]
+
+
+def test_a_test_part_is_kept_beside_arrays_without_a_part(tmp_path):
+    np.savez(tmp_path / "a.npz", X=ROWS, y=CLASSES, X_test=ROWS[:5], y_test=CLASSES[:5])
+    raw = read_arrays(tmp_path / "a.npz", LIMIT)
+    assert raw.official.tolist() == ["train"] * 20 + ["test"] * 5
+
+
+def test_texts_of_bytes_are_texts(tmp_path):
+    names = np.where(CLASSES > 1, "café", "bar")
+    np.savez(tmp_path / "a.npz", X=ROWS, y=np.char.encode(names, "utf-8"))
+    assert read_arrays(tmp_path / "a.npz", LIMIT).samples["target"].tolist() == names.tolist()
+    np.savez(tmp_path / "b.npz", texts=np.char.encode(names, "latin-1"), y=CLASSES)
+    assert read_arrays(tmp_path / "b.npz", LIMIT).samples.tolist() == names.tolist()
+
+
+@pytest.mark.parametrize(
+    "arrays", [{"X": ROWS, "y": np.array(3)}, {"X": np.array(3), "y": CLASSES}]
+)
+def test_a_single_number_is_neither_samples_nor_labels(arrays, tmp_path):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(FileError, match=r"holds the arrays X \(.*\), y \(.*\)\n"):
+        read_arrays(tmp_path / "a.npz", LIMIT)

@@ -149,3 +149,10 @@ def test_a_test_part_beside_data_with_its_own_is_an_error(tmp_path):
         read(tmp_path / "rt.pos", test=tmp_path / "test.csv")
     with pytest.raises(InputError, match=r"beside the folder"):
         read(write(tmp_path / "u", "h.txt", "s.txt", content="so\n"), test=tmp_path / "test.csv")
+
+
+def test_a_file_about_the_data_is_no_class(tmp_path):
+    write(tmp_path, "pos.txt", "neg.txt", "README.txt", content="some words\nmore words\n")
+    raw = read(tmp_path)
+    assert sorted(set(raw.labels)) == ["neg", "pos"]
+    assert raw.warnings == (f"{tmp_path} holds README.txt, which is not used.",)

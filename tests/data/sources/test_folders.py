@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from relprop.data.sources.folders import classes_and_parts
+from relprop.data.sources.folders import classes_and_parts, files_below, is_hidden
 from relprop.errors import FileError
 
 PATHS = {
@@ -33,3 +33,11 @@ def test_a_file_without_a_class_is_an_error():
     paths = [PurePosixPath("a/1.png"), PurePosixPath("train/2.png")]
     with pytest.raises(FileError, match=r"such as train/2\.png\n.*a folder for each class"):
         classes_and_parts(paths, "data")
+
+
+def test_hidden_files_and_those_in_hidden_folders_are_left_out(tmp_path):
+    for name in ("cat/1.png", "cat/._1.png", ".ipynb_checkpoints/1.png", "__MACOSX/cat/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert files_below(tmp_path) == [tmp_path / "cat/1.png"]
+    assert [is_hidden(PurePosixPath(name)) for name in ("a/.b/c.txt", "a/b.c.txt")] == [True, False]

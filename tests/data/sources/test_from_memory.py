@@ -120,3 +120,10 @@ def test_other_data_is_an_error(case):
     data, options, message = WRONG[case]
     with pytest.raises(InputError, match=message):
         read(data, **options)
+
+
+def test_columns_of_a_test_frame_alone_are_named():
+    frame = pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    raw = read_memory(frame, DataOptions(test=frame.assign(more=7)), LIMIT)
+    assert raw.samples.columns.tolist() == ["a", "b"]
+    assert raw.warnings == ("The test part has more columns, which are not used: more.",)

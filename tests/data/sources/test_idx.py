@@ -106,3 +106,14 @@ def test_more_pictures_than_fit_are_sampled_with_their_labels(tmp_path):
     assert raw.keys == [f"train {label}" for label in raw.labels]
     assert raw.samples[:, 0, 0, 0].tolist() == raw.labels.tolist()
     assert "100 of them, chosen at random, are used" in raw.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["labels-idx2-int.gz", "labels-idx2-int"])
+def test_labels_of_qmnist_that_are_cut_short_are_an_error(name, tmp_path):
+    content = bytes((0, 0, 12, 2, 0, 0, 0, 5))
+    content = gzip.compress(content)[:-5] if name.endswith(".gz") else content
+    (tmp_path / f"qmnist-train-{name}").write_bytes(content)
+    pixels = bytes((0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 2)) + bytes(20)
+    (tmp_path / "qmnist-train-images-idx3-ubyte").write_bytes(pixels)
+    with pytest.raises(FileError, match=r"is damaged|is no idx file of four-byte numbers"):
+        read_idx_folder(tmp_path, LIMIT)

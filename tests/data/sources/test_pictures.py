@@ -170,3 +170,35 @@ def test_more_pictures_than_fit_are_sampled(tmp_path):
         f"{label}/{p}.png" for label, p in zip(raw.labels, raw.samples[:, 0, 0, 0], strict=True)
     ] == raw.keys
     assert "holds 200 pictures of about 4 MB" in raw.warnings[0]
+
+
+def test_checkpoints_of_notebooks_are_no_class(tmp_path):
+    folder = write(tmp_path, {**FILES, ".ipynb_checkpoints/1.png": FILES["cat/1.png"]})
+    assert_three(read(folder))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, content in {**FILES, "cat/.ipynb_checkpoints/1.png": b"no picture"}.items():
+            archive.writestr(name, content)
+    raw = read(tmp_path / "a.zip")
+    assert_three(raw)
+    assert not raw.warnings
+
+
+def test_a_picture_that_is_too_large_to_decode_is_named(tmp_path):
+    huge = png(Image.new("1", (20_000, 20_000)))
+    raw = read(write(tmp_path, {**FILES, "cat/0.png": huge}))
+    assert raw.keys == ["cat/1.png", "cat/2.png", "dog/1.png"]
+    assert raw.warnings[0].startswith("Left out, since they cannot be read: 1 picture: cat/0.png (")
+
+
+def test_an_archive_with_a_password_is_an_error(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, content in FILES.items():
+            archive.writestr(name, content)
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    for mark, flags in ((b"PK\1\2", 8), (b"PK\3\4", 6)):  # says of each file that it is encrypted
+        place = -1
+        while (place := content.find(mark, place + 1)) >= 0:
+            content[place + flags] |= 1
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(FileError, match=r"(?s)is encrypted.*to do:   unpack it"):
+        read(tmp_path / "a.zip")

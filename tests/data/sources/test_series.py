@@ -90,3 +90,19 @@ def test_more_series_than_fit_are_sampled(tmp_path):
     raw = read_series_file(tmp_path / "v.ts", Limit(1_000_000, 0, True))
     assert len(raw.samples) == 250
     assert [f"{one[0, 0]:g}" for one in raw.samples] == raw.labels.tolist()
+
+
+def test_what_is_no_number_in_a_line_is_an_error_not_a_gap(tmp_path):
+    for wrong in ("1\t0.5\toops\t2", "cat\t0.5\t1\t2", "1\t0.5\t1"):
+        (tmp_path / "a_TRAIN.tsv").write_text(f"0\t1\t2\t3\n{wrong}\n")
+        with pytest.raises(
+            FileError, match=r"line 2 of .*(is no number|has 3 values, the first 4)"
+        ):
+            read_series_file(tmp_path / "a_TRAIN.tsv", LIMIT)
+
+
+def test_a_line_without_a_class_has_none(tmp_path):
+    (tmp_path / "a_TRAIN.tsv").write_text("0\t1\t?\t3\nNaN\t1\t2\tNaN\n")
+    raw = read_series_file(tmp_path / "a_TRAIN.tsv", LIMIT)
+    assert raw.labels.tolist() == ["0", None]
+    assert [one.tolist() for one in raw.samples] == [[[1, 2, 3]], [[1, 2]]]

@@ -1,10 +1,11 @@
 """The layout of a table: separator, names of columns, comments, codes, ragged rows."""
 
+import csv
 import gzip
 
 import pytest
 
-from relprop.data.sources.table_layout import find_layout
+from relprop.data.sources.table_layout import find_layout, unique_names
 from relprop.errors import FileError
 
 
@@ -107,3 +108,28 @@ def test_what_is_no_table_of_text_is_an_error(case, tmp_path):
 def test_a_damaged_gzip_is_an_error(tmp_path):
     with pytest.raises(FileError, match=r"is damaged"):
         layout_of(tmp_path, gzip.compress(b"a,b\n1,2\n")[:-9], "table.csv.gz")
+
+
+def test_values_longer_than_the_limit_of_csv_are_read(tmp_path):
+    rows = "".join(f'{i},"{"a word " * 20_000}",b\n' for i in range(3))
+    (tmp_path / "a.csv").write_text(f"x,text,label\n{rows}")
+    usual = csv.field_size_limit()
+    assert find_layout(tmp_path / "a.csv").rows == 3
+    assert csv.field_size_limit() == usual
+
+
+def test_a_quote_that_does_not_end_is_found_where_it_begins(tmp_path):
+    rows = "".join(f"{i},some words,b\n" for i in range(9000))
+    (tmp_path / "a.csv").write_text(f'x,text,label\n0,word,a\n1,"open,b\n{rows}')
+    with pytest.raises(FileError, match=r"the row in lines 3 to 9003(?s:.*)correct line 3: does a"):
+        find_layout(tmp_path / "a.csv")
+
+
+def test_line_ends_of_old_computers_are_an_error(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"x,label\r1,a\r2,b\r")
+    with pytest.raises(FileError, match=r"cannot be read as a table(?s:.*)line feeds"):
+        find_layout(tmp_path / "a.csv")
+
+
+def test_numbered_names_are_not_taken_by_others():
+    assert unique_names(["a", "a (2)", "a", "a"]) == ("a", "a (2)", "a (3)", "a (4)")

@@ -158,3 +158,38 @@ def test_a_damaged_table_is_an_error(name, tmp_path):
 def test_a_table_of_one_column_is_an_error(tmp_path):
     with pytest.raises(FileError, match=r"t\.csv has a single column\n.*commas, tabs, semicolons"):
         read(tmp_path / "t.csv", "a\n1\n2\n")
+
+
+def test_columns_of_the_test_part_alone_are_named(tmp_path):
+    (tmp_path / "test.csv").write_text("more,b,a\n7,x,1\n")
+    raw = read(tmp_path / "train.csv", "a,b\n1,x\n2,y\n", tmp_path / "test.csv")
+    assert raw.samples.columns.tolist() == ["a", "b"]
+    assert raw.warnings == ("test.csv has more columns, which are not used: more.",)
+
+
+ROWS_OF_JSON = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(ROWS_OF_JSON, indent=1),
+        json.dumps({"a": [1, 2], "b": ["x", "y"]}, indent=1),
+        "\n".join(map(json.dumps, ROWS_OF_JSON)),
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_json_of_rows_and_of_columns(content, mark, tmp_path):
+    raw = read(tmp_path / "t.json", mark + content)
+    assert raw.samples.to_dict("records") == ROWS_OF_JSON
+
+
+def test_json_that_is_no_table_is_an_error(tmp_path):
+    with pytest.raises(FileError, match=r"line 1 of .* is no JSON object"):
+        read(tmp_path / "t.json", "3")
+
+
+def test_what_scipy_does_not_read_of_arff_is_an_error_that_helps(tmp_path):
+    head = "@relation r\n@attribute a string\n@attribute b {x, y}\n@data\n"
+    with pytest.raises(FileError, match=r"(?s)String attributes.*to do:   save it as CSV$"):
+        read(tmp_path / "t.arff", f"{head}'one',x\n")

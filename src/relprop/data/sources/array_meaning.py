@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ..dataset import Finding, Modality
 from ..raw import RawData, objects
+from ..words import counted
+from .series import fill_gaps, filled_note
 
+_EXAMINED = 100  # first samples, of which one that is a text tells that all are
 _CHANNELS = (1, 3, 4)
 _SMALLEST = 8  # pixels of a side, from which whole numbers up to 255 are pictures
 
@@ -50,9 +53,14 @@ def raw_of_arrays(parts: Sequence[ArrayPart], modality: Modality | None, source:
         if len(part.samples) != len(part.labels):
             given = f"{source} has {len(part.samples):,} samples and {len(part.labels):,} labels"
             raise InputError(given, "a label for each sample", "look at the arrays")
-    labels = np.concatenate([_flat_labels(part.labels, source) for part in parts])
+    labels = np.concatenate([_flat_labels(_decoded(part.labels), source) for part in parts])
     names = np.repeat([part.name for part in parts], [len(part.labels) for part in parts])
     known = {part.name for part in parts} - {""}
+    if known - {"train"}:  # X, y, X_test, y_test: beside a test part, the rest is to be trained on
+        names, known = (
+            np.where(names == "", "train", names),
+            {*known, *(p.name or "train" for p in parts)},
+        )
     keys = [f"{part.name or 'sample'} {i}" for part in parts for i in range(len(part.labels))]
     samples, found, findings, warnings = _meaning(
         [part.samples for part in parts], modality, source
@@ -74,6 +82,16 @@ def raw_of_arrays(parts: Sequence[ArrayPart], modality: Modality | None, source:
         findings=tuple(findings),
         warnings=tuple(warnings),
     )
+
+
+def _decoded(array: NDArray[Any]) -> NDArray[Any]:
+    """Make texts of bytes, which HDF5 and others have for them."""
+    if array.dtype.kind != "S":
+        return array
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError:
+        return np.char.decode(array, "latin-1")
 
 
 def _flat_labels(labels: NDArray[Any], source: object) -> NDArray[Any]:
@@ -98,9 +116,9 @@ def _meaning(parts: Sequence[Any], modality: Modality | None, source: object) ->
     if not isinstance(first, np.ndarray) or first.dtype == object:
         return _sequences([one for part in parts for one in part], source)
     samples = np.concatenate([np.asarray(part) for part in parts])
-    if samples.dtype.kind in "US":
-        texts = objects([str(text) for text in samples.tolist()])
-        return texts, "text", [Finding("modality", "text", "an array of texts")], []
+    samples = _decoded(samples)
+    if samples.dtype.kind == "U":
+        return _texts(samples.tolist(), "an array of texts")
     if samples.dtype.kind not in "biuf":
         given = f"samples of the type {samples.dtype} in {source}"
         raise InputError(given, "numbers or texts", "give numbers")
@@ -197,23 +215,42 @@ def _series(samples: NDArray[Any], source: object) -> _Made:
         made, reason = made.swapaxes(1, 2), "samples, time, channels: time is the longer side"
     _, channels, time = made.shape
     shape = f"{len(made):,}, {channels} channels, {time} steps"
-    return objects([*np.ascontiguousarray(made)]), [Finding("series", shape, reason)], []
+    filled, warnings = _without_gaps([*np.ascontiguousarray(made)])
+    return objects(filled), [Finding("series", shape, reason)], warnings
+
+
+def _without_gaps(series: Sequence[NDArray[np.float32]]) -> tuple[list[Any], list[str]]:
+    """Fill missing values as in series of files, and say so."""
+    made = [fill_gaps(one) for one in series]
+    return [one for one, _ in made], list(filled_note(sum(count for _, count in made)))
 
 
 _MAKERS = {"table": _rows, "picture": _pictures, "series": _series}
 
 
+def _texts(samples: Sequence[Any], reason: str) -> _Meaning:
+    """Take texts; one that is missing is empty, as in a table."""
+    made = ["" if one is None or one != one else str(one) for one in samples]
+    empty = sum(not text.strip() for text in made)
+    warnings = [f"{counted(empty, 'text')} without a word: empty."] if empty else []
+    return objects(made), "text", [Finding("modality", "text", reason)], warnings
+
+
 def _sequences(samples: Sequence[Any], source: object) -> _Meaning:
     """Take texts, or series of different lengths."""
-    if isinstance(samples[0], str):
-        texts = objects([str(text) for text in samples])
-        return texts, "text", [Finding("modality", "text", "texts")], []
+    if any(isinstance(one, str) for one in samples[:_EXAMINED]):
+        return _texts(samples, "texts")
     arrays = [np.atleast_2d(np.asarray(one, np.float32)) for one in samples]
     channels = {len(one) for one in arrays}
     if len(channels) > 1 or any(one.ndim != 2 for one in arrays):
         given = f"series of {len(channels)} different numbers of channels in {source}"
         raise InputError(given, "(channels, time) each, with the same channels", "reshape them")
     lengths = [one.shape[1] for one in arrays]
+    if not min(lengths):
+        given = f"series {lengths.index(0)} in {source} has no step"
+        raise InputError(given, "a step at least in each", "leave it out, and its label")
     shape = f"{len(arrays):,}, {len(arrays[0])} channels, {min(lengths)} to {max(lengths)} steps"
     findings = [Finding("modality", "series", "arrays of different lengths")]
-    return objects(arrays), "series", [*findings, Finding("series", shape, "channels, time")], []
+    findings.append(Finding("series", shape, "channels, time"))
+    filled, warnings = _without_gaps(arrays)
+    return objects(filled), "series", findings, warnings

@@ -96,7 +96,7 @@ def _pairs(shapes: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, tuple
     """Find which arrays are samples, and which are their labels, by part."""
     samples: dict[str, str] = {}
     labels: dict[str, str] = {}
-    for name in shapes:
+    for name in (one for one, shape in shapes.items() if shape):  # a single number is neither
         words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
         joined = {word[:1]: word[1:] for word in words if word[1:] and word[1:] in _PARTS}
         part = next((_PARTS[word] for word in (*words, *joined.values()) if word in _PARTS), "")
@@ -108,12 +108,16 @@ def _pairs(shapes: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, tuple
     both = {part: (samples[part], labels[part]) for part in samples if part in labels}
     if not both:
         raise FileError(
-            f"{path} holds the arrays {', '.join(shapes) or '(none)'}",
+            f"{path} holds the arrays {_listed_shapes(shapes)}",
             "samples named X, data, images, ... and labels named y, target, labels, ...",
             "save it again: numpy.savez(file, X=samples, y=labels)",
         )
     order = ("train", "", "validation", "test")
     return {part: both[part] for part in order if part in both}
+
+
+def _listed_shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "(none)"
 
 
 class _Npz:

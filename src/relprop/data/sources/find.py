@@ -15,6 +15,7 @@ from ..options import DataOptions
 from ..raw import RawData
 from ..words import counted, listed
 from .arrays import ARRAY_SUFFIXES, read_arrays
+from .folders import files_below
 from .hub import PREFIX, is_saved_dataset, read_hub
 from .idx import family_of, has_idx_files, read_idx_folder
 from .opened import plain_name, plain_stem, plain_suffix
@@ -26,6 +27,7 @@ from .texts import read_class_files, read_class_folders
 
 _TRAIN = re.compile(r"(^|[-_. ])(train|training)(?=$|[-_. ])", re.IGNORECASE)
 _TEST = re.compile(r"(^|[-_. ])test(ing)?$", re.IGNORECASE)
+_ABOUT = re.compile(r"(readme|licen[cs]e|notice|changelog|requirements)\b", re.IGNORECASE)
 _KINDS = (
     "a table, .npz, .pt, .ts, texts, an archive, or a folder of idx files, pictures, texts, series"
 )
@@ -140,7 +142,7 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
     _refuse_several(path)
     files = sorted(one for one in path.iterdir() if one.is_file() and one.name[0] != ".")
     data = [one for one in files if _is_data(one)]
-    inside = {plain_suffix(one) for one in path.rglob("*") if one.is_file()}
+    inside = {plain_suffix(one) for one in files_below(path)}
     pictures = bool(inside & set(PICTURE_FILES))
     saved, idx = is_saved_dataset(path), has_idx_files(path)
     if data and not (pictures or saved or idx):
@@ -159,9 +161,11 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
 def _read_texts_or_series(
     path: Path, files: Sequence[Path], inside: set[str], limit: Limit
 ) -> RawData:
-    texts = [one for one in files if plain_suffix(one) == ".txt"]
+    found = [one for one in files if plain_suffix(one) == ".txt"]
+    texts = [one for one in found if not _ABOUT.match(one.name)]
+    unused = [f"{path} holds {one.name}, which is not used." for one in found if one not in texts]
     if len(texts := texts if len(texts) > 1 else _with_one_stem(files)) > 1:
-        return read_class_files(texts, limit)
+        return read_class_files(texts, limit).noting(warnings=unused)
     if ".txt" in inside:
         return read_class_folders(path, limit)
     if inside & {".csv", ".tsv"}:

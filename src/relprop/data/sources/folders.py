@@ -4,7 +4,7 @@ Takes paths relative to the data's folder. Gives labels and parts. Must not know
 """
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,21 @@ PARTS = {
     "validation": "validation",
     "dev": "validation",
 }
+
+
+def is_hidden(path: PurePosixPath) -> bool:
+    """Tell whether a file, or a folder above it, is none of the user's: .ipynb_checkpoints/1.png.
+
+    Args:
+        path: Relative to the data's folder.
+    """
+    return any(name.startswith(".") or name == "__MACOSX" for name in path.parts)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """List the files in a folder and in those below it, without hidden ones, in order."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(p for p in files if not is_hidden(PurePosixPath(p.relative_to(folder))))
 
 
 def classes_and_parts(
@@ -44,7 +59,7 @@ def classes_and_parts(
         raise FileError(
             f"{source} has files that are in no folder of a class, such as {bare[0]}",
             "a folder for each class: cat/1.png, dog/2.png; train/ and test/ may stand above them",
-            f"put {bare[0].name} into a folder that is named after its class",
+            f"put {bare[0].name} into a folder that is named after its class, or take it away",
         )
     parts = [
         next((PARTS[name.lower()] for name in path.parts[:-1] if name.lower() in PARTS), "")

@@ -67,9 +67,12 @@ def _is_hub_dataset(data: Any) -> bool:
 def _frame(data: Any, options: DataOptions) -> RawData:
     import pandas
 
-    frames = [_plain(data)]
+    frames, warnings = [_plain(data)], []
     if options.test is not None:
         frames.append(_test_frame(options.test, frames[0]))
+        known = set(frames[0].columns)
+        if extra := [name for name in map(str, options.test.columns) if name not in known]:
+            warnings = [f"The test part has more columns, which are not used: {listed(extra)}."]
     if not len(data):
         raise InputError("a DataFrame without rows", "a row at least", "give another one")
     names = ["train", "test"] if len(frames) > 1 else [""]
@@ -79,6 +82,7 @@ def _frame(data: Any, options: DataOptions) -> RawData:
         keys=[f"row {index}" for one in frames for index in one.index],
         labels=None,
         official=parts_of(*zip(names, map(len, frames), strict=True)),
+        warnings=tuple(warnings),
     )
 
 
@@ -153,7 +157,7 @@ def _array(values: Any) -> Any:
     if isinstance(values, (str, bytes, np.ndarray)):
         return values
     if isinstance(values, Sequence):
-        if values and isinstance(values[0], str):
+        if any(isinstance(one, str) for one in values):
             return list(values)
         made = [_array(one) for one in values]
         return np.asarray(made) if len({np.shape(one) for one in made}) <= 1 else made

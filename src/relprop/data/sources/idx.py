@@ -17,6 +17,7 @@ from ..dataset import Finding
 from ..idx import read_idx, read_idx_shape
 from ..memory import Limit
 from ..raw import RawData, parts_of
+from .opened import open_bytes
 
 _FILE = re.compile(
     r"(?P<family>.*?)[-_.]?(?P<part>train|t10k|test|test10k|test50k)[-_.](?P<kind>images|labels)"
@@ -163,11 +164,9 @@ def _read_part(name: str, files: dict[str, Path], size: int, limit: Limit) -> _I
 
 def _qmnist_labels(path: Path) -> NDArray[np.int64]:
     """Read the first of QMNIST's eight columns of four-byte numbers: the class."""
-    import gzip
-
-    content = path.read_bytes()
-    content = gzip.decompress(content) if path.suffix == ".gz" else content
-    rows, columns = np.frombuffer(content[4:12], ">i4")
+    with open_bytes(path) as file:
+        content = file.read()
+    rows, columns = np.frombuffer(content[4:12].ljust(8, b"\0"), ">i4")
     if content[:4] != bytes((0, 0, 0x0C, 2)) or len(content) != 12 + 4 * rows * columns:
         given = f"{path} is no idx file of four-byte numbers in two dimensions"
         raise FileError(given, "QMNIST's labels, eight numbers an image", "fetch the file again")

@@ -24,7 +24,7 @@ from ..dataset import Finding
 from ..memory import Limit
 from ..raw import RawData, objects
 from ..words import counted, listed
-from .folders import classes_and_parts
+from .folders import classes_and_parts, files_below, is_hidden
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -99,7 +99,7 @@ def read_pictures(path: Path, limit: Limit, progress: Progress) -> RawData:
 @contextmanager
 def _listed(path: Path) -> Iterator[_Files]:
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURE_FILES)
+        files = [p for p in files_below(path) if p.suffix.lower() in PICTURE_FILES]
         names = [PurePosixPath(p.relative_to(path)) for p in files]
         yield _Files(names, lambda chosen: ((i, files[i]) for i in chosen))
         return
@@ -109,7 +109,7 @@ def _listed(path: Path) -> Iterator[_Files]:
                 inside = sorted(filter(_is_picture, archive.namelist()))
                 yield _Files(
                     _without_top([PurePosixPath(n) for n in inside]),
-                    lambda chosen: ((i, BytesIO(archive.read(inside[i]))) for i in chosen),
+                    lambda chosen: ((i, _read_zipped(archive, inside[i])) for i in chosen),
                 )
         else:
             yield from _listed_tar(path)
@@ -117,7 +117,15 @@ def _listed(path: Path) -> Iterator[_Files]:
         if isinstance(error, FileError):
             raise
         given = f"the archive {path} cannot be read: {first_line(error)}"
-        raise FileError(given, "a whole .tar or .zip file", "fetch it again") from error
+        todo = "unpack it and write the path of its folder, or fetch it again"
+        raise FileError(given, "a whole .tar or .zip file, without password", todo) from error
+
+
+def _read_zipped(archive: zipfile.ZipFile, name: str) -> BytesIO:
+    try:
+        return BytesIO(archive.read(name))
+    except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed in another way
+        raise zipfile.BadZipFile(first_line(error)) from error
 
 
 def _listed_tar(path: Path) -> Iterator[_Files]:
@@ -133,8 +141,7 @@ def _listed_tar(path: Path) -> Iterator[_Files]:
 
 
 def _is_picture(name: str) -> bool:
-    hidden = PurePosixPath(name).name.startswith(".") or name.startswith("__MACOSX")
-    return name.lower().endswith(PICTURE_FILES) and not hidden
+    return name.lower().endswith(PICTURE_FILES) and not is_hidden(PurePosixPath(name))
 
 
 def _without_top(names: list[PurePosixPath]) -> list[PurePosixPath]:
@@ -154,8 +161,9 @@ class _Read:
 
 
 def _read_all(files: _Files, progress: Progress, path: Path, limit: Limit) -> _Read:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
+    unreadable = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
     chosen, note = _that_fit(files, path, limit)
     pictures: dict[int, Image.Image] = {}
     modes: Counter[str] = Counter()
@@ -166,8 +174,8 @@ def _read_all(files: _Files, progress: Progress, path: Path, limit: Limit) -> _R
             try:
                 with Image.open(file) as picture:
                     modes[picture.mode] += 1
-                    pictures[place] = _reduced(picture)
-            except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+                    pictures[place] = decode_picture(picture)
+            except unreadable as error:
                 broken.append(f"{files.names[place]} ({first_line(error)})")
     if not pictures:
         given = f"none of the {len(chosen):,} pictures in {path} can be read: {broken[0]}"
@@ -190,7 +198,7 @@ def _that_fit(files: _Files, path: Path, limit: Limit) -> tuple[list[int], list[
             with Image.open(file) as picture:
                 width, height = _reduced_size(*picture.size)
                 sizes.append(width * height * (1 if picture.mode in _GREY else 3))
-        except (OSError, ValueError, SyntaxError):
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             continue
     count = len(files.names)
     # twice: as pictures, and as the array that they become
@@ -204,8 +212,11 @@ def _reduced_size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _reduced(picture: "Image") -> "Image":
-    """Decode a picture, as small as it is needed, in grey or RGB; on white where transparent."""
+def decode_picture(picture: "Image") -> "Image":
+    """Decode a picture, as small as it is needed, in grey or RGB, for training as for predicting.
+
+    A photo is turned upright, what is transparent is white, 16 bits become 8.
+    """
     from PIL import Image, ImageOps
 
     if picture.getexif().get(_ORIENTATION, 1) != 1:  # of a camera that was held upright

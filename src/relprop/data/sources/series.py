@@ -18,6 +18,7 @@ from ..options import DataOptions
 from ..raw import RawData, objects, parts_of
 from ..words import counted
 from .opened import plain_stem, plain_suffix, read_text
+from .table_layout import MISSING
 
 _PART = re.compile(r"[-_](train|test)$", re.IGNORECASE)
 
@@ -72,7 +73,7 @@ def read_series_file(path: Path, limit: Limit, test: Path | None = None) -> RawD
         labels=_labels([label for _, part in parts for label in part.labels], parts[0][1].says),
         official=parts_of(*((name, len(part.labels)) for name, part in parts)),
         findings=(describe_series(samples, f"{path.suffix} file"),),
-        warnings=_filled_note(filled),
+        warnings=filled_note(filled),
     )
     size = sum(one.nbytes for one in samples)
     rows, note = limit.choose(len(samples), size, "series", path)
@@ -109,7 +110,8 @@ def fill_gaps(series: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
     return made, int(missing.sum())
 
 
-def _filled_note(filled: int) -> tuple[str, ...]:
+def filled_note(filled: int) -> tuple[str, ...]:
+    """Say how many missing values were filled; nothing where there were none."""
     missing = counted(filled, "missing value")
     return (f"Filled on the line between their neighbours: {missing} of series.",) if filled else ()
 
@@ -165,22 +167,34 @@ def _parse_line(line: str, path: Path, number: int) -> tuple[NDArray[np.float32]
 
 def _read_tsv(path: Path) -> _Series:
     """Read a .tsv file of the UCR archive: the class, then the steps; NaN at the end is no step."""
-    try:
-        rows = np.atleast_2d(
-            np.genfromtxt(path, delimiter=_ROWS[plain_suffix(path)], dtype=np.float64)
-        )
-    except (OSError, ValueError) as error:
-        given = f"{path} cannot be read: {str(error).splitlines()[0]}"
-        allowed = "the class and the steps of a series in each line, with tabs between them"
-        raise FileError(given, allowed, "look at the file") from error
+    text, _ = read_text(path)
+    separator = _ROWS[plain_suffix(path)]
+    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    rows = [_row(line.split(separator), path, number) for number, line in lines]
+    for (number, _), row in zip(lines, rows, strict=True):
+        if len(row) != len(rows[0]):
+            given = f"line {number} of {path} has {len(row)} values, the first {len(rows[0])}"
+            raise FileError(given, "as many values in each line", f"correct line {number}")
     samples, filled = [], 0
-    for row in rows[:, 1:]:
-        there = np.flatnonzero(~np.isnan(row))
+    for row in rows:
+        there = np.flatnonzero(~np.isnan(row[1:]))
         last = int(there[-1]) + 1 if len(there) else 1
-        made, count = fill_gaps(row[None, :last].astype(np.float32))
+        made, count = fill_gaps(row[None, 1 : last + 1].astype(np.float32))
         samples.append(made)
         filled += count
-    return _Series(samples, [f"{label:g}" for label in rows[:, 0]], {}, filled)
+    labels = ["" if np.isnan(row[0]) else f"{row[0]:.12g}" for row in rows]
+    return _Series(samples, labels, {}, filled)
+
+
+def _row(values: list[str], path: Path, number: int) -> NDArray[np.float64]:
+    """Return the class and the steps of a line; missing ones are NaN."""
+    known = ["nan" if value.strip() in MISSING else value for value in values]
+    try:
+        return np.array(known, np.float64)
+    except ValueError as error:
+        given = f"line {number} of {path} has a value that is no number: {error}"
+        allowed = "the class and the steps of a series in each line, as numbers"
+        raise FileError(given, allowed, f"correct line {number}") from error
 
 
 def _begins_with_numbers(path: Path) -> bool:

@@ -15,7 +15,7 @@ from ..dataset import Finding
 from ..memory import Limit
 from ..raw import RawData, objects
 from ..words import counted
-from .folders import classes_and_parts
+from .folders import classes_and_parts, files_below
 from .opened import plain_suffix
 from .series import describe_series, fill_gaps
 from .table_layout import MISSING, find_layout
@@ -35,7 +35,7 @@ def read_series_folders(folder: Path, limit: Limit) -> RawData:
         FileError: A file is in no folder of a class, damaged, or no table of numbers.
         InputError: Files differ in their columns.
     """
-    files = sorted(p for p in folder.rglob("*") if plain_suffix(p) in _SUFFIXES and p.is_file())
+    files = [path for path in files_below(folder) if plain_suffix(path) in _SUFFIXES]
     names = [PurePosixPath(path.relative_to(folder)) for path in files]
     labels, official = classes_and_parts(names, folder)
     size = sum(path.stat().st_size for path in files)

@@ -9,10 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
-from ...errors import FileError
+from ...errors import FileError, first_line
 from ..words import counted
 from .opened import encoding_of, open_bytes
 
@@ -20,6 +20,7 @@ SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": 
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>")
 _COMMENTS = ("#", "%", "|", "//")
 _MOST = 0.9  # of the rows, which have the same number of values by the right separator
+_LONGEST = 2**31 - 1  # letters of a value: texts may be longer than csv's 131,072
 _EXAMINED = 2000  # rows, to tell names of columns from values
 _SPACED = re.compile(r'"[^"]*"|\S+')
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -71,10 +72,15 @@ def find_layout(path: Path) -> Layout:
     Raises:
         FileError: It is missing, empty, damaged, no text, or has rows of different lengths.
     """
-    start = _start(path)
-    rows = [row for _, row in _rows_of(start.lines, start.separator)]
-    width = len(rows[0])
-    total = _check_lengths(path, start, width)
+    try:
+        start = _start(path)
+        rows = [row for _, row in _rows_of(start.lines, start.separator)]
+        width = len(rows[0])
+        total = _check_lengths(path, start, width)
+    except csv.Error as error:
+        given = f"{path} cannot be read as a table: {first_line(error)}"
+        todo = "save it again as CSV, with line feeds at the ends of lines"
+        raise FileError(given, "rows of text, each in a line", todo) from error
     rows = [row for row in rows if len(row) == width]  # the last may be cut within quotes
     header, reason = _header(rows)
     samples, skipped = (rows[1:] if header else rows), start.skipped
@@ -125,8 +131,12 @@ def _rows_of(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[s
         return
     # in quotes, a row may go over several lines
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-    for row in reader:
-        yield reader.line_num, [value.strip() for value in row]
+    usual = csv.field_size_limit(_LONGEST)  # of the whole process
+    try:
+        for row in reader:
+            yield reader.line_num, [value.strip() for value in row]
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _first_lines(path: Path, encoding: str) -> list[str]:
@@ -137,12 +147,12 @@ def _first_lines(path: Path, encoding: str) -> list[str]:
 
 def _comments_before(lines: list[str]) -> int:
     """Count comments and empty lines before the table; a header may begin with # as well."""
-    count = 0
+    before = 0
     for line in lines:
         if line.strip() and not line.lstrip().startswith(_COMMENTS):
             break
-        count += 1
-    return count
+        before += 1
+    return before
 
 
 def _separator(lines: list[str]) -> str:
@@ -157,27 +167,30 @@ def _separator(lines: list[str]) -> str:
 
 def _width(lines: list[str], separator: str) -> tuple[float, int]:
     """Return the share of rows that have the most frequent number of values, and that number."""
-    widths = Counter(len(row) for _, row in _rows_of(lines, separator))
-    width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-    return (count / widths.total(), width) if width > 1 else (0.0, 1)
+    found = [len(row) for _, row in _rows_of(lines, separator)]
+    widths = Counter(found[:-1] if len(found) > 2 else found)  # the last may end within quotes
+    width, rows = max(widths.items(), key=lambda item: (item[1], item[0]))
+    return (rows / widths.total(), width) if width > 1 else (0.0, 1)
 
 
 def _check_lengths(path: Path, layout: "_Start", width: int) -> int:
     """Compare the lengths of all rows, as pandas fills short ones in silence. Returns how many."""
-    count = 0
+    total = before = 0
     with open_bytes(path) as file:
         lines = (line.decode(layout.encoding) for line in islice(file, layout.skipped, None))
         for number, row in _rows_of(lines, layout.separator):
-            count += bool(row)
+            total += bool(row)
             if len(row) != width and any(row):
-                line = layout.skipped + number
+                line, last = layout.skipped + before + 1, layout.skipped + number
+                lines_of = f"line {line}" if line == last else f"the row in lines {line} to {last}"
                 raise FileError(
-                    f"line {line} of {path} has {counted(len(row), 'value')}, the first row "
+                    f"{lines_of} of {path} has {counted(len(row), 'value')}, the first row "
                     f"{width}, separated by {SEPARATORS[layout.separator]}",
                     "as many values in each row, in quotes where they contain the separator",
-                    f"correct line {line}",
+                    f"correct line {line}" + ("" if line == last else ": does a quote end there?"),
                 )
-    return count
+            before = number
+    return total
 
 
 def _columns(rows: list[list[str]]) -> Iterator[tuple[int, list[str]]]:
@@ -212,8 +225,11 @@ def _counts(values: list[str]) -> bool:
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:
     """Give a name to columns that have none, and number names that occur twice."""
     named = [name or f"unnamed {i + 1}" for i, name in enumerate(names)]
-    earlier = [named[:i].count(name) for i, name in enumerate(named)]
-    return tuple(f"{n} ({k + 1})" if k else n for n, k in zip(named, earlier, strict=True))
+    made: dict[str, None] = {}
+    for name in named:
+        numbered = (f"{name} ({k})" for k in count(2))
+        made[name if name not in made else next(n for n in numbered if n not in made)] = None
+    return tuple(made)
 
 
 def _is_number(value: str) -> bool:

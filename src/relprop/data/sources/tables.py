@@ -6,6 +6,7 @@ is the target.
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
@@ -98,7 +99,9 @@ def _with_test(raw: RawData, other: _Table, path: Path, test: Path) -> RawData:
         official=parts_of(("train", len(raw.keys)), ("test", len(shared))),
         targets=tuple(lacking),
     )
-    return made.noting(Finding("test part", value, reason), warnings=other.warnings)
+    extra = [str(name) for name in other.frame.columns if name not in columns]
+    note = [f"{test.name} has more columns, which are not used: {listed(extra)}."] if extra else []
+    return made.noting(Finding("test part", value, reason), warnings=[*other.warnings, *note])
 
 
 def _read(path: Path, limit: Limit, names: tuple[str, ...] | None = None) -> _Table:
@@ -121,7 +124,11 @@ def _read(path: Path, limit: Limit, names: tuple[str, ...] | None = None) -> _Ta
         raise
     except (OSError, ValueError, NotImplementedError, KeyError, StopIteration) as error:
         given = f"the table {path} cannot be read: {first_line(error)}"
-        raise FileError(given, f"a whole {suffix} file", "save it again") from error
+        allowed, todo = f"a whole {suffix} file", "save it again"
+        if suffix == ".arff":  # scipy reads no others
+            allowed += " of numbers, classes and dates, not sparse"
+            todo = "save it as CSV"
+        raise FileError(given, allowed, todo) from error
     _refuse_empty(frame, path)
     frame.columns = [str(name) for name in frame.columns]
     rows, notes = limit.choose(len(frame), int(frame.memory_usage(deep=True).sum()), "rows", path)
@@ -227,13 +234,16 @@ def _read_arff(path: Path, pandas: Any) -> "DataFrame":
 
 
 def _read_json(path: Path, pandas: Any) -> "DataFrame":
-    """Read an object in each line, or a list of objects."""
+    """Read an object in each line, a list of objects, or an object of columns."""
     with open_bytes(path) as file:
-        if plain_suffix(path) == ".json" and file.read(1000).lstrip().startswith(b"["):
-            file.seek(0)
-            return pandas.DataFrame(json.load(file))
-    with open_bytes(path) as file:
-        numbered = [(i, line) for i, line in enumerate(file, 1) if line.strip()]
+        content = file.read().removeprefix(b"\xef\xbb\xbf")
+    if plain_suffix(path) == ".json":
+        with suppress(ValueError):  # several objects: one in each line
+            found = json.loads(content)
+            columns = isinstance(found, dict) and all(isinstance(v, list) for v in found.values())
+            if columns or isinstance(found, list):
+                return pandas.DataFrame(found)
+    numbered = [(i, line) for i, line in enumerate(content.split(b"\n"), 1) if line.strip()]
     return pandas.DataFrame([_json_object(line, i, path) for i, line in numbered])
 
 

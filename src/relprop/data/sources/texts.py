@@ -14,7 +14,7 @@ from ..dataset import Finding
 from ..memory import Limit
 from ..raw import RawData, objects, parts_of
 from ..words import counted
-from .folders import classes_and_parts
+from .folders import classes_and_parts, files_below
 from .opened import plain_name, read_text
 
 
@@ -62,7 +62,7 @@ def read_class_folders(folder: Path, limit: Limit) -> RawData:
     Raises:
         FileError: A file cannot be read.
     """
-    files = sorted(folder.rglob("*.txt"))
+    files = [path for path in files_below(folder) if path.suffix == ".txt"]
     texts = [read_text(path)[0].strip() for path in files]
     relative = [PurePosixPath(path.relative_to(folder)) for path in files]
     labels, official = classes_and_parts(relative, folder)

@@ -1,0 +1,67 @@
+"""Reads labels that are not what they seem: numbers among texts, lists.
+
+Takes a column. Gives labels, or an error. Must not know classes or features.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from .dataset import ColumnKind
+
+if TYPE_CHECKING:
+    from pandas import Series
+
+FEW_NUMBERS = 20  # different whole numbers that are taken for classes
+_MOSTLY = 0.95  # of the labels, which must be numbers to make a value
+_HALF = 0.5  # of the labels, where the user says that they are numbers
+
+
+def refuse_lists(name: str, labels: "Series[Any]") -> None:
+    """Raise InputError for labels that are lists: as texts, each list would be a class."""
+    first = next(iter(labels.dropna().iloc[:1]), None)
+    if isinstance(first, (list, dict, tuple, np.ndarray)):
+        given = f"the target {name!r} has a {type(first).__name__} in each row"
+        allowed = "a class or a number in each row; of several labels a column of 0 and 1 each"
+        raise InputError(given, allowed, "make a column of each label, write --labels NAME,NAME")
+
+
+def without_empty(labels: "Series[Any]") -> "Series[Any]":
+    """Take a label that is an empty text for a missing one."""
+    if labels.dtype.kind in "iufbMm":
+        return labels
+    return labels.where(labels.astype("str").str.strip() != "")
+
+
+def numbers_of_texts(
+    name: str, labels: "Series[Any]", kind: ColumnKind | None
+) -> tuple["Series[Any]", list[str]]:
+    """Read a target of numbers among which are a few texts: these samples have no label.
+
+    Whole numbers of which there are few stay texts, since "unknown" may be a class beside them.
+
+    Args:
+        name: What the target is called.
+        labels: As they were read.
+        kind: "number" where the user says that it is one; None: nearly all must be numbers.
+
+    Returns:
+        Numbers with the note to show, or the labels as they are.
+    """
+    import pandas
+
+    if labels.dtype.kind in "iufbMm" or kind == "category":
+        return labels, []
+    present = labels.dropna()
+    numbers = pandas.to_numeric(present.astype("str"), errors="coerce")
+    found = numbers.dropna()
+    values = found.nunique() > FEW_NUMBERS or bool((found % 1 != 0).any())
+    share = len(found) / max(len(present), 1)
+    if not (share > _HALF if kind == "number" else values and share >= _MOSTLY):
+        return labels, []
+    wrong = present[numbers.isna()]
+    if not len(wrong):
+        return numbers.reindex(labels.index), []
+    note = f"{name!r} has labels that are no numbers ({len(wrong):,}, such as {wrong.iloc[0]!r})."
+    return numbers.reindex(labels.index), [note]
