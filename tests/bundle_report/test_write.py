@@ -132,6 +132,26 @@ def test_values_are_written_in_full(tmp_path):
     assert "Mean prediction of 12 samples while" in text
 
 
+def test_it_says_what_relevance_of_a_table_is_measured_from(tmp_path):
+    """And of a value that it need not add up to the prediction, as biases take up a part."""
+    dataset = made.table(made.value())
+    text = page_of(measured(dataset, "mlp", **SMALL), dataset, tmp_path)
+    assert text.count("Relevance is measured from the average training row") == 2
+    assert "is from 30, the mean, but for the part that biases of the network take up" in text
+    assert "measured from 30" not in text
+    texts = page_of(measured(made.texts(), "textcnn"), made.texts(), tmp_path)
+    assert "average training row" not in texts
+
+
+def test_words_of_ngrams_are_shown_once_and_as_in_the_text(tmp_path):
+    dataset = made.texts()
+    text = page_of(measured(dataset, "ngrams"), dataset, tmp_path)
+    cards = re.findall(r'<p class="text">(.*?)</p>', text, re.DOTALL)
+    shown = {" ".join(re.findall(r">([^<]*)</span>", card)) for card in cards}
+    assert len(shown) > 3
+    assert shown <= set(dataset.samples)
+
+
 def test_without_data_nothing_is_explained(tmp_path):
     text = page_of(measured(made.table(), "mlp", **SMALL), None, tmp_path)
     assert headings(text) == EVERY

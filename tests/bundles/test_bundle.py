@@ -1,6 +1,7 @@
 """A bundle predicts raw samples in the user's terms, and explains them by the user's names."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 
 import relprop
 from relprop.bundles import build
-from relprop.bundles.bundle import load
+from relprop.bundles.bundle import load, open_content
 from relprop.bundles.content import Metric
 from relprop.bundles.write import write_bundle
 from relprop.errors import InputError
@@ -57,6 +58,56 @@ def test_relevance_of_rows_is_folded_to_the_columns_of_the_user(table):
     assert f"age = {frame['age'].iloc[0]:.6g}" in shown
     assert "explained: dog" in axes.get_title(loc="left")
     assert {one.name for one in explained.overall().features} == {"age", "colour", "seen"}
+
+
+def test_relevance_of_ngrams_is_that_of_the_words_of_a_text(tmp_path):
+    """Of a linear network without bias: a word has its own, and half of each pair it is in."""
+    content = made.content_of(made.texts(), "ngrams")
+    weights = content.members[0].weights
+    weights["ratio"][1:] = torch.randn(weights["ratio"][1:].shape, generator=torch.manual_seed(0))
+    bundle = open_content(content)
+    score = dict(
+        zip(bundle.preparation.tokenizer.vocabulary, weights["ratio"][2:, 1].double(), strict=True)
+    )
+    text = "Cat: the new cat sees the small owl"
+    explained = bundle.explain([text, "new"], "dog")
+    strength = weights["weight"][0, 0]
+    want, words = np.zeros(8), text.lower().replace(":", "").split()
+    for i, word in enumerate(words):
+        want[i] += float(score.get(word, 0)) / words.count(word)
+    pairs = [f"{one} {two}" for one, two in pairwise(words)]
+    for i, pair in enumerate(pairs):
+        want[[i, i + 1]] += float(score.get(pair, 0)) / 2 / pairs.count(pair)
+    np.testing.assert_allclose(explained.relevance[0], want * float(strength), atol=1e-5)
+    rows = explained.to_frame()
+    assert list(rows["token"]) == [*words, "new"]
+    assert list(rows["sample"]) == [0] * 8 + [1]
+    np.testing.assert_allclose(rows["relevance"][:8], want * float(strength), atol=1e-5)
+    assert rows["relevance"][2] == 0  # "new" is not known
+    assert explained.input[1].tolist() == [1] + [0] * 7
+    known = {word: explained.input[0, i] - 2 for i, word in enumerate(words) if i != 2}
+    vocabulary = bundle.preparation.tokenizer.vocabulary
+    assert {word: vocabulary[place] for word, place in known.items()} == {w: w for w in known}
+    explained.save(tmp_path / "saved.npz")
+    saved = relprop.Explanation.load(tmp_path / "saved.npz")
+    assert torch.equal(saved.relevance, explained.relevance)
+    every = bundle.explain([text, "new"], "all")
+    torch.testing.assert_close(every.relevance[:, 1], explained.relevance)
+    by_ngram = bundle.explainer(bundle.prepare([text, "new"]), 1).relevance
+    torch.testing.assert_close(by_ngram.sum(1), explained.relevance.sum(1))
+
+
+def test_a_frame_of_other_texts_has_a_row_for_each_token():
+    bundle = made.bundle_of(made.texts(), "textcnn")
+    explained = bundle.explain(["the cat", "an owl sees"], recipe="zero")
+    rows = explained.to_frame()
+    assert list(rows["token"]) == [
+        *bundle.preparation.tokens("the cat"),
+        *bundle.preparation.tokens("an owl sees"),
+    ]
+    assert list(rows["sample"]) == [0, 0, 1, 1, 1]
+    want = [*explained.relevance[0, :2], *explained.relevance[1, :3]]
+    np.testing.assert_allclose(rows["relevance"], torch.stack(want))
 
 
 def test_a_class_that_is_not_there_is_refused_with_the_nearest(table):

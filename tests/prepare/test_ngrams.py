@@ -21,6 +21,25 @@ def test_a_text_is_each_of_its_known_ngrams_once_in_the_order_of_the_text():
     assert tokenizer.ids(["a good good thing", "thing", ""], None) == [[2, 4, 7, 10], [], []]
 
 
+def test_ngrams_are_shared_out_equally_among_their_words_wherever_they_occur():
+    tokenizer = fit_ngrams(TEXTS, 2, 100)
+    words, shares = tokenizer.shares("A good, GOOD thing, good", 99)
+    assert words == ["a", "good", "good", "thing", "good"]
+    assert tokenizer.strings("A good, GOOD thing, good", 99) == ["a", "good", "a good", "good good"]
+    third = 1 / 3
+    assert shares == [
+        *[(0, 0, 1.0), (1, 1, third), (1, 2, third), (1, 4, third)],
+        *[(2, 0, 0.5), (2, 1, 0.5), (3, 1, 0.5), (3, 2, 0.5)],
+    ]
+    assert tokenizer.shares("a good", 1) == (["a", "good"], [(0, 0, 1.0)])
+
+
+def test_all_words_share_the_id_of_a_text_without_known_ngrams():
+    tokenizer = fit_ngrams(TEXTS, 2, 100)
+    assert tokenizer.shares("other words", 9) == (["other", "words"], [(0, 0, 0.5), (0, 1, 0.5)])
+    assert tokenizer.shares("", 9) == ([""], [(0, 0, 1.0)])
+
+
 def test_ids_count_from_two_and_fit_the_size():
     tokenizer = fit_ngrams(TEXTS, 1, 100)
     assert tokenizer.ids(["a film good bad one"], None) == [[2, 3, 4, 5, 6]]

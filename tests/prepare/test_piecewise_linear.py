@@ -54,13 +54,14 @@ def test_a_tree_splits_for_a_value_too(x):
     assert edges[1] == pytest.approx((below + above) / 2)
 
 
-def test_a_missing_number_is_zero_and_a_constant_column_has_no_features():
+def test_a_missing_number_stays_missing_and_a_constant_column_has_no_features():
     x = np.array(
         [[0.0, 5.0, np.nan], [1.0, 5.0, np.nan], [np.nan, 5.0, np.nan], [3.0, 5.0, np.nan]]
     )
     fitted = PiecewiseLinear(2).fit(x)
     assert [len(edges) for edges in fitted.edges_] == [3, 0, 0]
-    assert fitted.transform(x).tolist() == [[0, 0], [1, 0], [0, 0], [1, 1]]
+    want = [[0, 0], [1, 0], [np.nan, np.nan], [1, 1]]
+    np.testing.assert_array_equal(fitted.transform(x), want)
     assert fitted.intervals() == [(0, 0.0, 1.0), (0, 1.0, 3.0)]
 
 

@@ -8,7 +8,9 @@ import pytest
 import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScaler
+from torch import nn
 
+import relprop
 from relprop.data.dataset import Dataset, DataTarget
 from relprop.data.read import read_dataset
 from relprop.errors import FileError, InputError
@@ -69,13 +71,42 @@ def fitted(frame):
 
 def test_numbers_and_categories_are_those_of_scikit_learn(frame):
     some = frame[["income", "city"]].dropna()
-    made = fit_table(dataset(frame), np.arange(ROWS), STANDARD).apply(frame).numpy()
+    preparation = fit_table(dataset(frame), np.arange(ROWS), STANDARD)
+    made = preparation.apply(frame).numpy()
     want = StandardScaler().fit_transform(frame[["income"]].to_numpy())
-    want = np.clip(want, -MOST_DEVIATIONS, MOST_DEVIATIONS).astype(np.float32)
-    np.testing.assert_array_equal(made[:, 7], want[:, 0])
-    columns = fit_table(dataset(frame), np.arange(ROWS), STANDARD).columns
-    cities = made[np.ix_(some.index, columns.groups["city"])][:, 1:]  # the first says: missing
-    np.testing.assert_array_equal(cities, OneHotEncoder().fit_transform(some[["city"]]).toarray())
+    want = np.clip(want, -MOST_DEVIATIONS, MOST_DEVIATIONS)
+    np.testing.assert_allclose(made[:, 7], want[:, 0] - want.mean(), atol=1e-6)
+    places = list(preparation.columns.groups["city"])[1:]  # the first says: missing
+    cities = OneHotEncoder().fit_transform(some[["city"]]).toarray()
+    shares = cities.sum(0) / ROWS
+    np.testing.assert_allclose(made[np.ix_(some.index, places)], cities - shares, atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [STANDARD, ALL], ids=["standard", "all"])
+def test_each_feature_is_0_on_average_over_the_rows_it_was_fitted_on(frame, settings):
+    """Of what is known of it: a missing number counts as its mean."""
+    half = np.arange(0, ROWS, 2)
+    made = fit_table(dataset(frame), half, settings)
+    means = made.apply(frame.iloc[half]).double().mean(0)
+    torch.testing.assert_close(means, torch.zeros_like(means), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("settings", [STANDARD, ALL], ids=["standard", "all"])
+def test_a_category_without_influence_gets_no_relevance(frame, settings):
+    """All features of the city have the same weights, so that the scores do not depend on it."""
+    kinds = {name: KINDS[name] for name in frame.columns if name != "zip"}
+    data = Dataset(**{**vars(dataset(frame)), "columns": kinds})
+    made = fit_table(data, np.arange(ROWS), settings)
+    cities = list(made.columns.groups["city"])
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(made.shape[0], 16), nn.ReLU(), nn.Linear(16, 2)).eval()
+    with torch.no_grad():
+        network[0].weight[:, cities] = torch.rand(16, 1) + 1
+    x = made.apply(frame[:200])
+    explained = relprop.explain(network, x, target=1)
+    relevance = explained.relevance[:, cities]
+    assert relevance.abs().sum(1).mean() > 0.1
+    torch.testing.assert_close(relevance.sum(1), torch.zeros(200), atol=1e-4, rtol=0)
 
 
 def test_normal_numbers_are_those_of_scikit_learn(frame):
@@ -124,7 +155,9 @@ def test_groups_sum_relevance_to_columns(frame, fitted):
 def test_missing_numbers_have_a_feature_and_no_other_value(frame, fitted):
     features = dict(zip(fitted.columns.names, fitted.apply(frame).T, strict=True))
     missing = torch.from_numpy(frame["age"].isna().to_numpy().copy())
-    assert torch.equal(features["age is missing"].bool(), missing)
+    torch.testing.assert_close(
+        features["age is missing"], missing.float() - missing.float().mean(), atol=1e-6, rtol=0
+    )
     others = [name for name in features if name.startswith("age") and "missing" not in name]
     assert sum(float(features[name][missing].abs().sum()) for name in others) == 0
 
@@ -136,9 +169,11 @@ def test_unknown_categories_are_rare_ones_or_nothing():
     names = list(made.columns.names)
     known, unknown = frame[3:5].copy(), frame[3:5].assign(city="Quito")
     known["city"] = ["Rome", "Lima"]
-    assert made.apply(known)[:, names.index("city is Rome")].tolist() == [1, 0]
-    assert made.apply(known)[:, names.index("city is rare")].tolist() == [0, 1]
-    assert made.apply(unknown)[:, names.index("city is rare")].tolist() == [1, 1]
+    rome, rare = names.index("city is Rome"), names.index("city is rare")
+    share = (frame["city"] == "Rome").mean()
+    assert made.apply(known)[:, rome].tolist() == pytest.approx([1 - share, -share])
+    assert made.apply(known)[:, rare].tolist() == pytest.approx([-0.01, 0.99])
+    assert made.apply(unknown)[:, rare].tolist() == pytest.approx([0.99, 0.99])
     without = fit_table(dataset(frame[3:]), np.arange(297), STANDARD)
     assert "city is rare" not in without.columns.names
     places = list(without.columns.groups["city"])
@@ -166,8 +201,9 @@ def test_missing_dates_have_a_feature_for_each_number():
         f"joined, {part} is missing" for part in ("year", "month", "weekday", "hour", "days")
     ]
     features = made.apply(frame)[:, list(of_dates)]
-    assert torch.equal(features[:10], torch.tensor([0.0] * 5 + [1.0] * 5).expand(10, 10))
-    assert features[10:, 5:].abs().sum() == 0
+    want = torch.tensor([0.0] * 5 + [1 - 10 / 300] * 5).expand(10, 10)
+    torch.testing.assert_close(features[:10], want)
+    torch.testing.assert_close(features[10:, 5:], torch.full((290, 5), -10 / 300))
 
 
 @pytest.mark.parametrize(("task", "targets"), [("classes", 1), ("value", 1), ("labels", 2)])
@@ -193,6 +229,7 @@ def test_it_says_what_it_does(fitted):
         f"5 columns as {fitted.shape[0]} features: 8 numbers made nearly normal"
     )
     assert "1 number with a feature for missing" in fitted.describe()
+    assert fitted.describe().endswith("from each its mean subtracted")
 
 
 def test_bad_rows_are_named(frame, fitted):

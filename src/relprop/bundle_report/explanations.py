@@ -30,6 +30,10 @@ from .time_limit import TimeLimit
 _OVERALL = 200  # rows of which overall importance is the mean
 _OPTIONS: dict[str, Any] = {"clip": 1.0}
 _STYLE = MapStyle(clip=1.0)
+_ORIGIN = (
+    "Relevance is measured from the average training row: a feature at its mean gets none, and a "
+    "column that changes nothing about none."
+)
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,8 @@ def example_section(what: Explained, clock: TimeLimit) -> ReportSection | None:
         "labels": "What each label is recognised by",
         "value": f"What {what.bundle.classes[0]} is read from",
     }[what.bundle.task]
-    hint = f"Red speaks for what is explained, blue against it.{_remark(what, chosen)}"
+    origin = f" {_ORIGIN}" if what.bundle.modality == "table" else ""
+    hint = f"Red speaks for what is explained, blue against it.{origin}{_remark(what, chosen)}"
     return ReportSection(title, hint, "".join(parts))
 
 
@@ -116,7 +121,10 @@ def _remark(what: Explained, chosen: Chosen) -> str:
     """Say what values are measured from, or which classes are left out."""
     if what.bundle.task == "value":
         mean = number_text(what.bundle.content.scale.mean, 5)
-        return f" Relevance adds up to the prediction, measured from {mean}, the mean."
+        return (
+            f" Relevance adds up to how far the prediction is from {mean}, the mean, but for "
+            "the part that biases of the network take up."
+        )
     names = what.bundle.classes
     missing = [name for name in names[:MOST_GROUPS] if name not in chosen.groups]
     parts = [f" {len(names) - MOST_GROUPS} more are not shown."] if len(names) > MOST_GROUPS else []
@@ -202,6 +210,6 @@ def importance_section(what: Explained, clock: TimeLimit) -> ReportSection | Non
         return None
     hint = (
         "|R| is how much a column counts, whichever way; mean R says which way, where it is the "
-        "same for most rows. All that a column became is summed in each row."
+        f"same for most rows. All that a column became is summed in each row. {_ORIGIN}"
     )
     return ReportSection("What counts overall", hint, html)

@@ -27,7 +27,7 @@ from ..recipes.recipe import Recipe
 from ..support.arguments import suggest
 from .build import LabelProbabilities, build_model
 from .content import BundleContent, Metric
-from .naming import naming_of
+from .naming import by_words, naming_of, word_relevance
 from .raw_samples import picture_samples, series_samples, table_samples, text_samples
 from .read import read_bundle
 
@@ -180,7 +180,9 @@ class Bundle:
         Returns:
             The explanation. It knows the names of classes, of the columns of a table and the
             values in them, and of tokens: `plot`, `to_html`, `overall` and `to_frame` show them,
-            relevance of a column summed over all that it became.
+            relevance of a column summed over all that it became. Where the model takes n-grams,
+            its input and relevance are those of the words of each text, (n, words): pairs of words
+            share theirs equally between the two.
 
         Raises:
             RelpropError: As of `predict`; or there is no such class.
@@ -205,7 +207,12 @@ class Bundle:
             explained: What `explainer` gave for them.
             samples: As `Dataset.samples` holds them.
         """
-        return replace(explained, naming=naming_of(self.content, self.preparation, samples))
+        naming = naming_of(self.content, self.preparation, samples)
+        if not by_words(self.preparation):
+            return replace(explained, naming=naming)
+        ids, relevance, words = word_relevance(self.preparation, samples, explained.relevance)
+        label, naming = next(iter(explained.relevances)), {**naming, "tokens": words}
+        return replace(explained, inputs={label: ids}, relevances={label: relevance}, naming=naming)
 
     def target_number(self, target: Target | str) -> Target:
         """Return the number of a class that is named; any other target as it is.

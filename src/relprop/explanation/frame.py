@@ -1,4 +1,4 @@
-"""Relevance of rows of a table as a data frame, with the names of its columns.
+"""Relevance of rows of a table, or of tokens, as a data frame with their names.
 
 Takes an explanation and names. Gives columns and frames. Loaded on use.
 """
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..plot.tables import Columns
+from ..plot.texts import tokens_of
 from ..support.extras import needs
 
 if TYPE_CHECKING:
@@ -39,7 +40,19 @@ def relevance_frame(
     if explanation.several:
         given = f"a frame of {len(explanation.targets)} targets of each sample"
         raise InputError(given, "one target", "write target=0, and the same for each other target")
+    if "tokens" in explanation.naming and feature_names is None and groups is None:
+        return DataFrame(_token_rows(explanation), columns=["sample", "token", "relevance"])
     columns = columns_named(explanation, feature_names, groups)
     labels, sums = columns.summed(explanation.relevance)
     names = [columns.name(one) if isinstance(one, int) else one for one in labels]
     return DataFrame(sums.numpy(), columns=names)
+
+
+def _token_rows(explanation: "Explanation") -> list[tuple[int, str, float]]:
+    """Return sample, token and relevance of each token of texts, without padding."""
+    relevance, tokens = explanation.relevance, explanation.naming["tokens"]
+    return [
+        (i, token.text, token.relevance)
+        for i, of_text in enumerate(relevance)
+        for token in tokens_of(explanation.input[i], of_text, tokens, i)
+    ]

@@ -7,6 +7,7 @@ n  rows      t  targets
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,14 @@ def fit_table(
         given = f"{len(rows)} rows whose columns ({', '.join(kinds) or 'none'}) give no feature"
         todo = "add a column of numbers, or of categories that occur in several rows"
         raise InputError(given, "a table with at least one feature", todo)
-    return preparation
+    return replace(preparation, centre=_means(preparation.uncentred(frame)))
+
+
+def _means(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of each feature over what is known of it, (f,); 0 where nothing is."""
+    known = np.maximum((~np.isnan(features)).sum(axis=0), 1)
+    means: NDArray[np.float64] = np.nansum(features, axis=0, dtype=np.float64) / known
+    return means.astype(np.float32)
 
 
 def _target_columns(target: DataTarget, rows: NDArray[np.int64]) -> NDArray[np.float64]:

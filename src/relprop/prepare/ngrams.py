@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 _WORD = re.compile(r"\w+")
@@ -51,6 +50,31 @@ class NgramTokenizer:
         """Return the n-grams of a text that are known."""
         return self._known(text)[:length]
 
+    def shares(self, text: str, length: int) -> tuple[list[str], list[tuple[int, int, float]]]:
+        """Return how what belongs to n-grams is shared out equally among the words of a text.
+
+        Args:
+            text: The text.
+            length: The most n-grams.
+
+        Returns:
+            The words of the text, also unknown ones and ones that occur again, [""] of an empty
+            text; and (n-gram, word, share) by their places. All words share the id of a text
+            without known n-grams.
+
+        Example:
+            >>> fit_ngrams(["good film"], 2, 9).shares("A good film", 9)[1]
+            [(0, 1, 1.0), (1, 2, 1.0), (2, 1, 0.5), (2, 2, 0.5)]
+        """
+        words, places = _words(text) or [""], _ngrams(text, self.longest)
+        of_known = [places[gram] for gram in self._known(text)[:length]] or [range(len(words))]
+        shares = [
+            (number, word, 1 / len(of_gram))
+            for number, of_gram in enumerate(of_known)
+            for word in of_gram
+        ]
+        return words, shares
+
     def _known(self, text: str) -> list[str]:
         return [gram for gram in _ngrams(text, self.longest) if gram in self._numbers]
 
@@ -82,12 +106,19 @@ def fit_ngrams(texts: Iterable[str], longest: int, most: int) -> NgramTokenizer:
     return NgramTokenizer(tuple(gram for gram, _ in ranked[:most]), longest)
 
 
-def _ngrams(text: str, longest: int) -> Iterable[str]:
-    """List the n-grams of a text, each once, in the order in which their last word comes."""
-    words = _WORD.findall(text.lower())
-    found = words[:1] if words else []
-    for before, word in pairwise(words):
-        found.append(word)
-        if longest > 1:
-            found.append(f"{before} {word}")
-    return dict.fromkeys(found)
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def _ngrams(text: str, longest: int) -> dict[str, Sequence[int]]:
+    """List the n-grams of a text, each once, in the order in which their last word comes.
+
+    Returns:
+        N-gram -> places of its words, wherever it occurs.
+    """
+    found: dict[str, list[int]] = {}
+    for place, word in enumerate(words := _words(text)):
+        found.setdefault(word, []).append(place)
+        if longest > 1 and place:
+            found.setdefault(f"{words[place - 1]} {word}", []).extend((place - 1, place))
+    return dict(found)

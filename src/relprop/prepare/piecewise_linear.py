@@ -29,7 +29,7 @@ class PiecewiseLinear(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Split each column into bins: a feature is the part of its bin that a number has passed.
 
     Feature t of a number x is (x - e[t]) / (e[t + 1] - e[t]), kept within 0 and 1, for edges e. A
-    missing number is 0 in all of its features. A column of one value has no bins.
+    missing number is missing in all of its features. A column of one value has no bins.
 
     Args:
         bins: Bins of a column at most.
@@ -103,4 +103,4 @@ def _splits(values: NDArray[np.float64], y: NDArray[Any], bins: int) -> NDArray[
 def _passed(column: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the part of each bin that the numbers of a column have passed, (n, b)."""
     parts = (column[:, None] - edges[:-1]) / np.diff(edges)
-    return np.clip(np.nan_to_num(parts, nan=0.0), 0.0, 1.0)
+    return np.clip(parts, 0.0, 1.0)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 # Standard deviations at which numbers are cut: one wrong digit must not decide a score.
 MOST_DEVIATIONS = 10.0
+_FITTED = ("scaler", "normal", "bins", "one_hot", "centre")
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,13 @@ class TablePreparation:
     """Maps rows of a table to features; made by `fit_table`.
 
     Numbers are standardised, each with a feature that says that it is missing where that occurred
-    in training, and may be split into bins as well. A missing number is 0 in its other features:
-    it counts as the mean. Categories are one-hot, rare ones as one; an unknown category is a rare
-    one, or all zeros where none was rare. A date is five numbers.
+    in training, and may be split into bins as well. Categories are one-hot, rare ones as one; an
+    unknown category is a rare one. A date is five numbers.
+
+    The mean over the training part is then subtracted from each feature, so that relevance is
+    measured from the average row: a category whose features change nothing gets none. What is not
+    known counts as the mean, 0: a missing number in its other features, and an unknown category
+    where none was rare.
 
     Attributes:
         kinds: Column -> what it holds, in order.
@@ -67,6 +72,7 @@ class TablePreparation:
         bins: Bins of the numbers; None: not done.
         one_hot: OneHotEncoder of the categories; None where there are none.
         wide: Column of very many categories -> means of the target.
+        centre: Mean of each feature over the training part, (f,); None while it is not yet known.
         day_first: Columns of dates that are written with the day before the month.
     """
 
@@ -77,6 +83,7 @@ class TablePreparation:
     bins: PiecewiseLinear | None
     one_hot: Any
     wide: Mapping[str, WideCategories] = field(default_factory=dict)
+    centre: NDArray[np.float32] | None = None
     day_first: tuple[str, ...] = ()
 
     @property
@@ -108,6 +115,17 @@ class TablePreparation:
         Raises:
             InputError: A column is missing, or holds what is no number or no date.
         """
+        features = self.uncentred(samples)
+        if self.centre is not None:
+            features -= self.centre
+        return torch.from_numpy(np.nan_to_num(features, copy=False))
+
+    def uncentred(self, samples: "DataFrame") -> NDArray[np.float32]:
+        """Return the features of rows before the mean is subtracted, (n, f); nan: not known.
+
+        Args:
+            samples: As of `apply`, which raises the same.
+        """
         check_columns(samples, self.kinds)
         blocks: list[NDArray[Any]] = [np.zeros((len(samples), 0))]
         if self.scaler is not None:
@@ -115,8 +133,8 @@ class TablePreparation:
             blocks += self._number_features(numbers)
         if self.one_hot is not None:
             text = [text_column(samples, name) for name in one_hot_columns(self.kinds, self.wide)]
-            blocks.append(self.one_hot.transform(np.column_stack(text)))
-        return torch.from_numpy(np.concatenate(blocks, axis=1, dtype=np.float32))
+            blocks.append(_one_hot_features(self.one_hot, np.column_stack(text)))
+        return np.concatenate(blocks, axis=1, dtype=np.float32)
 
     def describe(self) -> str:
         """Say in words what is done to rows."""
@@ -133,15 +151,14 @@ class TablePreparation:
         if self.wide:
             said.append(f"{_count(len(self.wide), 'column')} of very many categories as means")
         columns, features = _count(len(self.kinds), "column"), _count(self.shape[0], "feature")
+        if self.centre is not None:
+            said.append("from each its mean subtracted")
         return f"{columns} as {features}: {', '.join(said)}"
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return all that was fitted: plain values, for JSON, and tensors by name."""
         tensors: dict[str, Tensor] = {}
-        fitted = {
-            name: pack(getattr(self, name), tensors)
-            for name in ("scaler", "normal", "bins", "one_hot")
-        }
+        fitted = {name: pack(getattr(self, name), tensors) for name in _FITTED}
         wide = {name: one.state(tensors) for name, one in self.wide.items()}
         tensors["sample"] = sample_features(self)
         state = {
@@ -165,13 +182,10 @@ class TablePreparation:
         wide = {one: WideCategories.restore(of, tensors) for one, of in state["wide"].items()}
         restored = cls(
             kinds=dict(state["kinds"]),
-            scaler=unpack(state["scaler"], tensors),
-            normal=unpack(state["normal"], tensors),
             missing=tuple(state["missing"]),
-            bins=unpack(state["bins"], tensors),
-            one_hot=unpack(state["one_hot"], tensors),
             wide=wide,
             day_first=tuple(state["day_first"]),
+            **{name: unpack(state[name], tensors) for name in _FITTED},
         )
         check_sample_features(restored, tensors["sample"], state["versions"])
         return restored
@@ -182,7 +196,7 @@ class TablePreparation:
         if self.normal is not None:
             scaled = self.normal.transform(scaled)
         blocks = [
-            np.clip(np.nan_to_num(scaled, nan=0.0), -MOST_DEVIATIONS, MOST_DEVIATIONS),
+            np.clip(scaled, -MOST_DEVIATIONS, MOST_DEVIATIONS),
             np.isnan(numbers[:, list(self.missing)]),
         ]
         return blocks if self.bins is None else [*blocks, self.bins.transform(numbers)]
@@ -243,6 +257,17 @@ def one_hot_columns(
 ) -> list[str]:
     """Return the columns whose categories are features."""
     return [name for name, kind in kinds.items() if kind == "category" and name not in wide]
+
+
+def _one_hot_features(encoder: Any, text: NDArray[np.object_]) -> NDArray[np.float32]:
+    """Return the one-hot features of text (n, columns); nan where a category is not known."""
+    features: NDArray[np.float32] = encoder.transform(text)
+    start = 0
+    for names in _one_hot_names(encoder):
+        of_column = features[:, start : start + len(names)]
+        of_column[~of_column.any(axis=1)] = np.nan
+        start += len(names)
+    return features
 
 
 def _one_hot_names(encoder: Any) -> list[list[str]]:
