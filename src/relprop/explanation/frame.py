@@ -34,7 +34,7 @@ def relevance_frame(
     feature_names: Sequence[str] | None,
     groups: Mapping[str, Sequence[str | int]] | None,
 ) -> "DataFrame":
-    """Return relevance with a row for each sample; see `Explanation.to_frame`."""
+    """Return relevance with a row for each sample, of named tokens one for each token."""
     with needs("explain", "data frames"):
         from pandas import DataFrame
     if explanation.several:

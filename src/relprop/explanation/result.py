@@ -293,7 +293,7 @@ class Explanation:
         feature_names: Sequence[str] | None = None,
         groups: Mapping[str, Sequence[str | int]] | None = None,
     ) -> "DataFrame":
-        """Return relevance as a DataFrame: a row for each sample, of a bundle's texts each token.
+        """Return relevance as a pandas DataFrame, with a row for each sample.
 
         Args:
             feature_names: Names of the columns that the model takes.
