@@ -6,6 +6,8 @@ evaluated, their scores are averaged. Must not know preparation or training.
 n  samples      m  members      w  width
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from ..support.arguments import check_one_of
@@ -45,15 +47,11 @@ class TableMLP(nn.Module):
         ensemble: int,
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for number in range(depth):
-            inputs = width if number else features
-            layers += [
-                MemberLinear(ensemble, inputs, width, shared=not number),
-                activation_layer(activation),
-                nn.Dropout(dropout),
-            ]
-        self.hidden = nn.Sequential(*layers)
+        linear = [
+            MemberLinear(ensemble, width if number else features, width, shared=not number)
+            for number in range(depth)
+        ]
+        self.hidden = hidden_layers(linear, activation, dropout)
         self.head = MemberHead(ensemble, width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -112,6 +110,17 @@ class ResidualMLP(nn.Module):
             x = x + block(x)
         scores: Tensor = self.head(self.last(x))
         return scores
+
+
+def hidden_layers(linear: Sequence[nn.Module], activation: str, dropout: float) -> nn.Sequential:
+    """Put an activation and dropout behind each of several linear layers."""
+    return nn.Sequential(
+        *(
+            layer
+            for one in linear
+            for layer in (one, activation_layer(activation), nn.Dropout(dropout))
+        )
+    )
 
 
 def activation_layer(name: str) -> nn.Module:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .member_layers import MemberHead
-from .table_mlp import activation_layer
+from .table_mlp import hidden_layers
 
 
 class ScaledLinear(nn.Module):
@@ -74,15 +74,11 @@ class TabM(nn.Module):
         ensemble: int,
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for number in range(depth):
-            inputs = width if number else features
-            layers += [
-                ScaledLinear(ensemble, inputs, width, first=not number),
-                activation_layer(activation),
-                nn.Dropout(dropout),
-            ]
-        self.hidden = nn.Sequential(*layers)
+        linear = [
+            ScaledLinear(ensemble, width if number else features, width, first=not number)
+            for number in range(depth)
+        ]
+        self.hidden = hidden_layers(linear, activation, dropout)
         self.head = MemberHead(ensemble, width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The statistics of BatchNorm, taken anew on samples as they are.
+"""The statistics of BatchNorm, computed again on samples as they are.
 
 Noise that is added in training changes what filters answer, and so the means and variances that
 BatchNorm collects: without noise the network would see other numbers than it learned from. Takes a
