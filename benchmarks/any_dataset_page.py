@@ -27,7 +27,7 @@ trains the family's default alone; "gain" is search minus default on the same te
 def page(rows: Sequence[Row], runs: "Sequence[Run]") -> str:
     """Write the page; rows without a run are left out."""
     parts = [(row, [run for run in runs if run.row == row.name]) for row in rows]
-    done = [(row, mine) for row, mine in parts if any(run.mode == "search" for run in mine)]
+    done = [(row, mine) for row, mine in parts if _of(mine, "search")]
     tables = [_accuracy(done), _time(done), _relevance(done)]
     return HEAD + "\n\n".join(tables) + "\n"
 
@@ -40,14 +40,18 @@ def _accuracy(done: "Sequence[tuple[Row, list[Run]]]") -> str:
         "|---|--:|--:|--:|--:|---|---|---|",
     ]
     for row, runs in done:
-        search = [run for run in runs if run.mode == "search"]
-        default = [run for run in runs if run.mode == "default"]
+        search = _of(runs, "search")
+        default = _of(runs, "default")
         lines.append(
             f"| {row.name} | {len(search)} | {row.wanted:g} | {_percent(search)} "
             f"| {_percent(default) if default else ''} | {_gain(search, default)} "
             f"| {_baselines(search)} | {row.known} |"
         )
     return "\n".join(lines)
+
+
+def _of(runs: "Sequence[Run]", mode: str) -> "list[Run]":
+    return [run for run in runs if run.mode == mode]
 
 
 def _percent(runs: "Sequence[Run]") -> str:
@@ -94,7 +98,7 @@ def _time(done: "Sequence[tuple[Row, list[Run]]]") -> str:
         "|---|--:|--:|--:|--:|---|",
     ]
     for row, runs in done:
-        search = [run for run in runs if run.mode == "search"]
+        search = _of(runs, "search")
         trials = sorted(run.trials for run in search)
         families = ", ".join(sorted({run.family for run in search}))
         weights = sorted(run.parameters for run in search)
@@ -123,7 +127,7 @@ def _relevance(done: "Sequence[tuple[Row, list[Run]]]") -> str:
         "|---|--:|---|",
     ]
     for row, runs in done:
-        search = [run for run in runs if run.mode == "search"]
+        search = _of(runs, "search")
         gains = torch.tensor([gain for run in search for gain in run.over_random])
         gain = paired_test(gains, torch.zeros_like(gains)).difference
         lines.append(
