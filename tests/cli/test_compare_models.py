@@ -6,7 +6,6 @@ import pytest
 from click.testing import CliRunner
 from helpers import made_bundles as made
 
-from relprop.bundles.write import write_bundle
 from relprop.cli import main
 
 SMALL = {"width": 16, "depth": 1, "dropout": 0.0}
@@ -15,12 +14,7 @@ SMALL = {"width": 16, "depth": 1, "dropout": 0.0}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compare")
-    frame = made.table().samples.assign(animal=[made.ANIMALS[k % 3] for k in range(60)])
-    frame.to_csv(folder / "animals.csv", index=False)
-    for seed in (0, 1):
-        content = made.content_of(made.table(), "mlp", seed=seed, **SMALL)
-        write_bundle(folder / f"bundle{seed}", content)
-    return folder
+    return made.write_two(folder, **SMALL)
 
 
 def compare(folder, *words):

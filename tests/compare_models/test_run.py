@@ -25,12 +25,7 @@ SMALL = {"width": 16, "depth": 1, "dropout": 0.0}
 def folder(tmp_path_factory):
     """A table, and two bundles for it that differ by their random weights."""
     folder = tmp_path_factory.mktemp("models")
-    frame = made.table().samples.assign(animal=[made.ANIMALS[k % 3] for k in range(60)])
-    frame.to_csv(folder / "animals.csv", index=False)
-    for seed in (0, 1):
-        content = made.content_of(made.table(), "mlp", seed=seed, **SMALL)
-        write_bundle(folder / f"bundle{seed}", content)
-    return folder
+    return made.write_two(folder, **SMALL)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import torch
 
 from relprop.bundles.bundle import open_content
 from relprop.bundles.content import BundleContent, Member, SavedPreparation, ValueScale
+from relprop.bundles.write import write_bundle
 from relprop.data.dataset import Dataset, DataTarget, Finding
 from relprop.networks.family import Facts
 from relprop.networks.registry import find_family
@@ -116,3 +117,12 @@ def _member(family, settings, facts, seed):
 def bundle_of(dataset, family, **changes):
     """A bundle for a data set; see `content_of`."""
     return open_content(content_of(dataset, family, **changes))
+
+
+def write_two(folder, **settings):
+    """Write animals.csv, and two bundles for it that differ by their random weights."""
+    frame = table().samples.assign(animal=[ANIMALS[k % 3] for k in range(60)])
+    frame.to_csv(folder / "animals.csv", index=False)
+    for seed in (0, 1):
+        write_bundle(folder / f"bundle{seed}", content_of(table(), "mlp", seed=seed, **settings))
+    return folder
