@@ -79,6 +79,8 @@ class Dataset:
         findings: What was inferred, in the order in which it is shown.
         warnings: What the user should know about the data, a sentence each.
         day_first: Columns of dates that were written with the day before the month.
+        signs: Columns whose numbers were not written plainly -> "$", "%" and the like; "" for
+            commas between thousands alone.
     """
 
     source: str
@@ -91,6 +93,7 @@ class Dataset:
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
     day_first: tuple[str, ...] = ()
+    signs: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self, *parts: Part) -> NDArray[np.int64]:
         """Return the numbers of the samples of some parts, in order.

@@ -7,7 +7,7 @@ not know files or parts.
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +49,7 @@ class FromTable:
         groups: Group of each sample; None: there are none.
         times: Time of each sample; None: order does not matter.
         day_first: Columns of dates that were written with the day before the month.
+        signs: Columns of numbers that are not written plainly -> sign, as `WrittenNumbers.sign`.
     """
 
     raw: RawData
@@ -57,6 +58,7 @@ class FromTable:
     groups: NDArray[Any] | None
     times: NDArray[Any] | None
     day_first: tuple[str, ...] = ()
+    signs: Mapping[str, str] = field(default_factory=dict)
 
 
 def from_table(raw: RawData, options: DataOptions) -> FromTable:
@@ -90,7 +92,8 @@ def from_table(raw: RawData, options: DataOptions) -> FromTable:
     if modality == "table":
         made = made.noting(warnings=find_leaks(made.samples, columns, found.target))
     day_first = tuple(name for name in columns if decided[name].day_first)
-    return FromTable(made, found, columns, groups, times, day_first)
+    signs = {name: sign for name in columns if (sign := decided[name].sign) is not None}
+    return FromTable(made, found, columns, groups, times, day_first, signs)
 
 
 _WHY: dict[Modality, str] = {

@@ -153,4 +153,5 @@ def _dataset(name: str, made: FromTable, options: DataOptions) -> Dataset:
         findings=(*raw.findings, *split.findings),
         warnings=(*raw.warnings, *split.warnings),
         day_first=made.day_first,
+        signs=made.signs,
     )
