@@ -53,6 +53,7 @@ def test_the_user_may_say_what_a_column_of_written_numbers_is():
     texts = pandas.Series(["$1,200", "$7", "soon"] * 10, name="price")
     number = decide_column(texts, "number")
     assert number.reason == "given; '$1,200' is 1200"
+    assert number.sign == "$"
     assert number.values.dropna().unique().tolist() == [1200, 7]
     assert number.warning.startswith("Column 'price' has values that are no numbers (10)")
     assert decide_column(texts, "category").kind == "category"

@@ -47,7 +47,7 @@ def check_columns(frame: Any, kinds: Mapping[str, ColumnKind]) -> None:
 
 
 def number_column(frame: "DataFrame", name: str, sign: str | None = None) -> NDArray[np.float64]:
-    """Return a column of numbers, (n,); a missing one is NaN, an infinite one, too: it is warned of.
+    """Return a column of numbers, (n,); a missing one is NaN, an infinite one too, with a warning.
 
     Args:
         frame: The table.

@@ -10,17 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FileError
-
-PARTS = {
-    "train": "train",
-    "training": "train",
-    "test": "test",
-    "testing": "test",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-}
+from ..raw import PARTS
 
 
 def is_hidden(path: PurePosixPath) -> bool:
