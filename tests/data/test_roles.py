@@ -54,6 +54,7 @@ def test_the_user_may_take_it_for_something_else(options, columns):
 def test_the_user_may_predict_it():
     dataset = read_dataset(FRAME.assign(split=PARTS), DataOptions(target="split"))
     assert dataset.target.names == ("test", "train")
+    assert set(dataset.target.values[dataset.parts == "test"]) == {0, 1}
 
 
 @pytest.mark.parametrize(

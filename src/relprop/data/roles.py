@@ -37,17 +37,22 @@ def with_official_column(raw: RawData, options: DataOptions) -> tuple[RawData, s
     for name in map(str, raw.samples.columns):
         if name.lower() in _PART_NAMES and name not in said:
             words = category_texts(raw.samples[name]).str.lower()
-            parts = words.map(PARTS)
-            if not parts.isna().any() and _are_parts(parts.to_numpy(str), raw.official):
+            parts = words.map(PARTS).fillna("").to_numpy("<U10")
+            if _are_parts(parts, raw.official):
                 reason = f"its name, and its values {listed(sorted(set(words)))}"
                 note = Finding(about_column(name), "official parts, no feature", reason)
-                return replace(raw, official=parts.to_numpy("<U10")).noting(note), name
+                return replace(raw, official=parts).noting(note), name
     return raw, None
 
 
 def _are_parts(parts: NDArray[np.str_], official: NDArray[np.str_]) -> bool:
-    """Tell whether there is a training part beside another, and the test part is the known one."""
-    if "train" not in parts or len(set(parts)) < 2:
+    """Tell whether there is a training part beside another, and the test part is the known one.
+
+    Args:
+        parts: Of each row; "" for another word, or none.
+        official: Of each row, by its file; "" where that is not known.
+    """
+    if "" in parts or "train" not in parts or len(set(parts)) < 2:
         return False
     return "test" not in official or bool(((parts == "test") == (official == "test")).all())
 
