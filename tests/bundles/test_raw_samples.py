@@ -15,7 +15,7 @@ from relprop.bundles.raw_samples import (
     text_samples,
 )
 from relprop.data.read import read_dataset
-from relprop.errors import InputError
+from relprop.errors import FileError, InputError
 
 GREY, COLOURS = (1, 4, 6), (3, 4, 6)
 
@@ -102,6 +102,27 @@ def test_rows_that_are_none_are_refused(tmp_path):
         table_samples(np.zeros((2, 3)))
     with pytest.raises(InputError, match="a table without rows"):
         table_samples(pd.DataFrame({"a": []}))
+
+
+def test_rows_of_an_array_are_those_of_the_array_that_was_fitted():
+    rows = np.arange(6.0).reshape(2, 3)
+    for raw in (rows, torch.from_numpy(rows), rows.tolist()):
+        frame = table_samples(raw, width=3)
+        assert list(frame.columns) == ["column 1", "column 2", "column 3"]
+        assert frame.to_numpy().tolist() == rows.tolist()
+    assert table_samples(rows[0], width=3).to_numpy().tolist() == rows[:1].tolist()
+    with pytest.raises(InputError, match=r"array of shape \(2, 3\)\n.*\(4,\) or \(n, 4\)"):
+        table_samples(rows, width=4)
+
+
+def test_a_table_of_the_one_column_that_is_needed(tmp_path):
+    (tmp_path / "rows.csv").write_text("town\nNew York\nBonn\nSan Jose\n")
+    frame = table_samples(tmp_path / "rows.csv", ["town"])
+    assert frame["town"].tolist() == ["New York", "Bonn", "San Jose"]
+    (tmp_path / "rows.csv").write_text("age\n1\n2\n")
+    assert table_samples(tmp_path / "rows.csv", ["town"])["age"].tolist() == [1, 2]
+    with pytest.raises(FileError, match=r"rows\.csv has a single column"):
+        table_samples(tmp_path / "rows.csv", ["town", "age"])
 
 
 def test_the_path_of_a_table_is_read_as_fit_reads_it(tmp_path):

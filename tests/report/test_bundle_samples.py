@@ -154,3 +154,19 @@ def test_a_damaged_bundle_is_refused_as_such(tmp_path):
     (Path(model) / "bundle.json").unlink()
     with pytest.raises(FileError, match="is no bundle"):
         run_report(Settings((tmp_path / "animals.csv",), model))
+
+
+def test_a_table_of_texts_needs_no_labels(tmp_path):
+    dataset = replace(made.texts(), findings=(Finding("text", "column said", ""),))
+    model, bundle = written(tmp_path, dataset, "pooled", **TEXTS)
+    texts = made.texts().samples[:12]
+    data = tmp_path / "new.csv"
+    for table in (pd.DataFrame({"said": texts}), pd.DataFrame({"n": range(12), "said": texts})):
+        table.to_csv(data, index=False)
+        report = run_report(Settings((data,), model, samples=12, curves=0))
+        assert [sample.predicted for sample in report.samples] == list(bundle.predict(texts))
+        assert report.accuracy is None
+    table.rename(columns={"said": "says"}).to_csv(data, index=False)
+    with pytest.raises(InputError, match=r"without the column 'said'") as caught:
+        run_report(Settings((data,), model, samples=12, curves=0))
+    assert caught.value.todo == 'rename "says" to "said"'

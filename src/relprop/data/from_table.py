@@ -28,7 +28,14 @@ from .leaks import find_leaks
 from .options import DataOptions
 from .raw import RawData, objects
 from .roles import group_values, time_values, with_official_column
-from .target import FoundTarget, check_column, choose_column, make_labels, make_target
+from .target import (
+    FoundTarget,
+    another_target,
+    check_column,
+    choose_column,
+    make_labels,
+    make_target,
+)
 from .words import counted
 
 if TYPE_CHECKING:
@@ -142,7 +149,9 @@ def _target(
     refuse_lists(name, frame[name])
     labels, note = _without_dots(frame[name], raw.official)
     raw = raw.noting(Finding("target", name, reason), *note)
-    return frame, make_target(name, labels, options.kinds.get(name)), [name], raw
+    free = [one for one in map(str, usable.columns) if one not in (name, *others)]
+    found = make_target(name, labels, options.kinds.get(name), otherwise=another_target(free))
+    return frame, found, [name], raw
 
 
 def _without_dots(labels: Any, official: NDArray[np.str_]) -> tuple[Any, list[Finding]]:

@@ -34,7 +34,7 @@ def folder(tmp_path):
     ],
 )
 def test_labels_are_found_by_their_name(table, labels, tmp_path):
-    for name in (table, labels, "index.csv", "y.txt"):
+    for name in (table, labels, "index.csv", "y.bak", "labels.aaa"):
         (tmp_path / name).touch()
     assert labels_beside(tmp_path / table) == tmp_path / labels
     assert labels_beside(tmp_path / "index.csv") is None
@@ -51,8 +51,9 @@ def test_labels_and_an_official_test_part(folder):
         labels = [dataset.target.names[i] for i in dataset.target.values]
         assert labels == [*LABELS["town"], *LABELS["town"][::-1]]
         assert (dataset.parts == "test").tolist() == [False] * N + [True] * N
-    said = [(f.value, f.reason) for f in dataset.findings if f.what == "labels"]
-    assert said == [("y_train.csv", "beside X_train.csv, a row for each of its rows")]
+    said = [(f.value, f.reason) for f in dataset.findings if f.what in ("labels", "target")]
+    beside = "beside X_train.csv, a row for each of its rows"
+    assert said == [("y_train.csv", beside), ("town", "named by the source")]
 
 
 def test_a_test_part_without_labels_is_of_no_use_and_said(folder):
