@@ -14,6 +14,7 @@ from relprop.bundles import build
 from relprop.bundles.bundle import load, open_content
 from relprop.bundles.content import Metric
 from relprop.bundles.write import write_bundle
+from relprop.data.read import read_dataset
 from relprop.errors import InputError
 
 SMALL = {"width": 16, "depth": 1, "dropout": 0.0}

@@ -93,5 +93,5 @@ def test_arrays_have_the_columns_of_the_array_that_was_fitted(columns, findings,
     [("column review", "review"), ("column 2", "column 2"), ("5,000 texts", None)],
 )
 def test_texts_are_of_the_column_that_was_found(value, name):
-    plain = made.content_of(made.texts(), "pooled", width=8)
+    plain = made.content_of(made.texts(), "ngrams")
     assert text_column(replace(plain, findings=(Finding("text", value, ""),))) == name

@@ -7,7 +7,7 @@ cannot be read are named. Must not know targets.
 import tarfile
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -25,6 +25,7 @@ from ..memory import Limit
 from ..raw import RawData, objects
 from ..words import counted, listed
 from .folders import classes_and_parts, files_below, is_hidden
+from .opened import read_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,6 +43,7 @@ PICTURE_FILES = (
     ".pgm",
 )
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
+_ANNOTATIONS = "annotations.txt"  # how files end that name the classes of pictures
 _LARGEST = 224  # pixels of the shorter side, to which larger pictures are reduced
 _GREY = ("1", "L", "LA", "I", "I;16", "F")
 _DEEP = ("I;16", "I", "F")
@@ -52,10 +54,36 @@ _SHOWN = 3  # names of pictures that could not be read
 
 @dataclass(frozen=True)
 class _Files:
-    """Pictures of a folder or an archive: their names, and how one is opened."""
+    """Pictures of a folder or an archive: their names, and how one is opened.
+
+    Attributes:
+        names: Of the pictures.
+        opened: Yields (place in names, file) for places, in the order that is fastest.
+        notes: Files that name the classes of pictures -> what is written there.
+    """
 
     names: list[PurePosixPath]
-    opened: Any  # yields (place in names, file) in the order that is fastest
+    opened: Callable[[Iterable[int]], Iterable[tuple[int, Any]]]
+    notes: Mapping[PurePosixPath, str]
+
+    def take(self, rows: NDArray[np.int64]) -> "_Files":
+        """Return some of the pictures, by their numbers."""
+        place = {int(row): i for i, row in enumerate(rows)}
+        return _Files(
+            [self.names[row] for row in rows],
+            lambda chosen: ((place[i], f) for i, f in self.opened([int(rows[c]) for c in chosen])),
+            self.notes,
+        )
+
+    def annotated(self) -> dict[PurePosixPath, str]:
+        """Return the pictures whose class is written in a file: its name, then the class."""
+        found = {}
+        for path, text in self.notes.items():
+            lines = [line.split() for line in text.splitlines()]
+            classes = {line[0]: line[1] for line in lines if len(line) > 1}
+            below = [one for one in self.names if path.parent in one.parents]
+            found.update({one: classes[one.name] for one in below if one.name in classes})
+        return found
 
 
 def is_archive(path: Path) -> bool:
@@ -81,7 +109,8 @@ def read_pictures(path: Path, limit: Limit, progress: Progress) -> RawData:
             given, allowed = f"{path} holds no pictures", f"files {', '.join(PICTURE_FILES)}"
             todo = "give another folder" if path.is_dir() else "unpack it, if it holds other data"
             raise FileError(given, allowed, todo)
-        labels, official = classes_and_parts(files.names, path)
+        placed = classes_and_parts(files.names, path, annotated=files.annotated())
+        files = files.take(placed.rows)
         read = _read_all(files, progress, path, limit)
     kept = np.array(sorted(read.pictures), np.int64)
     pixels, findings, warnings = _alike([read.pictures[int(i)] for i in kept], read.modes)
@@ -89,27 +118,32 @@ def read_pictures(path: Path, limit: Limit, progress: Progress) -> RawData:
         modality="picture",
         samples=pixels,
         keys=[str(files.names[i]) for i in kept],
-        labels=objects([labels[i] for i in kept]),
-        official=official[kept],
+        labels=objects([placed.classes[i] for i in kept]),
+        official=placed.parts[kept],
         findings=tuple(findings),
-        warnings=(*read.warnings, *warnings),
+        warnings=(*placed.warnings, *read.warnings, *warnings),
     )
 
 
 @contextmanager
 def _listed(path: Path) -> Iterator[_Files]:
     if path.is_dir():
-        files = [p for p in files_below(path) if p.suffix.lower() in PICTURE_FILES]
+        found = files_below(path)
+        files = [p for p in found if p.suffix.lower() in PICTURE_FILES]
         names = [PurePosixPath(p.relative_to(path)) for p in files]
-        yield _Files(names, lambda chosen: ((i, files[i]) for i in chosen))
+        said = [p for p in found if p.name.endswith(_ANNOTATIONS)]
+        notes = {PurePosixPath(p.relative_to(path)): read_text(p)[0] for p in said}
+        yield _Files(names, lambda chosen: ((i, files[i]) for i in chosen), notes)
         return
     try:
         if path.suffix.lower() == ".zip":
             with zipfile.ZipFile(path) as archive:
                 inside = sorted(filter(_is_picture, archive.namelist()))
-                yield _Files(
-                    _without_top([PurePosixPath(n) for n in inside]),
+                said = [name for name in archive.namelist() if name.endswith(_ANNOTATIONS)]
+                yield _archived(
+                    inside,
                     lambda chosen: ((i, _read_zipped(archive, inside[i])) for i in chosen),
+                    {name: archive.read(name) for name in said},
                 )
         else:
             yield from _listed_tar(path)
@@ -134,10 +168,23 @@ def _listed_tar(path: Path) -> Iterator[_Files]:
         members = [m for m in archive if m.isfile() and _is_picture(m.name)]
         contents = {m.name: archive.extractfile(m) for m in members}
         names = [m.name for m in members]
-        yield _Files(
-            _without_top([PurePosixPath(n) for n in names]),
+        said = [m for m in archive if m.isfile() and m.name.endswith(_ANNOTATIONS)]
+        yield _archived(
+            names,
             lambda chosen: ((i, contents[names[i]]) for i in chosen),
+            {m.name: file.read() for m in said if (file := archive.extractfile(m))},
         )
+
+
+def _archived(names: list[str], opened: Any, said: Mapping[str, bytes]) -> _Files:
+    """List the files of an archive without the folder that all of it is in."""
+    paths = [PurePosixPath(name) for name in names]
+    shorter = _without_top(paths)
+    cut = len(paths[0].parts) - len(shorter[0].parts) if paths else 0
+    notes = {PurePosixPath(*PurePosixPath(name).parts[cut:]): text for name, text in said.items()}
+    return _Files(
+        shorter, opened, {path: t.decode("utf-8", "replace") for path, t in notes.items()}
+    )
 
 
 def _is_picture(name: str) -> bool:
