@@ -14,6 +14,7 @@ from relprop.bundles.raw_samples import (
     table_samples,
     text_samples,
 )
+from relprop.data.options import DataOptions
 from relprop.data.read import read_dataset
 from relprop.errors import FileError, InputError
 
@@ -48,12 +49,20 @@ def test_grey_pictures_may_lack_their_channel_and_colours_become_grey(colours):
     assert picture_samples(colours[0], GREY)[0, ..., 0].tolist() == converted.tolist()
 
 
-def test_pictures_of_several_sizes_are_resized_those_of_one_size_are_left(colours):
-    wide = np.full((8, 12, 3), 7, dtype=np.uint8)
-    assert picture_samples([wide, wide], COLOURS).shape == (2, 8, 12, 3)
-    mixed = picture_samples([wide, colours[0]], COLOURS)
-    assert mixed.shape == (2, 4, 6, 3)
-    assert (mixed[0] == 7).all()
+@pytest.mark.parametrize("resize", ["crop", "stretch", "pad"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_pictures_of_other_sizes_are_resized_as_in_training(resize, mode, tmp_path):
+    random = np.random.default_rng(0)
+    for i, size in enumerate([(4, 6)] * 10 + [(9, 6), (5, 20)]):
+        (tmp_path / f"{i % 2}").mkdir(exist_ok=True)
+        picture = Image.fromarray(random.integers(0, 256, (*size, 3), dtype=np.uint8))
+        picture.convert(mode).save(tmp_path / f"{i % 2}" / f"{i}.png")
+    dataset = read_dataset(tmp_path, DataOptions(resize=resize))
+    shape = (dataset.samples.shape[3], 4, 6)
+    files = [tmp_path / key for key in dataset.keys]
+    assert dataset.resize == resize
+    assert picture_samples(files, shape, resize).tolist() == dataset.samples.tolist()
+    assert picture_samples(files[-1], shape, resize).tolist() == dataset.samples[-1:].tolist()
 
 
 def test_what_is_no_picture_is_refused(colours):

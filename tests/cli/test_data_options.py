@@ -51,7 +51,7 @@ def test_a_name_with_a_comma_stands_in_quotes():
 def test_all_options():
     line = (
         "--target income --modality table --test t.csv --drop id,name --column zip=category "
-        "--column a=b=date --group house --memory 2.5GB --seed 7"
+        "--column a=b=date --group house --memory 2.5GB --resize pad --seed 7"
     )
     given = parse(*line.split())
     assert given["seed"] == 7
@@ -63,6 +63,7 @@ def test_all_options():
         kinds={"zip": "category", "a=b": "date"},
         group="house",
         memory=2_500_000_000,
+        resize="pad",
         seed=7,
     )
     assert options("--labels", "a, b", "--time", "day") == DataOptions(

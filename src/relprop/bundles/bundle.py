@@ -96,9 +96,11 @@ class Bundle:
         Args:
             raw: One, or several; see the class.
         """
-        shape: Any = self.preparation.shape
+        prepared: Any = self.preparation
+        shape = prepared.shape
         if self.modality == "picture":
-            return picture_samples(raw, shape)
+            size = prepared.read_size
+            return picture_samples(raw, (shape[0], *size), prepared.resize)
         if self.modality == "text":
             return text_samples(raw)
         if self.modality == "series":

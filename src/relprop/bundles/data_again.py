@@ -14,7 +14,7 @@ from ..data.read import read_dataset
 from .content import BundleContent
 
 _NUMBERED = re.compile(r"column (\d+)")  # of arrays, and of tables without names of columns
-_OF_ALL = ("target", "labels", "modality", "drop", "kinds")  # what is no matter of parts
+_OF_ALL = ("target", "labels", "modality", "drop", "kinds", "resize")  # what is no matter of parts
 
 
 def target_column(content: BundleContent) -> str | None:

@@ -7,16 +7,16 @@ Must not know networks or preparations.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..data.dataset import Resize
 from ..data.sources.arrays import as_array
+from ..data.sources.picture_sizes import fit_picture
 from ..data.sources.pictures import decode_picture
 from ..data.sources.series import fill_gaps
 from ..data.sources.table_layout import unique_names
@@ -30,14 +30,17 @@ if TYPE_CHECKING:
 _COLOURS = (1, 3)  # channels of pictures that can be converted to each other
 
 
-def picture_samples(raw: Any, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def picture_samples(
+    raw: Any, shape: tuple[int, int, int], resize: Resize = "crop"
+) -> NDArray[np.uint8]:
     """Return pictures as uint8 (n, h, w, c).
 
     Args:
         raw: A picture, or several: paths, PIL pictures, arrays (h, w) or (h, w, c) of uint8 or of
             floats from 0 to 1, an array (n, h, w, c), or (n, h, w) of grey ones.
-        shape: (c, h, w) that networks take. Pictures of several sizes are resized to it; colours
-            and grey are converted.
+        shape: (c, h, w) of the pictures that were fitted. Others are resized to it; colours and
+            grey are converted.
+        resize: How they are resized, as in `DataOptions`.
 
     Raises:
         InputError: Something that is no picture, or has other channels.
@@ -47,14 +50,15 @@ def picture_samples(raw: Any, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     listed = _listed_pictures(raw, channels)
     if channels not in _COLOURS:
         return _own_channels(listed, shape)
+    from PIL import Image
+
     steps = Pictures(None, (0.0,) * channels, (1.0,) * channels)
-    listed = [_decoded(one) for one in listed]
-    found = [steps.values(one) for one in listed]
-    if len({one.shape for one in found}) > 1:  # those of one size are left to the preparation
-        steps = replace(steps, size=(height, width))
-        found = [steps.values(one) for one in listed]
-    values = torch.stack(found)  # (n, c, h, w)
-    return (values * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    made = []
+    for one in listed:
+        values = (steps.values(_decoded(one)) * 255).round().byte()  # (c, h, w)
+        picture = Image.fromarray(values.permute(1, 2, 0).squeeze(2).contiguous().numpy())
+        made.append(np.asarray(fit_picture(picture, (width, height), resize)))
+    return np.stack(made).reshape(-1, height, width, channels)
 
 
 def _listed_pictures(raw: Any, channels: int) -> list[Any]:

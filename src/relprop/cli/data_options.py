@@ -8,10 +8,11 @@ import functools
 import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from ..data.dataset import Resize
 from ..errors import InputError
 from ..support.arguments import suggest
 from .options import TARGET
@@ -122,6 +123,12 @@ _OPTIONS = (
         "--time", help="Of a table: column by which the latest rows become the test part."
     ),
     click.option(
+        "--resize",
+        type=click.Choice(get_args(Resize)),
+        help="Of pictures of several sizes: crop cuts the middle out, stretch changes their shape, "
+        "pad fills up with black. Default: crop.",
+    ),
+    click.option(
         "--memory",
         type=Memory(),
         help="Memory to take at most: 2GB. Larger data is sampled. Default: half of what is free.",
@@ -150,6 +157,7 @@ def data_options(command: Callable[..., None]) -> Callable[..., None]:
         group: str | None,
         time: str | None,
         memory: int | None,
+        resize: Any,
         seed: int,
         **others: Any,
     ) -> None:
@@ -166,6 +174,7 @@ def data_options(command: Callable[..., None]) -> Callable[..., None]:
             time=time,
             seed=seed,
             memory=memory,
+            resize=resize,
         )
         command(data_options=options, seed=seed, **others)
 

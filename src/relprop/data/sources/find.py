@@ -20,7 +20,8 @@ from .hub import PREFIX, is_saved_dataset, read_hub
 from .idx import family_of, has_idx_files, read_idx_folder
 from .labels_apart import labels_beside
 from .opened import plain_name, plain_stem, plain_suffix
-from .pictures import PICTURE_FILES, is_archive, read_pictures
+from .picture_files import PICTURE_FILES, is_archive
+from .pictures import read_pictures
 from .series import is_series_file, read_series_file
 from .series_files import read_series_folders
 from .tables import DELIMITED, TABLES, LabelFiles, read_table_file
@@ -83,7 +84,7 @@ def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progres
         return read_table_file(path, limit, test, labels)
     _refuse_test(options, path.name)
     if is_archive(path):
-        return read_pictures(path, limit, progress)
+        return read_pictures(path, limit, progress, options.resize or "crop")
     if family is not None:
         return read_idx_folder(path.parent, limit, family)
     if suffix in PICTURE_FILES:
@@ -156,7 +157,8 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
         return read_idx_folder(path, limit)
     if pictures:
         unused = [f"{path} holds {one.name}, which is not used." for one in data]
-        return read_pictures(path, limit, progress).noting(warnings=unused)
+        resize = options.resize or "crop"
+        return read_pictures(path, limit, progress, resize).noting(warnings=unused)
     return _read_texts_or_series(path, files, inside, limit)
 
 
