@@ -1,4 +1,4 @@
-"""Trains one network within its time, and gives the weights that were best on validation samples.
+"""Trains one network within its time; validation samples choose among the weights of its course.
 
 Takes prepared tensors and the settings of a trial. All randomness comes from one seed. Must not
 know data sets, families of networks or the search.
@@ -83,8 +83,8 @@ class Trained:
     """A trained network.
 
     Attributes:
-        network: The network, in eval mode, with the weights of the best score; the last weights
-            where there are no validation samples.
+        network: The network, in eval mode, with the last weights that none before were better than
+            in both score and loss; the last ones where there are no validation samples.
         checks: What the validations measured, in order.
         seconds: How long it took.
         stopped: Why it ended: "done" (all epochs), "time", "pruned" or "diverged".
@@ -124,7 +124,8 @@ def train_network(
         seed: Of the order of samples, augmentation and dropout.
         seconds: The most time, from the call to the return; exceeded by one batch at most.
         on_check: Is told of each validation; True stops the training as "pruned".
-        on_best: Is given weights that are the best so far, to keep; and told of their validation.
+        on_best: Is given weights that none before were better than in both score and loss, to keep;
+            and told of their validation.
         device: "cpu" or "cuda".
 
     Returns:
@@ -209,7 +210,6 @@ class _Course:
         self.losses: list[float] = []  # since the last check
         self.step_began = 0.0  # imports and preparations before the first step are no part of it
         self.checks: list[Check] = []
-        self.best_rank = (-math.inf, -math.inf)
         self.best_weights: dict[str, Tensor] | None = None
         self.stopped = ""
 
@@ -253,16 +253,15 @@ class _Course:
         return self.stopped != ""
 
     def validate(self, validation: Examples) -> None:
-        """Measure loss and score on the validation samples, and keep the best weights."""
+        """Measure loss and score on the validation samples, and keep weights that are good."""
         begun = self.clock.elapsed
         network: nn.Module = self.network if self.average is None else self.average.module
         if self.noisy:
             renew_statistics(network, self.batch_loss.inputs)
         measured, reached = _measure(network, validation, self.batch_loss)
-        rank = (reached, -measured)
-        is_best = rank >= self.best_rank
-        if is_best:
-            self.best_rank, self.best_weights = rank, copy.deepcopy(network.state_dict())
+        is_good = math.isfinite(measured) and not self.was_better(reached, measured)
+        if is_good:
+            self.best_weights = copy.deepcopy(network.state_dict())
         self.clock.checked(self.clock.elapsed - begun)
         epoch = self.clock.steps * self.settings.epochs // self.clock.planned
         mean = sum(self.losses) / len(self.losses)
@@ -270,15 +269,23 @@ class _Course:
         self.checks.append(
             Check(self.clock.progress, epoch, self.clock.elapsed, mean, measured, reached)
         )
-        if is_best and self.best_weights is not None:
+        if is_good and self.best_weights is not None:
             self.on_best(self.best_weights, self.checks[-1])
         if not math.isfinite(measured):
             self.stopped = "diverged"
         elif self.on_check(self.checks[-1]) and not self.stopped:
             self.stopped = "pruned"
 
+    def was_better(self, score: float, loss: float) -> bool:
+        """Tell whether a check before had a higher score and a lower loss.
+
+        The best score of many is, of few samples, that of a moment with luck; later weights, which
+        were trained at a lower rate, are not given up for it while their loss is lower.
+        """
+        return any(check.score > score and check.loss < loss for check in self.checks)
+
     def result(self) -> Trained:
-        """Return the network with its best weights."""
+        """Return the network with the weights that were kept."""
         weights = self.best_weights
         if weights is None and self.average is not None:
             weights = self.average.module.state_dict()
