@@ -38,7 +38,8 @@ class FittedModel:
         checks: What the validations of each member measured.
         state: How the training ended.
         seconds: How long it took.
-        outputs: What it gives for the validation rows, (n, outputs); None without any.
+        outputs: What its members gave for the validation rows while they were trained, (n,
+            outputs); None without any.
         score: Their score.
     """
 
@@ -140,11 +141,12 @@ def train_model(
             )
         )
 
-    for number in range(members):
+    networks = [build_seeded(recipe, facts, recipe.seed + number) for number in range(members)]
+    for number, network in enumerate(networks):
         left = max(seconds - (time.monotonic() - started), 1e-3)
         done.append(
             train_network(
-                build_seeded(recipe, facts, recipe.seed + number),
+                network,
                 learned,
                 checked,
                 recipe.settings,
@@ -206,9 +208,10 @@ def _model(
         "pruned": "pruned",
         "diverged": "diverged",
     }
+    given = [trained.outputs for trained in done if trained.outputs is not None]
     outputs = reached = None
-    if checked is not None and done[-1].stopped != "diverged":
-        outputs = mean_output(networks, checked.inputs, recipe.device)
+    if checked is not None and given and done[-1].stopped != "diverged":
+        outputs = torch.stack(given).mean(0)
         reached = score(outputs, checked.targets, facts.task)
     return FittedModel(
         recipe.family.name,

@@ -28,12 +28,11 @@ from .augmentation import augmentation
 from .batch_loss import BatchLoss
 from .batch_statistics import renew_statistics
 from .clock import Clock
-from .objectives import loss, score, soft_targets
 from .optimisation import make_average, make_optimiser, rate_factor, set_rate
 from .precision import fast_format
 from .settings import TrainingSettings
+from .validation import measure, outputs_of
 
-_VALIDATION_BATCH = 512
 _STEP_IN_PASSES = 3  # a step is a forward pass, and a backward pass of twice the cost
 
 
@@ -86,12 +85,15 @@ class Trained:
         network: The network, in eval mode, with the last weights that none before were better than
             in both score and loss; the last ones where there are no validation samples.
         checks: What the validations measured, in order.
+        outputs: What these weights gave for the validation samples, (n, k), in the number format of
+            the training; None where there are none.
         seconds: How long it took.
         stopped: Why it ended: "done" (all epochs), "time", "pruned" or "diverged".
     """
 
     network: nn.Module
     checks: tuple[Check, ...]
+    outputs: Tensor | None
     seconds: float
     stopped: str
 
@@ -211,6 +213,7 @@ class _Course:
         self.step_began = 0.0  # imports and preparations before the first step are no part of it
         self.checks: list[Check] = []
         self.best_weights: dict[str, Tensor] | None = None
+        self.outputs: Tensor | None = None  # of these weights
         self.stopped = ""
 
     def run(self, seed: int) -> None:
@@ -258,10 +261,11 @@ class _Course:
         network: nn.Module = self.network if self.average is None else self.average.module
         if self.noisy:
             renew_statistics(network, self.batch_loss.inputs)
-        measured, reached = _measure(network, validation, self.batch_loss)
+        outputs = outputs_of(network, validation.inputs, self.batch_loss.format)
+        measured, reached = measure(outputs, validation.targets, self.batch_loss.task)
         is_good = math.isfinite(measured) and not self.was_better(reached, measured)
         if is_good:
-            self.best_weights = copy.deepcopy(network.state_dict())
+            self.best_weights, self.outputs = copy.deepcopy(network.state_dict()), outputs
         self.clock.checked(self.clock.elapsed - begun)
         epoch = self.clock.steps * self.settings.epochs // self.clock.planned
         mean = sum(self.losses) / len(self.losses)
@@ -294,19 +298,5 @@ class _Course:
         if self.noisy and self.validation is None:
             renew_statistics(self.network, self.batch_loss.inputs)
         _laid_out(self.network, torch.contiguous_format).eval()
-        return Trained(self.network, tuple(self.checks), self.clock.elapsed, self.stopped)
-
-
-@torch.no_grad()
-def _measure(network: nn.Module, examples: Examples, how: BatchLoss) -> tuple[float, float]:
-    """Return loss and score of a network on some samples."""
-    network.eval()
-    batches = torch.split(examples.inputs, _VALIDATION_BATCH)
-    scores = torch.cat([how.format.scores(network, batch) for batch in batches])
-    network.train()
-    outputs = scores.shape[1]
-    targets = soft_targets(examples.targets, None, task=how.task, outputs=outputs, smoothing=0.0)
-    measured = float(loss(scores, targets, how.task))
-    if not math.isfinite(measured):
-        return math.nan, -math.inf
-    return measured, score(scores, examples.targets, how.task)
+        outputs = None if self.outputs is None else self.outputs.cpu()
+        return Trained(self.network, tuple(self.checks), outputs, self.clock.elapsed, self.stopped)
