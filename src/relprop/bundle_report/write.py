@@ -94,9 +94,7 @@ def open_data(
     return read_again(bundle.content, source, target, progress)
 
 
-def _steps(
-    bundle: Bundle, dataset: Dataset | None, clock: TimeLimit
-) -> list[Step]:
+def _steps(bundle: Bundle, dataset: Dataset | None, clock: TimeLimit) -> list[Step]:
     """Return what makes the sections, those that cost nothing first; none where time is over."""
     content = bundle.content
     known = [data_section(content), search_section(content)]
