@@ -169,10 +169,12 @@ def _leaderboard(content: "BundleContent") -> list[str]:
 
 
 def _cells(row: "LeaderboardRow") -> tuple[str, ...]:
+    from ..bundles.bundle import score_text
+
     return (
         str(row.number),
         row.family,
-        "" if row.score is None else f"{row.score:.4f}",
+        score_text(row),
         "" if row.epochs is None else f"{row.epochs:.0f}",
         f"{row.seconds:.1f}",
         "" if row.parameters is None else f"{row.parameters:,}",
