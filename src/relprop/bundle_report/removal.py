@@ -44,14 +44,14 @@ def _samples(what: Explained, clock: TimeLimit) -> tuple[Tensor, int]:
     wanted = min(_SAMPLES, len(what.outputs.rows))
     places = np.linspace(0, len(what.outputs.rows) - 1, wanted).round().astype(int).tolist()
     x = what.bundle.prepare_samples(what.samples(places))
+    if not clock.is_limited:
+        return x, wanted
     start = time.monotonic()
     what.bundle.outputs(x)
     passes = _PASSES * (time.monotonic() - start) / wanted
     with clock.measured("curve"):
         what.bundle.explainer(x[:1])
     explaining = clock.afforded(wanted, "curve", share=0.3)
-    if clock.left == float("inf"):
-        return x, wanted
     return x, min(wanted, explaining, int(0.4 * clock.left / max(passes, 1e-9)))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ..data.dataset import Dataset
 from ..data.options import DataOptions
 from ..data.read import read_dataset
+from ..support.progress import QUIET, Progress
 from .content import BundleContent
 
 _OF_ALL = ("target", "labels", "modality", "drop", "kinds")  # what is no matter of parts
@@ -32,13 +33,16 @@ def options_for_others(content: BundleContent, target: str | None = None) -> Dat
     return DataOptions(**said if target is None else {**said, "target": target})
 
 
-def read_again(content: BundleContent, source: Any, target: str | None = None) -> Dataset:
+def read_again(
+    content: BundleContent, source: Any, target: str | None = None, progress: Progress = QUIET
+) -> Dataset:
     """Read the data that a bundle was fitted to, with its parts, or other data of the same kind.
 
     Args:
         content: What is known of the bundle.
         source: The path. Where it is that of the bundle, the data is read as it was then.
         target: Column of the labels, of other data; None: as of the bundle.
+        progress: Shows the reading of many files.
 
     Raises:
         RelpropError: It cannot be read, or is of another modality.
@@ -46,4 +50,4 @@ def read_again(content: BundleContent, source: Any, target: str | None = None) -
     options = options_for_others(content, target)
     if str(source) == content.source and target is None:
         options = replace(DataOptions(**content.options), seed=content.seed)
-    return read_dataset(source, options, expected=content.modality)
+    return read_dataset(source, options, expected=content.modality, progress=progress)

@@ -6,7 +6,7 @@ data. It follows the page around it, dark or light. Must not know explanations o
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -150,7 +150,7 @@ def table_cards(
     waterfall: bool,
     values: Sequence[Mapping[str, str]] = (),
 ) -> list[Card]:
-    """Show the features of each sample as signed bars; see `table_figure`.
+    """Show the features of each sample as signed bars, all on one scale; see `table_figure`.
 
     Args:
         view: The samples.
@@ -159,12 +159,15 @@ def table_cards(
         waterfall: Whether each bar begins where the one before ends.
         values: Of each sample, name of a feature -> what is shown in place of the input's number.
     """
-    cards = []
-    for i, sample in enumerate(view.samples):
-        known = values[i] if values else {}
-        features = columns.largest(sample.input, sample.relevance, count, known)
-        cards.append(_card(view, sample, bars=_feature_bars(features, waterfall)))
-    return cards
+    known = values or [{}] * len(view.samples)
+    listed = [
+        _feature_bars(columns.largest(one.input, one.relevance, count, shown), waterfall)
+        for one, shown in zip(view.samples, known, strict=True)
+    ]
+    scaled = _on_one_scale(listed)
+    return [
+        _card(view, sample, bars=bars) for sample, bars in zip(view.samples, scaled, strict=True)
+    ]
 
 
 def series_cards(view: BatchView, style: MapStyle, names: list[str]) -> list[Card]:
@@ -246,24 +249,30 @@ def _word(token: Token, colour: Colours) -> Word:
 
 
 def _feature_bars(features: Sequence[Feature], waterfall: bool) -> list[SignedBar]:
+    """Make bars whose starts and widths are relevance."""
     names = [f"{f.name} = {f.value}" if f.value else f.name for f in features]
     values = np.array([f.relevance for f in features])
     starts = np.zeros(len(values))
     if waterfall:
         starts = np.concatenate([[0], values.cumsum()[:-1], [0]])
         names, values = [*names, "sum"], np.append(values, values.sum())
-    ends = starts + values
-    low, high = min(0.0, starts.min(), ends.min()), max(0.0, starts.max(), ends.max())
-    room = (high - low) or 1.0
+    lower = np.minimum(starts, starts + values)
     return [
         SignedBar(
-            name,
-            number_text(value, sign="+"),
-            100 * float(min(start, end) - low) / room,
-            100 * abs(float(value)) / room,
-            bool(value >= 0),
+            name, number_text(value, sign="+"), float(start), abs(float(value)), bool(value >= 0)
         )
-        for name, value, start, end in zip(names, values, starts, ends, strict=True)
+        for name, value, start in zip(names, values, lower, strict=True)
+    ]
+
+
+def _on_one_scale(listed: Sequence[Sequence[SignedBar]]) -> list[list[SignedBar]]:
+    """Make starts and widths percentages of a room for the bars of all samples, and for zero."""
+    every = [bar for bars in listed for bar in bars]
+    low = min(0.0, *(bar.start for bar in every))
+    room = max(0.0, *(bar.start + bar.width for bar in every)) - low or 1.0
+    return [
+        [replace(b, start=100 * (b.start - low) / room, width=100 * b.width / room) for b in bars]
+        for bars in listed
     ]
 
 

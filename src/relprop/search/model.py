@@ -6,7 +6,7 @@ seed alone. Must not know the search or files.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,7 @@ class FittedModel:
         outputs: What its members gave for the validation rows while they were trained, (n,
             outputs); None without any.
         score: Their score.
+        note: What the user should know of what it learned from, a sentence; "" for nothing.
     """
 
     family: str
@@ -54,6 +55,7 @@ class FittedModel:
     seconds: float
     outputs: Tensor | None = None
     score: float | None = None
+    note: str = ""
 
     @property
     def epochs(self) -> float | None:
@@ -138,6 +140,7 @@ def train_model(
                 "time",
                 spent,
                 score=check.score,
+                note=learned.note,
             )
         )
 
@@ -147,7 +150,7 @@ def train_model(
         done.append(
             train_network(
                 network,
-                learned,
+                learned.examples,
                 checked,
                 recipe.settings,
                 task=facts.task,
@@ -160,7 +163,8 @@ def train_model(
         )
         if done[-1].stopped in ("pruned", "diverged"):
             break
-    return _model(recipe, facts, preparation, done, checked, time.monotonic() - started)
+    made = _model(recipe, facts, preparation, done, checked, time.monotonic() - started)
+    return replace(made, note=learned.note)
 
 
 def build_seeded(recipe: TrainingRecipe, facts: Facts, seed: int) -> nn.Module:
