@@ -14,6 +14,7 @@ from relprop.bundles import build
 from relprop.bundles.bundle import load, open_content
 from relprop.bundles.content import Metric
 from relprop.bundles.write import write_bundle
+from relprop.data.read import read_dataset
 from relprop.errors import InputError
 
 SMALL = {"width": 16, "depth": 1, "dropout": 0.0}
@@ -226,3 +227,19 @@ def test_metrics_are_found_by_name_and_printed():
     measured = replace(bundle, content=replace(bundle.content, metrics=(metric,)))
     assert measured.metrics["accuracy"] is metric
     assert "accuracy 0.7500 [0.6000, 0.9000], n = 12 on the test part" in repr(measured)
+
+
+def test_a_model_of_arrays_takes_arrays():
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    x[:, 1] = 3.0  # left out, as it is constant
+    dataset = read_dataset((x, np.arange(60) % 2))
+    bundle = made.bundle_of(dataset, "mlp", width=8)
+    want = bundle.predict_proba(dataset.samples)
+    assert len(np.unique(want, axis=0)) > 50
+    np.testing.assert_array_equal(bundle.predict_proba(x), want)
+    np.testing.assert_allclose(bundle.predict_proba(x[7]), want[7:8], rtol=1e-5)
+    assert bundle.explain(x[:2]).to_frame().shape[0] == 2
+    with pytest.raises(InputError, match=r"an array of shape \(60, 3\)"):
+        bundle.predict(x[:, [0, 2, 3]])
+    with pytest.raises(InputError, match=r"rows as a ndarray"):
+        made.bundle_of(made.table(), "mlp", width=8).predict(x)

@@ -6,8 +6,15 @@ import pytest
 from helpers import made_bundles as made
 from PIL import Image
 
-from relprop.bundles.data_again import options_for_others, read_again, target_column
+from relprop.bundles.data_again import (
+    array_width,
+    options_for_others,
+    read_again,
+    target_column,
+    text_column,
+)
 from relprop.data import DataOptions, read_dataset
+from relprop.data.dataset import Finding
 from relprop.errors import InputError
 
 SAID = {"target": ["animal"], "drop": ["seen"], "split": [0.3, 0.2], "test": "official.csv"}
@@ -62,3 +69,29 @@ def test_pictures_for_a_table_are_refused_as_such_whatever_the_columns(table, tm
             Image.new("L", (8, 8), 20 * i).save(tmp_path / "shapes" / name / f"{i}.png")
     with pytest.raises(InputError, match=r"shapes holds pictures, and the model reads tables\n"):
         read_again(content(table, target=["animal"], drop=["seen"]), tmp_path / "shapes")
+
+
+@pytest.mark.parametrize(
+    ("columns", "findings", "width"),
+    [
+        (["column 1", "column 3"], {"column 2": "left out", "target": "target"}, 3),
+        (["column 1"], {"column 2": "left out", "target": "column 3"}, 2),
+        (["column 1", "column 3"], {"target": "column 2"}, None),  # the target is in between
+        (["column 1", "age"], {"target": "target"}, None),
+        ([], {"target": "target"}, None),
+    ],
+)
+def test_arrays_have_the_columns_of_the_array_that_was_fitted(columns, findings, width):
+    found = tuple(Finding(what, value, "") for what, value in findings.items())
+    plain = made.content_of(made.table(), "mlp", width=8)
+    kinds = dict.fromkeys(columns, "number")
+    assert array_width(replace(plain, columns=kinds, findings=found)) == width
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [("column review", "review"), ("column 2", "column 2"), ("5,000 texts", None)],
+)
+def test_texts_are_of_the_column_that_was_found(value, name):
+    plain = made.content_of(made.texts(), "ngrams")
+    assert text_column(replace(plain, findings=(Finding("text", value, ""),))) == name

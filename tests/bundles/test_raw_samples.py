@@ -14,8 +14,9 @@ from relprop.bundles.raw_samples import (
     table_samples,
     text_samples,
 )
+from relprop.data.options import DataOptions
 from relprop.data.read import read_dataset
-from relprop.errors import InputError
+from relprop.errors import FileError, InputError
 
 GREY, COLOURS = (1, 4, 6), (3, 4, 6)
 
@@ -48,12 +49,20 @@ def test_grey_pictures_may_lack_their_channel_and_colours_become_grey(colours):
     assert picture_samples(colours[0], GREY)[0, ..., 0].tolist() == converted.tolist()
 
 
-def test_pictures_of_several_sizes_are_resized_those_of_one_size_are_left(colours):
-    wide = np.full((8, 12, 3), 7, dtype=np.uint8)
-    assert picture_samples([wide, wide], COLOURS).shape == (2, 8, 12, 3)
-    mixed = picture_samples([wide, colours[0]], COLOURS)
-    assert mixed.shape == (2, 4, 6, 3)
-    assert (mixed[0] == 7).all()
+@pytest.mark.parametrize("resize", ["crop", "stretch", "pad"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_pictures_of_other_sizes_are_resized_as_in_training(resize, mode, tmp_path):
+    random = np.random.default_rng(0)
+    for i, size in enumerate([(4, 6)] * 10 + [(9, 6), (5, 20)]):
+        (tmp_path / f"{i % 2}").mkdir(exist_ok=True)
+        picture = Image.fromarray(random.integers(0, 256, (*size, 3), dtype=np.uint8))
+        picture.convert(mode).save(tmp_path / f"{i % 2}" / f"{i}.png")
+    dataset = read_dataset(tmp_path, DataOptions(resize=resize))
+    shape = (dataset.samples.shape[3], 4, 6)
+    files = [tmp_path / key for key in dataset.keys]
+    assert dataset.resize == resize
+    assert picture_samples(files, shape, resize).tolist() == dataset.samples.tolist()
+    assert picture_samples(files[-1], shape, resize).tolist() == dataset.samples[-1:].tolist()
 
 
 def test_what_is_no_picture_is_refused(colours):
@@ -102,6 +111,27 @@ def test_rows_that_are_none_are_refused(tmp_path):
         table_samples(np.zeros((2, 3)))
     with pytest.raises(InputError, match="a table without rows"):
         table_samples(pd.DataFrame({"a": []}))
+
+
+def test_rows_of_an_array_are_those_of_the_array_that_was_fitted():
+    rows = np.arange(6.0).reshape(2, 3)
+    for raw in (rows, torch.from_numpy(rows), rows.tolist()):
+        frame = table_samples(raw, width=3)
+        assert list(frame.columns) == ["column 1", "column 2", "column 3"]
+        assert frame.to_numpy().tolist() == rows.tolist()
+    assert table_samples(rows[0], width=3).to_numpy().tolist() == rows[:1].tolist()
+    with pytest.raises(InputError, match=r"array of shape \(2, 3\)\n.*\(4,\) or \(n, 4\)"):
+        table_samples(rows, width=4)
+
+
+def test_a_table_of_the_one_column_that_is_needed(tmp_path):
+    (tmp_path / "rows.csv").write_text("town\nNew York\nBonn\nSan Jose\n")
+    frame = table_samples(tmp_path / "rows.csv", ["town"])
+    assert frame["town"].tolist() == ["New York", "Bonn", "San Jose"]
+    (tmp_path / "rows.csv").write_text("age\n1\n2\n")
+    assert table_samples(tmp_path / "rows.csv", ["town"])["age"].tolist() == [1, 2]
+    with pytest.raises(FileError, match=r"rows\.csv has a single column"):
+        table_samples(tmp_path / "rows.csv", ["town", "age"])
 
 
 def test_the_path_of_a_table_is_read_as_fit_reads_it(tmp_path):

@@ -40,10 +40,18 @@ def test_nothing_said_is_the_default_and_other_options_pass():
     assert given == {"data_options": DataOptions(), "seed": 0, "budget": "1m"}
 
 
+def test_a_name_with_a_comma_stands_in_quotes():
+    assert options("--drop", '"a, b", c').drop == ("a, b", "c")
+    assert options("--drop", "it's").drop == ("it's",)
+    code, output = parse("--labels", '"a, b')
+    assert code == 2
+    assert re.search(r"--labels \"a, b\n(.|\n)*write --labels '\"one, name\",another'", output)
+
+
 def test_all_options():
     line = (
         "--target income --modality table --test t.csv --drop id,name --column zip=category "
-        "--column a=b=date --group house --memory 2.5GB --seed 7"
+        "--column a=b=date --group house --memory 2.5GB --resize pad --seed 7"
     )
     given = parse(*line.split())
     assert given["seed"] == 7
@@ -55,6 +63,7 @@ def test_all_options():
         kinds={"zip": "category", "a=b": "date"},
         group="house",
         memory=2_500_000_000,
+        resize="pad",
         seed=7,
     )
     assert options("--labels", "a, b", "--time", "day") == DataOptions(

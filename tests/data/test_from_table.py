@@ -74,6 +74,18 @@ def test_rows_without_a_target_are_left_out_everywhere():
     assert "1 of 40 samples have no label in 'income': they are left out." in made.raw.warnings
 
 
+def test_a_target_of_single_values_is_refused_with_the_columns_to_choose_from():
+    names = FRAME.assign(name=[f"person {i}" for i in range(N)])
+    with pytest.raises(InputError, match=r"'name' has 40 classes, 40 of one sample") as caught:
+        table(names, group="house")
+    assert caught.value.todo == "choose another --target: age, job, day, income"
+    numbers = FRAME.assign(name=np.arange(N) * 3)
+    with pytest.raises(InputError) as caught:
+        table(numbers, target="name", kinds={"name": "category"}, drop=("age", "job", "house"))
+    todo = "write --column name=number, or choose another --target: day, income"
+    assert caught.value.todo == todo
+
+
 def test_labels_of_a_test_part_lose_the_dot_that_training_has_not():
     test = FRAME.assign(income=FRAME["income"] + ".")
     both = pandas.concat([FRAME, test], ignore_index=True)

@@ -133,6 +133,11 @@ def test_rare_and_uneven_classes_are_warned_of():
 WRONG = {
     "one class": (["a", "a"], None, "one class alone: 'a'"),
     "single samples": (list("abcde"), None, "has 5 classes, 5 of one sample"),
+    "most classes of one sample": (
+        ["a"] * 60 + [f"c{i}" for i in range(21)],
+        None,
+        "has 22 classes, 21 of one sample",
+    ),
     "no label": ([None, None], None, "no sample has a label: 'y' is missing everywhere"),
     "one value": ([2.5, 2.5], None, "has the value 2.5 alone"),
     "texts as a value": (["1", "b"], "number", "as a number has the value 'b'\n.*\n.*y=category"),

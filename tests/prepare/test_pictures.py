@@ -1,6 +1,7 @@
 """Pictures to tensors: standardised by the training part, resized, restored, refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,10 +75,21 @@ def test_large_pictures_are_made_smaller(size, side, expected):
     assert preparation.apply(noise(2, *size, 1)).shape == (2, 1, *expected)
 
 
-def test_the_same_is_said_of_single_pictures():
-    preparation, pictures = fitted(), noise()
-    one = preparation.pictures()(pictures[0])
-    torch.testing.assert_close(one, preparation.apply(pictures[:1]))
+@pytest.mark.parametrize(
+    ("resize", "means"), [("crop", [100, 100]), ("stretch", [50, 50]), ("pad", [12.5, 0])]
+)
+def test_pictures_of_another_shape_are_cut_stretched_or_filled(resize, means):
+    made = replace(dataset(noise(height=4, width=8)), resize=resize)
+    preparation = fit_pictures(made, np.arange(30), {})
+    tall = np.zeros((1, 16, 8, 3), dtype=np.uint8)
+    tall[:, 6:10] = 100  # the middle: 4 of 16 rows, as much as a crop keeps
+    if resize != "crop":
+        tall[:, 4:12] = 100
+    mean, std = (torch.tensor(v)[:, None, None] * 255 for v in (preparation.mean, preparation.std))
+    pixels = preparation.apply(tall) * std + mean
+    assert pixels.shape == (1, 3, 4, 8)
+    assert pixels.mean().item() == pytest.approx(means[0], abs=1)
+    assert pixels[..., 0].mean().item() == pytest.approx(means[1], abs=1)  # at the left side
 
 
 def test_a_bundle_can_hold_it():

@@ -2,16 +2,19 @@
 
 import csv
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import made_bundles as made
 
 from relprop.bundles.bundle import load, open_content
 from relprop.bundles.write import write_bundle
+from relprop.data.dataset import Finding
 from relprop.errors import FileError, InputError
 from relprop.report.page import render_report
 from relprop.report.records import samples_csv, to_json
@@ -179,3 +182,19 @@ def test_a_damaged_bundle_is_refused_as_such(tmp_path):
     (Path(model) / "bundle.json").unlink()
     with pytest.raises(FileError, match="is no bundle"):
         run_report(Settings((tmp_path / "animals.csv",), model))
+
+
+def test_a_table_of_texts_needs_no_labels(tmp_path):
+    dataset = replace(made.texts(), findings=(Finding("text", "column said", ""),))
+    model, bundle = written(tmp_path, dataset, "ngrams")
+    texts = made.texts().samples[:12]
+    data = tmp_path / "new.csv"
+    for table in (pd.DataFrame({"said": texts}), pd.DataFrame({"n": range(12), "said": texts})):
+        table.to_csv(data, index=False)
+        report = run_report(Settings((data,), model, samples=12, curves=0))
+        assert [sample.predicted for sample in report.samples] == list(bundle.predict(texts))
+        assert report.accuracy is None
+    table.rename(columns={"said": "Said"}).to_csv(data, index=False)
+    with pytest.raises(InputError, match=r"without the column 'said'") as caught:
+        run_report(Settings((data,), model, samples=12, curves=0))
+    assert caught.value.todo == 'rename "Said" to "said"'

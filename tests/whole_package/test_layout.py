@@ -55,6 +55,11 @@ ALSO_TESTED_IN = {
     "compare_models/test_run.py": ["compare_models/measure", "compare_models/output"],
     "compare/test_run.py": ["compare/curve_tensors", "compare/results", "compare/settings"],
     "data/test_load.py": ["data/families"],
+    "data/sources/test_pictures.py": [
+        "data/sources/picture_files",
+        "data/sources/picture_sizes",
+    ],
+    "data/sources/test_tables.py": ["data/sources/table_formats"],
     "evaluate/fills/test_from_data.py": ["evaluate/images"],
     "evaluate/removal/test_curves.py": [
         "evaluate/removal/removed_inputs",

@@ -27,6 +27,7 @@ from ..recipes.recipe import Recipe
 from ..support.arguments import suggest
 from .build import LabelProbabilities, build_model
 from .content import BundleContent, LeaderboardRow, Metric
+from .data_again import array_width
 from .naming import by_words, naming_of, word_relevance
 from .raw_samples import picture_samples, series_samples, table_samples, text_samples
 from .read import read_bundle
@@ -40,8 +41,8 @@ class Bundle:
     """A trained model with its preparation of samples, and all that is known of it. Print it.
 
     Raw samples are rows of a table (a DataFrame, a mapping, a list of mappings, the path of a
-    file), pictures (paths, PIL pictures, arrays), texts (str), or time series (arrays, (channels,
-    time)): one, or several.
+    file; an array where one was fitted), pictures (paths, PIL pictures, arrays), texts (str), or
+    time series (arrays, (channels, time)): one, or several.
 
     Attributes:
         model: Maps prepared samples to logits (n, classes), or to values (n, 1) in their own units.
@@ -96,14 +97,16 @@ class Bundle:
         Args:
             raw: One, or several; see the class.
         """
-        shape: Any = self.preparation.shape
+        prepared: Any = self.preparation
+        shape = prepared.shape
         if self.modality == "picture":
-            return picture_samples(raw, shape)
+            size = prepared.read_size
+            return picture_samples(raw, (shape[0], *size), prepared.resize)
         if self.modality == "text":
             return text_samples(raw)
         if self.modality == "series":
             return series_samples(raw, shape[0] - self.content.members[0].facts.masked)
-        return table_samples(raw)
+        return table_samples(raw, tuple(self.content.columns), array_width(self.content))
 
     def prepare_samples(self, samples: SampleData) -> Tensor:
         """Return samples of a data set as the model takes them, on its device.

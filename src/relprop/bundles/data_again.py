@@ -4,6 +4,7 @@ Takes what a bundle knows of how its data was read. Gives options, and a data se
 formats.
 """
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +14,36 @@ from ..data.read import read_dataset
 from ..support.progress import QUIET, Progress
 from .content import BundleContent
 
-_OF_ALL = ("target", "labels", "modality", "drop", "kinds")  # what is no matter of parts
+_NUMBERED = re.compile(r"column (\d+)")  # of arrays, and of tables without names of columns
+_OF_ALL = ("target", "labels", "modality", "drop", "kinds", "resize")  # what is no matter of parts
 
 
 def target_column(content: BundleContent) -> str | None:
     """Return the column of a table that a bundle predicts; None for anything else."""
     found = (one.value for one in content.findings if one.what == "target")
     return None if content.task == "labels" else next(found, None)
+
+
+def text_column(content: BundleContent) -> str | None:
+    """Return the column of a table whose texts a bundle was fitted to; None for anything else."""
+    found = (one.value for one in content.findings if one.what == "text")
+    named = next((value for value in found if value.startswith("column ")), None)
+    numbered = named is not None and _NUMBERED.fullmatch(named)
+    return named if named is None or numbered else named.removeprefix("column ")
+
+
+def array_width(content: BundleContent) -> int | None:
+    """Return how many columns the array had that a bundle was fitted to, without the target.
+
+    Returns:
+        Their number; None where columns have names, or the target stands before one of them.
+    """
+    if not content.columns or not all(map(_NUMBERED.fullmatch, content.columns)):
+        return None
+    known = {*content.columns, *(one.what for one in content.findings)}
+    width = max(int(found[1]) for found in map(_NUMBERED.fullmatch, known) if found)
+    target = _NUMBERED.fullmatch(target_column(content) or "")
+    return None if target and int(target[1]) < width else width
 
 
 def options_for_others(content: BundleContent, target: str | None = None) -> DataOptions:

@@ -7,15 +7,16 @@ Must not know networks or preparations.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..data.dataset import Resize
+from ..data.sources.arrays import as_array
+from ..data.sources.picture_sizes import fit_picture
 from ..data.sources.pictures import decode_picture
 from ..data.sources.series import fill_gaps
 from ..data.sources.table_layout import unique_names
@@ -29,14 +30,17 @@ if TYPE_CHECKING:
 _COLOURS = (1, 3)  # channels of pictures that can be converted to each other
 
 
-def picture_samples(raw: Any, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def picture_samples(
+    raw: Any, shape: tuple[int, int, int], resize: Resize = "crop"
+) -> NDArray[np.uint8]:
     """Return pictures as uint8 (n, h, w, c).
 
     Args:
         raw: A picture, or several: paths, PIL pictures, arrays (h, w) or (h, w, c) of uint8 or of
             floats from 0 to 1, an array (n, h, w, c), or (n, h, w) of grey ones.
-        shape: (c, h, w) that networks take. Pictures of several sizes are resized to it; colours
-            and grey are converted.
+        shape: (c, h, w) of the pictures that were fitted. Others are resized to it; colours and
+            grey are converted.
+        resize: How they are resized, as in `DataOptions`.
 
     Raises:
         InputError: Something that is no picture, or has other channels.
@@ -46,14 +50,15 @@ def picture_samples(raw: Any, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     listed = _listed_pictures(raw, channels)
     if channels not in _COLOURS:
         return _own_channels(listed, shape)
+    from PIL import Image
+
     steps = Pictures(None, (0.0,) * channels, (1.0,) * channels)
-    listed = [_decoded(one) for one in listed]
-    found = [steps.values(one) for one in listed]
-    if len({one.shape for one in found}) > 1:  # those of one size are left to the preparation
-        steps = replace(steps, size=(height, width))
-        found = [steps.values(one) for one in listed]
-    values = torch.stack(found)  # (n, c, h, w)
-    return (values * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    made = []
+    for one in listed:
+        values = (steps.values(_decoded(one)) * 255).round().byte()  # (c, h, w)
+        picture = Image.fromarray(values.permute(1, 2, 0).squeeze(2).contiguous().numpy())
+        made.append(np.asarray(fit_picture(picture, (width, height), resize)))
+    return np.stack(made).reshape(-1, height, width, channels)
 
 
 def _listed_pictures(raw: Any, channels: int) -> list[Any]:
@@ -155,12 +160,15 @@ def _series(one: Any, channels: int) -> NDArray[np.float32]:
     return fill_gaps(values)[0]  # as in training
 
 
-def table_samples(raw: Any) -> "DataFrame":
+def table_samples(raw: Any, columns: Sequence[str] = (), width: int | None = None) -> "DataFrame":
     """Return rows of a table as a frame.
 
     Args:
         raw: A DataFrame; a row as a mapping from columns to values; columns as a mapping to lists;
-            a list of rows; or the path of a table.
+            a list of rows; or the path of a table. An array (n, columns), or of one row, where
+            columns have no names.
+        columns: Names of the columns that are needed.
+        width: How many columns arrays have; None: columns have names.
 
     Raises:
         InputError: It is something else, or has no row.
@@ -173,7 +181,7 @@ def table_samples(raw: Any) -> "DataFrame":
     if isinstance(raw, pandas.DataFrame):
         frame = raw
     elif isinstance(raw, (str, Path)):
-        frame = _read(Path(raw))
+        frame = _read(Path(raw), columns)
     elif isinstance(raw, pandas.Series):
         frame = pandas.DataFrame([raw.to_dict()])
     elif isinstance(raw, Mapping):
@@ -182,11 +190,26 @@ def table_samples(raw: Any) -> "DataFrame":
     elif isinstance(raw, (list, tuple)) and all(isinstance(row, Mapping) for row in raw):
         frame = pandas.DataFrame(list(raw))
     else:
-        given, allowed = f"rows as a {type(raw).__name__}", "a DataFrame, mappings, or a path"
-        raise InputError(given, allowed, "write pandas.DataFrame(rows, columns=names)")
+        frame = _of_array(raw, width)
     if not len(frame):
         raise InputError("a table without rows", "a row at least", "give another table")
     return frame.set_axis(list(unique_names(list(map(str, frame.columns)))), axis=1)
+
+
+def _of_array(raw: Any, width: int | None) -> "DataFrame":
+    """Name the columns of an array as those of the array that was fitted."""
+    import pandas
+
+    if width is None or not isinstance(raw, (np.ndarray, Tensor, list, tuple)):
+        given, allowed = f"rows as a {type(raw).__name__}", "a DataFrame, mappings, or a path"
+        raise InputError(given, allowed, "write pandas.DataFrame(rows, columns=names)")
+    values = as_array(raw.detach().cpu()) if isinstance(raw, Tensor) else np.asarray(raw)
+    rows = values[None] if values.ndim == 1 else values.reshape(len(values), -1)
+    if rows.shape[1] != width:
+        allowed = f"({width},) or (n, {width}): the columns that were fitted, in their order"
+        todo = "give all columns, without the target"
+        raise InputError(f"rows as an array of shape {values.shape}", allowed, todo)
+    return pandas.DataFrame(rows, columns=[f"column {i + 1}" for i in range(width)])
 
 
 def _of_columns(raw: Mapping[Any, Any]) -> "DataFrame":
@@ -203,9 +226,10 @@ def _of_columns(raw: Mapping[Any, Any]) -> "DataFrame":
     return pandas.DataFrame(raw)
 
 
-def _read(path: Path) -> "DataFrame":
+def _read(path: Path, columns: Sequence[str]) -> "DataFrame":
     from ..data.memory import limit_of
     from ..data.sources.tables import read_table_file
 
-    frame: DataFrame = read_table_file(path, limit_of(None, 0)).samples
+    only = columns[0] if len(columns) == 1 else None
+    frame: DataFrame = read_table_file(path, limit_of(None, 0), only=only).samples
     return frame

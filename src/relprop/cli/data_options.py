@@ -3,14 +3,16 @@
 Gives a decorator that hands a command a `DataOptions`. Must not know what the command does.
 """
 
+import csv
 import functools
 import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from ..data.dataset import Resize
 from ..errors import InputError
 from ..support.arguments import suggest
 from .options import TARGET
@@ -21,14 +23,22 @@ _MODALITIES = ("picture", "table", "series", "text")
 
 
 class Names(click.ParamType[tuple[str, ...]]):
-    """Names with commas between them."""
+    """Names with commas between them; one that has a comma stands in double quotes, as in CSV."""
 
     name = "NAME[,NAME...]"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
         """Parse the option's text, or the list of a TOML file."""
-        parts = value if isinstance(value, (list, tuple)) else str(value).split(",")
+        parts = value if isinstance(value, (list, tuple)) else self._split(str(value), param)
         return tuple(str(part).strip() for part in parts if str(part).strip())
+
+    def _split(self, text: str, param: Any) -> list[str]:
+        try:
+            return next(csv.reader([text], skipinitialspace=True, strict=True), [])
+        except csv.Error as error:
+            allowed = "names with commas between them, one with a comma inside in double quotes"
+            todo = f"write --{param.name} " + shlex.quote('"one, name",another')
+            raise InputError(f"--{param.name} {text}", allowed, todo) from error
 
 
 class Memory(click.ParamType[int]):
@@ -81,7 +91,8 @@ _OPTIONS = (
         "--labels",
         type=Names(),
         default=(),
-        help="Of a table: several columns of 0 and 1, each of which is predicted.",
+        help="Of a table: several columns of 0 and 1, each of which is predicted. A name with a "
+        "comma stands in double quotes: '\"a, b\",c'.",
     ),
     click.option(
         "--modality",
@@ -93,7 +104,13 @@ _OPTIONS = (
         type=click.Path(path_type=Path),
         help="File with the official test part. Default: one beside the data, or a part of it.",
     ),
-    click.option("--drop", type=Names(), default=(), help="Of a table: columns to leave out."),
+    click.option(
+        "--drop",
+        type=Names(),
+        default=(),
+        help="Of a table: columns to leave out. A name with a comma stands in double quotes: "
+        "'\"a, b\",c'.",
+    ),
     click.option(
         "--column",
         "columns",
@@ -104,6 +121,12 @@ _OPTIONS = (
     click.option("--group", help="Of a table: column whose equal values stay in the same part."),
     click.option(
         "--time", help="Of a table: column by which the latest rows become the test part."
+    ),
+    click.option(
+        "--resize",
+        type=click.Choice(get_args(Resize)),
+        help="Of pictures of several sizes: crop cuts the middle out, stretch changes their shape, "
+        "pad fills up with black. Default: crop.",
     ),
     click.option(
         "--memory",
@@ -134,6 +157,7 @@ def data_options(command: Callable[..., None]) -> Callable[..., None]:
         group: str | None,
         time: str | None,
         memory: int | None,
+        resize: Any,
         seed: int,
         **others: Any,
     ) -> None:
@@ -150,6 +174,7 @@ def data_options(command: Callable[..., None]) -> Callable[..., None]:
             time=time,
             seed=seed,
             memory=memory,
+            resize=resize,
         )
         command(data_options=options, seed=seed, **others)
 

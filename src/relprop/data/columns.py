@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import InputError
 from .dataset import ColumnKind, Finding
 from .dates import read_dates, share_of_dates, written_order
+from .numbers import read_numbers
 from .words import counted
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class DecidedColumn:
         reason: Why.
         warning: What the user should know; "" for nothing.
         day_first: Whether its dates were written with the day before the month.
+        sign: What its numbers were written with, as `WrittenNumbers.sign`.
     """
 
     values: Any
@@ -50,6 +52,7 @@ class DecidedColumn:
     reason: str
     warning: str = ""
     day_first: bool = False
+    sign: str | None = None
 
 
 def decide_columns(frame: "DataFrame", kinds: Mapping[str, ColumnKind]) -> dict[str, DecidedColumn]:
@@ -188,20 +191,24 @@ def _repeated_identifier(name: str) -> str:
 
 def _number_texts(values: "Series[Any]", texts: "Series[Any]") -> DecidedColumn | None:
     """Take texts as numbers, if nearly all are; None for other texts."""
-    numbers = _numbers_of(texts)
-    share = float(numbers.notna().mean())
+    if read_numbers(texts.iloc[:_EXAMINED]).values.notna().mean() < 0.5:
+        return None
+    found = read_numbers(texts)
+    share = float(found.values.notna().mean())
     if share < _MOSTLY:
         return None
-    found = numbers.reindex(values.index).astype(np.float64)
-    if share == 1:
-        return _kept_or_constant(found, numbers, "number", "numbers")
-    others = texts[numbers.isna()]
-    warning = (
-        f"Column {str(values.name)!r} has values that are no numbers ({len(others):,}, such as "
-        f"{others.iloc[0]!r}): taken as missing."
-    )
-    reason = f"numbers in {share:.1%} of its rows"
-    return _kept_or_constant(found, numbers.dropna(), "number", reason, warning)
+    reason, warning = "numbers" if share == 1 else f"numbers in {share:.1%} of its rows", ""
+    if found.example:
+        reason += f"; {found.example}"
+    if share < 1:
+        others = texts[found.values.isna()]
+        warning = (
+            f"Column {str(values.name)!r} has values that are no numbers ({len(others):,}, such as "
+            f"{others.iloc[0]!r}): taken as missing."
+        )
+    numbers = found.values.reindex(values.index)
+    made = _kept_or_constant(numbers, found.values.dropna(), "number", reason, warning)
+    return replace(made, sign=found.sign)
 
 
 def _are_codes(texts: "Series[Any]") -> bool:
@@ -209,16 +216,6 @@ def _are_codes(texts: "Series[Any]") -> bool:
     head = texts.iloc[:_EXAMINED]
     alike = head.str.len().nunique() == 1 and bool(head.str.fullmatch(r"\d{2,}").all())
     return alike and bool(head.str.startswith("0").any())
-
-
-def _numbers_of(texts: "Series[Any]") -> Any:
-    """Read texts as numbers; others are NaN, as are all where the first are mostly no numbers."""
-    import pandas
-
-    head = pandas.to_numeric(texts.iloc[:_EXAMINED], errors="coerce")
-    if head.notna().mean() < 0.5:
-        return pandas.Series(np.nan, texts.index)
-    return pandas.to_numeric(texts, errors="coerce")
 
 
 def _kept_or_constant(
@@ -252,13 +249,14 @@ def _dates(name: str, values: "Series[Any]", texts: "Series[Any]") -> DecidedCol
 
 def _as_given(values: "Series[Any]", kind: ColumnKind) -> DecidedColumn:
     """Bring a column into the form that the user asks for."""
-    import pandas
-
-    name, present, day_first = str(values.name), values.dropna(), False
+    name, present, day_first, sign = str(values.name), values.dropna(), False, None
+    reason = GIVEN
     if kind == "category":
         return DecidedColumn(category_texts(values), "category", GIVEN)
     if kind == "number":
-        made = pandas.to_numeric(values, errors="coerce").astype(np.float64)
+        found = read_numbers(values)
+        made, sign = found.values, found.sign
+        reason += f"; {found.example}" if found.example else ""
     else:
         day_first = written_order(values) == "day"
         made = read_dates(values, day_first)
@@ -271,7 +269,7 @@ def _as_given(values: "Series[Any]", kind: ColumnKind) -> DecidedColumn:
             f"write --column {shlex.quote(f'{name}=category')}",
         )
     note = f"Column {name!r} has values that are no {kind}s ({len(wrong):,}): taken as missing."
-    return DecidedColumn(made, kind, GIVEN, note if len(wrong) else "", day_first)
+    return DecidedColumn(made, kind, reason, note if len(wrong) else "", day_first, sign)
 
 
 def category_texts(values: "Series[Any]") -> Any:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Modality = Literal["picture", "table", "series", "text"]
 TaskKind = Literal["classes", "labels", "value"]
 Part = Literal["train", "validation", "test"]
+Resize = Literal["crop", "stretch", "pad"]
 ColumnKind = Literal["number", "category", "date"]
 
 # By modality:
@@ -79,6 +80,9 @@ class Dataset:
         findings: What was inferred, in the order in which it is shown.
         warnings: What the user should know about the data, a sentence each.
         day_first: Columns of dates that were written with the day before the month.
+        signs: Columns whose numbers were not written plainly -> "$", "%" and the like; "" for
+            commas between thousands alone.
+        resize: How pictures of other sizes are brought to that of `samples`.
     """
 
     source: str
@@ -91,6 +95,8 @@ class Dataset:
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
     day_first: tuple[str, ...] = ()
+    signs: Mapping[str, str] = field(default_factory=dict)
+    resize: Resize = "crop"
 
     def rows(self, *parts: Part) -> NDArray[np.int64]:
         """Return the numbers of the samples of some parts, in order.

@@ -7,7 +7,7 @@ not know files or parts.
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from .columns import (
     DecidedColumn,
     about_column,
     category_texts,
-    decide_column,
     decide_columns,
     keep_columns,
 )
@@ -28,7 +27,15 @@ from .labels import refuse_lists
 from .leaks import find_leaks
 from .options import DataOptions
 from .raw import RawData, objects
-from .target import FoundTarget, check_column, choose_column, make_labels, make_target
+from .roles import group_values, time_values, with_official_column
+from .target import (
+    FoundTarget,
+    another_target,
+    check_column,
+    choose_column,
+    make_labels,
+    make_target,
+)
 from .words import counted
 
 if TYPE_CHECKING:
@@ -49,6 +56,7 @@ class FromTable:
         groups: Group of each sample; None: there are none.
         times: Time of each sample; None: order does not matter.
         day_first: Columns of dates that were written with the day before the month.
+        signs: Columns of numbers that are not written plainly -> sign, as `WrittenNumbers.sign`.
     """
 
     raw: RawData
@@ -57,6 +65,7 @@ class FromTable:
     groups: NDArray[Any] | None
     times: NDArray[Any] | None
     day_first: tuple[str, ...] = ()
+    signs: Mapping[str, str] = field(default_factory=dict)
 
 
 def from_table(raw: RawData, options: DataOptions) -> FromTable:
@@ -65,16 +74,15 @@ def from_table(raw: RawData, options: DataOptions) -> FromTable:
     Raises:
         InputError: A column that the user names is not there, or does not fit.
     """
-    frame = raw.samples
-    names = [str(name) for name in frame.columns]
-    _check_names(options, names)
-    others = [name for name in (options.group, options.time) if name]
+    _check_names(options, [str(name) for name in raw.samples.columns])
+    raw, split = with_official_column(raw, options)
+    others = [name for name in (options.group, options.time, split) if name]
     frame, found, targets, raw = _target(raw, options, others)
     rows = found.present
     features = frame.drop(columns=[*targets, *others, *options.drop])[rows].reset_index(drop=True)
     raw = _with_test_part(_noted(raw.keep(rows), options, found), raw.official)
-    groups = _group_values(frame, options, rows)
-    times = _time_values(frame, options, rows)
+    groups = group_values(frame, options, rows)
+    times = time_values(frame, options, rows)
     kinds = {name: kind for name, kind in options.kinds.items() if name in features.columns}
     modality, decided = _modality(features, kinds, options.modality)
     columns: dict[str, ColumnKind] = {}
@@ -90,7 +98,8 @@ def from_table(raw: RawData, options: DataOptions) -> FromTable:
     if modality == "table":
         made = made.noting(warnings=find_leaks(made.samples, columns, found.target))
     day_first = tuple(name for name in columns if decided[name].day_first)
-    return FromTable(made, found, columns, groups, times, day_first)
+    signs = {name: sign for name in columns if (sign := decided[name].sign) is not None}
+    return FromTable(made, found, columns, groups, times, day_first, signs)
 
 
 _WHY: dict[Modality, str] = {
@@ -140,7 +149,9 @@ def _target(
     refuse_lists(name, frame[name])
     labels, note = _without_dots(frame[name], raw.official)
     raw = raw.noting(Finding("target", name, reason), *note)
-    return frame, make_target(name, labels, options.kinds.get(name)), [name], raw
+    free = [one for one in map(str, usable.columns) if one not in (name, *others)]
+    found = make_target(name, labels, options.kinds.get(name), otherwise=another_target(free))
+    return frame, found, [name], raw
 
 
 def _without_dots(labels: Any, official: NDArray[np.str_]) -> tuple[Any, list[Finding]]:
@@ -176,36 +187,6 @@ def _noted(raw: RawData, options: DataOptions, found: FoundTarget) -> RawData:
         if name
     ]
     return raw.noting(*found.findings, *left_out, *uses, warnings=found.warnings)
-
-
-def _group_values(
-    frame: "DataFrame", options: DataOptions, rows: NDArray[np.bool_]
-) -> NDArray[Any] | None:
-    if options.group is None:
-        return None
-    groups = category_texts(frame[options.group])[rows]
-    # a sample without a group is one of its own
-    alone = groups.isna().to_numpy()
-    made = groups.to_numpy(object, na_value="")
-    made[alone] = [f"\0{i}" for i in np.flatnonzero(alone)]
-    return np.asarray(made, str)
-
-
-def _time_values(
-    frame: "DataFrame", options: DataOptions, rows: NDArray[np.bool_]
-) -> NDArray[Any] | None:
-    if options.time is None:
-        return None
-    column = decide_column(frame[options.time])
-    values = (
-        frame[options.time].astype(float)
-        if frame[options.time].dtype.kind in "iuf"
-        else column.values
-    )
-    if values is None or values.dtype.kind not in "Mf" or values[rows].isna().any():
-        given = f"the time column {options.time!r}, which has missing values, or is no time"
-        raise InputError(given, "a date or a number in each row", "choose another --time")
-    return np.asarray(values[rows].to_numpy())
 
 
 def _modality(

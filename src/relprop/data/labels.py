@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset import ColumnKind
+from .numbers import read_numbers
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -39,7 +40,8 @@ def numbers_of_texts(
 ) -> tuple["Series[Any]", list[str]]:
     """Read a target of numbers among which are a few texts: these samples have no label.
 
-    Whole numbers of which there are few stay texts, since "unknown" may be a class beside them.
+    Numbers may be written as $1,234.50. Whole numbers of which there are few stay texts, since
+    "unknown" may be a class beside them.
 
     Args:
         name: What the target is called.
@@ -47,21 +49,19 @@ def numbers_of_texts(
         kind: "number" where the user says that it is one; None: nearly all must be numbers.
 
     Returns:
-        Numbers with the note to show, or the labels as they are.
+        Numbers with the notes to show, or the labels as they are.
     """
-    import pandas
-
     if labels.dtype.kind in "iufbMm" or kind == "category":
         return labels, []
     present = labels.dropna()
-    numbers = pandas.to_numeric(present.astype("str"), errors="coerce")
-    found = numbers.dropna()
+    read = read_numbers(present.astype("str"))
+    numbers, found = read.values, read.values.dropna()
     values = found.nunique() > FEW_NUMBERS or bool((found % 1 != 0).any())
     share = len(found) / max(len(present), 1)
     if not (share > _HALF if kind == "number" else values and share >= _MOSTLY):
         return labels, []
-    wrong = present[numbers.isna()]
-    if not len(wrong):
-        return numbers.reindex(labels.index), []
-    note = f"{name!r} has labels that are no numbers ({len(wrong):,}, such as {wrong.iloc[0]!r})."
-    return numbers.reindex(labels.index), [note]
+    notes = [f"{name!r} has labels that are read as numbers: {read.example}."] * bool(read.example)
+    if len(wrong := present[numbers.isna()]):
+        such = f"({len(wrong):,}, such as {wrong.iloc[0]!r})"
+        notes.append(f"{name!r} has labels that are no numbers {such}.")
+    return numbers.reindex(labels.index), notes

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from ..errors import InputError
 from ..support.arguments import check_seed, suggest
-from .dataset import ColumnKind, Modality
+from .dataset import ColumnKind, Modality, Resize
 
 _LEAST_MEMORY = 1_000_000  # bytes
 
@@ -31,6 +31,8 @@ class DataOptions:
         time: Column by which rows are ordered: the latest become the test part.
         split: Shares of the test part, and of the validation part in the rest.
         seed: Seed of the split, and of the sample where data is larger than memory.
+        resize: How pictures of other sizes are brought to that of most: "crop" cuts the middle out,
+            "stretch" changes their shape, "pad" fills up with black; None: "crop".
         memory: Most bytes that the samples may take; None: half of the memory that is free.
 
     Example:
@@ -50,6 +52,7 @@ class DataOptions:
     split: tuple[float, float] = (0.15, 0.15)
     seed: int = 0
     memory: int | None = None
+    resize: Resize | None = None
 
     def __post_init__(self) -> None:
         """Take a single name for several, and check what can be checked without data."""
@@ -93,6 +96,8 @@ def _check(options: DataOptions) -> None:
         raise InputError(given, "a split by groups, or one by time", "leave one of them out")
     if options.modality is not None:
         _check_word("modality", options.modality, get_args(Modality))
+    if options.resize is not None:
+        _check_word("resize", options.resize, get_args(Resize))
     for column, kind in options.kinds.items():
         _check_word(f"the kind of column {column!r}", kind, get_args(ColumnKind))
     if not (len(options.split) == 2 and all(0 < share <= 0.5 for share in options.split)):

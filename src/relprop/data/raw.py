@@ -12,6 +12,17 @@ from numpy.typing import NDArray
 
 from .dataset import Finding, Modality, SampleData
 
+PARTS = {  # what the parts of data are called -> part
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+}
+
 
 @dataclass(frozen=True)
 class RawData:

@@ -128,6 +128,9 @@ def _refuse_options_of_tables(raw: RawData, options: DataOptions) -> None:
 
 def _dataset(name: str, made: FromTable, options: DataOptions) -> Dataset:
     raw, target = made.raw, made.found.target
+    if options.resize is not None and raw.modality != "picture":
+        given = f"resize is {options.resize!r}, for data of modality {raw.modality!r}"
+        raise InputError(given, "pictures", "leave --resize out")
     if raw.modality is None:
         raise TypeError("the modality is decided before parts are made")
     split = split_samples(
@@ -153,4 +156,6 @@ def _dataset(name: str, made: FromTable, options: DataOptions) -> Dataset:
         findings=(*raw.findings, *split.findings),
         warnings=(*raw.warnings, *split.warnings),
         day_first=made.day_first,
+        signs=made.signs,
+        resize=options.resize or "crop",
     )

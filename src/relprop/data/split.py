@@ -214,7 +214,10 @@ def _draws(hashes: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
 def _check_parts(parts: NDArray[np.str_], request: SplitRequest) -> None:
     for part in ("train", "validation", "test"):
         if not (parts == part).any():
-            kept, todo = "equal samples", "add samples, or write a larger split=(0.2, 0.2)"
+            kept, todo = (
+                "equal samples",
+                "add other samples; in Python, a larger split=(0.2, 0.2) may do",
+            )
             if request.groups is not None:
                 kept, todo = "groups", "choose another --group, or leave it out"
             elif request.times is not None:

@@ -40,6 +40,7 @@ _KNOWN = (
 )
 _ANOTHER = "choose another --target"
 _MANY_CLASSES = 1000
+_MANY_SINGLE = 20  # classes of one sample: fewer may be rare ones beside others
 _UNEVEN = 20  # times the size of the smallest class
 _YES = {"1": 1.0, "true": 1.0, "yes": 1.0, "y": 1.0, "t": 1.0}
 _NO = {"0": 0.0, "false": 0.0, "no": 0.0, "n": 0.0, "f": 0.0}
@@ -102,15 +103,22 @@ def check_column(name: str, names: Sequence[str], option: str, behind: str = "")
     Args:
         name: What the user wrote.
         names: Columns that are there.
-        option: Where it was written.
+        option: Where it was written; --drop and --labels take several names, with commas.
         behind: What stands behind the name there, as in `--column age=number`.
     """
     if name not in names:
         near = suggest(name, names)
         if near.startswith("write "):
-            near = f"write --{option} {shlex.quote(near[7:-1] + behind)}"
+            written = near[7:-1] + behind
+            several = "," in written and option in ("drop", "labels")
+            near = f"write --{option} " + shlex.quote(f'"{written}"' if several else written)
         shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
         raise InputError(f"there is no column {name!r}", shown, near)
+
+
+def another_target(names: Sequence[str]) -> str:
+    """Say what a user can do where nothing can be learnt from a target: name another column."""
+    return f"{_ANOTHER}: {listed(names)}" if names else _ANOTHER
 
 
 def make_target(
@@ -150,7 +158,7 @@ def make_target(
     task, reason = _task(labels, kind, whole_numbers_are_classes)
     if task == "value":
         return _value(name, labels, present, reason, warnings, otherwise)
-    if labels.dtype.kind in "iuf" and otherwise == _ANOTHER:
+    if labels.dtype.kind in "iuf" and otherwise.startswith(_ANOTHER):
         otherwise = f"write --column {shlex.quote(f'{name}=number')}, or {otherwise}"
     return _found(name, _classes(labels), present, reason, warnings, otherwise)
 
@@ -258,8 +266,10 @@ def _check_classes(
         only = target.names[int(counts.argmax())]
         given = f"the target {name!r} has one class alone: {only!r}"
         raise InputError(given, "two classes at least", otherwise)
-    if (single := int((counts == 1).sum())) > len(target.values) / 2:
-        given = f"the target {name!r} has {len(counts):,} classes, {single:,} of one sample"
+    single, present = int((counts == 1).sum()), int((counts > 0).sum())
+    most = single > _MANY_SINGLE and single > present / 2  # of the classes
+    if most or single > len(target.values) / 2:
+        given = f"the target {name!r} has {present:,} classes, {single:,} of one sample"
         raise InputError(given, "classes with several samples each", otherwise)
 
 

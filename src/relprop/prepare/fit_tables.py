@@ -50,13 +50,14 @@ def fit_table(
     frame, kinds = dataset.take(rows), dict(dataset.columns)
     check_columns(frame, kinds)
     wide = _wide(frame, kinds, _target_columns(dataset.target, rows))
-    numbers = table_numbers(frame, kinds, wide, dataset.day_first)  # (n, k)
+    numbers = table_numbers(frame, kinds, wide, dataset.day_first, dataset.signs)  # (n, k)
     preparation = TablePreparation(
         kinds=kinds,
         missing=tuple(np.flatnonzero(np.isnan(numbers).any(axis=0)).tolist()),
         one_hot=_one_hot(frame, one_hot_columns(kinds, wide)),
         wide=wide,
         day_first=dataset.day_first,
+        signs=dataset.signs,
         **_fitted_numbers(numbers, dataset.target.values[rows], settings),
     )
     if not preparation.shape[0]:

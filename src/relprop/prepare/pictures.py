@@ -14,10 +14,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.dataset import Dataset, DataTarget
+from ..data.dataset import Dataset, DataTarget, Resize
 from ..errors import InputError
 from ..networks.family import Settings
-from ..preprocess.pictures import Pictures
 from .mirroring import keep_class_when_mirrored
 
 MOST_SIDE = 224  # pixels: larger pictures are made smaller
@@ -32,12 +31,16 @@ class PicturePreparation:
         mean: Of each channel, of values from 0 to 1.
         std: Standard deviation of each channel.
         mirrors: Whether the training pictures keep their class when they are mirrored.
+        read_size: Height and width of the pictures of the data set, which are made smaller.
+        resize: How pictures of another shape are brought to that shape; see `DataOptions`.
     """
 
     size: tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     mirrors: bool
+    read_size: tuple[int, int]
+    resize: Resize
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,6 +64,7 @@ class PicturePreparation:
         self._check(samples)
         pictures = torch.from_numpy(np.ascontiguousarray(samples.transpose(0, 3, 1, 2))).float()
         if pictures.shape[2:] != self.size:
+            pictures = _in_shape(pictures, self.read_size, self.resize)
             pictures = F.interpolate(pictures, self.size, mode="bilinear", antialias=True)
         mean, std = (torch.tensor(value)[:, None, None] * 255 for value in (self.mean, self.std))
         return pictures.sub_(mean).div_(std)
@@ -83,14 +87,6 @@ class PicturePreparation:
             f"minus {means}, divided by {deviations}"
         )
 
-    def pictures(self) -> Pictures:
-        """Return the same for single pictures of any kind, as explanations take them.
-
-        Raises:
-            InputError: The pictures have neither one channel nor three.
-        """
-        return Pictures(self.size, self.mean, self.std)
-
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return plain values; there are no tensors."""
         values = {
@@ -98,15 +94,17 @@ class PicturePreparation:
             "mean": list(self.mean),
             "std": list(self.std),
             "mirrors": self.mirrors,
+            "read_size": list(self.read_size),
+            "resize": self.resize,
         }
         return values, {}
 
     @classmethod
     def restore(cls, state: dict[str, Any], tensors: dict[str, Tensor]) -> "PicturePreparation":
         """Make the preparation again that gave `state()`."""
-        height, width = state["size"]
+        size, read_size = ((height, width) for height, width in (state["size"], state["read_size"]))
         mean, std = tuple(state["mean"]), tuple(state["std"])
-        return cls((height, width), mean, std, state["mirrors"])
+        return cls(size, mean, std, state["mirrors"], read_size, state["resize"])
 
 
 def fit_pictures(
@@ -125,7 +123,23 @@ def fit_pictures(
     size = _reduced_size(samples.shape[1:3], int(settings.get("side", 0)) or MOST_SIDE)
     target = dataset.target
     chosen = DataTarget(target.task, target.names, target.values[rows])
-    return PicturePreparation(size, mean, std, keep_class_when_mirrored(samples, chosen))
+    height, width = samples.shape[1:3]
+    mirrors = keep_class_when_mirrored(samples, chosen)
+    return PicturePreparation(size, mean, std, mirrors, (height, width), dataset.resize)
+
+
+def _in_shape(pictures: Tensor, size: tuple[int, int], resize: Resize) -> Tensor:
+    """Cut or fill pictures, (n, c, h, w), to the ratio of height and width of a size."""
+    height, width = pictures.shape[2:]
+    fitting = round(width * size[0] / size[1]), round(height * size[1] / size[0])
+    if resize == "crop":
+        h, w = max(1, min(height, fitting[0])), max(1, min(width, fitting[1]))
+        top, left = (height - h) // 2, (width - w) // 2
+        return pictures[:, :, top : top + h, left : left + w]
+    if resize == "pad":
+        down, across = max(0, fitting[0] - height), max(0, fitting[1] - width)
+        return F.pad(pictures, (across // 2, -(-across // 2), down // 2, -(-down // 2)))
+    return pictures
 
 
 def _reduced_size(size: tuple[int, ...], most: int) -> tuple[int, int]:

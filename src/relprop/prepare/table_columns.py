@@ -6,6 +6,7 @@ know what becomes of them.
 n  rows
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from ..data.columns import category_texts
 from ..data.dataset import ColumnKind
 from ..data.dates import read_dates
+from ..data.numbers import read_numbers_with
+from ..data.words import counted
 from ..errors import InputError
 from ..support.arguments import suggest
-from ..support.extras import needs
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -44,25 +46,32 @@ def check_columns(frame: Any, kinds: Mapping[str, ColumnKind]) -> None:
         raise InputError(given, f"the columns {', '.join(kinds)}", todo)
 
 
-def number_column(frame: "DataFrame", name: str) -> NDArray[np.float64]:
-    """Return a column of numbers, (n,); a missing one is NaN.
+def number_column(frame: "DataFrame", name: str, sign: str | None = None) -> NDArray[np.float64]:
+    """Return a column of numbers, (n,); a missing one is NaN, an infinite one too, with a warning.
+
+    Args:
+        frame: The table.
+        name: The column.
+        sign: What its numbers are written with in the data that was fitted: "$", "%", or "" for
+            commas between thousands; they may be written plainly as well. None: plainly alone.
 
     Raises:
-        InputError: It holds text that is no number, or an infinite number.
+        InputError: It holds text that is no number.
     """
-    with needs("fit", "preparing tables"):
-        import pandas
     column = frame[name]
     if column.dtype.kind == "m":  # a duration is a number of seconds
         column = column.dt.total_seconds()
-    values = pandas.to_numeric(column, errors="coerce")
+    values = read_numbers_with(column, sign)
     numbers = np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
-    no_number = np.isnan(numbers) & frame[name].notna().to_numpy()
-    wrong = no_number | np.isinf(numbers)
+    wrong = np.isnan(numbers) & frame[name].notna().to_numpy()
     if wrong.any():
         given = f"{_shown(frame[name][wrong])} in the column {name!r}, which holds numbers"
-        raise InputError(given, "finite numbers; NaN where one is missing", "write float('nan')")
-    return numbers
+        allowed = "numbers; NaN where one is missing" if not sign else f"numbers, also with {sign}"
+        raise InputError(given, allowed, "write float('nan') where one is missing")
+    if infinite := int(np.isinf(numbers).sum()):  # as in the training part
+        found = f"Column {name!r} has {counted(infinite, 'infinite value')}"
+        warnings.warn(f"{found}: taken as missing.", stacklevel=2)
+    return np.where(np.isinf(numbers), np.nan, numbers)
 
 
 def text_column(frame: "DataFrame", name: str) -> NDArray[np.object_]:

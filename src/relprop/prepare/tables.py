@@ -74,6 +74,8 @@ class TablePreparation:
         wide: Column of very many categories -> means of the target.
         centre: Mean of each feature over the training part, (f,); None while it is not yet known.
         day_first: Columns of dates that are written with the day before the month.
+        signs: Columns whose numbers may have commas between thousands -> the sign that stands
+            before or behind them: "$", "%", or "".
     """
 
     kinds: Mapping[str, ColumnKind]
@@ -85,6 +87,7 @@ class TablePreparation:
     wide: Mapping[str, WideCategories] = field(default_factory=dict)
     centre: NDArray[np.float32] | None = None
     day_first: tuple[str, ...] = ()
+    signs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int]:
@@ -129,7 +132,8 @@ class TablePreparation:
         check_columns(samples, self.kinds)
         blocks: list[NDArray[Any]] = [np.zeros((len(samples), 0))]
         if self.scaler is not None:
-            numbers = table_numbers(samples, self.kinds, self.wide, self.day_first)
+            how = (self.day_first, self.signs)
+            numbers = table_numbers(samples, self.kinds, self.wide, *how)
             blocks += self._number_features(numbers)
         if self.one_hot is not None:
             text = [text_column(samples, name) for name in one_hot_columns(self.kinds, self.wide)]
@@ -166,6 +170,7 @@ class TablePreparation:
             "missing": list(self.missing),
             "wide": wide,
             "day_first": list(self.day_first),
+            "signs": dict(self.signs),
             "versions": versions(),
             **fitted,
         }
@@ -185,6 +190,7 @@ class TablePreparation:
             missing=tuple(state["missing"]),
             wide=wide,
             day_first=tuple(state["day_first"]),
+            signs=dict(state["signs"]),
             **{name: unpack(state[name], tensors) for name in _FITTED},
         )
         check_sample_features(restored, tensors["sample"], state["versions"])
@@ -223,12 +229,13 @@ def table_numbers(
     kinds: Mapping[str, ColumnKind],
     wide: Mapping[str, WideCategories],
     day_first: Sequence[str],
+    signs: Mapping[str, str],
 ) -> NDArray[np.float64]:
     """Return all that is a number in a table, (n, k), in the order of `number_names`."""
     found = [np.zeros((len(frame), 0))]
     for name, kind in kinds.items():
         if kind == "number":
-            found.append(number_column(frame, name)[:, None])
+            found.append(number_column(frame, name, signs.get(name))[:, None])
         elif kind == "date":
             found.append(date_column(frame, name, name in day_first))
         elif name in wide:

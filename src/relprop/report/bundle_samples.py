@@ -12,15 +12,19 @@ import torch
 from torch import Tensor
 
 from ..bundles.bundle import Bundle
-from ..bundles.data_again import read_again, target_column
+from ..bundles.content import BundleContent
+from ..bundles.data_again import read_again, target_column, text_column
 from ..bundles.naming import by_words, labels_text, padded_tokens, row_values, value_text
+from ..bundles.raw_samples import table_samples
 from ..data.dataset import Dataset, SampleData
+from ..data.raw import objects
 from ..data.sources.opened import plain_suffix
 from ..data.sources.tables import TABLES
 from ..data.target import check_column, make_labels
 from ..explanation.result import Explanation
 from ..plot.tables import ColumnNames
 from ..plot.view import ViewKind
+from ..prepare.table_columns import check_columns
 from ..support.number_text import number_text
 from .batches import Batch, LeftOut, spread
 
@@ -167,7 +171,7 @@ def is_table(path: Path) -> bool:
 
 
 def read_labelled(path: Path, bundle: Bundle, target: str | None) -> LabelledSamples:
-    """Read samples with their labels; rows of a table need not have any.
+    """Read samples with their labels; rows of a table, and texts in one, need not have any.
 
     Args:
         path: A table, or whatever else a data set can be.
@@ -179,6 +183,9 @@ def read_labelled(path: Path, bundle: Bundle, target: str | None) -> LabelledSam
     """
     if bundle.modality == "table" and is_table(path):
         return _read_rows(path, bundle, target)
+    alone = bundle.modality == "text" and is_table(path) and target is None
+    if alone and (texts := _texts_without_labels(path, bundle.content)) is not None:
+        return texts
     return labelled_dataset(read_again(bundle.content, path, target))
 
 
@@ -196,6 +203,21 @@ def _read_rows(path: Path, bundle: Bundle, target: str | None) -> LabelledSample
     labels = [_label(value, bundle.classes) for value in frame[column].tolist()]
     known = bundle.classes if bundle.task == "classes" else ()
     return LabelledSamples(frame, keys, labels, known)
+
+
+def _texts_without_labels(path: Path, content: BundleContent) -> LabelledSamples | None:
+    """Read a table of texts that has no column of labels; None where it has."""
+    column = text_column(content)
+    targets = content.target_names if content.task == "labels" else [target_column(content)]
+    frame = table_samples(path, [column or ""])
+    if column is None or set(targets) & set(frame.columns):
+        return None
+    if frame.shape[1] > 1:
+        check_columns(frame, {column: "category"})
+    texts = frame[column] if column in frame.columns else frame.iloc[:, 0]
+    samples = objects(texts.map(str, na_action="ignore").fillna("").tolist())
+    keys = [f"row {i + 1}" for i in range(len(samples))]
+    return LabelledSamples(samples, keys, [None] * len(samples))
 
 
 def _labels_of_rows(frame: Any, names: Sequence[str]) -> list[str | None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..bundles.bundle import Bundle
-    from ..data.dataset import ColumnKind, Modality
+    from ..data.dataset import ColumnKind, Modality, Resize
     from ..support.progress import ProgressOption
 
 
@@ -28,6 +28,7 @@ def fit(
     group: str | None = None,
     time: str | None = None,
     split: tuple[float, float] = (0.15, 0.15),
+    resize: "Resize | None" = None,
     trials: int | None = None,
     memory: str | None = None,
     workers: int = 1,
@@ -55,6 +56,8 @@ def fit(
         group: Column whose rows with the same value stay in the same part.
         time: Column by which rows are ordered: the latest become the test part.
         split: Shares of the test part, and of the validation part in the rest.
+        resize: How pictures of other sizes are brought to that of most: "crop", "stretch" or "pad";
+            None: "crop".
         trials: The most trials; None: as many as the time allows.
         memory: The most memory that the program may hold: "2GB". A trial that needs more is given
             up. On Linux.
@@ -108,6 +111,7 @@ def fit(
         group=group,
         time=time,
         split=split,
+        resize=resize,
         seed=seed,
     )
     request = FitRequest(data, options, settings, Deadline.of_call(settings.seconds))

@@ -26,11 +26,46 @@ PATHS = {
 def test_classes_and_parts(case):
     paths, classes, parts = PATHS[case]
     found = classes_and_parts([PurePosixPath(path) for path in paths], "data")
-    assert (found[0], found[1].tolist()) == (classes, parts)
+    assert (found.classes, found.parts.tolist()) == (classes, parts)
+    assert found.rows.tolist() == list(range(len(paths)))
+    assert found.warnings == []
+
+
+INCOMPLETE = {
+    "classes hold images/, of which the test part has no class": (
+        ["train/a/images/1", "train/b/images/2", "val/images/3", "test/images/4", "test/images/5"],
+        {"annotated": {PurePosixPath("val/images/3"): "b"}},
+        ([0, 1, 2], ["a", "b", "b"], ["train", "train", "validation"]),
+        "2 files in test/images/",
+    ),
+    "without labels": (
+        ["train/a/1", "train/b/2", "train/unsup/3", "test/a/4"],
+        {},
+        ([0, 1, 3], ["a", "b", "a"], ["train", "train", "test"]),
+        "1 file in train/unsup/",
+    ),
+    "about the data": (
+        ["about", "train/a/1", "train/a/2", "train/b/1", "train/b/2", "train/list"],
+        {"loose": True},
+        ([1, 2, 3, 4], ["a", "a", "b", "b"], [""] * 4),
+        "1 file in ./, 1 file in train/",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INCOMPLETE)
+def test_files_without_a_class_are_left_out_and_said(case):
+    paths, options, (rows, classes, parts), said = INCOMPLETE[case]
+    paths = [PurePosixPath(path) for path in paths]
+    found = classes_and_parts(paths, "data", **options)
+    assert (found.rows.tolist(), found.classes, found.parts.tolist()) == (rows, classes, parts)
+    assert found.warnings == [f"Left out, as without a class: {said}."]
 
 
 def test_a_file_without_a_class_is_an_error():
     paths = [PurePosixPath("a/1.png"), PurePosixPath("train/2.png")]
+    with pytest.raises(FileError, match=r"such as train/unsup/1\.txt\n"):
+        classes_and_parts([PurePosixPath("train/unsup/1.txt")], "data")
     with pytest.raises(FileError, match=r"such as train/2\.png\n.*a folder for each class"):
         classes_and_parts(paths, "data")
 

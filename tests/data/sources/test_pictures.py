@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from relprop.data.memory import Limit
-from relprop.data.sources.pictures import is_archive, read_pictures
+from relprop.data.sources.picture_files import is_archive
+from relprop.data.sources.pictures import read_pictures
 from relprop.errors import FileError
 from relprop.support.progress import QUIET
 
@@ -41,8 +42,8 @@ def write(folder, files):
     return folder
 
 
-def read(path, limit=LIMIT):
-    return read_pictures(path, limit, QUIET)
+def read(path, limit=LIMIT, resize="crop"):
+    return read_pictures(path, limit, QUIET, resize)
 
 
 def assert_three(raw):
@@ -95,13 +96,74 @@ def test_parts_above_the_classes(tmp_path):
     assert by_part == {p: ["cat", "cat", "dog"] for p in ("train", "validation", "test")}
 
 
-def test_sizes_become_that_of_most_and_it_is_said(tmp_path):
-    tall = Image.fromarray(np.repeat(np.arange(24, dtype=np.uint8)[:, None], 8, 1)).convert("RGB")
-    raw = read(write(tmp_path, {**FILES, "dog/2.png": png(tall)}))
+TALL = Image.fromarray(np.repeat(np.arange(24, dtype=np.uint8)[:, None], 8, 1)).convert("RGB")
+OTHERS = "1 of 4 pictures are of other sizes"
+
+
+@pytest.mark.parametrize(
+    ("resize", "row", "column", "said"),
+    [
+        # the middle of 24 rows, of which 6 are kept: rows 9 to 14
+        (
+            "crop",
+            [9, 10, 11, 12, 13, 14],
+            [9] * 8,
+            f"{OTHERS}: resized, and 19% of a picture's area is cut off on average; "
+            "--resize stretch or pad keeps all",
+        ),
+        ("stretch", [2, 6, 10, 13, 17, 21], [2] * 8, OTHERS),
+        ("pad", [0] * 6, [0, 0, 0, 2, 2, 0, 0, 0], OTHERS),
+    ],
+)
+def test_sizes_become_that_of_most_and_it_is_said(resize, row, column, said, tmp_path):
+    raw = read(write(tmp_path, {**FILES, "dog/2.png": png(TALL)}), resize=resize)
     assert raw.samples.shape == (4, 6, 8, 3)
-    # the middle of 24 rows, of which 6 are kept: rows 9 to 14
-    assert raw.samples[3, :, 0, 0].tolist() == [9, 10, 11, 12, 13, 14]
-    assert "1 of 4 pictures are not of 6 x 8 pixels: they are resized" in raw.warnings[0]
+    assert raw.samples[3, :, 0, 0].tolist() == row
+    assert raw.samples[3, 0, :, 0].tolist() == column
+    pictures, resizing = raw.findings
+    assert pictures.reason == "files of mode RGB; the size of most"
+    assert resizing.reason == said
+
+
+def test_without_a_size_of_most_pictures_become_square(tmp_path):
+    sizes = [(8, 6), (12, 8), (10, 20)]
+    raw = read(write(tmp_path, {f"a/{w}.png": png(picture(7, (w, h), "L")) for w, h in sizes}))
+    assert raw.samples.shape == (3, 8, 8, 1)
+    assert raw.findings[0].reason.endswith(
+        "square, as sizes are many: 8 is the middle of the shorter sides"
+    )
+    assert "3 of 3" in raw.findings[1].reason
+    # kept are 6/8, 8/12 and 10/20 of the area
+    assert f"{1 - (6 / 8 + 8 / 12 + 10 / 20) / 3:.0%} of a picture's area" in raw.findings[1].reason
+
+
+ANNOTATED = {
+    "train/n1/images/n1_0.png": FILES["cat/1.png"],
+    "train/n1/n1_boxes.txt": b"n1_0.png\t0\t0\t62\t62\n",
+    "train/n2/images/n2_0.png": FILES["dog/1.png"],
+    "val/images/val_0.png": FILES["cat/2.png"],
+    "val/val_annotations.txt": b"val_0.png\tn1\t0\t32\t44\t62\nval_1.png\tn2\t1\t1\t1\t1\n",
+    "test/images/test_0.png": FILES["dog/1.png"],
+}
+
+
+@pytest.mark.parametrize("end", ["", "tar", "zip"])
+def test_classes_that_a_file_beside_the_pictures_names(end, tmp_path):
+    path, files = tmp_path / f"tiny.{end}", {f"tiny/{n}": c for n, c in ANNOTATED.items()}
+    if end == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+    elif end == "tar":
+        write_tar(path, files, "w")
+    else:
+        path = write(tmp_path / "plain", ANNOTATED)
+    raw = read(path)
+    assert raw.labels.tolist() == ["n1", "n2", "n1"]
+    assert raw.official.tolist() == ["train", "train", "validation"]
+    assert raw.samples[:, 0, 0, 0].tolist() == [10, 90, 11]
+    assert raw.keys[2] == "val/images/val_0.png"
+    assert raw.warnings == ("Left out, as without a class: 1 file in test/images/.",)
 
 
 def test_modes_become_rgb_and_it_is_said(tmp_path):

@@ -50,6 +50,17 @@ def test_a_folder_for_each_class_with_parts_above(tmp_path):
     assert raw.warnings == ("1 text is empty.",)
 
 
+def test_texts_without_labels_and_texts_about_the_data_are_left_out_and_said(tmp_path):
+    classes = {f"{p}/{c}/0.txt": c for p in ("train", "test") for c in ("pos", "neg")}
+    others = {"train/unsup/0.txt": "so", "train/urls_pos.txt": "www", "about.txt": "words"}
+    write(tmp_path, {**classes, **others})
+    raw = read_class_folders(tmp_path, LIMIT)
+    assert raw.samples.tolist() == raw.labels.tolist() == ["neg", "pos", "neg", "pos"]
+    assert raw.official.tolist() == ["test", "test", "train", "train"]
+    left = "1 file in ./, 1 file in train/unsup/, 1 file in train/"
+    assert raw.warnings == (f"Left out, as without a class: {left}.",)
+
+
 def test_more_texts_than_fit_are_sampled_with_their_labels(tmp_path):
     lines = {f"c{i}.txt": "\n".join([str(i) * 1000] * 1000) for i in range(2)}
     raw = read_class_files(write(tmp_path, lines), Limit(1_000_000, 0, True))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...errors import FileError, first_line
 from ..dataset import Modality
 from ..memory import Limit
-from ..raw import RawData
+from ..raw import PARTS, RawData
 from .array_meaning import ArrayPart, raw_of_arrays
 
 ARRAY_SUFFIXES = (".npz", ".pt", ".pth")
@@ -32,17 +32,7 @@ _SAMPLES = (
     "texts",
 )
 _LABELS = ("y", "target", "targets", "labels", "label", "classes")
-_PARTS = {
-    "train": "train",
-    "training": "train",
-    "tr": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "te": "test",
-    "": "",
-}
+_PARTS = {**PARTS, "tr": "train", "te": "test", "": ""}
 _CHUNK = 2**24  # bytes that are read at once
 
 

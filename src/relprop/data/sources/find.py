@@ -18,11 +18,13 @@ from .arrays import ARRAY_SUFFIXES, read_arrays
 from .folders import files_below
 from .hub import PREFIX, is_saved_dataset, read_hub
 from .idx import family_of, has_idx_files, read_idx_folder
+from .labels_apart import labels_beside
 from .opened import plain_name, plain_stem, plain_suffix
-from .pictures import PICTURE_FILES, is_archive, read_pictures
+from .picture_files import PICTURE_FILES, is_archive
+from .pictures import read_pictures
 from .series import is_series_file, read_series_file
 from .series_files import read_series_folders
-from .tables import DELIMITED, TABLES, read_table_file
+from .tables import DELIMITED, TABLES, LabelFiles, read_table_file
 from .texts import read_class_files, read_class_folders
 
 _TRAIN = re.compile(r"(^|[-_. ])(train|training)(?=$|[-_. ])", re.IGNORECASE)
@@ -78,10 +80,11 @@ def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progres
         return read_series_file(path, limit, test)
     family = family_of(path)
     if (suffix in TABLES or not suffix) and family is None and not is_archive(path):
-        return read_table_file(path, limit, test)
+        labels = LabelFiles(labels_beside(path), test and labels_beside(test))
+        return read_table_file(path, limit, test, labels)
     _refuse_test(options, path.name)
     if is_archive(path):
-        return read_pictures(path, limit, progress)
+        return read_pictures(path, limit, progress, options.resize or "crop")
     if family is not None:
         return read_idx_folder(path.parent, limit, family)
     if suffix in PICTURE_FILES:
@@ -154,7 +157,8 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
         return read_idx_folder(path, limit)
     if pictures:
         unused = [f"{path} holds {one.name}, which is not used." for one in data]
-        return read_pictures(path, limit, progress).noting(warnings=unused)
+        resize = options.resize or "crop"
+        return read_pictures(path, limit, progress, resize).noting(warnings=unused)
     return _read_texts_or_series(path, files, inside, limit)
 
 
@@ -175,13 +179,16 @@ def _read_texts_or_series(
 
 def _is_data(path: Path) -> bool:
     suffix = plain_suffix(path)
-    if suffix == ".txt":  # a text, unless it is the training part of a table
-        return _test_beside(path) is not None or _TEST.search(plain_stem(path)) is not None
+    if suffix == ".txt":  # a text, unless it is a part of a table, or has its labels beside it
+        part = _test_beside(path) is not None or _TEST.search(plain_stem(path)) is not None
+        return part or labels_beside(path) is not None
     return suffix in (*TABLES, *ARRAY_SUFFIXES, ".ts") or is_archive(path)
 
 
 def _only(files: Sequence[Path], folder: Path) -> Path:
     """Return the file to read: the only one, or the training part of the only pair."""
+    labels = {labels_beside(one) for one in files}
+    files = [one for one in files if one not in labels]
     if len(files) == 1:
         return files[0]
     pairs = {one: test for one in files if (test := _test_beside(one)) in files}

@@ -3,24 +3,20 @@
 Takes paths relative to the data's folder. Gives labels and parts. Must not know what files hold.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FileError
+from ..raw import PARTS
+from ..words import counted, listed
 
-PARTS = {
-    "train": "train",
-    "training": "train",
-    "test": "test",
-    "testing": "test",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-}
+_INSIDE = {"images", "image", "imgs", "img"}  # folders that classes, or parts, are kept in
+_UNLABELLED = {"unsup", "unsupervised", "unlabeled", "unlabelled"}
 
 
 def is_hidden(path: PurePosixPath) -> bool:
@@ -38,29 +34,79 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(p for p in files if not is_hidden(PurePosixPath(p.relative_to(folder))))
 
 
+@dataclass(frozen=True)
+class PlacedFiles:
+    """Files with their class and part.
+
+    Attributes:
+        rows: Numbers of the files that have a class, (n,).
+        classes: Their classes.
+        parts: "train", "validation", "test" or "" of each, (n,).
+        warnings: Which files were left out.
+    """
+
+    rows: NDArray[np.int64]
+    classes: list[str]
+    parts: NDArray[np.str_]
+    warnings: list[str]
+
+
 def classes_and_parts(
-    paths: Sequence[PurePosixPath], source: object
-) -> tuple[list[str], NDArray[np.str_]]:
+    paths: Sequence[PurePosixPath],
+    source: object,
+    *,
+    annotated: Mapping[PurePosixPath, str] | None = None,
+    loose: bool = False,
+) -> PlacedFiles:
     """Tell the class of each file, the folder that it is in, and its part, a folder above that.
+
+    Where all files are in a folder images/, the class is the folder above that. Files of a folder
+    unsup/ have no class, and are left out.
 
     Args:
         paths: Of files, relative to the data's folder.
         source: The data's folder, as errors name it.
-
-    Returns:
-        Classes, and "train", "validation", "test" or "", (n,).
+        annotated: Files whose class is written in another file.
+        loose: Whether single files in no folder of a class are about the data: left out.
 
     Raises:
         FileError: A file is in no folder of a class.
     """
     above = [[name for name in path.parts[:-1] if name.lower() not in PARTS] for path in paths]
+    inside = _inside_classes(above)
+    above = [names[:-1] for names in above] if inside else above
+    classes = [
+        (annotated or {}).get(path) or next(iter(names[-1:]), "")
+        for path, names in zip(paths, above, strict=True)
+    ]
+    classes = ["" if name.lower() in _UNLABELLED else name for name in classes]
     bare = [path for path, names in zip(paths, above, strict=True) if not names]
-    if bare:
+    bare = [path for path in bare if path not in (annotated or {})]
+    refused = bare and not inside and not (loose and 2 * len(bare) < len(paths))
+    if refused or not any(classes):
+        first = next(iter(bare), paths[0])
         raise FileError(
-            f"{source} has files that are in no folder of a class, such as {bare[0]}",
+            f"{source} has files that are in no folder of a class, such as {first}",
             "a folder for each class: cat/1.png, dog/2.png; train/ and test/ may stand above them",
-            f"put {bare[0].name} into a folder that is named after its class, or take it away",
+            f"put {first.name} into a folder that is named after its class, or take it away",
         )
+    rows = np.flatnonzero(classes)
+    left = Counter(str(path.parent) for path, name in zip(paths, classes, strict=True) if not name)
+    warnings = [f"Left out, as without a class: {_counts(left)}."] if left else []
+    return PlacedFiles(rows, [classes[i] for i in rows], _parts([paths[i] for i in rows]), warnings)
+
+
+def _inside_classes(above: Sequence[Sequence[str]]) -> bool:
+    """Tell whether all files are in folders such as images/, some of them inside of classes."""
+    nearest = {names[-1].lower() if names else "" for names in above}
+    return nearest <= _INSIDE and any(len(names) > 1 for names in above)
+
+
+def _counts(files: Counter[str]) -> str:
+    return listed([f"{counted(n, 'file')} in {name}/" for name, n in files.most_common()])
+
+
+def _parts(paths: Sequence[PurePosixPath]) -> NDArray[np.str_]:
     parts = [
         next((PARTS[name.lower()] for name in path.parts[:-1] if name.lower() in PARTS), "")
         for path in paths
@@ -70,4 +116,4 @@ def classes_and_parts(
         parts = [part or "train" for part in parts]
     elif len(known) == 1:  # a folder around all
         parts = [""] * len(parts)
-    return [names[-1] for names in above], np.array(parts, "<U10")
+    return np.array(parts, "<U10")

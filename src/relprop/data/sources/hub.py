@@ -18,19 +18,11 @@ from ..columns import GIVEN
 from ..dataset import Finding
 from ..memory import Limit
 from ..options import DataOptions
-from ..raw import RawData, objects, parts_of
+from ..raw import PARTS, RawData, objects, parts_of
 from .array_meaning import ArrayPart, raw_of_arrays
 
 PREFIX = "datasets:"
-_PARTS = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-    "": "",
-}
+_PARTS = {**PARTS, "": ""}
 
 
 def is_saved_dataset(folder: Path) -> bool:

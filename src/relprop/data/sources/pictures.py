@@ -4,15 +4,10 @@ Takes a path. Gives pictures of one size and mode, with labels and official part
 cannot be read are named. Must not know targets.
 """
 
-import tarfile
-import zipfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,135 +15,59 @@ from numpy.typing import NDArray
 from ...errors import FileError, first_line
 from ...support.extras import needs
 from ...support.progress import Progress
-from ..dataset import Finding
+from ..dataset import Resize
 from ..memory import Limit
 from ..raw import RawData, objects
 from ..words import counted, listed
-from .folders import classes_and_parts, files_below, is_hidden
+from .folders import classes_and_parts
+from .picture_files import PICTURE_FILES, PictureFiles, list_pictures
+from .picture_sizes import DEEP, make_alike
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PICTURE_FILES = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".bmp",
-    ".gif",
-    ".tif",
-    ".tiff",
-    ".webp",
-    ".ppm",
-    ".pgm",
-)
-ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
 _LARGEST = 224  # pixels of the shorter side, to which larger pictures are reduced
 _GREY = ("1", "L", "LA", "I", "I;16", "F")
-_DEEP = ("I;16", "I", "F")
 _TRANSPARENT = ("LA", "PA", "RGBA", "La", "RGBa")
 _ORIENTATION = 0x0112  # the entry of a photo that says how it is turned
 _SHOWN = 3  # names of pictures that could not be read
 
 
-@dataclass(frozen=True)
-class _Files:
-    """Pictures of a folder or an archive: their names, and how one is opened."""
-
-    names: list[PurePosixPath]
-    opened: Any  # yields (place in names, file) in the order that is fastest
-
-
-def is_archive(path: Path) -> bool:
-    """Tell whether a file is an archive, by its name."""
-    return path.name.lower().endswith(ARCHIVE_SUFFIXES)
-
-
-def read_pictures(path: Path, limit: Limit, progress: Progress) -> RawData:
+def read_pictures(path: Path, limit: Limit, progress: Progress, resize: Resize = "crop") -> RawData:
     """Read the pictures of a folder or of an archive.
 
     Args:
         path: A folder, or a .tar or .zip file; in it CLASS/NAME.png, train/CLASS/NAME.png, ...
         limit: How much memory they may take.
         progress: Shows the reading.
+        resize: How pictures of other sizes are brought to that of most.
 
     Raises:
         FileError: There are no pictures, none can be read, or one is in no folder of a class.
     """
     with needs("fit", "pictures"):
         import PIL  # noqa: F401
-    with _listed(path) as files:
+    with list_pictures(path) as files:
         if not files.names:
             given, allowed = f"{path} holds no pictures", f"files {', '.join(PICTURE_FILES)}"
             todo = "give another folder" if path.is_dir() else "unpack it, if it holds other data"
             raise FileError(given, allowed, todo)
-        labels, official = classes_and_parts(files.names, path)
+        placed = classes_and_parts(files.names, path, annotated=files.annotated())
+        files = files.take(placed.rows)
         read = _read_all(files, progress, path, limit)
     kept = np.array(sorted(read.pictures), np.int64)
-    pixels, findings, warnings = _alike([read.pictures[int(i)] for i in kept], read.modes)
+    pixels, findings, warnings = make_alike(
+        [read.pictures[int(i)] for i in kept], read.modes, resize
+    )
     return RawData(
         modality="picture",
         samples=pixels,
         keys=[str(files.names[i]) for i in kept],
-        labels=objects([labels[i] for i in kept]),
-        official=official[kept],
+        labels=objects([placed.classes[i] for i in kept]),
+        official=placed.parts[kept],
         findings=tuple(findings),
-        warnings=(*read.warnings, *warnings),
+        warnings=(*placed.warnings, *read.warnings, *warnings),
     )
-
-
-@contextmanager
-def _listed(path: Path) -> Iterator[_Files]:
-    if path.is_dir():
-        files = [p for p in files_below(path) if p.suffix.lower() in PICTURE_FILES]
-        names = [PurePosixPath(p.relative_to(path)) for p in files]
-        yield _Files(names, lambda chosen: ((i, files[i]) for i in chosen))
-        return
-    try:
-        if path.suffix.lower() == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                inside = sorted(filter(_is_picture, archive.namelist()))
-                yield _Files(
-                    _without_top([PurePosixPath(n) for n in inside]),
-                    lambda chosen: ((i, _read_zipped(archive, inside[i])) for i in chosen),
-                )
-        else:
-            yield from _listed_tar(path)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-        if isinstance(error, FileError):
-            raise
-        given = f"the archive {path} cannot be read: {first_line(error)}"
-        todo = "unpack it and write the path of its folder, or fetch it again"
-        raise FileError(given, "a whole .tar or .zip file, without password", todo) from error
-
-
-def _read_zipped(archive: zipfile.ZipFile, name: str) -> BytesIO:
-    try:
-        return BytesIO(archive.read(name))
-    except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed in another way
-        raise zipfile.BadZipFile(first_line(error)) from error
-
-
-def _listed_tar(path: Path) -> Iterator[_Files]:
-    # Opened once, uncompressed in memory: to seek in a compressed file is to read it again.
-    with tarfile.open(path) as archive:
-        members = [m for m in archive if m.isfile() and _is_picture(m.name)]
-        contents = {m.name: archive.extractfile(m) for m in members}
-        names = [m.name for m in members]
-        yield _Files(
-            _without_top([PurePosixPath(n) for n in names]),
-            lambda chosen: ((i, contents[names[i]]) for i in chosen),
-        )
-
-
-def _is_picture(name: str) -> bool:
-    return name.lower().endswith(PICTURE_FILES) and not is_hidden(PurePosixPath(name))
-
-
-def _without_top(names: list[PurePosixPath]) -> list[PurePosixPath]:
-    """Leave out the folder that all of an archive is in, if it is no class."""
-    tops = {name.parts[0] for name in names}
-    deep = all(len(name.parts) > 2 for name in names)
-    return [PurePosixPath(*n.parts[1:]) for n in names] if len(tops) == 1 and deep else names
 
 
 @dataclass(frozen=True)
@@ -160,7 +79,7 @@ class _Read:
     warnings: list[str]
 
 
-def _read_all(files: _Files, progress: Progress, path: Path, limit: Limit) -> _Read:
+def _read_all(files: PictureFiles, progress: Progress, path: Path, limit: Limit) -> _Read:
     from PIL import Image
 
     unreadable = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
@@ -188,7 +107,7 @@ def _read_all(files: _Files, progress: Progress, path: Path, limit: Limit) -> _R
     return _Read(pictures, modes, note)
 
 
-def _that_fit(files: _Files, path: Path, limit: Limit) -> tuple[list[int], list[str]]:
+def _that_fit(files: PictureFiles, path: Path, limit: Limit) -> tuple[list[int], list[str]]:
     """Choose the pictures that fit into memory, judged by the first ones."""
     from PIL import Image
 
@@ -224,7 +143,7 @@ def decode_picture(picture: "Image") -> "Image":
     size = _reduced_size(*picture.size)
     if size != picture.size:
         picture.draft(None, size)  # a JPEG is decoded smaller at once
-    if picture.mode in _DEEP:
+    if picture.mode in DEEP:
         return Image.fromarray(_to_bytes(picture)).resize(size)
     transparent = picture.mode in _TRANSPARENT or "transparency" in picture.info
     if transparent:
@@ -241,43 +160,3 @@ def _to_bytes(picture: "Image") -> NDArray[np.uint8]:
     values = np.asarray(picture, np.float64)
     scaled = values * (255 if picture.mode == "F" else 255 / 65535)
     return np.asarray(scaled.round().clip(0, 255), np.uint8)
-
-
-def _alike(
-    pictures: list["Image"], modes: Counter[str]
-) -> tuple[NDArray[np.uint8], list[Finding], list[str]]:
-    """Bring pictures to one size and one mode, and say what was done."""
-    from PIL import ImageOps
-
-    sizes = Counter(picture.size for picture in pictures)
-    colour = any(picture.mode == "RGB" for picture in pictures)
-    size = _common_size(sizes)
-    mode, warnings = "RGB" if colour else "L", []
-    if len({picture.mode for picture in pictures}) > 1:
-        found = ", ".join(f"{count:,} {name}" for name, count in modes.most_common())
-        warnings.append(f"Pictures are of several modes ({found}): all are converted to RGB.")
-    if deep := sum(modes[mode] for mode in _DEEP):
-        warnings.append(f"{counted(deep, 'picture')} of more than 8 bits: reduced to 8 bits.")
-    if len(sizes) > 1:
-        other = len(pictures) - sizes[size]
-        warnings.append(
-            f"{other:,} of {len(pictures):,} pictures are not of {size[1]} x {size[0]} pixels: "
-            "they are resized to it, and what sticks out at two sides is cut off."
-        )
-    pixels = np.empty((len(pictures), size[1], size[0], 3 if colour else 1), np.uint8)
-    for i, picture in enumerate(pictures):
-        made = picture if picture.mode == mode else picture.convert(mode)
-        made = made if made.size == size else ImageOps.fit(made, size)
-        pixels[i] = np.asarray(made).reshape(pixels.shape[1:])
-    shape = f"{len(pictures):,}, {size[1]} x {size[0]}, {'RGB' if colour else 'grey'}"
-    return pixels, [Finding("pictures", shape, f"files of mode {', '.join(modes)}")], warnings
-
-
-def _common_size(sizes: Counter[tuple[int, int]]) -> tuple[int, int]:
-    """Choose the size that most pictures have; without a majority the middle of all, square."""
-    size, count = sizes.most_common(1)[0]
-    if 2 * count >= sizes.total():
-        return size
-    sides = np.repeat([min(one) for one in sizes], list(sizes.values()))
-    side = int(np.median(sides))
-    return side, side

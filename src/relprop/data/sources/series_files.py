@@ -37,7 +37,8 @@ def read_series_folders(folder: Path, limit: Limit) -> RawData:
     """
     files = [path for path in files_below(folder) if plain_suffix(path) in _SUFFIXES]
     names = [PurePosixPath(path.relative_to(folder)) for path in files]
-    labels, official = classes_and_parts(names, folder)
+    placed = classes_and_parts(names, folder)
+    files, names = ([of[i] for i in placed.rows] for of in (files, names))
     size = sum(path.stat().st_size for path in files)
     rows, note = limit.choose(len(files), size, "series", folder)
     chosen = range(len(files)) if rows is None else rows.tolist()
@@ -50,13 +51,13 @@ def read_series_folders(folder: Path, limit: Limit) -> RawData:
         modality="series",
         samples=objects(samples),
         keys=[str(names[i]) for i in chosen],
-        labels=objects([labels[i] for i in chosen]),
-        official=official[np.array(chosen, np.int64)],
+        labels=objects([placed.classes[i] for i in chosen]),
+        official=placed.parts[np.array(chosen, np.int64)],
         findings=(
             describe_series(samples, "a file for each series, a row for each step"),
             Finding("channels", ", ".join(read[0].columns), "the columns"),
         ),
-        warnings=(*note, *warnings),
+        warnings=(*placed.warnings, *note, *warnings),
     )
 
 

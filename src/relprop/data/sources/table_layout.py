@@ -66,14 +66,18 @@ class _Start:
     comment: str  # the last one before the table
 
 
-def find_layout(path: Path) -> Layout:
+def find_layout(path: Path, *, spaced: bool = True) -> Layout:
     """Find out how a table is laid out.
+
+    Args:
+        path: The table.
+        spaced: Whether spaces may stand between values; else they are in texts of one column.
 
     Raises:
         FileError: It is missing, empty, damaged, no text, or has rows of different lengths.
     """
     try:
-        start = _start(path)
+        start = _start(path, spaced)
         rows = [row for _, row in _rows_of(start.lines, start.separator)]
         width = len(rows[0])
         total = _check_lengths(path, start, width)
@@ -102,7 +106,7 @@ def find_layout(path: Path) -> Layout:
     )
 
 
-def _start(path: Path) -> _Start:
+def _start(path: Path, spaced: bool) -> _Start:
     encoding = encoding_of(path)
     lines = [] if encoding == "utf-16" else _first_lines(path, encoding)
     if encoding == "utf-16" or any("\0" in line for line in lines):
@@ -113,7 +117,7 @@ def _start(path: Path) -> _Start:
     if not table:
         raise FileError(f"{path} holds no rows", "a table with a row at least", "give another file")
     comment = lines[skipped - 1].lstrip("#%|/ ") if skipped else ""
-    return _Start(table, _separator(table), encoding, skipped, comment)
+    return _Start(table, _separator(table, spaced), encoding, skipped, comment)
 
 
 def _names_in(start: _Start, width: int) -> tuple[str, ...] | None:
@@ -155,9 +159,11 @@ def _comments_before(lines: list[str]) -> int:
     return before
 
 
-def _separator(lines: list[str]) -> str:
+def _separator(lines: list[str], spaced: bool) -> str:
     """Choose the separator by which most lines have the same number of values, and several."""
     found = {one: _width(lines, one) for one in SEPARATORS}
+    if not spaced:
+        found[" "] = (0.0, 1)
     spaces = found.pop(" ")  # a space may be in any text: only where nothing else fits
     best = max(found, key=lambda one: found[one])
     share, width = found[best]

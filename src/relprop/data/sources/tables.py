@@ -4,11 +4,9 @@ Takes the path of a table. Gives all its columns, as they were read. Must not kn
 is the target.
 """
 
-import json
+import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,9 @@ from ..memory import Limit
 from ..raw import RawData, parts_of
 from ..words import listed
 from .column_names import names_beside
-from .opened import encoding_of, open_bytes, plain_suffix
+from .labels_apart import join_labels
+from .opened import open_bytes, plain_suffix
+from .table_formats import read_arff, read_json, read_parquet
 from .table_layout import MISSING, SEPARATORS, Layout, find_layout
 
 if TYPE_CHECKING:
@@ -38,17 +38,40 @@ class _Table:
     """One table: its rows, their numbers in the file, and what was found out.
 
     Attributes:
+        total: How many rows the file has.
         named: Whether the names of columns are from the source.
+        targets: Columns that are from a file of labels.
     """
 
     frame: "DataFrame"
     rows: NDArray[np.int64]
+    total: int
     findings: list[Finding]
     warnings: list[str]
     named: bool = True
+    targets: tuple[str, ...] = ()
 
 
-def read_table_file(path: Path, limit: Limit, test: Path | None = None) -> RawData:
+@dataclass(frozen=True)
+class LabelFiles:
+    """Files of the labels of a table, and of its test part; None: a column of the table.
+
+    Attributes:
+        train: Of the table.
+        test: Of its test part.
+    """
+
+    train: Path | None = None
+    test: Path | None = None
+
+
+def read_table_file(
+    path: Path,
+    limit: Limit,
+    test: Path | None = None,
+    labels: LabelFiles = LabelFiles(),
+    only: str | None = None,
+) -> RawData:
     """Read a table, and its official test part if there is one.
 
     Args:
@@ -56,25 +79,41 @@ def read_table_file(path: Path, limit: Limit, test: Path | None = None) -> RawDa
         limit: How much of it may be read.
         test: The table of the test part, laid out alike. A column that it alone lacks is the
             target.
+        labels: Files of labels, a row for each row.
+        only: Name of the column that the table may consist of; None: it must have several.
 
     Raises:
         FileError: One of them is missing, damaged, empty or ragged, or their columns differ.
     """
-    table = _read(path, limit)
+    plain = _read(path, limit, only=only)
+    table = _joined(plain, path, labels.train)
     raw = RawData(
         modality=None,
         samples=table.frame,
         keys=[f"row {i + 1}" for i in table.rows],
         labels=None,
         official=parts_of(("", len(table.rows))),
+        targets=table.targets,
         named=table.named,
         findings=tuple(table.findings),
         warnings=tuple(table.warnings),
     )
     if test is None:
         return raw
-    names = tuple(map(str, table.frame.columns)) if table.named else None
-    return _with_test(raw, _read(test, limit, names), path, test)
+    names = tuple(map(str, plain.frame.columns)) if plain.named else None
+    return _with_test(raw, _joined(_read(test, limit, names), test, labels.test), path, test)
+
+
+def _joined(table: _Table, path: Path, labels: Path | None) -> _Table:
+    """Add the labels that are in a file of their own."""
+    if labels is None:
+        return table
+    found = _read(labels, Limit(sys.maxsize, 0, True), only="")
+    frame, targets = join_labels(
+        (path, table.frame, table.rows, table.total), (labels, found.frame, found.named)
+    )
+    note = Finding("labels", labels.name, f"beside {path.name}, a row for each of its rows")
+    return replace(table, frame=frame, findings=[*table.findings, note], targets=targets)
 
 
 def _with_test(raw: RawData, other: _Table, path: Path, test: Path) -> RawData:
@@ -97,27 +136,36 @@ def _with_test(raw: RawData, other: _Table, path: Path, test: Path) -> RawData:
         samples=pandas.concat([raw.samples, shared], ignore_index=True),
         keys=[*raw.keys, *(f"{test.name} row {i + 1}" for i in other.rows)],
         official=parts_of(("train", len(raw.keys)), ("test", len(shared))),
-        targets=tuple(lacking),
+        targets=tuple(lacking) or raw.targets,
     )
     extra = [str(name) for name in other.frame.columns if name not in columns]
     note = [f"{test.name} has more columns, which are not used: {listed(extra)}."] if extra else []
     return made.noting(Finding("test part", value, reason), warnings=[*other.warnings, *note])
 
 
-def _read(path: Path, limit: Limit, names: tuple[str, ...] | None = None) -> _Table:
-    """Read one table; `names` are those of the columns of the training part."""
+def _read(
+    path: Path, limit: Limit, names: tuple[str, ...] | None = None, only: str | None = None
+) -> _Table:
+    """Read one table.
+
+    Args:
+        path: The table.
+        limit: How much of it may be read.
+        names: Those of the columns of the training part.
+        only: Name of its column where it may have one alone; "": any name.
+    """
     with needs("fit", "tables"):
         import pandas
     readers: dict[str, Callable[[Path, Any], DataFrame]] = {
-        ".parquet": _read_parquet,
-        ".arff": _read_arff,
-        ".jsonl": _read_json,
-        ".ndjson": _read_json,
-        ".json": _read_json,
+        ".parquet": read_parquet,
+        ".arff": read_arff,
+        ".jsonl": read_json,
+        ".ndjson": read_json,
+        ".json": read_json,
     }
     suffix = plain_suffix(path)
     if suffix not in readers:
-        return _read_text(path, limit, pandas, names)
+        return _read_text(path, limit, pandas, names, only)
     try:
         frame = readers[suffix](path, pandas)
     except FileError:
@@ -133,14 +181,17 @@ def _read(path: Path, limit: Limit, names: tuple[str, ...] | None = None) -> _Ta
     frame.columns = [str(name) for name in frame.columns]
     rows, notes = limit.choose(len(frame), int(frame.memory_usage(deep=True).sum()), "rows", path)
     findings = [Finding("table", f"{len(frame):,} rows, {frame.shape[1]} columns", suffix)]
+    total = len(frame)
     if rows is None:
-        return _Table(frame, np.arange(len(frame)), findings, notes)
-    return _Table(frame.iloc[rows].reset_index(drop=True), rows, findings, notes)
+        return _Table(frame, np.arange(total), total, findings, notes)
+    return _Table(frame.iloc[rows].reset_index(drop=True), rows, total, findings, notes)
 
 
-def _read_text(path: Path, limit: Limit, pandas: Any, names: tuple[str, ...] | None) -> _Table:
-    layout = find_layout(path)
-    if layout.width == 1:
+def _read_text(
+    path: Path, limit: Limit, pandas: Any, names: tuple[str, ...] | None, only: str | None
+) -> _Table:
+    layout = find_layout(path, spaced=only != "" and (only is None or _first_line(path) != only))
+    if layout.width == 1 and only is None:
         allowed = f"several, with {', '.join(SEPARATORS.values())} between values"
         todo = f"correct it; of a text file for each class write their folder, {path.parent}"
         raise FileError(f"{path} has a single column", allowed, todo)
@@ -156,7 +207,12 @@ def _read_text(path: Path, limit: Limit, pandas: Any, names: tuple[str, ...] | N
         Finding("table", f"{layout.rows:,} rows, {layout.width} columns", _how_written(layout)),
         Finding("names of columns", source, layout.reason),
     ]
-    return _Table(frame, rows, findings, warnings, columns is not None)
+    return _Table(frame, rows, layout.rows, findings, warnings, columns is not None)
+
+
+def _first_line(path: Path) -> str:
+    with open_bytes(path) as file:
+        return file.readline().decode("utf-8-sig", "replace").strip().strip('"')
 
 
 def _how_written(layout: Layout) -> str:
@@ -211,51 +267,6 @@ def _lines_before(path: Path, layout: Layout) -> int:
     with open_bytes(path) as file:
         lines = enumerate(file)
         return next(i + 1 for i, line in lines if i >= layout.skipped and line.strip())
-
-
-def _read_parquet(path: Path, pandas: Any) -> "DataFrame":
-    with open_bytes(path) as file:
-        return pandas.read_parquet(file, engine="pyarrow")
-
-
-def _read_arff(path: Path, pandas: Any) -> "DataFrame":
-    """Read an ARFF file by scipy, whose texts are bytes and whose missing classes are "?"."""
-    from scipy.io import arff
-
-    with open_bytes(path) as file:
-        text = file.read().decode(encoding_of(path))
-    rows, attributes = arff.loadarff(StringIO(text))
-    frame = pandas.DataFrame(rows)
-    for name, kind in zip(attributes.names(), attributes.types(), strict=True):
-        if kind == "nominal":
-            texts = frame[name].str.decode("utf-8").str.strip("'\"")
-            frame[name] = texts.where(~texts.isin(MISSING))
-    return frame
-
-
-def _read_json(path: Path, pandas: Any) -> "DataFrame":
-    """Read an object in each line, a list of objects, or an object of columns."""
-    with open_bytes(path) as file:
-        content = file.read().removeprefix(b"\xef\xbb\xbf")
-    if plain_suffix(path) == ".json":
-        with suppress(ValueError):  # several objects: one in each line
-            found = json.loads(content)
-            columns = isinstance(found, dict) and all(isinstance(v, list) for v in found.values())
-            if columns or isinstance(found, list):
-                return pandas.DataFrame(found)
-    numbered = [(i, line) for i, line in enumerate(content.split(b"\n"), 1) if line.strip()]
-    return pandas.DataFrame([_json_object(line, i, path) for i, line in numbered])
-
-
-def _json_object(line: bytes, number: int, path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        given, todo = f"line {number} of {path} is no JSON object", f"correct line {number}"
-        raise FileError(given, 'an object in each line: {"text": "..."}', todo)
-    return found
 
 
 def _refuse_empty(frame: "DataFrame", path: Path) -> None:

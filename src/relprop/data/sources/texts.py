@@ -63,14 +63,14 @@ def read_class_folders(folder: Path, limit: Limit) -> RawData:
         FileError: A file cannot be read.
     """
     files = [path for path in files_below(folder) if path.suffix == ".txt"]
-    texts = [read_text(path)[0].strip() for path in files]
     relative = [PurePosixPath(path.relative_to(folder)) for path in files]
-    labels, official = classes_and_parts(relative, folder)
+    placed = classes_and_parts(relative, folder, loose=True)
+    texts = [read_text(files[i])[0].strip() for i in placed.rows]
     empty = sum(not text for text in texts)
-    warnings = [f"{counted(empty, 'text is empty', 'texts are empty')}."] if empty else []
-    keys = list(map(str, relative))
-    reason = "a folder for each class, a file for each text"
-    return _limited(texts, labels, keys, official, limit, folder, reason, warnings)
+    empties = [f"{counted(empty, 'text is empty', 'texts are empty')}."] if empty else []
+    keys = [str(relative[i]) for i in placed.rows]
+    reason, warnings = "a folder for each class, a file for each text", placed.warnings + empties
+    return _limited(texts, placed.classes, keys, placed.parts, limit, folder, reason, warnings)
 
 
 def _limited(

@@ -1,0 +1,64 @@
+"""Reads tables that say themselves what their columns are: Parquet, ARFF, JSON.
+
+Takes paths. Gives all columns, or the errors of the libraries that read them. Must not know what
+the columns mean.
+"""
+
+import json
+from contextlib import suppress
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import FileError
+from .opened import encoding_of, open_bytes, plain_suffix
+from .table_layout import MISSING
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def read_parquet(path: Path, pandas: Any) -> "DataFrame":
+    """Read a Parquet file by pyarrow."""
+    with open_bytes(path) as file:
+        return pandas.read_parquet(file, engine="pyarrow")
+
+
+def read_arff(path: Path, pandas: Any) -> "DataFrame":
+    """Read an ARFF file by scipy, whose texts are bytes and whose missing classes are "?"."""
+    from scipy.io import arff
+
+    with open_bytes(path) as file:
+        text = file.read().decode(encoding_of(path))
+    rows, attributes = arff.loadarff(StringIO(text))
+    frame = pandas.DataFrame(rows)
+    for name, kind in zip(attributes.names(), attributes.types(), strict=True):
+        if kind == "nominal":
+            texts = frame[name].str.decode("utf-8").str.strip("'\"")
+            frame[name] = texts.where(~texts.isin(MISSING))
+    return frame
+
+
+def read_json(path: Path, pandas: Any) -> "DataFrame":
+    """Read an object in each line, a list of objects, or an object of columns."""
+    with open_bytes(path) as file:
+        content = file.read().removeprefix(b"\xef\xbb\xbf")
+    if plain_suffix(path) == ".json":
+        with suppress(ValueError):  # several objects: one in each line
+            found = json.loads(content)
+            columns = isinstance(found, dict) and all(isinstance(v, list) for v in found.values())
+            if columns or isinstance(found, list):
+                return pandas.DataFrame(found)
+    numbered = [(i, line) for i, line in enumerate(content.split(b"\n"), 1) if line.strip()]
+    return pandas.DataFrame([_json_object(line, i, path) for i, line in numbered])
+
+
+def _json_object(line: bytes, number: int, path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        given, todo = f"line {number} of {path} is no JSON object", f"correct line {number}"
+        raise FileError(given, 'an object in each line: {"text": "..."}', todo)
+    return found
