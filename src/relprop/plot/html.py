@@ -6,21 +6,20 @@ data. It follows the page around it, dark or light. Must not know explanations o
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..support.figures import figure_bytes
-from ..support.number_text import number_text
 from .colours import Colours, ink_on, png, relevance_colours
 from .pictures import PictureStyle, picture_panels
 from .series_figure import series_figure
+from .signed_bars import SignedBar, feature_bars, on_one_scale
 from .style import MapStyle, limits_of
-from .tables import Columns, Feature
+from .tables import Columns
 from .texts import Token
 from .view import BatchView, SampleView, caption, largest_outputs, output_text
 
@@ -58,17 +57,6 @@ class Word:
     ground: str
     ink: str
     special: bool
-
-
-@dataclass(frozen=True)
-class SignedBar:
-    """A signed bar; `start` and `width` are percentages of the room that all bars share."""
-
-    name: str
-    value: str
-    start: float
-    width: float
-    positive: bool
 
 
 @dataclass(frozen=True)
@@ -161,10 +149,10 @@ def table_cards(
     """
     known = values or [{}] * len(view.samples)
     listed = [
-        _feature_bars(columns.largest(one.input, one.relevance, count, shown), waterfall)
+        feature_bars(columns.largest(one.input, one.relevance, count, shown), waterfall)
         for one, shown in zip(view.samples, known, strict=True)
     ]
-    scaled = _on_one_scale(listed)
+    scaled = on_one_scale(listed)
     return [
         _card(view, sample, bars=bars) for sample, bars in zip(view.samples, scaled, strict=True)
     ]
@@ -246,34 +234,6 @@ def _word(token: Token, colour: Colours) -> Word:
     red, green, blue = (int(part) for part in colour)
     ground, ink = f"#{red:02x}{green:02x}{blue:02x}", ink_on(red, green, blue)
     return Word(token.text, f"{token.relevance:+.3g}", ground, ink, token.special)
-
-
-def _feature_bars(features: Sequence[Feature], waterfall: bool) -> list[SignedBar]:
-    """Make bars whose starts and widths are relevance."""
-    names = [f"{f.name} = {f.value}" if f.value else f.name for f in features]
-    values = np.array([f.relevance for f in features])
-    starts = np.zeros(len(values))
-    if waterfall:
-        starts = np.concatenate([[0], values.cumsum()[:-1], [0]])
-        names, values = [*names, "sum"], np.append(values, values.sum())
-    lower = np.minimum(starts, starts + values)
-    return [
-        SignedBar(
-            name, number_text(value, sign="+"), float(start), abs(float(value)), bool(value >= 0)
-        )
-        for name, value, start in zip(names, values, lower, strict=True)
-    ]
-
-
-def _on_one_scale(listed: Sequence[Sequence[SignedBar]]) -> list[list[SignedBar]]:
-    """Make starts and widths percentages of a room for the bars of all samples, and for zero."""
-    every = [bar for bars in listed for bar in bars]
-    low = min(0.0, *(bar.start for bar in every))
-    room = max(0.0, *(bar.start + bar.width for bar in every)) - low or 1.0
-    return [
-        [replace(b, start=100 * (b.start - low) / room, width=100 * b.width / room) for b in bars]
-        for bars in listed
-    ]
 
 
 def scale_ends(limit: float | None, style: MapStyle) -> tuple[str, str]:
