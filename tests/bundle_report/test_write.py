@@ -152,6 +152,21 @@ def test_words_of_ngrams_are_shown_once_and_as_in_the_text(tmp_path):
     assert shown <= set(dataset.samples)
 
 
+def test_a_default_that_learned_everything_is_called_not_validated(tmp_path):
+    bundle = measured(made.table(), "mlp", **SMALL)
+    pruned = bundle.content.leaderboard[1]
+    alone = replace(bundle.content, leaderboard=(replace(pruned, state="done", note=""),))
+    text = page_of(open_content(alone), None, tmp_path)
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", text.split("Trials, the best first</caption>")[1])
+    assert cells[:5] == ["mlp", "done", "not validated", "2", "1.0"]
+    assert "What is not validated was trained on everything but the test part." in text
+    text = page_of(bundle, None, tmp_path)
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", text.split("Trials, the best first</caption>")[1])
+    assert cells[:3] == ["mlp", "done", "0.8000"]
+    assert cells[7:10] == ["mlp", "pruned", ""]
+    assert "not validated" not in text
+
+
 def test_without_data_nothing_is_explained(tmp_path):
     text = page_of(measured(made.table(), "mlp", **SMALL), None, tmp_path)
     assert headings(text) == EVERY

@@ -111,6 +111,23 @@ def test_a_frame_of_other_texts_has_a_row_for_each_token():
     np.testing.assert_allclose(rows["relevance"], torch.stack(want))
 
 
+@pytest.mark.parametrize("family", ["ngrams", "textcnn", "gru", "transformer"])
+def test_padding_of_texts_gets_no_relevance_by_the_default_recipe(family):
+    content = made.content_of(made.texts(), family)
+    weights = content.members[0].weights
+    if family == "ngrams":  # which are 0 before training
+        weights["ratio"][1:] = torch.randn(
+            weights["ratio"][1:].shape, generator=torch.manual_seed(0)
+        )
+    bundle = open_content(content)
+    x = bundle.prepare(["the cat", "an owl", "the small old dog likes a cat"])
+    relevance = bundle.explainer(x, 1).relevance
+    assert (x == 0).sum(1).tolist()[0] > 3
+    assert (relevance[x == 0] == 0).all()
+    known = x > 1
+    assert (relevance[known] != 0).float().mean() > 0.9
+
+
 def test_a_class_that_is_not_there_is_refused_with_the_nearest(table):
     with pytest.raises(InputError, match=r"target='dogs'\n.*cat, dog, owl\n.*write \"dog\""):
         table.explain(made.table().samples, "dogs")

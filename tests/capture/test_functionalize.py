@@ -125,6 +125,7 @@ WRITES = {
     "of what was before": lambda h: (h + 1).add_(h).relu_() * h,
     "a scaled sum": lambda h: h.relu_() + (2 * h).add_(h, alpha=0.5),
     "shared afterwards": lambda h: (h.relu_() + 1).unsqueeze(1).transpose(1, 2).flatten(1),
+    "mirrored": lambda h: h.flip(1).relu_() + h,
     "dropped out": lambda h: nn.functional.dropout(h.relu_(), training=False) + 1,
 }
 
@@ -204,6 +205,7 @@ GIVEN = {  # arguments with which an operation that can give one of them back wo
     "mean.dim": (ROW[:, :1], [1], True),
     "softmax.int": (ROW, 1),
     "bmm": (SERIES, torch.eye(4).expand(2, 4, 4)),
+    "flip": (ROW[:, :1], [1]),
     "dropout": (ROW, 0.5, False),
 }
 

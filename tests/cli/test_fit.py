@@ -12,6 +12,8 @@ from helpers.small_fits import QUICK, start_fit, write_table
 from relprop.bundles.bundle import load
 from relprop.bundles.read import is_bundle, read_bundle
 from relprop.cli import main
+from relprop.search import model
+from relprop.search import run as search_run
 
 CONFIG = '[space]\nfamilies = ["mlp"]\n\n[space.mlp]\n' + "\n".join(
     f"{name} = {json.dumps(value)}" for name, value in QUICK.items()
@@ -66,6 +68,20 @@ def test_the_command_shows_data_trials_and_metrics_and_what_to_do_next(folder, t
     assert "each trial is validated on 5 folds" in done.stderr
     assert "trial 0: mlp, accuracy" in done.stderr
     assert "left to search" in done.stderr
+
+
+def test_a_teacher_that_was_left_out_for_lack_of_time_is_said(monkeypatch, folder, tmp_path):
+    monkeypatch.setattr(model, "_TEACHING", 1e-9)
+    monkeypatch.setattr(search_run, "_TEACHING_SHARE", 1e-9)
+    out, taught = tmp_path / "out", tmp_path / "fit.toml"
+    taught.write_text(CONFIG.replace('teacher = "none"', 'teacher = "boosted"'))
+    options = ("--config", taught, "--out", out, "--trials", 1, "--budget", "20h")
+    done = run(folder / "table.csv", *options)
+    assert done.exit_code == 0, done.output
+    note = "no teacher: there was no time for models that may teach; give a larger budget"
+    assert done.stdout.count(f"warning: {note}\n") == 1
+    assert load(out).content.warnings == (note,)
+    assert load(out).content.leaderboard[0].note == note
 
 
 def test_json_has_all_numbers_and_quiet_says_nothing_else(folder, tmp_path):

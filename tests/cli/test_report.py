@@ -44,3 +44,18 @@ def test_what_is_no_bundle_and_a_wrong_budget_are_bad_input(folder):
     result = report(folder / "bundle", "--budget", "soon")
     assert result.exit_code == 2
     assert "a budget of 'soon'" in result.stderr
+
+
+def test_what_is_being_done_is_shown_unless_it_is_to_be_quiet(folder):
+    shown = report(folder / "bundle", folder / "animals.csv")
+    assert "Making the report: 6 parts ...\n" in shown.stderr
+    assert "Making the report: done in " in shown.stderr
+    assert report(folder / "bundle", folder / "animals.csv", "--quiet").stderr == ""
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_data_is_read(folder):
+    (folder / "file").write_text("")
+    result = report(folder / "bundle", folder / "missing.csv", "--out", folder / "file")
+    assert result.exit_code == 2
+    assert f"{folder / 'file'}" in result.stderr
+    assert "missing.csv" not in result.stderr

@@ -168,6 +168,22 @@ def test_a_table_has_signed_bars_from_one_zero():
         assert float(bar[3]) == pytest.approx(100 * (start - edges.min()) / span, abs=0.01)
 
 
+def test_the_bars_of_several_rows_are_on_one_scale():
+    linear, x = randomise(nn.Linear(4, 3)), torch.tensor([[1.0, 0.5, 1.0, -2.0], [0, 0.1, 0, 0.2]])
+    e = relprop.explain(linear, x, "zero", target=2)
+    page = explanation_html(e, None, {"feature_names": NAMES})
+    low, high = min(0, float(e.relevance.min())), max(0, float(e.relevance.max()))
+    expected = [
+        100 * abs(float(value)) / (high - low)
+        for i in range(2)
+        for value in e.relevance[i, e.relevance[i].abs().argsort(descending=True, stable=True)]
+    ]
+    found = {(name, value): float(width) for name, value, _, _, width in rows(page, "features")}
+    assert sorted(found.values()) == pytest.approx(sorted(expected)[-len(found) :], abs=0.01)
+    assert "The bars of these samples are on one scale" in page
+    assert "on one scale" not in explanation_html(e, 0, {"feature_names": NAMES})
+
+
 def test_a_series_is_drawn_with_its_scale():
     model = randomise(nn.Sequential(nn.Conv1d(2, 3, 3), nn.Flatten(), nn.Linear(18, 3)))
     e = relprop.explain(model, signed(2, 2, 8).float(), "zero")

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from helpers import made_bundles as made
 
-from relprop.bundles.bundle import open_content
+from relprop.bundles.bundle import load, open_content
 from relprop.bundles.write import write_bundle
 from relprop.data.dataset import Finding
 from relprop.errors import FileError, InputError
@@ -76,6 +77,30 @@ def test_a_predicted_value_is_written_and_called_by_its_name(tmp_path):
     assert f"<b>weight: {expected[0]:.5g}</b>" in page
     assert "<p>label 1000</p>" in page
     assert "(mlp, mean of 2)" in page
+    assert {sample.explained for sample in report.samples} == {"weight"}
+    assert "<p>explained: weight</p>" in page
+    assert "Predictions and relevance are in the unit of weight." in page
+    assert "the output" not in page
+
+
+def test_a_text_of_an_ngram_bundle_has_the_relevance_of_its_words(tmp_path):
+    content = made.content_of(made.texts(), "ngrams")
+    ratio = content.members[0].weights["ratio"]
+    ratio[1:] = torch.randn(ratio[1:].shape, generator=torch.manual_seed(0))
+    write_bundle(tmp_path / "bundle", content)
+    texts = ["The small cat sees a dog", "an owl"]
+    (tmp_path / "new.txt").write_text("\n".join(texts))
+    settings = Settings((tmp_path / "new.txt",), str(tmp_path / "bundle"), explain="dog", curves=0)
+    report = run_report(settings)
+    expected = load(tmp_path / "bundle").explain(texts, "dog").relevance
+    for sample, text, relevance in zip(report.samples, texts, expected, strict=True):
+        words = text.lower().split()
+        assert [token for token, special in sample.tokens if not special] == words
+        torch.testing.assert_close(sample.view.relevance, relevance)
+        assert float(relevance[: len(words)].abs().sum()) > 0
+    page = render_report(report, tmp_path)
+    assert ">small</span>" in page
+    assert ">small cat</span>" not in page
 
 
 def test_labels_are_those_of_the_columns_and_all_that_are_predicted(tmp_path):

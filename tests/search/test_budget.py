@@ -7,7 +7,7 @@ import time
 import pytest
 
 from relprop.errors import InputError
-from relprop.search.budget import Deadline, parse_duration, parse_memory, reserve, write_duration
+from relprop.search.budget import Deadline, parse_duration, parse_memory, write_duration
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,3 @@ def test_the_deadline_of_a_process_counts_from_its_start():
     begun = time.monotonic()
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 1 <= float(found.stdout) <= time.monotonic() - begun + 0.1
-
-
-def test_more_is_kept_than_was_measured_and_something_where_nothing_was():
-    assert reserve({"evaluate": 4.0, "write": 2.0}, 100) == 1.5 * 6 + 2
-    assert reserve({}, 10) == 0.5

@@ -43,9 +43,19 @@ def test_inputs_are_those_of_the_preparation():
     wanted = preparation.apply(DATASET.take(rows))
     assert torch.equal(data.inputs(preparation, rows), wanted)
     assert data.inputs(preparation, rows) is data.inputs(preparation, rows)
-    learned = data.learned(TRAIN, SETTINGS, seconds=60)
+    learned = data.learned(TRAIN, SETTINGS, seconds=60).examples
     assert torch.equal(learned.inputs, preparation.apply(DATASET.take(TRAIN)))
     assert learned.targets.tolist() == DATASET.target.values[TRAIN].tolist()
+
+
+def test_that_there_was_no_time_for_a_teacher_is_said_each_time():
+    data = PreparedData(DATASET)
+    taught = {**SETTINGS, "teacher": "boosted", "copies": 1, "swap": 0.3, "mix": False}
+    for seconds in (1e-9, 60):  # what was made before is given again
+        found = data.learned(TRAIN, taught, seconds=seconds)
+        assert found.note.startswith("no teacher: there was no time")
+        assert len(found.examples.inputs) == len(TRAIN)
+    assert data.learned(TRAIN, SETTINGS, seconds=60).note == ""
 
 
 def test_values_are_standardised_by_the_training_part():

@@ -31,3 +31,11 @@ def test_a_library_that_no_extra_installs_is_named(monkeypatch):
     ):
         import transformers  # noqa: F401
     assert caught.value.todo == "pip install transformers"
+
+
+def test_packages_are_looked_for_without_the_time_to_import_them(monkeypatch):
+    monkeypatch.delitem(sys.modules, "wave", raising=False)
+    require("demo", "sounds", ("wave",))
+    assert "wave" not in sys.modules
+    with pytest.raises(MissingExtraError, match="sounds: no_such_package is not installed"):
+        require("demo", "sounds", ("wave", "no_such_package"))

@@ -89,7 +89,9 @@ def test_made_rows_have_the_labels_of_the_teacher():
 def test_too_short_a_time_is_said():
     _, found = examples("classes", seconds=1e-6)
     assert len(found.examples.inputs) == 300
-    assert found.note == "no teacher: models that may teach need more than 0 seconds"
+    assert found.note == (
+        "no teacher: there was no time for models that may teach; give a larger budget"
+    )
 
 
 @pytest.mark.parametrize(

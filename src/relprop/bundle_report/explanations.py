@@ -135,7 +135,7 @@ def _remark(what: Explained, chosen: Chosen) -> str:
 
 def _affordable(what: Explained, chosen: Chosen, clock: TimeLimit) -> Chosen:
     """Leave out samples that there is no time for, the last ones of each group first."""
-    if not chosen.places:
+    if not chosen.places or not clock.is_limited:
         return chosen
     first = chosen.places[0]
     target = _targets(Chosen({"": [first]}, chosen.targets))

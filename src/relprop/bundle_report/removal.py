@@ -44,14 +44,14 @@ def _samples(what: Explained, clock: TimeLimit) -> tuple[Tensor, int]:
     wanted = min(_SAMPLES, len(what.outputs.rows))
     places = np.linspace(0, len(what.outputs.rows) - 1, wanted).round().astype(int).tolist()
     x = what.bundle.prepare_samples(what.samples(places))
+    if not clock.is_limited:
+        return x, wanted
     start = time.monotonic()
     what.bundle.outputs(x)
     passes = _PASSES * (time.monotonic() - start) / wanted
     with clock.measured("curve"):
         what.bundle.explainer(x[:1])
     explaining = clock.afforded(wanted, "curve", share=0.3)
-    if clock.left == float("inf"):
-        return x, wanted
     return x, min(wanted, explaining, int(0.4 * clock.left / max(passes, 1e-9)))
 
 
@@ -64,8 +64,9 @@ def measure_removal(bundle: Bundle, x: Tensor, *, seed: int = 0) -> dict[str, Me
         seed: Random seed.
 
     Returns:
-        "LRP" -> its curves. Removed are pixels, columns of a table, tokens, or steps of a channel;
-        the mean of the samples stands for them, padding for tokens.
+        "LRP" -> its curves. Removed are pixels, columns of a table, tokens, or steps of a channel.
+        The mean of the samples stands for them; for pixels their neighbours do, since holes at
+        random are a noise that ruins any picture; for tokens padding.
     """
 
     def prediction(output: Tensor) -> Tensor:  # by this name pages call it
@@ -100,5 +101,6 @@ def _units(bundle: Bundle, x: Tensor) -> tuple[Any, str, int]:
         for number, of in enumerate(preparation.columns.groups.values()):
             index[list(of)] = number
         return columns(index.tolist()), "mean", int(index.max()) + 1
-    size = x.shape[-1] * (x.shape[-2] if bundle.modality == "picture" else 1)
-    return None, "mean", size
+    if bundle.modality == "picture":
+        return None, "neighbours", x.shape[-1] * x.shape[-2]
+    return None, "mean", x.shape[-1]

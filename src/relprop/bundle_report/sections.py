@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..bundles.bundle import metric_text, network_text
+from ..bundles.bundle import NOT_VALIDATED, metric_text, network_text, score_text
 from ..bundles.content import BundleContent, LeaderboardRow, PartOutputs
 from ..evaluate.statistics.classification import Proportion
 from ..plot.charts import NumberTable, chart_fragment, draw_chart
@@ -85,6 +85,8 @@ def search_section(content: BundleContent) -> ReportSection:
     settings = [[name, str(value)] for name, value in content.members[0].settings.items()]
     tables.append(NumberTable("Settings", ("setting", "value"), settings, texts=2, folded=True))
     hint = "Scores are those of the validation part, by which trials were chosen."
+    if any(score_text(row) == NOT_VALIDATED for row in content.leaderboard):
+        hint += f" What is {NOT_VALIDATED} was trained on everything but the test part."
     return ReportSection("The search", hint, chart_fragment(summary, charts, tables))
 
 
@@ -94,7 +96,7 @@ def _trial_row(row: LeaderboardRow, rows: Sequence[LeaderboardRow]) -> list[str]
     changed = [f"{k} {v}" for k, v in row.settings.items() if first.settings.get(k) != v]
     weights = "" if row.parameters is None else f"{row.parameters:,}"
     epochs = "" if row.epochs is None else f"{row.epochs:.3g}"
-    cells = [str(row.number), row.family, row.state, _number(row.score), epochs]
+    cells = [str(row.number), row.family, row.state, score_text(row), epochs]
     return [*cells, f"{row.seconds:.1f}", weights, ", ".join(changed) or row.note]
 
 

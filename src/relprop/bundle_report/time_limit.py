@@ -25,6 +25,11 @@ class TimeLimit:
         """Seconds that are left; infinite without a limit."""
         return float("inf") if self._end is None else self._end - time.monotonic()
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit, so that it matters what something costs."""
+        return self._end is not None
+
     @contextmanager
     def measured(self, name: str) -> Iterator[None]:
         """Measure what one of something costs."""

@@ -4,7 +4,7 @@ Takes a bundle and its data. Gives a file.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,8 @@ from .explanations import Explained, example_section, importance_section, mistak
 from .removal import removal_section
 from .sections import ReportSection, data_section, quality_sections, search_section
 from .time_limit import TimeLimit
+
+Step = Callable[[], list[ReportSection]]
 
 PAGE = "report.html"
 _FIGURES = 3.0  # seconds that figures take at most on a slow machine
@@ -57,7 +59,12 @@ def write_bundle_report(
         MissingExtraError: A library is not installed.
     """
     start, clock = time.monotonic(), TimeLimit(seconds)
-    sections = list(_sections(bundle, dataset, clock, progress))
+    steps = _steps(bundle, dataset, clock)
+    sections = list[ReportSection]()
+    with progress.stage("Making the report", len(steps), "parts") as advance:
+        for make in steps:
+            sections += make()
+            advance(1)
     write_file(path, report_page(bundle, sections, clock).encode())
     return time.monotonic() - start
 
@@ -71,7 +78,7 @@ def open_data(
         bundle: The bundle.
         source: Data with labels; None: what the bundle was fitted to, if it is still there.
         target: Of other data: column of the label.
-        progress: Says where nothing can be explained.
+        progress: Shows the reading, and says where nothing can be explained.
 
     Returns:
         The data; None where it is no longer there.
@@ -84,30 +91,29 @@ def open_data(
         if not Path(source).exists():
             progress.log(f"Nothing is explained: {source} is not there; name the data, if it moved")
             return None
-    return read_again(bundle.content, source, target)
+    return read_again(bundle.content, source, target, progress)
 
 
-def _sections(
-    bundle: Bundle, dataset: Dataset | None, clock: TimeLimit, progress: Progress
-) -> Iterator[ReportSection]:
-    """Make the sections, those that cost nothing first."""
+def _steps(bundle: Bundle, dataset: Dataset | None, clock: TimeLimit) -> list[Step]:
+    """Return what makes the sections, those that cost nothing first; none where time is over."""
     content = bundle.content
-    yield data_section(content)
-    yield search_section(content)
+    known = [data_section(content), search_section(content)]
     part, outputs = part_of(bundle, dataset)
     if outputs is None:
-        return
-    if clock.has(_FIGURES):
-        yield from quality_sections(content, part, outputs)
+        return [lambda: known]
+
+    def quality() -> list[ReportSection]:
+        return quality_sections(content, part, outputs) if clock.has(_FIGURES) else []
+
     if dataset is None:
-        return
-    progress.log("Explaining samples ...")
+        return [lambda: known, quality]
     what = Explained(bundle, dataset, part, outputs)
-    for make in (example_section, mistake_section, importance_section, removal_section):
-        if clock.has(_FIGURES):
-            section = make(what, clock)
-            if section is not None:
-                yield section
+
+    def explained(make: Callable[[Explained, TimeLimit], ReportSection | None]) -> Step:
+        return lambda: [one] if clock.has(_FIGURES) and (one := make(what, clock)) else []
+
+    explaining = (example_section, mistake_section, importance_section, removal_section)
+    return [lambda: known, quality, *map(explained, explaining)]
 
 
 def part_of(bundle: Bundle, dataset: Dataset | None) -> tuple[str, PartOutputs | None]:

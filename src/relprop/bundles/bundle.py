@@ -26,12 +26,13 @@ from ..prepare.registry import restore_preparation
 from ..recipes.recipe import Recipe
 from ..support.arguments import suggest
 from .build import LabelProbabilities, build_model
-from .content import BundleContent, Metric
+from .content import BundleContent, LeaderboardRow, Metric
 from .data_again import array_width
 from .naming import by_words, naming_of, word_relevance
 from .raw_samples import picture_samples, series_samples, table_samples, text_samples
 from .read import read_bundle
 
+NOT_VALIDATED = "not validated"  # a model of everything, which there was no time to validate
 _BATCH = 512  # samples of a forward pass
 
 
@@ -254,6 +255,13 @@ def metric_text(metric: Metric) -> str:
         return f"{metric.name} not defined"
     interval = "" if metric.low is None else f" [{metric.low:.4f}, {metric.high:.4f}]"
     return f"{metric.name} {metric.value:.4f}{interval}, n = {metric.n:,}"
+
+
+def score_text(row: LeaderboardRow) -> str:
+    """Write the validation score of a trial; "" if it gave no model to validate."""
+    if row.score is not None:
+        return f"{row.score:.4f}"
+    return NOT_VALIDATED if row.state in ("done", "time") else ""
 
 
 def load(folder: str | Path) -> Bundle:

@@ -11,6 +11,7 @@ from typing import Any
 from ..data.dataset import Dataset
 from ..data.options import DataOptions
 from ..data.read import read_dataset
+from ..support.progress import QUIET, Progress
 from .content import BundleContent
 
 _NUMBERED = re.compile(r"column (\d+)")  # of arrays, and of tables without names of columns
@@ -56,13 +57,16 @@ def options_for_others(content: BundleContent, target: str | None = None) -> Dat
     return DataOptions(**said if target is None else {**said, "target": target})
 
 
-def read_again(content: BundleContent, source: Any, target: str | None = None) -> Dataset:
+def read_again(
+    content: BundleContent, source: Any, target: str | None = None, progress: Progress = QUIET
+) -> Dataset:
     """Read the data that a bundle was fitted to, with its parts, or other data of the same kind.
 
     Args:
         content: What is known of the bundle.
         source: The path. Where it is that of the bundle, the data is read as it was then.
         target: Column of the labels, of other data; None: as of the bundle.
+        progress: Shows the reading of many files.
 
     Raises:
         RelpropError: It cannot be read, or is of another modality.
@@ -70,4 +74,4 @@ def read_again(content: BundleContent, source: Any, target: str | None = None) -
     options = options_for_others(content, target)
     if str(source) == content.source and target is None:
         options = replace(DataOptions(**content.options), seed=content.seed)
-    return read_dataset(source, options, expected=content.modality)
+    return read_dataset(source, options, expected=content.modality, progress=progress)

@@ -26,7 +26,7 @@ _KNOWN_OPERATIONS = {
     "new memory": "conv1d conv2d conv3d conv_transpose2d.input linear batch_norm layer_norm "
     "group_norm relu hardtanh silu hardswish hardsigmoid sigmoid tanh gelu elu leaky_relu "
     "add.Tensor sub.Tensor mul.Tensor div.Tensor cat max_pool2d avg_pool2d adaptive_avg_pool2d "
-    "mean.dim softmax.int bmm",
+    "mean.dim softmax.int bmm flip",
     # Their results may be views of the first argument.
     "views": "dropout flatten.using_ints view permute transpose.int unsqueeze squeeze.dim "
     "select.int slice.Tensor",

@@ -141,10 +141,13 @@ def _summary(fitted: "Fitted", data: str, out: Path, seconds: float) -> str:
     from ..bundles.bundle import metric_text
 
     content = fitted.content
+    shown = fitted.dataset.warnings  # beside the data, before the search
+    warnings = [f"warning: {one}" for one in content.warnings if one in shown]
     metrics = [f"{metric_text(metric)} on the test part" for metric in content.metrics]
     where, source = shlex.quote(str(out)), shlex.quote(data)
     lines = [
         *_leaderboard(content),
+        *warnings,
         "",
         *metrics,
         "",
@@ -169,10 +172,12 @@ def _leaderboard(content: "BundleContent") -> list[str]:
 
 
 def _cells(row: "LeaderboardRow") -> tuple[str, ...]:
+    from ..bundles.bundle import score_text
+
     return (
         str(row.number),
         row.family,
-        "" if row.score is None else f"{row.score:.4f}",
+        score_text(row),
         "" if row.epochs is None else f"{row.epochs:.0f}",
         f"{row.seconds:.1f}",
         "" if row.parameters is None else f"{row.parameters:,}",

@@ -41,13 +41,14 @@ def report_command(
     from ..bundle_report.write import PAGE, open_data, write_bundle_report
     from ..bundles.bundle import load
     from ..search.budget import parse_duration
-    from ..support.files import make_folder
+    from ..support.files import make_folder, try_folder
 
     seconds = None if budget is None else parse_duration(budget)
     progress = Progress.detect(quiet=quiet)
     loaded = load(bundle)
-    dataset = open_data(loaded, data, target, progress)
     folder = bundle if out is None else out
+    try_folder(folder)
+    dataset = open_data(loaded, data, target, progress)
     make_folder(folder)
     path = folder / PAGE
     write_bundle_report(loaded, dataset, path, seconds=seconds, progress=progress)

@@ -232,12 +232,14 @@ def explained_text(
         explanation: The explanation.
         k: Which of its targets.
         target: The class of the sample, or two of them; None for what is no class.
-        class_names: Names of the classes.
+        class_names: Names of the classes; of a single value its name.
     """
     numbers = [] if target is None else target.reshape(-1).tolist()
     words = explanation.targets[k] if explanation.targets else _FUNCTION
     if words == "the output" and explanation.probabilities is not None:
         numbers = [1]  # the class whose probability the unit gives
+    elif words == "the output" and len(class_names) == 1:
+        return str(class_names[0])  # a value, which has a name
     if words in ("predicted", "runner-up"):
         words = f"{words} class"
     names = [str(class_names[one]) if class_names else f"class {one}" for one in numbers]

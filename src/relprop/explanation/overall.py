@@ -81,6 +81,12 @@ def overall_importance(
     return gathered.result()
 
 
+def _words_of(e: "Explanation") -> str:
+    """Say what was explained of all samples; the name of a value, where the explanation has it."""
+    names = e.naming.get("class_names", ())
+    return explained_text(e, 0, None, names if len(names) == 1 else ())
+
+
 class _Gathered:
     """What was gathered so far.
 
@@ -90,7 +96,7 @@ class _Gathered:
     """
 
     def __init__(self, first: "Explanation", columns: Columns) -> None:
-        self.columns, self.explained = columns, explained_text(first, 0, None)
+        self.columns, self.explained = columns, _words_of(first)
         self._labels: list[int | str] = []
         self._relevance: list[Tensor] = []
         self._values: list[Tensor] = []
@@ -115,7 +121,7 @@ class _Gathered:
         return values
 
     def _check_alike(self, e: "Explanation") -> None:
-        shape, words = tuple(e.input.shape[1:]), explained_text(e, 0, None)
+        shape, words = tuple(e.input.shape[1:]), _words_of(e)
         if shape != self.columns.shape:
             given = f"samples of shape {shape} after those of shape {self.columns.shape}"
             raise InputError(given, "the same columns in all", "explain each data set by itself")

@@ -20,6 +20,8 @@ _FEWEST_EPOCHS, _MOST_EPOCHS = 30, 150
 # Samples from which on a batch has so many, and the largest rate of SGD for it.
 _BATCHES = ((20_000, 256, 0.2), (4_000, 128, 0.1), (1_000, 64, 0.05), (0, 32, 0.03))
 _SGD_DECAY = 5e-4
+# Photographs that are seen more often than this are learned by heart, unless they are mixed.
+_SEEN_OFTEN, _MIXUP = 100, 0.4
 
 
 def _augmentation(facts: Facts) -> dict[str, Value]:
@@ -44,7 +46,8 @@ def _training(facts: Facts, optimiser: str) -> dict[str, Value]:
     sgd = {"optimiser": "sgd", "rate": sgd_rate, "decay": _SGD_DECAY}
     return {
         **(sgd if optimiser == "sgd" else adamw),
-        **{"batch": batch, "epochs": epochs, "average": 0.99, "members": 1, "mixup": 0.0},
+        **{"batch": batch, "epochs": epochs, "average": 0.99, "members": 1},
+        "mixup": _MIXUP if facts.mirrors and epochs > _SEEN_OFTEN else 0.0,
         "smoothing": 0.0 if facts.task == "value" else 0.1,
         **_augmentation(facts),
     }
@@ -57,7 +60,7 @@ def _space(facts: Facts, optimiser: str) -> dict[str, Choice | Range]:
     decays = Range(1e-4, 2e-3, log=True) if optimiser == "sgd" else Range(1e-3, 0.3, log=True)
     return {
         **{"rate": rates, "decay": decays, "dropout": Choice((0.0, 0.1, 0.2, 0.4))},
-        **{"smoothing": Choice((0.0, 0.05, 0.1, 0.2)), "mixup": Choice((0.0, 0.2))},
+        **{"smoothing": Choice((0.0, 0.05, 0.1, 0.2)), "mixup": Choice((0.0, 0.2, 0.4))},
         **{"flip": Choice((False, True)), "mirror": Choice((False, True))},
         **{"shift": Choice((0, side // 14, side // 8)), "cutout": Choice((0, side // 4))},
         **{"rotate": Choice((0.0, 10.0)), "zoom": Choice((0.0, 0.1))},

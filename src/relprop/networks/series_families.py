@@ -15,7 +15,8 @@ from .series_sequences import gru, transformer
 LONG = 256  # steps: two neighbours are averaged in longer series
 SMALL_BATCH, BATCH = 16, 64
 MANY_SERIES = 1000  # samples: from here on larger batches
-TRAINING_STEPS = 2000  # updates of the weights
+TRAINING_STEPS = 2000  # updates of the weights, within limits of the epochs
+FEWEST_EPOCHS, MOST_EPOCHS = 30, 250
 
 
 def _training(facts: Facts, rate: float) -> dict[str, Value]:
@@ -23,7 +24,8 @@ def _training(facts: Facts, rate: float) -> dict[str, Value]:
     epochs = round(TRAINING_STEPS * batch / max(facts.samples, batch))
     return {
         **{"standardise": "channel", "optimiser": "adamw", "rate": rate, "decay": 1e-2},
-        **{"batch": batch, "epochs": max(epochs, 30), "smoothing": 0.05, "average": 0.0},
+        **{"batch": batch, "epochs": min(max(epochs, FEWEST_EPOCHS), MOST_EPOCHS)},
+        **{"smoothing": 0.05, "average": 0.0},
         **{"members": 1, "mixup": 0.0},
         **{"noise": 0.05, "scale": 0.1, "stretch": 0.0},
     }

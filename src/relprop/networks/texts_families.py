@@ -59,7 +59,7 @@ def _sequence(
 
 
 def _encoder(facts: Facts) -> Settings:
-    tokens: dict[str, Value] = {"tokens": "encoder", "encoder": facts.encoder, "length": 256}
+    tokens: dict[str, Value] = {"tokens": "encoder", "length": 256}
     return {**tokens, **_training(2e-4, 2, batch=32), "tuned": 3, "dropout": 0.1}
 
 

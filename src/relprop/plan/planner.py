@@ -50,7 +50,8 @@ def make_plan(graph: Graph, recipe: Recipe) -> Plan:
     """
     graph = _with_numbers(graph, recipe)
     analysis = analyse_graph(graph)
-    recipe = recipe.resolved(set(analysis.kinds.values()))
+    has_tokens = set(graph.explained) <= set(graph.tokens)
+    recipe = recipe.resolved(set(analysis.kinds.values()), has_tokens=has_tokens)
     locations = {node.name: _locate(node, analysis) for node in graph.nodes}
     folded = analysis.folded
     dependent = [n for n in graph.nodes if n.name in analysis.dependent and n.name not in folded]

@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..support.figures import figure_bytes
-from ..support.number_text import number_text
 from .colours import Colours, ink_on, png, relevance_colours
 from .pictures import PictureStyle, picture_panels
 from .series_figure import series_figure
+from .signed_bars import SignedBar, feature_bars, on_one_scale
 from .style import MapStyle, limits_of
-from .tables import Columns, Feature
+from .tables import Columns
 from .texts import Token
 from .view import BatchView, SampleView, caption, largest_outputs, output_text
 
@@ -58,17 +57,6 @@ class Word:
     ground: str
     ink: str
     special: bool
-
-
-@dataclass(frozen=True)
-class SignedBar:
-    """A signed bar; `start` and `width` are percentages of the room that all bars share."""
-
-    name: str
-    value: str
-    start: float
-    width: float
-    positive: bool
 
 
 @dataclass(frozen=True)
@@ -150,7 +138,7 @@ def table_cards(
     waterfall: bool,
     values: Sequence[Mapping[str, str]] = (),
 ) -> list[Card]:
-    """Show the features of each sample as signed bars; see `table_figure`.
+    """Show the features of each sample as signed bars, all on one scale; see `table_figure`.
 
     Args:
         view: The samples.
@@ -159,12 +147,15 @@ def table_cards(
         waterfall: Whether each bar begins where the one before ends.
         values: Of each sample, name of a feature -> what is shown in place of the input's number.
     """
-    cards = []
-    for i, sample in enumerate(view.samples):
-        known = values[i] if values else {}
-        features = columns.largest(sample.input, sample.relevance, count, known)
-        cards.append(_card(view, sample, bars=_feature_bars(features, waterfall)))
-    return cards
+    known = values or [{}] * len(view.samples)
+    listed = [
+        feature_bars(columns.largest(one.input, one.relevance, count, shown), waterfall)
+        for one, shown in zip(view.samples, known, strict=True)
+    ]
+    scaled = on_one_scale(listed)
+    return [
+        _card(view, sample, bars=bars) for sample, bars in zip(view.samples, scaled, strict=True)
+    ]
 
 
 def series_cards(view: BatchView, style: MapStyle, names: list[str]) -> list[Card]:
@@ -243,28 +234,6 @@ def _word(token: Token, colour: Colours) -> Word:
     red, green, blue = (int(part) for part in colour)
     ground, ink = f"#{red:02x}{green:02x}{blue:02x}", ink_on(red, green, blue)
     return Word(token.text, f"{token.relevance:+.3g}", ground, ink, token.special)
-
-
-def _feature_bars(features: Sequence[Feature], waterfall: bool) -> list[SignedBar]:
-    names = [f"{f.name} = {f.value}" if f.value else f.name for f in features]
-    values = np.array([f.relevance for f in features])
-    starts = np.zeros(len(values))
-    if waterfall:
-        starts = np.concatenate([[0], values.cumsum()[:-1], [0]])
-        names, values = [*names, "sum"], np.append(values, values.sum())
-    ends = starts + values
-    low, high = min(0.0, starts.min(), ends.min()), max(0.0, starts.max(), ends.max())
-    room = (high - low) or 1.0
-    return [
-        SignedBar(
-            name,
-            number_text(value, sign="+"),
-            100 * float(min(start, end) - low) / room,
-            100 * abs(float(value)) / room,
-            bool(value >= 0),
-        )
-        for name, value, start, end in zip(names, values, starts, ends, strict=True)
-    ]
 
 
 def scale_ends(limit: float | None, style: MapStyle) -> tuple[str, str]:

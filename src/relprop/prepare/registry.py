@@ -16,13 +16,17 @@ from ..networks.family import Settings
 from .base import Preparation
 
 
-def fit_preparation(dataset: Dataset, rows: NDArray[np.int64], settings: Settings) -> Preparation:
+def fit_preparation(
+    dataset: Dataset, rows: NDArray[np.int64], settings: Settings, *, encoder: str = ""
+) -> Preparation:
     """Fit how samples become tensors.
 
     Args:
         dataset: The data set.
         rows: Numbers of the samples to fit to: training samples, no others.
         settings: All settings of a trial, of which preparations read their own.
+        encoder: Of texts: folder of a pretrained encoder, whose tokenizer may be asked for. It is
+            no setting, as a bundle holds settings, and must not depend on where it was made.
 
     Raises:
         InputError: No preparation can be fitted to these samples.
@@ -42,12 +46,7 @@ def fit_preparation(dataset: Dataset, rows: NDArray[np.int64], settings: Setting
     from .texts import fit_texts
 
     sizes = {name: int(settings[name]) for name in ("vocabulary", "length") if name in settings}
-    return fit_texts(
-        dataset.take(rows),
-        str(settings["tokens"]),
-        encoder=str(settings.get("encoder", "")),
-        **sizes,
-    )
+    return fit_texts(dataset.take(rows), str(settings["tokens"]), encoder=encoder, **sizes)
 
 
 def restore_preparation(

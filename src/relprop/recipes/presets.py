@@ -119,12 +119,18 @@ def _auto() -> list[RecipeRow]:
     return []
 
 
-def choose_preset(kinds: Container[Kind]) -> tuple[str, str]:
-    """Return the preset that "auto" stands for in a model with these kinds, and the reason."""
+def choose_preset(kinds: Container[Kind], has_tokens: bool) -> tuple[str, str]:
+    """Return the preset that "auto" stands for in a model with these kinds, and the reason.
+
+    The flat rule is for pixels, where black is a value like another. The embedding of padding is
+    zero, and flat would give it the relevance of the tokens beside it.
+    """
     if "attention" in kinds or ("softmax" in kinds and "matmul" in kinds):
         return "attnlrp", "the model has attention"
     if "recurrent" in kinds:
         return "epsilon", "the model is recurrent"
+    if "convolution" in kinds and has_tokens:
+        return "epsilon-plus", "the model is convolutional, over embeddings of tokens"
     if "convolution" in kinds:
         return "epsilon-plus-flat", "the model is convolutional"
     return "epsilon", "the model has neither attention nor convolutions"

@@ -197,15 +197,16 @@ class Recipe:
     def _fields(self) -> serialize.RecipeFields:
         return serialize.RecipeFields(self.name, self.rows, self.automatic)
 
-    def resolved(self, kinds: Container[Kind]) -> "Recipe":
+    def resolved(self, kinds: Container[Kind], *, has_tokens: bool = False) -> "Recipe":
         """Return the recipe for a model: "auto" chooses a preset, any other stays as it is.
 
         Args:
             kinds: The kinds of operations that the model has.
+            has_tokens: Whether what is explained are token ids, which it looks up in an embedding.
         """
         if not self.automatic:
             return self
-        name, why = choose_preset(kinds)
+        name, why = choose_preset(kinds, has_tokens)
         label = f"{self.name}: {name}, as {why}"
         return Recipe(label, (*self.rows, *Recipe.preset(name).rows))
 

@@ -26,6 +26,7 @@ class Batch:
             padding; empty for all else.
         values: Of each row of a table, what the file has: name of a feature -> value; empty for
             features that are no column of the file, and for all else.
+        raw: Texts as they are written, where a bundle reads them; empty for all else.
     """
 
     names: Sequence[str]
@@ -34,6 +35,7 @@ class Batch:
     shown: Tensor | None = None
     texts: Sequence[Sequence[tuple[str, bool]]] = ()
     values: Sequence[Mapping[str, str]] = ()
+    raw: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

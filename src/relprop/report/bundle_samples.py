@@ -4,7 +4,7 @@ Takes paths and a bundle. Gives batches with the names that the user's data has.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,14 @@ from torch import Tensor
 from ..bundles.bundle import Bundle
 from ..bundles.content import BundleContent
 from ..bundles.data_again import read_again, target_column, text_column
-from ..bundles.naming import labels_text, padded_tokens, row_values, value_text
+from ..bundles.naming import by_words, labels_text, padded_tokens, row_values, value_text
 from ..bundles.raw_samples import table_samples
 from ..data.dataset import Dataset, SampleData
 from ..data.raw import objects
 from ..data.sources.opened import plain_suffix
 from ..data.sources.tables import TABLES
 from ..data.target import check_column, make_labels
+from ..explanation.result import Explanation
 from ..plot.tables import ColumnNames
 from ..plot.view import ViewKind
 from ..prepare.table_columns import check_columns
@@ -120,14 +121,30 @@ class BundleSamples:
             bundle.prepare_samples(taken),
             shown=shown_pictures(taken) if self.kind == "picture" else None,
             texts=texts,
+            raw=taken if self.kind == "text" else (),
             values=row_values(taken, list(bundle.content.columns)) if self.kind == "table" else (),
         )
 
 
 def named_tokens(bundle: Bundle, texts: SampleData) -> list[list[tuple[str, bool]]]:
     """Name the tokens of prepared texts, and tell which are padding."""
-    tokens = padded_tokens(bundle.preparation, texts)
-    return [[(token or "[PAD]", not token) for token in one] for one in tokens]
+    return [_with_padding(tokens) for tokens in padded_tokens(bundle.preparation, texts)]
+
+
+def in_words(bundle: Bundle | None, e: Explanation, batch: Batch) -> tuple[Explanation, Batch]:
+    """Return an explanation of n-grams, and its batch, by the words of each text; else as given.
+
+    A pair of words shares its relevance equally between the two, so that sums stay the same.
+    """
+    if bundle is None or not by_words(bundle.preparation):
+        return e, batch
+    named = bundle.named(e, list(batch.raw))
+    texts = [_with_padding(words) for words in named.naming["tokens"]]
+    return named, replace(batch, inputs=named.input, texts=texts)
+
+
+def _with_padding(tokens: Sequence[str]) -> list[tuple[str, bool]]:
+    return [(token or "[PAD]", not token) for token in tokens]
 
 
 def shown_pictures(samples: SampleData) -> Tensor:

@@ -135,7 +135,12 @@ class Report:
 
 
 def describe_samples(
-    e: Explanation, batch: Batch, names: Sequence[str], several: bool = False
+    e: Explanation,
+    batch: Batch,
+    names: Sequence[str],
+    several: bool = False,
+    *,
+    value_name: str = "",
 ) -> list[ExplainedSample]:
     """Describe the samples of an explained batch.
 
@@ -144,7 +149,9 @@ def describe_samples(
         batch: What was explained.
         names: Names of the classes.
         several: Whether they are labels that do not exclude each other.
+        value_name: What the predicted value of a regression is called; "" of all else.
     """
+    called = [value_name] if value_name else names
     output, relevance = shown_output(e).detach().cpu(), e.relevance.detach().cpu()
     if not e.input.is_floating_point() or batch.texts:  # of embedded tokens the sum over each
         relevance = relevance.flatten(2).sum(-1) if relevance.ndim > 2 else relevance
@@ -155,7 +162,7 @@ def describe_samples(
     for i, name in enumerate(batch.names):
         label = batch.labels[i] if several else name_of(batch.labels[i], names)
         k = None if prediction is None else int(prediction[i])
-        words = explained_text(e, 0, None if e.target is None else e.target[i], names)
+        words = explained_text(e, 0, None if e.target is None else e.target[i], called)
         is_probability = e.probabilities is not None
         shown = output[i].flatten() if output.ndim <= 2 else output.new_empty(0)
         view = SampleView(i, x[i], relevance[i], words, shown, is_probability)

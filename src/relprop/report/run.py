@@ -26,6 +26,7 @@ from ..explanation.result import Explanation
 from ..plot.tables import Columns
 from ..support.progress import QUIET, Progress
 from .batches import Batch, LeftOut
+from .bundle_samples import in_words
 from .classes import (
     Probability,
     check_unit,
@@ -238,7 +239,10 @@ class _Work:
             target = target_of(explain, batch.labels, self.class_names, self._name_advice)
         e = self.explainer(batch.inputs, target=target, ledger=self.first is None)
         self.first = self.first or e
-        self.explained += describe_samples(e, batch, self.class_names, self._has_labels)
+        shown = in_words(self.model.bundle, e, batch)
+        self.explained += describe_samples(
+            *(*shown, self.class_names, self._has_labels), value_name=self.value_name
+        )
         self.kept.add(batch.inputs, e)
 
     def _name_classes(self, batch: Batch) -> None:

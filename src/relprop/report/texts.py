@@ -62,7 +62,9 @@ class TextSamples:
                 continue
             names, texts, labels = zip(*kept, strict=True)
             inputs = self._encoded(list(texts))
-            yield Batch(names, labels, inputs, texts=self._strings(texts, inputs)), left_out
+            raw = texts if isinstance(self._tokenizer, BundleTexts) else ()
+            strings = self._strings(texts, inputs)
+            yield Batch(names, labels, inputs, texts=strings, raw=raw), left_out
 
     def _encoded(self, texts: list[str]) -> Any:
         if hasattr(self._tokenizer, "convert_ids_to_tokens"):

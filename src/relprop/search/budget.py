@@ -7,7 +7,6 @@ spent on.
 import os
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,19 +117,3 @@ def _process_start() -> float:
     ticks = int(text.rpartition(")")[2].split()[19])  # field 22: the name before it may have spaces
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return time.monotonic() - age
-
-
-# Evaluation, writing and the report vary: what was measured may be slower the next time.
-_MARGIN = 1.5
-# The least that is kept for what could not be measured: of the budget, and in seconds.
-_LEAST_SHARE, _LEAST_SECONDS = 0.02, 0.5
-
-
-def reserve(costs: Mapping[str, float], budget: float) -> float:
-    """Return the seconds to keep for what comes after the search.
-
-    Args:
-        costs: Seconds that each step is expected to take, by name.
-        budget: Seconds of the whole budget.
-    """
-    return _MARGIN * sum(costs.values()) + max(_LEAST_SHARE * budget, _LEAST_SECONDS)

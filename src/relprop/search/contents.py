@@ -86,7 +86,7 @@ def make_content(
         source=dataset.source,
         options=origin.options,
         findings=dataset.findings,
-        warnings=(*dataset.warnings, *data.notes),
+        warnings=(*dataset.warnings, *dict.fromkeys(model.note for model in models if model.note)),
         counts={part: len(dataset.rows(part)) for part in _PARTS},
         fingerprints=origin.fingerprints,
         seed=origin.seed,
@@ -106,7 +106,8 @@ def add_to_average(content: BundleContent, others: Sequence[BundleContent]) -> B
     for one in contents:
         curves += [replace(p, member=p.member + len(members)) for p in one.curves]
         members += one.members
-    return replace(content, members=tuple(members), curves=tuple(curves))
+    warnings = dict.fromkeys(warning for one in contents for warning in one.warnings)
+    return replace(content, members=tuple(members), curves=tuple(curves), warnings=tuple(warnings))
 
 
 def same_preparation(one: BundleContent, other: BundleContent) -> bool:
@@ -136,7 +137,7 @@ def leaderboard_row(
         model.epochs,
         model.seconds,
         model.parameters or None,
-        note,
+        note or model.note,
     )
 
 

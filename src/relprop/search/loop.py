@@ -11,6 +11,7 @@ from statistics import median
 
 from torch import Tensor
 
+from ..bundles.bundle import score_text
 from ..bundles.content import BundleContent, LeaderboardRow
 from ..bundles.write import write_bundle
 from ..support.progress import Progress
@@ -218,10 +219,8 @@ class Search:
     def _show(self, row: LeaderboardRow) -> None:
         """Show a trial, the best so far and the time that is left."""
         rows = self.study.rows()
-        name = self.origin.score_name
-        scored = f"{name} {row.score:.4f}" if row.score is not None else ""
-        plain = "not validated" if row.state in ("done", "time") else row.state
-        what = scored or plain
+        named = "" if row.score is None else f"{self.origin.score_name} "
+        what = f"{named}{score_text(row)}" or row.state
         scores = [one.score for one in rows if one.score is not None]
         best = f"{max(scores):.4f}" if scores else "none"
         left = write_duration(max(self.deadline.left(), 0.0))

@@ -6,7 +6,7 @@ seed alone. Must not know the search or files.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -38,8 +38,10 @@ class FittedModel:
         checks: What the validations of each member measured.
         state: How the training ended.
         seconds: How long it took.
-        outputs: What it gives for the validation rows, (n, outputs); None without any.
+        outputs: What its members gave for the validation rows while they were trained, (n,
+            outputs); None without any.
         score: Their score.
+        note: What the user should know of what it learned from, a sentence; "" for nothing.
     """
 
     family: str
@@ -53,6 +55,7 @@ class FittedModel:
     seconds: float
     outputs: Tensor | None = None
     score: float | None = None
+    note: str = ""
 
     @property
     def epochs(self) -> float | None:
@@ -137,15 +140,17 @@ def train_model(
                 "time",
                 spent,
                 score=check.score,
+                note=learned.note,
             )
         )
 
-    for number in range(members):
+    networks = [build_seeded(recipe, facts, recipe.seed + number) for number in range(members)]
+    for number, network in enumerate(networks):
         left = max(seconds - (time.monotonic() - started), 1e-3)
         done.append(
             train_network(
-                build_seeded(recipe, facts, recipe.seed + number),
-                learned,
+                network,
+                learned.examples,
                 checked,
                 recipe.settings,
                 task=facts.task,
@@ -158,7 +163,8 @@ def train_model(
         )
         if done[-1].stopped in ("pruned", "diverged"):
             break
-    return _model(recipe, facts, preparation, done, checked, time.monotonic() - started)
+    made = _model(recipe, facts, preparation, done, checked, time.monotonic() - started)
+    return replace(made, note=learned.note)
 
 
 def build_seeded(recipe: TrainingRecipe, facts: Facts, seed: int) -> nn.Module:
@@ -206,9 +212,10 @@ def _model(
         "pruned": "pruned",
         "diverged": "diverged",
     }
+    given = [trained.outputs for trained in done if trained.outputs is not None]
     outputs = reached = None
-    if checked is not None and done[-1].stopped != "diverged":
-        outputs = mean_output(networks, checked.inputs, recipe.device)
+    if checked is not None and given and done[-1].stopped != "diverged":
+        outputs = torch.stack(given).mean(0)
         reached = score(outputs, checked.targets, facts.task)
     return FittedModel(
         recipe.family.name,

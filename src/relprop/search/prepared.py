@@ -38,6 +38,19 @@ class _Kept(Generic[Made]):
         return same and self.rows == rows
 
 
+@dataclass(frozen=True)
+class Learned:
+    """What a network learns from.
+
+    Attributes:
+        examples: Samples with what is to be predicted.
+        note: What the user should know of how they came about, a sentence; "" for nothing.
+    """
+
+    examples: Examples
+    note: str = ""
+
+
 class PreparedData:
     """Prepares samples of a data set, and keeps what was prepared last.
 
@@ -45,7 +58,6 @@ class PreparedData:
         dataset: The data set.
         encoder: Folder of a pretrained encoder of texts; "" for none.
         scale: What values are standardised by; 0 and 1 where classes or labels are predicted.
-        notes: What the user should know of how samples were prepared, a sentence each.
 
     Args:
         dataset: The data set.
@@ -57,23 +69,22 @@ class PreparedData:
     def __init__(self, dataset: Dataset, encoder: str = "", kept: int = 2, seed: int = 0) -> None:
         self.dataset, self.encoder = dataset, encoder
         self.scale = _scale(dataset)
-        self.notes: list[str] = []
         self._most, self._seed = kept, seed
         self._preparations: list[_Kept[Preparation]] = []
-        self._learned: list[_Kept[Examples]] = []
+        self._learned: list[_Kept[Learned]] = []
         self._tensors: dict[tuple[int, bytes], Tensor] = {}
 
     def preparation(self, rows: Rows, settings: Settings) -> Preparation:
         """Return a preparation that was fitted to some rows, with the settings of a trial."""
 
         def make(noted: Settings) -> Preparation:
-            return fit_preparation(self.dataset, rows, noted)
+            return fit_preparation(self.dataset, rows, noted, encoder=self.encoder)
 
         made = _found_or_made(self._preparations, rows, settings, make)
         self._forget()
         return made
 
-    def learned(self, rows: Rows, settings: Settings, seconds: float) -> Examples:
+    def learned(self, rows: Rows, settings: Settings, seconds: float) -> Learned:
         """Return what a network learns from: some rows, and of tables what a teacher says.
 
         Args:
@@ -83,10 +94,10 @@ class PreparedData:
         """
         preparation = self.preparation(rows, settings)
         if self.dataset.modality != "table":
-            return self.examples(preparation, rows)
+            return Learned(self.examples(preparation, rows))
         from ..training.table_examples import table_examples
 
-        def make(noted: Settings) -> Examples:
+        def make(noted: Settings) -> Learned:
             made = table_examples(
                 self.dataset,
                 rows,
@@ -96,9 +107,7 @@ class PreparedData:
                 seed=self._seed,
                 seconds=seconds,
             )
-            if made.note and not made.teachers and made.note not in self.notes:
-                self.notes.append(made.note)
-            return made.examples
+            return Learned(made.examples, "" if made.teachers else made.note)
 
         return _found_or_made(self._learned, rows, settings, make)
 

@@ -20,9 +20,10 @@ from ..errors import InputError
 from ..networks.registry import families
 from ..support.lightning_runs import require_lightning
 from ..support.progress import Progress
+from .after_search import MOST_REPORT, averaged_models, ending_seconds, seconds_after
 from .alarm import OutOfTime, end_after
-from .allocation import FOLDS, MOST_FOLDED, allocate
-from .budget import Deadline, reserve, write_duration
+from .allocation import FOLDS, MOST_FOLDED, Allocation, allocate
+from .budget import Deadline, write_duration
 from .contents import Origin
 from .finish import finish
 from .folds import learn_most, make_folds
@@ -43,17 +44,9 @@ _SAMPLES_SHARE = 0.25
 # Timing the first steps may take this part of a budget, or the least time if that is more.
 _TIMING_SHARE, _TIMING_SECONDS = 0.25, 30.0
 _TEACHING_SHARE = 0.15  # of a budget, that the first teacher may take
-_WRITING = 1.0  # seconds to write the bundle, and
-_PER_SAMPLE = 1e-4  # a test sample to write down
-# Models that are averaged in the end at most, and the part of a budget that testing them may take.
-_AVERAGED, _TESTING_SHARE = 5, 0.05
-# The report gets a share of the budget, up to so many seconds. Below the least it is left out; of
-# what is left it is told a part, since its last figure may take longer than it thinks.
-_REPORT_SHARE, _REPORT_SECONDS, _LEAST_REPORT, _REPORT_HASTE = 0.1, 60.0, 1.0, 0.8
-_ENDING_SHARE, _ENDING_SECONDS = (
-    0.02,
-    1.0,
-)  # to give memory back, which takes long on a busy machine
+# Below this many seconds the report is left out; of what is left it is told a part, since its last
+# figure may take longer than it thinks.
+_LEAST_REPORT, _REPORT_HASTE = 1.0, 0.8
 _TOO_SMALL = 1.2  # how much more time is named than is needed at least
 
 OnData = Callable[[Dataset], object]
@@ -119,22 +112,17 @@ def run_fit(request: FitRequest, progress: Progress, on_data: OnData) -> Fitted:
 def report_in_time(content: BundleContent, dataset: Dataset, request: FitRequest) -> Path | None:
     """Write the report in the time that is left; return None if that is too short."""
     path = request.settings.out / PAGE
-    left = request.deadline.before(_ending(request.settings.seconds)).left()
+    left = request.deadline.before(ending_seconds(request.settings.seconds)).left()
     if left < _LEAST_REPORT:
         return None
     try:
         with end_after(left):
             bundle = open_content(content)
-            seconds = min(_REPORT_HASTE * left, _REPORT_SECONDS)
+            seconds = min(_REPORT_HASTE * left, MOST_REPORT)
             write_bundle_report(bundle, dataset, path, seconds=seconds)
     except OutOfTime:
         return None
     return path
-
-
-def _ending(budget: float) -> float:
-    """Return the seconds of a budget that are kept for the program to end."""
-    return max(_ENDING_SHARE * budget, _ENDING_SECONDS)
 
 
 def run_worker(request: FitRequest, progress: Progress, goes_on: Callable[[], bool]) -> None:
@@ -164,14 +152,11 @@ def prepare_search(
     data = PreparedData(dataset, settings.encoder, kept, settings.seed)
     spaces = find_spaces(data, both if fold else train, settings.space)
     timing = _time(request, data, spaces[0], both if fold else train)
-    averaged = _averaged(dataset, timing, settings.seconds)
-    later = reserve(_costs(dataset, timing, averaged), settings.seconds)
-    later += min(_REPORT_SHARE * settings.seconds, _REPORT_SECONDS) + _ending(settings.seconds)
-    deadline = Deadline.of_call(request.deadline.before(later).left())
-    _check_budget(request, timing, later, deadline)
-    allocation = allocate(
-        training=timing.training, epoch=timing.epoch, seconds=deadline.seconds, fold=fold
-    )
+    averaged = averaged_models(settings.seconds, timing, len(dataset.rows("test")))
+    allocation, deadline = _allocate(request, dataset, timing, averaged, fold)
+    if allocation.kind in ("slices", "single"):  # whose final model is one: more time to train it
+        averaged = 1
+        allocation, deadline = _allocate(request, dataset, timing, averaged, fold)
     if allocation.kind == "single" and may_mix:
         train, validation = learn_most(dataset, train, validation, settings.seed)
     compared = both if fold else validation
@@ -243,19 +228,16 @@ def _time(request: FitRequest, data: PreparedData, space: FamilySpace, rows: Row
         ) from None
 
 
-def _costs(dataset: Dataset, timing: Timing, averaged: int) -> dict[str, float]:
-    """Estimate what comes after the search."""
-    samples = len(dataset.rows("test"))
-    return {
-        "evaluate": averaged * samples * timing.predicting,
-        "write": _WRITING + _PER_SAMPLE * samples,
-    }
-
-
-def _averaged(dataset: Dataset, timing: Timing, seconds: float) -> int:
-    """Return how many models may be averaged, so that the test part does not take too long."""
-    one = len(dataset.rows("test")) * timing.predicting
-    return int(min(max(_TESTING_SHARE * seconds / one, 1), _AVERAGED))
+def _allocate(
+    request: FitRequest, dataset: Dataset, timing: Timing, averaged: int, fold: bool
+) -> tuple[Allocation, Deadline]:
+    """Divide the time that is left for the search, with so many models in the end."""
+    seconds = request.settings.seconds
+    later = seconds_after(seconds, timing, len(dataset.rows("test")), averaged)
+    deadline = Deadline.of_call(request.deadline.before(later).left())
+    _check_budget(request, timing, later, deadline)
+    training, epoch = timing.training, timing.epoch
+    return allocate(training=training, epoch=epoch, seconds=deadline.seconds, fold=fold), deadline
 
 
 def _check_budget(request: FitRequest, timing: Timing, later: float, deadline: Deadline) -> None:

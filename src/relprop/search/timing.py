@@ -69,7 +69,7 @@ def time_training(data: PreparedData, recipe: TrainingRecipe, rows: Rows, second
     """
     started = time.monotonic()
     preparation = data.preparation(rows, recipe.settings)
-    examples = data.learned(rows, recipe.settings, seconds)
+    examples = data.learned(rows, recipe.settings, seconds).examples
     preparing = time.monotonic() - started
     facts = data.facts(preparation, len(rows))
     network = build_seeded(recipe, facts, recipe.seed)

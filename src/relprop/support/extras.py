@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
+from importlib.util import find_spec
 
 from ..errors import MissingExtraError
 
@@ -45,7 +45,17 @@ def _missing(purpose: str, allowed: str, install: str) -> Iterator[None]:
 
 
 def require(extra: str, purpose: str, packages: Iterable[str]) -> None:
-    """Import packages before long work starts. Raises MissingExtraError for the first missing."""
+    """Look for packages before long work starts; importing them here would take seconds.
+
+    Args:
+        extra: Name of the extra that installs them.
+        purpose: What they are needed for, as the error says it.
+        packages: Their names.
+
+    Raises:
+        MissingExtraError: One is not installed.
+    """
     with needs(extra, purpose):
         for package in packages:
-            import_module(package)
+            if find_spec(package) is None:
+                raise ModuleNotFoundError(name=package)

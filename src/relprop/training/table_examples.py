@@ -96,7 +96,7 @@ def table_examples(
         seconds=seconds,
     )
     if taught is None:
-        note = f"no teacher: models that may teach need more than {seconds:.0f} seconds"
+        note = "no teacher: there was no time for models that may teach; give a larger budget"
         return TableExamples(Examples(inputs, targets), (), note)
     said = torch.from_numpy(taught.labels)
     soft = soft_targets(targets, said, task=task, outputs=said.shape[1], smoothing=0.0)

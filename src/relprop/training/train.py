@@ -1,4 +1,4 @@
-"""Trains one network within its time, and gives the weights that were best on validation samples.
+"""Trains one network within its time; validation samples choose among the weights of its course.
 
 Takes prepared tensors and the settings of a trial. All randomness comes from one seed. Must not
 know data sets, families of networks or the search.
@@ -28,12 +28,11 @@ from .augmentation import augmentation
 from .batch_loss import BatchLoss
 from .batch_statistics import renew_statistics
 from .clock import Clock
-from .objectives import loss, score, soft_targets
 from .optimisation import make_average, make_optimiser, rate_factor, set_rate
 from .precision import fast_format
 from .settings import TrainingSettings
+from .validation import measure, outputs_of
 
-_VALIDATION_BATCH = 512
 _STEP_IN_PASSES = 3  # a step is a forward pass, and a backward pass of twice the cost
 
 
@@ -83,15 +82,18 @@ class Trained:
     """A trained network.
 
     Attributes:
-        network: The network, in eval mode, with the weights of the best score; the last weights
-            where there are no validation samples.
+        network: The network, in eval mode, with the last weights that none before were better than
+            in both score and loss; the last ones where there are no validation samples.
         checks: What the validations measured, in order.
+        outputs: What these weights gave for the validation samples, (n, k), in the number format of
+            the training; None where there are none.
         seconds: How long it took.
         stopped: Why it ended: "done" (all epochs), "time", "pruned" or "diverged".
     """
 
     network: nn.Module
     checks: tuple[Check, ...]
+    outputs: Tensor | None
     seconds: float
     stopped: str
 
@@ -124,7 +126,8 @@ def train_network(
         seed: Of the order of samples, augmentation and dropout.
         seconds: The most time, from the call to the return; exceeded by one batch at most.
         on_check: Is told of each validation; True stops the training as "pruned".
-        on_best: Is given weights that are the best so far, to keep; and told of their validation.
+        on_best: Is given weights that none before were better than in both score and loss, to keep;
+            and told of their validation.
         device: "cpu" or "cuda".
 
     Returns:
@@ -209,8 +212,8 @@ class _Course:
         self.losses: list[float] = []  # since the last check
         self.step_began = 0.0  # imports and preparations before the first step are no part of it
         self.checks: list[Check] = []
-        self.best_rank = (-math.inf, -math.inf)
         self.best_weights: dict[str, Tensor] | None = None
+        self.outputs: Tensor | None = None  # of these weights
         self.stopped = ""
 
     def run(self, seed: int) -> None:
@@ -253,16 +256,16 @@ class _Course:
         return self.stopped != ""
 
     def validate(self, validation: Examples) -> None:
-        """Measure loss and score on the validation samples, and keep the best weights."""
+        """Measure loss and score on the validation samples, and keep weights that are good."""
         begun = self.clock.elapsed
         network: nn.Module = self.network if self.average is None else self.average.module
         if self.noisy:
             renew_statistics(network, self.batch_loss.inputs)
-        measured, reached = _measure(network, validation, self.batch_loss)
-        rank = (reached, -measured)
-        is_best = rank >= self.best_rank
-        if is_best:
-            self.best_rank, self.best_weights = rank, copy.deepcopy(network.state_dict())
+        outputs = outputs_of(network, validation.inputs, self.batch_loss.format)
+        measured, reached = measure(outputs, validation.targets, self.batch_loss.task)
+        is_good = math.isfinite(measured) and not self.was_better(reached, measured)
+        if is_good:
+            self.best_weights, self.outputs = copy.deepcopy(network.state_dict()), outputs
         self.clock.checked(self.clock.elapsed - begun)
         epoch = self.clock.steps * self.settings.epochs // self.clock.planned
         mean = sum(self.losses) / len(self.losses)
@@ -270,15 +273,23 @@ class _Course:
         self.checks.append(
             Check(self.clock.progress, epoch, self.clock.elapsed, mean, measured, reached)
         )
-        if is_best and self.best_weights is not None:
+        if is_good and self.best_weights is not None:
             self.on_best(self.best_weights, self.checks[-1])
         if not math.isfinite(measured):
             self.stopped = "diverged"
         elif self.on_check(self.checks[-1]) and not self.stopped:
             self.stopped = "pruned"
 
+    def was_better(self, score: float, loss: float) -> bool:
+        """Tell whether a check before had a higher score and a lower loss.
+
+        The best score of many is, of few samples, that of a moment with luck; later weights, which
+        were trained at a lower rate, are not given up for it while their loss is lower.
+        """
+        return any(check.score > score and check.loss < loss for check in self.checks)
+
     def result(self) -> Trained:
-        """Return the network with its best weights."""
+        """Return the network with the weights that were kept."""
         weights = self.best_weights
         if weights is None and self.average is not None:
             weights = self.average.module.state_dict()
@@ -287,19 +298,5 @@ class _Course:
         if self.noisy and self.validation is None:
             renew_statistics(self.network, self.batch_loss.inputs)
         _laid_out(self.network, torch.contiguous_format).eval()
-        return Trained(self.network, tuple(self.checks), self.clock.elapsed, self.stopped)
-
-
-@torch.no_grad()
-def _measure(network: nn.Module, examples: Examples, how: BatchLoss) -> tuple[float, float]:
-    """Return loss and score of a network on some samples."""
-    network.eval()
-    batches = torch.split(examples.inputs, _VALIDATION_BATCH)
-    scores = torch.cat([how.format.scores(network, batch) for batch in batches])
-    network.train()
-    outputs = scores.shape[1]
-    targets = soft_targets(examples.targets, None, task=how.task, outputs=outputs, smoothing=0.0)
-    measured = float(loss(scores, targets, how.task))
-    if not math.isfinite(measured):
-        return math.nan, -math.inf
-    return measured, score(scores, examples.targets, how.task)
+        outputs = None if self.outputs is None else self.outputs.cpu()
+        return Trained(self.network, tuple(self.checks), outputs, self.clock.elapsed, self.stopped)
