@@ -11,7 +11,7 @@ from relprop.bundles.data_again import (
     options_for_others,
     read_again,
     target_column,
-    text_column,
+    column_of_texts,
 )
 from relprop.data import DataOptions, read_dataset
 from relprop.data.dataset import Finding
@@ -94,4 +94,4 @@ def test_arrays_have_the_columns_of_the_array_that_was_fitted(columns, findings,
 )
 def test_texts_are_of_the_column_that_was_found(value, name):
     plain = made.content_of(made.texts(), "ngrams")
-    assert text_column(replace(plain, findings=(Finding("text", value, ""),))) == name
+    assert column_of_texts(replace(plain, findings=(Finding("text", value, ""),))) == name

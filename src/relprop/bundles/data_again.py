@@ -24,7 +24,7 @@ def target_column(content: BundleContent) -> str | None:
     return None if content.task == "labels" else next(found, None)
 
 
-def text_column(content: BundleContent) -> str | None:
+def column_of_texts(content: BundleContent) -> str | None:
     """Return the column of a table whose texts a bundle was fitted to; None for anything else."""
     found = (one.value for one in content.findings if one.what == "text")
     named = next((value for value in found if value.startswith("column ")), None)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..bundles.bundle import Bundle
 from ..bundles.content import BundleContent
-from ..bundles.data_again import read_again, target_column, text_column
+from ..bundles.data_again import read_again, target_column, column_of_texts
 from ..bundles.naming import by_words, labels_text, padded_tokens, row_values, value_text
 from ..bundles.raw_samples import table_samples
 from ..data.dataset import Dataset, SampleData
@@ -207,7 +207,7 @@ def _read_rows(path: Path, bundle: Bundle, target: str | None) -> LabelledSample
 
 def _texts_without_labels(path: Path, content: BundleContent) -> LabelledSamples | None:
     """Read a table of texts that has no column of labels; None where it has."""
-    column = text_column(content)
+    column = column_of_texts(content)
     targets = content.target_names if content.task == "labels" else [target_column(content)]
     frame = table_samples(path, [column or ""])
     if column is None or set(targets) & set(frame.columns):

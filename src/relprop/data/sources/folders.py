@@ -72,28 +72,33 @@ def classes_and_parts(
     Raises:
         FileError: A file is in no folder of a class.
     """
+    said = annotated or {}
     above = [[name for name in path.parts[:-1] if name.lower() not in PARTS] for path in paths]
-    inside = _inside_classes(above)
-    above = [names[:-1] for names in above] if inside else above
-    classes = [
-        (annotated or {}).get(path) or next(iter(names[-1:]), "")
-        for path, names in zip(paths, above, strict=True)
-    ]
-    classes = ["" if name.lower() in _UNLABELLED else name for name in classes]
-    bare = [path for path, names in zip(paths, above, strict=True) if not names]
-    bare = [path for path in bare if path not in (annotated or {})]
-    refused = bare and not inside and not (loose and 2 * len(bare) < len(paths))
-    if refused or not any(classes):
-        first = next(iter(bare), paths[0])
-        raise FileError(
-            f"{source} has files that are in no folder of a class, such as {first}",
-            "a folder for each class: cat/1.png, dog/2.png; train/ and test/ may stand above them",
-            f"put {first.name} into a folder that is named after its class, or take it away",
-        )
+    if inside := _inside_classes(above):
+        above = [names[:-1] for names in above]
+    pairs = list(zip(paths, above, strict=True))
+    classes = [said.get(path) or _class_of(names) for path, names in pairs]
+    bare = [path for path, names in pairs if not names and path not in said]
+    may_lack = inside or (loose and 2 * len(bare) < len(paths))
+    if (bare and not may_lack) or not any(classes):
+        raise _without_class(source, next(iter(bare), paths[0]))
     rows = np.flatnonzero(classes)
     left = Counter(str(path.parent) for path, name in zip(paths, classes, strict=True) if not name)
     warnings = [f"Left out, as without a class: {_counts(left)}."] if left else []
     return PlacedFiles(rows, [classes[i] for i in rows], _parts([paths[i] for i in rows]), warnings)
+
+
+def _class_of(above: Sequence[str]) -> str:
+    """Return the nearest folder above a file; "" for none, or one of files without a class."""
+    return above[-1] if above and above[-1].lower() not in _UNLABELLED else ""
+
+
+def _without_class(source: object, first: PurePosixPath) -> FileError:
+    return FileError(
+        f"{source} has files that are in no folder of a class, such as {first}",
+        "a folder for each class: cat/1.png, dog/2.png; train/ and test/ may stand above them",
+        f"put {first.name} into a folder that is named after its class, or take it away",
+    )
 
 
 def _inside_classes(above: Sequence[Sequence[str]]) -> bool:

@@ -15,7 +15,7 @@ from ..memory import Limit
 from ..raw import RawData, objects, parts_of
 from ..words import counted
 from .folders import classes_and_parts, files_below
-from .opened import plain_name, read_text
+from .opened import plain_name, plain_suffix, read_text
 
 
 def read_class_files(files: Sequence[Path], limit: Limit) -> RawData:
@@ -62,7 +62,7 @@ def read_class_folders(folder: Path, limit: Limit) -> RawData:
     Raises:
         FileError: A file cannot be read.
     """
-    files = [path for path in files_below(folder) if path.suffix == ".txt"]
+    files = [path for path in files_below(folder) if plain_suffix(path) == ".txt"]
     relative = [PurePosixPath(path.relative_to(folder)) for path in files]
     placed = classes_and_parts(relative, folder, loose=True)
     texts = [read_text(files[i])[0].strip() for i in placed.rows]
