@@ -19,6 +19,7 @@ _SLICE_EPOCHS = 2
 # Other settings may take longer than the default, whose learning rate then falls faster.
 _SLOWER = 2.0
 _AGAIN = 4  # trainings on everything that are kept time for
+_ONCE_MORE = 1.3  # whole trainings that are kept time for, to learn the validation part in the end
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Allocation:
         return {
             "folds": f"the default learns everything; each trial is validated on {FOLDS} folds, "
             "as far as there is time",
-            "whole": "each trial is a whole training",
+            "whole": "each trial is a whole training; where there is time, the best settings then "
+            "learn most of the validation part, too",
             "slices": f"trials of {self.trial:.0f} s choose what is trained for the other time",
             "single": "there is time for one training",
         }[self.kind]
@@ -69,7 +71,7 @@ def allocate(*, training: float, epoch: float, seconds: float, fold: bool) -> Al
         folded = FOLDS * training
         return Allocation("folds", _SLOWER * folded, folded, seconds - again)
     if training <= _LONG * seconds:
-        return Allocation("whole", _SLOWER * training, training, seconds)
+        return Allocation("whole", _SLOWER * training, training, seconds - _ONCE_MORE * training)
     short = max(_SLICE * seconds, _SLICE_EPOCHS * epoch)
     if 2 * short > _EXPLORED * seconds:
         return Allocation("single", seconds, seconds, 0.0)

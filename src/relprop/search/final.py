@@ -29,8 +29,9 @@ def make_final(search: Search, leader: LeaderboardRow) -> BundleContent:
     """Make the final model.
 
     "slices": the best settings, trained for the time that is left, on most of the validation part,
-    too. "whole": the average of the best models, if it is better on the validation part. "folds":
-    the same, each trained on everything, and more of the best where there is time.
+    too. "whole": the average of the best models, if it is better on the validation part; else the
+    best settings, trained once more as for "slices". "folds": the average of the best models, each
+    trained on everything, and more of the best where there is time.
 
     Args:
         search: The search.
@@ -42,7 +43,9 @@ def make_final(search: Search, leader: LeaderboardRow) -> BundleContent:
         return _train_longer(search, leader, content)
     if kind == "single":
         return content
-    return _average(search, leader, content)
+    made = _average(search, leader, content)
+    is_alone = len(made.members) == len(content.members)
+    return _train_again(search, leader, made) if kind == "whole" and is_alone else made
 
 
 def _average(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
@@ -122,15 +125,37 @@ class _Watched:
 
 
 def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
-    """Train the best settings for the time that is left, with most of the validation part.
-
-    The rest of that part chooses among the weights, and tells whether the long training went well.
-    """
-    seconds, task = search.deadline.left(), search.origin.dataset.target.task
+    """Train the best settings for the time that is left, with most of the validation part."""
+    seconds = search.deadline.left()
     if seconds < leader.seconds or not search.shelf.has_outputs(leader.number):
         return content
-    watched = _watched(search, leader)
     search.progress.log(f"training {leader.family} for {seconds:.0f} s")
+    return _with_validation(search, leader, _watched(search, leader), seconds)
+
+
+def _train_again(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
+    """Train the best settings once more where there is time, with most of the validation part."""
+    seconds = search.deadline.left()
+    if seconds < _SLOWER * leader.seconds or not search.shelf.has_outputs(leader.number):
+        return content
+    watched = _watched(search, leader)
+    if len(watched.learned) == len(search.setup.train):
+        return content
+    search.progress.log(
+        f"training {leader.family} once more, with most of the validation part; "
+        f"{write_duration(seconds)} left"
+    )
+    return _with_validation(search, leader, watched, seconds)
+
+
+def _with_validation(
+    search: Search, leader: LeaderboardRow, watched: _Watched, seconds: float
+) -> BundleContent:
+    """Train a trial's settings with most of the validation part.
+
+    The rest of that part chooses among the weights, and tells whether the training went well.
+    """
+    task = search.origin.dataset.target.task
     train = _long_training(search, leader, watched, seconds)
     model = run_trial(search.setup, leader, train, seconds).model
     best = search.shelf.model(leader.number)  # of what was kept on the way
