@@ -28,7 +28,7 @@ def test_short_trainings_take_two_passes_or_a_twentieth_and_a_quarter_together()
 
 def test_whole_trainings_may_take_twice_the_default_and_leave_time_for_one_more():
     found = allocate(training=100, epoch=5, seconds=800, fold=False)
-    assert (found.trial, found.usual, found.explore) == (200, 100, 670)
+    assert (found.trial, found.usual, found.explore) == (200, 100, 570)
 
 
 def test_folds_leave_time_to_train_on_everything():

@@ -13,7 +13,7 @@ from ..bundles.content import BundleContent, LeaderboardRow
 from ..training.objectives import score
 from .alarm import Alarm
 from .budget import write_duration
-from .choice import choose_average, is_better
+from .choice import is_better
 from .contents import add_to_average, part_outputs, same_preparation
 from .folds import learn_most
 from .loop import Search
@@ -52,25 +52,16 @@ def _average(search: Search, leader: LeaderboardRow, content: BundleContent) -> 
     """Average the best model with others, where that is better on the samples of comparison."""
     if not search.shelf.has_outputs(leader.number):
         return _repeat(search, leader, content) if search.setup.folds else content
-    rows = [leader, *(row for row in search.study.rows() if _may_join(search, row, leader))]
-    outputs = [search.shelf.outputs(row.number) for row in rows]
-    task, targets = search.origin.dataset.target.task, search.setup.targets
-    others, given = list[BundleContent](), [outputs[0]]
-    for number in choose_average(outputs, targets, task, search.averaged)[1:]:
-        other = _model_of(search, rows[number])
+    (_, first), *rest = search.together(leader)
+    others, given = list[BundleContent](), [first]
+    for row, outputs in rest:
+        other = _model_of(search, row)
         if other is not None and same_preparation(content, other):
             others.append(other)
-            given.append(outputs[number])
+            given.append(outputs)
     mean = torch.stack(given).mean(0)
     together = _with_outputs(search, add_to_average(content, others), mean)
     return _repeat(search, leader, together) if search.setup.folds and not others else together
-
-
-def _may_join(search: Search, row: LeaderboardRow, leader: LeaderboardRow) -> bool:
-    """Tell whether a trial's model can be averaged with the best one."""
-    if row.number == leader.number or not search.shelf.has_outputs(row.number):
-        return False
-    return bool(search.setup.folds) or search.shelf.has_model(row.number)
 
 
 def _model_of(search: Search, row: LeaderboardRow) -> BundleContent | None:
@@ -134,9 +125,14 @@ def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent
 
 
 def _train_again(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
-    """Train the best settings once more where there is time, with most of the validation part."""
+    """Train the best settings once more where there is time, with most of the validation part.
+
+    Its teacher is fitted again, too, which the time of the trial may not hold. A model that had to
+    do without one is not taken.
+    """
     seconds = search.deadline.left()
-    if seconds < _SLOWER * leader.seconds or not search.shelf.has_outputs(leader.number):
+    needed = _SLOWER * max(leader.seconds, search.allocation.usual)
+    if seconds < needed or not search.shelf.has_outputs(leader.number):
         return content
     watched = _watched(search, leader)
     if len(watched.learned) == len(search.setup.train):
@@ -145,7 +141,8 @@ def _train_again(search: Search, leader: LeaderboardRow, content: BundleContent)
         f"training {leader.family} once more, with most of the validation part; "
         f"{write_duration(seconds)} left"
     )
-    return _with_validation(search, leader, watched, seconds)
+    made = _with_validation(search, leader, watched, seconds)
+    return made if set(made.warnings) <= set(content.warnings) else content
 
 
 def _with_validation(
