@@ -158,12 +158,12 @@ def test_a_default_that_learned_everything_is_called_not_validated(tmp_path):
     alone = replace(bundle.content, leaderboard=(replace(pruned, state="done", note=""),))
     text = page_of(open_content(alone), None, tmp_path)
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", text.split("Trials, the best first</caption>")[1])
-    assert cells[:5] == ["mlp", "done", "not validated", "2", "1.0"]
+    assert cells[:6] == ["mlp", "done", "", "not validated", "2", "1.0"]
     assert "What is not validated was trained on everything but the test part." in text
     text = page_of(bundle, None, tmp_path)
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", text.split("Trials, the best first</caption>")[1])
-    assert cells[:3] == ["mlp", "done", "0.8000"]
-    assert cells[7:10] == ["mlp", "pruned", ""]
+    assert cells[:4] == ["mlp", "done", "rate 0.5", "0.8000"]
+    assert cells[7:11] == ["mlp", "pruned", "by halving", ""]
     assert "not validated" not in text
 
 

@@ -26,9 +26,9 @@ def test_short_trainings_take_two_passes_or_a_twentieth_and_a_quarter_together()
     assert (slower.trial, slower.explore) == (80, 200)
 
 
-def test_whole_trainings_may_take_twice_the_default_and_begin_until_the_end():
+def test_whole_trainings_may_take_twice_the_default_and_leave_time_for_one_more():
     found = allocate(training=100, epoch=5, seconds=800, fold=False)
-    assert (found.trial, found.usual, found.explore) == (200, 100, 800)
+    assert (found.trial, found.usual, found.explore) == (200, 100, 570)
 
 
 def test_folds_leave_time_to_train_on_everything():
@@ -45,7 +45,8 @@ def test_a_plan_says_what_it_does():
     assert texts == [
         "the default learns everything; each trial is validated on 5 folds, "
         "as far as there is time",
-        "each trial is a whole training",
+        "each trial is a whole training; where there is time, the best settings then learn most "
+        "of the validation part, too",
         "trials of 40 s choose what is trained for the other time",
         "there is time for one training",
     ]

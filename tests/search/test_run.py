@@ -15,7 +15,7 @@ from relprop.bundles.bundle import load
 from relprop.bundles.read import read_bundle
 from relprop.errors import InputError
 from relprop.networks import registry
-from relprop.search import run
+from relprop.search import final, loop, run
 from relprop.search.allocation import Allocation
 from relprop.search.api import fit
 
@@ -131,13 +131,39 @@ def test_the_same_call_goes_on_and_another_search_is_refused(fitted, table, tmp_
     assert read_bundle(out).metrics == more.content.metrics
 
 
-def test_a_larger_table_is_validated_on_its_validation_part(tmp_path):
+def test_a_larger_table_is_validated_on_its_validation_part_and_averaged(monkeypatch, tmp_path):
+    monkeypatch.setattr(loop, "choose_average", lambda outputs, *_: tuple(range(len(outputs)))[:2])
     table = write_table(tmp_path / "table.csv", rows=6000)
-    bundle = fit(table, budget=BUDGET, trials=3, out=tmp_path / "out", space=QUICK_SPACE)
+    alike = {**QUICK, "numbers": "standard", "bins": 8, "bins_by": "quantile"}
+    space = {"families": ["mlp"], "mlp": alike}
+    bundle = fit(table, budget=BUDGET, trials=3, out=tmp_path / "out", space=space)
     content = bundle.content
     assert len(content.outputs["validation"].rows) == content.counts["validation"]
+    assert len(content.members) == 2
     assert {member.facts.samples for member in content.members} == {content.counts["train"]}
     assert {point.member for point in content.curves} == set(range(len(content.members)))
+
+
+@pytest.mark.parametrize("worse", [False, True])
+def test_the_best_learns_most_of_the_validation_part_unless_it_gets_worse(
+    monkeypatch, tmp_path, worse
+):
+    if worse:
+        monkeypatch.setattr(final, "is_better", lambda *_: True)
+        monkeypatch.setattr(final, "score", lambda *_: float("inf"))  # nothing is kept on the way
+    table = write_table(tmp_path / "table.csv", rows=6000)
+    bundle = fit(table, budget=BUDGET, trials=1, out=tmp_path / "out", space=QUICK_SPACE)
+    content, (member,) = bundle.content, bundle.content.members
+    parts, watched = content.counts, content.outputs["validation"]
+    if worse:
+        assert member.facts.samples == parts["train"]
+        assert len(watched.rows) == parts["validation"]
+        return
+    assert len(watched.rows) == -(-parts["validation"] // 5)
+    assert member.facts.samples == parts["train"] + parts["validation"] - len(watched.rows)
+    frame = pandas.read_csv(table)
+    predicted = bundle.predict(frame.iloc[watched.rows.numpy()])
+    assert [content.target_names[k] for k in watched.outputs.argmax(1)] == predicted.tolist()
 
 
 def test_where_there_is_time_for_one_training_it_learns_most_of_validation(monkeypatch, tmp_path):

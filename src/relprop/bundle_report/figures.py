@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TRAINING, CHECKED, EVEN = "#d55e00", "#0072b2", "#888888"
 MOST_LETTERED = 20  # classes of a confusion matrix whose counts are written
 _NAME_LETTERS = 14
+_UPRIGHT = 4  # letters of a name that fit below its column
 
 
 def training_figure(points: Sequence[CurvePoint], score_name: str) -> "Figure":
@@ -82,7 +83,8 @@ def confusion_figure(confusion: Tensor, names: Sequence[str]) -> "Figure":
                 text = f"{int(confusion[i, j])}"
                 axes.text(j, i, text, ha="center", va="center", fontsize=7, color=ink)
         short = [name[:_NAME_LETTERS] for name in names]
-        axes.set_xticks(range(k), short, rotation=90, fontsize=8)
+        upright = max(map(len, short)) > _UPRIGHT
+        axes.set_xticks(range(k), short, rotation=90 if upright else 0, fontsize=8)
         axes.set_yticks(range(k), short, fontsize=8)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")

@@ -61,14 +61,14 @@ def data_section(content: BundleContent) -> ReportSection:
 def search_section(content: BundleContent) -> ReportSection:
     """Show the trials, and how the training of the chosen model went."""
     head = (
-        *("trial", "family", "ended", content.score_name or "score", "epochs", "seconds"),
-        *("weights", "other than the first of its family"),
+        *("trial", "family", "ended", "other than the first of its family"),
+        *(content.score_name or "score", "epochs", "seconds", "weights"),
     )
     rows = [_trial_row(row, content.leaderboard) for row in content.leaderboard]
-    tables = [NumberTable("Trials, the best first", head, rows[:20], texts=3)]
+    tables = [NumberTable("Trials, the best first", head, rows[:20], texts=4)]
     if len(rows) > 20:
         title = f"{len(rows) - 20} more trials"
-        tables.append(NumberTable(title, head, rows[20:], texts=3, folded=True))
+        tables.append(NumberTable(title, head, rows[20:], texts=4, folded=True))
     charts, points = [], content.curves
     if points:
         last = points[-1]
@@ -96,8 +96,17 @@ def _trial_row(row: LeaderboardRow, rows: Sequence[LeaderboardRow]) -> list[str]
     changed = [f"{k} {v}" for k, v in row.settings.items() if first.settings.get(k) != v]
     weights = "" if row.parameters is None else f"{row.parameters:,}"
     epochs = "" if row.epochs is None else f"{row.epochs:.3g}"
-    cells = [str(row.number), row.family, row.state, score_text(row), epochs]
-    return [*cells, f"{row.seconds:.1f}", weights, ", ".join(changed) or row.note]
+    known = "; ".join(text for text in (", ".join(changed), row.note) if text)
+    return [
+        str(row.number),
+        row.family,
+        row.state,
+        known,
+        score_text(row),
+        epochs,
+        f"{row.seconds:.1f}",
+        weights,
+    ]
 
 
 def quality_sections(

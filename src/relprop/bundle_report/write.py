@@ -26,7 +26,7 @@ from .removal import removal_section
 from .sections import ReportSection, data_section, quality_sections, search_section
 from .time_limit import TimeLimit
 
-Step = Callable[[], list[ReportSection]]
+_Step = Callable[[], list[ReportSection]]
 
 PAGE = "report.html"
 _FIGURES = 3.0  # seconds that figures take at most on a slow machine
@@ -94,7 +94,7 @@ def open_data(
     return read_again(bundle.content, source, target, progress)
 
 
-def _steps(bundle: Bundle, dataset: Dataset | None, clock: TimeLimit) -> list[Step]:
+def _steps(bundle: Bundle, dataset: Dataset | None, clock: TimeLimit) -> list[_Step]:
     """Return what makes the sections, those that cost nothing first; none where time is over."""
     content = bundle.content
     known = [data_section(content), search_section(content)]
@@ -109,7 +109,7 @@ def _steps(bundle: Bundle, dataset: Dataset | None, clock: TimeLimit) -> list[St
         return [lambda: known, quality]
     what = Explained(bundle, dataset, part, outputs)
 
-    def explained(make: Callable[[Explained, TimeLimit], ReportSection | None]) -> Step:
+    def explained(make: Callable[[Explained, TimeLimit], ReportSection | None]) -> _Step:
         return lambda: [one] if clock.has(_FIGURES) and (one := make(what, clock)) else []
 
     explaining = (example_section, mistake_section, importance_section, removal_section)

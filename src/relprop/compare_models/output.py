@@ -72,15 +72,16 @@ def _record(model: ModelMeasures, comparison: ModelComparison) -> dict[str, Any]
 
 def comparison_page(comparison: ModelComparison) -> str:
     """Render a comparison as a page that loads nothing from elsewhere."""
-    models, *others = _tables(comparison)
+    models, *agreement = _tables(comparison)
     count = f"{comparison.test:,} test samples"
     summary = f"{len(comparison.models)} models of {comparison.source}, on the same {count}."
     warnings = "".join(f"<p><b>{escape(one)}</b></p>" for one in comparison.warnings)
     curves = curves_fragment(curve_panels({one.name: one.curves for one in comparison.models}))
+    alike = "<h2>Whether they look at the same</h2>" + chart_fragment(_ALIKE, [], agreement)
     body = (
         f"{warnings}{chart_fragment(f'{summary} {_COLUMNS}', [], [models])}"
         f"<h2>Whether relevance is faithful</h2>{curves}"
-        f"<h2>Whether they look at the same</h2>{chart_fragment(_ALIKE, [], others)}"
+        f"{alike if agreement else ''}"
     )
     return page(f"Models of {Path(comparison.source).name}", body)
 

@@ -239,9 +239,9 @@ class _Work:
             target = target_of(explain, batch.labels, self.class_names, self._name_advice)
         e = self.explainer(batch.inputs, target=target, ledger=self.first is None)
         self.first = self.first or e
-        shown = in_words(self.model.bundle, e, batch)
+        shown, as_shown = in_words(self.model.bundle, e, batch)
         self.explained += describe_samples(
-            *(*shown, self.class_names, self._has_labels), value_name=self.value_name
+            shown, as_shown, self.class_names, self._has_labels, value_name=self.value_name
         )
         self.kept.add(batch.inputs, e)
 

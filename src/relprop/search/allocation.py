@@ -19,6 +19,8 @@ _SLICE_EPOCHS = 2
 # Other settings may take longer than the default, whose learning rate then falls faster.
 _SLOWER = 2.0
 _AGAIN = 4  # trainings on everything that are kept time for
+# Whole trainings that are kept time for: one that has begun, and a somewhat longer one in the end.
+_ONCE_MORE = 2.3
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Allocation:
             is trained for the rest of the time. "single": there is time for one training.
         trial: The most seconds of a trial.
         usual: Seconds that a trial is expected to take.
-        explore: Seconds after which no trial is begun.
+        explore: Seconds after which no trial is begun; of "whole", unless an average is better
+            than the best model, which then is not trained once more.
     """
 
     kind: AllocationKind
@@ -44,7 +47,8 @@ class Allocation:
         return {
             "folds": f"the default learns everything; each trial is validated on {FOLDS} folds, "
             "as far as there is time",
-            "whole": "each trial is a whole training",
+            "whole": "each trial is a whole training; where there is time, the best settings then "
+            "learn most of the validation part, too",
             "slices": f"trials of {self.trial:.0f} s choose what is trained for the other time",
             "single": "there is time for one training",
         }[self.kind]
@@ -69,7 +73,8 @@ def allocate(*, training: float, epoch: float, seconds: float, fold: bool) -> Al
         folded = FOLDS * training
         return Allocation("folds", _SLOWER * folded, folded, seconds - again)
     if training <= _LONG * seconds:
-        return Allocation("whole", _SLOWER * training, training, seconds)
+        explore = max(0.0, seconds - _ONCE_MORE * training)
+        return Allocation("whole", _SLOWER * training, training, explore)
     short = max(_SLICE * seconds, _SLICE_EPOCHS * epoch)
     if 2 * short > _EXPLORED * seconds:
         return Allocation("single", seconds, seconds, 0.0)

@@ -13,7 +13,7 @@ from ..bundles.content import BundleContent, LeaderboardRow
 from ..training.objectives import score
 from .alarm import Alarm
 from .budget import write_duration
-from .choice import choose_average, is_better
+from .choice import is_better
 from .contents import add_to_average, part_outputs, same_preparation
 from .folds import learn_most
 from .loop import Search
@@ -29,8 +29,9 @@ def make_final(search: Search, leader: LeaderboardRow) -> BundleContent:
     """Make the final model.
 
     "slices": the best settings, trained for the time that is left, on most of the validation part,
-    too. "whole": the average of the best models, if it is better on the validation part. "folds":
-    the same, each trained on everything, and more of the best where there is time.
+    too. "whole": the average of the best models, if it is better on the validation part; else the
+    best settings, trained once more as for "slices". "folds": the average of the best models, each
+    trained on everything, and more of the best where there is time.
 
     Args:
         search: The search.
@@ -42,32 +43,25 @@ def make_final(search: Search, leader: LeaderboardRow) -> BundleContent:
         return _train_longer(search, leader, content)
     if kind == "single":
         return content
-    return _average(search, leader, content)
+    made = _average(search, leader, content)
+    is_alone = len(made.members) == len(content.members)
+    return _train_again(search, leader, made) if kind == "whole" and is_alone else made
 
 
 def _average(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
     """Average the best model with others, where that is better on the samples of comparison."""
     if not search.shelf.has_outputs(leader.number):
         return _repeat(search, leader, content) if search.setup.folds else content
-    rows = [leader, *(row for row in search.study.rows() if _may_join(search, row, leader))]
-    outputs = [search.shelf.outputs(row.number) for row in rows]
-    task, targets = search.origin.dataset.target.task, search.setup.targets
-    others, given = list[BundleContent](), [outputs[0]]
-    for number in choose_average(outputs, targets, task, search.averaged)[1:]:
-        other = _model_of(search, rows[number])
+    (_, first), *rest = search.together(leader)
+    others, given = list[BundleContent](), [first]
+    for row, outputs in rest:
+        other = _model_of(search, row)
         if other is not None and same_preparation(content, other):
             others.append(other)
-            given.append(outputs[number])
+            given.append(outputs)
     mean = torch.stack(given).mean(0)
     together = _with_outputs(search, add_to_average(content, others), mean)
     return _repeat(search, leader, together) if search.setup.folds and not others else together
-
-
-def _may_join(search: Search, row: LeaderboardRow, leader: LeaderboardRow) -> bool:
-    """Tell whether a trial's model can be averaged with the best one."""
-    if row.number == leader.number or not search.shelf.has_outputs(row.number):
-        return False
-    return bool(search.setup.folds) or search.shelf.has_model(row.number)
 
 
 def _model_of(search: Search, row: LeaderboardRow) -> BundleContent | None:
@@ -122,15 +116,43 @@ class _Watched:
 
 
 def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
-    """Train the best settings for the time that is left, with most of the validation part.
-
-    The rest of that part chooses among the weights, and tells whether the long training went well.
-    """
-    seconds, task = search.deadline.left(), search.origin.dataset.target.task
+    """Train the best settings for the time that is left, with most of the validation part."""
+    seconds = search.deadline.left()
     if seconds < leader.seconds or not search.shelf.has_outputs(leader.number):
         return content
-    watched = _watched(search, leader)
     search.progress.log(f"training {leader.family} for {seconds:.0f} s")
+    return _with_validation(search, leader, _watched(search, leader), seconds)
+
+
+def _train_again(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
+    """Train the best settings once more where there is time, with most of the validation part.
+
+    Its teacher is fitted again, too, which the time of the trial may not hold. A model that had to
+    do without one is not taken.
+    """
+    seconds = search.deadline.left()
+    needed = _SLOWER * max(leader.seconds, search.allocation.usual)
+    if seconds < needed or not search.shelf.has_outputs(leader.number):
+        return content
+    watched = _watched(search, leader)
+    if len(watched.learned) == len(search.setup.train):
+        return content
+    search.progress.log(
+        f"training {leader.family} once more, with most of the validation part; "
+        f"{write_duration(seconds)} left"
+    )
+    made = _with_validation(search, leader, watched, seconds)
+    return made if set(made.warnings) <= set(content.warnings) else content
+
+
+def _with_validation(
+    search: Search, leader: LeaderboardRow, watched: _Watched, seconds: float
+) -> BundleContent:
+    """Train a trial's settings with most of the validation part.
+
+    The rest of that part chooses among the weights, and tells whether the training went well.
+    """
+    task = search.origin.dataset.target.task
     train = _long_training(search, leader, watched, seconds)
     model = run_trial(search.setup, leader, train, seconds).model
     best = search.shelf.model(leader.number)  # of what was kept on the way

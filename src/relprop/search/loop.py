@@ -17,7 +17,7 @@ from ..bundles.write import write_bundle
 from ..support.progress import Progress
 from .allocation import Allocation
 from .budget import Deadline, write_duration
-from .choice import is_better
+from .choice import choose_average, is_better
 from .contents import Origin, make_content
 from .model import FittedModel
 from .prepared import Rows
@@ -110,8 +110,33 @@ class Search:
             return self.deadline.left() > 0 and len(self.study.rows()) < _FAILURES
         if not self.shelf.has_outputs(leader) and self.deadline.left() < self.allocation.usual:
             return False  # no trial can be compared with it: its own settings are trained again
-        in_time = self.deadline.spent() < self.allocation.explore
+        in_time = self.deadline.spent() < self.allocation.explore or self._is_averaged(leader)
         return in_time and self.deadline.left() > _WORTH * self._usual()
+
+    def _is_averaged(self, number: int) -> bool:
+        """Tell whether whole trainings are averaged: then the best is not trained once more."""
+        leader = next((row for row in self.study.rows() if row.number == number), None)
+        known = leader is not None and self.shelf.has_outputs(number)
+        is_whole = self.allocation.kind == "whole"
+        return is_whole and leader is not None and known and len(self.together(leader)) > 1
+
+    def together(self, leader: LeaderboardRow) -> list[tuple[LeaderboardRow, Tensor]]:
+        """Return the trials whose average is best on the samples of comparison, and their outputs.
+
+        Args:
+            leader: The first of them, whose outputs are known.
+        """
+        rows = [leader, *(row for row in self.study.rows() if self._may_join(row, leader))]
+        outputs = [self.shelf.outputs(row.number) for row in rows]
+        task = self.origin.dataset.target.task
+        chosen = choose_average(outputs, self.setup.targets, task, self.averaged)
+        return [(rows[number], outputs[number]) for number in chosen]
+
+    def _may_join(self, row: LeaderboardRow, leader: LeaderboardRow) -> bool:
+        """Tell whether a trial's model can be averaged with the best one."""
+        if row.number == leader.number or not self.shelf.has_outputs(row.number):
+            return False
+        return bool(self.setup.folds) or self.shelf.has_model(row.number)
 
     def _should_stop(self, attempt: Attempt, progress: float, score: float) -> bool:
         """Tell whether other trials were much better; the first model is not stopped."""
