@@ -15,13 +15,12 @@ from .picture_layers import PICTURE_ACTIVATIONS
 from .picture_mlp import build_mlp
 
 # Pictures that are seen in a training, each time it is seen counted; and the limits of the epochs.
-_SEEN = 1_200_000
+# More help less than a second network, which is averaged with the first.
+_SEEN = 320_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 30, 150
 # Samples from which on a batch has so many, and the largest rate of SGD for it.
 _BATCHES = ((20_000, 256, 0.2), (4_000, 128, 0.1), (1_000, 64, 0.05), (0, 32, 0.03))
 _SGD_DECAY = 5e-4
-# Photographs that are seen more often than this are learned by heart, unless they are mixed.
-_SEEN_OFTEN, _MIXUP = 100, 0.4
 
 
 def _augmentation(facts: Facts) -> dict[str, Value]:
@@ -46,8 +45,7 @@ def _training(facts: Facts, optimiser: str) -> dict[str, Value]:
     sgd = {"optimiser": "sgd", "rate": sgd_rate, "decay": _SGD_DECAY}
     return {
         **(sgd if optimiser == "sgd" else adamw),
-        **{"batch": batch, "epochs": epochs, "average": 0.99, "members": 1},
-        "mixup": _MIXUP if facts.mirrors and epochs > _SEEN_OFTEN else 0.0,
+        **{"batch": batch, "epochs": epochs, "average": 0.99, "members": 1, "mixup": 0.0},
         "smoothing": 0.0 if facts.task == "value" else 0.1,
         **_augmentation(facts),
     }

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..bundles.bundle import Bundle
 from ..bundles.content import BundleContent
-from ..bundles.data_again import read_again, target_column, column_of_texts
+from ..bundles.data_again import column_of_texts, read_again, target_column
 from ..bundles.naming import by_words, labels_text, padded_tokens, row_values, value_text
 from ..bundles.raw_samples import table_samples
 from ..data.dataset import Dataset, SampleData

@@ -35,12 +35,15 @@ class Allocation:
         usual: Seconds that a trial is expected to take.
         explore: Seconds after which no trial is begun; of "whole", unless an average is better
             than the best model, which then is not trained once more.
+        long: Of "slices": how many whole trainings there is time for after the short ones, 1 or
+            more; they are averaged.
     """
 
     kind: AllocationKind
     trial: float
     usual: float
     explore: float
+    long: int = 1
 
     def describe(self) -> str:
         """Say the plan in a sentence."""
@@ -49,7 +52,8 @@ class Allocation:
             "as far as there is time",
             "whole": "each trial is a whole training; where there is time, the best settings then "
             "learn most of the validation part, too",
-            "slices": f"trials of {self.trial:.0f} s choose what is trained for the other time",
+            "slices": f"trials of {self.trial:.0f} s choose what is trained for the other time"
+            + (f", {self.long} times, to average" if self.long > 1 else ""),
             "single": "there is time for one training",
         }[self.kind]
 
@@ -78,4 +82,7 @@ def allocate(*, training: float, epoch: float, seconds: float, fold: bool) -> Al
     short = max(_SLICE * seconds, _SLICE_EPOCHS * epoch)
     if 2 * short > _EXPLORED * seconds:
         return Allocation("single", seconds, seconds, 0.0)
-    return Allocation("slices", short, short, _EXPLORED * seconds)
+    explore = _EXPLORED * seconds
+    return Allocation(
+        "slices", short, short, explore, max(1, round((seconds - explore) / training))
+    )

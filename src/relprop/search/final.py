@@ -116,12 +116,47 @@ class _Watched:
 
 
 def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
-    """Train the best settings for the time that is left, with most of the validation part."""
-    seconds = search.deadline.left()
+    """Train the best settings for the time that is left, with most of the validation part.
+
+    Where that is enough for several whole trainings, their networks are averaged, unless that is
+    worse than the first one.
+    """
+    seconds, count = search.deadline.left(), min(search.averaged, search.allocation.long)
     if seconds < leader.seconds or not search.shelf.has_outputs(leader.number):
         return content
-    search.progress.log(f"training {leader.family} for {seconds:.0f} s")
-    return _with_validation(search, leader, _watched(search, leader), seconds)
+    watched = _watched(search, leader)
+    search.progress.log(f"training {leader.family} for {seconds / count:.0f} s")
+    first = _with_validation(search, leader, watched, seconds / count)
+    if first is None:
+        return search.shelf.model(leader.number)
+    others = [_once_more(search, leader, watched, (n, count)) for n in range(1, count)]
+    return _mean_of(search, watched, [first, *(one for one in others if one is not None)])
+
+
+def _once_more(
+    search: Search, leader: LeaderboardRow, watched: _Watched, number: tuple[int, int]
+) -> FittedModel | None:
+    """Train the best settings from another seed, number i of n, in its part of the time left."""
+    i, count = number
+    setup, seconds = search.setup, search.deadline.left() / (count - i)
+    search.progress.log(f"training {leader.family} once more, to average {i + 1} of {count}")
+
+    def train(alarm: Alarm) -> FittedModel:
+        recipe, rows = setup.recipe(leader, i), (watched.learned, watched.rows)
+        return train_model(setup.data, recipe, *rows, seconds=seconds)
+
+    return run_trial(setup, leader, train, seconds).model
+
+
+def _mean_of(search: Search, watched: _Watched, models: list[FittedModel]) -> BundleContent:
+    """Return the average of models of the same settings; the first one where that is better."""
+    given = [model.outputs for model in models if model.outputs is not None]
+    mean, task = torch.stack(given).mean(0), search.origin.dataset.target.task
+    if is_better(given[0], mean, watched.targets, task, _WORSE):
+        models, mean = models[:1], given[0]
+    first, *others = models
+    content = search.content(first, (watched.rows, mean))
+    return add_to_average(content, [search.content(model, None) for model in others])
 
 
 def _train_again(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
@@ -141,26 +176,32 @@ def _train_again(search: Search, leader: LeaderboardRow, content: BundleContent)
         f"training {leader.family} once more, with most of the validation part; "
         f"{write_duration(seconds)} left"
     )
-    made = _with_validation(search, leader, watched, seconds)
+    model = _with_validation(search, leader, watched, seconds)
+    if model is None:
+        return search.shelf.model(leader.number)
+    made = _mean_of(search, watched, [model])
     return made if set(made.warnings) <= set(content.warnings) else content
 
 
 def _with_validation(
     search: Search, leader: LeaderboardRow, watched: _Watched, seconds: float
-) -> BundleContent:
+) -> FittedModel | None:
     """Train a trial's settings with most of the validation part.
 
     The rest of that part chooses among the weights, and tells whether the training went well.
+
+    Returns:
+        The model; None where there is none, or it is worse than that of the trial. What was better
+        on the way is on the disk.
     """
     task = search.origin.dataset.target.task
     train = _long_training(search, leader, watched, seconds)
     model = run_trial(search.setup, leader, train, seconds).model
-    best = search.shelf.model(leader.number)  # of what was kept on the way
     if model is None or model.outputs is None:
-        return best
-    if is_better(watched.before, model.outputs, watched.targets, task, _WORSE):
-        return best
-    return search.content(model, (watched.rows, model.outputs))
+        return None
+    return (
+        None if is_better(watched.before, model.outputs, watched.targets, task, _WORSE) else model
+    )
 
 
 def _watched(search: Search, leader: LeaderboardRow) -> _Watched:

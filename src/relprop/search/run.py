@@ -154,8 +154,8 @@ def prepare_search(
     timing = _time(request, data, spaces[0], both if fold else train)
     averaged = averaged_models(settings.seconds, timing, len(dataset.rows("test")))
     allocation, deadline = _allocate(request, dataset, timing, averaged, fold)
-    if allocation.kind in ("slices", "single"):  # whose final model is one: more time to train it
-        averaged = 1
+    if allocation.kind in ("slices", "single"):  # of which few are averaged: more time to train
+        averaged = min(averaged, allocation.long)
         allocation, deadline = _allocate(request, dataset, timing, averaged, fold)
     if allocation.kind == "single" and may_mix:
         train, validation = learn_most(dataset, train, validation, settings.seed)
