@@ -8,10 +8,10 @@ from PIL import Image
 
 from relprop.bundles.data_again import (
     array_width,
+    column_of_texts,
     options_for_others,
     read_again,
     target_column,
-    column_of_texts,
 )
 from relprop.data import DataOptions, read_dataset
 from relprop.data.dataset import Finding

@@ -26,6 +26,11 @@ def test_short_trainings_take_two_passes_or_a_twentieth_and_a_quarter_together()
     assert (slower.trial, slower.explore) == (80, 200)
 
 
+@pytest.mark.parametrize(("training", "long"), [(3000, 1), (410, 1), (390, 2), (290, 2)])
+def test_of_the_time_after_short_trainings_whole_ones_are_made(training, long):
+    assert allocate(training=training, epoch=10, seconds=800, fold=False).long == long
+
+
 def test_whole_trainings_may_take_twice_the_default_and_leave_time_for_one_more():
     found = allocate(training=100, epoch=5, seconds=800, fold=False)
     assert (found.trial, found.usual, found.explore) == (200, 100, 570)
@@ -40,7 +45,10 @@ def test_folds_leave_time_to_train_on_everything():
 def test_a_plan_says_what_it_does():
     texts = [
         allocate(training=t, epoch=e, seconds=800, fold=f).describe()
-        for t, e, f in [(1, 1, True), (1, 1, False), (3000, 10, False), (9000, 900, False)]
+        for t, e, f in [
+            *[(1, 1, True), (1, 1, False), (3000, 10, False), (300, 10, False)],
+            (9000, 900, False),
+        ]
     ]
     assert texts == [
         "the default learns everything; each trial is validated on 5 folds, "
@@ -48,5 +56,6 @@ def test_a_plan_says_what_it_does():
         "each trial is a whole training; where there is time, the best settings then learn most "
         "of the validation part, too",
         "trials of 40 s choose what is trained for the other time",
+        "trials of 40 s choose what is trained for the other time, 2 times, to average",
         "there is time for one training",
     ]

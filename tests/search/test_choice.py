@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from relprop.search.choice import choose_average, goodness, is_better
+from relprop.search.choice import beats, choose_average, goodness, is_better
 
 TARGETS = torch.arange(100) % 2
 
@@ -22,6 +22,14 @@ def test_a_difference_counts_from_two_standard_errors_on():
     assert not is_better(right_in(83), right_in(80), TARGETS, "classes", errors=2.0)
     assert not is_better(right_in(80), right_in(84), TARGETS, "classes", errors=2.0)
     assert not is_better(right_in(80), right_in(80), TARGETS, "classes", errors=0.0)
+
+
+def test_outputs_beat_others_by_score_and_loss_together():
+    sure, unsure = right_in(84), right_in(80, confidence=0.5)
+    assert beats(right_in(84), right_in(80), TARGETS, "classes")
+    assert not beats(right_in(80), right_in(84), TARGETS, "classes")
+    assert not beats(right_in(84, confidence=9.0), unsure, TARGETS, "classes")  # a higher loss
+    assert not beats(sure, sure, TARGETS, "classes")
 
 
 def test_goodness_by_task():

@@ -181,6 +181,26 @@ def test_where_there_is_time_for_one_training_it_learns_most_of_validation(monke
     assert sorted(row.number for row in more.leaderboard) == [0, 1]
 
 
+@pytest.mark.parametrize("worse", [False, True])
+def test_several_long_trainings_are_averaged_unless_that_is_worse(monkeypatch, tmp_path, worse):
+    slices = Allocation("slices", 60.0, 60.0, 0.0, long=3)
+    monkeypatch.setattr(run, "allocate", lambda **given: slices)
+    if worse:
+        monkeypatch.setattr(final, "beats", lambda *_: True)
+    table = write_table(tmp_path / "table.csv", rows=4000)
+    bundle = fit(table, budget=BUDGET, trials=1, out=tmp_path / "out", space=QUICK_SPACE)
+    content, watched = bundle.content, bundle.content.outputs["validation"]
+    assert len(content.members) == (1 if worse else 3)
+    assert {member.facts.samples for member in content.members} == {2889 + 408}
+    assert {point.member for point in content.curves} == set(range(len(content.members)))
+    first, *others = content.members
+    name = next(iter(first.weights))
+    assert all(not torch.equal(one.weights[name], first.weights[name]) for one in others)
+    frame = pandas.read_csv(table).iloc[watched.rows.numpy()]
+    given = bundle.outputs(bundle.prepare(frame))
+    torch.testing.assert_close(given, watched.outputs, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.slow
 def test_long_trainings_are_chosen_by_short_ones_and_learn_most_of_validation(fitted, tmp_path):
     # a fit before this one has imported all libraries, which may take long

@@ -29,6 +29,19 @@ def is_better(new: Tensor, old: Tensor, targets: Tensor, task: TaskKind, errors:
     return float(gain.mean()) > max(errors * error, 0.0)
 
 
+def beats(one: Tensor, other: Tensor, targets: Tensor, task: TaskKind) -> bool:
+    """Tell whether outputs have a higher score and a lower loss than others for the same samples.
+
+    Args:
+        one: Outputs of one model, (n, k).
+        other: Outputs of another one.
+        targets: Targets of the samples, as `Examples` has them.
+        task: What is predicted.
+    """
+    first, second = (_rank(outputs, targets, task) for outputs in (one, other))
+    return first[0] > second[0] and first[1] > second[1]
+
+
 def goodness(outputs: Tensor, targets: Tensor, task: TaskKind) -> Tensor:
     """Return what a model gets right of each sample, (n,); more is better.
 

@@ -13,7 +13,7 @@ from ..bundles.content import BundleContent, LeaderboardRow
 from ..training.objectives import score
 from .alarm import Alarm
 from .budget import write_duration
-from .choice import is_better
+from .choice import beats, is_better
 from .contents import add_to_average, part_outputs, same_preparation
 from .folds import learn_most
 from .loop import Search
@@ -118,8 +118,7 @@ class _Watched:
 def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
     """Train the best settings for the time that is left, with most of the validation part.
 
-    Where that is enough for several whole trainings, their networks are averaged, unless that is
-    worse than the first one.
+    Where that is enough for several whole trainings, their networks are averaged.
     """
     seconds, count = search.deadline.left(), min(search.averaged, search.allocation.long)
     if seconds < leader.seconds or not search.shelf.has_outputs(leader.number):
@@ -149,10 +148,13 @@ def _once_more(
 
 
 def _mean_of(search: Search, watched: _Watched, models: list[FittedModel]) -> BundleContent:
-    """Return the average of models of the same settings; the first one where that is better."""
+    """Return the average of models of the same settings.
+
+    It is the first one alone where that has a higher score and a lower loss.
+    """
     given = [model.outputs for model in models if model.outputs is not None]
     mean, task = torch.stack(given).mean(0), search.origin.dataset.target.task
-    if is_better(given[0], mean, watched.targets, task, _WORSE):
+    if beats(given[0], mean, watched.targets, task):
         models, mean = models[:1], given[0]
     first, *others = models
     content = search.content(first, (watched.rows, mean))
