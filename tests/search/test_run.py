@@ -133,6 +133,8 @@ def test_the_same_call_goes_on_and_another_search_is_refused(fitted, table, tmp_
 
 def test_a_larger_table_is_validated_on_its_validation_part_and_averaged(monkeypatch, tmp_path):
     monkeypatch.setattr(loop, "choose_average", lambda outputs, *_: tuple(range(len(outputs)))[:2])
+    whole = Allocation("whole", 60.0, 1.0, 240.0)
+    monkeypatch.setattr(run, "allocate", lambda **given: whole)
     table = write_table(tmp_path / "table.csv", rows=6000)
     alike = {**QUICK, "numbers": "standard", "bins": 8, "bins_by": "quantile"}
     space = {"families": ["mlp"], "mlp": alike}

@@ -185,8 +185,8 @@ def table_samples(raw: Any, columns: Sequence[str] = (), width: int | None = Non
     elif isinstance(raw, pandas.Series):
         frame = pandas.DataFrame([raw.to_dict()])
     elif isinstance(raw, Mapping):
-        columns = any(isinstance(v, (list, tuple, np.ndarray, pandas.Series)) for v in raw.values())
-        frame = _of_columns(raw) if columns else pandas.DataFrame([raw])
+        lists = any(isinstance(v, (list, tuple, np.ndarray, pandas.Series)) for v in raw.values())
+        frame = _of_columns(raw) if lists else pandas.DataFrame([raw])
     elif isinstance(raw, (list, tuple)) and all(isinstance(row, Mapping) for row in raw):
         frame = pandas.DataFrame(list(raw))
     else:

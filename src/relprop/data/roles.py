@@ -32,8 +32,14 @@ def with_official_column(raw: RawData, options: DataOptions) -> tuple[RawData, s
     Returns:
         The data with these parts, and the name of the column; as it was, and None without one.
     """
-    said = {*raw.targets, *(options.target or ()), *options.labels, *options.drop, *options.kinds}
-    said |= {options.group, options.time}
+    said: set[str | None] = {
+        *raw.targets,
+        *(options.target or ()),
+        *options.labels,
+        *options.drop,
+        *options.kinds,
+    }
+    said.update((options.group, options.time))
     for name in map(str, raw.samples.columns):
         if name.lower() in _PART_NAMES and name not in said:
             words = category_texts(raw.samples[name]).str.lower()

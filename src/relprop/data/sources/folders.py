@@ -85,7 +85,8 @@ def classes_and_parts(
     rows = np.flatnonzero(classes)
     left = Counter(str(path.parent) for path, name in zip(paths, classes, strict=True) if not name)
     warnings = [f"Left out, as without a class: {_counts(left)}."] if left else []
-    return PlacedFiles(rows, [classes[i] for i in rows], _parts([paths[i] for i in rows]), warnings)
+    kept = rows.tolist()
+    return PlacedFiles(rows, [classes[i] for i in kept], _parts([paths[i] for i in kept]), warnings)
 
 
 def _class_of(above: Sequence[str]) -> str:

@@ -90,11 +90,11 @@ def list_pictures(path: Path) -> Iterator[PictureFiles]:
         if path.suffix.lower() == ".zip":
             with zipfile.ZipFile(path) as archive:
                 inside = sorted(filter(_is_picture, archive.namelist()))
-                said = [name for name in archive.namelist() if name.endswith(_ANNOTATIONS)]
+                listed = [name for name in archive.namelist() if name.endswith(_ANNOTATIONS)]
                 yield _archived(
                     inside,
                     lambda chosen: ((i, _read_zipped(archive, inside[i])) for i in chosen),
-                    {name: archive.read(name) for name in said},
+                    {name: archive.read(name) for name in listed},
                 )
         else:
             yield from _listed_tar(path)
