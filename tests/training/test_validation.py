@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from relprop.training.precision import NumberFormat
-from relprop.training.validation import measure, outputs_of
+from relprop.training.validation import loss_and_score, outputs_of
 
 PLAIN = NumberFormat("cpu", False, torch.contiguous_format)
 
@@ -24,12 +24,12 @@ def test_outputs_are_those_of_eval_mode_and_training_goes_on():
 
 def test_loss_and_accuracy_of_classes():
     outputs = torch.tensor([[0.0, math.log(3)], [0.0, math.log(3)]])  # probabilities 1/4 and 3/4
-    loss, score = measure(outputs, torch.tensor([1, 0]), "classes")
+    loss, score = loss_and_score(outputs, torch.tensor([1, 0]), "classes")
     assert loss == pytest.approx(-(math.log(3 / 4) + math.log(1 / 4)) / 2)
     assert score == 0.5
 
 
 def test_outputs_that_are_no_numbers_are_worse_than_all_others():
-    loss, score = measure(torch.tensor([[math.nan, 0.0]]), torch.tensor([0]), "classes")
+    loss, score = loss_and_score(torch.tensor([[math.nan, 0.0]]), torch.tensor([0]), "classes")
     assert math.isnan(loss)
     assert score == -math.inf

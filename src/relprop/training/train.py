@@ -31,7 +31,7 @@ from .clock import Clock
 from .optimisation import make_average, make_optimiser, rate_factor, set_rate
 from .precision import fast_format
 from .settings import TrainingSettings
-from .validation import measure, outputs_of
+from .validation import loss_and_score, outputs_of
 
 _STEP_IN_PASSES = 3  # a step is a forward pass, and a backward pass of twice the cost
 
@@ -262,7 +262,7 @@ class _Course:
         if self.noisy:
             renew_statistics(network, self.batch_loss.inputs)
         outputs = outputs_of(network, validation.inputs, self.batch_loss.format)
-        measured, reached = measure(outputs, validation.targets, self.batch_loss.task)
+        measured, reached = loss_and_score(outputs, validation.targets, self.batch_loss.task)
         is_good = math.isfinite(measured) and not self.was_better(reached, measured)
         if is_good:
             self.best_weights, self.outputs = copy.deepcopy(network.state_dict()), outputs

@@ -32,7 +32,7 @@ def outputs_of(network: nn.Module, inputs: Tensor, how: NumberFormat) -> Tensor:
     return outputs
 
 
-def measure(outputs: Tensor, targets: Tensor, task: TaskKind) -> tuple[float, float]:
+def loss_and_score(outputs: Tensor, targets: Tensor, task: TaskKind) -> tuple[float, float]:
     """Return loss and score of outputs; the loss is NaN where it is not a finite number.
 
     Args:
