@@ -1,0 +1,52 @@
+"""Curves of removal in a report: what is removed of each modality, and what stands for it."""
+
+import pytest
+import torch
+from helpers import made_bundles as made
+
+from relprop.bundle_report.removal import measure_removal
+from relprop.evaluate import columns, removal_curves, tokens
+
+
+def samples_of(modality):
+    """A bundle, and its prepared samples."""
+    makers = {
+        "picture": (made.pictures, "cnn"),
+        "series": (made.series, "fcn"),
+        "text": (made.texts, "textcnn"),
+        "table": (made.table, "mlp"),
+    }
+    make, family = makers[modality]
+    dataset = make()
+    bundle = made.bundle_of(dataset, family)
+    return bundle, bundle.prepare_samples(dataset.take(dataset.rows("test")))
+
+
+@pytest.mark.parametrize("modality", ["picture", "series", "text", "table"])
+def test_units_and_fill_follow_the_modality(modality):
+    bundle, x = samples_of(modality)
+    e = bundle.explainer(x)
+    groups = getattr(getattr(bundle.preparation, "columns", None), "groups", {})
+    owner = {feature: i for i, of in enumerate(groups.values()) for feature in of}
+    units, fill, count = {
+        "picture": (None, "neighbours", x[0, 0].numel()),
+        "series": (None, "mean", x.shape[-1]),
+        "text": (tokens(x != 0), "zero", int((x != 0).sum(1).min())),
+        "table": (columns([owner[i] for i in sorted(owner)]), "mean", len(groups)),
+    }[modality]
+    expected = removal_curves(
+        bundle.explained_model,
+        x,
+        {"LRP": e.relevance.detach()},
+        target=e.prediction,
+        fill=fill,
+        steps=min(10, count),
+        score="probability",
+        output_kind=e.head.kind,
+        units=units,
+        seed=3,
+    )["LRP"]
+    found = measure_removal(bundle, x, seed=3)["LRP"]
+    for order in ("morf", "lerf", "random"):
+        torch.testing.assert_close(getattr(found, order).scores, getattr(expected, order).scores)
+    assert not torch.equal(found.morf.scores, found.lerf.scores)
