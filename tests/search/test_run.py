@@ -18,6 +18,7 @@ from relprop.networks import registry
 from relprop.search import final, loop, run
 from relprop.search.allocation import Allocation
 from relprop.search.api import fit
+from relprop.search.study import SharedStudy
 
 BUDGET = "5m"  # not reached: the number of trials is
 
@@ -135,6 +136,7 @@ def test_a_larger_table_is_validated_on_its_validation_part_and_averaged(monkeyp
     monkeypatch.setattr(loop, "choose_average", lambda outputs, *_: tuple(range(len(outputs)))[:2])
     whole = Allocation("whole", 60.0, 1.0, 240.0)
     monkeypatch.setattr(run, "allocate", lambda **given: whole)
+    monkeypatch.setattr(SharedStudy, "should_stop", lambda *_: False)
     table = write_table(tmp_path / "table.csv", rows=6000)
     alike = {**QUICK, "numbers": "standard", "bins": 8, "bins_by": "quantile"}
     space = {"families": ["mlp"], "mlp": alike}

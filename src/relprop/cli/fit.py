@@ -142,7 +142,7 @@ def _summary(fitted: "Fitted", data: str, out: Path, seconds: float) -> str:
 
     content = fitted.content
     shown = fitted.dataset.warnings  # beside the data, before the search
-    warnings = [f"warning: {one}" for one in content.warnings if one in shown]
+    warnings = [f"warning: {one}" for one in content.warnings if one not in shown]
     metrics = [f"{metric_text(metric)} on the test part" for metric in content.metrics]
     where, source = shlex.quote(str(out)), shlex.quote(data)
     lines = [
