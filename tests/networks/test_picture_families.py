@@ -98,7 +98,7 @@ def test_signs_are_not_mirrored_and_photographs_are():
 @pytest.mark.parametrize("samples", [1, 50, 1500, 8000, 60_000, 10**7])
 def test_defaults_train_for_a_number_of_epochs_that_follows_the_samples(samples):
     default = BY_NAME["resnet"].default(replace(FACTS, samples=samples))
-    assert default["epochs"] == {8000: 40, 60_000: 30, 10**7: 30}.get(samples, 150)
+    assert default["epochs"] == {8000: 150, 60_000: 30, 10**7: 30}.get(samples, 150)
     assert default["batch"] == {1: 32, 50: 32, 1500: 64, 8000: 128}.get(samples, 256)
 
 
