@@ -22,6 +22,8 @@ from .prepared import Rows
 from .trial import Train, on_everything, run_trial
 
 _SLOWER = 1.3  # how much longer than the last training of its kind one may take
+# Of the time of a whole training; one with less is of another kind, though its learning rate falls.
+_ENOUGH = 0.75
 _WORSE = 1.0  # standard errors by which a longer training must not be worse than a short one
 
 
@@ -75,8 +77,9 @@ def _model_of(search: Search, row: LeaderboardRow) -> BundleContent | None:
 
 def _repeat(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
     """Average the best model with others of its settings, where there is time for them."""
-    others, longest = list[BundleContent](), search.allocation.usual / len(search.setup.folds)
-    while len(others) + 1 < search.averaged and search.deadline.left() > _SLOWER * longest:
+    trainings = len(search.setup.folds) if search.shelf.has_outputs(leader.number) else 1
+    others, longest = list[BundleContent](), leader.seconds / trainings
+    while len(others) + 1 < search.averaged and search.deadline.left() > _ENOUGH * longest:
         before = search.deadline.left()
         search.progress.log(
             f"training {leader.family} once more, to average {len(others) + 2}; "
