@@ -47,7 +47,7 @@ def read_dataset(
             table, texts, time series; "datasets:NAME" of the Hugging Face hub; or data in memory: a
             DataFrame, a pair (samples, labels), or a dataset of torch.
         options: What is known about it; what it leaves out is inferred.
-        expected: What the samples have to be, for a model that takes nothing else; None: anything.
+        expected: The modality that a model takes; None: any.
         progress: True shows the reading of many files on stderr.
 
     Returns:

@@ -252,9 +252,10 @@ def test_a_picture_that_is_too_large_to_decode_is_named(tmp_path):
     assert raw.warnings[0].startswith("Left out, since they cannot be read: 1 picture: cat/0.png (")
 
 
-def test_an_archive_with_a_password_is_an_error(tmp_path):
+@pytest.mark.parametrize("more", [{}, {"val/val_annotations.txt": b"0.png\tcat"}])
+def test_an_archive_with_a_password_is_an_error(tmp_path, more):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        for name, content in FILES.items():
+        for name, content in {**FILES, **more}.items():
             archive.writestr(name, content)
     content = bytearray((tmp_path / "a.zip").read_bytes())
     for mark, flags in ((b"PK\1\2", 8), (b"PK\3\4", 6)):  # says of each file that it is encrypted

@@ -94,7 +94,7 @@ def list_pictures(path: Path) -> Iterator[PictureFiles]:
                 yield _archived(
                     inside,
                     lambda chosen: ((i, _read_zipped(archive, inside[i])) for i in chosen),
-                    {name: archive.read(name) for name in listed},
+                    {name: _read_zipped(archive, name).getvalue() for name in listed},
                 )
         else:
             yield from _listed_tar(path)
