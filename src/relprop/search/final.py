@@ -155,7 +155,8 @@ def _mean_of(search: Search, watched: _Watched, models: list[FittedModel]) -> Bu
 
     It is the first one alone where that has a higher score and a lower loss.
     """
-    given = [model.outputs for model in models if model.outputs is not None]
+    measured = [(model, model.outputs) for model in models if model.outputs is not None]
+    models, given = [model for model, _ in measured], [outputs for _, outputs in measured]
     mean, task = torch.stack(given).mean(0), search.origin.dataset.target.task
     if beats(given[0], mean, watched.targets, task):
         models, mean = models[:1], given[0]
