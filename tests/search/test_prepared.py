@@ -48,14 +48,31 @@ def test_inputs_are_those_of_the_preparation():
     assert learned.targets.tolist() == DATASET.target.values[TRAIN].tolist()
 
 
-def test_that_there_was_no_time_for_a_teacher_is_said_each_time():
+TAUGHT = {**SETTINGS, "teacher": "boosted", "copies": 1, "swap": 0.3, "mix": False}
+
+
+def test_a_teacher_is_asked_again_where_there_is_more_time():
     data = PreparedData(DATASET)
-    taught = {**SETTINGS, "teacher": "boosted", "copies": 1, "swap": 0.3, "mix": False}
-    for seconds in (1e-9, 60):  # what was made before is given again
-        found = data.learned(TRAIN, taught, seconds=seconds)
+    for seconds in (1e-9, 1.2e-9):
+        found = data.learned(TRAIN, TAUGHT, seconds=seconds)
         assert found.note.startswith("no teacher: there was no time")
         assert len(found.examples.inputs) == len(TRAIN)
     assert data.learned(TRAIN, SETTINGS, seconds=60).note == ""
+    found = data.learned(TRAIN, TAUGHT, seconds=60)
+    assert found.note == ""
+    assert len(found.examples.inputs) == 2 * len(TRAIN)
+
+
+def test_one_lesson_serves_all_preparations():
+    """What there would be no time to say a second time is said."""
+    data = PreparedData(DATASET)
+    said = data.learned(TRAIN, TAUGHT, seconds=60).examples
+    again = data.learned(TRAIN, {**TAUGHT, "bins": 4}, seconds=1e-9).examples
+    assert torch.equal(again.targets, said.targets)
+    assert again.inputs.shape != said.inputs.shape
+    assert data.learned(TRAIN, TAUGHT, seconds=1e-9).examples is said
+    other = data.learned(TRAIN, {**TAUGHT, "swap": 0.1}, seconds=60).examples
+    assert not torch.equal(other.targets, said.targets)
 
 
 def test_values_are_standardised_by_the_training_part():

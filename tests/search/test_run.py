@@ -185,16 +185,18 @@ def test_where_there_is_time_for_one_training_it_learns_most_of_validation(monke
     assert sorted(row.number for row in more.leaderboard) == [0, 1]
 
 
-@pytest.mark.parametrize("worse", [False, True])
-def test_several_long_trainings_are_averaged_unless_that_is_worse(monkeypatch, tmp_path, worse):
+@pytest.mark.parametrize("case", ["better", "worse", "no time"])
+def test_several_long_trainings_are_averaged_unless_that_is_worse(monkeypatch, tmp_path, case):
     slices = Allocation("slices", 60.0, 60.0, 0.0, long=3)
     monkeypatch.setattr(run, "allocate", lambda **given: slices)
-    if worse:
+    if case == "worse":
         monkeypatch.setattr(final, "beats", lambda *_: True)
+    if case == "no time":  # of the first training the others would have too small a part
+        monkeypatch.setattr(final, "_ENOUGH", 1e6)
     table = write_table(tmp_path / "table.csv", rows=4000)
     bundle = fit(table, budget=BUDGET, trials=1, out=tmp_path / "out", space=QUICK_SPACE)
     content, watched = bundle.content, bundle.content.outputs["validation"]
-    assert len(content.members) == (1 if worse else 3)
+    assert len(content.members) == (3 if case == "better" else 1)
     assert {member.facts.samples for member in content.members} == {2889 + 408}
     assert {point.member for point in content.curves} == set(range(len(content.members)))
     first, *others = content.members

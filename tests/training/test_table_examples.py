@@ -11,8 +11,8 @@ from relprop.networks.family import Facts
 from relprop.networks.tables import TABLE_FAMILIES
 from relprop.prepare.fit_tables import fit_table
 from relprop.training.objectives import TEACHER_SHARE
-from relprop.training.table_examples import table_examples
-from relprop.training.train import train_network
+from relprop.training.table_examples import make_lesson, taught_examples
+from relprop.training.train import Examples, train_network
 
 RANDOM = np.random.default_rng(0)
 FRAME = pd.DataFrame({"a": RANDOM.normal(size=400), "b": RANDOM.choice(["x", "y", "z"], 400)})
@@ -44,27 +44,30 @@ def targets(data, rows=ROWS):
     return values.float()[:, None] if data.target.task == "value" else values
 
 
-def examples(task, **changes):
+def lesson_of(task, **changes):
     data, settings = dataset(task), {**SETTINGS, **changes}
-    preparation = fit_table(data, ROWS, settings)
-    return preparation, table_examples(
-        data, ROWS, targets(data), preparation, settings, seed=0, seconds=changes.get("seconds", 60)
+    return make_lesson(
+        data, ROWS, targets(data), settings, seed=0, seconds=changes.get("seconds", 60)
     )
 
 
-def test_without_a_teacher_they_are_the_training_rows():
-    preparation, found = examples("classes", teacher="none")
-    assert torch.equal(found.examples.inputs, preparation.apply(FRAME[:300]))
-    assert torch.equal(found.examples.targets, torch.from_numpy(HIGH[:300].astype(np.int64)))
-    assert found.teachers == ()
-    assert found.note == ""
+def examples(task, **changes):
+    data, lesson = dataset(task), lesson_of(task, **changes)
+    preparation = fit_table(data, ROWS, SETTINGS)
+    rows = Examples(preparation.apply(FRAME[:300]), targets(data))
+    return preparation, taught_examples(rows, preparation, task, lesson)
+
+
+def test_without_a_teacher_or_time_there_is_no_lesson():
+    assert lesson_of("classes", teacher="none") is None
+    assert lesson_of("classes", seconds=1e-6) is None
 
 
 @pytest.mark.parametrize(("task", "low"), [("classes", 0), ("labels", 0), ("value", -1)])
 def test_a_teacher_adds_rows_and_softens_targets(task, low):
     """Of rows with a wrong target it says the true one, as it was not fitted on them."""
     preparation, found = examples(task)
-    inputs, soft = found.examples.inputs, found.examples.targets
+    inputs, soft = found.inputs, found.targets
     assert len(inputs) == len(soft) == 900
     assert torch.equal(inputs[:300], preparation.apply(FRAME[:300]))
     given = np.where(HIGH, 1, low)[:300]
@@ -73,25 +76,16 @@ def test_a_teacher_adds_rows_and_softens_targets(task, low):
     believed = said > (low + 1) / 2
     assert (believed == TRUE[:300])[~WRONG[:300]].mean() > 0.9
     assert (believed == TRUE[:300])[WRONG[:300]].mean() > 0.6
-    assert found.teachers == ("boosted trees",)
-    assert found.note == "taught by boosted trees"
+    assert lesson_of(task).models == ("boosted trees",)
 
 
 def test_made_rows_have_the_labels_of_the_teacher():
     preparation, found = examples("classes", mix=False)
-    features = dict(zip(preparation.columns.names, found.examples.inputs[300:].T, strict=True))
+    features = dict(zip(preparation.columns.names, found.inputs[300:].T, strict=True))
     high = features["a"] * FRAME["a"][:300].std() > -FRAME["a"][:300].mean()
     want = high ^ (features["b is x"] > 0)
-    agree = (found.examples.targets[300:].argmax(1).bool() == want).float().mean()
+    agree = (found.targets[300:].argmax(1).bool() == want).float().mean()
     assert float(agree) > 0.95
-
-
-def test_too_short_a_time_is_said():
-    _, found = examples("classes", seconds=1e-6)
-    assert len(found.examples.inputs) == 300
-    assert found.note == (
-        "no teacher: there was no time for models that may teach; give a larger budget"
-    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +99,7 @@ def test_networks_learn_them(family, task):
     settings = {**family.default(facts), **changes}
     torch.manual_seed(0)
     network = family.build(settings, facts)
-    trained = train_network(network, found.examples, None, settings, task=task, seed=0, seconds=600)
+    trained = train_network(network, found, None, settings, task=task, seed=0, seconds=600)
     rows = data.rows("validation")
     scores = trained.network(preparation.apply(data.take(rows)))
     believed = scores.argmax(1) if task == "classes" else scores[:, 0] > 0
@@ -114,5 +108,5 @@ def test_networks_learn_them(family, task):
 
 def test_an_unknown_teacher_is_refused():
     with pytest.raises(InputError, match="teacher is 'nobody'") as caught:
-        examples("classes", teacher="nobody")
+        lesson_of("classes", teacher="nobody")
     assert caught.value.allowed == '"none", "boosted", "best"'

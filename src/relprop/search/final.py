@@ -131,23 +131,37 @@ def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent
     first = _with_validation(search, leader, watched, seconds / count)
     if first is None:
         return search.shelf.model(leader.number)
-    others = [_once_more(search, leader, watched, (n, count)) for n in range(1, count)]
-    return _mean_of(search, watched, [first, *(one for one in others if one is not None)])
+    models = [first, *_others_like(search, leader, watched, first, count)]
+    return _mean_of(search, watched, models)
 
 
-def _once_more(
-    search: Search, leader: LeaderboardRow, watched: _Watched, number: tuple[int, int]
-) -> FittedModel | None:
-    """Train the best settings from another seed, number i of n, in its part of the time left."""
-    i, count = number
-    setup, seconds = search.setup, search.deadline.left() / (count - i)
-    search.progress.log(f"training {leader.family} once more, to average {i + 1} of {count}")
+def _others_like(
+    search: Search, leader: LeaderboardRow, watched: _Watched, first: FittedModel, count: int
+) -> list[FittedModel]:
+    """Train the settings of a model again until there are so many, each in its part of the time.
 
-    def train(alarm: Alarm) -> FittedModel:
-        recipe, rows = setup.recipe(leader, i), (watched.learned, watched.rows)
-        return train_model(setup.data, recipe, *rows, seconds=seconds)
+    One that would have much less time than the first is left out.
+    """
+    others = list[FittedModel]()
+    for number in range(1, count):
+        seconds = search.deadline.left() / (count - number)
+        if seconds < _ENOUGH * first.seconds:
+            break
+        search.progress.log(
+            f"training {leader.family} once more, to average {number + 1} of {count}"
+        )
+        train = _training_like(search, leader, watched, number, seconds)
+        model = run_trial(search.setup, leader, train, seconds).model
+        others += [] if model is None else [model]
+    return others
 
-    return run_trial(setup, leader, train, seconds).model
+
+def _training_like(
+    search: Search, leader: LeaderboardRow, watched: _Watched, repeat: int, seconds: float
+) -> Train:
+    """Return what trains the best settings from another seed."""
+    recipe, rows = search.setup.recipe(leader, repeat), (watched.learned, watched.rows)
+    return lambda alarm: train_model(search.setup.data, recipe, *rows, seconds=seconds)
 
 
 def _mean_of(search: Search, watched: _Watched, models: list[FittedModel]) -> BundleContent:

@@ -4,9 +4,9 @@ Takes a data set, sample numbers and the settings of a trial. Gives preparations
 train on. Must not know networks or time.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +20,13 @@ from ..prepare.base import Preparation
 from ..prepare.registry import fit_preparation
 from ..training.train import Examples
 
+if TYPE_CHECKING:
+    from ..training.table_examples import Lesson
+
 Rows = NDArray[np.int64]
+
+_MORE_TIME = 1.5  # than was too short for a teacher, before one is tried again
+_NO_TEACHER = "no teacher: there was no time for models that may teach; give a larger budget"
 
 Made = TypeVar("Made")
 
@@ -71,16 +77,20 @@ class PreparedData:
         self.scale = _scale(dataset)
         self._most, self._seed = kept, seed
         self._preparations: list[_Kept[Preparation]] = []
-        self._learned: list[_Kept[Learned]] = []
+        self._lessons: list[_Kept[Lesson]] = []
+        self._too_short: dict[bytes, float] = {}  # seconds in which no model could teach some rows
+        self._taught: dict[tuple[int, int], Examples] = {}
         self._tensors: dict[tuple[int, bytes], Tensor] = {}
 
     def preparation(self, rows: Rows, settings: Settings) -> Preparation:
         """Return a preparation that was fitted to some rows, with the settings of a trial."""
-
-        def make(noted: Settings) -> Preparation:
-            return fit_preparation(self.dataset, rows, noted, encoder=self.encoder)
-
-        made = _found_or_made(self._preparations, rows, settings, make)
+        key = rows.tobytes()
+        found = _found(self._preparations, key, settings)
+        if found is not None:
+            return found
+        noted = _NotedSettings(settings)
+        made = fit_preparation(self.dataset, rows, noted, encoder=self.encoder)
+        self._preparations.append(_Kept(made, noted.read, key))
         self._forget()
         return made
 
@@ -95,21 +105,35 @@ class PreparedData:
         preparation = self.preparation(rows, settings)
         if self.dataset.modality != "table":
             return Learned(self.examples(preparation, rows))
-        from ..training.table_examples import table_examples
+        lesson = self._lesson(rows, settings, seconds)
+        if lesson is None:
+            note = "" if settings["teacher"] == "none" else _NO_TEACHER
+            return Learned(self.examples(preparation, rows), note)
+        from ..training.table_examples import taught_examples
 
-        def make(noted: Settings) -> Learned:
-            made = table_examples(
-                self.dataset,
-                rows,
-                self.targets(rows),
-                self.preparation(rows, noted),
-                noted,
-                seed=self._seed,
-                seconds=seconds,
-            )
-            return Learned(made.examples, "" if made.teachers else made.note)
+        key = (id(preparation), id(lesson))
+        if key not in self._taught:
+            task = self.dataset.target.task
+            examples = self.examples(preparation, rows)
+            self._taught[key] = taught_examples(examples, preparation, task, lesson)
+        return Learned(self._taught[key])
 
-        return _found_or_made(self._learned, rows, settings, make)
+    def _lesson(self, rows: Rows, settings: Settings, seconds: float) -> "Lesson | None":
+        """Return what a teacher says; None without one, or where there is no time for it."""
+        key = rows.tobytes()
+        found = _found(self._lessons, key, settings)
+        if found is not None or seconds <= _MORE_TIME * self._too_short.get(key, 0.0):
+            return found
+        from ..training.table_examples import make_lesson
+
+        noted, targets = _NotedSettings(settings), self.targets(rows)
+        made = make_lesson(self.dataset, rows, targets, noted, seed=self._seed, seconds=seconds)
+        if made is not None:
+            self._lessons.append(_Kept(made, noted.read, key))
+        elif settings["teacher"] != "none":
+            self._too_short[key] = seconds
+        self._forget()
+        return made
 
     def inputs(self, preparation: Preparation, rows: Rows) -> Tensor:
         """Return prepared samples, (n, *shape)."""
@@ -154,23 +178,16 @@ class PreparedData:
 
     def _forget(self) -> None:
         """Forget all but what was prepared last."""
-        del self._preparations[: -self._most], self._learned[: -self._most]
+        del self._preparations[: -self._most], self._lessons[: -self._most]
         kept = {id(one.made) for one in self._preparations}
+        kept |= {id(one.made) for one in self._lessons}
         self._tensors = {key: value for key, value in self._tensors.items() if key[0] in kept}
+        self._taught = {key: value for key, value in self._taught.items() if kept.issuperset(key)}
 
 
-def _found_or_made(
-    kept: list[_Kept[Made]], rows: Rows, settings: Settings, make: Callable[[Settings], Made]
-) -> Made:
-    """Return what was made before of these rows with the settings that matter, or make it."""
-    key = rows.tobytes()
-    for one in kept:
-        if one.fits(key, settings):
-            return one.made
-    noted = _NotedSettings(settings)
-    made = make(noted)
-    kept.append(_Kept(made, noted.read, key))
-    return made
+def _found(kept: list[_Kept[Made]], rows: bytes, settings: Settings) -> Made | None:
+    """Return what was made before of these rows with the settings that matter; None: nothing."""
+    return next((one.made for one in kept if one.fits(rows, settings)), None)
 
 
 def _raw_shape(dataset: Dataset) -> tuple[int, ...]:

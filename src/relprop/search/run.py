@@ -42,8 +42,8 @@ from .workers import Workers
 # Of the memory that is allowed, samples may take this part: preparing them takes as much again.
 _SAMPLES_SHARE = 0.25
 # Timing the first steps may take this part of a budget, or the least time if that is more.
-_TIMING_SHARE, _TIMING_SECONDS = 0.25, 30.0
-_TEACHING_SHARE = 0.15  # of a budget, that the first teacher may take
+_TIMING_SHARE, _TIMING_SECONDS = 0.3, 30.0
+_TEACHING_SHARE = 0.2  # of a budget, that the first teacher may take
 # Below this many seconds the report is left out; of what is left it is told a part, since its last
 # figure may take longer than it thinks.
 _LEAST_REPORT, _REPORT_HASTE = 1.0, 0.8

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import TaskKind
-from .teacher_models import Predict, TeacherModel, teacher_models
+from .teacher_models import TeacherModel, teacher_models
 
 _PARTS = 5  # of the training rows: models are fitted without one, and label that one
 _TRIAL_ROWS = 1000  # on which the time of a model is measured before it is fitted on all rows
@@ -68,11 +68,11 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A model fitted on all parts but one, for each part."""
+    """What a model says that was fitted on all parts but one, for each part."""
 
     name: str
     labels: NDArray[np.float32]
-    predicts: tuple[Predict, ...]
+    made: NDArray[np.float32]
     loss: float
 
 
@@ -110,43 +110,52 @@ def teach(
     rows = _Rows(features, targets, task, outputs)
     parts = rows.parts(seed)
     found = [
-        _candidate(name, model, rows, parts, ends)
+        _candidate(name, model, rows, made, parts, ends)
         for name, model in teacher_models(teacher, task, outputs, seed).items()
     ]
     best = _best([one for one in found if one is not None], rows)
     if not best:
         return None
-    labels = _mean(best)
-    of_made = [np.mean([predict(made) for predict in one.predicts], axis=0) for one in best]
+    labels = _mean([one.labels for one in best])
     return Taught(
         models=tuple(one.name for one in best),
         labels=labels,
-        made=np.mean(of_made, axis=0),
+        made=_mean([one.made for one in best]),
         loss=rows.loss(labels),
     )
 
 
 def _candidate(
-    name: str, model: TeacherModel, rows: _Rows, parts: list[NDArray[np.int64]], ends: float
+    name: str,
+    model: TeacherModel,
+    rows: _Rows,
+    made: NDArray[Any],
+    parts: list[NDArray[np.int64]],
+    ends: float,
 ) -> _Candidate | None:
     """Fit a model without each part; None where the time is too short."""
-    if not _fits_in_time(model, rows, ends):
+    if not _may_be_fitted(model, rows, ends):
         return None
     labels = np.zeros((len(rows.targets), rows.outputs), np.float32)
-    predicts: list[Predict] = []
+    of_made = np.zeros((len(made), rows.outputs), np.float32)
     for number, part in enumerate(parts, 1):
         started = time.monotonic()
         others = np.setdiff1d(np.arange(len(labels)), part, assume_unique=True)
-        predicts.append(model.fit(rows.features[others], rows.targets[others]))
-        labels[part] = predicts[-1](rows.features[part])
+        predict = model.fit(rows.features[others], rows.targets[others])
+        labels[part] = predict(rows.features[part])
+        of_made += predict(made) / len(parts)
         now = time.monotonic()
         if now + (now - started) * (len(parts) - number) > ends:
             return None
-    return _Candidate(name, labels, tuple(predicts), rows.loss(labels))
+    return _Candidate(name, labels, of_made, rows.loss(labels))
 
 
-def _fits_in_time(model: TeacherModel, rows: _Rows, ends: float) -> bool:
-    """Tell whether a model can be fitted without each part, by the time that few rows take."""
+def _may_be_fitted(model: TeacherModel, rows: _Rows, ends: float) -> bool:
+    """Tell whether a model can be fitted once, by the time that few rows take.
+
+    That is often too much, as some stop sooner on many rows: whether there is time for each part is
+    known when the first one is done.
+    """
     count = len(rows.targets)
     few = np.linspace(0, count - 1, min(_TRIAL_ROWS, count), dtype=np.int64)
     started = time.monotonic()
@@ -156,17 +165,18 @@ def _fits_in_time(model: TeacherModel, rows: _Rows, ends: float) -> bool:
         model.fit(rows.features[few], rows.targets[few])(rows.features[few])
     now = time.monotonic()
     whole = (now - started) * (count / len(few)) ** model.growth
-    return bool(now + whole * _PARTS < ends)
+    return bool(now + whole < ends)
 
 
 def _best(candidates: list[_Candidate], rows: _Rows) -> list[_Candidate]:
     """Return the candidate of least loss, and each next one that lowers the loss of the mean."""
     best: list[_Candidate] = []
     for one in sorted(candidates, key=lambda one: one.loss):
-        if not best or rows.loss(_mean([*best, one])) < rows.loss(_mean(best)):
+        labels = [other.labels for other in best]
+        if not best or rows.loss(_mean([*labels, one.labels])) < rows.loss(_mean(labels)):
             best.append(one)
     return best
 
 
-def _mean(candidates: list[_Candidate]) -> NDArray[np.float32]:
-    return np.asarray(np.mean([one.labels for one in candidates], axis=0))
+def _mean(said: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.asarray(np.mean(said, axis=0))
