@@ -95,6 +95,12 @@ def test_signs_are_not_mirrored_and_photographs_are():
     assert (sign["rotate"], photo["rotate"]) == (10.0, 0.0)
 
 
+@pytest.mark.parametrize(("channels", "change"), [(1, 0.0), (3, 0.4), (4, 0.0)])
+def test_only_pictures_of_three_channels_have_colours_that_change(channels, change):
+    default = BY_NAME["resnet"].default(replace(FACTS, shape=(channels, 32, 32)))
+    assert default["colour"] == change
+
+
 @pytest.mark.parametrize("samples", [1, 50, 1500, 8000, 60_000, 10**7])
 def test_defaults_train_for_a_number_of_epochs_that_follows_the_samples(samples):
     default = BY_NAME["resnet"].default(replace(FACTS, samples=samples))

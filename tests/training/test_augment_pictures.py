@@ -6,6 +6,7 @@ import torch
 from relprop.errors import InputError
 from relprop.training.augment_pictures import (
     augment_pictures,
+    change_colours,
     cut_out,
     mirror_some,
     move,
@@ -75,6 +76,26 @@ def test_a_shift_of_parts_of_pixels_is_measured_in_pixels_on_both_sides():
     assert change.amin(0).tolist() == pytest.approx([-3, -3], abs=0.03)
 
 
+def test_brightness_contrast_and_saturation_change_by_their_fraction():
+    pictures = torch.randn(1, 3, 5, 4).expand(3000, 3, 5, 4)
+    now, before = (_colour_parts(x) for x in (change_colours(pictures, 0.3), pictures))
+    bright = now[0] - before[0]
+    contrast = now[1] / before[1]
+    saturation = now[2] / before[2] / contrast
+    for change, mean in ((bright, 0), (contrast, 1), (saturation, 1)):
+        assert change.min() == pytest.approx(mean - 0.3, abs=0.01)
+        assert change.max() == pytest.approx(mean + 0.3, abs=0.01)
+        assert change.mean() == pytest.approx(mean, abs=0.02)
+
+
+def _colour_parts(pictures):
+    """Return brightness, a pixel's distance from it, and of this pixel that of red from gray."""
+    gray = pictures.mean(1)  # (n, h, w)
+    middle = gray.mean((1, 2))
+    red = pictures[:, 0] - gray
+    return middle, gray[:, 2, 1] - middle, red[:, 2, 1] - red.mean((1, 2))
+
+
 def test_a_square_is_cut_out_anywhere():
     cut = cut_out(torch.ones(2000, 2, 9, 7), 4) == 0
     assert torch.equal(cut[:, 0], cut[:, 1])
@@ -89,7 +110,9 @@ def test_settings_that_are_0_or_missing_change_nothing():
 
 
 def test_all_settings_together_keep_the_shape():
-    augment = augment_pictures({"flip": True, "shift": 2, "rotate": 10, "zoom": 0.1, "cutout": 3})
+    augment = augment_pictures(
+        {"flip": True, "shift": 2, "rotate": 10, "zoom": 0.1, "colour": 0.2, "cutout": 3}
+    )
     changed = augment(torch.rand(5, 3, 9, 11) + 1)
     assert changed.shape == (5, 3, 9, 11)
     assert (changed == 0).flatten(1).any(1).all()
@@ -102,6 +125,7 @@ def test_all_settings_together_keep_the_shape():
         ({"shift": -1}, "shift is -1\n.*pixels, 0 or more\n.*shift=0"),
         ({"rotate": 181}, "rotate is 181\n.*degrees"),
         ({"zoom": 1.0}, r"zoom is 1\.0\n.*a fraction"),
+        ({"colour": -0.1}, r"colour is -0\.1\n.*a fraction"),
         ({"cutout": True}, "cutout is True\n"),
     ],
 )

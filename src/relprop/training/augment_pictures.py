@@ -1,4 +1,4 @@
-"""Random changes of pictures: mirrored, moved, turned, zoomed, a square cut out.
+"""Random changes of pictures: mirrored, moved, turned, zoomed, other colours, a square cut out.
 
 Takes settings. Gives a function of a batch of pictures, which draws from torch's global random
 numbers. A picture's new pixels are those of its border, repeated.
@@ -21,9 +21,10 @@ _ALLOWED = {
     "shift": "pixels, 0 or more",
     "rotate": "degrees, 0 to 180",
     "zoom": "a fraction, 0 to below 1",
+    "colour": "a fraction, 0 to below 1",
     "cutout": "pixels, 0 or more",
 }
-_BELOW = {"shift": math.inf, "rotate": 180.001, "zoom": 1, "cutout": math.inf}
+_BELOW = {"shift": math.inf, "rotate": 180.001, "zoom": 1, "colour": 1, "cutout": math.inf}
 
 
 def augment_pictures(settings: Settings) -> Callable[[Tensor], Tensor] | None:
@@ -32,7 +33,8 @@ def augment_pictures(settings: Settings) -> Callable[[Tensor], Tensor] | None:
     Args:
         settings: `flip`: mirror every other picture. `shift`: move by up to so many pixels, each
             way. `rotate`: turn by up to so many degrees. `zoom`: scale by up to this fraction.
-            `cutout`: set a square of so many pixels a side to 0, the mean of the training pictures.
+            `colour`: change brightness, contrast and saturation by up to this fraction. `cutout`:
+            set a square of so many pixels a side to 0, the mean of the training pictures.
 
     Returns:
         The function; None where all are 0 or missing.
@@ -40,7 +42,7 @@ def augment_pictures(settings: Settings) -> Callable[[Tensor], Tensor] | None:
     Raises:
         InputError: A setting is out of range.
     """
-    flip, shift, rotate, zoom, cutout = (_checked(settings, name) for name in _ALLOWED)
+    flip, shift, rotate, zoom, colour, cutout = (_checked(settings, name) for name in _ALLOWED)
     steps: list[Callable[[Tensor], Tensor]] = []
     if flip:
         steps.append(mirror_some)
@@ -48,6 +50,8 @@ def augment_pictures(settings: Settings) -> Callable[[Tensor], Tensor] | None:
         steps.append(lambda x: transform_affinely(x, rotate=rotate, zoom=zoom, shift=shift))
     elif shift:
         steps.append(lambda x: move(x, int(shift)))
+    if colour:
+        steps.append(lambda x: change_colours(x, colour))
     if cutout:
         steps.append(lambda x: cut_out(x, int(cutout)))
     if not steps:
@@ -105,6 +109,24 @@ def transform_affinely(pictures: Tensor, *, rotate: float, zoom: float, shift: f
     matrix = torch.stack([cos, -sin * across, left, sin / across, cos, up], 1).reshape(-1, 2, 3)
     grid = F.affine_grid(matrix, list(pictures.shape), align_corners=False)  # (n, h, w, 2)
     return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+
+def change_colours(pictures: Tensor, most: float) -> Tensor:
+    """Change brightness, contrast and saturation of each picture.
+
+    Args:
+        pictures: Standardised pictures, (n, c, h, w).
+        most: The largest change: of the brightness, in standard deviations; of the distance of
+            pixels from the mean of their picture and channel (contrast), and of channels from their
+            mean (saturation), as a fraction.
+    """
+    n, device = len(pictures), pictures.device
+    changes = most * (2 * torch.rand(3, n, 1, 1, 1, device=device) - 1)
+    brightness, contrast, saturation = changes[0], 1 + changes[1], 1 + changes[2]
+    mean = pictures.mean((2, 3), keepdim=True)  # (n, c, 1, 1)
+    pictures = torch.lerp(mean, pictures, contrast) + brightness
+    gray = pictures.mean(1, keepdim=True)  # (n, 1, h, w)
+    return torch.lerp(gray, pictures, saturation)
 
 
 def cut_out(pictures: Tensor, side: int) -> Tensor:
