@@ -55,6 +55,12 @@ def test_long_series_go_through_every_family(family):
     assert torch.equal(before[1:], after[1:])
 
 
+@pytest.mark.parametrize(("steps", "amounts"), [(47, (0.05, 0.0)), (48, (0.02, 0.2))])
+def test_short_series_are_not_stretched(steps, amounts):
+    default = FAMILY["fcn"].default(replace(FACTS, shape=(2, steps)))
+    assert (default["noise"], default["stretch"]) == amounts
+
+
 @FAMILIES
 def test_padding_has_no_influence(family):
     model = build(family, RAGGED)

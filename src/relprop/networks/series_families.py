@@ -9,7 +9,7 @@ from collections.abc import Callable
 from torch import nn
 
 from .family import Choice, Facts, NetworkFamily, Range, Settings, Space, Value
-from .series_convolutions import FCN, CNN1d, Inception
+from .series_convolutions import FCN, SHORT, CNN1d, Inception
 from .series_sequences import gru, transformer
 
 LONG = 256  # steps: two neighbours are averaged in longer series
@@ -21,13 +21,14 @@ FEWEST_EPOCHS, MOST_EPOCHS = 30, 250
 
 def _training(facts: Facts, rate: float) -> dict[str, Value]:
     batch = SMALL_BATCH if facts.samples < MANY_SERIES else BATCH
+    is_short = facts.shape[1] < SHORT  # stretched, its values would be much changed
     epochs = round(TRAINING_STEPS * batch / max(facts.samples, batch))
     return {
         **{"standardise": "channel", "optimiser": "adamw", "rate": rate, "decay": 1e-2},
         **{"batch": batch, "epochs": min(max(epochs, FEWEST_EPOCHS), MOST_EPOCHS)},
         **{"smoothing": 0.05, "average": 0.0},
         **{"members": 1, "mixup": 0.0},
-        **{"noise": 0.05, "scale": 0.1, "stretch": 0.0},
+        **{"noise": 0.05 if is_short else 0.02, "scale": 0.1, "stretch": 0.0 if is_short else 0.2},
     }
 
 
@@ -37,7 +38,7 @@ def _training_space(facts: Facts) -> dict[str, Choice | Range]:
         "rate": Range(5e-4, 1e-2, log=True),
         "decay": Range(1e-4, 1e-1, log=True),
         "smoothing": Choice((0.0, 0.05, 0.1)),
-        "noise": Choice((0.0, 0.05, 0.1, 0.2)),
+        "noise": Choice((0.0, 0.02, 0.05, 0.1)),
         "scale": Choice((0.0, 0.1, 0.2)),
         "stretch": Choice((0.0, 0.1, 0.2)),
         "mixup": Choice((0.0, 0.2)),
