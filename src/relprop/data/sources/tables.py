@@ -128,7 +128,8 @@ def _with_test(raw: RawData, other: _Table, path: Path, test: Path) -> RawData:
             f"the same columns in both: {listed(columns, 20)}",
             "give a test part with these columns, or none",
         )
-    reason = f"beside {path.name}" + (f", without the column {lacking[0]}" if lacking else "")
+    reason = f"a file laid out as {path.name}"
+    reason += f", without the column {lacking[0]}" if lacking else ""
     shared = other.frame[[name for name in columns if name not in lacking]]
     value = f"{test.name}, {len(shared):,} rows"
     made = replace(
