@@ -132,6 +132,21 @@ def test_values_are_written_in_full(tmp_path):
     assert "Mean prediction of 12 samples while" in text
 
 
+def test_no_measure_of_a_value_is_shown_twice(tmp_path):
+    dataset = made.table(made.value())
+    bundle = measured(dataset, "mlp", **SMALL)
+    metrics = (Metric("R^2", 0.5, 0.25, 0.75, 12), Metric("mean absolute error", 3.0, 2.0, 4.0, 12))
+    own = open_content(replace(bundle.content, metrics=metrics))
+
+    def measures(data):
+        part = page_of(own, data, tmp_path).split("How good it is</h2>")[1].split("</section>")[0]
+        return re.findall(r"<th[^>]*>(R\^2|[a-z ]+ error)</th>", part)
+
+    assert measures(dataset) == ["R^2", "mean absolute error", "root mean square error"]
+    other = replace(dataset, samples=dataset.samples.iloc[::-1])
+    assert measures(other) == ["mean absolute error", "root mean square error", "R^2"]
+
+
 def test_it_says_what_relevance_of_a_table_is_measured_from(tmp_path):
     """And of a value that it need not add up to the prediction, as biases take up a part."""
     dataset = made.table(made.value())

@@ -167,16 +167,13 @@ def _value_section(content: BundleContent, part: str, outputs: PartOutputs) -> R
     true, name = outputs.targets.flatten(), content.target_names[0]
     predicted = own_units(content, outputs.outputs)
     measured = value_measures(predicted, true)
-    rows = [
-        ["mean absolute error", _estimate(measured.absolute)],
-        ["root mean square error", number_text(measured.root_square, 4)],
-        ["R²", _number(measured.r2)],
-    ]
-    tables = [
-        *_metric_tables(content, part),
-        NumberTable(f"Predictions of {name}", ("measure", "value"), rows),
-    ]
-    alt = f"Predicted over true {name}, {len(true):,} samples; R² {_number(measured.r2)}"
+    known = _metric_tables(content, part)
+    rows = [["root mean square error", number_text(measured.root_square, 4)]]
+    if not known:  # which has these two
+        rows.insert(0, ["mean absolute error", _estimate(measured.absolute)])
+        rows.append(["R^2", _number(measured.r2)])
+    tables = [*known, NumberTable(f"Predictions of {name}", ("measure", "value"), rows)]
+    alt = f"Predicted over true {name}, {len(true):,} samples; R^2 {_number(measured.r2)}"
     chart = draw_chart(lambda: value_figure(predicted, true, name), alt)
     summary = f"{len(true):,} samples of the {part} part; {name} in its own units."
     hint = "On the dotted line, predictions are right. Intervals: 95 %, by the bootstrap."
