@@ -219,6 +219,39 @@ def test_of_other_data_all_samples_are_judged_by_the_classes_of_the_bundle():
         part_of(bundle, strange)
 
 
+def test_values_of_other_data_are_judged_in_their_own_units():
+    dataset = made.table(made.value())
+    bundle = measured(dataset, "mlp", **SMALL)
+    other = replace(dataset, samples=dataset.samples.iloc[::-1])
+    part, outputs = part_of(bundle, other)
+    assert part == "given"
+    torch.testing.assert_close(outputs.targets, torch.from_numpy(dataset.target.values))
+    predicted = 30.0 + 11.0 * outputs.outputs[:, 0].double()
+    np.testing.assert_allclose(predicted, bundle.predict(other.samples), rtol=1e-5)
+
+
+def test_labels_of_other_data_are_put_into_the_order_of_the_bundle():
+    dataset = made.table(made.labels())
+    bundle = measured(dataset, "mlp", **SMALL)
+    values = np.arange(120, dtype=np.float32).reshape(60, 2) % 2
+    target = DataTarget("labels", ("fifth", "even"), values)
+    _, outputs = part_of(bundle, replace(dataset, target=target))
+    assert outputs.targets.tolist() == [[1.0, 0.0, 0.0]] * 60
+
+
+def test_the_own_data_in_another_order_is_refused():
+    dataset = made.table()
+    bundle = measured(dataset, "mlp", **SMALL)
+    turned = replace(
+        dataset,
+        samples=dataset.samples.iloc[::-1],
+        target=replace(dataset.target, values=dataset.target.values[::-1].copy()),
+    )
+    assert data_fingerprint(turned) == data_fingerprint(dataset)
+    with pytest.raises(InputError, match=r"fitted to in another order\n.*\n.*sort its rows"):
+        part_of(bundle, turned)
+
+
 def test_the_test_part_of_the_own_data_is_shown():
     dataset = made.table()
     bundle = measured(dataset, "mlp", **SMALL)

@@ -16,7 +16,7 @@ from relprop.compare_models.run import compare_models
 from relprop.data import DataOptions, read_dataset
 from relprop.data.dataset import DataTarget
 from relprop.errors import FileError, InputError
-from relprop.evaluate import similarity
+from relprop.evaluate import paired_test, similarity
 from relprop.support.progress import Progress
 
 SECONDS = 30.0  # of a comparison
@@ -49,6 +49,9 @@ def test_models_are_measured_on_the_test_part(compared, folder):
         assert one.size == 4 * one.parameters
         assert one.microseconds > 0
     assert compared.test == len(rows)
+    best, other = sorted(compared.models, key=lambda one: -float(one.right.mean()))
+    assert compared.best == best.name
+    assert compared.p_values == {other.name: paired_test(best.right, other.right).p_value}
 
 
 def test_relevance_is_compared_by_the_columns_of_the_user(compared, folder):

@@ -194,7 +194,10 @@ def _read_text(
     layout = find_layout(path, spaced=only != "" and (only is None or _first_line(path) != only))
     if layout.width == 1 and only is None:
         allowed = f"several, with {', '.join(SEPARATORS.values())} between values"
-        todo = f"correct it; of a text file for each class write their folder, {path.parent}"
+        todo = (
+            "put commas between the values; of a text file for each class write their folder, "
+            f"{path.parent}"
+        )
         raise FileError(f"{path} has a single column", allowed, todo)
     beside = None if layout.header else names_beside(path, layout.width)
     columns = layout.header or (beside[0] if beside else None)
