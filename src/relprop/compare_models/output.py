@@ -94,9 +94,9 @@ _COLUMNS = (
     "p to best: how likely a difference as large as that to the best model is where both are "
     "equally good, by a paired test of {tested}; below 0.05 it is taken for real. SRG: symmetric "
     "relevance gain, the area between the removal curves below, least relevant first minus most "
-    "relevant first; 0 where relevance tells nothing, larger where it is more faithful. "
-    "Sparseness: Gini index of |relevance|, 0 where it is the same everywhere, towards 1 where few "
-    "inputs have all."
+    "relevant first; 0 where relevance tells nothing, larger where it is more faithful; short "
+    "texts take no part. Sparseness: Gini index of |relevance|, 0 where it is the same everywhere, "
+    "towards 1 where few inputs have all."
 )
 _ALIKE = (
     "Relevance for the true class of the same samples: Spearman's rank correlation and the cosine, "
