@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from relprop.bundles.bundle import open_content
 from relprop.bundles.content import CurvePoint, LeaderboardRow, Metric, PartOutputs, ValueScale
 from relprop.data.dataset import DataTarget
 from relprop.data.fingerprint import data_fingerprint
+from relprop.data.words import counted
 from relprop.errors import InputError
 
 SMALL = {"width": 16, "depth": 1, "dropout": 0.0}
@@ -71,11 +73,15 @@ def test_a_table_of_classes_has_every_section(tmp_path):
         "Whether relevance is faithful",
     ]
     part = bundle.content.outputs["test"]
+    guesses = part.outputs.argmax(1).tolist()
     right = int((part.outputs.argmax(1) == part.targets).sum())
     assert f"{right} of 12 samples of the test part are right" in text
     assert "accuracy 0.5000 [0.2500, 0.7500], n = 12" in text
     assert "rate 0.5" in text
     assert "by halving" in text
+    mistaken = [(t, p) for t, p in zip(part.targets.tolist(), guesses, strict=True) if t != p]
+    (t, p), times = min(Counter(mistaken).items(), key=lambda item: (-item[1], item[0]))
+    assert f"{made.ANIMALS[t]} taken for {made.ANIMALS[p]}, {counted(times, 'time')}" in text
     wrong = int((part.outputs.argmax(1) != part.targets).nonzero()[0])
     true = made.ANIMALS[int(part.targets[wrong])]
     guess = made.ANIMALS[int(part.outputs[wrong].argmax())]

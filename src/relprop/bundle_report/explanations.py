@@ -17,6 +17,7 @@ from ..bundles.bundle import Bundle
 from ..bundles.content import PartOutputs
 from ..bundles.naming import labels_text
 from ..data.dataset import Dataset, SampleData
+from ..data.words import counted
 from ..errors import RelpropError
 from ..explanation.html import explanation_cards
 from ..explanation.result import Explanation
@@ -127,7 +128,8 @@ def _remark(what: Explained, chosen: Chosen) -> str:
         )
     names = what.bundle.classes
     missing = [name for name in names[:MOST_GROUPS] if name not in chosen.groups]
-    parts = [f" {len(names) - MOST_GROUPS} more are not shown."] if len(names) > MOST_GROUPS else []
+    more = len(names) - MOST_GROUPS
+    parts = [f" {counted(more, 'more is', 'more are')} not shown."] if more > 0 else []
     if missing:
         parts.insert(0, f" Without a sample that is predicted rightly: {', '.join(missing)}.")
     return "".join(parts)

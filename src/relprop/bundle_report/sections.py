@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..bundles.bundle import NOT_VALIDATED, metric_text, network_text, score_text
 from ..bundles.content import BundleContent, LeaderboardRow, PartOutputs
+from ..data.words import counted
 from ..evaluate.statistics.classification import Proportion
 from ..plot.charts import NumberTable, chart_fragment, draw_chart
 from ..support.estimates import Estimate
@@ -80,7 +81,7 @@ def search_section(content: BundleContent) -> ReportSection:
     budget = "" if content.budget is None else f" of {content.budget:,.0f} s asked for"
     summary = (
         f"The model: {network_text(content)}. "
-        f"{len(rows)} trial{'' if len(rows) == 1 else 's'} in {content.seconds:,.0f} s{budget}."
+        f"{counted(len(rows), 'trial')} in {content.seconds:,.0f} s{budget}."
     )
     settings = [[name, str(value)] for name, value in content.members[0].settings.items()]
     tables.append(NumberTable("Settings", ("setting", "value"), settings, texts=2, folded=True))
@@ -231,7 +232,7 @@ def _confused(confusion: Tensor, names: Sequence[str]) -> str:
     if not count:
         return "none is confused with another"
     true, predicted = names[place // len(names)], names[place % len(names)]
-    return f"most often confused: {true} taken for {predicted}, {count} times"
+    return f"most often confused: {true} taken for {predicted}, {counted(count, 'time')}"
 
 
 def _share(share: Proportion | None) -> str:
