@@ -10,6 +10,8 @@ import pytest
 import torch
 from helpers import made_bundles as made
 
+from relprop.bundle_report.explanations import Explained, example_section
+from relprop.bundle_report.time_limit import TimeLimit
 from relprop.bundle_report.write import PAGE, open_data, part_of, write_bundle_report
 from relprop.bundles.bundle import open_content
 from relprop.bundles.content import CurvePoint, LeaderboardRow, Metric, PartOutputs, ValueScale
@@ -203,6 +205,16 @@ def test_little_time_leaves_samples_out_and_says_so(tmp_path):
     assert "Time was short" in text
     assert "What each class is recognised by" not in headings(text)
     assert "Time was short" not in page_of(bundle, dataset, tmp_path, seconds=600)
+
+
+def test_the_time_of_a_sample_is_known_where_nothing_is_predicted_rightly():
+    dataset = made.table()
+    bundle = measured(dataset, "mlp", **SMALL)
+    part = bundle.content.outputs["test"]
+    wrong = replace(part, targets=(part.outputs.argmax(1) + 1) % 3)
+    clock = TimeLimit(60.0)
+    assert example_section(Explained(bundle, dataset, "test", wrong), clock) is None
+    assert clock.afforded(10**8, "sample", share=1.0) < 10**8
 
 
 def test_of_other_data_all_samples_are_judged_by_the_classes_of_the_bundle():

@@ -137,9 +137,9 @@ def _remark(what: Explained, chosen: Chosen) -> str:
 
 def _affordable(what: Explained, chosen: Chosen, clock: TimeLimit) -> Chosen:
     """Leave out samples that there is no time for, the last ones of each group first."""
-    if not chosen.places or not clock.is_limited:
+    if not clock.is_limited:
         return chosen
-    first = chosen.places[0]
+    first = chosen.places[0] if chosen.places else 0  # the other parts ask for its time as well
     target = _targets(Chosen({"": [first]}, chosen.targets))
     with clock.measured("capture"):
         what.explain([first], target)
