@@ -156,13 +156,13 @@ def _check_models(models: Sequence[str], modality: Modality) -> _Named:
         raise InputError(given, "families, or folders of bundles", f"write --models {known}")
     bundles = tuple(name for name in models if is_bundle(Path(name)))
     named = tuple(name for name in models if name not in bundles)
-    known = [family.name for family in families(modality)]
+    names = [family.name for family in families(modality)]
     for name in named:
         if Path(name).is_dir():
             load(name)  # which says why it is no bundle
-        if name not in known:
-            allowed = f"{', '.join(known)} for data of modality {modality}; or folders of bundles"
-            near = suggest(name, [*known, *bundles_beside(Path(name))])
+        if name not in names:
+            allowed = f"{', '.join(names)} for data of modality {modality}; or folders of bundles"
+            near = suggest(name, [*names, *bundles_beside(Path(name))])
             raise InputError(f"the model {name!r}", allowed, near)
     return _Named(named, bundles)
 
