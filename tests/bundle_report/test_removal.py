@@ -25,9 +25,12 @@ def samples_of(modality):
 @pytest.mark.parametrize("modality", ["picture", "series", "text", "table"])
 def test_units_and_fill_follow_the_modality(modality):
     bundle, x = samples_of(modality)
-    e = bundle.explainer(x)
+    whole, e = x, bundle.explainer(x)
     groups = getattr(getattr(bundle.preparation, "columns", None), "groups", {})
     owner = {feature: i for i, of in enumerate(groups.values()) for feature in of}
+    if modality == "text":  # short ones would leave few steps to all
+        x = x[(x != 0).sum(1) >= min(10, int((x != 0).sum(1).median()))]
+        e = bundle.explainer(x)
     units, fill, count = {
         "picture": (None, "neighbours", x[0, 0].numel()),
         "series": (None, "mean", x.shape[-1]),
@@ -46,7 +49,17 @@ def test_units_and_fill_follow_the_modality(modality):
         units=units,
         seed=3,
     )["LRP"]
-    found = measure_removal(bundle, x, seed=3)["LRP"]
+    found = measure_removal(bundle, whole, seed=3)["LRP"]
     for order in ("morf", "lerf", "random"):
         torch.testing.assert_close(getattr(found, order).scores, getattr(expected, order).scores)
     assert not torch.equal(found.morf.scores, found.lerf.scores)
+
+
+def test_a_text_of_one_word_leaves_the_others_their_steps():
+    bundle, x = samples_of("text")
+    short = torch.zeros_like(x[:1])
+    short[0, 0] = x[0, 0]
+    expected = measure_removal(bundle, x)["LRP"]
+    found = measure_removal(bundle, torch.cat([x, short]))["LRP"]
+    assert expected.morf.scores.shape[1] > 3
+    torch.testing.assert_close(found.morf.scores, expected.morf.scores)

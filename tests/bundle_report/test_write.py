@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +10,14 @@ import pytest
 import torch
 from helpers import made_bundles as made
 
+from relprop.bundle_report.explanations import Explained, example_section
+from relprop.bundle_report.time_limit import TimeLimit
 from relprop.bundle_report.write import PAGE, open_data, part_of, write_bundle_report
 from relprop.bundles.bundle import open_content
 from relprop.bundles.content import CurvePoint, LeaderboardRow, Metric, PartOutputs, ValueScale
 from relprop.data.dataset import DataTarget
 from relprop.data.fingerprint import data_fingerprint
+from relprop.data.words import counted
 from relprop.errors import InputError
 
 SMALL = {"width": 16, "depth": 1, "dropout": 0.0}
@@ -71,11 +75,15 @@ def test_a_table_of_classes_has_every_section(tmp_path):
         "Whether relevance is faithful",
     ]
     part = bundle.content.outputs["test"]
+    guesses = part.outputs.argmax(1).tolist()
     right = int((part.outputs.argmax(1) == part.targets).sum())
     assert f"{right} of 12 samples of the test part are right" in text
     assert "accuracy 0.5000 [0.2500, 0.7500], n = 12" in text
     assert "rate 0.5" in text
     assert "by halving" in text
+    mistaken = [(t, p) for t, p in zip(part.targets.tolist(), guesses, strict=True) if t != p]
+    (t, p), times = min(Counter(mistaken).items(), key=lambda item: (-item[1], item[0]))
+    assert f"{made.ANIMALS[t]} taken for {made.ANIMALS[p]}, {counted(times, 'time')}" in text
     wrong = int((part.outputs.argmax(1) != part.targets).nonzero()[0])
     true = made.ANIMALS[int(part.targets[wrong])]
     guess = made.ANIMALS[int(part.outputs[wrong].argmax())]
@@ -132,6 +140,21 @@ def test_values_are_written_in_full(tmp_path):
     assert "Mean prediction of 12 samples while" in text
 
 
+def test_no_measure_of_a_value_is_shown_twice(tmp_path):
+    dataset = made.table(made.value())
+    bundle = measured(dataset, "mlp", **SMALL)
+    metrics = (Metric("R^2", 0.5, 0.25, 0.75, 12), Metric("mean absolute error", 3.0, 2.0, 4.0, 12))
+    own = open_content(replace(bundle.content, metrics=metrics))
+
+    def measures(data):
+        part = page_of(own, data, tmp_path).split("How good it is</h2>")[1].split("</section>")[0]
+        return re.findall(r"<th[^>]*>(R\^2|[a-z ]+ error)</th>", part)
+
+    assert measures(dataset) == ["R^2", "mean absolute error", "root mean square error"]
+    other = replace(dataset, samples=dataset.samples.iloc[::-1])
+    assert measures(other) == ["mean absolute error", "root mean square error", "R^2"]
+
+
 def test_it_says_what_relevance_of_a_table_is_measured_from(tmp_path):
     """And of a value that it need not add up to the prediction, as biases take up a part."""
     dataset = made.table(made.value())
@@ -184,6 +207,16 @@ def test_little_time_leaves_samples_out_and_says_so(tmp_path):
     assert "Time was short" not in page_of(bundle, dataset, tmp_path, seconds=600)
 
 
+def test_the_time_of_a_sample_is_known_where_nothing_is_predicted_rightly():
+    dataset = made.table()
+    bundle = measured(dataset, "mlp", **SMALL)
+    part = bundle.content.outputs["test"]
+    wrong = replace(part, targets=(part.outputs.argmax(1) + 1) % 3)
+    clock = TimeLimit(60.0)
+    assert example_section(Explained(bundle, dataset, "test", wrong), clock) is None
+    assert clock.afforded(10**8, "sample", share=1.0) < 10**8
+
+
 def test_of_other_data_all_samples_are_judged_by_the_classes_of_the_bundle():
     dataset = made.table()
     bundle = measured(dataset, "mlp", **SMALL)
@@ -202,6 +235,39 @@ def test_of_other_data_all_samples_are_judged_by_the_classes_of_the_bundle():
     strange = replace(other, target=DataTarget("classes", ("owl", "newt"), np.arange(10) % 2))
     with pytest.raises(InputError, match=r"owl, newt\n.*cat, dog, owl"):
         part_of(bundle, strange)
+
+
+def test_values_of_other_data_are_judged_in_their_own_units():
+    dataset = made.table(made.value())
+    bundle = measured(dataset, "mlp", **SMALL)
+    other = replace(dataset, samples=dataset.samples.iloc[::-1])
+    part, outputs = part_of(bundle, other)
+    assert part == "given"
+    torch.testing.assert_close(outputs.targets, torch.from_numpy(dataset.target.values))
+    predicted = 30.0 + 11.0 * outputs.outputs[:, 0].double()
+    np.testing.assert_allclose(predicted, bundle.predict(other.samples), rtol=1e-5)
+
+
+def test_labels_of_other_data_are_put_into_the_order_of_the_bundle():
+    dataset = made.table(made.labels())
+    bundle = measured(dataset, "mlp", **SMALL)
+    values = np.arange(120, dtype=np.float32).reshape(60, 2) % 2
+    target = DataTarget("labels", ("fifth", "even"), values)
+    _, outputs = part_of(bundle, replace(dataset, target=target))
+    assert outputs.targets.tolist() == [[1.0, 0.0, 0.0]] * 60
+
+
+def test_the_own_data_in_another_order_is_refused():
+    dataset = made.table()
+    bundle = measured(dataset, "mlp", **SMALL)
+    turned = replace(
+        dataset,
+        samples=dataset.samples.iloc[::-1],
+        target=replace(dataset.target, values=dataset.target.values[::-1].copy()),
+    )
+    assert data_fingerprint(turned) == data_fingerprint(dataset)
+    with pytest.raises(InputError, match=r"fitted to in another order\n.*\n.*sort its rows"):
+        part_of(bundle, turned)
 
 
 def test_the_test_part_of_the_own_data_is_shown():

@@ -28,6 +28,12 @@ def test_a_bundle_is_told_from_other_folders(folder):
     assert not is_bundle(folder.parent)
 
 
+def test_a_misspelt_folder_is_an_error_with_the_nearest_bundle(folder):
+    near = folder.with_name(folder.name[:-1])
+    with pytest.raises(FileError, match=rf"no folder {near}\n.*\n.*write \"{folder}\""):
+        read_bundle(near)
+
+
 def test_no_folder_a_file_and_another_folder_are_told_apart(tmp_path):
     with pytest.raises(FileError, match=r"there is no folder .*/nothing\n.*\n.*relprop fit"):
         read_bundle(tmp_path / "nothing")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from relprop.bundles.write import write_bundle
 from relprop.compare_models.output import comparison_json, comparison_text, write_comparison
 from relprop.compare_models.run import compare_models
 from relprop.data import DataOptions, read_dataset
+from relprop.data.dataset import DataTarget
 from relprop.errors import FileError, InputError
-from relprop.evaluate import similarity
+from relprop.evaluate import paired_test, similarity
 from relprop.support.progress import Progress
 
 SECONDS = 30.0  # of a comparison
@@ -47,6 +49,9 @@ def test_models_are_measured_on_the_test_part(compared, folder):
         assert one.size == 4 * one.parameters
         assert one.microseconds > 0
     assert compared.test == len(rows)
+    best, other = sorted(compared.models, key=lambda one: -float(one.right.mean()))
+    assert compared.best == best.name
+    assert compared.p_values == {other.name: paired_test(best.right, other.right).p_value}
 
 
 def test_relevance_is_compared_by_the_columns_of_the_user(compared, folder):
@@ -57,7 +62,7 @@ def test_relevance_is_compared_by_the_columns_of_the_user(compared, folder):
     for one in compared.models:
         frame = load(one.name).explain(samples, true).to_frame()
         maps.append(torch.from_numpy(frame[["age", "colour", "seen"]].to_numpy().copy()))
-        torch.testing.assert_close(one.maps, maps[-1], rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(one.maps.relevance, maps[-1], rtol=1e-4, atol=1e-6)
     (agreement,) = compared.agreement
     expected = similarity(*maps).spearman.mean()
     assert agreement.spearman == pytest.approx(float(expected), abs=1e-6)
@@ -81,8 +86,14 @@ def test_it_is_written_as_text_numbers_and_page(compared, tmp_path):
     write_comparison(compared, tmp_path)
     page = (tmp_path / "comparison.html").read_text()
     assert "Whether they look at the same" in page
+    assert re.search(r"2 models of \S+animals.csv, on the same 9 test samples\.", page)
     assert page.count("<picture>") == 1
-    for column in ("p to best: how likely", "SRG: symmetric relevance gain", "Sparseness: Gini"):
+    for column in (
+        "p to best: how likely",
+        "by a paired test of right and wrong",
+        "SRG: symmetric relevance gain",
+        "Sparseness: Gini",
+    ):
         assert column in page
     title, section = (
         float(re.search(rf"\n{h} {{ font-size: ([\d.]+)rem", page)[1]) for h in ("h1", "h2")
@@ -97,16 +108,50 @@ def test_models_that_cannot_be_compared_are_refused_before_any_fit(folder, tmp_p
     def compare(*names):
         compare_models(data, names, tmp_path, options=options)
 
-    with pytest.raises(InputError, match=r"a family 'residual_mpl'(.|\n)*write \"residual-mlp\""):
+    with pytest.raises(InputError, match=r"the model 'residual_mpl'(.|\n)*\"residual-mlp\""):
         compare("residual_mpl")
+    near = rf"mlp, .* for data of modality table; or folders of bundles(.|\n)*{folder}/bundle1"
+    with pytest.raises(InputError, match=near):
+        compare(f"{folder}/bundel1")
     with pytest.raises(InputError, match=r"the model mlp twice\n"):
         compare("mlp", "mlp")
     with pytest.raises(FileError, match="is no bundle"):
         compare(str(tmp_path))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="file"):
+        compare_models(data, ["mlp"], tmp_path / "file", options=options)
     write_bundle(tmp_path / "series", made.content_of(made.series(), "fcn", width=8))
     with pytest.raises(InputError, match=r"a bundle of series data(.|\n)*leave .*series out"):
         compare(str(tmp_path / "series"))
+    strange = made.dataset_of(
+        "table",
+        made.table().samples,
+        DataTarget("classes", ("owl", "newt"), np.arange(60) % 2),
+        made.table().columns,
+    )
+    write_bundle(tmp_path / "newts", made.content_of(strange, "mlp", **SMALL))
+    with pytest.raises(InputError, match=r"whose target is classes: cat, dog, owl\n.*owl, newt"):
+        compare("mlp", str(tmp_path / "newts"))
+    seen = replace(
+        made.table(),
+        samples=made.table().samples.assign(size=1.5 * np.arange(60)),
+        columns={**made.table().columns, "size": "number"},
+    )
+    write_bundle(tmp_path / "sizes", made.content_of(seen, "mlp", **SMALL))
+    with pytest.raises(InputError, match="size"):
+        compare("mlp", str(tmp_path / "sizes"))
     assert not (tmp_path / "mlp").exists()
+
+
+def test_a_model_without_relevance_is_compared_all_the_same(folder, tmp_path):
+    content = made.content_of(made.table(), "mlp", **SMALL)
+    member = content.members[0]
+    zero = {name: torch.zeros_like(values) for name, values in member.weights.items()}
+    write_bundle(tmp_path / "zero", replace(content, members=(replace(member, weights=zero),)))
+    options, data = DataOptions(target="animal"), str(folder / "animals.csv")
+    compared = compare_models(data, [str(tmp_path / "zero")], tmp_path, options=options)
+    assert json.loads(comparison_json(compared))["models"][0]["sparseness"] is None
+    assert comparison_text(compared).splitlines()[1].endswith("no relevance")
 
 
 @pytest.mark.slow

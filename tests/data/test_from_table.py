@@ -171,7 +171,10 @@ WRONG = {
     "a column to drop": ({"drop": ("jobs",)}, "no column 'jobs'\n.*\n.*write --drop job"),
     "a kind": ({"kinds": {"aeg": "date"}}, "no column 'aeg'"),
     "a group": ({"group": "hous"}, "no column 'hous'\n.*\n.*write --group house"),
-    "a time": ({"time": "job"}, "the time column 'job', which has missing values, or is no time"),
+    "a time": (
+        {"time": "job"},
+        "the time column 'job', which holds '.*'\n.*\n.*choose another --time: age, ",
+    ),
     "a group that is the target": ({"group": "age", "target": "age"}, "column 'age', which is the"),
     "the target dropped": ({"target": "age", "drop": ("age",)}, "target 'age', which is left out"),
     "pictures": ({"modality": "picture"}, "columns of texts in pictures: job"),
@@ -184,6 +187,13 @@ def test_options_that_do_not_fit_are_errors(case):
     options, message = WRONG[case]
     with pytest.raises(InputError, match=message):
         table(**options)
+
+
+def test_rows_without_a_time_are_counted_in_the_error():
+    frame = pandas.DataFrame({"x": np.arange(30) % 4, "t": np.arange(30.0), "y": ["a", "b"] * 15})
+    frame.loc[[3, 7], "t"] = np.nan
+    with pytest.raises(InputError, match=r"the time column 't', which is missing in 2 rows\n"):
+        table(frame, time="t", target="y")
 
 
 def test_whole_numbers_with_a_point_are_times():

@@ -23,7 +23,7 @@ WRONG = {
         {"target": "a", "labels": ("b", "c")},
         "target 'a' and the labels b, c",
     ),
-    "one label": ({"labels": ("b",)}, "single label 'b'\n.*\n.*target=\"b\""),
+    "one label": ({"labels": ("b",)}, "single label 'b'\n.*\n.*--target b"),
     "group and time": ({"group": "g", "time": "t"}, "group column 'g' and the time column 't'"),
     "a modality": ({"modality": "pictures"}, "modality is 'pictures'\n.*\n.*write \"picture\""),
     "a kind": ({"kinds": {"a": "numeric"}}, "kind of column 'a' is 'numeric'\n.*number"),

@@ -36,6 +36,15 @@ def test_without_names_the_first_column_may_be_the_class():
     assert choose_column(frame.assign(**{"3": frame["1"]}), None, (), False)[0] == "3"
 
 
+@pytest.mark.parametrize("others", [("0", "1", "2"), ("pixel1", "pixel2", "pixel3")])
+def test_the_only_name_that_is_not_numbered_is_chosen_if_it_may_be_classes(others):
+    frame = pandas.DataFrame({"digit": [7, 8] * 30} | {name: np.arange(60) for name in others})
+    reason = "the only name that is not numbered as the others"
+    assert choose_column(frame, None, (), True) == ("digit", reason)
+    assert choose_column(frame.assign(digit=np.arange(60)), None, (), True)[0] == others[-1]
+    assert choose_column(frame.assign(size=1.5), None, (), True)[0] == "size"
+
+
 def test_a_column_of_groups_is_not_chosen():
     frame = pandas.DataFrame({"a": [1], "b": [2], "g": [3]})
     assert choose_column(frame, None, ("g",), True)[0] == "b"

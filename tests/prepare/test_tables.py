@@ -16,6 +16,7 @@ from relprop.data.read import read_dataset
 from relprop.errors import FileError, InputError
 from relprop.plot.tables import Columns
 from relprop.prepare.fit_tables import fit_table
+from relprop.prepare.table_columns import check_columns
 from relprop.prepare.tables import MOST_DEVIATIONS, TablePreparation
 
 STANDARD = {"numbers": "standard", "bins": 0, "bins_by": "quantile"}
@@ -302,3 +303,14 @@ def test_a_column_without_a_value_in_the_training_part_is_constant(frame, settin
     (number, *others) = restored.columns.groups["age"]
     assert features[:, number].tolist() == [0.0] * 60
     assert [restored.columns.names[place] for place in others] == ["age is missing"]
+
+
+def test_no_column_that_is_needed_is_to_be_renamed():
+    kinds = dict.fromkeys(["width 1", "width 2", "n"], "number")
+    frame = pd.DataFrame([[1.0, 2.0, 3.0]], columns=list(kinds))
+    with pytest.raises(InputError, match=r"without the column 'width 2'") as caught:
+        check_columns(frame.drop(columns="width 2"), kinds)
+    assert caught.value.todo == "add it; write float('nan') where a value is not known"
+    with pytest.raises(InputError, match=r"without the columns 'width 1', 'width 2'") as caught:
+        check_columns(frame[["n"]], kinds)
+    assert caught.value.todo.startswith("add them; ")

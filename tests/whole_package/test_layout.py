@@ -38,8 +38,7 @@ ALSO_TESTED_IN = {
         *("report/settings", "report/texts"),
     ],
     "bundle_report/test_write.py": [
-        *("bundle_report/choice", "bundle_report/explanations", "bundle_report/figures"),
-        "bundle_report/sections",
+        *("bundle_report/explanations", "bundle_report/sections"),
     ],
     "bundles/test_bundle.py": ["bundles/build", "bundles/naming"],
     "bundles/test_write.py": ["bundles/content", "support/json_records"],

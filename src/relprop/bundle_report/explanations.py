@@ -17,6 +17,7 @@ from ..bundles.bundle import Bundle
 from ..bundles.content import PartOutputs
 from ..bundles.naming import labels_text
 from ..data.dataset import Dataset, SampleData
+from ..data.words import counted
 from ..errors import RelpropError
 from ..explanation.html import explanation_cards
 from ..explanation.result import Explanation
@@ -127,7 +128,8 @@ def _remark(what: Explained, chosen: Chosen) -> str:
         )
     names = what.bundle.classes
     missing = [name for name in names[:MOST_GROUPS] if name not in chosen.groups]
-    parts = [f" {len(names) - MOST_GROUPS} more are not shown."] if len(names) > MOST_GROUPS else []
+    more = len(names) - MOST_GROUPS
+    parts = [f" {counted(more, 'more is', 'more are')} not shown."] if more > 0 else []
     if missing:
         parts.insert(0, f" Without a sample that is predicted rightly: {', '.join(missing)}.")
     return "".join(parts)
@@ -135,9 +137,9 @@ def _remark(what: Explained, chosen: Chosen) -> str:
 
 def _affordable(what: Explained, chosen: Chosen, clock: TimeLimit) -> Chosen:
     """Leave out samples that there is no time for, the last ones of each group first."""
-    if not chosen.places or not clock.is_limited:
+    if not clock.is_limited:
         return chosen
-    first = chosen.places[0]
+    first = chosen.places[0] if chosen.places else 0  # the other parts ask for its time as well
     target = _targets(Chosen({"": [first]}, chosen.targets))
     with clock.measured("capture"):
         what.explain([first], target)

@@ -82,13 +82,23 @@ def confusion_figure(confusion: Tensor, names: Sequence[str]) -> "Figure":
                 ink = "black" if shares[i, j] > 0.5 else "white"
                 text = f"{int(confusion[i, j])}"
                 axes.text(j, i, text, ha="center", va="center", fontsize=7, color=ink)
-        short = [name[:_NAME_LETTERS] for name in names]
+        short = [shorten(name) for name in names]
         upright = max(map(len, short)) > _UPRIGHT
         axes.set_xticks(range(k), short, rotation=90 if upright else 0, fontsize=8)
         axes.set_yticks(range(k), short, fontsize=8)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     return as_written(figure)
+
+
+def shorten(name: str) -> str:
+    """Cut a long name, and show that it was cut.
+
+    Example:
+        >>> shorten("iris versicolor of 1936"), shorten("iris setosa")
+        ('iris versicol…', 'iris setosa')
+    """
+    return name if len(name) <= _NAME_LETTERS else f"{name[: _NAME_LETTERS - 1]}…"
 
 
 def calibration_figure(measured: Calibration) -> "Figure":

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..bundles.bundle import Bundle
+from ..data.words import counted
 from ..evaluate import bootstrap_mean, columns, removal_curves, tokens
 from ..evaluate.removal.curve_page import curves_fragment
 from ..evaluate.removal.method_curves import MethodCurves, curve_panels
@@ -30,11 +31,16 @@ def removal_section(what: Explained, clock: TimeLimit, seed: int = 0) -> ReportS
         return None
     curves = measure_removal(what.bundle, x[:count], seed=seed)
     gain = curves["LRP"].srg.double()
+    if curves["LRP"].morf.scores.shape[1] < 3:  # of one part at once there is no order
+        return None
     html = curves_fragment(curve_panels(curves))
+    shorter = count - len(gain)
+    left_out = counted(shorter, "shorter text is", "shorter texts are")
     hint = (
         "If relevance is faithful, removing the most relevant first lowers the score fast, and "
         "removing the least relevant first keeps it. The gap is the symmetric relevance gain: "
         f"{bootstrap_mean(gain)}; 0 is that of a random order."
+        + (f" {left_out} left out." if shorter else "")
     )
     return ReportSection("Whether relevance is faithful", hint, html)
 
@@ -66,12 +72,14 @@ def measure_removal(bundle: Bundle, x: Tensor, *, seed: int = 0) -> dict[str, Me
     Returns:
         "LRP" -> its curves. Removed are pixels, columns of a table, tokens, or steps of a channel.
         The mean of the samples stands for them; for pixels their neighbours do, since holes at
-        random are a noise that ruins any picture; for tokens padding.
+        random are a noise that ruins any picture; for tokens padding. Of texts, those that are
+        too short for the steps of half of them are left out.
     """
 
     def prediction(output: Tensor) -> Tensor:  # by this name pages call it
         return output[:, 0]
 
+    x = _long_texts(x) if bundle.modality == "text" else x
     explained = bundle.explainer(x)
     is_value = bundle.task == "value"
     units, fill, count = _units(bundle, x)
@@ -89,6 +97,12 @@ def measure_removal(bundle: Bundle, x: Tensor, *, seed: int = 0) -> dict[str, Me
         seed=seed,
     )
     return dict(curves)
+
+
+def _long_texts(x: Tensor) -> Tensor:
+    """Leave out short texts: a single one of one token would leave a single step to all curves."""
+    tokens_of = (x != 0).sum(1)
+    return x[tokens_of >= tokens_of.median().clamp(max=_STEPS)]
 
 
 def _units(bundle: Bundle, x: Tensor) -> tuple[Any, str, int]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..bundles.bundle import NOT_VALIDATED, metric_text, network_text, score_text
 from ..bundles.content import BundleContent, LeaderboardRow, PartOutputs
+from ..data.words import counted
 from ..evaluate.statistics.classification import Proportion
 from ..plot.charts import NumberTable, chart_fragment, draw_chart
 from ..support.estimates import Estimate
@@ -80,7 +81,7 @@ def search_section(content: BundleContent) -> ReportSection:
     budget = "" if content.budget is None else f" of {content.budget:,.0f} s asked for"
     summary = (
         f"The model: {network_text(content)}. "
-        f"{len(rows)} trial{'' if len(rows) == 1 else 's'} in {content.seconds:,.0f} s{budget}."
+        f"{counted(len(rows), 'trial')} in {content.seconds:,.0f} s{budget}."
     )
     settings = [[name, str(value)] for name, value in content.members[0].settings.items()]
     tables.append(NumberTable("Settings", ("setting", "value"), settings, texts=2, folded=True))
@@ -167,16 +168,13 @@ def _value_section(content: BundleContent, part: str, outputs: PartOutputs) -> R
     true, name = outputs.targets.flatten(), content.target_names[0]
     predicted = own_units(content, outputs.outputs)
     measured = value_measures(predicted, true)
-    rows = [
-        ["mean absolute error", _estimate(measured.absolute)],
-        ["root mean square error", number_text(measured.root_square, 4)],
-        ["R²", _number(measured.r2)],
-    ]
-    tables = [
-        *_metric_tables(content, part),
-        NumberTable(f"Predictions of {name}", ("measure", "value"), rows),
-    ]
-    alt = f"Predicted over true {name}, {len(true):,} samples; R² {_number(measured.r2)}"
+    known = _metric_tables(content, part)
+    rows = [["root mean square error", number_text(measured.root_square, 4)]]
+    if not known:  # which has these two
+        rows.insert(0, ["mean absolute error", _estimate(measured.absolute)])
+        rows.append(["R^2", _number(measured.r2)])
+    tables = [*known, NumberTable(f"Predictions of {name}", ("measure", "value"), rows)]
+    alt = f"Predicted over true {name}, {len(true):,} samples; R^2 {_number(measured.r2)}"
     chart = draw_chart(lambda: value_figure(predicted, true, name), alt)
     summary = f"{len(true):,} samples of the {part} part; {name} in its own units."
     hint = "On the dotted line, predictions are right. Intervals: 95 %, by the bootstrap."
@@ -234,7 +232,7 @@ def _confused(confusion: Tensor, names: Sequence[str]) -> str:
     if not count:
         return "none is confused with another"
     true, predicted = names[place // len(names)], names[place % len(names)]
-    return f"most often confused: {true} taken for {predicted}, {count} times"
+    return f"most often confused: {true} taken for {predicted}, {counted(count, 'time')}"
 
 
 def _share(share: Proportion | None) -> str:

@@ -29,6 +29,8 @@ from .time_limit import TimeLimit
 _Step = Callable[[], list[ReportSection]]
 
 PAGE = "report.html"
+_COMPARED = 64  # samples that tell whether data is in its order
+_ROUNDING = 0.1  # share of the spread of outputs: other machines and half precision differ less
 _FIGURES = 3.0  # seconds that figures take at most on a slow machine
 
 
@@ -121,10 +123,15 @@ def part_of(bundle: Bundle, dataset: Dataset | None) -> tuple[str, PartOutputs |
 
     It is the test part, or the validation part before the test part was read; of other data than
     the bundle was fitted to, all samples.
+
+    Raises:
+        InputError: The data does not fit the bundle, or is its own in another order.
     """
     known = bundle.content.outputs
     if dataset is None or is_own(bundle, dataset):
         part = next((name for name in ("test", "validation") if name in known), "")
+        if dataset is not None and part:
+            _check_order(bundle, dataset, known[part])
         return part, known.get(part)
     rows = np.arange(len(dataset.keys))
     outputs = standardised(bundle, bundle.outputs(bundle.prepare_samples(dataset.samples)))
@@ -132,8 +139,19 @@ def part_of(bundle: Bundle, dataset: Dataset | None) -> tuple[str, PartOutputs |
 
 
 def is_own(bundle: Bundle, dataset: Dataset) -> bool:
-    """Tell whether data is what a bundle was fitted to."""
+    """Tell whether data is what a bundle was fitted to, in any order."""
     return bundle.content.fingerprints.get("data") == data_fingerprint(dataset)
+
+
+def _check_order(bundle: Bundle, dataset: Dataset, part: PartOutputs) -> None:
+    """Raise InputError where rows of a part are other samples than those that it was made of."""
+    places = np.linspace(0, len(part.rows) - 1, min(_COMPARED, len(part.rows))).round().astype(int)
+    samples = dataset.take(part.rows.numpy()[places])
+    known = part.outputs[places]
+    away = standardised(bundle, bundle.outputs(bundle.prepare_samples(samples))) - known
+    if away.abs().mean() > _ROUNDING + _ROUNDING * (known - known.mean(0)).abs().mean():
+        given = f"{dataset.source}, the data that the bundle was fitted to in another order"
+        raise InputError(given, "its order, or other data", "sort its rows as they were")
 
 
 def standardised(bundle: Bundle, outputs: Tensor) -> Tensor:

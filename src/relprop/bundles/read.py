@@ -12,6 +12,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 
 from ..errors import FileError, first_line
+from ..support.arguments import suggest
 from ..support.files import as_path
 from ..support.json_records import restore_record
 from .content import BundleContent
@@ -96,7 +97,15 @@ def _no_bundle(folder: Path) -> FileError:
     elif not folder.is_dir():
         given = f"{folder} is a file"
     allowed = f"a folder that relprop fit wrote, with a {BUNDLE_FILE}"
-    return FileError(given, allowed, "make one: relprop fit DATA --budget 10m --out bundle")
+    make_one = "make one: relprop fit DATA --budget 10m --out bundle"
+    return FileError(given, allowed, suggest(folder, bundles_beside(folder), make_one))
+
+
+def bundles_beside(folder: Path) -> list[str]:
+    """List the bundles that are where a folder is, or should be."""
+    parent = folder.parent
+    found = sorted(parent.iterdir()) if parent.is_dir() else []
+    return [str(one) for one in found if is_bundle(one)]
 
 
 def _damaged(folder: Path, problem: str) -> FileError:

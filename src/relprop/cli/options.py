@@ -176,9 +176,13 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
         return
     try:
         found = tomllib.loads(value.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        given = f"--config {value}: {error.strerror or error}"
+        raise FileError(given, "a TOML file of options", "check the path") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         given = f"--config {value}: {error}"
-        raise FileError(given, "a TOML file of options", "look at it") from error
+        todo = 'write a line for each option, such as budget = "10m" or target = "income"'
+        raise FileError(given, "a TOML file of options", todo) from error
     names = {
         flag.removeprefix("--"): str(one.name)
         for one in ctx.command.params

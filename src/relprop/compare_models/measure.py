@@ -6,9 +6,7 @@ Takes a bundle and samples. Gives a frozen record. Must not know the other model
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +17,17 @@ from ..bundle_report.removal import measure_removal
 from ..bundle_report.write import standardised, true_targets
 from ..bundles.bundle import Bundle
 from ..bundles.content import Metric
-from ..data.dataset import Dataset
-from ..evaluate import MethodCurves, bootstrap_mean, sparseness
-from ..plot.tables import Columns
+from ..data.dataset import Dataset, TaskKind
+from ..evaluate import MethodCurves
 from ..search.metrics import measure
 from ..support.estimates import Estimate
+from .maps import RelevanceMaps, map_sparseness, relevance_maps
 
+TESTED: dict[TaskKind, str] = {  # what `ModelMeasures.right` is
+    "classes": "right and wrong predictions",
+    "labels": "the share of right labels",
+    "value": "the absolute error",
+}
 EXPLAINED = 64  # test samples, evenly spaced, whose relevance is compared
 
 
@@ -36,16 +39,15 @@ class ModelMeasures:
         name: What it is called: a family, or the folder of a bundle.
         family: Families of its networks.
         metrics: How good it is on the test part, the score first.
-        right: Which test samples are predicted rightly, 1 or 0, or minus the absolute error of
-            a value, (n,): for paired tests.
+        right: Which test samples are predicted rightly, 1 or 0; of labels the share of right ones,
+            of a value minus the absolute error; (n,), for paired tests.
         parameters: Number of weights.
         size: Bytes of the weights.
         training: Seconds that the fit took.
         microseconds: Time of a prediction of a sample, in a batch.
         curves: Removal curves of its relevance.
-        sparseness: Gini index of |R|, by what is compared.
-        maps: Relevance of what all models share, (n, ...): columns of a table, pixels, steps,
-            tokens; for the true class of each sample.
+        sparseness: Gini index of |relevance|; None where no sample has any relevance.
+        maps: Relevance of some samples.
     """
 
     name: str
@@ -57,8 +59,8 @@ class ModelMeasures:
     training: float
     microseconds: float
     curves: MethodCurves
-    sparseness: Estimate
-    maps: Tensor
+    sparseness: Estimate | None
+    maps: RelevanceMaps
 
 
 def measure_model(
@@ -77,12 +79,12 @@ def measure_model(
     """
     targets = true_targets(bundle, dataset)[torch.from_numpy(rows)]
     prepared = bundle.prepare_samples(dataset.take(rows))
+    bundle.outputs(prepared[:1])  # what the first pass alone costs is no time of a prediction
     start = time.perf_counter()
     outputs = standardised(bundle, bundle.outputs(prepared))
     seconds = time.perf_counter() - start
     places = np.linspace(0, len(rows) - 1, min(EXPLAINED, len(rows))).round().astype(int).tolist()
-    maps = relevance_maps(bundle, prepared[places], targets[places])
-    gini = sparseness(maps)
+    maps = relevance_maps(bundle, dataset.take(rows[places]), targets[places])
     weights = [tensor for member in bundle.content.members for tensor in member.weights.values()]
     return ModelMeasures(
         name=name,
@@ -94,7 +96,7 @@ def measure_model(
         training=bundle.content.seconds,
         microseconds=1e6 * seconds / len(rows),
         curves=measure_removal(bundle, prepared[places])["LRP"],
-        sparseness=bootstrap_mean(gini[gini.isfinite()]),
+        sparseness=map_sparseness(maps),
         maps=maps,
     )
 
@@ -118,35 +120,3 @@ def _right(bundle: Bundle, outputs: Tensor, targets: Tensor) -> Tensor:
         return ((outputs > 0) == (targets > 0.5)).double().mean(1)
     error = (outputs - _as_trained(bundle, targets))[:, 0] * bundle.content.scale.std
     return -error.abs().double()
-
-
-def relevance_maps(bundle: Bundle, x: Tensor, targets: Tensor) -> Tensor:
-    """Explain samples, and return relevance of what models of the same data share.
-
-    Args:
-        bundle: The model.
-        x: Prepared samples, (n, *features).
-        targets: True classes, (n,), which are explained; of labels and values the prediction is.
-
-    Returns:
-        (n, columns) of a table; (n, height, width) of pictures, (n, channels, time) of series
-        without their mask, (n, tokens) of texts.
-    """
-    target: Any = targets if bundle.task == "classes" else None
-    relevance = bundle.explainer(x, target).relevance.detach()
-    if bundle.modality == "table":
-        preparation: Any = bundle.preparation
-        columns = preparation.columns
-        named = Columns.of(x.shape[1:], columns.names, columns.groups)
-        labels, sums = named.summed(relevance)
-        return sums[:, _order(labels, list(bundle.content.columns))]
-    if bundle.modality == "picture":
-        return relevance.sum(1)
-    masked = bundle.content.members[0].facts.masked
-    return relevance[:, :-1] if masked else relevance
-
-
-def _order(labels: Sequence[int | str], columns: Sequence[str]) -> list[int]:
-    """Return the places of columns in the order of the data; those without a feature are none."""
-    known = {str(label): place for place, label in enumerate(labels)}
-    return [known[name] for name in columns if name in known]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bundles.content import Metric
+from ..data.words import counted
 from ..evaluate import bootstrap_mean
 from ..evaluate.removal.curve_page import curves_fragment
 from ..evaluate.removal.method_curves import curve_panels
@@ -45,6 +46,7 @@ def comparison_json(comparison: ModelComparison) -> str:
         "source": comparison.source,
         "test": comparison.test,
         "best": comparison.best,
+        "paired_tests_of": comparison.tested,
         "models": [_record(one, comparison) for one in comparison.models],
         "agreement": [asdict(one) for one in comparison.agreement],
         "warnings": list(comparison.warnings),
@@ -66,20 +68,22 @@ def _record(model: ModelMeasures, comparison: ModelComparison) -> dict[str, Any]
         "morf": model.curves.morf.scores.double().mean(0).tolist(),
         "lerf": model.curves.lerf.scores.double().mean(0).tolist(),
         "random": model.curves.random.scores.double().mean(0).tolist(),
-        "sparseness": asdict(model.sparseness),
+        "sparseness": None if model.sparseness is None else asdict(model.sparseness),
     }
 
 
 def comparison_page(comparison: ModelComparison) -> str:
     """Render a comparison as a page that loads nothing from elsewhere."""
     models, *agreement = _tables(comparison)
-    count = f"{comparison.test:,} test samples"
-    summary = f"{len(comparison.models)} models of {comparison.source}, on the same {count}."
+    count = counted(comparison.test, "test sample")
+    models_of = f"{counted(len(comparison.models), 'model')} of {comparison.source}"
+    summary = f"{models_of}, on the same {count}."
     warnings = "".join(f"<p><b>{escape(one)}</b></p>" for one in comparison.warnings)
+    columns = _COLUMNS.format(tested=comparison.tested)
     curves = curves_fragment(curve_panels({one.name: one.curves for one in comparison.models}))
     alike = "<h2>Whether they look at the same</h2>" + chart_fragment(_ALIKE, [], agreement)
     body = (
-        f"{warnings}{chart_fragment(f'{summary} {_COLUMNS}', [], [models])}"
+        f"{warnings}{chart_fragment(f'{summary} {columns}', [], [models])}"
         f"<h2>Whether relevance is faithful</h2>{curves}"
         f"{alike if agreement else ''}"
     )
@@ -88,10 +92,11 @@ def comparison_page(comparison: ModelComparison) -> str:
 
 _COLUMNS = (
     "p to best: how likely a difference as large as that to the best model is where both are "
-    "equally good, by a paired test; below 0.05 it is taken for real. SRG: symmetric relevance "
-    "gain, the area between the removal curves below, least relevant first minus most relevant "
-    "first; 0 where relevance tells nothing, larger where it is more faithful. Sparseness: Gini "
-    "index of |relevance|, 0 where it is the same everywhere, towards 1 where few inputs have all."
+    "equally good, by a paired test of {tested}; below 0.05 it is taken for real. SRG: symmetric "
+    "relevance gain, the area between the removal curves below, least relevant first minus most "
+    "relevant first; 0 where relevance tells nothing, larger where it is more faithful; short "
+    "texts take no part. Sparseness: Gini index of |relevance|, 0 where it is the same everywhere, "
+    "towards 1 where few inputs have all."
 )
 _ALIKE = (
     "Relevance for the true class of the same samples: Spearman's rank correlation and the cosine, "
@@ -135,7 +140,9 @@ def _score_text(score: Metric) -> str:
     return f"{score.value:.4f}{interval}"
 
 
-def _estimate(estimate: Estimate) -> str:
+def _estimate(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "no relevance"
     end = estimate.interval
     return f"{estimate.mean:.3f}" + (f" ({end.low:.3f} to {end.high:.3f})" if end else "")
 

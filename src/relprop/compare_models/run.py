@@ -7,23 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
+from ..bundle_report.write import true_targets
 from ..bundles.bundle import Bundle, load
-from ..bundles.read import is_bundle
+from ..bundles.read import bundles_beside, is_bundle
 from ..data.dataset import Dataset, Modality
 from ..data.fingerprint import split_fingerprint
 from ..data.options import DataOptions
 from ..data.read import read_dataset
 from ..errors import InputError
-from ..evaluate import paired_test, similarity
-from ..networks.registry import families, find_family
+from ..evaluate import paired_test
+from ..networks.registry import families
 from ..search.budget import Deadline
 from ..search.run import FitRequest, run_fit
 from ..search.settings import parse_settings
+from ..support.arguments import suggest
+from ..support.files import try_folder
 from ..support.progress import QUIET, Progress
-from .measure import ModelMeasures, measure_model
+from .maps import likeness
+from .measure import TESTED, ModelMeasures, measure_model
 
 _FITTING = 0.85  # of the budget; the rest is for measuring
 
@@ -53,6 +54,7 @@ class ModelComparison:
         source: The data.
         test: Number of test samples, which all models were measured on.
         models: The models, in the order in which they were named.
+        tested: What the paired tests are of.
         p_values: Name of a model -> p-value of the paired difference to the best one.
         agreement: Of each pair.
         warnings: What the user should know.
@@ -61,6 +63,7 @@ class ModelComparison:
     source: str
     test: int
     models: tuple[ModelMeasures, ...]
+    tested: str
     p_values: Mapping[str, float]
     agreement: tuple[Agreement, ...]
     warnings: tuple[str, ...]
@@ -102,6 +105,7 @@ def compare_models(
         FileError: A file cannot be read or written.
     """
     options = options or DataOptions(seed=seed)
+    try_folder(out)
     deadline = Deadline.of_call(seconds)
     dataset = read_dataset(source, options)
     named = _check_models(models, dataset.modality)
@@ -152,10 +156,14 @@ def _check_models(models: Sequence[str], modality: Modality) -> _Named:
         raise InputError(given, "families, or folders of bundles", f"write --models {known}")
     bundles = tuple(name for name in models if is_bundle(Path(name)))
     named = tuple(name for name in models if name not in bundles)
+    names = [family.name for family in families(modality)]
     for name in named:
         if Path(name).is_dir():
             load(name)  # which says why it is no bundle
-        find_family(modality, name)
+        if name not in names:
+            allowed = f"{', '.join(names)} for data of modality {modality}; or folders of bundles"
+            near = suggest(name, [*names, *bundles_beside(Path(name))])
+            raise InputError(f"the model {name!r}", allowed, near)
     return _Named(named, bundles)
 
 
@@ -164,6 +172,8 @@ def _check_bundle(name: str, bundle: Bundle, dataset: Dataset) -> None:
         given = f"{name}, a bundle of {bundle.modality} data that predicts {bundle.task}"
         allowed = f"{dataset.modality} data and {dataset.target.task}, as in {dataset.source}"
         raise InputError(given, allowed, f"leave {name} out, or give its data")
+    true_targets(bundle, dataset)  # these two say what does not fit, before anything is fitted
+    bundle.prepare_samples(dataset.take(dataset.rows("test")[:1]))
 
 
 def _fitted(
@@ -204,16 +214,10 @@ def _compared(
         _agreement(first, second) for i, first in enumerate(models) for second in models[i + 1 :]
     )
     test = len(dataset.rows("test"))
-    return ModelComparison(dataset.source, test, models, p_values, agreement, warnings)
+    tested = TESTED[dataset.target.task]
+    return ModelComparison(dataset.source, test, models, tested, p_values, agreement, warnings)
 
 
 def _agreement(first: ModelMeasures, second: ModelMeasures) -> Agreement:
-    if first.maps.shape != second.maps.shape:
-        return Agreement(first.name, second.name, None, None)
-    alike = similarity(first.maps, second.maps)
-    return Agreement(first.name, second.name, _mean(alike.spearman), _mean(alike.cosine))
-
-
-def _mean(values: Tensor) -> float | None:
-    finite = values[torch.isfinite(values)]
-    return float(finite.mean()) if len(finite) else None
+    alike = likeness(first.maps, second.maps)
+    return Agreement(first.name, second.name, alike.spearman, alike.cosine)

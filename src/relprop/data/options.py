@@ -3,6 +3,7 @@
 Gives a frozen record, checked as far as it can be without the data. Must not know files.
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,7 +90,7 @@ def _check(options: DataOptions) -> None:
         raise InputError(given, "a target, or several labels", "leave one of them out")
     if len(options.labels) == 1:
         given = f"the single label {options.labels[0]!r}"
-        todo = f'write target="{options.labels[0]}"'
+        todo = f"write --target {shlex.quote(options.labels[0])}"
         raise InputError(given, "two labels at least, or a target", todo)
     if options.group and options.time:
         given = f"the group column {options.group!r} and the time column {options.time!r}"

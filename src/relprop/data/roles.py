@@ -15,7 +15,7 @@ from .columns import about_column, category_texts, decide_column
 from .dataset import Finding
 from .options import DataOptions
 from .raw import PARTS, RawData
-from .words import listed
+from .words import counted, listed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -93,7 +93,13 @@ def time_values(
         if frame[options.time].dtype.kind in "iuf"
         else column.values
     )
-    if values is None or values.dtype.kind not in "Mf" or values[rows].isna().any():
-        given = f"the time column {options.time!r}, which has missing values, or is no time"
-        raise InputError(given, "a date or a number in each row", "choose another --time")
+    allowed = "a date or a number in each row"
+    if values is None or values.dtype.kind not in "Mf":
+        shown = next(iter(frame[options.time].dropna()), "nothing")
+        given = f"the time column {options.time!r}, which holds {str(shown)[:60]!r}"
+        others = listed([str(name) for name in frame.columns if name != options.time], 12)
+        raise InputError(given, allowed, f"choose another --time: {others}")
+    if missing := int(values[rows].isna().sum()):
+        given = f"the time column {options.time!r}, which is missing in {counted(missing, 'row')}"
+        raise InputError(given, allowed, "write a time in each row, or take these rows away")
     return np.asarray(values[rows].to_numpy())

@@ -24,20 +24,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 _KNOWN = (
-    "target",
-    "label",
-    "labels",
-    "class",
-    "classes",
-    "y",
-    "outcome",
-    "category",
-    "diagnosis",
-    "survived",
-    "species",
-    "sentiment",
-    "churn",
+    *("target", "label", "labels", "class", "classes", "y", "outcome", "category"),
+    *("diagnosis", "survived", "species", "sentiment", "churn"),
 )
+_NUMBER_BEHIND = re.compile(r"\d+$")
 _ANOTHER = "choose another --target"
 _MANY_CLASSES = 1000
 _MANY_SINGLE = 20  # classes of one sample: fewer may be rare ones beside others
@@ -91,10 +81,20 @@ def choose_column(
     known = {_letters(name): name for name in reversed(free)}
     if found := next((known[word] for word in _KNOWN if word in known), None):
         return found, "its name"
+    if named and (apart := _not_numbered(free)) and _may_be_classes(frame[apart]):
+        return apart, "the only name that is not numbered as the others"
     first, last = free[0], free[-1]
     if not named and not _may_be_classes(frame[last]) and _may_be_classes(frame[first]):
         return first, "the first column, which has few different values; the last has many"
     return last, "the last column"
+
+
+def _not_numbered(names: Sequence[str]) -> str | None:
+    """Return the only name where all others are one with numbers: 0, 1, 2 or pixel1, pixel2, ..."""
+    stems = {name: _NUMBER_BEHIND.sub("", name) for name in names}
+    plain = [name for name in names if stems[name] == name]
+    apart = len(plain) == 1 and len(set(stems.values())) == 2 and len(names) > 3
+    return plain[0] if apart else None
 
 
 def check_column(name: str, names: Sequence[str], option: str, behind: str = "") -> None:

@@ -40,9 +40,11 @@ def check_columns(frame: Any, kinds: Mapping[str, ColumnKind]) -> None:
     if missing:
         word = "column" if len(missing) == 1 else "columns"
         given = f"a table without the {word} {', '.join(map(repr, missing))}"
-        near = suggest(missing[0], map(str, names), otherwise="")
+        others = [str(name) for name in names if name not in kinds]
+        near = suggest(missing[0], others, otherwise="")
         rename = near.replace("write ", "rename ") + f' to "{missing[0]}"' if near else ""
-        todo = rename or "add it; write float('nan') where a value is not known"
+        it = "it" if len(missing) == 1 else "them"
+        todo = rename or f"add {it}; write float('nan') where a value is not known"
         raise InputError(given, f"the columns {', '.join(kinds)}", todo)
 
 

@@ -143,6 +143,25 @@ def test_what_is_of_no_known_kind_is_an_error(tmp_path):
         read(tmp_path / "c.png")
 
 
+def test_a_named_test_part_is_not_said_to_be_beside_the_table(tmp_path):
+    write(tmp_path, "a.csv", "other/b.csv")
+    found = read(tmp_path / "a.csv", test=tmp_path / "other" / "b.csv").findings
+    (reason,) = [one.reason for one in found if one.what == "test part"]
+    assert reason == "a file laid out as a.csv"
+
+
+def test_a_spreadsheet_is_an_error_with_the_line_that_converts_it(tmp_path):
+    write(tmp_path, "data.xlsx", "data.pdf", "y.csv")
+    line = r"pandas\.read_excel\('.*data\.xlsx'\)\.to_csv\('.*data\.csv', index=False\)"
+    with pytest.raises(FileError, match=rf"the format \.xlsx\n.*\n.*{line}"):
+        read(tmp_path / "data.xlsx")
+    with pytest.raises(FileError, match=line):
+        read(tmp_path / "y.csv", test=tmp_path / "data.xlsx")
+    (tmp_path / "y.csv").unlink()
+    with pytest.raises(FileError, match=line):
+        read(tmp_path)
+
+
 def test_a_test_part_beside_data_with_its_own_is_an_error(tmp_path):
     write(tmp_path, "rt.pos", "rt.neg", "test.csv")
     with pytest.raises(InputError, match=r"a test part .*test\.csv beside rt\.pos"):

@@ -58,3 +58,9 @@ def test_a_damaged_file_is_an_error(end, tmp_path):
 def test_a_missing_file_is_an_error():
     with pytest.raises(FileError, match=r"nowhere cannot be read: No such file"):
         read_text(Path("nowhere"))
+
+
+def test_a_file_that_holds_no_text_is_an_error(tmp_path):
+    (tmp_path / "a.pos").write_bytes(b"PK\x03\x04\0\0")
+    with pytest.raises(FileError, match=r"a\.pos is no text: it holds bytes that are 0"):
+        read_text(tmp_path / "a.pos")

@@ -51,7 +51,7 @@ def test_values_instead_of_classes(tmp_path):
 
 
 WRONG = {
-    "no label": ("1,2,3\n", HEAD, "line 7 .* has no colon before a label"),
+    "no label": ("1,2,3\n", HEAD, "line 7 .* has no colon before a label\n.*\n.*correct line 7: "),
     "no number": ("1,two,3:a\n", HEAD, "line 7 .* has a value that is no number"),
     "no series": ("", HEAD, "has no series behind a line @data"),
     "time stamps": ("(1,2):a\n", HEAD.replace("Stamps false", "Stamps true"), "has a time stamp"),

@@ -39,6 +39,16 @@ HEADERS = {
     "texts that occur again": ("p,x\ne,x\np,y\n", None, "is in other rows"),
     "names over texts": ("kind,cap\np,x\ne,y\n", ("kind", "cap"), "no value of the first row"),
     "counted columns": ("0,1,2\n5,6,7\n8,9,10\n", ("0", "1", "2"), "counts the columns"),
+    "counted pixels, and a label": (
+        *("0,1,2,digit\n0,5,9,7\n8,0,3,7\n", ("0", "1", "2", "digit")),
+        "counts the columns",
+    ),
+    "years after a name": (
+        *("land,2019,2020,2021\nChile,1,2,3\nPeru,4,5,6\n", ("land", "2019", "2020", "2021")),
+        "counts the columns",
+    ),
+    "a sample that counts": ("B,1,2,3\nA,1,1,1\nB,4,5,6\n", None, "it has the value 1"),
+    "a sample of a missing value": ("?,1,2,3\nA,1,1,1\nB,4,5,6\n", None, "it has the value"),
     "an index without a name": (",a\n0,x\n1,y\n", ("unnamed 1", "a"), "has no numbers"),
     "a name twice": ("a,a\n1,2\n", ("a", "a (2)"), "has no numbers"),
     "a comment with the names": ("# x, y\n1,2\n3,4\n", ("x", "y"), "comment before the table"),

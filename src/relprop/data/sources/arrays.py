@@ -16,6 +16,7 @@ from ...errors import FileError, first_line
 from ..dataset import Modality
 from ..memory import Limit
 from ..raw import PARTS, RawData
+from ..words import counted
 from .array_meaning import ArrayPart, raw_of_arrays
 
 ARRAY_SUFFIXES = (".npz", ".pt", ".pth")
@@ -76,7 +77,8 @@ def _parts(path: Path, limit: Limit) -> tuple[list[ArrayPart], list[str]]:
             given = (
                 f"{path} has {count:,} samples {samples!r}, and {len(targets):,} labels {labels!r}"
             )
-            raise FileError(given, "a label for each sample", "save it again")
+            todo = f"save it again, with {counted(count, 'label')}"
+            raise FileError(given, "a label for each sample", todo)
         targets = targets if rows is None else targets[rows]
         parts.append(ArrayPart(part, arrays.read(samples, rows), targets))
     return parts, warnings

@@ -24,6 +24,7 @@ from .picture_files import PICTURE_FILES, is_archive
 from .pictures import read_pictures
 from .series import is_series_file, read_series_file
 from .series_files import read_series_folders
+from .table_formats import CONVERTED, refuse_converted
 from .tables import DELIMITED, TABLES, LabelFiles, read_table_file
 from .texts import read_class_files, read_class_folders
 
@@ -72,6 +73,7 @@ def _missing(path: Path) -> FileError:
 
 
 def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progress) -> RawData:
+    refuse_converted(path)
     test = _test_of(path, options)
     suffix = plain_suffix(path)
     if suffix in ARRAY_SUFFIXES:
@@ -111,6 +113,7 @@ def _test_of(path: Path, options: DataOptions) -> Path | None:
         given = Path(options.test)
         if not given.is_file():
             raise _missing(given)
+        refuse_converted(given)
         return given
     return _test_beside(path)
 
@@ -137,7 +140,7 @@ def _class_files(path: Path) -> list[Path]:
     stem = plain_stem(path)
     beside = path.parent.iterdir()
     same = [one for one in beside if plain_stem(one) == stem and one.is_file()]
-    known = (*TABLES, ".names", ".md", ".npz", ".pt")
+    known = (*TABLES, *CONVERTED, ".names", ".md", ".npz", ".pt")
     return [one for one in same if plain_suffix(one) not in known]
 
 
@@ -174,6 +177,8 @@ def _read_texts_or_series(
         return read_class_folders(path, limit)
     if inside & {".csv", ".tsv"}:
         return read_series_folders(path, limit)
+    for one in files:
+        refuse_converted(one)
     raise FileError(f"{path} holds no data of a known kind", _KINDS, "give another path")
 
 
@@ -205,7 +210,8 @@ def _only(files: Sequence[Path], folder: Path) -> Path:
 
 def _with_one_stem(files: Sequence[Path]) -> list[Path]:
     """Return files that differ in their ending alone, which names the class."""
-    unknown = [one for one in files if plain_suffix(one) not in (*DELIMITED, "", ".md", ".names")]
+    known = (*DELIMITED, *CONVERTED, "", ".md", ".names")
+    unknown = [one for one in files if plain_suffix(one) not in known]
     stems = {plain_stem(one) for one in unknown}
     return unknown if len(stems) == 1 else []
 

@@ -71,7 +71,15 @@ def encoding_of(path: Path) -> str:
 
 
 def read_text(path: Path) -> tuple[str, str]:
-    """Return the text of a file, and its encoding."""
+    """Return the text of a file, and its encoding.
+
+    Raises:
+        FileError: It is missing, damaged, or no text.
+    """
     encoding = encoding_of(path)
     with open_bytes(path) as file:
-        return file.read().decode(encoding), encoding
+        text = file.read().decode(encoding)
+    if "\0" in text:
+        given = f"{path} is no text: it holds bytes that are 0"
+        raise FileError(given, "text in UTF-8 or Latin-1", "save it as text, or take it away")
+    return text, encoding

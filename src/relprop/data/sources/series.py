@@ -151,14 +151,15 @@ def _read_ts(path: Path) -> _Series:
 
 def _parse_line(line: str, path: Path, number: int) -> tuple[NDArray[np.float32], str]:
     *channels, label = line.split(":")
+    todo = f"correct line {number}: 0.1,0.2,0.3:label"
     try:
         values = [np.array(c.replace("?", "nan").split(","), np.float32) for c in channels]
     except ValueError as error:
         given = f"line {number} of {path} has a value that is no number: {error}"
-        raise FileError(given, "numbers with commas, channels with colons", "correct it") from error
+        raise FileError(given, "numbers with commas, channels with colons", todo) from error
     if not values:
         given = f"line {number} of {path} has no colon before a label"
-        raise FileError(given, "channels, each with a colon behind it, and a label", "correct it")
+        raise FileError(given, "channels, each with a colon behind it, and a label", todo)
     length = max(map(len, values))
     # channels of a sample may differ in length: the shorter ones are filled at their end
     padded = [np.pad(v, (0, length - len(v)), constant_values=np.nan) for v in values]

@@ -17,6 +17,29 @@ from .table_layout import MISSING
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+# Tables that are not read, by what of pandas reads them: a sheet, a part of it and its names have
+# to be chosen there.
+CONVERTED = {
+    ".xlsx": "read_excel",
+    ".xls": "read_excel",
+    ".ods": "read_excel",
+    ".feather": "read_feather",
+    ".dta": "read_stata",
+    ".sav": "read_spss",
+    ".sas7bdat": "read_sas",
+}
+
+
+def refuse_converted(path: Path) -> None:
+    """Raise FileError for a table of a format that has to be converted."""
+    if reader := CONVERTED.get(plain_suffix(path)):
+        raise FileError(
+            f"{path} is a table of the format {plain_suffix(path)}",
+            ".csv, .tsv, .parquet, .arff, .json, .jsonl",
+            f"write in Python: pandas.{reader}({str(path)!r})"
+            f".to_csv({str(path.with_suffix('.csv'))!r}, index=False)",
+        )
+
 
 def read_parquet(path: Path, pandas: Any) -> "DataFrame":
     """Read a Parquet file by pyarrow."""

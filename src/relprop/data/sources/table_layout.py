@@ -209,7 +209,7 @@ def _header(rows: list[list[str]]) -> tuple[tuple[str, ...] | None, str]:
     first, rest = rows[0], rows[1:]
     if first[0] in ("", "0") and first[1:] and _counts(first[1:]):
         return unique_names(first), "the first row counts the columns"
-    if _counts(first) and rest:
+    if rest and (_counts(first) or _names_count(first, rest)):
         return unique_names(first), "the first row counts the columns"
     if numbers := [value for value in first if _is_number(value) or value == "?"]:
         return None, f"the first row is a sample: it has the value {numbers[0]}"
@@ -220,6 +220,21 @@ def _header(rows: list[list[str]]) -> tuple[tuple[str, ...] | None, str]:
         again = repeated[0] if repeated else "the same value twice"
         return None, f"the first row is a sample: {again} is in other rows, too"
     return unique_names(first), "no value of the first row is in other rows"
+
+
+def _names_count(first: list[str], rest: list[list[str]]) -> bool:
+    """Tell whether the first row counts some columns, from any number, and names the others.
+
+    So write tables of pixels with their label, and of years: 0,1,2,label or country,2019,2020,2021.
+    """
+    counted = [value for value in first if _is_number(value)]
+    named = {i for i, value in enumerate(first) if not _is_number(value)}
+    start = int(counted[0]) if counted and counted[0].isdigit() else 0
+    if len(counted) < 3 or counted != [str(start + i) for i in range(len(counted))]:
+        return False
+    return bool(named) and not any(
+        first[i] == "?" or first[i] in column for i, column in _columns(rest) if i in named
+    )
 
 
 def _counts(values: list[str]) -> bool:

@@ -128,7 +128,8 @@ def _with_test(raw: RawData, other: _Table, path: Path, test: Path) -> RawData:
             f"the same columns in both: {listed(columns, 20)}",
             "give a test part with these columns, or none",
         )
-    reason = f"beside {path.name}" + (f", without the column {lacking[0]}" if lacking else "")
+    reason = f"a file laid out as {path.name}"
+    reason += f", without the column {lacking[0]}" if lacking else ""
     shared = other.frame[[name for name in columns if name not in lacking]]
     value = f"{test.name}, {len(shared):,} rows"
     made = replace(
@@ -193,7 +194,10 @@ def _read_text(
     layout = find_layout(path, spaced=only != "" and (only is None or _first_line(path) != only))
     if layout.width == 1 and only is None:
         allowed = f"several, with {', '.join(SEPARATORS.values())} between values"
-        todo = f"correct it; of a text file for each class write their folder, {path.parent}"
+        todo = (
+            "put commas between the values; of a text file for each class write their folder, "
+            f"{path.parent}"
+        )
         raise FileError(f"{path} has a single column", allowed, todo)
     beside = None if layout.header else names_beside(path, layout.width)
     columns = layout.header or (beside[0] if beside else None)
