@@ -259,7 +259,7 @@ def _is_running(trial: "FrozenTrial") -> bool:
 
 
 def _is_open(trial: "FrozenTrial") -> bool:
-    return trial.state.name in ("RUNNING", "WAITING")
+    return bool(trial.state.name in ("RUNNING", "WAITING"))
 
 
 def _rank(row: LeaderboardRow) -> tuple[bool, float, int]:
