@@ -277,8 +277,8 @@ class Search:
         rows = self.study.rows()
         named = "" if row.score is None else f"{self.origin.score_name} "
         what = f"{named}{score_text(row)}" or row.state
-        scores = [one.score for one in rows if one.score is not None and one.state != "pruned"]
-        best = f"{scores[0]:.4f}" if scores else "none"  # the best row is the first
+        scores = [one.score for one in rows if one.score is not None]  # the best first
+        best = f"{scores[0]:.4f}" if scores else "none"
         left = write_duration(max(self.deadline.left(), 0.0))
         self.progress.log(
             f"trial {row.number}: {row.family}, {what}, {row.seconds:.1f} s; "
