@@ -213,9 +213,12 @@ class Search:
                 self._make_leader(candidate.number, content)
 
     def _model_of(self, candidate: Candidate, outputs: Tensor) -> BundleContent | None:
-        """Return a trial's model, trained on everything now if it is not on the disk."""
-        if self.shelf.has_model(candidate.number):
-            return self.shelf.model(candidate.number)
+        """Return a trial's model; of folds it is trained on everything if it is not on the disk."""
+        with self.study.alone():  # another process may remove the files of a trial
+            if self.shelf.has_model(candidate.number):
+                return self.shelf.model(candidate.number)
+        if not self.setup.folds:
+            return None
         seconds = min(self.allocation.trial, self.deadline.left())
         train = on_everything(self.setup, candidate, seconds)
         model = run_trial(self.setup, candidate, train, seconds).model
