@@ -11,6 +11,7 @@ from torch import nn
 
 from relprop.bundles.content import LeaderboardRow
 from relprop.bundles.read import read_bundle
+from relprop.search import trial
 from relprop.search.allocation import Allocation
 from relprop.search.budget import Deadline
 from relprop.search.contents import Origin
@@ -144,6 +145,7 @@ def hurried(tmp_path, monkeypatch):
     slow = family("slow", Slow)
     with monkeypatch.context() as patch:
         patch.setattr(Slow, "pause", 1.0)
+        patch.setattr(trial, "_GRACE_SECONDS", 60.0)  # it is to look at the clock itself
         search = search_in(tmp_path, slow, seconds=1.0)
         search.run()
     (row,) = search.study.rows()
@@ -201,11 +203,13 @@ def while_another_process(search, change, run):
 def test_what_another_process_removes_is_not_averaged(tmp_path):
     search = validated(tmp_path)
     leader, second = sorted(search.study.rows(), key=lambda row: row.number != search.study.leader)
-    search.shelf.put_outputs(second.number, search.shelf.outputs(leader.number) + 1e-3)
+    right = nn.functional.one_hot(search.setup.targets)
+    search.shelf.put_outputs(second.number, search.shelf.outputs(leader.number) + right)
 
     def average():
         return [row.number for row, _ in search.together(leader)]
 
+    assert average() == [leader.number, second.number]
     chosen = while_another_process(search, lambda: search.shelf.remove([second.number]), average)
     assert chosen == [leader.number]
 

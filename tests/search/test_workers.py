@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+import torch
 from helpers.small_fits import QUICK_SPACE, environment, write_table
 
 from relprop.bundles.read import read_bundle
@@ -40,6 +41,18 @@ def test_another_process_is_told_all_that_was_asked_for(tmp_path):
     )
     assert request.deadline == deadline
     assert told["parent"] == os.getpid()
+
+
+def test_processes_share_the_threads_and_give_them_back(tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        settings = FitSettings(tmp_path, 60.0, workers=2)
+        with Workers("table.csv", DataOptions(), settings, Deadline.of_call(60)):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_process_that_does_not_end_by_itself_is_ended(tmp_path):
