@@ -25,7 +25,6 @@ ALSO_TESTED_IN = {
             "search/final",
             "search/finish",
             "search/model",
-            "search/opening",
         ),
         *("search/shelf", "search/timing", "search/trial"),
     ],
