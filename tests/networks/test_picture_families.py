@@ -39,8 +39,11 @@ def randomised(network):
 # ---- any size, any channels ----------------------------------------------------------------
 
 
+SHAPES = [(1, 8, 8), (3, 5, 9), (2, 28, 28), (3, 40, 70), (4, 224, 224), (1, 16, 600), (1, 70, 2)]
+
+
 @pytest.mark.parametrize("name", BY_NAME)
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 9), (2, 28, 28), (3, 40, 70), (4, 224, 224)])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_a_network_takes_any_picture(name, shape):
     network = built(name, replace(FACTS, shape=shape, outputs=5), width=8).eval()
     scores = network(pictures(2, shape))

@@ -39,7 +39,13 @@ def test_whole_trainings_may_take_twice_the_default_and_leave_time_for_one_more(
 def test_folds_leave_time_to_train_on_everything():
     found = allocate(training=10, epoch=1, seconds=800, fold=True)
     assert (found.kind, found.usual, found.explore) == ("folds", FOLDS * 10, 760)
+    assert found.trial == 2 * FOLDS * 10
     assert allocate(training=500, epoch=1, seconds=800, fold=True).explore == 400
+
+
+def test_a_single_training_has_all_the_time():
+    found = allocate(training=9000, epoch=900, seconds=800, fold=False)
+    assert (found.kind, found.trial, found.usual, found.explore) == ("single", 800, 800, 0)
 
 
 def test_a_plan_says_what_it_does():

@@ -24,6 +24,12 @@ def test_a_difference_counts_from_two_standard_errors_on():
     assert not is_better(right_in(80), right_in(80), TARGETS, "classes", errors=0.0)
 
 
+def test_of_a_single_sample_nothing_is_beyond_chance():
+    targets = torch.tensor([0])
+    better, worse = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    assert not is_better(better, worse, targets, "classes", errors=2.0)
+
+
 def test_outputs_beat_others_by_score_and_loss_together():
     sure, unsure = right_in(84), right_in(80, confidence=0.5)
     assert beats(right_in(84), right_in(80), TARGETS, "classes")
@@ -69,3 +75,12 @@ def test_values_are_averaged_by_their_error():
 def test_a_model_that_makes_the_average_no_more_right_but_too_sure_is_left_out():
     unsure, too_sure = right_in(80, 0.5), right_in(80, 50.0)
     assert choose_average([unsure, too_sure], TARGETS, "classes", most=5) == (0,)
+
+
+def test_a_model_that_makes_the_average_less_right_is_left_out_though_the_loss_is_lower():
+    targets = torch.tensor([0, 0])
+    first = torch.tensor([[0.1, 0.0], [0.0, 10.0]])  # right by little, wrong by much
+    other = torch.tensor([[0.0, 0.3], [5.0, 0.0]])
+    mean = (first + other) / 2
+    assert cross_entropy(mean, targets) < cross_entropy(first, targets)
+    assert choose_average([first, other], targets, "classes", most=5) == (0,)

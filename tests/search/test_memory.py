@@ -1,5 +1,7 @@
 """A limit of memory: what goes beyond it fails, is known as such, and nothing stays limited."""
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,24 @@ def test_what_goes_beyond_the_limit_fails_as_out_of_memory(take):
 def test_what_stays_below_the_limit_works():
     with limit_memory(resident_memory() + MORE):
         assert float(torch.ones(MORE // 16).sum()) == MORE // 16
+
+
+def test_a_limit_that_is_held_already_leaves_what_a_program_needs():
+    with limit_memory(1):
+        assert float(torch.ones(2_000_000).sum()) == 2_000_000  # 8 MB
+
+
+def test_what_is_in_use_no_more_does_not_count():
+    cycle = [take_by_torch()]
+    cycle.append(cycle)
+    limit = resident_memory() + MORE // 4
+    gc.disable()
+    try:
+        del cycle
+        with limit_memory(limit):
+            assert float(torch.ones(MORE // 8).sum()) == MORE // 8
+    finally:
+        gc.enable()
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory():

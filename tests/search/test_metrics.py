@@ -61,3 +61,10 @@ def test_constant_values_have_no_share_of_variance():
     found, error = measure(torch.zeros(5, 1), torch.ones(5, 1), "value", ValueScale())
     assert (found.value, found.low, found.n) == (None, None, 5)
     assert error.value == pytest.approx(1)
+
+
+def test_the_interval_of_few_values_is_that_of_draws_which_vary():
+    """Of two samples a draw is both, or one of them twice, which has no variance."""
+    true, outputs = torch.tensor([[0.0], [2.0]]), torch.tensor([[0.5], [2.0]])
+    found = measure(outputs, true, "value", ValueScale())[0]
+    assert (found.value, found.low, found.high) == pytest.approx((1 - 0.25 / 2,) * 3)

@@ -17,8 +17,11 @@ def family(name):
         "activation": Choice(("relu", "gelu")),
         "rate": Range(1e-4, 1e-1, log=True),
         "depth": Range(1, 4, whole=True),
+        "dropout": Choice((0.0, 0.1)),
     }
     default = {"width": 64, "activation": "relu", "rate": 1e-2, "depth": 2, "epochs": 20}
+    space["smoothing"] = Range(0.0, 0.2)
+    default |= {"dropout": 0.1, "smoothing": 0.1, "decay": 0.5}
     return NetworkFamily(name, "table", lambda s, f: None, lambda f: space, lambda f: default)
 
 
@@ -66,7 +69,9 @@ def test_families_are_chosen_in_their_own_order():
         ("rate", {"high": 1e-3, "log": False}, Range(1e-4, 1e-3), 1e-3),
         ("rate", [1e-3, 5e-2], Choice((1e-3, 5e-2)), 1e-3),
         ("depth", {"low": 3, "high": 4}, Range(3, 4, whole=True), 3),
+        ("dropout", 0, Choice((0.0,)), 0.0),
         ("epochs", 5, Choice((5,)), 5),
+        ("decay", [0.5, 1], Choice((0.5, 1)), 0.5),
         ("epochs", [5, 50], Choice((5, 50)), 5),
     ],
 )
@@ -86,11 +91,16 @@ def test_a_setting_is_narrowed_and_the_default_moves_inside(setting, value, left
         ({"mlp": {"widht": [32]}}, "space.mlp names 'widht'", 'write "width"'),
         ({"mlp": {"activation": "rellu"}}, "space.mlp.activation = 'rellu'", 'write "relu"'),
         ({"mlp": {"width": [48]}}, "space.mlp.width = 48", "choose one of these"),
+        ({"mlp": {"width": []}}, "space.mlp.width = []", "one of these at least"),
+        ({"mlp": {"width": {"low": 200}}}, "between which there is none", "write a list of these"),
+        ({"mlp": {"smoothing": {"log": True}}}, "smoothing.log = True", "write log = false"),
         ({"mlp": {"width": True}}, "space.mlp.width = True", "choose one of these"),
         ({"mlp": {"rate": {"lo": 1e-3}}}, "space.mlp.rate names 'lo'", 'write "low"'),
         ({"mlp": {"rate": [1.0]}}, "space.mlp.rate = 1.0", "write a number between them"),
         ({"mlp": {"depth": {"low": 2.5}}}, "space.mlp.depth", "low = 1, high = 4"),
         ({"mlp": {"rate": {"low": 0.1, "high": 0.01}}}, "space.mlp.rate", "low = 0.0001"),
+        ({"mlp": {"width": {"low": "a"}}}, "space.mlp.width.low = 'a'", "write a number"),
+        ({"mlp": {"rate": {"high": True}}}, "space.mlp.rate.high = True", "leave high out"),
         ({"mlp": {"epochs": "many"}}, "space.mlp.epochs = 'many'", "write 20"),
         ({"mlp": [64]}, "space.mlp = [64]", "write [space.mlp]"),
     ],

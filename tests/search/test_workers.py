@@ -3,9 +3,12 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
+import torch
 from helpers.small_fits import QUICK_SPACE, environment, write_table
 
 from relprop.bundles.read import read_bundle
@@ -38,6 +41,50 @@ def test_another_process_is_told_all_that_was_asked_for(tmp_path):
     )
     assert request.deadline == deadline
     assert told["parent"] == os.getpid()
+
+
+def test_processes_share_the_threads_and_give_them_back(tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        settings = FitSettings(tmp_path, 60.0, workers=2)
+        with Workers("table.csv", DataOptions(), settings, Deadline.of_call(60)):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_process_that_does_not_end_by_itself_is_ended(tmp_path):
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + (
+        "print(flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    settings = FitSettings(tmp_path, 60.0)
+    with Workers("table.csv", DataOptions(), settings, Deadline.of_call(60)) as workers:
+        workers._processes.append(process)
+        process.stdout.readline()
+        begun = time.monotonic()
+    assert process.poll() == -signal.SIGKILL
+    assert time.monotonic() - begun < 20
+    process.stdout.close()
+
+
+def test_a_process_that_cannot_search_says_why_in_an_error_of_three_parts(as_here, tmp_path):
+    settings = FitSettings(tmp_path / "out", 60.0, workers=2)
+    told = write_request(tmp_path / "none.csv", DataOptions(), settings, Deadline.of_call(60))
+    ended = subprocess.run(
+        [sys.executable, "-m", "relprop.search.worker"],
+        input=told,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    first, given, *_ = ended.stderr.splitlines()
+    assert first == "a process that searches beside this one ended:"
+    assert "none.csv" in given
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_killed_process_does_not_hold_the_others_up(as_here, tmp_path, monkeypatch):

@@ -56,6 +56,12 @@ def test_the_score_of_values_is_r_squared():
     assert score(torch.tensor([[1.0], [2.0], [3.0]]), values, "value") == pytest.approx(1 - 2 / 8)
 
 
+@pytest.mark.parametrize("values", [[1.0], [1.0, 1.0]])
+def test_the_score_of_values_that_do_not_vary_is_by_a_variance_of_one(values):
+    given = torch.tensor(values)[:, None]
+    assert score(given + 0.5, given, "value") == pytest.approx(1 - 0.25)
+
+
 def test_probabilities_of_classes_are_targets_as_they_are():
     given = torch.tensor([[0.25, 0.75]])
     soft = soft_targets(given, None, task="classes", outputs=2, smoothing=0.0)

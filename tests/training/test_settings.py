@@ -30,6 +30,7 @@ def test_missing_settings_are_named():
         ("optimiser", 3, "optimiser is 3\n.*a word"),
         ("batch", 1.5, r"batch is 1\.5\n.*a whole number\n.*batch=128"),
         ("batch", 0, "batch is 0\n.*from 1 to below inf"),
+        ("epochs", float("inf"), "epochs is inf\n.*a whole number"),
         ("epochs", True, "epochs is True\n.*a whole number"),
         ("rate", 0, r"rate is 0\.0\n"),
         ("rate", float("nan"), "rate is nan"),

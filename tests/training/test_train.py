@@ -130,6 +130,43 @@ def test_a_planned_training_is_checked_at_each_twentieth_of_it():
     assert [check.epoch for check in trained.checks] == list(range(2, 41, 2))
 
 
+def moves_of_steps(**settings):
+    """Return how far each of 20 steps on all samples moved the weights; and the checks."""
+    model, seen = network(), []
+
+    def look(check):
+        seen.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+        return False
+
+    before = torch.cat([p.detach().flatten() for p in model.parameters()])
+    trained = train_network(
+        model,
+        classes(),
+        classes(),
+        {**SETTINGS, "batch": 200, "epochs": 20, **settings},
+        task="classes",
+        seed=0,
+        seconds=60,
+        on_check=look,
+    )
+    pairs = zip([before, *seen], seen, strict=False)
+    return [float((new - old).abs().mean()) for old, new in pairs], trained.checks
+
+
+def test_the_rate_rises_and_falls_with_the_progress():
+    moved, _ = moves_of_steps(rate=1e-3)  # AdamW moves each weight by about the rate
+    assert moved[0] == 0
+    assert moved[4] == max(moved)
+    assert moved[19] < 0.2 * moved[4]
+
+
+def test_a_check_tells_the_loss_of_the_batches_since_the_one_before():
+    _, checks = moves_of_steps()
+    told = [check.train_loss for check in checks]
+    assert told[1:] == pytest.approx([check.loss for check in checks[:-1]], rel=1e-5)
+    assert told[0] == pytest.approx(told[1])  # the rate of the first step is 0
+
+
 def test_the_caller_stops_it():
     seen = []
 

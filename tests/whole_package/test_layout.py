@@ -21,14 +21,12 @@ OF_NO_MODULE = ("graph/test_operation_tables.py",)
 ALSO_TESTED_IN = {
     "search/test_run.py": [
         *(
-            "search/api",
             "search/contents",
             "search/final",
             "search/finish",
             "search/model",
-            "search/opening",
         ),
-        *("search/loop", "search/shelf", "search/timing", "search/trial"),
+        *("search/shelf", "search/timing", "search/trial"),
     ],
     "search/test_study.py": ["search/journal"],
     "search/test_workers.py": ["search/worker"],

@@ -71,8 +71,7 @@ def split_samples(request: SplitRequest) -> SplitResult:
     if count < _FEWEST:
         given = f"{count} samples with a label"
         raise InputError(given, f"{_FEWEST} at least, to train, validate and test", "add samples")
-    largest = int(np.unique(request.hashes, return_counts=True)[1].max())
-    together = largest <= max(_FEW_EQUAL, _LARGEST * count)
+    together = are_copies(request.hashes)
     drawn = request if together else replace(request, hashes=_apart(request))
     parts = np.where(request.official == "", "train", request.official).astype("<U10")
     reasons = []
@@ -88,6 +87,7 @@ def split_samples(request: SplitRequest) -> SplitResult:
     _check_parts(parts, request)
     warnings = _shared(request, parts)
     if not together:
+        largest = _largest(request.hashes)
         why = f"the largest set of equal ones has {largest:,} of {count:,}, so values are few"
         warnings.append(f"Equal samples are not kept in one part: {why}.")
     test, validation = reasons
@@ -97,6 +97,20 @@ def split_samples(request: SplitRequest) -> SplitResult:
         _finding(parts, "test", f"{test}; read once, at the end"),
     ]
     return SplitResult(parts, tuple(findings), tuple(warnings))
+
+
+def are_copies(hashes: NDArray[np.uint64]) -> bool:
+    """Tell whether equal samples are copies, which stay together, and not samples of few values.
+
+    Args:
+        hashes: Of the samples, (n,).
+    """
+    return _largest(hashes) <= max(_FEW_EQUAL, _LARGEST * len(hashes))
+
+
+def _largest(hashes: NDArray[np.uint64]) -> int:
+    """Return how many samples the largest set of equal ones has."""
+    return int(np.unique(hashes, return_counts=True)[1].max())
 
 
 def _finding(parts: NDArray[np.str_], part: str, reason: str) -> Finding:

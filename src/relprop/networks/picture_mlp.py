@@ -20,10 +20,10 @@ def build_mlp(settings: Settings, facts: Facts) -> nn.Module:
         facts: Shape of a picture and number of outputs.
     """
     channels, height, width = facts.shape
-    step = -(-max(height, width) // _MOST_SIDE)
-    layers: list[nn.Module] = [nn.AvgPool2d(step)] if step > 1 else []
+    down, across = (-(-side // _MOST_SIDE) for side in (height, width))
+    layers: list[nn.Module] = [nn.AvgPool2d((down, across))] if max(down, across) > 1 else []
     layers.append(nn.Flatten())
-    features = channels * (height // step) * (width // step)
+    features = channels * (height // down) * (width // across)
     for _ in range(int(settings["depth"])):
         layers += _hidden(features, settings)
         features = int(settings["width"])

@@ -6,9 +6,12 @@ elsewhere what is run must look at the clock by itself.
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_SHORTEST = 1e-3  # seconds of a timer: 0 is none
 
 
 class OutOfTime(BaseException):
@@ -49,16 +52,23 @@ class Alarm:
 
 @contextmanager
 def end_after(seconds: float) -> Iterator[Alarm]:
-    """Raise OutOfTime inside the block when it takes longer than `seconds`."""
+    """Raise OutOfTime inside the block when it takes longer than `seconds`.
+
+    A timer that the caller had set goes on after the block; it rings then where its time was over.
+    """
     alarm = Alarm()
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or not hasattr(signal, "setitimer"):
         yield alarm
         return
     handler = signal.signal(signal.SIGALRM, alarm.ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+    began = time.monotonic()
+    earlier, interval = signal.setitimer(signal.ITIMER_REAL, max(seconds, _SHORTEST))
     try:
         yield alarm
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
+        if earlier:
+            left = max(earlier - (time.monotonic() - began), _SHORTEST)
+            signal.setitimer(signal.ITIMER_REAL, left, interval)

@@ -77,7 +77,7 @@ def allocate(*, training: float, epoch: float, seconds: float, fold: bool) -> Al
         folded = FOLDS * training
         return Allocation("folds", _SLOWER * folded, folded, seconds - again)
     if training <= _LONG * seconds:
-        explore = max(0.0, seconds - _ONCE_MORE * training)
+        explore = seconds - _ONCE_MORE * training
         return Allocation("whole", _SLOWER * training, training, explore)
     short = max(_SLICE * seconds, _SLICE_EPOCHS * epoch)
     if 2 * short > _EXPLORED * seconds:

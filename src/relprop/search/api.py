@@ -6,6 +6,7 @@ package at the first call, so that `import relprop` stays quick.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import monotonic  # `time` is a column of the data here
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def fit(
         >>> bundle.predict(frame[:3])  # doctest: +SKIP
         array(['<=50K', '<=50K', '>50K'], dtype=object)
     """
+    begun = monotonic()  # what is imported at the first call takes seconds, which count
     from ..bundles.bundle import open_content
     from ..data.options import DataOptions
     from ..support.progress import progress_of
@@ -114,6 +116,6 @@ def fit(
         resize=resize,
         seed=seed,
     )
-    request = FitRequest(data, options, settings, Deadline.of_call(settings.seconds))
+    request = FitRequest(data, options, settings, Deadline(begun, settings.seconds))
     fitted = run_fit(request, progress_of(progress), lambda dataset: None)
     return open_content(fitted.content)

@@ -18,7 +18,6 @@ from ..bundles.content import (
     Member,
     PartOutputs,
     SavedPreparation,
-    TrialState,
 )
 from ..data.dataset import Dataset, Part
 from ..networks.texts_encoder import without_folder
@@ -124,20 +123,18 @@ def part_outputs(dataset: Dataset, rows: Rows, outputs: Tensor) -> PartOutputs:
     return PartOutputs(torch.tensor(rows), outputs, targets)
 
 
-def leaderboard_row(
-    number: int, model: FittedModel, state: TrialState | None = None, note: str = ""
-) -> LeaderboardRow:
+def leaderboard_row(number: int, model: FittedModel) -> LeaderboardRow:
     """Return the row of a trial that gave a model."""
     return LeaderboardRow(
         number,
         model.family,
         dict(model.settings),
-        state or model.state,
+        model.state,
         model.score,
         model.epochs,
         model.seconds,
         model.parameters or None,
-        note or model.note,
+        model.note,
     )
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ..bundles.build import build_member, join_members
 from ..bundles.content import BundleContent, LeaderboardRow, PartOutputs
-from ..bundles.write import write_bundle
 from ..data.dataset import Dataset
 from ..errors import InputError
 from ..prepare.registry import restore_preparation
@@ -42,10 +41,10 @@ def finish(search: Search) -> BundleContent:
     # it has no row if its process was killed between the first training and its validation
     leader = next((row for row in rows if row.number == number), None)
     content = make_final(search, leader) if leader else search.shelf.model(number)
-    write_bundle(search.out, content)
+    search.write(content)
     content = measure_test_part(content, search.setup.data, search.setup.device)
     content = replace(content, leaderboard=rows, seconds=search.started.spent())
-    write_bundle(search.out, content)
+    search.write(content)
     write_test_files(search.out, search.origin.dataset, content)
     return content
 

@@ -12,7 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..bundles.content import TrialState
 from ..data.dataset import Dataset
+from ..data.fingerprint import hash_samples
+from ..data.split import are_copies
 from ..support.extras import needs
 from ..training.objectives import score
 from .model import FittedModel, TrainingRecipe, mean_output, train_model
@@ -38,19 +41,29 @@ class Fold:
 def make_folds(dataset: Dataset, rows: Rows, count: int, seed: int) -> tuple[Fold, ...]:
     """Divide samples into folds; of classes each fold has its share where there are enough.
 
+    Copies of a sample are in one fold, as they are in one part of the data.
+
     Args:
         dataset: The data set.
         rows: Samples to divide.
-        count: Number of folds.
+        count: Number of folds; of fewer samples each is one.
         seed: Random seed.
     """
     with needs("fit", "validation on folds"):
-        from sklearn.model_selection import KFold, StratifiedKFold
-    values = dataset.target.values[rows]
-    kind = KFold
+        from sklearn.model_selection import (
+            GroupKFold,
+            KFold,
+            StratifiedGroupKFold,
+            StratifiedKFold,
+        )
+    values, count = dataset.target.values[rows], min(count, len(rows))
+    hashes = hash_samples(dataset.modality, dataset.take(rows))
+    together = len(np.unique(hashes)) < len(hashes) and are_copies(hashes)
+    kind = GroupKFold if together else KFold
     if dataset.target.task == "classes" and _smallest_class(values) >= count:
-        kind = StratifiedKFold
-    parts = kind(count, shuffle=True, random_state=seed).split(rows, values)
+        kind = StratifiedGroupKFold if together else StratifiedKFold
+    groups = hashes if together else None
+    parts = kind(count, shuffle=True, random_state=seed).split(rows, values, groups)
     return tuple(Fold(rows[train], np.sort(rows[rest])) for train, rest in parts)
 
 
@@ -72,28 +85,34 @@ def cross_validate(
         recipe: What to train.
         folds: The folds.
         seconds: The most time for all of them.
-        on_fold: Is told the share of folds that are done, and their mean score; True stops.
+        on_fold: Is told the share of folds that are done, and the score of all that they gave; True
+            stops.
 
     Returns:
         A model without networks: its outputs and score are those of all samples, in the order of
         their numbers. None of these if it was stopped or diverged.
     """
-    started, parts, scores = time.monotonic(), list[Tensor](), list[float]()
-    for number, fold in enumerate(folds):
+    started, parts = time.monotonic(), list[Tensor]()
+    states, notes = list[TrialState](), list[str]()
+    for number, fold in enumerate(folds, 1):
         left = max(seconds - (time.monotonic() - started), 1e-3)
-        model = train_model(data, recipe, fold.train, None, seconds=left / (len(folds) - number))
-        model = replace(model, seconds=time.monotonic() - started)
-        if model.state == "diverged":
-            return replace(model, networks=())
+        model = train_model(
+            data, recipe, fold.train, None, seconds=left / (len(folds) + 1 - number)
+        )
         inputs = data.inputs(model.preparation, fold.validation)
         parts.append(mean_output(model.networks, inputs, recipe.device))
-        scores.append(score(parts[-1], data.targets(fold.validation), model.facts.task))
-        done = (number + 1) / len(folds)
-        if done < 1 and on_fold(done, sum(scores) / len(scores)):
-            return replace(model, networks=(), state="pruned")
-    outputs = _in_order(folds, parts)
-    reached = score(outputs, data.targets(all_rows(folds)), model.facts.task)
-    return replace(model, networks=(), outputs=outputs, score=reached)
+        states.append(model.state)
+        notes.append(model.note)
+        model = replace(model, networks=(), seconds=time.monotonic() - started)
+        if model.state == "diverged" or not parts[-1].isfinite().all():
+            return replace(model, state="diverged")
+        outputs = _in_order(folds[:number], parts)
+        reached = score(outputs, data.targets(all_rows(folds[:number])), model.facts.task)
+        if number < len(folds) and on_fold(number / len(folds), reached):
+            return replace(model, state="pruned")
+    state: TrialState = "time" if "time" in states else "done"
+    note = next(filter(None, notes), "")
+    return replace(model, state=state, outputs=outputs, score=reached, note=note)
 
 
 def learn_most(dataset: Dataset, train: Rows, validation: Rows, seed: int) -> tuple[Rows, Rows]:

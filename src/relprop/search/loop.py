@@ -14,6 +14,7 @@ from torch import Tensor
 from ..bundles.bundle import score_text
 from ..bundles.content import BundleContent, LeaderboardRow
 from ..bundles.write import write_bundle
+from ..data.words import counted
 from ..support.progress import Progress
 from .allocation import Allocation
 from .budget import Deadline, write_duration
@@ -23,7 +24,7 @@ from .model import FittedModel
 from .prepared import Rows
 from .shelf import Shelf
 from .study import Attempt, SharedStudy
-from .trial import Setup, on_everything, run_trial, validated
+from .trial import Candidate, Setup, on_everything, run_trial, validated
 
 # A new model replaces the best so far if it is better by this many standard errors of the paired
 # difference: the default, which was tuned on much data, is not given up for a chance.
@@ -69,7 +70,7 @@ class Search:
     def run(self) -> None:
         """Run trials until the time, or their number, is over."""
         if earlier := len(self.study.rows()):
-            self.progress.log(f"going on after {earlier} trials, which are kept")
+            self.progress.log(f"going on after {counted(earlier, 'earlier trial')}")
         self._repeat_leader()
         while self._is_worth_it() and (attempt := self.study.ask(self.trials)):
             try:
@@ -92,13 +93,13 @@ class Search:
     def _repeat_leader(self) -> None:
         """Let the best settings of a run that had little time be tried again, with more.
 
-        So are those of a run that compared its models by other samples.
+        So are those of a run that did not validate them, or by other samples.
         """
         rows = [row for row in self.study.rows() if row.number == self.study.leader]
         for row in rows:
             hurried = row.state == "time" and self.allocation.trial > _MORE * row.seconds
-            unknown = not (self.setup.folds or self.shelf.has_outputs(row.number))
-            if (hurried and self.allocation.kind in ("folds", "whole")) or unknown:
+            is_whole = self.allocation.kind in ("folds", "whole")
+            if (hurried and is_whole) or self._outputs(row.number) is None:
                 self.study.repeat(row.family, row.settings)
 
     def _is_worth_it(self) -> bool:
@@ -108,7 +109,7 @@ class Search:
         leader = self.study.leader
         if leader is None:
             return self.deadline.left() > 0 and len(self.study.rows()) < _FAILURES
-        if not self.shelf.has_outputs(leader) and self.deadline.left() < self.allocation.usual:
+        if self._outputs(leader) is None and self.deadline.left() < self.allocation.usual:
             return False  # no trial can be compared with it: its own settings are trained again
         in_time = self.deadline.spent() < self.allocation.explore or self._is_averaged(leader)
         return in_time and self.deadline.left() > _WORTH * self._usual()
@@ -116,9 +117,9 @@ class Search:
     def _is_averaged(self, number: int) -> bool:
         """Tell whether whole trainings are averaged: then the best is not trained once more."""
         leader = next((row for row in self.study.rows() if row.number == number), None)
-        known = leader is not None and self.shelf.has_outputs(number)
-        is_whole = self.allocation.kind == "whole"
-        return is_whole and leader is not None and known and len(self.together(leader)) > 1
+        if self.allocation.kind != "whole" or leader is None or self._outputs(number) is None:
+            return False
+        return len(self.together(leader)) > 1
 
     def together(self, leader: LeaderboardRow) -> list[tuple[LeaderboardRow, Tensor]]:
         """Return the trials whose average is best on the samples of comparison, and their outputs.
@@ -126,8 +127,9 @@ class Search:
         Args:
             leader: The first of them, whose outputs are known.
         """
-        rows = [leader, *(row for row in self.study.rows() if self._may_join(row, leader))]
-        outputs = [self.shelf.outputs(row.number) for row in rows]
+        with self.study.alone():  # another process may remove the files of a trial
+            rows = [leader, *(row for row in self.study.rows() if self._may_join(row, leader))]
+            outputs = [self.shelf.outputs(row.number) for row in rows]
         task = self.origin.dataset.target.task
         chosen = choose_average(outputs, self.setup.targets, task, self.averaged)
         return [(rows[number], outputs[number]) for number in chosen]
@@ -161,13 +163,17 @@ class Search:
                 content = self.content(ended.model, (self.setup.compared, ended.model.outputs))
                 self.shelf.put_model(attempt.number, content)
         self.study.tell(attempt, ended.row)
-        if ended.model is not None:
-            self._consider(attempt, ended.model)
+        if ended.model is not None and ended.model.outputs is not None:
+            self._consider(attempt, ended.model.outputs)
+        if self.study.leader == attempt.number:
+            self._consider_others()
         self._show(ended.row)
         self._tidy()
 
     def _begin(self, attempt: Attempt) -> bool:
-        """Train the default on everything, so that there is a bundle, though it has no score.
+        """Train a default on everything, so that there is a bundle, though it has no score.
+
+        Where another process was faster, its model is the best so far until both are validated.
 
         Returns:
             Whether it is to be validated now: it did not fail, and there is time.
@@ -176,61 +182,89 @@ class Search:
         train = on_everything(self.setup, attempt, seconds)
         ended = run_trial(self.setup, attempt, train, seconds)
         if ended.model is not None:
-            self._make_leader(attempt.number, self.content(ended.model, None))
+            content = self.content(ended.model, None)
+            with self.study.alone():
+                if self.study.leader is None:
+                    self._make_leader(attempt.number, content)
+                else:
+                    self.shelf.put_model(attempt.number, content)
             if self.deadline.left() > self._usual():
-                return True
-            self.study.repeat(attempt.family, attempt.settings)  # a later run may have the time
+                return True  # else a later run may have the time
         self.study.tell(attempt, ended.row)
         self._show(ended.row)
         return False
 
-    def _consider(self, attempt: Attempt, model: FittedModel) -> None:
-        """Make a model the best so far if it is better than the one that is."""
-        number, outputs = attempt.number, model.outputs
-        if outputs is None or not self._is_better(attempt, outputs):
-            return
-        if self.shelf.has_model(number):
-            content = self.shelf.model(number)
-        elif (known := self._same_as_leader(attempt)) is not None:
-            content = known
-        else:
-            seconds = min(self.allocation.trial, self.deadline.left())
-            train = on_everything(self.setup, attempt, seconds)
-            again = run_trial(self.setup, attempt, train, seconds).model
-            if again is None:
-                return
-            content = self.content(again, (self.setup.compared, outputs))
-        with self.study.alone():
-            if self._is_better(attempt, outputs):
-                self._make_leader(number, content)
+    def _consider_others(self) -> None:
+        """Compare trials that ended before the best so far was validated with it."""
+        for row in self.study.rows():
+            outputs = self._outputs(row.number)
+            if outputs is not None:
+                self._consider(row, outputs)
 
-    def _is_better(self, attempt: Attempt, outputs: Tensor) -> bool:
+    def _consider(self, candidate: Candidate, outputs: Tensor) -> None:
+        """Make a trial's model the best so far if it is better than the one that is."""
+        if not self._is_better(candidate, outputs):
+            return
+        content = self._model_of(candidate, outputs)
+        if content is None:
+            return
+        with self.study.alone():
+            if self._is_better(candidate, outputs):
+                self._make_leader(candidate.number, content)
+
+    def _model_of(self, candidate: Candidate, outputs: Tensor) -> BundleContent | None:
+        """Return a trial's model; of folds it is trained on everything if it is not on the disk."""
+        with self.study.alone():  # another process may remove the files of a trial
+            if self.shelf.has_model(candidate.number):
+                return self.shelf.model(candidate.number)
+        if not self.setup.folds:
+            return None
+        seconds = min(self.allocation.trial, self.deadline.left())
+        train = on_everything(self.setup, candidate, seconds)
+        model = run_trial(self.setup, candidate, train, seconds).model
+        return None if model is None else self.content(model, (self.setup.compared, outputs))
+
+    def _is_better(self, candidate: Candidate, outputs: Tensor) -> bool:
         """Tell whether outputs are better than those of the best so far, beyond chance."""
         leader = self.study.leader
         if leader is None:
             return True
-        if not self.shelf.has_outputs(leader):
-            return self._same_as_leader(attempt) is not None
-        known, task = self.shelf.outputs(leader), self.origin.dataset.target.task
+        known = self._outputs(leader)
+        if known is None:
+            return self._is_like(leader, candidate) or self._has_failed(leader)
+        task = self.origin.dataset.target.task
         return is_better(outputs, known, self.setup.targets, task, ERRORS)
 
-    def _same_as_leader(self, attempt: Attempt) -> BundleContent | None:
-        """Return the best model so far if a trial has its settings."""
-        leader = self.study.leader
-        if leader is None or not self.shelf.has_model(leader):
-            return None
-        content = self.shelf.model(leader)
-        member = content.members[0]
-        same = (member.family, dict(member.settings)) == (attempt.family, dict(attempt.settings))
-        return content if same else None
+    def _outputs(self, number: int) -> Tensor | None:
+        """Return what a trial gave for the samples of comparison; None: that is not known."""
+        with self.study.alone():  # another process may remove the files of a trial
+            return self.shelf.outputs(number) if self.shelf.has_outputs(number) else None
+
+    def _has_failed(self, number: int) -> bool:
+        """Tell whether a trial has ended, and not for lack of time, without being validated."""
+        ended = (row.state for row in self.study.rows() if row.number == number)
+        return any(state not in ("done", "time") for state in ended)
+
+    def _is_like(self, number: int, candidate: Candidate) -> bool:
+        """Tell whether a trial's model has the settings of another trial."""
+        if not self.shelf.has_model(number):
+            return False
+        member = self.shelf.model(number).members[0]
+        wanted = (candidate.family, dict(candidate.settings))
+        return (member.family, dict(member.settings)) == wanted
+
+    def write(self, content: BundleContent) -> None:
+        """Write the bundle, while no other process does."""
+        with self.study.alone():
+            write_bundle(self.out, content)
 
     def keep_better(self, number: int, content: BundleContent) -> None:
         """Put a better model in the place of the best so far, whose trial it came from."""
         self.shelf.put_model(number, content)
-        write_bundle(self.out, content)
+        self.write(content)
 
     def _make_leader(self, number: int, content: BundleContent) -> None:
-        """Write a model as the best so far; it is the bundle from then on."""
+        """Write a model as the best so far, inside `alone`; it is the bundle from then on."""
         self.keep_better(number, content)
         self.study.lead(number)
 
@@ -246,8 +280,8 @@ class Search:
         rows = self.study.rows()
         named = "" if row.score is None else f"{self.origin.score_name} "
         what = f"{named}{score_text(row)}" or row.state
-        scores = [one.score for one in rows if one.score is not None]
-        best = f"{max(scores):.4f}" if scores else "none"
+        scores = [one.score for one in rows if one.score is not None]  # the best first
+        best = f"{scores[0]:.4f}" if scores else "none"
         left = write_duration(max(self.deadline.left(), 0.0))
         self.progress.log(
             f"trial {row.number}: {row.family}, {what}, {row.seconds:.1f} s; "

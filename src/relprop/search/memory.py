@@ -3,6 +3,7 @@
 Takes bytes. Must not know what the memory is used for.
 """
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ def limit_memory(limit: int | None) -> Iterator[None]:
     check_memory_limit()
     import resource
 
+    gc.collect()  # networks that are in use no more, but in cycles, are not to count
     old = resource.getrlimit(resource.RLIMIT_DATA)
     free = max(limit - resident_memory(), _LEAST)
     asked = _status("VmData") + free

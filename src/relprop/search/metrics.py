@@ -5,6 +5,8 @@ Takes outputs and targets of a part of the data. Must not know models.
     n  samples      k  outputs
 """
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -70,23 +72,27 @@ def _r2(predicted: NDArray[np.float64], true: NDArray[np.float64]) -> Metric:
 
     def explained(rows: NDArray[np.int64], axis: int = -1) -> NDArray[np.float64]:
         wanted, left = true[rows], true[rows] - predicted[rows]
-        spread = wanted - wanted.mean(axis=axis, keepdims=True)
-        ratio: NDArray[np.float64] = (left**2).sum(axis) / (spread**2).sum(axis)
+        spread = ((wanted - wanted.mean(axis=axis, keepdims=True)) ** 2).sum(axis)
+        varies = np.ptp(wanted, axis=axis) > 0  # of few samples a draw may have equal ones alone
+        ratio: NDArray[np.float64] = (left**2).sum(axis) / np.where(varies, spread, np.nan)
         return 1 - ratio
 
     n, rows = len(true), np.arange(len(true))
     if n < 2 or np.ptp(true) == 0:
         return Metric("R^2", None, None, None, n)
     with needs("fit", "intervals of metrics"):
-        from scipy.stats import bootstrap
-    found = bootstrap(
-        (rows,),
-        explained,
-        n_resamples=RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        batch=max(1, 2**22 // n),
-        rng=0,
-    )
-    low, high = found.confidence_interval
+        from scipy.stats import DegenerateDataWarning, bootstrap
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # draws of equal samples: see above
+        found = bootstrap(
+            (rows,),
+            explained,
+            n_resamples=RESAMPLES,
+            confidence_level=CONFIDENCE,
+            method="percentile",
+            batch=max(1, 2**22 // n),
+            rng=0,
+        )
+    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    low, high = np.nanquantile(found.bootstrap_distribution, tails)
     return Metric("R^2", float(explained(rows)), float(low), float(high), n)

@@ -4,7 +4,6 @@ Takes a folder and what identifies a search. Must not know how a search is run.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,8 +65,3 @@ def open_search(out: Path, identity: Mapping[str, object]) -> Path:
             "give another folder with --out",
         )
     return folder
-
-
-def has_search(out: Path) -> bool:
-    """Tell whether a folder holds a search that can go on."""
-    return os.path.exists(out / SEARCH / _RECORD)

@@ -60,7 +60,7 @@ def parse_settings(
     Raises:
         InputError: One is out of range or not what is allowed.
     """
-    check_seed(seed)
+    _check_fit_seed(seed)
     _check_count("trials", trials, optional=True)
     _check_count("workers", workers)
     if not isinstance(space, Mapping):
@@ -78,6 +78,13 @@ def parse_settings(
         _parse_encoder(encoder),
         _parse_device(device),
     )
+
+
+def _check_fit_seed(seed: object) -> None:
+    check_seed(seed)
+    if isinstance(seed, int) and seed >= 2**32:
+        allowed = "a whole number from 0 to 2**32 - 1, as scikit-learn takes"
+        raise InputError(f"seed is {seed!r}", allowed, "write seed=0")
 
 
 def _check_count(name: str, value: object, optional: bool = False) -> None:

@@ -101,12 +101,18 @@ def _narrow(where: str, known: Choice | Range, value: Any) -> Choice | Range:
             raise InputError(f"{where} = {one!r}", allowed, todo or "write a number between them")
     if not values:
         raise InputError(f"{where} = []", allowed, "write one of these at least")
+    if isinstance(known, Choice):  # 0 may stand for 0.0
+        values = [next(option for option in known.options if option == one) for one in values]
     return Choice(tuple(values))
 
 
 def _narrow_range(where: str, known: Choice | Range, value: Mapping[str, Any]) -> Choice | Range:
     for key in value:
         _check_name(where, key, _KEYS)
+    for key in ("low", "high"):
+        if key in value and not _is_number(value[key]):
+            given, todo = f"{where}.{key} = {value[key]!r}", f"write a number, or leave {key} out"
+            raise InputError(given, "a number", todo)
     if isinstance(known, Choice):
         kept = [one for one in known.options if _is_number(one) and _between(one, value)]
         if not kept:
@@ -150,7 +156,10 @@ def _move_inside(value: Value, space: Choice | Range) -> Value:
 
 def _contains(space: Choice | Range, value: object) -> bool:
     if isinstance(space, Choice):
-        return any(value == one and type(value) is type(one) for one in space.options)
+        alike = (one for one in space.options if one == value)
+        return any(
+            type(one) is type(value) or (_is_number(one) and _is_number(value)) for one in alike
+        )
     if not _is_number(value) or (space.whole and not isinstance(value, int)):
         return False
     return space.low <= value <= space.high  # type: ignore[operator]  # it is a number

@@ -123,10 +123,13 @@ class SharedStudy:
             attempt.lock.release()
 
     def repeat(self, family: str, settings: Settings) -> None:
-        """Let settings be tried once more, after those that wait already."""
+        """Let settings be tried once more, after those that wait, unless they are among them."""
         parameters = _parameters(family, settings, self._spaces[family])
         with self.alone():
-            self._study.enqueue_trial(parameters)
+            trials = self._study.get_trials(deepcopy=False)
+            waiting = [t.system_attrs.get("fixed_params") for t in trials if _is_open(t)]
+            if parameters not in waiting:
+                self._study.enqueue_trial(parameters)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -253,6 +256,10 @@ def _parameters(family: str, values: Settings, space: FamilySpace) -> dict[str, 
 
 def _is_running(trial: "FrozenTrial") -> bool:
     return bool(trial.state.name == "RUNNING")
+
+
+def _is_open(trial: "FrozenTrial") -> bool:
+    return bool(trial.state.name in ("RUNNING", "WAITING"))
 
 
 def _rank(row: LeaderboardRow) -> tuple[bool, float, int]:

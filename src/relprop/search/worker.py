@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.options import DataOptions
+from ..errors import RelpropError
 from ..support.progress import QUIET
 from .budget import Deadline
 from .run import FitRequest, run_worker
@@ -24,6 +25,8 @@ def run_process() -> None:
         run_worker(parse_request(told), QUIET, lambda: os.getppid() == parent)
     except KeyboardInterrupt:
         sys.exit(1)
+    except RelpropError as error:  # the process that started it goes on without
+        sys.exit(f"a process that searches beside this one ended:\n{error}")
 
 
 def parse_request(told: dict[str, Any]) -> FitRequest:

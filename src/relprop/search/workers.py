@@ -22,6 +22,7 @@ from .loop import Search
 from .settings import FitSettings
 
 _PAUSE = 0.2  # seconds between two looks at what others are doing
+_PATIENCE = 1.0  # seconds that a process has to end by itself
 
 
 class Workers:
@@ -73,7 +74,11 @@ class Workers:
         for process in self._processes:
             process.terminate()
         for process in self._processes:
-            process.wait()
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:  # Lightning takes the signal at its next step
+                process.kill()
+                process.wait()
         torch.set_num_threads(self._threads)
 
     def _alive(self) -> bool:

@@ -62,7 +62,8 @@ def loss(scores: Tensor, targets: Tensor, task: TaskKind) -> Tensor:
 def score(scores: Tensor, targets: Tensor, task: TaskKind) -> float:
     """Return accuracy, mean average precision or R^2, by task; more is better.
 
-    Labels that no sample has are left out of the mean; 0 where there are no others.
+    Labels that no sample has are left out of the mean; 0 where there are no others. Of values that
+    do not vary, as a single one, the variance is taken to be 1: that of the training part.
 
     Args:
         scores: Scores, (n, k).
@@ -75,6 +76,8 @@ def score(scores: Tensor, targets: Tensor, task: TaskKind) -> float:
         from sklearn.metrics import average_precision_score, r2_score
     scores, targets = scores.cpu(), targets.cpu()
     if task == "value":
+        if targets.min() == targets.max():
+            return 1 - float((scores - targets).square().mean())
         return float(r2_score(targets.numpy(), scores.numpy()))
     seen = targets.any(0)
     if not seen.any():

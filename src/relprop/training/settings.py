@@ -101,7 +101,7 @@ def _typed(name: str, value: object, kind: object) -> object:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind is float and is_number:
         return float(value)  # type: ignore[arg-type]
-    if kind is int and is_number and value == int(value):  # type: ignore[call-overload]
+    if kind is int and is_number and float(value).is_integer():  # type: ignore[arg-type]
         return int(value)  # type: ignore[call-overload]
     if kind is str and isinstance(value, str):
         return value
