@@ -189,8 +189,7 @@ def test_where_there_is_time_for_one_training_it_learns_most_of_validation(monke
 def test_several_long_trainings_are_averaged_unless_that_is_worse(monkeypatch, tmp_path, case):
     slices = Allocation("slices", 60.0, 60.0, 0.0, long=3)
     monkeypatch.setattr(run, "allocate", lambda **given: slices)
-    if case == "worse":
-        monkeypatch.setattr(final, "beats", lambda *_: True)
+    monkeypatch.setattr(final, "beats", lambda *_: case == "worse")
     if case == "no time":  # of the first training the others would have too small a part
         monkeypatch.setattr(final, "_ENOUGH", 1e6)
     table = write_table(tmp_path / "table.csv", rows=4000)
@@ -198,6 +197,8 @@ def test_several_long_trainings_are_averaged_unless_that_is_worse(monkeypatch, t
     content, watched = bundle.content, bundle.content.outputs["validation"]
     assert len(content.members) == (3 if case == "better" else 1)
     assert {member.facts.samples for member in content.members} == {2889 + 408}
+    trial = read_bundle(tmp_path / "out" / "search" / "trials" / "00000")
+    assert {member.facts.samples for member in trial.members} == {2889}
     assert {point.member for point in content.curves} == set(range(len(content.members)))
     first, *others = content.members
     name = next(iter(first.weights))

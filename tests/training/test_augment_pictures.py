@@ -122,7 +122,8 @@ def test_all_settings_together_keep_the_shape():
     ("setting", "message"),
     [
         ({"flip": 1}, "flip is 1\n.*True or False"),
-        ({"shift": -1}, "shift is -1\n.*pixels, 0 or more\n.*shift=0"),
+        ({"shift": -1}, "shift is -1\n.*whole pixels, 0 or more\n.*shift=0"),
+        ({"shift": 0.5}, r"shift is 0\.5\n.*whole pixels"),
         ({"rotate": 181}, "rotate is 181\n.*degrees"),
         ({"zoom": 1.0}, r"zoom is 1\.0\n.*a fraction"),
         ({"colour": -0.1}, r"colour is -0\.1\n.*a fraction"),

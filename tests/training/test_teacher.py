@@ -30,6 +30,32 @@ def test_a_row_is_labelled_by_a_model_that_has_not_seen_it():
     assert (said.argmax(1) == coins).mean() == pytest.approx(0.5, abs=0.1)
 
 
+def test_a_row_is_labelled_by_a_model_that_has_not_seen_a_copy_of_it():
+    half = RANDOM.integers(0, 2, 150)
+    rows, coins = np.concatenate([X[:150], X[:150]]), np.concatenate([half, half])
+    said = teach(
+        rows, coins, OTHERS, task="classes", outputs=2, teacher="boosted", seed=0, seconds=60
+    ).labels
+    assert (said.argmax(1) == coins).mean() == pytest.approx(0.5, abs=0.15)
+    np.testing.assert_array_equal(said[:150], said[150:])
+
+
+def test_rows_of_few_values_are_no_copies():
+    """All are equal: models are fitted on some of them, and say the shares of the classes."""
+    coins = RANDOM.integers(0, 2, 300)
+    said = teach(
+        np.ones((300, 1)),
+        coins,
+        OTHERS[:, :1],
+        task="classes",
+        outputs=2,
+        teacher="boosted",
+        seed=0,
+        seconds=60,
+    ).labels
+    np.testing.assert_allclose(said[:, 1], coins.mean(), atol=0.01)
+
+
 def test_made_rows_are_labelled_by_the_mean_of_the_models():
     classes = (X[:, 0] > 0).astype(np.int64) + (X[:, 1] > 1)
     lesson = taught(classes, "classes", 3)
@@ -69,6 +95,15 @@ def test_classes_of_one_row_are_never_predicted():
     lesson = taught(classes, "classes", 3, teacher="best")
     assert (lesson.labels[:, 2] == 0).all()
     np.testing.assert_allclose(lesson.labels.sum(1), 1, atol=1e-5)
+
+
+def test_of_classes_of_two_rows_the_shares_are_said():
+    pairs = np.repeat(np.arange(10), 2)
+    lesson = teach(
+        X[:20], pairs, OTHERS, task="classes", outputs=10, teacher="best", seed=0, seconds=60
+    )
+    np.testing.assert_allclose(lesson.made.sum(1), 1, atol=1e-5)
+    assert np.ptp(lesson.made) < 0.2
 
 
 def test_without_time_there_is_no_teacher():

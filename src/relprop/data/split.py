@@ -99,16 +99,16 @@ def split_samples(request: SplitRequest) -> SplitResult:
     return SplitResult(parts, tuple(findings), tuple(warnings))
 
 
-def are_copies(hashes: NDArray[np.uint64]) -> bool:
+def are_copies(hashes: NDArray[np.uint64] | NDArray[np.int64]) -> bool:
     """Tell whether equal samples are copies, which stay together, and not samples of few values.
 
     Args:
-        hashes: Of the samples, (n,).
+        hashes: Of the samples, or other numbers that equal ones share, (n,).
     """
     return _largest(hashes) <= max(_FEW_EQUAL, _LARGEST * len(hashes))
 
 
-def _largest(hashes: NDArray[np.uint64]) -> int:
+def _largest(hashes: NDArray[np.uint64] | NDArray[np.int64]) -> int:
     """Return how many samples the largest set of equal ones has."""
     return int(np.unique(hashes, return_counts=True)[1].max())
 

@@ -39,8 +39,7 @@ def make_final(search: Search, leader: LeaderboardRow) -> BundleContent:
         search: The search.
         leader: The trial whose model is the best so far.
     """
-    content = search.shelf.model(leader.number)
-    kind = search.allocation.kind
+    content, kind = search.shelf.model(leader.number), search.allocation.kind
     if kind == "slices":
         return _train_longer(search, leader, content)
     if kind == "single":
@@ -52,7 +51,7 @@ def make_final(search: Search, leader: LeaderboardRow) -> BundleContent:
 
 def _average(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
     """Average the best model with others, where that is better on the samples of comparison."""
-    if not search.shelf.has_outputs(leader.number):
+    if search.outputs(leader.number) is None:
         return _repeat(search, leader, content) if search.setup.folds else content
     (_, first), *rest = search.together(leader)
     others, given = list[BundleContent](), [first]
@@ -68,8 +67,9 @@ def _average(search: Search, leader: LeaderboardRow, content: BundleContent) -> 
 
 def _model_of(search: Search, row: LeaderboardRow) -> BundleContent | None:
     """Return a trial's model, trained on everything now if it is not on the disk."""
-    if search.shelf.has_model(row.number):
-        return search.shelf.model(row.number)
+    known = search.model(row.number)
+    if known is not None:
+        return known
     if search.deadline.left() < _SLOWER * row.seconds / len(search.setup.folds):
         return None
     return _on_everything(search, row, repeat=0)
@@ -77,7 +77,7 @@ def _model_of(search: Search, row: LeaderboardRow) -> BundleContent | None:
 
 def _repeat(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
     """Average the best model with others of its settings, where there is time for them."""
-    trainings = len(search.setup.folds) if search.shelf.has_outputs(leader.number) else 1
+    trainings = 1 if search.outputs(leader.number) is None else len(search.setup.folds)
     others, longest = list[BundleContent](), leader.seconds / trainings
     while len(others) + 1 < search.averaged and search.deadline.left() > _ENOUGH * longest:
         before = search.deadline.left()
@@ -124,13 +124,14 @@ def _train_longer(search: Search, leader: LeaderboardRow, content: BundleContent
     Where that is enough for several whole trainings, their networks are averaged.
     """
     seconds, count = search.deadline.left(), min(search.averaged, search.allocation.long)
-    if seconds < leader.seconds or not search.shelf.has_outputs(leader.number):
-        return content
-    watched = _watched(search, leader)
+    before = search.outputs(leader.number)
+    if seconds < leader.seconds or before is None:
+        return _longer(search, leader, content)
+    watched = _watched(search, before)
     search.progress.log(f"training {leader.family} for {seconds / count:.0f} s")
     first = _with_validation(search, leader, watched, seconds / count)
     if first is None:
-        return search.shelf.model(leader.number)
+        return _longer(search, leader, content)
     models = [first, *_others_like(search, leader, watched, first, count)]
     return _mean_of(search, watched, models)
 
@@ -187,9 +188,10 @@ def _train_again(search: Search, leader: LeaderboardRow, content: BundleContent)
     """
     seconds = search.deadline.left()
     needed = _SLOWER * max(leader.seconds, search.allocation.usual)
-    if seconds < needed or not search.shelf.has_outputs(leader.number):
-        return content
-    watched = _watched(search, leader)
+    before = search.outputs(leader.number)
+    if seconds < needed or before is None:
+        return _longer(search, leader, content)
+    watched = _watched(search, before)
     if len(watched.learned) == len(search.setup.train):
         return content
     search.progress.log(
@@ -198,7 +200,7 @@ def _train_again(search: Search, leader: LeaderboardRow, content: BundleContent)
     )
     model = _with_validation(search, leader, watched, seconds)
     if model is None:
-        return search.shelf.model(leader.number)
+        return _longer(search, leader, content)
     made = _mean_of(search, watched, [model])
     return made if set(made.warnings) <= set(content.warnings) else content
 
@@ -224,17 +226,25 @@ def _with_validation(
     )
 
 
-def _watched(search: Search, leader: LeaderboardRow) -> _Watched:
+def _longer(search: Search, leader: LeaderboardRow, content: BundleContent) -> BundleContent:
+    """Return what was best on the way of a longer training; a content where there is none."""
+    return search.shelf.longer(leader.number) or content
+
+
+def _watched(search: Search, given: Tensor) -> _Watched:
     """Choose validation samples that are not learned.
 
     Where samples of one group, or of one time, are in one part, none of that part is learned.
+
+    Args:
+        search: The search.
+        given: What the trial gave for the validation samples.
     """
     setup, learned, rows = search.setup, search.setup.train, search.setup.validation
     if setup.may_mix:
         learned, rows = learn_most(search.origin.dataset, learned, rows, setup.seed)
     here = torch.from_numpy(np.isin(setup.validation, rows))
-    before = search.shelf.outputs(leader.number)[here]
-    return _Watched(learned, rows, setup.data.targets(rows), before)
+    return _Watched(learned, rows, setup.data.targets(rows), given[here])
 
 
 def _long_training(
@@ -247,8 +257,10 @@ def _long_training(
     def train(alarm: Alarm) -> FittedModel:
         def keep(model: FittedModel) -> None:
             if model.score is not None and model.score > reached:
+                content = search.content(model, None)
                 with alarm.wait():
-                    search.keep_better(leader.number, search.content(model, None))
+                    search.shelf.put_longer(leader.number, content)
+                    search.write(content)
 
         return train_model(
             setup.data,

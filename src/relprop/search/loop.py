@@ -99,7 +99,7 @@ class Search:
         for row in rows:
             hurried = row.state == "time" and self.allocation.trial > _MORE * row.seconds
             is_whole = self.allocation.kind in ("folds", "whole")
-            if (hurried and is_whole) or self._outputs(row.number) is None:
+            if (hurried and is_whole) or self.outputs(row.number) is None:
                 self.study.repeat(row.family, row.settings)
 
     def _is_worth_it(self) -> bool:
@@ -109,7 +109,7 @@ class Search:
         leader = self.study.leader
         if leader is None:
             return self.deadline.left() > 0 and len(self.study.rows()) < _FAILURES
-        if self._outputs(leader) is None and self.deadline.left() < self.allocation.usual:
+        if self.outputs(leader) is None and self.deadline.left() < self.allocation.usual:
             return False  # no trial can be compared with it: its own settings are trained again
         in_time = self.deadline.spent() < self.allocation.explore or self._is_averaged(leader)
         return in_time and self.deadline.left() > _WORTH * self._usual()
@@ -117,7 +117,7 @@ class Search:
     def _is_averaged(self, number: int) -> bool:
         """Tell whether whole trainings are averaged: then the best is not trained once more."""
         leader = next((row for row in self.study.rows() if row.number == number), None)
-        if self.allocation.kind != "whole" or leader is None or self._outputs(number) is None:
+        if self.allocation.kind != "whole" or leader is None or self.outputs(number) is None:
             return False
         return len(self.together(leader)) > 1
 
@@ -197,7 +197,7 @@ class Search:
     def _consider_others(self) -> None:
         """Compare trials that ended before the best so far was validated with it."""
         for row in self.study.rows():
-            outputs = self._outputs(row.number)
+            outputs = self.outputs(row.number)
             if outputs is not None:
                 self._consider(row, outputs)
 
@@ -214,11 +214,9 @@ class Search:
 
     def _model_of(self, candidate: Candidate, outputs: Tensor) -> BundleContent | None:
         """Return a trial's model; of folds it is trained on everything if it is not on the disk."""
-        with self.study.alone():  # another process may remove the files of a trial
-            if self.shelf.has_model(candidate.number):
-                return self.shelf.model(candidate.number)
-        if not self.setup.folds:
-            return None
+        known = self.model(candidate.number)
+        if known is not None or not self.setup.folds:
+            return known
         seconds = min(self.allocation.trial, self.deadline.left())
         train = on_everything(self.setup, candidate, seconds)
         model = run_trial(self.setup, candidate, train, seconds).model
@@ -229,16 +227,21 @@ class Search:
         leader = self.study.leader
         if leader is None:
             return True
-        known = self._outputs(leader)
+        known = self.outputs(leader)
         if known is None:
             return self._is_like(leader, candidate) or self._has_failed(leader)
         task = self.origin.dataset.target.task
         return is_better(outputs, known, self.setup.targets, task, ERRORS)
 
-    def _outputs(self, number: int) -> Tensor | None:
+    def outputs(self, number: int) -> Tensor | None:
         """Return what a trial gave for the samples of comparison; None: that is not known."""
         with self.study.alone():  # another process may remove the files of a trial
             return self.shelf.outputs(number) if self.shelf.has_outputs(number) else None
+
+    def model(self, number: int) -> BundleContent | None:
+        """Return a trial's model; None: it is not on the disk."""
+        with self.study.alone():
+            return self.shelf.model(number) if self.shelf.has_model(number) else None
 
     def _has_failed(self, number: int) -> bool:
         """Tell whether a trial has ended, and not for lack of time, without being validated."""
@@ -247,25 +250,22 @@ class Search:
 
     def _is_like(self, number: int, candidate: Candidate) -> bool:
         """Tell whether a trial's model has the settings of another trial."""
-        if not self.shelf.has_model(number):
-            return False
-        member = self.shelf.model(number).members[0]
+        known = self.model(number)
         wanted = (candidate.family, dict(candidate.settings))
-        return (member.family, dict(member.settings)) == wanted
+        return known is not None and wanted == (
+            known.members[0].family,
+            dict(known.members[0].settings),
+        )
 
     def write(self, content: BundleContent) -> None:
         """Write the bundle, while no other process does."""
         with self.study.alone():
             write_bundle(self.out, content)
 
-    def keep_better(self, number: int, content: BundleContent) -> None:
-        """Put a better model in the place of the best so far, whose trial it came from."""
-        self.shelf.put_model(number, content)
-        self.write(content)
-
     def _make_leader(self, number: int, content: BundleContent) -> None:
         """Write a model as the best so far, inside `alone`; it is the bundle from then on."""
-        self.keep_better(number, content)
+        self.shelf.put_model(number, content)
+        self.write(content)
         self.study.lead(number)
 
     def _tidy(self) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,8 +21,6 @@ from .prepared import PreparedData, Rows
 
 _TEACHING = 0.3  # of the time of a training that a teacher may take, at most
 _BATCH = 512  # samples that are predicted at a time
-# Between the seeds of two trials, and of two trainings of one: each member has one of its own.
-_SEEDS, _REPEATS = 1000, 100
 
 
 @dataclass(frozen=True)
@@ -192,8 +191,14 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def trial_seed(seed: int, number: int, repeat: int = 0) -> int:
-    """Return the seed of a trial by its number; those of its members follow it."""
-    return (seed + number) * _SEEDS + repeat * _REPEATS
+    """Return the seed of a trial by its number; those of its members follow it.
+
+    Args:
+        seed: Of the search.
+        number: Of the trial.
+        repeat: Of the training, where a trial is trained again.
+    """
+    return int(np.random.SeedSequence([seed, number, repeat]).generate_state(1)[0])
 
 
 def _model(
@@ -212,6 +217,7 @@ def _model(
         "pruned": "pruned",
         "diverged": "diverged",
     }
+    ended = states[done[-1].stopped]
     given = [trained.outputs for trained in done if trained.outputs is not None]
     outputs = reached = None
     if checked is not None and given and done[-1].stopped != "diverged":
@@ -225,7 +231,7 @@ def _model(
         networks,
         sum(map(count_parameters, networks)),
         tuple(trained.checks for trained in done),
-        states[done[-1].stopped],
+        "time" if ended == "done" and "time" in {one.stopped for one in done} else ended,
         seconds,
         outputs,
         reached,

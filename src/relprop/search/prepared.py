@@ -78,7 +78,8 @@ class PreparedData:
         self._most, self._seed = kept, seed
         self._preparations: list[_Kept[Preparation]] = []
         self._lessons: list[_Kept[Lesson]] = []
-        self._too_short: dict[bytes, float] = {}  # seconds in which no model could teach some rows
+        # seconds in which a teacher could not teach some rows
+        self._too_short: dict[tuple[bytes, Value], float] = {}
         self._taught: dict[tuple[int, int], Examples] = {}
         self._tensors: dict[tuple[int, bytes], Tensor] = {}
 
@@ -120,9 +121,9 @@ class PreparedData:
 
     def _lesson(self, rows: Rows, settings: Settings, seconds: float) -> "Lesson | None":
         """Return what a teacher says; None without one, or where there is no time for it."""
-        key = rows.tobytes()
+        key, teacher = rows.tobytes(), settings["teacher"]
         found = _found(self._lessons, key, settings)
-        if found is not None or seconds <= _MORE_TIME * self._too_short.get(key, 0.0):
+        if found is not None or seconds <= _MORE_TIME * self._too_short.get((key, teacher), 0.0):
             return found
         from ..training.table_examples import make_lesson
 
@@ -130,8 +131,8 @@ class PreparedData:
         made = make_lesson(self.dataset, rows, targets, noted, seed=self._seed, seconds=seconds)
         if made is not None:
             self._lessons.append(_Kept(made, noted.read, key))
-        elif settings["teacher"] != "none":
-            self._too_short[key] = seconds
+        elif teacher != "none":
+            self._too_short[key, teacher] = seconds
         self._forget()
         return made
 

@@ -105,6 +105,7 @@ def run_fit(request: FitRequest, progress: Progress, on_data: OnData) -> Fitted:
         progress.log(f"plan: {search.allocation.describe()}")
         search.run()
         workers.wait(search)
+        search.run()  # what a process gave back that ended before its time
     content = finish(search)
     return Fitted(content, dataset, report_in_time(content, dataset, request))
 
@@ -276,7 +277,8 @@ def _said(options: DataOptions) -> dict[str, Any]:
     """Return what the user said of the data, as plain values."""
     default = DataOptions()
     said = {one.name: getattr(options, one.name) for one in fields(options)}
-    return {name: _plain(value) for name, value in said.items() if value != getattr(default, name)}
+    known = {name: _plain(getattr(default, name)) for name in said}
+    return {name: plain for name, value in said.items() if (plain := _plain(value)) != known[name]}
 
 
 def _plain(value: object) -> object:

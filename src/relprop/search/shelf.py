@@ -61,10 +61,26 @@ class Shelf:
         """Tell whether a trial's model is there."""
         return is_bundle(self._of(number))
 
+    def put_longer(self, number: int, content: BundleContent) -> None:
+        """Keep a better model of a trial's settings, which may have learned samples of comparison.
+
+        What the trial gave for these is not of it, so that it is not the trial's model.
+        """
+        write_bundle(self._longer(number), content)
+
+    def longer(self, number: int) -> BundleContent | None:
+        """Return this model; None: there is none."""
+        folder = self._longer(number)
+        return read_bundle(folder) if is_bundle(folder) else None
+
     def remove(self, numbers: Iterable[int]) -> None:
         """Remove the files of trials."""
         for number in numbers:
             shutil.rmtree(self._of(number), ignore_errors=True)
+            shutil.rmtree(self._longer(number), ignore_errors=True)
+
+    def _longer(self, number: int) -> Path:
+        return self.folder / f"{number:05d}-longer"
 
     def _of(self, number: int) -> Path:
         return self.folder / f"{number:05d}"

@@ -18,12 +18,13 @@ from ..networks.family import Settings
 
 _ALLOWED = {
     "flip": "True or False",
-    "shift": "pixels, 0 or more",
+    "shift": "whole pixels, 0 or more",
     "rotate": "degrees, 0 to 180",
     "zoom": "a fraction, 0 to below 1",
     "colour": "a fraction, 0 to below 1",
-    "cutout": "pixels, 0 or more",
+    "cutout": "whole pixels, 0 or more",
 }
+_WHOLE = ("shift", "cutout")
 _BELOW = {"shift": math.inf, "rotate": 180.001, "zoom": 1, "colour": 1, "cutout": math.inf}
 
 
@@ -67,7 +68,8 @@ def augment_pictures(settings: Settings) -> Callable[[Tensor], Tensor] | None:
 
 def _checked(settings: Settings, name: str) -> float:
     value = settings.get(name, 0)
-    is_number = isinstance(value, (int, float)) and (name == "flip") == isinstance(value, bool)
+    kinds = (int,) if name in _WHOLE else (int, float)
+    is_number = isinstance(value, kinds) and (name == "flip") == isinstance(value, bool)
     if value != 0 and not (is_number and 0 <= value < _BELOW.get(name, 2)):  # type: ignore[operator]
         raise InputError(f"{name} is {value!r}", _ALLOWED[name], f"write {name}=0")
     return float(value)

@@ -1,7 +1,7 @@
 """What models of scikit-learn say of training rows and of rows that were made of them.
 
 Takes features and targets. Gives soft labels, within a time. A row is never labelled by a model
-that was fitted on it. Must not know networks.
+that was fitted on it, or on a copy of it. Must not know networks.
 
 n  training rows      m  made rows      f  features      k  outputs
 """
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import TaskKind
+from ..data.split import are_copies
 from .teacher_models import TeacherModel, teacher_models
 
 _PARTS = 5  # of the training rows: models are fitted without one, and label that one
@@ -48,12 +49,17 @@ class _Rows:
     outputs: int
 
     def parts(self, seed: int) -> list[NDArray[np.int64]]:
-        """Split them at random; the rows of a class are spread over the parts."""
-        order = np.random.default_rng(seed).permutation(len(self.targets))
+        """Split them at random; copies stay together, and classes are spread over the parts."""
+        _, first, copy_of = np.unique(self.features, axis=0, return_index=True, return_inverse=True)
+        if not are_copies(copy_of):
+            first = copy_of = np.arange(len(self.targets))
+        order = np.random.default_rng(seed).permutation(len(first))
         if self.task == "classes":
-            order = order[np.argsort(self.targets[order], kind="stable")]
+            order = order[np.argsort(self.targets[first[order]], kind="stable")]
         count = min(_PARTS, len(order))
-        return [np.sort(order[start::count]) for start in range(count)]
+        part_of = np.empty(len(first), np.int64)
+        part_of[order] = np.arange(len(order)) % count
+        return [np.flatnonzero(part_of[copy_of] == part) for part in range(count)]
 
     def loss(self, labels: NDArray[np.float32]) -> float:
         """Return the mean negative log-likelihood of labels (n, k), or squared error of values."""

@@ -105,9 +105,15 @@ def _values(model: Any) -> Predict:
 
 
 def _probabilities(make: MakeEstimator, x: NDArray[Any], y: NDArray[Any], outputs: int) -> Predict:
-    """Fit a classifier; a class of too few rows has the probability 0."""
+    """Fit a classifier; a class of too few rows has the probability 0.
+
+    Where all classes have too few, their shares are what it says of each row.
+    """
     counts = np.bincount(y, minlength=outputs)
-    classes = np.flatnonzero(counts >= min(_ROWS_OF_A_CLASS, counts.max()))
+    classes = np.flatnonzero(counts >= _ROWS_OF_A_CLASS)
+    if not len(classes):
+        shares = (counts / counts.sum()).astype(np.float32)
+        return lambda features: np.tile(shares, (len(features), 1))
     rows = np.isin(y, classes)
     model = make().fit(x[rows], y[rows]) if len(classes) > 1 else None
 
