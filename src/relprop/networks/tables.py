@@ -48,7 +48,7 @@ def _default(facts: Facts) -> dict[str, Value]:
         "width": 96 if few else 384,
         "depth": 2,
         "activation": "relu",
-        "dropout": 0.0 if few else 0.1,
+        "dropout": 0.0,
         "ensemble": 8 if few else 1,
         "optimiser": "adamw",
         "rate": 3e-3 if few else 1e-3,

@@ -22,7 +22,7 @@ with needs("fit", "preparing tables"):
     from sklearn.utils.validation import check_is_fitted, validate_data
 
 # Rows that a leaf of a tree has at least, as a share of all and in number.
-_LEAF_SHARE, _LEAF = 0.01, 10
+_LEAF_SHARE, _LEAF = 0.002, 10
 
 
 class PiecewiseLinear(TransformerMixin, BaseEstimator):  # type: ignore[misc]
