@@ -186,7 +186,7 @@ def test_a_default_that_learned_everything_is_called_not_validated(tmp_path):
     text = page_of(bundle, None, tmp_path)
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", text.split("Trials, the best first</caption>")[1])
     assert cells[:4] == ["mlp", "done", "rate 0.5", "0.8000"]
-    assert cells[7:11] == ["mlp", "pruned", "by halving", ""]
+    assert cells[7:11] == ["mlp", "stopped early", "by halving", ""]
     assert "not validated" not in text
 
 

@@ -163,6 +163,18 @@ def test_what_had_little_time_is_trained_again_where_there_is_more(tmp_path, hur
     assert torch.equal(weights["linear.weight"], whole.networks[0].linear.weight)
 
 
+def test_a_trial_that_another_process_gave_back_is_run(tmp_path):
+    one = family("one")
+    other, search = (search_in(tmp_path, one, trials=1) for _ in range(2))
+    attempt = other.study.ask(1)
+    search.run()
+    assert search.study.rows() == ()
+    other.study.give_back(attempt)
+    search.go_on()
+    assert [(row.family, row.state) for row in search.study.rows()] == [("one", "done")]
+
+
+@pytest.mark.parametrize("hurried", [False, True])
 def test_the_best_settings_wait_once_whatever_number_of_processes_goes_on(tmp_path, hurried):
     for _ in range(3):
         search_in(tmp_path, hurried, trials=1).run()  # one is done: none is run

@@ -226,6 +226,16 @@ def test_long_trainings_are_chosen_by_short_ones_and_learn_most_of_validation(fi
     assert dict(member.settings) in [dict(row.settings) for row in content.leaderboard]
 
 
+def test_a_test_part_in_memory_is_the_test_part(table, tmp_path):
+    frame = pandas.read_csv(table)
+    others = frame[::10].reset_index(drop=True)
+    given = {"target": "answer", "test": others, "budget": BUDGET, "trials": 1}
+    bundle = fit(frame.drop(frame.index[::10]), out=tmp_path / "out", space=QUICK_SPACE, **given)
+    assert bundle.metrics["accuracy"].n == len(others)
+    right = (bundle.predict(others) == others["answer"]).mean()
+    assert bundle.metrics["accuracy"].value == pytest.approx(right)
+
+
 def test_groups_stay_together_to_the_end(tmp_path):
     table = write_table(tmp_path / "table.csv", rows=600)
     frame = pandas.read_csv(table)

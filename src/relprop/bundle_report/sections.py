@@ -28,6 +28,7 @@ from .measures import (
 
 _MOST_COLUMNS = 40  # findings that are shown before the others are folded
 _MOST_CLASSES = 60  # of a confusion matrix that is drawn
+_ENDS = {"time": "time over", "pruned": "stopped early", "memory": "out of memory"}  # of trials
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _trial_row(row: LeaderboardRow, rows: Sequence[LeaderboardRow]) -> list[str]
     return [
         str(row.number),
         row.family,
-        row.state,
+        _ENDS.get(row.state, row.state),
         known,
         score_text(row),
         epochs,

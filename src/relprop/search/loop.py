@@ -72,6 +72,10 @@ class Search:
         if earlier := len(self.study.rows()):
             self.progress.log(f"going on after {counted(earlier, 'earlier trial')}")
         self._repeat_leader()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Run the trials that are left, those of a process that ended before its time, too."""
         while self._is_worth_it() and (attempt := self.study.ask(self.trials)):
             try:
                 self._run(attempt)

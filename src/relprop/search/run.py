@@ -105,7 +105,7 @@ def run_fit(request: FitRequest, progress: Progress, on_data: OnData) -> Fitted:
         progress.log(f"plan: {search.allocation.describe()}")
         search.run()
         workers.wait(search)
-        search.run()  # what a process gave back that ended before its time
+        search.go_on()
     content = finish(search)
     return Fitted(content, dataset, report_in_time(content, dataset, request))
 
