@@ -66,9 +66,9 @@ def _average(search: Search, leader: LeaderboardRow, content: BundleContent) -> 
 
 
 def _model_of(search: Search, row: LeaderboardRow) -> BundleContent | None:
-    """Return a trial's model, trained on everything now if it is not on the disk."""
+    """Return a trial's model; of folds it is trained on everything if it is not on the disk."""
     known = search.model(row.number)
-    if known is not None:
+    if known is not None or not search.setup.folds:
         return known
     if search.deadline.left() < _SLOWER * row.seconds / len(search.setup.folds):
         return None
