@@ -174,7 +174,6 @@ def test_a_trial_that_another_process_gave_back_is_run(tmp_path):
     assert [(row.family, row.state) for row in search.study.rows()] == [("one", "done")]
 
 
-@pytest.mark.parametrize("hurried", [False, True])
 def test_the_best_settings_wait_once_whatever_number_of_processes_goes_on(tmp_path, hurried):
     for _ in range(3):
         search_in(tmp_path, hurried, trials=1).run()  # one is done: none is run
