@@ -27,6 +27,7 @@ def same(got: relprop.Explanation, want: relprop.Explanation) -> None:
     assert torch.equal(got.prediction, want.prediction)
 
 
+@pytest.mark.slow
 def test_batches_of_any_size_by_one_compilation():
     model, x = small(), pixels(8, 1, 10, 10).float()
     recipe = relprop.Recipe.preset("epsilon-gamma-box", low=0.0, high=1.0)

@@ -289,6 +289,7 @@ class Diverging(Hungry):
         return self.linear(x) * float("inf")
 
 
+@pytest.mark.slow
 def test_a_trial_that_runs_out_of_memory_is_recorded_and_the_search_goes_on(
     monkeypatch, table, tmp_path
 ):

@@ -8,6 +8,7 @@ from helpers.pages import DOCS, build_site
 from helpers.public_api import WITHOUT_DOCSTRING, listed
 
 pytest.importorskip("sphinx")
+pytestmark = pytest.mark.slow  # the whole site is built
 LOADS = re.compile(
     r"""<(?:script|img|iframe|source)\b[^>]*\bsrc="(?!data:)([^"]*)"|<link\b[^>]*\bhref="([^"]*)\""""
 )
