@@ -65,6 +65,15 @@ def test_copies_of_a_sample_are_in_one_fold(task):
         assert not set(fold.train % 60) & set(fold.validation % 60)
 
 
+@pytest.mark.parametrize("task", ["classes", "value"])
+def test_few_samples_that_were_copied_have_as_many_folds_as_samples(task):
+    dataset = copied(np.zeros(60, int) if task == "classes" else np.arange(60.0), task)
+    rows = np.array([0, 60, 1, 61, 2, 62])
+    folds = make_folds(dataset, rows, 5, seed=0)
+    assert all_rows(folds).tolist() == sorted(rows)
+    assert sorted(sorted(fold.validation % 60) for fold in folds) == [[0, 0], [1, 1], [2, 2]]
+
+
 def test_equal_samples_of_few_values_are_divided():
     zeros = replace(DATASET, samples=DATASET.samples * 0)
     folds = make_folds(zeros, ROWS, 4, seed=0)

@@ -8,6 +8,7 @@ from helpers.small_fits import numbers
 
 from relprop.data.dataset import DataTarget
 from relprop.search.prepared import PreparedData
+from relprop.training import table_examples
 
 SETTINGS = {
     **{"numbers": "standard", "bins": 0, "bins_by": "quantile"},
@@ -51,8 +52,14 @@ def test_inputs_are_those_of_the_preparation():
 TAUGHT = {**SETTINGS, "teacher": "boosted", "copies": 1, "swap": 0.3, "mix": False}
 
 
-def test_a_teacher_is_asked_again_where_there_is_more_time():
-    data = PreparedData(DATASET)
+def test_a_teacher_is_asked_again_where_there_is_more_time(monkeypatch):
+    data, asked, teach = PreparedData(DATASET), [], table_examples.teach
+
+    def counted(*given, seconds, **options):
+        asked.append(seconds)
+        return teach(*given, seconds=seconds, **options)
+
+    monkeypatch.setattr(table_examples, "teach", counted)
     for seconds in (1e-9, 1.2e-9):
         found = data.learned(TRAIN, TAUGHT, seconds=seconds)
         assert found.note.startswith("no teacher: there was no time")
@@ -61,6 +68,7 @@ def test_a_teacher_is_asked_again_where_there_is_more_time():
     found = data.learned(TRAIN, TAUGHT, seconds=60)
     assert found.note == ""
     assert len(found.examples.inputs) == 2 * len(TRAIN)
+    assert asked == [1e-9, 60]  # not in hardly more time than was too short
 
 
 def test_one_lesson_serves_all_preparations():

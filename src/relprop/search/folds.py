@@ -46,7 +46,7 @@ def make_folds(dataset: Dataset, rows: Rows, count: int, seed: int) -> tuple[Fol
     Args:
         dataset: The data set.
         rows: Samples to divide.
-        count: Number of folds; of fewer samples each is one.
+        count: Number of folds; fewer where there are fewer samples, copies counted once.
         seed: Random seed.
     """
     with needs("fit", "validation on folds"):
@@ -56,15 +56,18 @@ def make_folds(dataset: Dataset, rows: Rows, count: int, seed: int) -> tuple[Fol
             StratifiedGroupKFold,
             StratifiedKFold,
         )
-    values, count = dataset.target.values[rows], min(count, len(rows))
+    values = dataset.target.values[rows]
     hashes = hash_samples(dataset.modality, dataset.take(rows))
-    together = len(np.unique(hashes)) < len(hashes) and are_copies(hashes)
+    different = len(np.unique(hashes))
+    together = different < len(hashes) and are_copies(hashes)
+    count = min(count, different if together else len(rows))
     kind = GroupKFold if together else KFold
     if dataset.target.task == "classes" and _smallest_class(values) >= count:
         kind = StratifiedGroupKFold if together else StratifiedKFold
     groups = hashes if together else None
     parts = kind(count, shuffle=True, random_state=seed).split(rows, values, groups)
-    return tuple(Fold(rows[train], np.sort(rows[rest])) for train, rest in parts)
+    # classes that are spread over few copies may leave a fold empty
+    return tuple(Fold(rows[train], np.sort(rows[rest])) for train, rest in parts if len(rest))
 
 
 def cross_validate(
