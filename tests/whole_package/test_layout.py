@@ -22,7 +22,6 @@ ALSO_TESTED_IN = {
     "search/test_run.py": [
         *(
             "search/contents",
-            "search/final",
             "search/finish",
             "search/model",
         ),
