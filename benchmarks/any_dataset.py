@@ -4,17 +4,16 @@
 
 Each call of `relprop fit` is a process of its own, whose time is taken from its start to its end.
 With `--trials 1` the family's default alone is measured, which the search is compared with. What is
-done is kept in the work folder: a run that was stopped goes on, and `--only "Adult*"` runs a part.
+done is kept in a JSON file beside the page: a run that was stopped goes on, and `--only "Adult*"`
+runs a part. A call is measured again if its line is deleted there.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -22,82 +21,44 @@ from any_dataset_baselines import run_baselines
 from any_dataset_page import page
 from any_dataset_relevance import check_relevance
 from any_dataset_rows import ROWS, Row, Sources, Task
+from any_dataset_runs import Run, RunFile, pack
 
 import relprop
 
 MODES = {"search": (), "default": ("--trials", "1")}
 
 
-@dataclass(frozen=True)
-class Run:
-    """One call of `relprop fit`, done.
-
-    Attributes:
-        row: Name of the data set.
-        task: Name of the task: a seed or a fold.
-        mode: "search", or "default" for the first trial alone.
-        budget: The budget as asked for.
-        seconds: Wall time from the start of the process to its end.
-        cpu_seconds: Processor time of it and its workers.
-        trials: How many trials there were.
-        family: Family of the model that came out.
-        parameters: Number of its weights.
-        right: Whether each test sample is classified correctly.
-        imbalance: Largest imbalance of the ledger, as a share of the score.
-        over_random: Area between the removal curves of a random order and of the most relevant
-            first, of each of some test samples: above 0 is better than random.
-        baselines: Name of a baseline -> whether each test sample is right.
-    """
-
-    row: str
-    task: str
-    mode: str
-    budget: str
-    seconds: float
-    cpu_seconds: float
-    trials: int
-    family: str
-    parameters: int
-    right: list[bool]
-    imbalance: float
-    over_random: list[float]
-    baselines: dict[str, list[bool]]
-
-
-def run_task(row: Row, task: Task, mode: str, work: Path, budget: str, threads: int) -> Run:
-    """Call `relprop fit`, unless it is done, and test what came out."""
-    name = f"{row.name} {task.name} {mode}".replace(" ", "-").replace(",", "")
-    done = work / "done" / f"{name}.json"
-    if done.exists():
-        return Run(**json.loads(done.read_text()))
-    out = work / "bundles" / name
+def run_task(row: Row, task: Task, mode: str, options: argparse.Namespace) -> Run:
+    """Call `relprop fit` and test what came out."""
+    budget = options.budget or row.budget
+    out = options.work / "bundles" / f"{row.name} {task.name} {mode}".replace(" ", "-")
     fit = (sys.executable, "-m", "relprop", "fit", *task.arguments, "--budget", budget)
-    options = ("--seed", str(task.seed), "--out", str(out), "--quiet", *MODES[mode])
-    seconds, cpu_seconds = _timed([*fit, *options], threads)
+    others = ("--seed", str(task.seed), "--out", str(out), "--quiet", *MODES[mode])
+    seconds, cpu_seconds = _timed([*fit, *others], options.threads)
     bundle = relprop.load(out)
     content, test = bundle.content, bundle.content.outputs["test"]
-    is_right = (test.outputs.argmax(1) == test.targets).tolist()
+    is_right = (test.outputs.argmax(1) == test.targets)[test.rows.argsort()].numpy()
     imbalance, over_random = check_relevance(bundle)
-    run = Run(
+    print(f"{out.name}: {is_right.mean():.2%} in {seconds:.0f} s", file=sys.stderr, flush=True)
+    return Run(
         row=row.name,
         task=task.name,
         mode=mode,
         budget=budget,
+        threads=options.threads,
+        beside=options.parallel,
         seconds=seconds,
         cpu_seconds=cpu_seconds,
         trials=len(content.leaderboard),
         family=content.members[0].family,
         parameters=sum(p.numel() for p in bundle.model.parameters()),
-        right=is_right,
+        samples=len(is_right),
+        right=pack(is_right),
+        tested="" if task.tested is None else pack(task.tested),
         imbalance=imbalance,
         over_random=over_random,
         baselines=_baselines(row, task) if mode == "search" else {},
     )
-    done.parent.mkdir(parents=True, exist_ok=True)
-    done.write_text(json.dumps(asdict(run)))
-    accuracy = sum(is_right) / len(is_right)
-    print(f"{name}: {accuracy:.2%} in {seconds:.0f} s", file=sys.stderr, flush=True)
-    return run
 
 
 def _timed(command: list[str], threads: int) -> tuple[float, float]:
@@ -110,11 +71,12 @@ def _timed(command: list[str], threads: int) -> tuple[float, float]:
     return time.perf_counter() - start, usage.ru_utime + usage.ru_stime
 
 
-def _baselines(row: Row, task: Task) -> dict[str, list[bool]]:
-    if not row.baselines:
+def _baselines(row: Row, task: Task) -> dict[str, str]:
+    if not (row.baselines and task.baselines):
         return {}
     train, _, test, *_ = task.arguments
-    return run_baselines(row.baselines, Path(train), Path(test))
+    scores = run_baselines(row.baselines, Path(train), Path(test))
+    return {name: pack(is_right) for name, is_right in scores.items()}
 
 
 def main() -> None:
@@ -132,16 +94,23 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("any-dataset.md"))
     options = parser.parse_args()
     sources = Sources(options.data, options.series, options.encoder)
-    rows = [row for row in ROWS if fnmatch(row.name, options.only)]
+    file = RunFile(options.out.with_suffix(".json"))
+
+    def run_if_missing(row: Row, task: Task, mode: str) -> None:
+        if not file.find((row.name, task.name, mode)):
+            file.put(run_task(row, task, mode, options))
+            options.out.write_text(page(ROWS, file.runs))
+
     calls = [
-        (row, task, mode, options.work, options.budget or row.budget, options.threads)
-        for row in rows
+        (row, task, mode)
+        for row in ROWS
+        if fnmatch(row.name, options.only)
         for task in row.tasks(sources, options.work / "files" / row.name.replace(" ", "-"))
         for mode in options.mode or MODES
     ]
     with ThreadPoolExecutor(options.parallel) as pool:
-        runs = list(pool.map(lambda call: run_task(*call), calls))
-    options.out.write_text(page(rows, runs))
+        list(pool.map(lambda call: run_if_missing(*call), calls))
+    options.out.write_text(page(ROWS, file.runs))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
-Scores = dict[str, list[bool]]  # name of a baseline -> whether each test sample is right
+Scores = dict[str, np.ndarray]  # name of a baseline -> whether each test sample is right
 
 
 def run_baselines(kind: str, train: Path, test: Path) -> Scores:
@@ -29,7 +29,7 @@ def run_baselines(kind: str, train: Path, test: Path) -> Scores:
         for frame in parts
     )
     return {
-        name: (np.asarray(model.fit(x, y).predict(x_test)) == y_test.to_numpy()).tolist()
+        name: np.asarray(model.fit(x, y).predict(x_test)) == y_test.to_numpy()
         for name, model in models.items()
     }
 

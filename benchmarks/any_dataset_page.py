@@ -1,16 +1,14 @@
 """Writes docs/any-dataset.md from the runs of any_dataset.py."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from any_dataset_rows import Row
+from any_dataset_runs import Run
 
 from relprop.evaluate import paired_test
 from relprop.support.estimates import Estimate
-
-if TYPE_CHECKING:
-    from any_dataset import Run
 
 HEAD = """# From data to a tested model, on many data sets
 
@@ -18,13 +16,15 @@ Written by `benchmarks/any_dataset.py`: `relprop fit` on each data set, as a use
 settings as they are. "Time" is wall time of the whole process, from its start to the written bundle
 with report and final evaluation, against the budget that was asked for: the longest call counts.
 The test part was read once a call, at its end. "Default" is the same call with `--trials 1`, which
-trains the family's default alone; "gain" is search minus default on the same test samples, with its
-95 % bootstrap interval and the p-value of a paired test. An interval that holds 0 is a null.
+trains the family's default alone; "gain" is search minus default, paired by test sample (the mean
+of a sample over the calls that tested it), with its 95 % bootstrap interval and the p-value of a
+paired test. An interval that holds 0 is a null. Where a data set has no test part, folds or seeds cut
+one. Which test samples were right in each call is in any-dataset.json.
 
 """
 
 
-def page(rows: Sequence[Row], runs: "Sequence[Run]") -> str:
+def page(rows: Sequence[Row], runs: Sequence[Run]) -> str:
     """Write the page; rows without a run are left out."""
     parts = [(row, [run for run in runs if run.row == row.name]) for row in rows]
     done = [(row, mine) for row, mine in parts if _of(mine, "search")]
@@ -32,7 +32,7 @@ def page(rows: Sequence[Row], runs: "Sequence[Run]") -> str:
     return HEAD + "\n\n".join(tables) + "\n"
 
 
-def _accuracy(done: "Sequence[tuple[Row, list[Run]]]") -> str:
+def _accuracy(done: Sequence[tuple[Row, list[Run]]]) -> str:
     lines = [
         "## Accuracy on the test part",
         "",
@@ -50,27 +50,28 @@ def _accuracy(done: "Sequence[tuple[Row, list[Run]]]") -> str:
     return "\n".join(lines)
 
 
-def _of(runs: "Sequence[Run]", mode: str) -> "list[Run]":
+def _of(runs: Sequence[Run], mode: str) -> list[Run]:
     return [run for run in runs if run.mode == mode]
 
 
-def _percent(runs: "Sequence[Run]") -> str:
+def _percent(runs: Sequence[Run]) -> str:
     """Return the mean accuracy of the calls, and its spread where there are several."""
-    scores = torch.tensor([100 * sum(run.right) / len(run.right) for run in runs])
+    scores = torch.tensor([100 * run.is_right().mean() for run in runs])
     spread = f" +- {scores.std():.2f}" if len(scores) > 1 else ""
     return f"{scores.mean():.2f}{spread}"
 
 
-def _gain(search: "Sequence[Run]", default: "Sequence[Run]") -> str:
-    """Compare the calls that both have, sample by sample, in percentage points."""
+def _gain(search: Sequence[Run], default: Sequence[Run]) -> str:
+    """Compare the calls that both have, in percentage points: each sample's mean over the calls."""
     tasks = {run.task for run in search} & {run.task for run in default}
     if not tasks:
         return ""
     first, second = (
-        torch.tensor([float(r) for run in runs if run.task in tasks for r in run.right])
+        np.nanmean([run.of_all() for run in runs if run.task in tasks], 0)
         for runs in (search, default)
     )
-    test = paired_test(first, second)
+    there = np.isfinite(first)
+    test = paired_test(torch.tensor(first[there]), torch.tensor(second[there]))
     return f"{_interval(test.difference, 100, '+.2f')}, p {test.p_value:.3f}"
 
 
@@ -81,21 +82,22 @@ def _interval(estimate: Estimate, factor: float, numbers: str) -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def _baselines(search: "Sequence[Run]") -> str:
-    names = search[0].baselines
-    scores = {
-        name: sum(sum(run.baselines[name]) / len(run.right) for run in search) / len(search)
-        for name in names
-    }
-    return ", ".join(f"{name} {100 * score:.2f}" for name, score in scores.items())
+def _baselines(search: Sequence[Run]) -> str:
+    """Give the mean accuracy of each baseline over the calls that it ran beside."""
+    scores: dict[str, list[float]] = {}
+    for run in search:
+        for name in run.baselines:
+            scores.setdefault(name, []).append(100 * run.is_right(name).mean())
+    return ", ".join(f"{name} {np.mean(means):.2f}" for name, means in scores.items())
 
 
-def _time(done: "Sequence[tuple[Row, list[Run]]]") -> str:
+def _time(done: Sequence[tuple[Row, list[Run]]]) -> str:
     lines = [
         "## Time",
         "",
-        "| data | budget | longest call, s | mean processor time, s | trials | model |",
-        "|---|--:|--:|--:|--:|---|",
+        "| data | budget | threads | calls at once | longest call, s | mean processor time, s "
+        "| trials | model |",
+        "|---|--:|--:|--:|--:|--:|--:|---|",
     ]
     for row, runs in done:
         search = _of(runs, "search")
@@ -103,7 +105,8 @@ def _time(done: "Sequence[tuple[Row, list[Run]]]") -> str:
         families = ", ".join(sorted({run.family for run in search}))
         weights = sorted(run.parameters for run in search)
         lines.append(
-            f"| {row.name} | {search[0].budget} | {max(run.seconds for run in search):.0f} "
+            f"| {row.name} | {search[0].budget} | {_span([run.threads for run in search])} "
+            f"| {_span([run.beside for run in search])} | {max(run.seconds for run in search):.0f} "
             f"| {sum(run.cpu_seconds for run in search) / len(search):.0f} "
             f"| {_span(trials)} | {families}, {_span(weights)} weights |"
         )
@@ -115,7 +118,7 @@ def _span(numbers: Sequence[int]) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def _relevance(done: "Sequence[tuple[Row, list[Run]]]") -> str:
+def _relevance(done: Sequence[tuple[Row, list[Run]]]) -> str:
     lines = [
         "## Relevance of the models",
         "",

@@ -39,11 +39,15 @@ class Task:
         name: What distinguishes it from the others of its row: a seed, or a repeat and fold.
         seed: Random seed.
         arguments: Data and options, without budget and seed.
+        tested: Whether each sample of the data set is in the test part; None where it has its own.
+        baselines: Whether the baselines of the row run on it; they have one seed.
     """
 
     name: str
     seed: int
     arguments: tuple[str, ...]
+    tested: np.ndarray | None = None
+    baselines: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def _adult(sources: Sources, work: Path) -> Iterator[Task]:
     table = sources.data / "tabular"
     files = (str(table / "adult-train.csv.gz"), "--test", str(table / "adult-test.csv.gz"))
     for seed in range(3):
-        yield Task(f"seed {seed}", seed, files)
+        yield Task(f"seed {seed}", seed, files, baselines=seed == 0)
 
 
 def _folds(frame: Callable[[Sources], pandas.DataFrame]) -> Callable[..., Iterator[Task]]:
@@ -94,7 +98,8 @@ def _folds(frame: Callable[[Sources], pandas.DataFrame]) -> Callable[..., Iterat
             for fold, (train, test) in enumerate(cut.split(rows, rows["label"])):
                 name = f"repeat {repeat} fold {fold}"
                 files = _write(rows.iloc[train], rows.iloc[test], work / name.replace(" ", "-"))
-                yield Task(name, repeat, (*files, "--target", "label"))
+                tested = np.isin(np.arange(len(rows)), test)
+                yield Task(name, repeat, (*files, "--target", "label"), tested)
 
     return tasks
 
@@ -128,10 +133,13 @@ def _sentences(encoder: bool) -> Callable[[Sources, Path], Iterator[Task]]:
         ]
         rows = pandas.DataFrame(parts, columns=["text", "label"])
         for seed in range(3):
-            cut = train_test_split(rows, test_size=0.2, random_state=seed, stratify=rows["label"])
-            files = _write(*cut, work / f"seed-{seed}")
+            train, test = train_test_split(
+                rows, test_size=0.2, random_state=seed, stratify=rows["label"]
+            )
+            files = _write(train, test.sort_index(), work / f"seed-{seed}")
+            tested = np.isin(np.arange(len(rows)), test.index)
             options = ("--encoder", str(sources.encoder)) if encoder else ()
-            yield Task(f"seed {seed}", seed, (*files, "--target", "label", *options))
+            yield Task(f"seed {seed}", seed, (*files, "--target", "label", *options), tested)
 
     return tasks
 

@@ -5,8 +5,11 @@ want class names only, so two declarations without code are enough.
 
     python -m pytest --device cuda tests/rules
 
-makes the models and inputs of tests there, where a test does not say otherwise.
+makes the models and inputs of tests there, where a test does not say otherwise. Each module and each test
+has random numbers of its own, so that what one draws does not depend on which others ran before it.
 """
+
+from zlib import crc32
 
 import torch
 from helpers.sweeps import mark_slow_cases
@@ -25,6 +28,14 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     torch.set_default_device(config.getoption("--device"))
+
+
+def pytest_collectstart(collector):
+    torch.manual_seed(crc32(collector.nodeid.encode()))
+
+
+def pytest_runtest_setup(item):
+    torch.manual_seed(crc32(item.nodeid.encode()))
 
 
 def pytest_collection_modifyitems(items):
