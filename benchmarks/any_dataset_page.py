@@ -18,8 +18,8 @@ with report and final evaluation, against the budget that was asked for: the lon
 The test part was read once a call, at its end. "Default" is the same call with `--trials 1`, which
 trains the family's default alone; "gain" is search minus default, paired by test sample (the mean
 of a sample over the calls that tested it), with its 95 % bootstrap interval and the p-value of a
-paired test. An interval that holds 0 is a null. Where a data set has no test part, folds or seeds cut
-one. Which test samples were right in each call is in any-dataset.json.
+paired test. An interval that holds 0 is a null. Where a data set has no test part, folds or seeds
+cut one. Which test samples were right in each call is in any-dataset.json.
 
 """
 

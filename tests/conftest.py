@@ -5,8 +5,8 @@ want class names only, so two declarations without code are enough.
 
     python -m pytest --device cuda tests/rules
 
-makes the models and inputs of tests there, where a test does not say otherwise. Each module and each test
-has random numbers of its own, so that what one draws does not depend on which others ran before it.
+makes the models and inputs of tests there, where a test does not say otherwise. Each module and
+each test has random numbers of its own: what one draws does not depend on which others ran before.
 """
 
 from zlib import crc32

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from click.testing import CliRunner
-from helpers.small_fits import QUICK, start_fit, write_table
+from helpers.small_fits import QUICK, start_process, write_table
 
 from relprop.bundles.bundle import load
 from relprop.bundles.read import is_bundle, read_bundle
@@ -27,6 +27,21 @@ def folder(tmp_path_factory):
     write_table(made / "table.csv")
     (made / "fit.toml").write_text(CONFIG)
     return made
+
+
+@pytest.fixture
+def start_fit():
+    """Start `relprop fit`; what a failed test leaves running is ended."""
+    processes = []
+
+    def start(*options, **more):
+        processes.append(start_process(*options, **more))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
 def arguments(folder, out, *more):
@@ -99,8 +114,9 @@ def test_json_has_all_numbers_and_quiet_says_nothing_else(folder, tmp_path):
     ("options", "message"),
     [
         (["--budget", "soon"], "a budget of 'soon'"),
-        (["--trials", "0"], "trials is 0"),
-        (["--workers", "0"], "workers is 0"),
+        (["--trials", "0"], "Invalid value for '--trials': 0 is not in the range x>=1"),
+        (["--workers", "0"], "Invalid value for '--workers': 0 is not in the range x>=1"),
+        (["--seed", str(2**32)], "4294967296 is not in the range 0<=x<=4294967295"),
         (["--target", "answr"], "write --target answer"),
         (["--encoder", "nowhere"], "the encoder nowhere"),
     ],
@@ -120,7 +136,7 @@ def test_a_folder_of_someone_else_is_left_alone(folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_a_killed_fit_leaves_its_best_and_the_same_command_goes_on(folder, tmp_path):
+def test_a_killed_fit_leaves_its_best_and_the_same_command_goes_on(start_fit, folder, tmp_path):
     out = tmp_path / "out"
     process = start_fit(*arguments(folder, out, "--budget", "10m"))
     wait_for(process, lambda: trials(out) >= 2)
@@ -137,7 +153,7 @@ def test_a_killed_fit_leaves_its_best_and_the_same_command_goes_on(folder, tmp_p
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_what_is_there(folder, tmp_path):
+def test_ctrl_c_says_what_is_there(start_fit, folder, tmp_path):
     out = tmp_path / "out"
     process = start_fit(*arguments(folder, out, "--budget", "10m"))
     wait_for(process, lambda: trials(out) >= 1)
@@ -158,7 +174,9 @@ def writers(out):
 
 
 @pytest.mark.slow
-def test_a_second_terminal_joins_and_killed_it_takes_its_own_trial_along_alone(folder, tmp_path):
+def test_a_second_terminal_joins_and_killed_it_takes_its_own_trial_along_alone(
+    start_fit, folder, tmp_path
+):
     out = tmp_path / "out"
     command = arguments(folder, out, "--budget", "10m")
     first = start_fit(*command)
@@ -180,7 +198,7 @@ def test_a_second_terminal_joins_and_killed_it_takes_its_own_trial_along_alone(f
 
 
 @pytest.mark.slow
-def test_a_full_disk_leaves_the_best_and_the_same_command_goes_on(folder, tmp_path):
+def test_a_full_disk_leaves_the_best_and_the_same_command_goes_on(start_fit, folder, tmp_path):
     out = tmp_path / "out"
     done = run(*arguments(folder, out, "--trials", 1, "--budget", "20h"))
     assert done.exit_code == 0, done.output

@@ -75,7 +75,7 @@ def environment():
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
 
 
-def start_fit(*options, **more):
+def start_process(*options, **more):
     """Start `relprop fit` as a program of its own."""
     command = [sys.executable, "-m", "relprop", "fit", *map(str, options)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

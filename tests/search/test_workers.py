@@ -55,6 +55,27 @@ def test_processes_share_the_threads_and_give_them_back(tmp_path):
         torch.set_num_threads(before)
 
 
+def test_a_start_that_fails_ends_the_processes_that_were_started(monkeypatch, tmp_path):
+    started, start = [], subprocess.Popen
+
+    def start_once(*command, **options):
+        if started:
+            raise BlockingIOError("no more processes")
+        started.append(start([sys.executable, "-c", "import time; time.sleep(60)"], stdin=options["stdin"]))
+        return started[-1]
+
+    before = torch.get_num_threads()
+    monkeypatch.setattr(subprocess, "Popen", start_once)
+    settings = FitSettings(tmp_path, 60.0, workers=3)
+    with (
+        pytest.raises(BlockingIOError),
+        Workers("table.csv", DataOptions(), settings, Deadline.of_call(60)),
+    ):
+        pass
+    assert [process.returncode for process in started] == [-signal.SIGTERM]
+    assert torch.get_num_threads() == before
+
+
 def test_a_process_that_does_not_end_by_itself_is_ended(tmp_path):
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + (
         "print(flush=True); time.sleep(60)"

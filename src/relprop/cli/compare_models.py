@@ -9,7 +9,7 @@ from rich_click import RichCommand
 from ..support.extras import require
 from ..support.progress import Progress
 from .data_options import Names, data_options
-from .options import AS_JSON, BUDGET, CONFIG, QUIET, SEED, out_option
+from .options import AS_JSON, BUDGET, CONFIG, FIT_SEED, QUIET, out_option
 
 if TYPE_CHECKING:
     from ..data.options import DataOptions
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @data_options
 @CONFIG
 @out_option("relprop-models")
-@SEED
+@FIT_SEED
 @AS_JSON
 @QUIET
 def compare_models_command(

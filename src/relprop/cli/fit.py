@@ -13,7 +13,7 @@ from rich_click import RichCommand
 from ..errors import FileError
 from ..support.progress import Progress
 from .data_options import data_options
-from .options import AS_JSON, BUDGET, CONFIG, QUIET, SEED, Failure, out_option
+from .options import AS_JSON, BUDGET, CONFIG, FIT_SEED, QUIET, Failure, out_option
 
 if TYPE_CHECKING:
     from ..bundles.content import BundleContent, LeaderboardRow
@@ -33,9 +33,17 @@ _ROWS = 10  # of the leaderboard that are printed; the bundle has all
     metavar="TIME",
     help=BUDGET,
 )
-@click.option("--trials", type=int, help="The most trials. Default: as many as the time allows.")
 @click.option(
-    "--workers", type=int, default=1, show_default=True, help="Processes that search together."
+    "--trials",
+    type=click.IntRange(1),
+    help="The most trials. Default: as many as the time allows.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that search together.",
 )
 @click.option(
     "--encoder",
@@ -53,7 +61,7 @@ _ROWS = 10  # of the leaderboard that are printed; the bundle has all
 @data_options
 @CONFIG
 @out_option("bundle")
-@SEED
+@FIT_SEED
 @AS_JSON
 @QUIET
 def fit_command(

@@ -219,13 +219,16 @@ DIGITS = click.option(
     show_default=True,
     help="Number of test images, the first ones; or all.",
 )
-SEED = click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Random seed; the same seed gives the same numbers.",
-)
+
+
+def _seed_option(most: int | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    said = "Random seed; the same seed gives the same numbers."
+    kind = click.IntRange(0, most)
+    return click.option("--seed", type=kind, default=0, show_default=True, help=said)
+
+
+SEED = _seed_option(None)
+FIT_SEED = _seed_option(2**32 - 1)  # the largest that scikit-learn takes
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
 QUIET = click.option("--quiet", is_flag=True, help="Print only the result: no progress.")
 

@@ -225,7 +225,7 @@ def _time(request: FitRequest, data: PreparedData, space: FamilySpace, rows: Row
             f"a budget of {write_duration(request.settings.seconds)} for {data.dataset.source}, "
             f"of which the first steps of a training were not over after {allowed:.0f} s",
             "a budget for one training at least",
-            f'write "{write_duration(20 * allowed)}" or more, or name a smaller family in [space]',
+            f"write --budget {write_duration(20 * allowed)}, or name a smaller family in [space]",
         ) from None
 
 
@@ -252,7 +252,7 @@ def _check_budget(request: FitRequest, timing: Timing, later: float, deadline: D
         f"a budget of {write_duration(budget)}, which is too small for one training",
         f"about {write_duration(needed)} at least: {begun:.0f} s to start and read, "
         f"{timing.least:.0f} s for the shortest training, {later:.0f} s to test and write",
-        f'write "{write_duration(needed)}", or more for a better model',
+        f"write --budget {write_duration(needed)}, or more for a better model",
     )
 
 

@@ -51,16 +51,24 @@ class Workers:
         if self._count:
             torch.set_num_threads(threads)
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        for _ in range(self._count):
-            command = [sys.executable, "-m", "relprop.search.worker"]
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment
-            )
-            self._processes.append(process)
-            if process.stdin is not None:
-                with process.stdin as pipe:
-                    pipe.write(self._text.encode())
+        try:
+            for _ in range(self._count):
+                self._start(environment)
+        except BaseException:
+            self._end()
+            raise
         return self
+
+    def _start(self, environment: dict[str, str]) -> None:
+        """Start a process, and tell it what was asked for."""
+        command = [sys.executable, "-m", "relprop.search.worker"]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment
+        )
+        self._processes.append(process)
+        if process.stdin is not None:
+            with process.stdin as pipe:
+                pipe.write(self._text.encode())
 
     def wait(self, search: Search) -> None:
         """Wait for trials that the others are running, as long as the search has time."""
@@ -71,6 +79,9 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: Any
     ) -> None:
         """End the processes that are left: what they had found is on the disk."""
+        self._end()
+
+    def _end(self) -> None:
         for process in self._processes:
             process.terminate()
         for process in self._processes:
