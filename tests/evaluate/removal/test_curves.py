@@ -5,6 +5,7 @@ from itertools import pairwise, permutations
 
 import pytest
 import torch
+from helpers.networks import randomise, signed
 from helpers.removal_models import Product, weighted
 from torch import nn
 
@@ -299,7 +300,7 @@ def test_ties_are_counted_and_broken_by_the_seed():
 
 def called_methods():
     """A model, its input, and what stands in the way of `methods`, with the line for it."""
-    model, x = nn.Linear(6, 3).eval(), torch.rand(4, 6)
+    model, x = randomise(nn.Linear(6, 3)), signed(4, 6).float()
     explainer = relprop.Explainer(model, "epsilon")
     explanation = explainer(x)
     given = {
