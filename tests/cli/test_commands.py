@@ -56,6 +56,7 @@ def test_json_is_all_there_is_on_stdout_and_quiet_leaves_stderr_empty(quiet_json
     assert {path.name for path in out.iterdir()} == {*PAGES, NUMBERS, *FIGURES}
 
 
+@pytest.mark.slow
 def test_a_real_process_gives_the_same_numbers_and_says_what_it_does(quiet_json, data, tmp_path):
     """Over a pipe, with plain lines of progress; from the data set's environment variable."""
     options = ["--model", MODEL, "--digits", str(COUNT), "--seed", "3"]

@@ -510,6 +510,7 @@ def test_a_config_with_an_unknown_option_is_refused(home, tmp_path):
     assert 'write "model"' in result.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done(home, tmp_path):
     """A real process, stopped by a signal in its third batch."""
     (tmp_path / "slow.py").write_text(

@@ -11,6 +11,7 @@ TESTS = Path(__file__).parents[1]
 
 # File -> of how many cases of a parametrised test one runs in `make test`.
 SWEEPS = {
+    "capture/test_batch_axes.py": 3,
     "capture/test_configuration.py": 3,
     "capture/test_from_export.py": 3,
     "capture/test_functionalize.py": 5,
@@ -23,7 +24,7 @@ SWEEPS = {
     "graph/test_dropped.py": 3,
     "graph/test_final_functions.py": 3,
     "graph/test_probabilities.py": 3,
-    "graph/test_prune.py": 8,
+    "graph/test_prune.py": 12,
     "graph/test_prune_rules.py": 5,
     "graph/test_squashing.py": 3,
     "graph/test_unread_softmax.py": 3,
@@ -40,7 +41,7 @@ SWEEPS = {
     "rules/test_secants.py": 3,
     "rules/test_steps.py": 5,
     "support/test_model_input.py": 3,
-    "test_testing.py": 2,
+    "test_testing.py": 4,
     "whole_package/test_bad_input.py": 3,
     "whole_package/test_gallery.py": 3,
     "whole_package/test_ledger_causes.py": 3,
@@ -50,7 +51,7 @@ SWEEPS = {
     "whole_package/test_refusals.py": 3,
     "whole_package/test_safety.py": 8,
     "whole_package/test_zennit.py": 5,
-    "whole_package/test_zoo.py": 8,
+    "whole_package/test_zoo.py": 16,
 }
 
 

@@ -84,6 +84,7 @@ def drawn(model: Net, x: torch.Tensor) -> numpy.ndarray:
     return picture(BytesIO(figure_bytes(relprop.explain(model, x).plot(slice(None)), "png")))
 
 
+@pytest.mark.slow
 def test_a_logger_without_pictures_gets_files(tmp_path):
     """The last one shows the trained model; the one before another."""
     logger = CSVLogger(tmp_path)

@@ -76,7 +76,12 @@ def test_where_there_is_time_for_one_training_it_learns_most_of_validation(monke
     assert sorted(row.number for row in more.leaderboard) == [0, 1]
 
 
-@pytest.mark.parametrize("case", ["better", "worse", "no time"])
+SLOW = {"marks": pytest.mark.slow}
+
+
+@pytest.mark.parametrize(
+    "case", ["better", pytest.param("worse", **SLOW), pytest.param("no time", **SLOW)]
+)
 def test_several_long_trainings_are_averaged_unless_that_is_worse(monkeypatch, tmp_path, case):
     slices = Allocation("slices", 60.0, 60.0, 0.0, long=3)
     monkeypatch.setattr(run, "allocate", lambda **given: slices)

@@ -61,7 +61,9 @@ def test_a_start_that_fails_ends_the_processes_that_were_started(monkeypatch, tm
     def start_once(*command, **options):
         if started:
             raise BlockingIOError("no more processes")
-        started.append(start([sys.executable, "-c", "import time; time.sleep(60)"], stdin=options["stdin"]))
+        started.append(
+            start([sys.executable, "-c", "import time; time.sleep(60)"], stdin=options["stdin"])
+        )
         return started[-1]
 
     before = torch.get_num_threads()
