@@ -13,6 +13,7 @@ import torch
 from helpers import made_bundles as made
 
 from relprop.bundles.bundle import load, open_content
+from relprop.bundles.content import Metric
 from relprop.bundles.write import write_bundle
 from relprop.data.dataset import Finding
 from relprop.errors import FileError, InputError
@@ -50,6 +51,24 @@ def test_rows_are_explained_by_their_own_columns_without_preprocessing(tmp_path)
     page = render_report(report, tmp_path)
     assert f"colour = {made.table().samples['colour'][0]}" in page
     assert report.preprocessing == bundle.preparation.describe()
+
+
+def test_samples_that_the_model_has_learned_are_said_to_be(tmp_path):
+    data = table_file(tmp_path, [made.ANIMALS[k % 3] for k in range(60)])
+    content = made.content_of(made.table(), "mlp", **SMALL)
+    tested = Metric("accuracy", 0.75, 0.5, 0.9, 12)
+    write_bundle(tmp_path / "bundle", replace(content, source=str(data), metrics=(tested,)))
+    settings = Settings((data,), str(tmp_path / "bundle"), samples=5, curves=0)
+    report = run_report(settings)
+    said = (
+        f"the model was fitted to {data}: it has learned most of these samples; "
+        "on its test part: accuracy 0.7500 [0.5000, 0.9000], n = 12"
+    )
+    assert said in report.warnings
+    assert said in render_report(report, tmp_path)
+    other = tmp_path / "other.csv"
+    other.write_bytes(data.read_bytes())
+    assert said not in run_report(replace(settings, data=(other,))).warnings
 
 
 def test_rows_without_labels_and_labels_with_dots_are_taken(tmp_path):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..bundles.bundle import Bundle
+from ..bundles.bundle import Bundle, metric_text
 from ..bundles.content import BundleContent
 from ..bundles.data_again import column_of_texts, read_again, target_column
 from ..bundles.naming import by_words, labels_text, padded_tokens, row_values, value_text
@@ -141,6 +141,25 @@ def in_words(bundle: Bundle | None, e: Explanation, batch: Batch) -> tuple[Expla
     named = bundle.named(e, list(batch.raw))
     texts = [_with_padding(words) for words in named.naming["tokens"]]
     return named, replace(batch, inputs=named.input, texts=texts)
+
+
+def learned_text(bundle: Bundle, data: Sequence[Path]) -> str:
+    """Say that samples are of what a bundle was fitted to, and how good it is on others.
+
+    Args:
+        bundle: The bundle.
+        data: Where the samples are from.
+
+    Returns:
+        A sentence; "" for other data.
+    """
+    content = bundle.content
+    source = Path(content.source).resolve()
+    if not content.source or source not in [path.resolve() for path in data]:
+        return ""
+    tested = content.metrics[0] if content.metrics else None
+    text = f"the model was fitted to {content.source}: it has learned most of these samples"
+    return text if tested is None else f"{text}; on its test part: {metric_text(tested)}"
 
 
 def _with_padding(tokens: Sequence[str]) -> list[tuple[str, bool]]:

@@ -26,7 +26,7 @@ from ..explanation.result import Explanation
 from ..plot.tables import Columns
 from ..support.progress import QUIET, Progress
 from .batches import Batch, LeftOut
-from .bundle_samples import in_words
+from .bundle_samples import in_words, learned_text
 from .classes import (
     Probability,
     check_unit,
@@ -55,7 +55,7 @@ def run_report(settings: Settings, progress: Progress = QUIET) -> Report:
     work, start = _Work(settings, progress), time.perf_counter()
     with _collected_warnings() as messages:
         work.explain_all()
-    messages += work.label_warning()
+    messages += work.label_warning() + work.learned_warning()
     seconds = time.perf_counter() - start
     if work.first is None:
         raise _nothing_explained(work.left_out)
@@ -215,6 +215,14 @@ class _Work:
         )
         self.progress.log(text)
         return [text]
+
+    def learned_warning(self) -> list[str]:
+        """Warn of samples that a bundle has learned: that they are right says little."""
+        bundle = self.model.bundle
+        text = "" if bundle is None else learned_text(bundle, self.settings.data)
+        if text:
+            self.progress.log(text)
+        return [text] if text else []
 
     def _typed(self, inputs: Any) -> Any:
         """Give inputs of floating-point numbers the type of the model's weights."""
