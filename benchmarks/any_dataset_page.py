@@ -1,11 +1,13 @@
 """Writes docs/any-dataset.md from the runs of any_dataset.py."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from any_dataset_rows import Row
 from any_dataset_runs import Run
+from versions import installed
 
 from relprop.evaluate import paired_test
 from relprop.support.estimates import Estimate
@@ -15,13 +17,16 @@ HEAD = """# From data to a tested model, on many data sets
 Written by `benchmarks/any_dataset.py`: `relprop fit` on each data set, as a user calls it, with all
 settings as they are. "Time" is wall time of the whole process, from its start to the written bundle
 with report and final evaluation, against the budget that was asked for: the longest call counts.
-The test part was read once a call, at its end. "Default" is the same call with `--trials 1`, which
-trains the family's default alone; "gain" is search minus default, paired by test sample (the mean
-of a sample over the calls that tested it), with its 95 % bootstrap interval and the p-value of a
-paired test. An interval that holds 0 is a null. Where a data set has no test part, folds or seeds
-cut one. Which test samples were right in each call is in any-dataset.json.
+The test part was read once a call, at its end. "Default" is one network of the family's default
+settings, trained once; what the search adds is an average of several networks, other settings, or
+more time. "Gain" is search minus default, paired by test sample (the mean of a sample over the
+calls that tested it), with its 95 % bootstrap interval and the p-value of a paired test. An
+interval that holds 0 is a null. Calls have the seeds 0, 1 and 2. Where a data set has no test part,
+each seed cuts one: tables into five folds, rt-polarity a fifth of it. Which test samples were right
+in each call is in any-dataset.json.
 
 """
+PACKAGES = ("torch", "lightning", "optuna", "scikit-learn", "transformers")
 
 
 def page(rows: Sequence[Row], runs: Sequence[Run]) -> str:
@@ -29,14 +34,17 @@ def page(rows: Sequence[Row], runs: Sequence[Run]) -> str:
     parts = [(row, [run for run in runs if run.row == row.name]) for row in rows]
     done = [(row, mine) for row, mine in parts if _of(mine, "search")]
     tables = [_accuracy(done), _time(done), _relevance(done)]
-    return HEAD + "\n\n".join(tables) + "\n"
+    versions = ", ".join(f"{name} {number}" for name, number in installed(PACKAGES).items())
+    return (
+        HEAD + "\n\n".join([*tables, f"Written on {os.cpu_count()} cores with {versions}."]) + "\n"
+    )
 
 
 def _accuracy(done: Sequence[tuple[Row, list[Run]]]) -> str:
     lines = [
         "## Accuracy on the test part",
         "",
-        "| data | calls | asked, % | search, % | default, % | gain | baselines | known |",
+        "| data | calls | goal, % | search, % | default, % | gain | baselines | known |",
         "|---|--:|--:|--:|--:|---|---|---|",
     ]
     for row, runs in done:
@@ -103,12 +111,13 @@ def _time(done: Sequence[tuple[Row, list[Run]]]) -> str:
         search = _of(runs, "search")
         trials = sorted(run.trials for run in search)
         families = ", ".join(sorted({run.family for run in search}))
+        networks = _span(sorted(run.networks for run in search))
         weights = sorted(run.parameters for run in search)
         lines.append(
             f"| {row.name} | {search[0].budget} | {_span([run.threads for run in search])} "
             f"| {_span([run.beside for run in search])} | {max(run.seconds for run in search):.0f} "
             f"| {sum(run.cpu_seconds for run in search) / len(search):.0f} "
-            f"| {_span(trials)} | {families}, {_span(weights)} weights |"
+            f"| {_span(trials)} | {networks} of {families}, {_span(weights)} weights |"
         )
     return "\n".join(lines)
 

@@ -1,7 +1,7 @@
 """Keeps the runs of any_dataset.py in a JSON file beside its page, to go on with later."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 
@@ -15,20 +15,22 @@ class Run:
     Attributes:
         row: Name of the data set.
         task: Name of the task: a seed, or a repeat and fold.
-        mode: "search", or "default" for the first trial alone.
+        mode: "search", or "default": one network of the family's default settings.
         budget: The budget as asked for.
         threads: How many threads it had.
         beside: How many calls ran at the same time, itself included.
-        seconds: Wall time from the start of the process to its end.
+        seconds: Wall time from the start of the process to its end; 0 for a default that was taken
+            from what the search gave.
         cpu_seconds: Processor time of it and its workers.
         trials: How many trials there were.
         family: Family of the model that came out.
-        parameters: Number of its weights.
+        networks: Number of networks that are averaged.
+        parameters: Number of their weights.
         samples: Number of test samples.
         right: Whether each test sample is classified correctly, a bit each, as `pack` writes them.
         tested: Whether each sample of the data set is in the test part, where the benchmark cut it;
             "" where the data set has a test part.
-        imbalance: Largest imbalance of the ledger, as a share of the score.
+        imbalance: Of a search, the largest imbalance of the ledger, as a share of the score.
         over_random: Area between the removal curves of a random order and of the most relevant
             first, of each of some test samples: above 0 is better than random.
         baselines: Name of a baseline -> its `right`.
@@ -44,13 +46,14 @@ class Run:
     cpu_seconds: float
     trials: int
     family: str
+    networks: int
     parameters: int
     samples: int
     right: str
     tested: str
-    imbalance: float
-    over_random: list[float]
-    baselines: dict[str, str]
+    imbalance: float = 0.0
+    over_random: list[float] = field(default_factory=list)
+    baselines: dict[str, str] = field(default_factory=dict)
 
     def is_right(self, baseline: str | None = None) -> np.ndarray:
         """Return whether each test sample is classified correctly, bool, (samples,)."""
