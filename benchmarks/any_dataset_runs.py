@@ -105,7 +105,7 @@ class RunFile:
 
     def put(self, run: Run) -> None:
         """Add a run and write the file."""
-        shares = [round(share, 4) for share in run.over_random]
+        shares = [round(share, 3) for share in run.over_random]
         rounded = replace(
             run,
             seconds=round(run.seconds, 1),
