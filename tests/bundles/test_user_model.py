@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers import made_bundles as made
 from torch import nn
 
 import relprop
@@ -76,3 +77,10 @@ def test_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(InputError) as error:
         load_user_model("resnet50")
     assert error.value.todo == "write my_net.py:Net, timm:resnet50 or torchvision:resnet50"
+
+
+def test_a_misspelt_bundle_is_answered_with_the_one_beside_it(tmp_path):
+    made.write_two(tmp_path, width=16, depth=1, dropout=0.0)
+    with pytest.raises(InputError) as error:
+        load_user_model(str(tmp_path / "bundel1"))
+    assert error.value.todo == f'write "{tmp_path / "bundle1"}"'

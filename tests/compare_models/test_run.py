@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -141,6 +142,20 @@ def test_models_that_cannot_be_compared_are_refused_before_any_fit(folder, tmp_p
     with pytest.raises(InputError, match="size"):
         compare("mlp", str(tmp_path / "sizes"))
     assert not (tmp_path / "mlp").exists()
+
+
+def test_a_bundle_called_like_a_family_is_written_as_a_folder(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder / "bundle1", tmp_path / "mlp")
+    monkeypatch.chdir(tmp_path)
+    options = DataOptions(target="animal")
+    names = [str(folder / "bundle0"), "./mlp"]
+    data = str(folder / "animals.csv")
+    first, second = compare_models(data, names, tmp_path / "out", options=options).models
+    alone = compare_models(data, [str(folder / "bundle1")], tmp_path / "out", options=options)
+    assert second.right.equal(alone.models[0].right)
+    assert not second.right.equal(first.right)
+    with pytest.raises(InputError, match="a budget of"):  # mlp is a family, which is to be fitted
+        compare_models(data, ["mlp"], tmp_path / "out", options=options, seconds=1.5)
 
 
 def test_a_model_without_relevance_is_compared_all_the_same(folder, tmp_path):

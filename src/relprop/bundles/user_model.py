@@ -23,7 +23,7 @@ from ..preprocess.sources import from_timm, from_torchvision, from_transformers
 from ..support.arguments import suggest
 from ..support.extras import needs_library
 from .bundle import Bundle, load
-from .read import is_bundle, read_bundle
+from .read import bundles_beside, is_bundle, read_bundle
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def _load(spec: str, has_weights: bool) -> UserModel:
         f"file, or {', '.join(shipped_models())}"
     )
     libraries = f", timm:{spec} or torchvision:{spec}" if spec.isidentifier() else ""
-    near = suggest(spec, shipped_models(), otherwise=f"write my_net.py:Net{libraries}")
+    known = [*shipped_models(), *bundles_beside(Path(spec))]
+    near = suggest(spec, known, otherwise=f"write my_net.py:Net{libraries}")
     raise InputError(f"the model {spec!r}", allowed, near)
 
 

@@ -93,7 +93,8 @@ def compare_models(
 
     Args:
         source: The data, as `read_dataset` takes it.
-        models: Names of families of networks, and folders of bundles.
+        models: Names of families of networks, and folders of bundles; one that is called like a
+            family is written as ./NAME.
         out: Folder for the bundles of the families, each in a folder of its name.
         options: How the data is read.
         seconds: Time for all of it; each family may fit for the same share.
@@ -154,9 +155,9 @@ def _check_models(models: Sequence[str], modality: Modality) -> _Named:
         known = ",".join(family.name for family in families(modality))
         given = f"the model {twice} twice" if twice else "no models"
         raise InputError(given, "families, or folders of bundles", f"write --models {known}")
-    bundles = tuple(name for name in models if is_bundle(Path(name)))
+    names = [family.name for family in families(modality)]  # ./NAME is a folder of such a name
+    bundles = tuple(name for name in models if name not in names and is_bundle(Path(name)))
     named = tuple(name for name in models if name not in bundles)
-    names = [family.name for family in families(modality)]
     for name in named:
         if Path(name).is_dir():
             load(name)  # which says why it is no bundle
