@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     "--models",
     type=Names(),
     required=True,
-    help="Families of networks, such as mlp,cnn, and folders of bundles, such as ./mlp, with commas "
-    "between them.",
+    help="Families of networks, such as mlp,cnn, and folders of bundles, such as ./mlp, with commas"
+    " between them.",
 )
 @click.option(
     "--budget",
