@@ -187,7 +187,8 @@ def _letters(name: str) -> str:
 
 
 def _may_be_classes(values: "Series[Any]") -> bool:
-    return _task(values.dropna(), None, False)[0] == "classes" and values.nunique() <= 100
+    few = values.nunique() <= min(100, len(values) // 2)
+    return few and _task(values.dropna(), None, False)[0] == "classes"
 
 
 def _task(labels: "Series[Any]", kind: ColumnKind | None, whole: bool) -> tuple[str, str]:
@@ -234,8 +235,7 @@ def _classes(labels: "Series[Any]") -> DataTarget:
     sizes = pandas.to_numeric(pandas.Series(found), errors="coerce")
     keys = (np.asarray(found, str),) if sizes.isna().any() else (sizes.to_numpy(np.float64),)
     order = np.lexsort(keys)
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
+    place = np.argsort(order)
     return DataTarget("classes", tuple(str(found[i]) for i in order), place[made])
 
 

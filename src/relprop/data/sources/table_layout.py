@@ -15,6 +15,7 @@ from pathlib import Path
 from ...errors import FileError, first_line
 from ..words import counted
 from .opened import encoding_of, open_bytes
+from .quotes import quotes_are_letters
 
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": "spaces"}
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>")
@@ -42,6 +43,7 @@ class Layout:
         decimal: What stands before the fraction of a number: "." or ",".
         codes: Places of columns that hold codes such as 00123, which are no numbers.
         reason: Why the first row was taken for names, or for a sample.
+        quoted: Whether quotes enclose values; else they are letters of texts.
     """
 
     separator: str
@@ -53,6 +55,7 @@ class Layout:
     decimal: str
     codes: tuple[int, ...]
     reason: str
+    quoted: bool
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ class _Start:
     encoding: str
     skipped: int
     comment: str  # the last one before the table
+    quoted: bool  # whether quotes enclose values
+
+    def rows_of(self, lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+        """Yield the number of each row's last line, and its values."""
+        return _rows_of(lines, self.separator, self.quoted)
 
 
 def find_layout(path: Path, *, spaced: bool = True) -> Layout:
@@ -78,7 +86,7 @@ def find_layout(path: Path, *, spaced: bool = True) -> Layout:
     """
     try:
         start = _start(path, spaced)
-        rows = [row for _, row in _rows_of(start.lines, start.separator)]
+        rows = [row for _, row in start.rows_of(start.lines)]
         width = len(rows[0])
         total = _check_lengths(path, start, width)
     except csv.Error as error:
@@ -103,6 +111,7 @@ def find_layout(path: Path, *, spaced: bool = True) -> Layout:
         decimal="," if start.separator != "," and _is_decimal_comma(samples) else ".",
         codes=tuple(i for i, column in _columns(samples) if _holds_codes(column)),
         reason=reason,
+        quoted=start.quoted,
     )
 
 
@@ -117,24 +126,29 @@ def _start(path: Path, spaced: bool) -> _Start:
     if not table:
         raise FileError(f"{path} holds no rows", "a table with a row at least", "give another file")
     comment = lines[skipped - 1].lstrip("#%|/ ") if skipped else ""
-    return _Start(table, _separator(table, spaced), encoding, skipped, comment)
+    separator = _separator(table, spaced)
+    letters = separator != " " and quotes_are_letters(path, encoding, skipped, separator)
+    return _Start(table, separator, encoding, skipped, comment, not letters)
 
 
 def _names_in(start: _Start, width: int) -> tuple[str, ...] | None:
     """Take names of columns from the comment before a table, if it has as many."""
-    names = next((row for _, row in _rows_of([start.comment], start.separator)), [])
+    names = next((row for _, row in start.rows_of([start.comment])), [])
     fits = len(names) == width > 1 and not any(map(_is_number, names))
     return unique_names(names) if fits else None
 
 
-def _rows_of(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+def _rows_of(
+    lines: Iterable[str], separator: str, quoted: bool = True
+) -> Iterator[tuple[int, list[str]]]:
     """Yield the number of each row's last line, and its values without spaces around them."""
     if separator == " ":
         for number, line in enumerate(lines, 1):
             yield number, [value.strip('"') for value in _SPACED.findall(line)]
         return
     # in quotes, a row may go over several lines
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, quoting=quoting)
     usual = csv.field_size_limit(_LONGEST)  # of the whole process
     try:
         for row in reader:
@@ -184,7 +198,7 @@ def _check_lengths(path: Path, layout: "_Start", width: int) -> int:
     total = before = 0
     with open_bytes(path) as file:
         lines = (line.decode(layout.encoding) for line in islice(file, layout.skipped, None))
-        for number, row in _rows_of(lines, layout.separator):
+        for number, row in layout.rows_of(lines):
             total += bool(row)
             if len(row) != width and any(row):
                 line, last = layout.skipped + before + 1, layout.skipped + number

@@ -4,6 +4,7 @@ Takes the path of a table. Gives all its columns, as they were read. Must not kn
 is the target.
 """
 
+import csv
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -223,7 +224,8 @@ def _how_written(layout: Layout) -> str:
     reason = f"{SEPARATORS[layout.separator]} between values"
     if layout.encoding == "latin-1":
         reason += "; no UTF-8, so read as Latin-1"
-    return reason + ("; numbers with a decimal comma" if layout.decimal == "," else "")
+    reason += "; numbers with a decimal comma" if layout.decimal == "," else ""
+    return reason + ("" if layout.quoted else "; quotes are letters, as each line is a row")
 
 
 def _parse(
@@ -261,6 +263,7 @@ def _reader_options(path: Path, layout: Layout, columns: tuple[str, ...]) -> dic
         "dtype": {columns[i]: "str" for i in layout.codes},
         "encoding": layout.encoding,
         "decimal": layout.decimal,
+        "quoting": csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE,
     }
 
 
