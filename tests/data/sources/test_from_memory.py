@@ -5,11 +5,13 @@ import numpy as np
 import pandas
 import polars
 import pytest
+import scipy.sparse
 import torch
 from torch.utils.data import Dataset, TensorDataset
 
 from relprop.data import DataOptions
 from relprop.data.memory import Limit
+from relprop.data.read import read_dataset
 from relprop.data.sources.from_memory import describe_memory, read_memory
 from relprop.errors import InputError
 
@@ -127,3 +129,52 @@ def test_columns_of_a_test_frame_alone_are_named():
     raw = read_memory(frame, DataOptions(test=frame.assign(more=7)), LIMIT)
     assert raw.samples.columns.tolist() == ["a", "b"]
     assert raw.warnings == ("The test part has more columns, which are not used: more.",)
+
+
+PEOPLE = pandas.DataFrame({"age": range(20, 40), "job": ["cook", "clerk"] * 10})
+PAY = pandas.Series(["high", "low", "low", "low"] * 5, name="pay")
+
+
+@pytest.mark.parametrize(
+    ("labels", "name"),
+    [(PAY, "pay"), (PAY.tolist(), "target"), (PAY.to_frame(), "pay"), (PAY.to_numpy(), "target")],
+)
+def test_a_frame_with_its_labels_apart_keeps_names_and_kinds(labels, name):
+    dataset = read_dataset((PEOPLE, labels), DataOptions(test=(PEOPLE[:5], labels[:5])))
+    assert dict(dataset.columns) == {"age": "number", "job": "category"}
+    assert dataset.target.names == ("high", "low")
+    assert dataset.rows("test").tolist() == [20, 21, 22, 23, 24]
+    assert any(one.what == "target" and one.value == name for one in dataset.findings)
+
+
+def test_labels_of_a_frame_are_in_the_order_of_its_rows():
+    with pytest.raises(InputError, match=r"in another order(?s:.*)labels\.loc\[frame\.index\]"):
+        read((PEOPLE, PAY[::-1]))
+    with pytest.raises(InputError, match="a DataFrame of 20 rows, and 19 labels"):
+        read((PEOPLE, PAY[:19]))
+    shuffled = PEOPLE.sample(20, random_state=0)
+    raw = read((shuffled, PAY.loc[shuffled.index]))
+    assert raw.samples["pay"].tolist() == PAY[shuffled.index].tolist()
+    assert read((PEOPLE.rename(columns={"job": "pay"}), PAY)).targets == ("pay (2)",)
+    several = read((PEOPLE, np.eye(20, 2)))
+    assert several.targets == ("target 1", "target 2")
+
+
+@pytest.mark.parametrize("rows", [PEOPLE.to_numpy(), PEOPLE.to_numpy().tolist()])
+def test_rows_with_texts_are_a_table(rows):
+    dataset = read_dataset((rows, PAY), DataOptions())
+    assert dict(dataset.columns) == {"column 1": "number", "column 2": "category"}
+
+
+@pytest.mark.parametrize(
+    ("data", "todo"),
+    [
+        ((scipy.sparse.eye_array(10), LABELS), r"write samples\.toarray\(\)"),
+        ({"a": [1, 2], "y": [0, 1]}, r"write pandas\.DataFrame\(data\)"),
+        ([{"a": 1, "y": 0}] * 3, r"write pandas\.DataFrame\(data\)"),
+        (([{"a": 1}] * 10, LABELS), r"write pandas\.DataFrame\(rows\)"),
+    ],
+)
+def test_other_objects_are_refused_with_the_line_to_write(data, todo):
+    with pytest.raises(InputError, match=todo):
+        read(data)

@@ -113,12 +113,14 @@ _Meaning = tuple[Any, Modality, list[Finding], list[str]]
 
 def _meaning(parts: Sequence[Any], modality: Modality | None, source: object) -> _Meaning:
     first = parts[0]
+    if modality in (None, "table") and _is_mixed(first):
+        return _mixed_rows(parts), "table", [], []
     if not isinstance(first, np.ndarray) or first.dtype == object:
         return _sequences([one for part in parts for one in part], source)
     samples = np.concatenate([np.asarray(part) for part in parts])
     samples = _decoded(samples)
-    if samples.dtype.kind == "U":
-        return _texts(samples.tolist(), "an array of texts")
+    if samples.dtype.kind == "U" and samples.size == len(samples):
+        return _texts(samples.ravel().tolist(), "an array of texts")
     if samples.dtype.kind not in "biuf":
         given = f"samples of the type {samples.dtype} in {source}"
         raise InputError(given, "numbers or texts", "give numbers")
@@ -127,6 +129,24 @@ def _meaning(parts: Sequence[Any], modality: Modality | None, source: object) ->
     made, findings, warnings = _MAKERS[found](samples, source)
     first = [] if found == "table" else [Finding("modality", found, reason)]
     return made, found, [*first, *findings], warnings
+
+
+def _is_mixed(samples: Any) -> bool:
+    """Tell whether samples are rows in which are texts."""
+    rows = isinstance(samples, np.ndarray) and samples.ndim == 2 and samples.shape[1] > 1
+    return rows and samples.dtype.kind in "OUS"
+
+
+def _mixed_rows(parts: Sequence[Any]) -> Any:
+    """Make a table of rows in which are texts."""
+    import pandas
+
+    rows = np.concatenate([_decoded(part).astype(object) for part in parts])
+    return pandas.DataFrame(rows, columns=_numbered(rows.shape[1])).infer_objects()
+
+
+def _numbered(width: int) -> list[str]:
+    return [f"column {i + 1}" for i in range(width)]
 
 
 def _by_shape(samples: NDArray[Any], source: object) -> Modality:
@@ -157,8 +177,7 @@ def _rows(samples: NDArray[Any], source: object) -> _Made:
     import pandas
 
     flat = samples.reshape(len(samples), -1).astype(np.float64)
-    names = [f"column {i + 1}" for i in range(flat.shape[1])]
-    return pandas.DataFrame(flat, columns=names), [], []
+    return pandas.DataFrame(flat, columns=_numbered(flat.shape[1])), [], []
 
 
 def _pictures(samples: NDArray[Any], source: object) -> _Made:
@@ -240,7 +259,7 @@ def _sequences(samples: Sequence[Any], source: object) -> _Meaning:
     """Take texts, or series of different lengths."""
     if any(isinstance(one, str) for one in samples[:_EXAMINED]):
         return _texts(samples, "texts")
-    arrays = [np.atleast_2d(np.asarray(one, np.float32)) for one in samples]
+    arrays = [_as_series(one, source) for one in samples]
     channels = {len(one) for one in arrays}
     if len(channels) > 1 or any(one.ndim != 2 for one in arrays):
         given = f"series of {len(channels)} different numbers of channels in {source}"
@@ -254,3 +273,12 @@ def _sequences(samples: Sequence[Any], source: object) -> _Meaning:
     findings.append(Finding("series", shape, "channels, time"))
     filled, warnings = _without_gaps(arrays)
     return objects(filled), "series", findings, warnings
+
+
+def _as_series(sample: Any, source: object) -> NDArray[np.float32]:
+    try:
+        return np.atleast_2d(np.asarray(sample, np.float32))
+    except (TypeError, ValueError) as error:
+        given = f"a sample of type {type(sample).__name__} in {source} that is no array of numbers"
+        todo = "write pandas.DataFrame(rows) for rows of a table"
+        raise InputError(given, "texts, or numbers of shape (channels, time)", todo) from error
