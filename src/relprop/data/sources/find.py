@@ -12,14 +12,15 @@ from ...support.arguments import suggest
 from ...support.progress import Progress
 from ..memory import Limit
 from ..options import DataOptions
-from ..raw import RawData
+from ..raw import PARTS, RawData
 from ..words import counted, listed
 from .arrays import ARRAY_SUFFIXES, read_arrays
 from .folders import files_below
 from .hub import PREFIX, is_saved_dataset, read_hub
 from .idx import family_of, has_idx_files, read_idx_folder
 from .labels_apart import labels_beside
-from .opened import plain_name, plain_stem, plain_suffix
+from .opened import plain_stem, plain_suffix
+from .parts_beside import tables_of_training, test_beside, validation_beside
 from .picture_files import PICTURE_FILES, is_archive
 from .pictures import read_pictures
 from .series import is_series_file, read_series_file
@@ -28,7 +29,6 @@ from .table_formats import CONVERTED, refuse_converted
 from .tables import DELIMITED, TABLES, LabelFiles, read_table_file
 from .texts import read_class_files, read_class_folders
 
-_TRAIN = re.compile(r"(^|[-_. ])(train|training)(?=$|[-_. ])", re.IGNORECASE)
 _TEST = re.compile(r"(^|[-_. ])test(ing)?$", re.IGNORECASE)
 _ABOUT = re.compile(r"(readme|licen[cs]e|notice|changelog|requirements)\b", re.IGNORECASE)
 _KINDS = (
@@ -74,16 +74,19 @@ def _missing(path: Path) -> FileError:
 
 def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progress) -> RawData:
     refuse_converted(path)
-    test = _test_of(path, options)
-    suffix = plain_suffix(path)
+    test, validation = _test_of(path, options), validation_beside(path)
+    validation = None if validation == test else validation
+    labels, suffix = labels_beside(path), plain_suffix(path)
+    unused = [f"{validation} is not used."] if validation else []
     if suffix in ARRAY_SUFFIXES:
-        return read_arrays(path, limit, test, options.modality)
-    if is_series_file(path, options):
-        return read_series_file(path, limit, test)
+        return read_arrays(path, limit, test, options.modality).noting(warnings=unused)
+    if labels is None and is_series_file(path, options):
+        return read_series_file(path, limit, test).noting(warnings=unused)
     family = family_of(path)
     if (suffix in TABLES or not suffix) and family is None and not is_archive(path):
-        labels = LabelFiles(labels_beside(path), test and labels_beside(test))
-        return read_table_file(path, limit, test, labels)
+        others = (one and labels_beside(one) for one in (test, validation))
+        every = LabelFiles(labels, *others)
+        return read_table_file(path, limit, test, every, validation=validation)
     _refuse_test(options, path.name)
     if is_archive(path):
         return read_pictures(path, limit, progress, options.resize or "crop")
@@ -115,24 +118,7 @@ def _test_of(path: Path, options: DataOptions) -> Path | None:
             raise _missing(given)
         refuse_converted(given)
         return given
-    return _test_beside(path)
-
-
-def _test_beside(path: Path) -> Path | None:
-    """Find the file of the test part that is named like this one of the training part."""
-    names = {one.name for one in path.parent.iterdir()}
-    stem = plain_name(path)
-    made = [_TRAIN.sub(lambda m: f"{m[1]}{_in_case_of(m[2], 'test')}", stem)]
-    made += [stem.removesuffix(".data") + ".test"] if stem.endswith(".data") else []
-    for name in made:
-        found = [n for n in names if plain_name(Path(n)) == name and n != path.name]
-        if found and name != stem:
-            return path.with_name(found[0])
-    return None
-
-
-def _in_case_of(model: str, word: str) -> str:
-    return word.upper() if model.isupper() else word.title() if model[0].isupper() else word
+    return test_beside(path)
 
 
 def _class_files(path: Path) -> list[Path]:
@@ -153,6 +139,12 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
     saved, idx = is_saved_dataset(path), has_idx_files(path)
     if data and not (pictures or saved or idx):
         return _read_file(_only(data, path), options, limit, progress)
+    if not (pictures or saved or idx) and (tables := tables_of_training(path, TABLES)):
+        file = _only(tables, path)
+        beside = {one for one in file.parent.iterdir() if one.is_file()}
+        unused = sorted(beside - {file, labels_beside(file)})
+        raw = _read_file(file, options, limit, progress)
+        return raw.noting(warnings=[f"{one} is not used." for one in unused])
     _refuse_test(options, f"the folder {path}")
     if saved:
         return read_hub(str(path), options, limit)
@@ -185,7 +177,7 @@ def _read_texts_or_series(
 def _is_data(path: Path) -> bool:
     suffix = plain_suffix(path)
     if suffix == ".txt":  # a text, unless it is a part of a table, or has its labels beside it
-        part = _test_beside(path) is not None or _TEST.search(plain_stem(path)) is not None
+        part = test_beside(path) is not None or _TEST.search(plain_stem(path)) is not None
         return part or labels_beside(path) is not None
     return suffix in (*TABLES, *ARRAY_SUFFIXES, ".ts") or is_archive(path)
 
@@ -196,10 +188,11 @@ def _only(files: Sequence[Path], folder: Path) -> Path:
     files = [one for one in files if one not in labels]
     if len(files) == 1:
         return files[0]
-    pairs = {one: test for one in files if (test := _test_beside(one)) in files}
+    parts = {one: {test_beside(one), validation_beside(one)} for one in files}
+    pairs = {one: found for one, found in parts.items() if found & {*files}}
     if len(pairs) == 1:
-        ((train, test),) = pairs.items()
-        if all(plain_stem(one) == plain_stem(train) for one in set(files) - {train, test}):
+        ((train, found),) = pairs.items()
+        if all(plain_stem(one) == plain_stem(train) for one in {*files} - {train} - found):
             return train
     raise InputError(
         f"{folder} holds {len(files)} files of data",
@@ -218,7 +211,9 @@ def _with_one_stem(files: Sequence[Path]) -> list[Path]:
 
 def _refuse_several(path: Path) -> None:
     """Refuse a folder of folders that are data sets themselves."""
-    folders = sorted(one for one in path.iterdir() if one.is_dir())
+    folders = sorted(
+        one for one in path.iterdir() if one.is_dir() and one.name.lower() not in PARTS
+    )
     sets = [
         one for one in folders if has_idx_files(one) or any(map(_is_training_part, one.iterdir()))
     ]
@@ -230,4 +225,4 @@ def _refuse_several(path: Path) -> None:
 
 
 def _is_training_part(path: Path) -> bool:
-    return path.is_file() and _is_data(path) and _test_beside(path) is not None
+    return path.is_file() and _is_data(path) and test_beside(path) is not None

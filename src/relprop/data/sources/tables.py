@@ -60,10 +60,12 @@ class LabelFiles:
     Attributes:
         train: Of the table.
         test: Of its test part.
+        validation: Of its validation part.
     """
 
     train: Path | None = None
     test: Path | None = None
+    validation: Path | None = None
 
 
 def read_table_file(
@@ -72,8 +74,9 @@ def read_table_file(
     test: Path | None = None,
     labels: LabelFiles = LabelFiles(),
     only: str | None = None,
+    validation: Path | None = None,
 ) -> RawData:
-    """Read a table, and its official test part if there is one.
+    """Read a table, and its official parts if there are any.
 
     Args:
         path: A table.
@@ -82,6 +85,7 @@ def read_table_file(
             target.
         labels: Files of labels, a row for each row.
         only: Name of the column that the table may consist of; None: it must have several.
+        validation: The table of the validation part, laid out alike.
 
     Raises:
         FileError: One of them is missing, damaged, empty or ragged, or their columns differ.
@@ -99,10 +103,12 @@ def read_table_file(
         findings=tuple(table.findings),
         warnings=tuple(table.warnings),
     )
-    if test is None:
-        return raw
     names = tuple(map(str, plain.frame.columns)) if plain.named else None
-    return _with_test(raw, _joined(_read(test, limit, names), test, labels.test), path, test)
+    parts = (("validation", validation, labels.validation), ("test", test, labels.test))
+    for part, file, of in parts:
+        if file is not None:
+            raw = _with_part(raw, _joined(_read(file, limit, names), file, of), path, file, part)
+    return raw
 
 
 def _joined(table: _Table, path: Path, labels: Path | None) -> _Table:
@@ -117,32 +123,34 @@ def _joined(table: _Table, path: Path, labels: Path | None) -> _Table:
     return replace(table, frame=frame, findings=[*table.findings, note], targets=targets)
 
 
-def _with_test(raw: RawData, other: _Table, path: Path, test: Path) -> RawData:
-    """Put the test part behind the rest. A column that it lacks is missing there."""
+def _with_part(raw: RawData, other: _Table, path: Path, file: Path, part: str) -> RawData:
+    """Put the test or validation part behind the rest. A column that it lacks is missing there."""
     import pandas
 
     columns = [str(name) for name in raw.samples.columns]
     lacking = [name for name in columns if name not in other.frame.columns]
     if len(lacking) > 1:
         raise FileError(
-            f"{test} has no column {listed(list(map(repr, lacking)))}, which {path.name} has",
+            f"{file} has no column {listed(list(map(repr, lacking)))}, which {path.name} has",
             f"the same columns in both: {listed(columns, 20)}",
-            "give a test part with these columns, or none",
+            f"give a {part} part with these columns, or none",
         )
     reason = f"a file laid out as {path.name}"
     reason += f", without the column {lacking[0]}" if lacking else ""
     shared = other.frame[[name for name in columns if name not in lacking]]
-    value = f"{test.name}, {len(shared):,} rows"
+    value = f"{file.name}, {len(shared):,} rows"
     made = replace(
         raw,
         samples=pandas.concat([raw.samples, shared], ignore_index=True),
-        keys=[*raw.keys, *(f"{test.name} row {i + 1}" for i in other.rows)],
-        official=parts_of(("train", len(raw.keys)), ("test", len(shared))),
+        keys=[*raw.keys, *(f"{file.name} row {i + 1}" for i in other.rows)],
+        official=np.append(
+            np.where(raw.official == "", "train", raw.official), [part] * len(shared)
+        ),
         targets=tuple(lacking) or raw.targets,
     )
     extra = [str(name) for name in other.frame.columns if name not in columns]
-    note = [f"{test.name} has more columns, which are not used: {listed(extra)}."] if extra else []
-    return made.noting(Finding("test part", value, reason), warnings=[*other.warnings, *note])
+    note = [f"{file.name} has more columns, which are not used: {listed(extra)}."] if extra else []
+    return made.noting(Finding(f"{part} part", value, reason), warnings=[*other.warnings, *note])
 
 
 def _read(
