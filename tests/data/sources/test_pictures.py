@@ -1,6 +1,7 @@
 """Folders and archives of pictures: classes, parts, sizes, modes, broken files."""
 
 import io
+import shutil
 import tarfile
 import zipfile
 
@@ -163,7 +164,8 @@ def test_classes_that_a_file_beside_the_pictures_names(end, tmp_path):
     assert raw.official.tolist() == ["train", "train", "validation"]
     assert raw.samples[:, 0, 0, 0].tolist() == [10, 90, 11]
     assert raw.keys[2] == "val/images/val_0.png"
-    assert raw.warnings == ("Left out, as without a class: 1 file in test/images/.",)
+    left = "Left out, as without a class: 1 file in test/images/."
+    assert raw.warnings == (left, "Not used, as of other kinds: 1 file .txt.")
 
 
 def test_modes_become_rgb_and_it_is_said(tmp_path):
@@ -265,3 +267,14 @@ def test_an_archive_with_a_password_is_an_error(tmp_path, more):
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(FileError, match=r"(?s)is encrypted.*to do:   unpack it"):
         read(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("end", ["", ".zip", ".tar"])
+def test_files_that_are_no_pictures_are_counted(end, tmp_path):
+    more = {"cat/3.heic": b"-", "dog/2.HEIC": b"-", "dog/Thumbs.db": b"-", "about.md": b"-"}
+    folder = write(tmp_path / "pets", {**FILES, **more})
+    if end:
+        shutil.make_archive(str(folder), end[1:], tmp_path, "pets")
+    raw = read(tmp_path / f"pets{end}")
+    assert list(raw.keys) == list(FILES)
+    assert raw.warnings == ("Not used, as of other kinds: 2 files .heic.",)

@@ -40,3 +40,9 @@ def test_files_that_differ_or_hold_texts_are_errors(tmp_path):
         read_series_folders(write(tmp_path / "1", {**same, "b/odd.csv": "x,z\n1,2\n"}), LIMIT)
     with pytest.raises(FileError, match=r"text\.csv cannot be read"):
         read_series_folders(write(tmp_path / "2", {**same, "b/text.csv": "x,y\n1,up\n"}), LIMIT)
+
+
+def test_files_that_are_no_series_are_counted(tmp_path):
+    files = {"a/1.csv": "x,y\n1,2\n3,4\n", "b/1.csv": "x,y\n1,2\n3,4\n", "b/2.mat": "-"}
+    raw = read_series_folders(write(tmp_path, files), LIMIT)
+    assert raw.warnings == ("Not used, as of other kinds: 1 file .mat.",)

@@ -3,8 +3,11 @@
 import pytest
 
 from relprop.data.memory import Limit
+from relprop.data.options import DataOptions
+from relprop.data.sources.find import read_source
 from relprop.data.sources.texts import read_class_files, read_class_folders
 from relprop.errors import FileError
+from relprop.support.progress import QUIET
 
 LIMIT = Limit(10**9, 0, True)
 
@@ -68,3 +71,21 @@ def test_more_texts_than_fit_are_sampled_with_their_labels(tmp_path):
     assert {f"c{text[0]}" for text in raw.samples} == {"c0", "c1"}
     assert [f"c{text[0]}" for text in raw.samples] == raw.labels.tolist()
     assert "1,000 of them, chosen at random" in raw.warnings[-1]
+
+
+def test_texts_may_have_any_ending_or_none(tmp_path):
+    names = [f"{name}/{i}{end}" for name in ("med", "space") for i, end in enumerate(["", ".7c5"])]
+    write(tmp_path, {name: f"on {name}" for name in [*names, "about.md"]})
+    raw = read_source(tmp_path, DataOptions(), LIMIT, QUIET)
+    assert raw.keys == sorted(names)
+    assert raw.labels.tolist() == ["med", "med", "space", "space"]
+    assert not raw.warnings
+
+
+def test_files_that_are_no_texts_are_refused_or_counted(tmp_path):
+    write(tmp_path / "sounds", {"a/1.wav": "RIFF\0", "b/1.wav": "RIFF\0"})
+    with pytest.raises(FileError, match="holds no data of a known kind"):
+        read_source(tmp_path / "sounds", DataOptions(), LIMIT, QUIET)
+    write(tmp_path / "texts", {"a/1.txt": "x", "b/1.txt": "y", "b/2.rtf": "z"})
+    raw = read_source(tmp_path / "texts", DataOptions(), LIMIT, QUIET)
+    assert raw.warnings == ("Not used, as of other kinds: 1 file .rtf.",)

@@ -27,7 +27,7 @@ from .series import is_series_file, read_series_file
 from .series_files import read_series_folders
 from .table_formats import CONVERTED, refuse_converted
 from .tables import DELIMITED, TABLES, LabelFiles, read_table_file
-from .texts import read_class_files, read_class_folders
+from .texts import are_texts, read_class_files, read_class_folders
 
 _TEST = re.compile(r"(^|[-_. ])test(ing)?$", re.IGNORECASE)
 _ABOUT = re.compile(r"(readme|licen[cs]e|notice|changelog|requirements)\b", re.IGNORECASE)
@@ -171,6 +171,8 @@ def _read_texts_or_series(
         return read_series_folders(path, limit)
     for one in files:
         refuse_converted(one)
+    if not inside & {*TABLES, *ARRAY_SUFFIXES, *CONVERTED} and are_texts(path):
+        return read_class_folders(path, limit)
     raise FileError(f"{path} holds no data of a known kind", _KINDS, "give another path")
 
 

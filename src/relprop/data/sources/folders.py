@@ -4,7 +4,7 @@ Takes paths relative to the data's folder. Gives labels and parts. Must not know
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +16,7 @@ from ..raw import PARTS
 from ..words import counted, listed
 
 _INSIDE = {"images", "image", "imgs", "img"}  # folders that classes, or parts, are kept in
+_OF_SYSTEMS = ("Thumbs.db", "desktop.ini")
 _UNLABELLED = {"unsup", "unsupervised", "unlabeled", "unlabelled"}
 
 
@@ -32,6 +33,19 @@ def files_below(folder: Path) -> list[Path]:
     """List the files in a folder and in those below it, without hidden ones, in order."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return sorted(p for p in files if not is_hidden(PurePosixPath(p.relative_to(folder))))
+
+
+def others_note(paths: Iterable[PurePosixPath], used: Iterable[PurePosixPath]) -> list[str]:
+    """Say how many files are of kinds that are not read; those in no folder are about the data.
+
+    Args:
+        paths: Of all files, relative to the data's folder.
+        used: Of those that are read.
+    """
+    inside = (path for path in paths if len(path.parts) > 1 and path.name not in _OF_SYSTEMS)
+    others = Counter(path.suffix.lower() or "without an ending" for path in {*inside} - {*used})
+    kinds = [f"{counted(n, 'file')} {ending}" for ending, n in others.most_common()]
+    return [f"Not used, as of other kinds: {listed(kinds)}."] if kinds else []
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Must not know what pictures hold.
 
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -44,11 +44,13 @@ class PictureFiles:
         names: Of the pictures.
         opened: Yields (place in names, file) for places, in the order that is fastest.
         notes: Files that name the classes of pictures -> what is written there.
+        others: Names of all other files.
     """
 
     names: list[PurePosixPath]
     opened: Callable[[Iterable[int]], Iterable[tuple[int, Any]]]
     notes: Mapping[PurePosixPath, str]
+    others: Sequence[PurePosixPath] = ()
 
     def take(self, rows: NDArray[np.int64]) -> "PictureFiles":
         """Return some of the pictures, by their numbers."""
@@ -84,7 +86,8 @@ def list_pictures(path: Path) -> Iterator[PictureFiles]:
         names = [PurePosixPath(p.relative_to(path)) for p in files]
         said = [p for p in found if p.name.endswith(_ANNOTATIONS)]
         notes = {PurePosixPath(p.relative_to(path)): read_text(p)[0] for p in said}
-        yield PictureFiles(names, lambda chosen: ((i, files[i]) for i in chosen), notes)
+        others = [PurePosixPath(p.relative_to(path)) for p in {*found} - {*files, *said}]
+        yield PictureFiles(names, lambda chosen: ((i, files[i]) for i in chosen), notes, others)
         return
     try:
         if path.suffix.lower() == ".zip":
@@ -95,6 +98,7 @@ def list_pictures(path: Path) -> Iterator[PictureFiles]:
                     inside,
                     lambda chosen: ((i, _read_zipped(archive, inside[i])) for i in chosen),
                     {name: _read_zipped(archive, name).getvalue() for name in listed},
+                    [name for name in archive.namelist() if not name.endswith("/")],
                 )
         else:
             yield from _listed_tar(path)
@@ -124,18 +128,25 @@ def _listed_tar(path: Path) -> Iterator[PictureFiles]:
             names,
             lambda chosen: ((i, contents[names[i]]) for i in chosen),
             {m.name: file.read() for m in said if (file := archive.extractfile(m))},
+            [m.name for m in archive if m.isfile()],
         )
 
 
-def _archived(names: list[str], opened: Any, said: Mapping[str, bytes]) -> PictureFiles:
+def _archived(
+    names: list[str], opened: Any, said: Mapping[str, bytes], every: Iterable[str]
+) -> PictureFiles:
     """List the files of an archive without the folder that all of it is in."""
     paths = [PurePosixPath(name) for name in names]
     shorter = _without_top(paths)
     cut = len(paths[0].parts) - len(shorter[0].parts) if paths else 0
-    notes = {PurePosixPath(*PurePosixPath(name).parts[cut:]): text for name, text in said.items()}
-    return PictureFiles(
-        shorter, opened, {path: t.decode("utf-8", "replace") for path, t in notes.items()}
-    )
+    notes = {_cut(name, cut): text.decode("utf-8", "replace") for name, text in said.items()}
+    others = {*every} - {*names, *said}
+    visible = [_cut(name, cut) for name in others if not is_hidden(PurePosixPath(name))]
+    return PictureFiles(shorter, opened, notes, visible)
+
+
+def _cut(name: str, folders: int) -> PurePosixPath:
+    return PurePosixPath(*PurePosixPath(name).parts[folders:])
 
 
 def _is_picture(name: str) -> bool:

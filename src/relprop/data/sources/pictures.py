@@ -19,7 +19,7 @@ from ..dataset import Resize
 from ..memory import Limit
 from ..raw import RawData, objects
 from ..words import counted, listed
-from .folders import classes_and_parts
+from .folders import classes_and_parts, others_note
 from .picture_files import PICTURE_FILES, PictureFiles, list_pictures
 from .picture_sizes import DEEP, make_alike
 
@@ -53,6 +53,7 @@ def read_pictures(path: Path, limit: Limit, progress: Progress, resize: Resize =
             todo = "give another folder" if path.is_dir() else "unpack it, if it holds other data"
             raise FileError(given, allowed, todo)
         placed = classes_and_parts(files.names, path, annotated=files.annotated())
+        unused = others_note(files.others, ())
         files = files.take(placed.rows)
         read = _read_all(files, progress, path, limit)
     kept = np.array(sorted(read.pictures), np.int64)
@@ -66,7 +67,7 @@ def read_pictures(path: Path, limit: Limit, progress: Progress, resize: Resize =
         labels=objects([placed.classes[i] for i in kept]),
         official=placed.parts[kept],
         findings=tuple(findings),
-        warnings=(*placed.warnings, *read.warnings, *warnings),
+        warnings=(*placed.warnings, *unused, *read.warnings, *warnings),
     )
 
 

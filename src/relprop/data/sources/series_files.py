@@ -15,7 +15,7 @@ from ..dataset import Finding
 from ..memory import Limit
 from ..raw import RawData, objects
 from ..words import counted
-from .folders import classes_and_parts, files_below
+from .folders import classes_and_parts, files_below, others_note
 from .opened import plain_suffix
 from .series import describe_series, fill_gaps
 from .table_layout import MISSING, find_layout
@@ -35,8 +35,10 @@ def read_series_folders(folder: Path, limit: Limit) -> RawData:
         FileError: A file is in no folder of a class, damaged, or no table of numbers.
         InputError: Files differ in their columns.
     """
-    files = [path for path in files_below(folder) if plain_suffix(path) in _SUFFIXES]
+    below = files_below(folder)
+    files = [path for path in below if plain_suffix(path) in _SUFFIXES]
     names = [PurePosixPath(path.relative_to(folder)) for path in files]
+    unused = others_note([PurePosixPath(path.relative_to(folder)) for path in below], names)
     placed = classes_and_parts(names, folder)
     files, names = ([of[i] for i in placed.rows] for of in (files, names))
     size = sum(path.stat().st_size for path in files)
@@ -57,7 +59,7 @@ def read_series_folders(folder: Path, limit: Limit) -> RawData:
             describe_series(samples, "a file for each series, a row for each step"),
             Finding("channels", ", ".join(read[0].columns), "the columns"),
         ),
-        warnings=(*placed.warnings, *note, *warnings),
+        warnings=(*placed.warnings, *unused, *note, *warnings),
     )
 
 

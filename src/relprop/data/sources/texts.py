@@ -14,8 +14,10 @@ from ..dataset import Finding
 from ..memory import Limit
 from ..raw import RawData, objects, parts_of
 from ..words import counted
-from .folders import classes_and_parts, files_below
-from .opened import plain_name, plain_suffix, read_text
+from .folders import classes_and_parts, files_below, others_note
+from .opened import open_bytes, plain_name, plain_suffix, read_text
+
+_EXAMINED = 4096  # first bytes of a file, to tell texts from other files
 
 
 def read_class_files(files: Sequence[Path], limit: Limit) -> RawData:
@@ -56,20 +58,38 @@ def read_class_files(files: Sequence[Path], limit: Limit) -> RawData:
     )
 
 
+def are_texts(folder: Path) -> bool:
+    """Tell whether files without the ending .txt are texts, by the first in a folder of a class."""
+    inside = (path for path in files_below(folder) if path.parent != folder)
+    first = next(inside, None)
+    if first is None:
+        return False
+    with open_bytes(first) as file:
+        return b"\0" not in file.read(_EXAMINED)
+
+
 def read_class_folders(folder: Path, limit: Limit) -> RawData:
-    """Read .txt files with a text in each, in a folder for each class; train/ may stand above it.
+    """Read files with a text in each, in a folder for each class; train/ may stand above it.
+
+    Args:
+        folder: With .txt files; where there are none, all files in folders are texts.
+        limit: How many texts may be read.
 
     Raises:
         FileError: A file cannot be read.
     """
-    files = [path for path in files_below(folder) if plain_suffix(path) == ".txt"]
+    below = files_below(folder)
+    files = [path for path in below if plain_suffix(path) == ".txt"]
+    files = files or [path for path in below if path.parent != folder]
     relative = [PurePosixPath(path.relative_to(folder)) for path in files]
     placed = classes_and_parts(relative, folder, loose=True)
     texts = [read_text(files[i])[0].strip() for i in placed.rows]
     empty = sum(not text for text in texts)
     empties = [f"{counted(empty, 'text is empty', 'texts are empty')}."] if empty else []
     keys = [str(relative[i]) for i in placed.rows]
-    reason, warnings = "a folder for each class, a file for each text", placed.warnings + empties
+    unused = others_note([PurePosixPath(path.relative_to(folder)) for path in below], relative)
+    reason, warnings = "a folder for each class, a file for each text", placed.warnings + unused
+    warnings += empties
     return _limited(texts, placed.classes, keys, placed.parts, limit, folder, reason, warnings)
 
 
