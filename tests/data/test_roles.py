@@ -78,3 +78,10 @@ def test_beside_an_official_test_part_it_must_name_the_same_rows():
     assert dataset.parts.tolist() == ["validation"] * 10 + ["train"] * (N - 10) + ["test"] * N
     train.loc[:9, "split"] = "test"
     assert "split" in read_dataset(train, options).columns
+
+
+def test_rows_without_a_group_are_counted():
+    group = np.where(np.arange(N) % 7 == 0, None, np.arange(N).astype(str))
+    dataset = read_dataset(FRAME.assign(who=group), DataOptions(target="kind", group="who"))
+    alone = (N + 6) // 7
+    assert f"{alone} rows without a group: each is one of its own." in dataset.warnings

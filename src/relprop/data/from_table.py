@@ -27,7 +27,7 @@ from .labels import refuse_lists
 from .leaks import find_leaks
 from .options import DataOptions
 from .raw import RawData, objects
-from .roles import group_values, time_values, with_official_column
+from .roles import group_values, time_values, with_official_column, without_group
 from .target import (
     FoundTarget,
     another_target,
@@ -82,6 +82,7 @@ def from_table(raw: RawData, options: DataOptions) -> FromTable:
     features = frame.drop(columns=[*targets, *others, *options.drop])[rows].reset_index(drop=True)
     raw = _with_test_part(_noted(raw.keep(rows), options, found), raw.official)
     groups = group_values(frame, options, rows)
+    raw = raw.noting(warnings=without_group(groups))
     times = time_values(frame, options, rows)
     kinds = {name: kind for name, kind in options.kinds.items() if name in features.columns}
     modality, decided = _modality(features, kinds, options.modality)

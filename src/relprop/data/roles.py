@@ -77,6 +77,13 @@ def group_values(
     return np.asarray(made, str)
 
 
+def without_group(groups: NDArray[Any] | None) -> list[str]:
+    """Say how many samples have no group, so that each is one of its own."""
+    named = [] if groups is None else groups.tolist()
+    alone = sum(name.startswith("\0") for name in named)  # of numpy, "\0" is an empty text
+    return [f"{counted(alone, 'row')} without a group: each is one of its own."] if alone else []
+
+
 def time_values(
     frame: "DataFrame", options: DataOptions, rows: NDArray[np.bool_]
 ) -> NDArray[Any] | None:
