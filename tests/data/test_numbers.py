@@ -5,7 +5,7 @@ import pandas
 import pytest
 
 from relprop.data.columns import decide_column
-from relprop.data.numbers import read_numbers
+from relprop.data.numbers import read_numbers, read_numbers_with
 from relprop.data.options import DataOptions
 from relprop.data.read import read_dataset
 
@@ -22,8 +22,14 @@ NAN = np.nan
         (["12 %", "0.12"], [NAN, 0.12], None),  # of two scales
         (["12 %", "1,200"], [NAN, NAN], None),
         (["$3", "€4"], [NAN, NAN], None),
-        (["1.234,50", "3"], [NAN, 3], None),  # which of the two is the fraction?
-        (["1,23", "12,34,567", "0,123"], [NAN] * 3, None),  # no groups of three
+        (["1.234,50", "3", "1.234", "-0,5", "1e3"], [1234.5, 3, 1234, -0.5, 1000], ","),
+        (["1.234,50 €", "2,5€", "€ -3"], [1234.5, 2.5, -3], ",€"),
+        (["1 234,50", "12\u00a0345\u202f678", "7,25"], [1234.5, 12345678, 7.25], ","),
+        (["1'234.50", "2\u2019000", "7.25"], [1234.5, 2000, 7.25], ""),
+        (["(1,234.50)", "\u22127", "($3)", "8"], [-1234.5, -7, -3, 8], "$"),
+        (["1,234", "7,654"], [1234, 7654], ""),  # with a comma before the fraction, too; unlikely
+        (["1.234,50", "3.5"], [NAN, 3.5], None),  # which of the two is the fraction?
+        (["12,34,567", "1 23", "(-3)"], [NAN] * 3, None),  # no groups of three
         (["-$-5", "$5 €", "$", "%", "inf", "x1,234"], [NAN] * 6, None),
     ],
 )
@@ -70,3 +76,21 @@ def test_a_data_set_knows_what_its_numbers_are_written_with(tmp_path):
     assert dataset.target.values.tolist()[:2] == [1001.25, 2002.25]
     read = "'price' has labels that are read as numbers: '1,001.25' is 1001.25."
     assert dataset.warnings[0] == read
+
+
+def test_a_comma_stands_before_the_fraction_in_rows_to_predict_as_well():
+    assert read_numbers_with(pandas.Series(["1.234", "2,5", "7", 1.5]), ",").tolist() == [
+        *(1234, 2.5, 7, 1.5)
+    ]
+    assert read_numbers_with(pandas.Series(["1.234", "€2,5"]), ",€").tolist() == [1234, 2.5]
+    mixed = read_numbers_with(pandas.Series(["1.234", "2,5"]), "")
+    assert mixed.isna().tolist() == [False, True]
+
+
+def test_prices_of_europe_in_a_file(tmp_path):
+    rows = [f"{i},5;{i}.{i:03d},{i:02d} €;{'uv'[i % 2]}" for i in range(1, 60)]
+    (tmp_path / "prices.csv").write_text("\n".join(["a;price;kind", *rows]) + "\n")
+    dataset = read_dataset(tmp_path / "prices.csv")
+    assert dataset.signs == {"price": ",€"}
+    assert dataset.samples["price"].tolist()[:2] == [1001.01, 2002.02]
+    assert dataset.samples["a"].tolist()[:2] == [1.5, 2.5]

@@ -142,9 +142,9 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
     if not (pictures or saved or idx) and (tables := tables_of_training(path, TABLES)):
         file = _only(tables, path)
         beside = {one for one in file.parent.iterdir() if one.is_file()}
-        unused = sorted(beside - {file, labels_beside(file)})
+        others = sorted(beside - {file, labels_beside(file)})
         raw = _read_file(file, options, limit, progress)
-        return raw.noting(warnings=[f"{one} is not used." for one in unused])
+        return raw.noting(warnings=[f"{one} is not used." for one in others])
     _refuse_test(options, f"the folder {path}")
     if saved:
         return read_hub(str(path), options, limit)

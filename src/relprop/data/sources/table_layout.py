@@ -147,8 +147,12 @@ def _rows_of(
             yield number, [value.strip('"') for value in _SPACED.findall(line)]
         return
     # in quotes, a row may go over several lines
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, quoting=quoting)
+    reader = csv.reader(
+        lines,
+        delimiter=separator,
+        skipinitialspace=True,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+    )
     usual = csv.field_size_limit(_LONGEST)  # of the whole process
     try:
         for row in reader:
