@@ -195,3 +195,13 @@ def test_what_scipy_does_not_read_of_arff_is_an_error_that_helps(tmp_path):
     head = "@relation r\n@attribute a string\n@attribute b {x, y}\n@data\n"
     with pytest.raises(FileError, match=r"(?s)String attributes.*to do:   save it as CSV$"):
         read(tmp_path / "t.arff", f"{head}'one',x\n")
+
+
+@pytest.mark.parametrize("orient", ["columns", "index", "split", "records", "table"])
+def test_json_as_pandas_writes_it(orient, tmp_path):
+    frame = pandas.DataFrame({"a": [1.5, 2.5, 3.5], "b": ["x", "y", None]})
+    frame.to_json(tmp_path / "t.json", orient=orient)
+    made = read(tmp_path / "t.json", (tmp_path / "t.json").read_text()).samples
+    assert made["a"].dtype == "float64"
+    assert made["a"].tolist() == [1.5, 2.5, 3.5]
+    assert made["b"].isna().tolist() == [False, False, True]

@@ -63,17 +63,34 @@ def read_arff(path: Path, pandas: Any) -> "DataFrame":
 
 
 def read_json(path: Path, pandas: Any) -> "DataFrame":
-    """Read an object in each line, a list of objects, or an object of columns."""
+    """Read an object in each line, a list of objects, or an object of columns, as pandas writes."""
     with open_bytes(path) as file:
         content = file.read().removeprefix(b"\xef\xbb\xbf")
     if plain_suffix(path) == ".json":
         with suppress(ValueError):  # several objects: one in each line
             found = json.loads(content)
-            columns = isinstance(found, dict) and all(isinstance(v, list) for v in found.values())
-            if columns or isinstance(found, list):
-                return pandas.DataFrame(found)
+            if (frame := _frame_of(found, pandas)) is not None:
+                return frame
     numbered = [(i, line) for i, line in enumerate(content.split(b"\n"), 1) if line.strip()]
     return pandas.DataFrame([_json_object(line, i, path) for i, line in numbered])
+
+
+def _frame_of(found: Any, pandas: Any) -> "DataFrame | None":
+    """Make a table of a whole JSON file; None of one that is laid out otherwise."""
+    if not isinstance(found, dict):
+        return pandas.DataFrame(found) if isinstance(found, list) else None
+    lists = [name for name, value in found.items() if isinstance(value, list)]
+    if {"columns", "data"} <= {*lists}:  # to_json(orient="split")
+        return pandas.DataFrame(found["data"], columns=found["columns"])
+    if len(lists) == 1 and all(isinstance(row, dict) for row in found[lists[0]]):
+        return pandas.DataFrame(found[lists[0]])  # rows, and what is said of them
+    if lists and len(lists) == len(found):
+        return pandas.DataFrame(found)
+    if not found or not all(isinstance(value, dict) for value in found.values()):
+        return None
+    frame = pandas.DataFrame(found)  # to_json(), or of rows: to_json(orient="index")
+    rows = all(name.isdigit() for name in found) and not all(map(str.isdigit, frame.index))
+    return (frame.T.infer_objects() if rows else frame).reset_index(drop=True)
 
 
 def _json_object(line: bytes, number: int, path: Path) -> dict[str, Any]:
