@@ -220,7 +220,7 @@ def _array(values: Any) -> Any:
         if any(isinstance(one, str) for one in values):
             return list(values)
         made = [_array(one) for one in values]
-        if made and isinstance(made[0], list):  # rows in which are texts
+        if made and isinstance(made[0], list) and len(made[0]) > 1:  # rows in which are texts
             return np.array(made, object)
         return np.asarray(made) if len({np.shape(one) for one in made}) <= 1 else made
     return np.asarray(values)
