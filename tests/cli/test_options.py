@@ -100,6 +100,7 @@ def completed(*words: str) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_names_are_completed():
     """One process for each: commands, presets, fills, scores, models of two kinds, files."""
     want = {

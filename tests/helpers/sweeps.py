@@ -11,6 +11,7 @@ TESTS = Path(__file__).parents[1]
 
 # File -> of how many cases of a parametrised test one runs in `make test`.
 SWEEPS = {
+    "bundle_report/test_write.py": 3,
     "capture/test_batch_axes.py": 3,
     "capture/test_configuration.py": 3,
     "capture/test_from_export.py": 3,
@@ -20,7 +21,7 @@ SWEEPS = {
     "capture/test_split_qkv.py": 5,
     "capture/test_written_log_softmax.py": 3,
     "capture/test_written_softmax.py": 3,
-    "explanation/test_saved_plans.py": 3,
+    "explanation/test_saved_plans.py": 6,
     "graph/test_dropped.py": 3,
     "graph/test_final_functions.py": 3,
     "graph/test_probabilities.py": 3,

@@ -154,6 +154,7 @@ def test_the_training_is_the_same_with_and_without(tmp_path):
         assert one.grad is None or torch.equal(one.grad, other.grad)
 
 
+@pytest.mark.slow
 def test_the_model_is_not_captured_again_in_each_epoch(tmp_path):
     """Captures run forward; one more epoch runs it for its two batches, and to validate these."""
     calls = []

@@ -61,6 +61,7 @@ def test_the_best_learns_most_of_the_validation_part_unless_it_gets_worse(
     assert [content.target_names[k] for k in watched.outputs.argmax(1)] == predicted.tolist()
 
 
+@pytest.mark.slow
 def test_where_there_is_time_for_one_training_it_learns_most_of_validation(monkeypatch, tmp_path):
     single = Allocation("single", 60.0, 60.0, 0.0)
     monkeypatch.setattr(run, "allocate", lambda **given: single)

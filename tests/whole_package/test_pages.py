@@ -52,10 +52,15 @@ WRITTEN = {
     "own-cnn": ["shapes.png", "maps/*.png"],
     "large-data": ["mnist-cnn.plans"],
 }
-WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
+SLOW = ("timm",)
+WITH_PYTHON = [
+    pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW))
+    for page in PAGES
+    if blocks(page, "python")
+]
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", WITH_PYTHON)
 def test_the_python_blocks_run_one_after_the_other(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     without_download(monkeypatch)
@@ -76,7 +81,7 @@ def test_the_python_blocks_run_one_after_the_other(page, tmp_path, monkeypatch, 
 
 
 def test_the_tables_here_name_pages_that_exist():
-    assert PRINTED.keys() | WRITTEN.keys() <= {page.stem for page in WITH_PYTHON}
+    assert PRINTED.keys() | WRITTEN.keys() <= {page.id for page in WITH_PYTHON}
 
 
 def options_of(command: click.Command) -> set[str]:

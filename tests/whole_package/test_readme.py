@@ -75,6 +75,7 @@ def test_names_that_contributors_are_sent_to_exist():
         assert re.search(definition, file.read_text(), re.MULTILINE), name
 
 
+@pytest.mark.slow
 def test_names_in_inline_code_exist():
     """After `import relprop` alone: another import could hide that a name is missing."""
     inline = [code for page in PAGES for code in inline_code(page)]
