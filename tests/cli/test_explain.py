@@ -312,6 +312,7 @@ def test_texts_show_their_tokens(home, tmp_path):
     assert [row["label"] for row in rows_of(tmp_path / "out")] == ["1", "0"]
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_readme_run(home, tmp_path, monkeypatch):
     """With models and data of the names that they use."""
     from transformers import BertConfig, BertForSequenceClassification

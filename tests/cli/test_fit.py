@@ -136,6 +136,7 @@ def test_a_folder_of_someone_else_is_left_alone(folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.slow
 def test_a_killed_fit_leaves_its_best_and_the_same_command_goes_on(start_fit, folder, tmp_path):
     out = tmp_path / "out"
     process = start_fit(*arguments(folder, out, "--budget", "10m"))

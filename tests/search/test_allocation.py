@@ -36,6 +36,16 @@ def test_whole_trainings_may_take_twice_the_default_and_leave_time_for_one_more(
     assert (found.trial, found.usual, found.explore) == (200, 100, 570)
 
 
+def test_beside_a_fast_default_others_have_a_tenth_of_the_time_but_not_what_is_kept():
+    found = allocate(training=4, epoch=1, seconds=800, fold=False)
+    assert (found.trial, found.usual) == (80, 4)
+    assert found.explore == pytest.approx(800 - 2.3 * 4)
+    limits = [found.limit(spent) for spent in (0, 700, 750, 790, 795)]
+    assert limits == pytest.approx([80, 80, 800 - 9.2 - 750, 8, 8])
+    slow = allocate(training=100, epoch=5, seconds=800, fold=False)
+    assert [slow.limit(spent) for spent in (0, 560, 700)] == [200, 200, 200]
+
+
 def test_folds_leave_time_to_train_on_everything():
     found = allocate(training=10, epoch=1, seconds=800, fold=True)
     assert (found.kind, found.usual, found.explore) == ("folds", FOLDS * 10, 760)

@@ -110,6 +110,7 @@ def test_a_process_that_cannot_search_says_why_in_an_error_of_three_parts(as_her
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_killed_process_does_not_hold_the_others_up(as_here, tmp_path, monkeypatch):
     table = write_table(tmp_path / "table.csv")
     killed = []

@@ -16,8 +16,9 @@ _LONG = 0.35
 _EXPLORED = 0.25  # of the time, at most, for short trainings
 _SLICE = 0.05  # of the time: a short training, unless that is less than
 _SLICE_EPOCHS = 2
-# Other settings may take longer than the default, whose learning rate then falls faster.
-_SLOWER = 2.0
+# Other settings may take longer than the default, whose learning rate then falls faster; where the
+# default is fast, another family may be much slower and better: it has so much of the time.
+_SLOWER, _FAIR = 2.0, 0.1
 _AGAIN = 4  # trainings on everything that are kept time for
 # Whole trainings that are kept time for: one that has begun, and a somewhat longer one in the end.
 _ONCE_MORE = 2.3
@@ -31,7 +32,7 @@ class Allocation:
         kind: "folds": the default is trained on everything, then trials are cross-validated.
             "whole": each trial is a whole training. "slices": trials are short, and what was best
             is trained for the rest of the time. "single": there is time for one training.
-        trial: The most seconds of a trial.
+        trial: The most seconds of a trial; one that begins late has fewer, see `limit`.
         usual: Seconds that a trial is expected to take.
         explore: Seconds after which no trial is begun; of "whole", unless an average is better
             than the best model, which then is not trained once more.
@@ -44,6 +45,13 @@ class Allocation:
     usual: float
     explore: float
     long: int = 1
+
+    def limit(self, spent: float) -> float:
+        """Return the most seconds of a trial that begins after so many.
+
+        One that is much slower than usual takes no time that is kept for what comes after trials.
+        """
+        return min(self.trial, max(_SLOWER * self.usual, self.explore - spent))
 
     def describe(self) -> str:
         """Say the plan in a sentence."""
@@ -78,7 +86,8 @@ def allocate(*, training: float, epoch: float, seconds: float, fold: bool) -> Al
         return Allocation("folds", _SLOWER * folded, folded, seconds - again)
     if training <= _LONG * seconds:
         explore = seconds - _ONCE_MORE * training
-        return Allocation("whole", _SLOWER * training, training, explore)
+        longest = max(_SLOWER * training, _FAIR * seconds)
+        return Allocation("whole", longest, training, explore)
     short = max(_SLICE * seconds, _SLICE_EPOCHS * epoch)
     if 2 * short > _EXPLORED * seconds:
         return Allocation("single", seconds, seconds, 0.0)

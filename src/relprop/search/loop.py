@@ -154,11 +154,15 @@ class Search:
         spent = [row.seconds for row in self.study.rows() if row.score is not None]
         return median(spent) if spent else self.allocation.usual
 
+    def _seconds(self) -> float:
+        """Return the most seconds that a trial has which begins now."""
+        return min(self.allocation.limit(self.deadline.spent()), self.deadline.left())
+
     def _run(self, attempt: Attempt) -> None:
         """Run a trial, keep what came of it, and make it the best so far if it is."""
         if self.setup.folds and self.study.leader is None and not self._begin(attempt):
             return
-        seconds = min(self.allocation.trial, self.deadline.left())
+        seconds = self._seconds()
         train = validated(self.setup, attempt, seconds, self._should_stop)
         ended = run_trial(self.setup, attempt, train, seconds)
         if ended.model is not None and ended.model.outputs is not None:
@@ -221,7 +225,7 @@ class Search:
         known = self.model(candidate.number)
         if known is not None or not self.setup.folds:
             return known
-        seconds = min(self.allocation.trial, self.deadline.left())
+        seconds = self._seconds()
         train = on_everything(self.setup, candidate, seconds)
         model = run_trial(self.setup, candidate, train, seconds).model
         return None if model is None else self.content(model, (self.setup.compared, outputs))
