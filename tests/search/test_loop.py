@@ -89,6 +89,25 @@ def test_a_worse_model_of_a_slower_process_does_not_replace_a_better_one(tmp_pat
     assert read_bundle(tmp_path).members[0].family == "better"
 
 
+class Sleepy(nn.Linear):
+    """Takes 0.3 s for a batch that it learns: 18 s for a training."""
+
+    def forward(self, x):
+        time.sleep(0.3 * self.training)
+        return super().forward(x)
+
+
+def test_a_slow_trial_does_not_take_the_time_that_is_kept_for_the_end(tmp_path):
+    slow = family("slow", lambda settings, facts: Sleepy(facts.shape[0], facts.outputs))
+    search = search_in(tmp_path, family("fast"), slow, kind="whole", trials=1)
+    search.run()
+    explore = search.deadline.spent() + 2
+    replace(search, allocation=Allocation("whole", 60.0, 0.5, explore), trials=2).run()
+    row = next(row for row in search.study.rows() if row.family == "slow")
+    assert row.state in ("time", "pruned")
+    assert row.seconds < 5
+
+
 class Diverging(nn.Module):
     """Gives what is no number."""
 
