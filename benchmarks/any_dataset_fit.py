@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from any_dataset_baselines import run_baselines
 from any_dataset_relevance import check_relevance
 from any_dataset_rows import Row, Task
@@ -133,4 +132,4 @@ def _baselines(row: Row, task: Task) -> dict[str, str]:
         return {}
     train, _, test, *_ = task.arguments
     scores = run_baselines(row.baselines, Path(train), Path(test))
-    return {name: pack(np.asarray(is_right)) for name, is_right in scores.items()}
+    return {name: pack(is_right) for name, is_right in scores.items()}

@@ -85,7 +85,7 @@ def _bits(digits: str) -> np.ndarray:
 
 
 class RunFile:
-    """A JSON file of runs, written anew after each one; several threads may add to it."""
+    """A JSON file of runs, rewritten after each one; several threads may add to it."""
 
     def __init__(self, path: Path) -> None:
         """Read what is there."""

@@ -89,3 +89,11 @@ def test_files_that_are_no_texts_are_refused_or_counted(tmp_path):
     write(tmp_path / "texts", {"a/1.txt": "x", "b/1.txt": "y", "b/2.rtf": "z"})
     raw = read_source(tmp_path / "texts", DataOptions(), LIMIT, QUIET)
     assert raw.warnings == ("Not used, as of other kinds: 1 file .rtf.",)
+
+
+def test_kinds_that_are_as_many_are_named_in_the_order_of_their_files(tmp_path):
+    others = {f"a/{i}.{ending}": "z" for i, ending in enumerate(("xyz", "rtf", "doc", "mat"))}
+    write(tmp_path, {"a/text.txt": "x", "b/text.txt": "y", **others})
+    raw = read_source(tmp_path, DataOptions(), LIMIT, QUIET)
+    (warning,) = raw.warnings
+    assert warning.endswith("1 file .xyz, 1 file .rtf, 1 file .doc, 1 file .mat.")

@@ -35,15 +35,14 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(p for p in files if not is_hidden(PurePosixPath(p.relative_to(folder))))
 
 
-def others_note(paths: Iterable[PurePosixPath], used: Iterable[PurePosixPath]) -> list[str]:
+def others_note(paths: Iterable[PurePosixPath]) -> list[str]:
     """Say how many files are of kinds that are not read; those in no folder are about the data.
 
     Args:
-        paths: Of all files, relative to the data's folder.
-        used: Of those that are read.
+        paths: Of the files that are not read, relative to the data's folder.
     """
     inside = (path for path in paths if len(path.parts) > 1 and path.name not in _OF_SYSTEMS)
-    others = Counter(path.suffix.lower() or "without an ending" for path in {*inside} - {*used})
+    others = Counter(path.suffix.lower() or "without an ending" for path in sorted(inside))
     kinds = [f"{counted(n, 'file')} {ending}" for ending, n in others.most_common()]
     return [f"Not used, as of other kinds: {listed(kinds)}."] if kinds else []
 

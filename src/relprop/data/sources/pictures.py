@@ -53,7 +53,7 @@ def read_pictures(path: Path, limit: Limit, progress: Progress, resize: Resize =
             todo = "give another folder" if path.is_dir() else "unpack it, if it holds other data"
             raise FileError(given, allowed, todo)
         placed = classes_and_parts(files.names, path, annotated=files.annotated())
-        unused = others_note(files.others, ())
+        unused = others_note(files.others)
         files = files.take(placed.rows)
         read = _read_all(files, progress, path, limit)
     kept = np.array(sorted(read.pictures), np.int64)

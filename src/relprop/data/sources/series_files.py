@@ -38,7 +38,7 @@ def read_series_folders(folder: Path, limit: Limit) -> RawData:
     below = files_below(folder)
     files = [path for path in below if plain_suffix(path) in _SUFFIXES]
     names = [PurePosixPath(path.relative_to(folder)) for path in files]
-    unused = others_note([PurePosixPath(path.relative_to(folder)) for path in below], names)
+    unused = others_note(PurePosixPath(p.relative_to(folder)) for p in {*below} - {*files})
     placed = classes_and_parts(names, folder)
     files, names = ([of[i] for i in placed.rows] for of in (files, names))
     size = sum(path.stat().st_size for path in files)

@@ -87,9 +87,9 @@ def read_class_folders(folder: Path, limit: Limit) -> RawData:
     empty = sum(not text for text in texts)
     empties = [f"{counted(empty, 'text is empty', 'texts are empty')}."] if empty else []
     keys = [str(relative[i]) for i in placed.rows]
-    unused = others_note([PurePosixPath(path.relative_to(folder)) for path in below], relative)
-    reason, warnings = "a folder for each class, a file for each text", placed.warnings + unused
-    warnings += empties
+    unused = others_note(PurePosixPath(p.relative_to(folder)) for p in {*below} - {*files})
+    reason = "a folder for each class, a file for each text"
+    warnings = [*placed.warnings, *unused, *empties]
     return _limited(texts, placed.classes, keys, placed.parts, limit, folder, reason, warnings)
 
 
