@@ -6,7 +6,8 @@ want class names only, so two declarations without code are enough.
     python -m pytest --device cuda tests/rules
 
 makes the models and inputs of tests there, where a test does not say otherwise. Each module and
-each test has random numbers of its own: what one draws does not depend on which others ran before.
+each test has random numbers of its own: what one draws does not depend on which others ran before,
+but for a fixture that several share, which draws those of the first that asks for it.
 """
 
 from zlib import crc32
