@@ -32,7 +32,7 @@ ALSO_TESTED_IN = {
     "cli/test_explain.py": [
         *("report/batches", "report/curves", "report/open_samples"),
         *("report/output", "report/page", "report/pictures", "report/records", "report/run"),
-        *("report/settings", "report/texts"),
+        "report/texts",
     ],
     "bundle_report/test_write.py": [
         *("bundle_report/explanations", "bundle_report/sections"),
