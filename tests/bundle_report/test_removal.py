@@ -5,7 +5,7 @@ import torch
 from helpers import made_bundles as made
 
 from relprop.bundle_report.removal import measure_removal
-from relprop.evaluate import columns, removal_curves, tokens
+from relprop.evaluate import columns, grouped, removal_curves, tokens, windows
 
 
 def samples_of(modality):
@@ -33,7 +33,7 @@ def test_units_and_fill_follow_the_modality(modality):
         e = bundle.explainer(x)
     units, fill, count = {
         "picture": (None, "neighbours", x[0, 0].numel()),
-        "series": (None, "mean", x.shape[-1]),
+        "series": (windows(-(-x.shape[-1] // 10)), "mean", 10),
         "text": (tokens(x != 0), "zero", int((x != 0).sum(1).min())),
         "table": (columns([owner[i] for i in sorted(owner)]), "mean", len(groups)),
     }[modality]
@@ -63,3 +63,31 @@ def test_a_text_of_one_word_leaves_the_others_their_steps():
     found = measure_removal(bundle, torch.cat([x, short]))["LRP"]
     assert expected.morf.scores.shape[1] > 3
     torch.testing.assert_close(found.morf.scores, expected.morf.scores)
+
+
+def test_padding_of_series_is_never_removed():
+    dataset = made.series(ragged=True)
+    bundle = made.bundle_of(dataset, "fcn")
+    x = bundle.prepare_samples(dataset.take(dataset.rows("test")))
+    e = bundle.explainer(x)
+    index = torch.full(x.shape, -1)
+    for sample, there in enumerate(x[:, -1].sum(1).int().tolist()):
+        places = list(dict.fromkeys((c, step // 2) for c in range(2) for step in range(there)))
+        for channel in range(2):
+            for step in range(there):
+                index[sample, channel, step] = places.index((channel, step // 2))
+    assert (index == -1).any(2)[:, :2].any()  # some are padded
+    expected = removal_curves(
+        bundle.explained_model,
+        x,
+        {"LRP": e.relevance.detach()},
+        target=e.prediction,
+        fill="mean",
+        steps=10,
+        score="probability",
+        output_kind=e.head.kind,
+        units=grouped(index),
+    )["LRP"]
+    found = measure_removal(bundle, x)["LRP"]
+    torch.testing.assert_close(found.morf.scores, expected.morf.scores)
+    torch.testing.assert_close(found.random.scores, expected.random.scores)

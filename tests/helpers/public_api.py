@@ -85,7 +85,7 @@ SECTIONS = (
     Section(
         "### What is removed together",
         "relprop.evaluate",
-        "pixels patches superpixels entries columns tokens grouped",
+        "pixels patches superpixels entries columns tokens windows grouped",
     ),
     Section(
         "### Measures of removal curves",

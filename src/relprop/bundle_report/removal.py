@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..bundles.bundle import Bundle
 from ..data.words import counted
-from ..evaluate import bootstrap_mean, columns, removal_curves, tokens
+from ..evaluate import bootstrap_mean, columns, grouped, removal_curves, tokens, windows
 from ..evaluate.removal.curve_page import curves_fragment
 from ..evaluate.removal.method_curves import MethodCurves, curve_panels
 from .explanations import Explained
@@ -70,10 +70,11 @@ def measure_removal(bundle: Bundle, x: Tensor, *, seed: int = 0) -> dict[str, Me
         seed: Random seed.
 
     Returns:
-        "LRP" -> its curves. Removed are pixels, columns of a table, tokens, or steps of a channel.
-        The mean of the samples stands for them; for pixels their neighbours do, since holes at
-        random are a noise that ruins any picture; for tokens padding. Of texts, those that are
-        too short for the steps of half of them are left out.
+        "LRP" -> its curves. Removed are pixels, columns of a table, tokens, or windows of a tenth
+        of a channel of a series. The mean of the samples stands for them; for pixels their
+        neighbours do, since holes at random are a noise that ruins any picture, as single steps
+        ruin any series; for tokens padding. Of texts, those that are too short for the steps of
+        half of them are left out.
     """
 
     def prediction(output: Tensor) -> Tensor:  # by this name pages call it
@@ -117,4 +118,16 @@ def _units(bundle: Bundle, x: Tensor) -> tuple[Any, str, int]:
         return columns(index.tolist()), "mean", int(index.max()) + 1
     if bundle.modality == "picture":
         return None, "neighbours", x.shape[-1] * x.shape[-2]
-    return None, "mean", x.shape[-1]
+    return _series_windows(bundle.content.members[0].facts.masked, x)
+
+
+def _series_windows(masked: bool, x: Tensor) -> tuple[Any, str, int]:
+    """Return windows of a tenth of the longest series; padding and its mask are in none."""
+    length = -(-x.shape[2] // _STEPS)
+    if not masked:
+        units = windows(length)(x)
+    else:
+        of_values = windows(length, x[:, -1] != 0)(x[:, :-1])
+        outside = torch.full_like(of_values.index[:, :1], -1)
+        units = grouped(torch.cat([of_values.index, outside], 1))
+    return units, "mean", int(units.count.min())

@@ -33,7 +33,7 @@ from .removal.removal_curve import RemovalCurve
 from .removal.remove_units import remove_units
 from .removal.scores import SCORES
 from .removal.superpixels import superpixels
-from .removal.units import Units, columns, entries, grouped, patches, pixels, tokens
+from .removal.units import Units, columns, entries, grouped, patches, pixels, tokens, windows
 from .sanity.parameter_randomisation import ParameterRandomisation, parameter_randomisation
 from .sanity.planted_artefact import PlantedArtefact, planted_artefact
 from .sanity.sensitivity import Sensitivity, sensitivity
@@ -119,4 +119,5 @@ __all__ = [
     "target_randomisation",
     "tokens",
     "uniform",
+    "windows",
 ]

@@ -16,6 +16,7 @@ from relprop.evaluate import (
     removal_curve,
     superpixels,
     tokens,
+    windows,
 )
 
 IMAGES = torch.zeros(2, 3, 3, 4)  # two of three channels, 3 x 4
@@ -50,6 +51,34 @@ def test_padding_is_no_token():
     got = tokens(torch.tensor([[1, 1, 1, 0], [0, 1, 1, 0]]))(torch.zeros(2, 4))
     assert got.index.tolist() == [[0, 1, 2, -1], [-1, 0, 1, -1]]
     assert got.count.tolist() == [3, 2]
+
+
+def test_windows_are_of_one_channel_and_leave_padding_out():
+    x = torch.zeros(2, 2, 5)
+    whole = [[0, 0, 1, 1, 2], [3, 3, 4, 4, 5]]
+    assert windows(2)(x).index.tolist() == [whole]
+    got = windows(2, torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]))(x)
+    assert got.index.tolist() == [whole, [[0, 0, 1, -1, -1], [2, 2, 3, -1, -1]]]
+    assert got.count.tolist() == [6, 4]
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "expected"),
+    [
+        (lambda: windows(0), None, ["windows of size 0", "a whole number >= 1", "windows(20)"]),
+        (lambda: windows(2), (2, 3), ["windows of x of shape (2, 3)", "series", "pass series"]),
+        (
+            lambda: windows(2, torch.ones(2, 3)),
+            (2, 1, 4),
+            ["a mask of shape (2, 3) for series of shape (2, 1, 4)", "(2, 4)", "of this batch"],
+        ),
+    ],
+)
+def test_windows_of_what_is_no_series_are_refused(make, x, expected):
+    with pytest.raises(InputError) as error:
+        made = make()
+        made(torch.zeros(x))
+    assert all(part in str(error.value) for part in expected)
 
 
 # ---- relevance of units ----------------------------------------------------------------

@@ -138,8 +138,7 @@ def patches(size: int) -> UnitMaker:
         >>> patches(2)(torch.zeros(1, 1, 2, 4)).index.tolist()
         [[[[0, 0, 1, 1], [0, 0, 1, 1]]]]
     """
-    if not isinstance(size, int) or size < 1:
-        raise InputError(f"patches of size {size!r}", "a whole number >= 1", "write patches(4)")
+    _check_size("patches", size, 4)
 
     def make(x: Tensor) -> Units:
         require_images(x, "patches")
@@ -147,6 +146,46 @@ def patches(size: int) -> UnitMaker:
         per_row = -(-w // size)
         rows, columns = (torch.arange(length, device=x.device) // size for length in (h, w))
         return grouped((rows[:, None] * per_row + columns).reshape(1, 1, h, w))
+
+    return make
+
+
+def windows(length: int, mask: Tensor | None = None) -> UnitMaker:
+    """Make windows of consecutive time steps of a channel the units of time series.
+
+    Single steps set to another value are spikes that no series has: most models fail on a few of
+    them wherever they are, so that a random order seems as good as the relevance.
+
+    Args:
+        length: Time steps of a window. The last one of a channel may be shorter.
+        mask: Nonzero where a series has data, (n, time), so that padding at its end is never
+            removed; None: everywhere.
+
+    Returns:
+        A function from series (n, channels, time) to their units.
+
+    Raises:
+        InputError: A length that is no whole number >= 1; or, when the function is called, a batch
+            that is not of series, or a mask of another batch's shape.
+
+    Example:
+        >>> windows(2)(torch.zeros(4, 2, 3)).index.tolist()
+        [[[0, 0, 1], [2, 2, 3]]]
+    """
+    _check_size("windows", length, 20)
+
+    def make(x: Tensor) -> Units:
+        if x.ndim != 3:
+            given = f"windows of x of shape {tuple(x.shape)}"
+            raise InputError(given, "series (n, channels, time)", "pass series")
+        there = torch.ones(1, x.shape[2], device=x.device) if mask is None else mask.to(x.device)
+        if mask is not None:
+            _check_mask(there, (len(x), x.shape[2]), "series", x)
+        ends = (there != 0) * torch.arange(1, x.shape[2] + 1, device=x.device)
+        per_channel = -(-ends.amax(1) // length)  # (n,)
+        first = torch.arange(x.shape[1], device=x.device) * per_channel[:, None]
+        index = first[:, :, None] + torch.arange(x.shape[2], device=x.device) // length
+        return grouped(index.where(there[:, None] != 0, -1))
 
     return make
 
@@ -192,12 +231,7 @@ def tokens(mask: Tensor) -> UnitMaker:
 
     def make(x: Tensor) -> Units:
         removable = mask.to(x.device) != 0
-        if removable.shape != x.shape[:2]:
-            raise InputError(
-                f"a mask of shape {tuple(removable.shape)} for tokens of shape {tuple(x.shape)}",
-                f"one entry for each token, {tuple(x.shape[:2])}",
-                "pass the attention mask of this batch",
-            )
+        _check_mask(removable, tuple(x.shape[:2]), "tokens", x)
         index = (removable.cumsum(1) - 1).masked_fill(~removable, -1)
         return grouped(index.reshape(*index.shape, *[1] * (x.ndim - 2)))
 
@@ -247,6 +281,21 @@ def check_units(units: Units, x: Tensor) -> None:
             f"units of shape {tuple(units.index.shape)} for x of shape {tuple(x.shape)}",
             "one map for all samples or one for each, of a sample's shape",
             "make them for this batch, for example with relprop.evaluate.patches(4)",
+        )
+
+
+def _check_size(owner: str, size: int, example: int) -> None:
+    if not isinstance(size, int) or size < 1:
+        todo = f"write {owner}({example})"
+        raise InputError(f"{owner} of size {size!r}", "a whole number >= 1", todo)
+
+
+def _check_mask(mask: Tensor, wanted: tuple[int, ...], owner: str, x: Tensor) -> None:
+    if mask.shape != wanted:
+        raise InputError(
+            f"a mask of shape {tuple(mask.shape)} for {owner} of shape {tuple(x.shape)}",
+            f"one entry for each step of a sample, {wanted}",
+            "pass the mask of this batch",
         )
 
 
