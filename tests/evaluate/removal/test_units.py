@@ -65,7 +65,7 @@ def test_windows_are_of_one_channel_and_leave_padding_out():
 @pytest.mark.parametrize(
     ("make", "x", "expected"),
     [
-        (lambda: windows(0), None, ["windows of size 0", "a whole number >= 1", "windows(20)"]),
+        (lambda: windows(0), (2, 1, 4), ["windows of size 0", "a whole number >= 1", "windows(20)"]),
         (lambda: windows(2), (2, 3), ["windows of x of shape (2, 3)", "series", "pass series"]),
         (
             lambda: windows(2, torch.ones(2, 3)),
@@ -76,8 +76,7 @@ def test_windows_are_of_one_channel_and_leave_padding_out():
 )
 def test_windows_of_what_is_no_series_are_refused(make, x, expected):
     with pytest.raises(InputError) as error:
-        made = make()
-        made(torch.zeros(x))
+        make()(torch.zeros(x))
     assert all(part in str(error.value) for part in expected)
 
 
