@@ -1,6 +1,7 @@
 """The idx format: damaged files are errors that say what is wrong."""
 
 import gzip
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -45,12 +46,26 @@ DAMAGE = {
 }
 
 
+@pytest.mark.parametrize("rows", [None, np.array([1])])
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_file_is_an_error_that_says_what_is_wrong(kind, tmp_path):
+def test_a_damaged_file_is_an_error_that_says_what_is_wrong(kind, rows, tmp_path):
     content, message = DAMAGE[kind]
     (tmp_path / IMAGES).write_bytes(content)
     with pytest.raises(FileError, match=message):
-        read_idx(tmp_path / IMAGES, ndim=3)
+        read_idx(tmp_path / IMAGES, 3, rows)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_rows_are_read_without_the_rest(compress, tmp_path):
+    many = np.random.default_rng(0).integers(0, 256, (5000, 28, 28), dtype=np.uint8)
+    (tmp_path / IMAGES).write_bytes(compress(idx(many)))
+    rows = np.array([0, 7, 1336, 1337, 1338, 4999])  # blocks of a megabyte have 1,337 pictures
+    tracemalloc.start()
+    got = read_idx(tmp_path / IMAGES, 3, rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(got, many[rows])
+    assert peak < many.nbytes
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])

@@ -23,8 +23,13 @@ _UNSIGNED_BYTE = 0x08
 _CHUNK = 2**20
 
 
-def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
+def read_idx(path: Path, ndim: int, rows: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
     """Read an idx file of unsigned bytes with `ndim` dimensions.
+
+    Args:
+        path: The file, plain or gzipped.
+        ndim: Dimensions that it must have.
+        rows: Which along the first one, in order; the others take no memory. None: all.
 
     Raises:
         FileError: The file is missing, is no idx file, has another number type or dimension, is
@@ -32,16 +37,37 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     """
     with _opened(path) as file:
         shape = _read_sizes(file, path, ndim)
-        size = math.prod(shape)
-        content = _read_at_most(file, size + 1)
+        count, item = shape[0], math.prod(shape[1:])
+        step = count if rows is None else max(1, _CHUNK // item)
+        kept, size = [], 0
+        for start in range(0, count, step):
+            content = _read_at_most(file, min(step, count - start) * item)
+            size += len(content)
+            if len(content) < min(step, count - start) * item:
+                break
+            block = np.frombuffer(content, np.uint8).reshape(-1, *shape[1:])
+            kept.append(block if rows is None else block[_between(rows, start, start + step)])
+        size += len(file.read(1))
+    _check_size(path, size, shape)
+    return kept[0] if rows is None else np.concatenate(kept)
+
+
+def _between(rows: NDArray[np.int64], start: int, stop: int) -> NDArray[np.int64]:
+    """Return which rows of a block are among those in order."""
+    first, last = np.searchsorted(rows, (start, stop))
+    return rows[first:last] - start
+
+
+def _check_size(path: Path, size: int, shape: tuple[int, ...]) -> None:
+    """Raise FileError unless a file had as many bytes as its header says."""
+    ndim, wanted = len(shape), math.prod(shape)
     start = 4 + 4 * ndim
-    if len(content) < size:
-        got = f"{start + len(content):,} bytes of {start + size:,}"
+    if size < wanted:
+        got = f"{start + size:,} bytes of {start + wanted:,}"
         raise _damaged(path, f"it is cut short: {got}", ndim)
-    if len(content) > size:
-        problem = f"it is longer than its header says: more than {start + size:,} bytes"
+    if size > wanted:
+        problem = f"it is longer than its header says: more than {start + wanted:,} bytes"
         raise _damaged(path, problem, ndim)
-    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def read_idx_shape(path: Path, ndim: int) -> tuple[int, ...]:

@@ -2,8 +2,11 @@
 
 import gzip
 import json
+import tracemalloc
 
+import numpy as np
 import pandas
+import pyarrow
 import pytest
 
 from relprop.data.memory import Limit
@@ -147,6 +150,75 @@ def test_a_table_larger_than_memory_is_sampled_and_says_so(tmp_path):
     assert f"{len(n):,} of them, chosen at random, are used" in raw.warnings[0]
     assert raw.keys[:3] == [f"row {i + 1}" for i in n[:3]]
     assert raw.samples.memory_usage(deep=True).sum() < 3_300_000
+
+
+def write_table(path, frame):
+    """Write a table in the format that the name says; "lines.json" has an object in each line."""
+    if path.suffix == ".parquet":
+        frame.to_parquet(path, row_group_size=10_000)
+    elif path.suffix == ".arff":
+        kinds = "@attribute n numeric\n@attribute half numeric\n@attribute even {yes,no}"
+        rows = frame.to_csv(index=False, header=False)
+        path.write_text(f"@relation r\n{kinds}\n@data\n% a comment\n\n{rows}")
+    else:
+        lines = path.name != "whole.json"
+        frame.to_json(path, orient="records", lines=lines)
+
+
+LARGE = ["t.parquet", "t.arff", "t.jsonl", "lines.json"]
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_table_of_any_format_larger_than_memory_is_sampled_and_says_so(name, tmp_path):
+    n = np.arange(60_000)
+    frame = pandas.DataFrame({"n": n, "half": n / 2, "even": np.where(n % 2, "no", "yes")})
+    write_table(tmp_path / name, frame)
+    whole = read_table_file(tmp_path / name, LIMIT)
+    assert (len(whole.samples), whole.warnings) == (60_000, ())
+    assert whole.samples["half"].tolist() == frame["half"].tolist()
+    raw = read_table_file(tmp_path / name, Limit(1_000_000, 0, True))
+    rows = raw.samples["n"].astype(int).tolist()
+    assert rows == sorted(set(rows))
+    assert 10_000 < len(rows) < 40_000
+    assert rows[-1] > 59_900
+    pandas.testing.assert_frame_equal(raw.samples, whole.samples.iloc[rows].reset_index(drop=True))
+    assert raw.keys == [f"row {i + 1}" for i in rows]
+    assert raw.findings[0].value == "60,000 rows, 3 columns"
+    assert "holds 60,000 rows of about 2 MB, more than the memory limit (1 MB)" in raw.warnings[0]
+    assert f"{len(rows):,} of them, chosen at random, are used" in raw.warnings[0]
+
+
+def peak_of(path, limit):
+    """Read a table, and return the most bytes that Python and pyarrow held meanwhile."""
+    before = pyarrow.default_memory_pool()
+    pool = pyarrow.proxy_memory_pool(before)
+    pyarrow.set_memory_pool(pool)
+    tracemalloc.start()
+    try:
+        read_table_file(path, limit)
+        return tracemalloc.get_traced_memory()[1] + pool.max_memory()
+    finally:
+        tracemalloc.stop()
+        pyarrow.set_memory_pool(before)
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_no_more_of_a_large_table_is_held_than_fits(name, tmp_path):
+    n = np.random.default_rng(0).normal(size=100_000)
+    write_table(tmp_path / name, pandas.DataFrame({"n": n, "half": n / 2, "even": "yes"}))
+    whole = peak_of(tmp_path / name, LIMIT)  # first: it imports what reads the format
+    assert peak_of(tmp_path / name, Limit(300_000, 0, True)) < whole / 2
+
+
+def test_a_json_value_larger_than_memory_is_to_be_written_in_lines(tmp_path):
+    write_table(tmp_path / "whole.json", pandas.DataFrame({"n": range(9000), "even": "yes"}))
+    with pytest.raises(FileError) as error:
+        read_table_file(tmp_path / "whole.json", Limit(100_000, 0, True))
+    assert "larger than 100,000 bytes of memory" in str(error.value)
+    todo = str(error.value).split("write in Python: ")[1].splitlines()[0]
+    exec(todo, {"pandas": pandas})
+    raw = read_table_file(tmp_path / "whole.jsonl", Limit(100_000, 0, True))
+    assert "9,000 rows" in raw.findings[0].value
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.arff", "t.json"])

@@ -65,7 +65,11 @@ def test_windows_are_of_one_channel_and_leave_padding_out():
 @pytest.mark.parametrize(
     ("make", "x", "expected"),
     [
-        (lambda: windows(0), (2, 1, 4), ["windows of size 0", "a whole number >= 1", "windows(20)"]),
+        (
+            lambda: windows(0),
+            (2, 1, 4),
+            ["windows of size 0", "a whole number >= 1", "windows(20)"],
+        ),
         (lambda: windows(2), (2, 3), ["windows of x of shape (2, 3)", "series", "pass series"]),
         (
             lambda: windows(2, torch.ones(2, 3)),

@@ -156,10 +156,9 @@ def _read_part(name: str, files: dict[str, Path], size: int, limit: Limit) -> _I
         given = f"{files['images'].name} has {count:,} images, and {len(labels):,} labels"
         raise FileError(given, "a label for each image", "fetch both files again")
     rows, warnings = limit.choose(count, size, f"{name} pictures", files["images"].name)
-    pixels = read_idx(files["images"], 3)
-    if rows is None:
-        return _IdxPart(name, pixels, labels.astype(np.int64), np.arange(count), warnings)
-    return _IdxPart(name, pixels[rows], labels[rows].astype(np.int64), rows, warnings)
+    pixels = read_idx(files["images"], 3, rows)
+    rows = np.arange(count) if rows is None else rows
+    return _IdxPart(name, pixels, labels[rows].astype(np.int64), rows, warnings)
 
 
 def _qmnist_labels(path: Path) -> NDArray[np.int64]:

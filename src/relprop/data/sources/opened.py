@@ -61,7 +61,7 @@ def encoding_of(path: Path) -> str:
         if start in (b"\xff\xfe", b"\xfe\xff"):
             return "utf-16"
     with open_bytes(path) as file:
-        while block := file.read(2**24):
+        while block := file.read(2**22):
             try:
                 # a block may end within a letter, which has at most four bytes
                 (block + file.readline()).decode("utf-8")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FileError, first_line
+from ...errors import FileError, RelpropError, first_line
 from ...support.extras import needs
 from ..dataset import Finding
 from ..memory import Limit
@@ -23,7 +23,14 @@ from ..words import listed
 from .column_names import names_beside
 from .labels_apart import join_labels
 from .opened import open_bytes, plain_suffix
-from .table_formats import read_arff, read_json, read_parquet
+from .table_formats import (
+    BLOCK,
+    TableRows,
+    read_arff,
+    read_json,
+    read_json_lines,
+    read_parquet,
+)
 from .table_layout import MISSING, SEPARATORS, Layout, find_layout
 
 if TYPE_CHECKING:
@@ -31,7 +38,6 @@ if TYPE_CHECKING:
 
 DELIMITED = (".csv", ".tsv", ".tab", ".data", ".test", ".train", ".txt", ".dat", ".ssv")
 TABLES = (*DELIMITED, ".parquet", ".arff", ".jsonl", ".ndjson", ".json")
-_ROWS = 50_000  # of a block, where a table is larger than memory
 
 
 @dataclass(frozen=True)
@@ -166,19 +172,19 @@ def _read(
     """
     with needs("fit", "tables"):
         import pandas
-    readers: dict[str, Callable[[Path, Any], DataFrame]] = {
+    readers: dict[str, Callable[[Path, Limit, Any], TableRows]] = {
         ".parquet": read_parquet,
         ".arff": read_arff,
-        ".jsonl": read_json,
-        ".ndjson": read_json,
+        ".jsonl": read_json_lines,
+        ".ndjson": read_json_lines,
         ".json": read_json,
     }
     suffix = plain_suffix(path)
     if suffix not in readers:
         return _read_text(path, limit, pandas, names, only)
     try:
-        frame = readers[suffix](path, pandas)
-    except FileError:
+        found = readers[suffix](path, limit, pandas)
+    except RelpropError:
         raise
     except (OSError, ValueError, NotImplementedError, KeyError, StopIteration) as error:
         given = f"the table {path} cannot be read: {first_line(error)}"
@@ -187,14 +193,11 @@ def _read(
             allowed += " of numbers, classes and dates, not sparse"
             todo = "save it as CSV"
         raise FileError(given, allowed, todo) from error
+    frame, total = found.frame, found.total
     _refuse_empty(frame, path)
     frame.columns = [str(name) for name in frame.columns]
-    rows, notes = limit.choose(len(frame), int(frame.memory_usage(deep=True).sum()), "rows", path)
-    findings = [Finding("table", f"{len(frame):,} rows, {frame.shape[1]} columns", suffix)]
-    total = len(frame)
-    if rows is None:
-        return _Table(frame, np.arange(total), total, findings, notes)
-    return _Table(frame.iloc[rows].reset_index(drop=True), rows, total, findings, notes)
+    findings = [Finding("table", f"{total:,} rows, {frame.shape[1]} columns", suffix)]
+    return _Table(frame, found.rows, total, findings, found.notes)
 
 
 def _read_text(
@@ -250,7 +253,7 @@ def _parse(
             if rows is None:
                 frame = pandas.read_csv(file, low_memory=False, **how)
                 return frame, np.arange(len(frame)), notes
-            blocks = pandas.read_csv(file, chunksize=_ROWS, low_memory=False, **how)
+            blocks = pandas.read_csv(file, chunksize=BLOCK, low_memory=False, **how)
             kept = [block.loc[block.index.isin(rows)] for block in blocks]
         return pandas.concat(kept, ignore_index=True), rows, notes
     except (ValueError, UnicodeDecodeError) as error:
