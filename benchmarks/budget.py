@@ -23,23 +23,28 @@ BUSY = "while True: sum(range(10_000))"
 
 @dataclass(frozen=True)
 class Run:
-    """What one fit took."""
+    """What one fit took, and how good its model is; or why it ended without one."""
 
     asked: float
     taken: float
     metric: str
+    error: str = ""
 
     @property
     def kept(self):
-        return self.taken <= ALLOWED * self.asked
+        return not self.error and self.taken <= ALLOWED * self.asked
 
 
 def run_fit(data, budget, out, options):
     """Run one fit as a user would, from the start of the program to its end."""
     command = [sys.executable, "-m", "relprop", "fit", data, "--budget", budget, "--out", out]
     begun = time.monotonic()
-    subprocess.run([*map(str, command), *options, "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    ended = subprocess.run(
+        [*map(str, command), *options, "--quiet"], check=False, capture_output=True, text=True
+    )
     taken = time.monotonic() - begun
+    if ended.returncode:
+        return Run(parse_duration(budget), taken, "", ended.stderr.strip())
     metric = read_bundle(out).metrics[0]
     return Run(parse_duration(budget), taken, f"{metric.name} {metric.value:.4f}")
 
@@ -68,10 +73,8 @@ def main():
     for run in run_all(arguments.data, arguments.budgets, arguments.runs, options):
         kept.append(run.kept)
         share, word = run.taken / run.asked, "yes" if run.kept else "no"
-        print(
-            f"| {run.asked:.0f} | {run.taken:.1f} | {share:.3f} | {word} | {run.metric} |",
-            flush=True,
-        )
+        found = run.metric or run.error.splitlines()[0]
+        print(f"| {run.asked:.0f} | {run.taken:.1f} | {share:.3f} | {word} | {found} |", flush=True)
     print(f"\n{sum(kept)} of {len(kept)} runs kept {ALLOWED} of their budget.")
     return 0 if all(kept) else 1
 
