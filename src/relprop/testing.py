@@ -114,7 +114,7 @@ def _model_and_input(kind: Kind) -> tuple[OneKindModel, Tensor]:
     # The models and inputs are the same in every run; the caller's random numbers go on as if
     # nothing had been drawn.
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         model = OneKindModel(kind).double().eval()
         return model, torch.randn(3, 2, 6, dtype=torch.float64)
 

@@ -23,9 +23,10 @@ ALSO_TESTED_IN = {
         *(
             "search/contents",
             "search/finish",
+            "search/first_steps",
             "search/model",
         ),
-        *("search/shelf", "search/timing", "search/trial"),
+        *("search/request", "search/shelf", "search/timing", "search/trial"),
     ],
     "search/test_study.py": ["search/journal"],
     "search/test_workers.py": ["search/worker"],

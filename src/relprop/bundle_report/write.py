@@ -15,7 +15,7 @@ from ..bundles.bundle import Bundle, metric_text
 from ..bundles.content import PartOutputs
 from ..bundles.data_again import read_again
 from ..data.dataset import Dataset
-from ..data.fingerprint import data_fingerprint
+from ..data.fingerprint import data_fingerprint, order_fingerprint
 from ..errors import InputError
 from ..plot.html import environment
 from ..plot.pages import page
@@ -29,8 +29,6 @@ from .time_limit import TimeLimit
 _Step = Callable[[], list[ReportSection]]
 
 PAGE = "report.html"
-_COMPARED = 64  # samples that tell whether data is in its order
-_ROUNDING = 0.1  # share of the spread of outputs: other machines and half precision differ less
 _FIGURES = 3.0  # seconds that figures take at most on a slow machine
 
 
@@ -131,7 +129,7 @@ def part_of(bundle: Bundle, dataset: Dataset | None) -> tuple[str, PartOutputs |
     if dataset is None or is_own(bundle, dataset):
         part = next((name for name in ("test", "validation") if name in known), "")
         if dataset is not None and part:
-            _check_order(bundle, dataset, known[part])
+            _check_order(bundle, dataset)
         return part, known.get(part)
     rows = np.arange(len(dataset.keys))
     outputs = standardised(bundle, bundle.outputs(bundle.prepare_samples(dataset.samples)))
@@ -143,13 +141,9 @@ def is_own(bundle: Bundle, dataset: Dataset) -> bool:
     return bundle.content.fingerprints.get("data") == data_fingerprint(dataset)
 
 
-def _check_order(bundle: Bundle, dataset: Dataset, part: PartOutputs) -> None:
-    """Raise InputError where rows of a part are other samples than those that it was made of."""
-    places = np.linspace(0, len(part.rows) - 1, min(_COMPARED, len(part.rows))).round().astype(int)
-    samples = dataset.take(part.rows.numpy()[places])
-    known = part.outputs[places]
-    away = standardised(bundle, bundle.outputs(bundle.prepare_samples(samples))) - known
-    if away.abs().mean() > _ROUNDING + _ROUNDING * (known - known.mean(0)).abs().mean():
+def _check_order(bundle: Bundle, dataset: Dataset) -> None:
+    """Raise InputError where samples are in another order than a bundle was fitted to."""
+    if bundle.content.fingerprints.get("order") != order_fingerprint(dataset):
         given = f"{dataset.source}, the data that the bundle was fitted to in another order"
         raise InputError(given, "its order, or other data", "sort its rows as they were")
 

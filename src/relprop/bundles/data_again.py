@@ -6,6 +6,7 @@ formats.
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ..data.dataset import Dataset
@@ -72,6 +73,7 @@ def read_again(
         RelpropError: It cannot be read, or is of another modality.
     """
     options = options_for_others(content, target)
-    if str(source) == content.source and target is None:
+    is_path = isinstance(source, (str, Path))
+    if is_path and Path(source).resolve() == Path(content.source).resolve() and target is None:
         options = replace(DataOptions(**content.options), seed=content.seed)
     return read_dataset(source, options, expected=content.modality, progress=progress)

@@ -88,7 +88,8 @@ def fit_command(
     narrows what is searched: families = ["mlp"], and in [space.mlp] width = [64, 128].
     """
     from ..search.budget import Deadline, parse_duration
-    from ..search.run import FitRequest, run_fit
+    from ..search.request import FitRequest
+    from ..search.run import run_fit
     from ..search.settings import parse_settings
 
     deadline = Deadline.of_process(parse_duration(budget))

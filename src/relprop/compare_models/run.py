@@ -4,7 +4,7 @@ Takes data and names of models. Gives a ModelComparison. Must not know pages.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..bundle_report.write import true_targets
@@ -12,13 +12,15 @@ from ..bundles.bundle import Bundle, load
 from ..bundles.read import bundles_beside, is_bundle
 from ..data.dataset import Dataset, Modality
 from ..data.fingerprint import split_fingerprint
+from ..data.memory import free_memory
 from ..data.options import DataOptions
 from ..data.read import read_dataset
 from ..errors import InputError
 from ..evaluate import paired_test
 from ..networks.registry import families
-from ..search.budget import Deadline
-from ..search.run import FitRequest, run_fit
+from ..search.budget import Deadline, write_duration
+from ..search.request import FitRequest
+from ..search.run import run_fit
 from ..search.settings import parse_settings
 from ..support.arguments import suggest
 from ..support.files import try_folder
@@ -27,6 +29,7 @@ from .maps import likeness
 from .measure import TESTED, ModelMeasures, measure_model
 
 _FITTING = 0.85  # of the budget; the rest is for measuring
+_LEAST_SHARE = 1.0  # seconds of a fit
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ def compare_models(
         FileError: A file cannot be read or written.
     """
     options = options or DataOptions(seed=seed)
+    if options.memory is None:  # what is free may be more when a family reads the same samples
+        options = replace(options, memory=free_memory())
     try_folder(out)
     deadline = Deadline.of_call(seconds)
     dataset = read_dataset(source, options)
@@ -124,6 +129,13 @@ def compare_models(
     fitting = Deadline.of_call(_FITTING * deadline.left())
     shares = _equal_shares(fitting, len(named.families))
     for name, share in zip(named.families, shares, strict=True):
+        if share < _LEAST_SHARE:
+            more = write_duration(2 * seconds)
+            raise InputError(
+                f"a budget of {write_duration(seconds)}, which is over before {name} is fitted",
+                f"time for each of {len(named.families)} families",
+                f"write --budget {more}; what is fitted already stays in {out}",
+            )
         loaded[name] = _fitted(source, name, out / name, options, share, seed, progress)
     rows = dataset.rows("test")
     measured = []

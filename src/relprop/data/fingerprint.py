@@ -1,4 +1,4 @@
-"""Identifies samples, data and splits by their content, whatever the order of reading was.
+"""Identifies samples, data, splits and orders of samples by their content.
 
 Takes samples, or a Dataset. Gives hashes. Must not know files.
 """
@@ -51,6 +51,11 @@ def split_fingerprint(dataset: Dataset) -> str:
     return _sha256(dataset, _mixed(_with_target(dataset), part))
 
 
+def order_fingerprint(dataset: Dataset) -> str:
+    """Return the SHA256, in hexadecimal, of all samples with their targets in this very order."""
+    return _sha256(dataset, _with_target(dataset), sort=False)
+
+
 def _bytes_of(sample: NDArray[Any]) -> bytes:
     return repr((sample.shape, sample.dtype.str)).encode() + np.ascontiguousarray(sample).tobytes()
 
@@ -73,8 +78,8 @@ def _mixed(first: Hashes, second: Hashes) -> Hashes:
     return _digests([*np.stack([first, second], axis=1)])
 
 
-def _sha256(dataset: Dataset, hashes: Hashes) -> str:
+def _sha256(dataset: Dataset, hashes: Hashes, *, sort: bool = True) -> str:
     columns = list(dataset.columns.items())
     about = (dataset.modality, dataset.target.task, dataset.target.names, columns)
-    content = repr(about).encode() + np.sort(hashes).astype("<u8").tobytes()
+    content = repr(about).encode() + (np.sort(hashes) if sort else hashes).astype("<u8").tobytes()
     return hashlib.sha256(content).hexdigest()

@@ -66,10 +66,10 @@ class Limit:
 
 def limit_of(memory: int | None, seed: int) -> Limit:
     """Make the limit that the user gave, or half of the memory that is free."""
-    return Limit(_free_memory() if memory is None else memory, seed, memory is not None)
+    return Limit(free_memory() if memory is None else memory, seed, memory is not None)
 
 
-def _free_memory() -> int:
+def free_memory() -> int:
     """Return half of the bytes of memory that are free."""
     try:
         with open("/proc/meminfo") as file:  # what caches hold is free, too

@@ -89,7 +89,8 @@ def fit(
     from ..data.options import DataOptions
     from ..support.progress import progress_of
     from .budget import Deadline
-    from .run import FitRequest, run_fit
+    from .request import FitRequest
+    from .run import run_fit
     from .settings import parse_settings
 
     settings = parse_settings(

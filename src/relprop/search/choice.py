@@ -38,7 +38,7 @@ def beats(one: Tensor, other: Tensor, targets: Tensor, task: TaskKind) -> bool:
         targets: Targets of the samples, as `Examples` has them.
         task: What is predicted.
     """
-    first, second = (_rank(outputs, targets, task) for outputs in (one, other))
+    first, second = (rank(outputs, targets, task) for outputs in (one, other))
     return first[0] > second[0] and first[1] > second[1]
 
 
@@ -71,16 +71,16 @@ def choose_average(
         Numbers of the models, the first one being 0.
     """
     chosen, total = [0], outputs[0]
-    best = _rank(total, targets, task)
+    best = rank(total, targets, task)
     for number in range(1, len(outputs)):
         mean = (total + outputs[number]) / (len(chosen) + 1)
-        rank = _rank(mean, targets, task)
-        if len(chosen) < most and rank[0] >= best[0] and rank[1] > best[1]:
-            chosen, total, best = [*chosen, number], total + outputs[number], rank
+        reached = rank(mean, targets, task)
+        if len(chosen) < most and reached[0] >= best[0] and reached[1] > best[1]:
+            chosen, total, best = [*chosen, number], total + outputs[number], reached
     return tuple(chosen)
 
 
-def _rank(outputs: Tensor, targets: Tensor, task: TaskKind) -> tuple[float, float]:
-    """Return score and negative loss."""
+def rank(outputs: Tensor, targets: Tensor, task: TaskKind) -> tuple[float, float]:
+    """Return score and negative loss of outputs (n, k), by which models are ordered."""
     wanted = soft_targets(targets, None, task=task, outputs=outputs.shape[1], smoothing=0.0)
     return score(outputs, targets, task), -float(loss(outputs, wanted, task))

@@ -36,7 +36,7 @@ class Origin:
     Attributes:
         dataset: The data set.
         fingerprints: "data" and "split" -> their SHA256.
-        options: How the data was read, as far as the user said.
+        options: How the data was read, beyond the defaults.
         seed: Random seed.
         budget: Seconds that were asked for.
     """

@@ -16,12 +16,11 @@ from .budget import write_duration
 from .choice import beats, is_better
 from .contents import add_to_average, part_outputs, same_preparation
 from .folds import learn_most
-from .loop import Search
+from .loop import SLOWER, Search
 from .model import FittedModel, train_model
 from .prepared import Rows
 from .trial import Train, on_everything, run_trial
 
-_SLOWER = 1.3  # how much longer than the last training of its kind one may take
 # Of the time of a whole training; one with less is of another kind, though its learning rate falls.
 _ENOUGH = 0.75
 _WORSE = 1.0  # standard errors by which a longer training must not be worse than a short one
@@ -70,7 +69,7 @@ def _model_of(search: Search, row: LeaderboardRow) -> BundleContent | None:
     known = search.model(row.number)
     if known is not None or not search.setup.folds:
         return known
-    if search.deadline.left() < _SLOWER * row.seconds / len(search.setup.folds):
+    if search.deadline.left() < SLOWER * row.seconds / len(search.setup.folds):
         return None
     return _on_everything(search, row, repeat=0)
 
@@ -187,7 +186,7 @@ def _train_again(search: Search, leader: LeaderboardRow, content: BundleContent)
     do without one is not taken.
     """
     seconds = search.deadline.left()
-    needed = _SLOWER * max(leader.seconds, search.allocation.usual)
+    needed = SLOWER * max(leader.seconds, search.allocation.usual)
     before = search.outputs(leader.number)
     if seconds < needed or before is None:
         return _longer(search, leader, content)

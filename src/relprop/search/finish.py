@@ -16,6 +16,7 @@ from ..data.dataset import Dataset
 from ..errors import InputError
 from ..prepare.registry import restore_preparation
 from ..support.files import write_csv
+from .choice import rank
 from .contents import part_outputs
 from .final import make_final
 from .loop import Search
@@ -42,11 +43,36 @@ def finish(search: Search) -> BundleContent:
     leader = next((row for row in rows if row.number == number), None)
     content = make_final(search, leader) if leader else search.shelf.model(number)
     search.write(content)
+    if search.earlier is not None:
+        content = _better_of(search, search.earlier, content)
     content = measure_test_part(content, search.setup.data, search.setup.device)
-    content = replace(content, leaderboard=rows, seconds=search.started.spent())
-    search.write(content)
+    seconds = search.started.spent() + (search.earlier.seconds if search.earlier else 0.0)
+    content = replace(content, leaderboard=rows, seconds=seconds)
+    search.write(content, is_final=True)
     write_test_files(search.out, search.origin.dataset, content)
     return content
+
+
+def _better_of(search: Search, earlier: BundleContent, new: BundleContent) -> BundleContent:
+    """Return the model of an earlier run, or the new one, which may have had less time.
+
+    They are compared by the validation samples that neither has learned; alike, the new one is
+    taken, unless it averages fewer networks.
+    """
+    parts = earlier.outputs.get("validation"), new.outputs.get("validation")
+    first, second = (np.array([]) if part is None else part.rows.numpy() for part in parts)
+    common, *places = np.intersect1d(first, second, return_indices=True)
+    if parts[0] is None or parts[1] is None or not len(common):
+        return new if (new.budget or 0) >= (earlier.budget or 0) else earlier
+    targets, task = search.setup.data.targets(common), search.origin.dataset.target.task
+    given = (part.outputs[place] for part, place in zip(parts, places, strict=True) if part)
+    ranks = [rank(outputs, targets, task) for outputs in given]
+    kept = (*ranks[0], len(earlier.members)) > (*ranks[1], len(new.members))
+    if kept:
+        search.progress.log(
+            "the model of the earlier run stays: it is better on validation samples"
+        )
+    return earlier if kept else new
 
 
 def measure_test_part(content: BundleContent, data: PreparedData, device: str) -> BundleContent:

@@ -1,7 +1,6 @@
 """The search: one trial after the other, within the time; the best model so far is always a bundle.
 
-Takes what trials share, a study and a deadline. Gives the best model on the disk. Must not know the
-test part.
+Takes what trials share, a study and a deadline. Gives the best model. Must not know the test part.
 """
 
 from collections.abc import Callable
@@ -26,11 +25,12 @@ from .shelf import Shelf
 from .study import Attempt, SharedStudy
 from .trial import Candidate, Setup, on_everything, run_trial, validated
 
-# A new model replaces the best so far if it is better by this many standard errors of the paired
-# difference: the default, which was tuned on much data, is not given up for a chance.
+# Standard errors of the paired difference by which a new model must be better than the best so far:
+# the default, which was tuned on much data, is not given up for a chance.
 ERRORS = 2.0
 _KEPT = 8  # models of trials that stay on the disk, the best ones
 _FAILURES = 10  # trials after which the search ends if none of them gave a model
+SLOWER = 1.3  # how much longer than the last training of its kind one may take
 _MORE = 2.0  # times as long a trial may be than the one of its settings before
 _WORTH = 0.5  # of the time of a usual trial: with less left, none is begun
 
@@ -52,6 +52,8 @@ class Search:
         averaged: The most models that are averaged in the end.
         goes_on: Tells whether this process is to go on.
         progress: Shows the trials.
+        earlier: What an earlier run of this search ended with; it is the bundle until this one
+            ends, too.
     """
 
     setup: Setup
@@ -66,11 +68,13 @@ class Search:
     averaged: int
     goes_on: Callable[[], bool]
     progress: Progress
+    earlier: BundleContent | None = None
 
     def run(self) -> None:
         """Run trials until the time, or their number, is over."""
         if earlier := len(self.study.rows()):
             self.progress.log(f"going on after {counted(earlier, 'earlier trial')}")
+        self._consider_others()  # of a run that ended before it could
         self._repeat_leader()
         self.go_on()
 
@@ -131,8 +135,12 @@ class Search:
         Args:
             leader: The first of them, whose outputs are known.
         """
+        setup = self.setup
+        learned = setup.compared if setup.folds else setup.train
+        alike = setup.data.prepared_alike(learned, leader.settings)
         with self.study.alone():  # another process may remove the files of a trial
-            rows = [leader, *(row for row in self.study.rows() if self._may_join(row, leader))]
+            others = (row for row in self.study.rows() if self._may_join(row, leader))
+            rows = [leader, *(row for row in others if alike(row.settings))]
             outputs = [self.shelf.outputs(row.number) for row in rows]
         task = self.origin.dataset.target.task
         chosen = choose_average(outputs, self.setup.targets, task, self.averaged)
@@ -154,15 +162,21 @@ class Search:
         spent = [row.seconds for row in self.study.rows() if row.score is not None]
         return median(spent) if spent else self.allocation.usual
 
-    def _seconds(self) -> float:
-        """Return the most seconds that a trial has which begins now."""
-        return min(self.allocation.limit(self.deadline.spent()), self.deadline.left())
+    def _seconds(self, attempt: Attempt) -> float:
+        """Return the most seconds that a trial has which begins now.
+
+        One that is validated on folds, and is better, is then trained on everything.
+        """
+        left, folds = self.deadline.left(), len(self.setup.folds)
+        if folds and self.study.leader != attempt.number:
+            left *= folds / (folds + SLOWER)
+        return min(self.allocation.limit(self.deadline.spent()), left)
 
     def _run(self, attempt: Attempt) -> None:
         """Run a trial, keep what came of it, and make it the best so far if it is."""
         if self.setup.folds and self.study.leader is None and not self._begin(attempt):
             return
-        seconds = self._seconds()
+        seconds = self._seconds(attempt)
         train = validated(self.setup, attempt, seconds, self._should_stop)
         ended = run_trial(self.setup, attempt, train, seconds)
         if ended.model is not None and ended.model.outputs is not None:
@@ -225,7 +239,10 @@ class Search:
         known = self.model(candidate.number)
         if known is not None or not self.setup.folds:
             return known
-        seconds = self._seconds()
+        row = next((row for row in self.study.rows() if row.number == candidate.number), None)
+        seconds = self.deadline.left()
+        if row is None or seconds < SLOWER * row.seconds / len(self.setup.folds):
+            return None
         train = on_everything(self.setup, candidate, seconds)
         model = run_trial(self.setup, candidate, train, seconds).model
         return None if model is None else self.content(model, (self.setup.compared, outputs))
@@ -265,10 +282,16 @@ class Search:
             dict(known.members[0].settings),
         )
 
-    def write(self, content: BundleContent) -> None:
-        """Write the bundle, while no other process does."""
-        with self.study.alone():
-            write_bundle(self.out, content)
+    def write(self, content: BundleContent, *, is_final: bool = False) -> None:
+        """Write the bundle, while no other process does.
+
+        Args:
+            content: What it holds.
+            is_final: Whether the search is over. Before that a bundle of an earlier run stays.
+        """
+        if is_final or self.earlier is None:
+            with self.study.alone():
+                write_bundle(self.out, content)
 
     def _make_leader(self, number: int, content: BundleContent) -> None:
         """Write a model as the best so far, inside `alone`; it is the bundle from then on."""

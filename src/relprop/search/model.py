@@ -169,7 +169,7 @@ def train_model(
 def build_seeded(recipe: TrainingRecipe, facts: Facts, seed: int) -> nn.Module:
     """Build an untrained network whose weights follow from a seed."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed sets those of CUDA, too
         return recipe.family.build(recipe.settings, facts)
 
 

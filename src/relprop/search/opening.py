@@ -13,10 +13,11 @@ from ..support.files import make_folder, try_folder, write_file
 
 SEARCH = "search"
 _RECORD = "search.json"
-_SCHEMA = "relprop-search-1"
+_SCHEMA = "relprop-search-2"
 _MEANINGS = {
     "data": "other data, or data that was read with other options",
     "split": "the same data in other parts",
+    "order": "the same data in another order",
     "space": "another search space",
     "encoder": "another encoder",
     "seed": "another seed",
@@ -34,12 +35,21 @@ def check_fit_folder(out: Path) -> None:
     try_folder(out)
 
 
-def open_search(out: Path, identity: Mapping[str, object]) -> Path:
+def memory_of_search(out: Path) -> int | None:
+    """Return the bytes that the samples of the search in a folder may take; None: there is none."""
+    try:
+        return int(json.loads((out / SEARCH / _RECORD).read_bytes())["memory"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # what is damaged is said when the search is opened
+
+
+def open_search(out: Path, identity: Mapping[str, object], memory: int) -> Path:
     """Return the folder of a search: a new one, or one that goes on.
 
     Args:
         out: Folder of the fit.
         identity: What must be the same for a search to go on, by the names of `_MEANINGS`.
+        memory: Bytes that samples may take, which another run is to take over.
 
     Raises:
         InputError: The folder holds a search on something else.
@@ -50,7 +60,7 @@ def open_search(out: Path, identity: Mapping[str, object]) -> Path:
     wanted = {"schema": _SCHEMA, **identity}
     path = folder / _RECORD
     if not path.exists():
-        write_file(path, json.dumps(wanted, indent=1).encode())
+        write_file(path, json.dumps({**wanted, "memory": memory}, indent=1).encode())
         return folder
     try:
         found = json.loads(path.read_bytes())

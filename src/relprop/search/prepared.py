@@ -4,7 +4,7 @@ Takes a data set, sample numbers and the settings of a trial. Gives preparations
 train on. Must not know networks or time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -94,6 +94,17 @@ class PreparedData:
         self._preparations.append(_Kept(made, noted.read, key))
         self._forget()
         return made
+
+    def prepared_alike(self, rows: Rows, settings: Settings) -> Callable[[Settings], bool]:
+        """Return what tells whether other settings prepare samples as these do.
+
+        Args:
+            rows: Samples that preparations are fitted to, by number.
+            settings: All settings of a trial.
+        """
+        made, key = self.preparation(rows, settings), rows.tobytes()
+        kept = next(one for one in self._preparations if one.made is made)
+        return lambda others: kept.fits(key, others)
 
     def learned(self, rows: Rows, settings: Settings, seconds: float) -> Learned:
         """Return what a network learns from: some rows, and of tables what a teacher says.

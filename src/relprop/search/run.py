@@ -5,68 +5,44 @@ command line.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ..bundle_report.write import PAGE, write_bundle_report
 from ..bundles.bundle import open_content
 from ..bundles.content import BundleContent
+from ..bundles.read import is_bundle, read_bundle
 from ..data.dataset import Dataset
-from ..data.fingerprint import data_fingerprint, split_fingerprint
+from ..data.fingerprint import data_fingerprint, order_fingerprint, split_fingerprint
 from ..data.options import DataOptions
 from ..data.read import read_dataset
-from ..errors import InputError
 from ..networks.registry import families
 from ..support.lightning_runs import require_lightning
 from ..support.progress import Progress
-from .after_search import MOST_REPORT, averaged_models, ending_seconds, seconds_after
+from .after_search import MOST_REPORT, averaged_models, ending_seconds
 from .alarm import OutOfTime, end_after
-from .allocation import FOLDS, MOST_FOLDED, Allocation, allocate
-from .budget import Deadline, write_duration
+from .allocation import FOLDS, MOST_FOLDED
 from .contents import Origin
 from .finish import finish
+from .first_steps import allocate_time, time_first_steps
 from .folds import learn_most, make_folds
 from .loop import Search
-from .model import TrainingRecipe, trial_seed
 from .opening import check_fit_folder, open_search
 from .prepared import PreparedData, Rows
+from .request import FitRequest, with_memory
 from .settings import FitSettings
 from .shelf import Shelf
 from .space import FamilySpace, narrow_spaces
 from .study import SharedStudy
-from .timing import Timing, time_training
 from .trial import Setup
 from .workers import Workers
 
-# Of the memory that is allowed, samples may take this part: preparing them takes as much again.
-_SAMPLES_SHARE = 0.25
-# Timing the first steps may take this part of a budget, or the least time if that is more.
-_TIMING_SHARE, _TIMING_SECONDS = 0.3, 30.0
-_TEACHING_SHARE = 0.2  # of a budget, that the first teacher may take
 # Below this many seconds the report is left out; of what is left it is told a part, since its last
 # figure may take longer than it thinks.
 _LEAST_REPORT, _REPORT_HASTE = 1.0, 0.8
-_TOO_SMALL = 1.2  # how much more time is named than is needed at least
 
 OnData = Callable[[Dataset], object]
-
-
-@dataclass(frozen=True)
-class FitRequest:
-    """What a fit is asked for.
-
-    Attributes:
-        source: The data, as `read_dataset` takes it.
-        options: How it is to be read.
-        settings: All else.
-        deadline: When everything must be over.
-    """
-
-    source: Any
-    options: DataOptions
-    settings: FitSettings
-    deadline: Deadline
 
 
 @dataclass(frozen=True)
@@ -98,8 +74,9 @@ def run_fit(request: FitRequest, progress: Progress, on_data: OnData) -> Fitted:
     """
     check_fit_folder(request.settings.out)
     require_lightning("fit", "training of networks")
+    request = with_memory(request)
     with Workers(request.source, request.options, request.settings, request.deadline) as workers:
-        dataset = read(request)
+        dataset = read_dataset(request.source, request.options)
         on_data(dataset)
         search = prepare_search(request, dataset, progress, lambda: True)
         progress.log(f"plan: {search.allocation.describe()}")
@@ -113,6 +90,7 @@ def run_fit(request: FitRequest, progress: Progress, on_data: OnData) -> Fitted:
 def report_in_time(content: BundleContent, dataset: Dataset, request: FitRequest) -> Path | None:
     """Write the report in the time that is left; return None if that is too short."""
     path = request.settings.out / PAGE
+    path.unlink(missing_ok=True)  # that of an earlier run shows another model
     left = request.deadline.before(ending_seconds(request.settings.seconds)).left()
     if left < _LEAST_REPORT:
         return None
@@ -128,16 +106,9 @@ def report_in_time(content: BundleContent, dataset: Dataset, request: FitRequest
 
 def run_worker(request: FitRequest, progress: Progress, goes_on: Callable[[], bool]) -> None:
     """Search beside another process, which finishes."""
-    search = prepare_search(request, read(request), progress, goes_on)
+    dataset = read_dataset(request.source, request.options)
+    search = prepare_search(request, dataset, progress, goes_on)
     search.run()
-
-
-def read(request: FitRequest) -> Dataset:
-    """Read the data set of a request."""
-    options, memory = request.options, request.settings.memory
-    if memory is not None and options.memory is None:
-        options = replace(options, memory=int(_SAMPLES_SHARE * memory))
-    return read_dataset(request.source, options)
 
 
 def prepare_search(
@@ -152,16 +123,18 @@ def prepare_search(
     kept = 2 * (FOLDS + 1) if fold else 2  # what two families use by turns
     data = PreparedData(dataset, settings.encoder, kept, settings.seed)
     spaces = find_spaces(data, both if fold else train, settings.space)
-    timing = _time(request, data, spaces[0], both if fold else train)
+    timing = time_first_steps(request, data, spaces[0], both if fold else train)
     averaged = averaged_models(settings.seconds, timing, len(dataset.rows("test")))
-    allocation, deadline = _allocate(request, dataset, timing, averaged, fold)
+    allocation, deadline = allocate_time(request, dataset, timing, averaged, fold)
     if allocation.kind in ("slices", "single"):  # of which few are averaged: more time to train
         averaged = min(averaged, allocation.long)
-        allocation, deadline = _allocate(request, dataset, timing, averaged, fold)
+        allocation, deadline = allocate_time(request, dataset, timing, averaged, fold)
     if allocation.kind == "single" and may_mix:
         train, validation = learn_most(dataset, train, validation, settings.seed)
     compared = both if fold else validation
-    folder = open_search(settings.out, _identity(dataset, spaces, settings))
+    identity = _identity(dataset, spaces, settings)
+    folder = open_search(settings.out, identity, request.options.memory or 0)
+    study = SharedStudy(folder, spaces, settings.seed)
     return Search(
         Setup(
             data,
@@ -174,11 +147,11 @@ def prepare_search(
             settings.device,
             settings.memory,
         ),
-        SharedStudy(folder, spaces, settings.seed),
+        study,
         Shelf(folder / "trials", len(compared)),
         Origin(
             dataset,
-            {"data": data_fingerprint(dataset), "split": split_fingerprint(dataset)},
+            _fingerprints(dataset),
             _said(request.options),
             settings.seed,
             settings.seconds,
@@ -191,7 +164,14 @@ def prepare_search(
         averaged,
         goes_on,
         progress,
+        _finished(settings.out) if study.rows() else None,
     )
+
+
+def _finished(out: Path) -> BundleContent | None:
+    """Return what an earlier run of a search ended with; None if it did not end."""
+    content = read_bundle(out) if is_bundle(out) else None
+    return content if content is not None and content.metrics else None
 
 
 def find_spaces(
@@ -208,54 +188,6 @@ def find_spaces(
     return narrow_spaces(known, data.facts(preparation, len(rows)), wanted)
 
 
-def _time(request: FitRequest, data: PreparedData, space: FamilySpace, rows: Rows) -> Timing:
-    """Time the first steps, for not too long."""
-    recipe = TrainingRecipe(
-        space.family,
-        space.default,
-        trial_seed(request.settings.seed, 0),
-        request.settings.device,
-    )
-    allowed = max(_TIMING_SHARE * request.settings.seconds, _TIMING_SECONDS)
-    try:
-        with end_after(allowed):
-            return time_training(data, recipe, rows, _TEACHING_SHARE * request.settings.seconds)
-    except OutOfTime:
-        raise InputError(
-            f"a budget of {write_duration(request.settings.seconds)} for {data.dataset.source}, "
-            f"of which the first steps of a training were not over after {allowed:.0f} s",
-            "a budget for one training at least",
-            f"write --budget {write_duration(20 * allowed)}, or name a smaller family in [space]",
-        ) from None
-
-
-def _allocate(
-    request: FitRequest, dataset: Dataset, timing: Timing, averaged: int, fold: bool
-) -> tuple[Allocation, Deadline]:
-    """Divide the time that is left for the search, with so many models in the end."""
-    seconds = request.settings.seconds
-    later = seconds_after(seconds, timing, len(dataset.rows("test")), averaged)
-    deadline = Deadline.of_call(request.deadline.before(later).left())
-    _check_budget(request, timing, later, deadline)
-    training, epoch = timing.training, timing.epoch
-    return allocate(training=training, epoch=epoch, seconds=deadline.seconds, fold=fold), deadline
-
-
-def _check_budget(request: FitRequest, timing: Timing, later: float, deadline: Deadline) -> None:
-    """Raise InputError where the time is too short for one training, and say what it takes."""
-    if deadline.seconds >= timing.least:
-        return
-    budget = request.settings.seconds
-    begun = request.deadline.spent()
-    needed = _TOO_SMALL * (begun + timing.least + later)
-    raise InputError(
-        f"a budget of {write_duration(budget)}, which is too small for one training",
-        f"about {write_duration(needed)} at least: {begun:.0f} s to start and read, "
-        f"{timing.least:.0f} s for the shortest training, {later:.0f} s to test and write",
-        f"write --budget {write_duration(needed)}, or more for a better model",
-    )
-
-
 def _identity(
     dataset: Dataset, spaces: tuple[FamilySpace, ...], settings: FitSettings
 ) -> dict[str, object]:
@@ -265,16 +197,23 @@ def _identity(
         for space in spaces
     }
     return {
-        "data": data_fingerprint(dataset),
-        "split": split_fingerprint(dataset),
+        **_fingerprints(dataset),
         "space": described,
         "encoder": settings.encoder,
         "seed": settings.seed,
     }
 
 
+def _fingerprints(dataset: Dataset) -> dict[str, str]:
+    return {
+        "data": data_fingerprint(dataset),
+        "split": split_fingerprint(dataset),
+        "order": order_fingerprint(dataset),
+    }
+
+
 def _said(options: DataOptions) -> dict[str, Any]:
-    """Return what the user said of the data, as plain values."""
+    """Return how the data was read, beyond the defaults, as plain values."""
     default = DataOptions()
     said = {one.name: getattr(options, one.name) for one in fields(options)}
     known = {name: _plain(getattr(default, name)) for name in said}

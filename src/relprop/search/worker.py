@@ -13,7 +13,8 @@ from ..data.options import DataOptions
 from ..errors import RelpropError
 from ..support.progress import QUIET
 from .budget import Deadline
-from .run import FitRequest, run_worker
+from .request import FitRequest
+from .run import run_worker
 from .settings import FitSettings
 
 

@@ -61,5 +61,9 @@ def _made(
         taken = exchanged | (random.uniform(size=len(share)) < share)
         return column.take(np.where(taken, second, first)).reset_index(drop=True)
     values = column.to_numpy()
-    mixed = values[first] + share * (values[second] - values[first])
-    return np.where(exchanged, values[second], mixed)
+    one, other = values[first], values[second]
+    mixed = one + share * (other - one)
+    if (lacking := np.isnan(mixed)).any():  # there is nothing between a number and none
+        taken = random.uniform(size=len(share)) < share
+        mixed = np.where(lacking, np.where(taken, other, one), mixed)
+    return np.where(exchanged, other, mixed)
