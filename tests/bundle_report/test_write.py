@@ -16,7 +16,7 @@ from relprop.bundle_report.write import PAGE, open_data, part_of, write_bundle_r
 from relprop.bundles.bundle import open_content
 from relprop.bundles.content import CurvePoint, LeaderboardRow, Metric, PartOutputs, ValueScale
 from relprop.data.dataset import DataTarget
-from relprop.data.fingerprint import data_fingerprint
+from relprop.data.fingerprint import data_fingerprint, order_fingerprint
 from relprop.data.words import counted
 from relprop.errors import InputError
 
@@ -38,7 +38,10 @@ def measured(dataset, family, **changes):
         replace(
             content,
             outputs={"test": PartOutputs(torch.from_numpy(rows), outputs, targets)},
-            fingerprints={"data": data_fingerprint(dataset)},
+            fingerprints={
+                "data": data_fingerprint(dataset),
+                "order": order_fingerprint(dataset),
+            },
             metrics=(Metric("accuracy", 0.5, 0.25, 0.75, 12),),
             leaderboard=(
                 LeaderboardRow(1, family, {**settings, "rate": 0.5}, "done", 0.8, 9.0, 1.5, 1234),

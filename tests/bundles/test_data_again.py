@@ -41,6 +41,14 @@ def test_the_own_data_is_read_with_the_same_parts(table):
     assert found.parts.tolist() != other.parts.tolist()
 
 
+def test_a_path_that_is_written_otherwise_is_that_of_the_own_data(table, monkeypatch):
+    monkeypatch.chdir(table.parent)
+    found = read_again(content(table, target=["animal"], group="seen"), "./animals.csv")
+    expected = read_dataset(table, DataOptions(target="animal", group="seen", seed=3))
+    assert list(found.columns) == list(expected.columns)
+    assert found.parts.tolist() == expected.parts.tolist()
+
+
 def test_of_other_data_columns_are_alike_and_parts_are_not(table):
     said = options_for_others(content(table, **SAID))
     assert (said.target, said.drop, said.test) == (("animal",), ("seen",), None)

@@ -156,6 +156,9 @@ def test_a_bundle_called_like_a_family_is_written_as_a_folder(folder, tmp_path, 
     assert not second.right.equal(first.right)
     with pytest.raises(InputError, match="a budget of"):  # mlp is a family, which is to be fitted
         compare_models(data, ["mlp"], tmp_path / "out", options=options, seconds=1.5)
+    with pytest.raises(InputError, match="a budget of 1s, which is over before mlp is") as error:
+        compare_models(data, ["mlp"], tmp_path / "out", options=options, seconds=0.1)
+    assert error.value.todo.startswith("write --budget 1s; what is fitted already stays in")
 
 
 def test_a_model_without_relevance_is_compared_all_the_same(folder, tmp_path):

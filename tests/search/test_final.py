@@ -8,7 +8,7 @@ import torch
 from helpers.small_fits import QUICK, QUICK_SPACE, write_table
 
 from relprop.bundles.read import read_bundle
-from relprop.search import final, loop, run
+from relprop.search import final, first_steps, loop
 from relprop.search.allocation import Allocation
 from relprop.search.api import fit
 from relprop.search.study import SharedStudy
@@ -26,7 +26,7 @@ def imported(tmp_path):
 def test_a_larger_table_is_validated_on_its_validation_part_and_averaged(monkeypatch, tmp_path):
     monkeypatch.setattr(loop, "choose_average", lambda outputs, *_: tuple(range(len(outputs)))[:2])
     whole = Allocation("whole", 60.0, 1.0, 240.0)
-    monkeypatch.setattr(run, "allocate", lambda **given: whole)
+    monkeypatch.setattr(first_steps, "allocate", lambda **given: whole)
     monkeypatch.setattr(SharedStudy, "should_stop", lambda *_: False)
     table = write_table(tmp_path / "table.csv", rows=6000)
     alike = {**QUICK, "numbers": "standard", "bins": 8, "bins_by": "quantile"}
@@ -64,7 +64,7 @@ def test_the_best_learns_most_of_the_validation_part_unless_it_gets_worse(
 @pytest.mark.slow
 def test_where_there_is_time_for_one_training_it_learns_most_of_validation(monkeypatch, tmp_path):
     single = Allocation("single", 60.0, 60.0, 0.0)
-    monkeypatch.setattr(run, "allocate", lambda **given: single)
+    monkeypatch.setattr(first_steps, "allocate", lambda **given: single)
     table = write_table(tmp_path / "large.csv", rows=4000)
     content = fit(table, budget=BUDGET, out=tmp_path / "out", space=QUICK_SPACE).content
     assert content.counts == {"train": 2889, "validation": 510, "test": 601}
@@ -85,7 +85,7 @@ SLOW = {"marks": pytest.mark.slow}
 )
 def test_several_long_trainings_are_averaged_unless_that_is_worse(monkeypatch, tmp_path, case):
     slices = Allocation("slices", 60.0, 60.0, 0.0, long=3)
-    monkeypatch.setattr(run, "allocate", lambda **given: slices)
+    monkeypatch.setattr(first_steps, "allocate", lambda **given: slices)
     monkeypatch.setattr(final, "beats", lambda *_: case == "worse")
     if case == "no time":  # of the first training the others would have too small a part
         monkeypatch.setattr(final, "_ENOUGH", 1e6)

@@ -244,6 +244,40 @@ def test_what_another_process_removes_is_not_averaged(tmp_path):
     assert chosen == [leader.number]
 
 
+def test_models_of_other_preparations_are_not_chosen_for_an_average(tmp_path):
+    one, two = family("one"), family("two")
+    other = {**two.default(FACTS), "numbers": "quantile"}
+    search = search_in(tmp_path, one, replace(two, default=lambda facts: other), trials=2)
+    search.run()
+    leader, second = sorted(search.study.rows(), key=lambda row: row.number != search.study.leader)
+    right = nn.functional.one_hot(search.setup.targets)
+    search.shelf.put_outputs(second.number, search.shelf.outputs(leader.number) + right)
+    assert [row.number for row, _ in search.together(leader)] == [leader.number]
+
+
+def test_a_better_trial_is_the_best_when_there_is_time_to_train_it_on_everything(tmp_path):
+    families = family("bad", Constant), family("good")
+    search_in(tmp_path, *families, trials=1).run()
+    search = search_in(tmp_path, *families, trials=2)
+    ended = []
+
+    class OverAfterValidation(Deadline):
+        def left(self):
+            return 0.0 if ended else super().left()
+
+    tell = search.study.tell
+    search.study.tell = lambda *given: (tell(*given), ended.append(True))
+    over = OverAfterValidation(search.deadline.start, search.deadline.seconds)
+    replace(search, deadline=over).run()
+    assert {row.number: row.family for row in search.study.rows()} == {0: "bad", 1: "good"}
+    assert read_bundle(tmp_path).members[0].family == "bad"
+    again = search_in(tmp_path, *families, trials=2)
+    again.run()
+    assert again.study.leader == 1
+    (member,) = read_bundle(tmp_path).members
+    assert (member.family, member.facts.samples) == ("good", len(BOTH))
+
+
 def test_one_process_at_a_time_writes_the_bundle(tmp_path):
     search = validated(tmp_path)
     content, found = replace(read_bundle(tmp_path), seconds=123.0), []

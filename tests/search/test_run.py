@@ -1,6 +1,7 @@
 """Whole fits of small tables: what is on the disk afterwards, what goes on, what is refused."""
 
 import csv
+import os
 import time
 from dataclasses import replace
 
@@ -12,10 +13,13 @@ from helpers.small_fits import QUICK, QUICK_SPACE, write_table
 from torch import nn
 
 from relprop.bundles.bundle import load
+from relprop.bundles.data_again import read_again
 from relprop.bundles.read import read_bundle
+from relprop.data.fingerprint import data_fingerprint
 from relprop.errors import InputError
 from relprop.networks import registry
-from relprop.search import run
+from relprop.search import first_steps, loop, request, run
+from relprop.search.allocation import Allocation
 from relprop.search.api import fit
 
 BUDGET = "5m"  # not reached: the number of trials is
@@ -128,6 +132,86 @@ def test_the_same_call_goes_on_and_another_search_is_refused(fitted, table, tmp_
             fit(call.pop("data"), **call)
         assert error.value.todo == "give another folder with --out"
     assert read_bundle(out).metrics == more.content.metrics
+
+
+def test_rows_in_another_order_are_another_search(fitted, table, tmp_path):
+    _, out = fitted
+    pandas.read_csv(table).iloc[::-1].to_csv(tmp_path / "turned.csv", index=False)
+    with pytest.raises(InputError, match="holds a search on the same data in another order"):
+        fit(tmp_path / "turned.csv", budget=BUDGET, out=out, space=QUICK_SPACE)
+
+
+def planned(monkeypatch, kind, seconds):
+    """Let a search be divided in a way, with so many seconds for everything."""
+    plan = Allocation(kind, seconds, seconds, 0.0, long=1)
+    monkeypatch.setattr(first_steps, "allocate", lambda **given: plan)
+
+
+def test_less_time_does_not_replace_a_model_by_a_worse_one(monkeypatch, tmp_path):
+    table = write_table(tmp_path / "table.csv", rows=4000)
+    space = {"families": ["mlp"], "mlp": {**QUICK, "epochs": 30}}
+    call = {"budget": BUDGET, "trials": 1, "out": tmp_path / "out", "space": space}
+    planned(monkeypatch, "slices", 0.05)
+    first = fit(table, **call)
+    trial = read_bundle(tmp_path / "out" / "search" / "trials" / "00000")
+    weights = [one.members[0].weights for one in (first.content, trial)]
+    assert not torch.equal(*(next(iter(one.values())) for one in weights))
+    planned(monkeypatch, "single", 0.05)
+    second = fit(table, **call)
+    kept = second.content.members[0].weights
+    assert all(torch.equal(kept[name], values) for name, values in weights[0].items())
+    assert second.content.metrics == first.content.metrics
+    assert second.content.seconds > first.content.seconds
+
+
+def test_the_model_of_an_ended_run_stays_until_the_next_one_ends(monkeypatch, table, tmp_path):
+    call = {"budget": BUDGET, "out": tmp_path, "space": QUICK_SPACE}
+    first = fit(table, trials=1, **call)
+    monkeypatch.setattr(loop, "ERRORS", -1e9)  # any other model is better
+    monkeypatch.setattr(run, "finish", lambda search: 1 / 0)  # the run ends before it is over
+    with pytest.raises(ZeroDivisionError):
+        fit(table, trials=2, **call)
+    assert read_bundle(tmp_path).metrics == first.content.metrics
+    assert (tmp_path / "report.html").exists()
+
+
+def test_a_run_that_goes_on_reads_the_samples_of_the_first(monkeypatch, tmp_path):
+    table = write_table(tmp_path / "table.csv", rows=20_000)
+    monkeypatch.setattr(request, "free_memory", lambda: 1_000_000)
+    call = {"budget": BUDGET, "out": tmp_path / "out", "space": QUICK_SPACE}
+    first = fit(table, trials=1, **call)
+    assert sum(first.content.counts.values()) < 18_000
+    monkeypatch.setattr(request, "free_memory", lambda: 1_500_000)
+    second = fit(table, trials=2, **call)
+    assert second.content.counts == first.content.counts
+    read = read_again(second.content, str(table))
+    assert data_fingerprint(read) == second.content.fingerprints["data"]
+
+
+def test_on_busy_cores_a_step_that_seems_slow_is_timed_again_with_one_thread(
+    monkeypatch, table, tmp_path
+):
+    timed, time_training = [], first_steps.time_training
+
+    def waiting(*given):
+        timed.append(torch.get_num_threads())
+        found = time_training(*given)
+        return replace(found, step=100.0) if timed[-1] > 1 else found
+
+    monkeypatch.setattr(first_steps, "time_training", waiting)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    call = {"budget": "1m", "trials": 1, "space": QUICK_SPACE}
+    try:
+        monkeypatch.setattr(os, "getloadavg", lambda: (0.5, 0.5, 0.5))
+        with pytest.raises(InputError, match="too small for one training"):
+            fit(table, out=tmp_path / "calm", **call)
+        monkeypatch.setattr(os, "getloadavg", lambda: (1000.0, 1000.0, 1000.0))
+        assert fit(table, out=tmp_path / "busy", **call).metrics
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert timed == [2, 2, 1]
 
 
 def test_a_test_part_in_memory_is_the_test_part(table, tmp_path):

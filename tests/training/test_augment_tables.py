@@ -54,8 +54,16 @@ def test_missing_numbers_stay_missing_or_are_exchanged():
     frame = pd.DataFrame({"a": [1.0, np.nan], "b": ["x", None]})
     rows = made_rows(frame, 1000, swap=0.5, mix=True, random=np.random.default_rng(0))
     assert set(rows["a"].dropna()) == {1.0}
-    assert rows["a"].isna().mean() == pytest.approx(0.625, abs=0.05)
+    assert rows["a"].isna().mean() == pytest.approx(0.5, abs=0.05)
     assert set(rows["b"].dropna()) == {"x"}
+
+
+def test_no_number_is_lost_to_a_row_that_lacks_it():
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0, np.nan], "b": [1.0, 2.0, 3.0, np.nan]})
+    rows = made_rows(frame, 4000, swap=0.0, mix=False, random=np.random.default_rng(0))
+    assert rows["a"].equals(rows["b"])  # all of a row is from the first one
+    assert rows["a"].isna().mean() == pytest.approx(0.25, abs=0.03)
+    assert rows["a"].value_counts().min() == pytest.approx(1000, abs=120)
 
 
 def test_a_share_above_one_is_refused():
