@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from ..bundles.bundle import Bundle
+from ..bundles.removal_units import long_enough, series_windows
 from ..data.words import counted
-from ..evaluate import bootstrap_mean, columns, grouped, removal_curves, tokens, windows
+from ..evaluate import bootstrap_mean, columns, removal_curves, tokens
 from ..evaluate.removal.curve_page import curves_fragment
 from ..evaluate.removal.method_curves import MethodCurves, curve_panels
 from .explanations import Explained
@@ -80,7 +81,7 @@ def measure_removal(bundle: Bundle, x: Tensor, *, seed: int = 0) -> dict[str, Me
     def prediction(output: Tensor) -> Tensor:  # by this name pages call it
         return output[:, 0]
 
-    x = _long_texts(x) if bundle.modality == "text" else x
+    x = x[long_enough((x != 0).sum(1), _STEPS)] if bundle.modality == "text" else x
     explained = bundle.explainer(x)
     is_value = bundle.task == "value"
     units, fill, count = _units(bundle, x)
@@ -100,12 +101,6 @@ def measure_removal(bundle: Bundle, x: Tensor, *, seed: int = 0) -> dict[str, Me
     return dict(curves)
 
 
-def _long_texts(x: Tensor) -> Tensor:
-    """Leave out short texts: a single one of one token would leave a single step to all curves."""
-    tokens_of = (x != 0).sum(1)
-    return x[tokens_of >= tokens_of.median().clamp(max=_STEPS)]
-
-
 def _units(bundle: Bundle, x: Tensor) -> tuple[Any, str, int]:
     """Return what is removed together, what stands for it, and how many units a sample has."""
     if bundle.modality == "text":
@@ -118,16 +113,5 @@ def _units(bundle: Bundle, x: Tensor) -> tuple[Any, str, int]:
         return columns(index.tolist()), "mean", int(index.max()) + 1
     if bundle.modality == "picture":
         return None, "neighbours", x.shape[-1] * x.shape[-2]
-    return _series_windows(bundle.content.members[0].facts.masked, x)
-
-
-def _series_windows(masked: bool, x: Tensor) -> tuple[Any, str, int]:
-    """Return windows of a tenth of the longest series; padding and its mask are in none."""
-    length = -(-x.shape[2] // _STEPS)
-    if not masked:
-        units = windows(length)(x)
-    else:
-        of_values = windows(length, x[:, -1] != 0)(x[:, :-1])
-        outside = torch.full_like(of_values.index[:, :1], -1)
-        units = grouped(torch.cat([of_values.index, outside], 1))
+    units = series_windows(x, _STEPS, masked=bundle.content.members[0].facts.masked)
     return units, "mean", int(units.count.min())

@@ -86,7 +86,10 @@ def search_section(content: BundleContent) -> ReportSection:
     )
     settings = [[name, str(value)] for name, value in content.members[0].settings.items()]
     tables.append(NumberTable("Settings", ("setting", "value"), settings, texts=2, folded=True))
-    hint = "Scores are those of the validation part, by which trials were chosen."
+    validated, counts = content.outputs.get("validation"), content.counts
+    folds = validated is not None and len(validated.rows) > counts["validation"]
+    part = "folds of the training and validation parts" if folds else "the validation part"
+    hint = f"Scores are those of {part}, by which trials were chosen."
     if any(score_text(row) == NOT_VALIDATED for row in content.leaderboard):
         hint += f" What is {NOT_VALIDATED} was trained on everything but the test part."
     return ReportSection("The search", hint, chart_fragment(summary, charts, tables))

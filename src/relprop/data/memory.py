@@ -56,10 +56,10 @@ class Limit:
                 f"write --memory {size // max(count, 1) * 10 + 1_000_000}",
             )
         rows = np.sort(np.random.default_rng(self.seed).choice(count, kept, replace=False))
-        why = "the memory limit" if self.given else "half of the memory that is free"
         note = (
-            f"{source} holds {count:,} {noun} of about {size / 1e6:,.0f} MB, more than {why} "
-            f"({self.bytes / 1e6:,.0f} MB): {kept:,} of them, chosen at random, are used."
+            f"{source} holds {count:,} {noun} of about {size / 1e6:,.0f} MB, more than the "
+            f"{self.bytes / 1e6:,.0f} MB that samples may take (half of the free memory, or a "
+            f"quarter of --memory): {kept:,} of them, chosen at random, are used."
         )
         return rows, [note]
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ..bundles.bundle import Bundle, metric_text
-from ..bundles.content import BundleContent
 from ..bundles.data_again import column_of_texts, read_again, target_column
 from ..bundles.naming import by_words, labels_text, padded_tokens, row_values, value_text
 from ..bundles.raw_samples import table_samples
@@ -29,6 +28,7 @@ from ..support.number_text import number_text
 from .batches import Batch, LeftOut, spread
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from PIL.Image import Image
 
 
@@ -201,42 +201,38 @@ def read_labelled(path: Path, bundle: Bundle, target: str | None) -> LabelledSam
         RelpropError: They cannot be read, or are of another modality.
     """
     if bundle.modality == "table" and is_table(path):
-        return _read_rows(path, bundle, target)
-    alone = bundle.modality == "text" and is_table(path) and target is None
-    if alone and (texts := _texts_without_labels(path, bundle.content)) is not None:
-        return texts
+        frame = bundle.samples(path)
+        return _labelled_rows(frame, frame, bundle, target)
+    if bundle.modality == "text" and is_table(path) and (column := column_of_texts(bundle.content)):
+        frame = table_samples(path, [column])
+        return _labelled_rows(_texts_of(frame, column), frame, bundle, target)
     return labelled_dataset(read_again(bundle.content, path, target))
 
 
-def _read_rows(path: Path, bundle: Bundle, target: str | None) -> LabelledSamples:
-    frame = bundle.samples(path)
+def _labelled_rows(
+    samples: SampleData, frame: "DataFrame", bundle: Bundle, target: str | None
+) -> LabelledSamples:
+    """Name samples by the rows of a table, with the labels that it has."""
     names = list(map(str, frame.columns))
     column = target or target_column(bundle.content)
     if target is not None:
         check_column(target, names, "target")
     keys = [f"row {i + 1}" for i in range(len(frame))]
     if bundle.task == "labels":
-        return LabelledSamples(frame, keys, _labels_of_rows(frame, bundle.classes))
+        return LabelledSamples(samples, keys, _labels_of_rows(frame, bundle.classes))
     if column not in names:
-        return LabelledSamples(frame, keys, [None] * len(frame))
+        return LabelledSamples(samples, keys, [None] * len(frame))
     labels = [_label(value, bundle.classes) for value in frame[column].tolist()]
     known = bundle.classes if bundle.task == "classes" else ()
-    return LabelledSamples(frame, keys, labels, known)
+    return LabelledSamples(samples, keys, labels, known)
 
 
-def _texts_without_labels(path: Path, content: BundleContent) -> LabelledSamples | None:
-    """Read a table of texts that has no column of labels; None where it has."""
-    column = column_of_texts(content)
-    targets = content.target_names if content.task == "labels" else [target_column(content)]
-    frame = table_samples(path, [column or ""])
-    if column is None or set(targets) & set(frame.columns):
-        return None
+def _texts_of(frame: "DataFrame", column: str) -> SampleData:
+    """Return the texts of a table: of the column that a bundle was fitted to, or the only one."""
     if frame.shape[1] > 1:
         check_columns(frame, {column: "category"})
     texts = frame[column] if column in frame.columns else frame.iloc[:, 0]
-    samples = objects(texts.map(str, na_action="ignore").fillna("").tolist())
-    keys = [f"row {i + 1}" for i in range(len(samples))]
-    return LabelledSamples(samples, keys, [None] * len(samples))
+    return objects(texts.map(str, na_action="ignore").fillna("").tolist())
 
 
 def _labels_of_rows(frame: Any, names: Sequence[str]) -> list[str | None]:

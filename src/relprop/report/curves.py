@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..bundles.removal_units import long_enough, series_windows
 from ..evaluate import MethodCurves, delete, hide, removal_curves, tokens
 from ..explanation.result import Explanation
 from ..plot.view import ViewKind
@@ -77,9 +78,15 @@ class CurveSamples:
 
 
 def measure_curves(
-    settings: Settings, model: nn.Module, kind: ViewKind, kept: CurveSamples, progress: Progress
+    settings: Settings,
+    model: nn.Module,
+    kind: ViewKind,
+    kept: CurveSamples,
+    progress: Progress,
+    *,
+    masked: bool = False,
 ) -> Mapping[str, Mapping[str, MethodCurves]]:
-    """Measure removal curves under each fill.
+    """Measure removal curves under each fill. Of texts, short ones are left out.
 
     Args:
         settings: Sizes of batches, and the seed.
@@ -87,6 +94,7 @@ def measure_curves(
         kind: What the samples are.
         kept: Samples.
         progress: Shows the stages.
+        masked: Of series: whether the last channel is 1 where there is data, 0 in the padding.
 
     Returns:
         Fill -> name of a method -> its curves; empty where there is nothing to measure: no classes,
@@ -95,7 +103,7 @@ def measure_curves(
     joined = kept.joined() if kept.has_classes else None
     if joined is None:
         return {}
-    inputs, relevance, targets = joined
+    inputs, relevance, targets = _long_texts(*joined) if kind == "text" else joined
     methods = {LRP: relevance, CONTROLS[kind]: _control(kind, inputs)}
     return {
         name: removal_curves(
@@ -104,15 +112,29 @@ def measure_curves(
             methods,
             target=targets,
             fill=fill,
-            steps=min(CURVE_STEPS, _units(kind, inputs)),
+            steps=min(CURVE_STEPS, _count(kind, inputs, units)),
             output_kind=kept.kind,
             units=units,
             batch_size=settings.batch_size * 4,
             seed=settings.seed,
             progress=progress,
         )
-        for name, fill, units in _fills(kind, inputs)
+        for name, fill, units in _fills(kind, inputs, masked)
     }
+
+
+def _long_texts(
+    inputs: Any, relevance: Tensor, targets: Tensor | None
+) -> tuple[Any, Tensor, Tensor | None]:
+    """Leave out texts that are too short for the steps of the others."""
+    rows = long_enough(_present(inputs).sum(1), CURVE_STEPS).nonzero()[:, 0]
+    kept = None if targets is None else targets[rows]
+    return _rows(inputs, rows.tolist()), relevance[rows], kept
+
+
+def _present(inputs: Any) -> Tensor:
+    """Tell which tokens are no padding."""
+    return (inputs if isinstance(inputs, Tensor) else inputs["attention_mask"]) != 0
 
 
 def _rows(inputs: Any, rows: Sequence[int]) -> Any:
@@ -152,21 +174,24 @@ def _control(kind: ViewKind, inputs: Any) -> Tensor:
     return x.mean(1, keepdim=True).expand_as(x).contiguous()
 
 
-def _fills(kind: ViewKind, inputs: Any) -> list[tuple[str, Any, Any]]:
+def _fills(kind: ViewKind, inputs: Any, masked: bool) -> list[tuple[str, Any, Any]]:
+    """Return the name of each fill, the fill, and what is removed together."""
     if kind == "text" and isinstance(inputs, Tensor):  # 0 is padding
         return [("padding", "zero", tokens(inputs != 0))]
-    if kind != "text":
-        alone = len(first_tensor(inputs)) == 1  # then there is no other sample to take values of
-        return [(name, name, None) for name in CURVE_FILLS[kind] if name != "marginal" or not alone]
-    units = tokens(inputs["attention_mask"])
-    return [("delete", delete(), units), ("hide", hide(), units)]
+    if kind == "text":
+        units = tokens(inputs["attention_mask"])
+        return [("delete", delete(), units), ("hide", hide(), units)]
+    x = first_tensor(inputs)
+    windows = series_windows(x, CURVE_STEPS, masked=masked) if kind == "series" else None
+    fills = [name for name in CURVE_FILLS[kind] if name != "marginal" or len(x) > 1]
+    return [(name, name, windows) for name in fills]  # one alone has no other to take values of
 
 
-def _units(kind: ViewKind, inputs: Any) -> int:
+def _count(kind: ViewKind, inputs: Any, units: Any) -> int:
+    """Return how many units every sample has."""
     x = first_tensor(inputs)
     if kind == "picture":
         return x.shape[-1] * x.shape[-2]
-    if kind != "text":
-        return x[0].numel()
-    mask = x != 0 if isinstance(inputs, Tensor) else inputs["attention_mask"]
-    return int(mask.sum(1).min())
+    if kind == "text":
+        return int(_present(inputs).sum(1).min())
+    return x[0].numel() if units is None else int(units.count.min())

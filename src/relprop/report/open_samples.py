@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bundles.bundle import Bundle
+from ..bundles.data_again import column_of_texts
 from ..bundles.user_model import UserModel
 from ..errors import InputError
 from ..models.user_code import load_object, user_errors
@@ -17,7 +18,7 @@ from ..preprocess.pictures import Pictures
 from ..support.extras import needs_library
 from . import tables, texts
 from .batches import Samples
-from .bundle_samples import BundlePictures, BundleSamples, BundleTexts, read_labelled
+from .bundle_samples import BundlePictures, BundleSamples, BundleTexts, is_table, read_labelled
 from .pictures import PictureSamples, channels_of, has_pictures
 from .settings import Settings
 
@@ -58,7 +59,9 @@ def _for_bundle(settings: Settings, bundle: Bundle) -> Samples:
     path, described = settings.data[0], bundle.preparation.describe()
     if bundle.modality == "picture" and has_pictures(path):
         return PictureSamples(settings.data, BundlePictures(bundle), described)
-    if bundle.modality == "text" and path.name.lower().endswith(texts.TEXT_SUFFIXES):
+    lines = path.name.lower().endswith(texts.TEXT_SUFFIXES)
+    own = column_of_texts(bundle.content) if settings.text == Settings.text else None
+    if bundle.modality == "text" and lines and not (own and is_table(path)):
         key, target = settings.text, settings.target
         return texts.TextSamples(_only(settings), key, target, BundleTexts(bundle), described)
     return BundleSamples(bundle, read_labelled(_only(settings), bundle, settings.target))

@@ -193,9 +193,11 @@ class _Work:
         """Measure removal curves, unless Ctrl-C stops it, or stopped explaining."""
         if self.stopped:
             return {}
-        kind = self.samples.kind
+        kind, bundle = self.samples.kind, self.model.bundle
+        masked = bundle is not None and bundle.content.members[0].facts.masked
+        what = self.settings, self.module, kind, self.kept, self.progress
         try:
-            return measure_curves(self.settings, self.module, kind, self.kept, self.progress)
+            return measure_curves(*what, masked=masked)
         except KeyboardInterrupt:
             self.stopped = True
             self.progress.log("Stopped before removal curves were done; the rest is kept")

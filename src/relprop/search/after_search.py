@@ -18,7 +18,7 @@ _LEAST_SHARE, _LEAST_SECONDS = 0.02, 0.5
 _REPORT_SHARE, MOST_REPORT = 0.1, 60.0
 _REPORT_USUAL, _REPORT_PREDICTIONS = 15.0, 5000
 # To give memory back, which takes long on a busy machine.
-_ENDING_SHARE, _ENDING_SECONDS = 0.02, 1.0
+_ENDING_SHARE, _ENDING_SECONDS = 0.02, 2.0
 
 
 def averaged_models(budget: float, timing: Timing, samples: int) -> int:

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import torch
 
+from ..bundles.read import is_bundle
 from ..data.dataset import Dataset
 from ..errors import InputError
 from .after_search import seconds_after
@@ -21,8 +22,9 @@ from .request import FitRequest
 from .space import FamilySpace
 from .timing import Timing, time_training
 
-# Timing the first steps may take this part of a budget, or the least time if that is more.
-_TIMING_SHARE, _TIMING_SECONDS = 0.3, 30.0
+# Timing the first steps may take this part of a budget, or so many seconds if that is more; what
+# is left of the budget, but some seconds at least, by which to say what is needed.
+_TIMING_SHARE, _TIMING_SECONDS, _TIMING_LEAST = 0.3, 30.0, 10.0
 _TEACHING_SHARE = 0.2  # of a budget, that the first teacher may take
 _CALM = 0.5  # of the time that is left: the shortest training, unless cores are busy
 _TOO_SMALL = 1.2  # how much more time is named than is needed at least
@@ -51,9 +53,9 @@ def time_first_steps(
         trial_seed(request.settings.seed, 0),
         request.settings.device,
     )
-    allowed = max(_TIMING_SHARE * request.settings.seconds, _TIMING_SECONDS)
-    timing = None
+    timing, most = None, max(_TIMING_SHARE * request.settings.seconds, _TIMING_SECONDS)
     for threads in _numbers_of_threads():
+        allowed = min(most, max(request.deadline.left(), _TIMING_LEAST))
         torch.set_num_threads(threads)
         with suppress(OutOfTime), end_after(allowed):
             timing = time_training(data, recipe, rows, _TEACHING_SHARE * request.settings.seconds)
@@ -103,12 +105,15 @@ def _check_budget(request: FitRequest, timing: Timing, later: float, deadline: D
     """Raise InputError where the time is too short for one training, and say what it takes."""
     if deadline.seconds >= timing.least:
         return
+    if deadline.seconds > 0 and is_bundle(request.settings.out):
+        return  # the model of an earlier run is tested and written
     budget = request.settings.seconds
     begun = request.deadline.spent()
     needed = _TOO_SMALL * (begun + timing.least + later)
     raise InputError(
         f"a budget of {write_duration(budget)}, which is too small for one training",
-        f"about {write_duration(needed)} at least: {begun:.0f} s to start and read, "
-        f"{timing.least:.0f} s for the shortest training, {later:.0f} s to test and write",
+        f"about {write_duration(needed)} at least, as fast as this machine is now: {begun:.0f} s "
+        f"to start and read, {timing.least:.0f} s for the shortest training, {later:.0f} s to test "
+        "and write",
         f"write --budget {write_duration(needed)}, or more for a better model",
     )

@@ -311,6 +311,7 @@ class Search:
         rows = self.study.rows()
         named = "" if row.score is None else f"{self.origin.score_name} "
         what = f"{named}{score_text(row)}" or row.state
+        what += f" ({row.note})" if row.score is None and row.note else ""
         scores = [one.score for one in rows if one.score is not None]  # the best first
         best = f"{scores[0]:.4f}" if scores else "none"
         left = write_duration(max(self.deadline.left(), 0.0))

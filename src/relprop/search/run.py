@@ -73,11 +73,13 @@ def run_fit(request: FitRequest, progress: Progress, on_data: OnData) -> Fitted:
             too small for one training, or no trial gave a model.
     """
     check_fit_folder(request.settings.out)
-    require_lightning("fit", "training of networks")
     request = with_memory(request)
     with Workers(request.source, request.options, request.settings, request.deadline) as workers:
         dataset = read_dataset(request.source, request.options)
         on_data(dataset)
+        require_lightning(
+            "fit", "training of networks"
+        )  # slow: what is wrong with data comes first
         search = prepare_search(request, dataset, progress, lambda: True)
         progress.log(f"plan: {search.allocation.describe()}")
         search.run()
