@@ -343,7 +343,7 @@ def test_the_commands_of_the_readme_run(home, tmp_path, monkeypatch):
 
 
 def test_ctrl_c_in_the_curves_keeps_the_maps(home, tmp_path, monkeypatch):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("relprop.report.run.measure_curves", interrupted)

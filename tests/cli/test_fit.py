@@ -12,8 +12,7 @@ from helpers.small_fits import QUICK, start_process, write_table
 from relprop.bundles.bundle import load
 from relprop.bundles.read import is_bundle, read_bundle
 from relprop.cli import main
-from relprop.search import model
-from relprop.search import run as search_run
+from relprop.search import first_steps, model
 
 CONFIG = '[space]\nfamilies = ["mlp"]\n\n[space.mlp]\n' + "\n".join(
     f"{name} = {json.dumps(value)}" for name, value in QUICK.items()
@@ -87,7 +86,7 @@ def test_the_command_shows_data_trials_and_metrics_and_what_to_do_next(folder, t
 
 def test_a_teacher_that_was_left_out_for_lack_of_time_is_said(monkeypatch, folder, tmp_path):
     monkeypatch.setattr(model, "_TEACHING", 1e-9)
-    monkeypatch.setattr(search_run, "_TEACHING_SHARE", 1e-9)
+    monkeypatch.setattr(first_steps, "_TEACHING_SHARE", 1e-9)
     out, taught = tmp_path / "out", tmp_path / "fit.toml"
     taught.write_text(CONFIG.replace('teacher = "none"', 'teacher = "boosted"'))
     options = ("--config", taught, "--out", out, "--trials", 1, "--budget", "20h")

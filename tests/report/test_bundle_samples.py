@@ -14,13 +14,17 @@ from helpers import made_bundles as made
 
 from relprop.bundles.bundle import load, open_content
 from relprop.bundles.content import Metric
+from relprop.bundles.removal_units import series_windows
 from relprop.bundles.write import write_bundle
 from relprop.data.dataset import Finding
 from relprop.errors import FileError, InputError
+from relprop.evaluate import removal_curves
+from relprop.report.curves import CurveSamples, measure_curves
 from relprop.report.page import render_report
 from relprop.report.records import samples_csv, to_json
 from relprop.report.run import run_report
 from relprop.report.settings import Settings
+from relprop.support.progress import QUIET
 
 SMALL = {"width": 16, "depth": 1, "dropout": 0.0}
 
@@ -217,3 +221,58 @@ def test_a_table_of_texts_needs_no_labels(tmp_path):
     with pytest.raises(InputError, match=r"without the column 'said'") as caught:
         run_report(Settings((data,), model, samples=12, curves=0))
     assert caught.value.todo == 'rename "Said" to "said"'
+
+
+@pytest.mark.parametrize("name", ["new.csv", "new.jsonl"])
+def test_few_texts_with_labels_are_read_by_the_column_of_the_bundle(tmp_path, name):
+    found = (Finding("text", "column said", ""), Finding("target", "kind", ""))
+    model, bundle = written(tmp_path, replace(made.texts(), findings=found), "ngrams")
+    texts = made.texts().samples[:4]
+    table = pd.DataFrame({"said": texts, "kind": ["cat", "dog", "owl", "cat"]})
+    data = tmp_path / name
+    if name == "new.csv":
+        table.to_csv(data, index=False)
+    else:
+        table.to_json(data, orient="records", lines=True)
+    report = run_report(Settings((data,), model, samples=12, curves=0))
+    predicted = list(bundle.predict(texts))
+    assert [sample.predicted for sample in report.samples] == predicted
+    assert [sample.label for sample in report.samples] == ["cat", "dog", "owl", "cat"]
+    right = sum(a == b for a, b in zip(predicted, table["kind"], strict=True))
+    assert report.accuracy == pytest.approx(right / 4)
+
+
+def test_a_text_of_one_word_leaves_the_curves_of_others_their_steps(tmp_path):
+    model, _ = written(tmp_path, made.texts(), "textcnn")
+    long = ["the small cat sees a large old dog"] * 11
+    (tmp_path / "new.txt").write_text("\n".join([*long, "owl"]))
+    report = run_report(Settings((tmp_path / "new.txt",), model, samples=12, curves=12))
+    curves = report.curves["padding"]["LRP"]
+    assert curves.morf.scores.shape == (11, 9)
+    page = render_report(report, tmp_path)
+    assert "Texts that are too short" in page
+    assert "Two fills" not in page
+
+
+def test_series_lose_windows_and_never_their_padding(tmp_path):
+    dataset = made.series(ragged=True)
+    model, bundle = written(tmp_path, dataset, "fcn")
+    x = bundle.prepare_samples(dataset.samples[:12])
+    kept = CurveSamples(12, 12)
+    kept.add(x, bundle.explainer(x))
+    found = measure_curves(
+        Settings((tmp_path,), model), bundle.model, "series", kept, QUIET, masked=True
+    )
+    e = bundle.explainer(x)
+    expected = removal_curves(
+        bundle.model,
+        x,
+        {"LRP": e.relevance.detach()},
+        target=e.prediction,
+        fill="mean",
+        steps=10,
+        units=series_windows(x, 10, masked=True),
+    )["LRP"]
+    torch.testing.assert_close(found["mean"]["LRP"].morf.scores, expected.morf.scores)
+    plain = measure_curves(Settings((tmp_path,), model), bundle.model, "series", kept, QUIET)
+    assert not torch.equal(plain["mean"]["LRP"].morf.scores, expected.morf.scores)

@@ -164,6 +164,22 @@ def test_less_time_does_not_replace_a_model_by_a_worse_one(monkeypatch, tmp_path
     assert second.content.seconds > first.content.seconds
 
 
+def test_a_run_without_time_for_a_training_tests_the_model_of_the_one_before(
+    monkeypatch, table, tmp_path
+):
+    call = {"budget": BUDGET, "out": tmp_path, "space": QUICK_SPACE}
+    monkeypatch.setattr(run, "finish", lambda search: 1 / 0)  # the run ends before it is over
+    with pytest.raises(ZeroDivisionError):
+        fit(table, trials=1, **call)
+    monkeypatch.undo()
+    assert not read_bundle(tmp_path).metrics
+    time_training = first_steps.time_training
+    monkeypatch.setattr(
+        first_steps, "time_training", lambda *given: replace(time_training(*given), step=1e6)
+    )
+    assert fit(table, trials=1, **call).metrics["accuracy"].value > 0.6
+
+
 def test_the_model_of_an_ended_run_stays_until_the_next_one_ends(monkeypatch, table, tmp_path):
     call = {"budget": BUDGET, "out": tmp_path, "space": QUICK_SPACE}
     first = fit(table, trials=1, **call)

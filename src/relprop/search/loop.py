@@ -310,12 +310,11 @@ class Search:
         """Show a trial, the best so far and the time that is left."""
         rows = self.study.rows()
         named = "" if row.score is None else f"{self.origin.score_name} "
-        what = f"{named}{score_text(row)}" or row.state
-        what += f" ({row.note})" if row.score is None and row.note else ""
+        why = f" ({row.note})" if row.score is None and row.note else ""
+        what = (f"{named}{score_text(row)}" or row.state) + why
         scores = [one.score for one in rows if one.score is not None]  # the best first
-        best = f"{scores[0]:.4f}" if scores else "none"
-        left = write_duration(max(self.deadline.left(), 0.0))
+        best, left = f"{scores[0]:.4f}" if scores else "none", max(self.deadline.left(), 0.0)
         self.progress.log(
             f"trial {row.number}: {row.family}, {what}, {row.seconds:.1f} s; "
-            f"best {best} of {len(rows)}; {left} left to search"
+            f"best {best} of {len(rows)}; {write_duration(left)} left to search"
         )

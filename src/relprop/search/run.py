@@ -77,9 +77,7 @@ def run_fit(request: FitRequest, progress: Progress, on_data: OnData) -> Fitted:
     with Workers(request.source, request.options, request.settings, request.deadline) as workers:
         dataset = read_dataset(request.source, request.options)
         on_data(dataset)
-        require_lightning(
-            "fit", "training of networks"
-        )  # slow: what is wrong with data comes first
+        require_lightning("fit", "training of networks")  # slow: the data's faults come first
         search = prepare_search(request, dataset, progress, lambda: True)
         progress.log(f"plan: {search.allocation.describe()}")
         search.run()

@@ -183,8 +183,9 @@ def test_a_table_of_any_format_larger_than_memory_is_sampled_and_says_so(name, t
     assert rows[-1] > 59_900
     pandas.testing.assert_frame_equal(raw.samples, whole.samples.iloc[rows].reset_index(drop=True))
     assert raw.keys == [f"row {i + 1}" for i in rows]
-    assert raw.findings[0].value == "60,000 rows, 3 columns"
-    assert "holds 60,000 rows of about 2 MB, more than the memory limit (1 MB)" in raw.warnings[0]
+    assert whole.findings[0].value == "60,000 rows, 3 columns"
+    assert raw.findings[0].value == f"60,000 rows, 3 columns; {len(rows):,} rows used"
+    assert "holds 60,000 rows of about 2 MB, more than the 1 MB that samples may" in raw.warnings[0]
     assert f"{len(rows):,} of them, chosen at random, are used" in raw.warnings[0]
 
 

@@ -196,7 +196,7 @@ def _read(
     frame, total = found.frame, found.total
     _refuse_empty(frame, path)
     frame.columns = [str(name) for name in frame.columns]
-    findings = [Finding("table", f"{total:,} rows, {frame.shape[1]} columns", suffix)]
+    findings = [Finding("table", _size_text(len(frame), total, frame.shape[1]), suffix)]
     return _Table(frame, found.rows, total, findings, found.notes)
 
 
@@ -220,10 +220,15 @@ def _read_text(
     _refuse_empty(frame, path)
     source = "the first row" if layout.header else beside[1] if beside else "numbered"
     findings = [
-        Finding("table", f"{layout.rows:,} rows, {layout.width} columns", _how_written(layout)),
+        Finding("table", _size_text(len(rows), layout.rows, layout.width), _how_written(layout)),
         Finding("names of columns", source, layout.reason),
     ]
     return _Table(frame, rows, layout.rows, findings, warnings, columns is not None)
+
+
+def _size_text(used: int, rows: int, columns: int) -> str:
+    """Say how large a table is, and how much of it is used."""
+    return f"{rows:,} rows, {columns} columns" + (f"; {used:,} rows used" if used < rows else "")
 
 
 def _first_line(path: Path) -> str:
