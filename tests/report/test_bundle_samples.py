@@ -12,9 +12,9 @@ import pytest
 import torch
 from helpers import made_bundles as made
 
+from relprop.bundle_report.removal_units import series_windows
 from relprop.bundles.bundle import load, open_content
 from relprop.bundles.content import Metric
-from relprop.bundles.removal_units import series_windows
 from relprop.bundles.write import write_bundle
 from relprop.data.dataset import Finding
 from relprop.errors import FileError, InputError

@@ -35,7 +35,7 @@ ALSO_TESTED_IN = {
         *("report/output", "report/page", "report/pictures", "report/records", "report/run"),
         "report/texts",
     ],
-    "bundle_report/test_removal.py": ["bundles/removal_units"],
+    "bundle_report/test_removal.py": ["bundle_report/removal_units"],
     "bundle_report/test_write.py": [
         *("bundle_report/explanations", "bundle_report/sections"),
     ],

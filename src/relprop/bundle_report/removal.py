@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from ..bundles.bundle import Bundle
-from ..bundles.removal_units import long_enough, series_windows
 from ..data.words import counted
 from ..evaluate import bootstrap_mean, columns, removal_curves, tokens
 from ..evaluate.removal.curve_page import curves_fragment
 from ..evaluate.removal.method_curves import MethodCurves, curve_panels
 from .explanations import Explained
+from .removal_units import long_enough, series_windows
 from .sections import ReportSection
 from .time_limit import TimeLimit
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..bundles.removal_units import long_enough, series_windows
+from ..bundle_report.removal_units import long_enough, series_windows
 from ..evaluate import MethodCurves, delete, hide, removal_curves, tokens
 from ..explanation.result import Explanation
 from ..plot.view import ViewKind
