@@ -191,6 +191,7 @@ def test_the_model_of_an_ended_run_stays_until_the_next_one_ends(monkeypatch, ta
     assert (tmp_path / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_reads_the_samples_of_the_first(monkeypatch, tmp_path):
     table = write_table(tmp_path / "table.csv", rows=40_000)
     monkeypatch.setattr(request, "free_memory", lambda: 1_000_000)

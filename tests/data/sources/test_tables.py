@@ -205,10 +205,10 @@ def peak_of(path, limit):
 
 @pytest.mark.parametrize("name", LARGE)
 def test_no_more_of_a_large_table_is_held_than_fits(name, tmp_path):
-    n = np.random.default_rng(0).normal(size=100_000)
+    n = np.random.default_rng(0).normal(size=40_000)
     write_table(tmp_path / name, pandas.DataFrame({"n": n, "half": n / 2, "even": "yes"}))
     whole = peak_of(tmp_path / name, LIMIT)  # first: it imports what reads the format
-    assert peak_of(tmp_path / name, Limit(300_000, 0, True)) < whole / 2
+    assert peak_of(tmp_path / name, Limit(120_000, 0, True)) < whole / 2
 
 
 def test_a_json_value_larger_than_memory_is_to_be_written_in_lines(tmp_path):
