@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import time
 from dataclasses import replace
 
@@ -178,6 +179,10 @@ def test_a_run_without_time_for_a_training_tests_the_model_of_the_one_before(
         first_steps, "time_training", lambda *given: replace(time_training(*given), step=1e6)
     )
     assert fit(table, trials=1, **call).metrics["accuracy"].value > 0.6
+    shutil.rmtree(tmp_path / "search")  # a new search has no model of its own
+    with pytest.raises(InputError, match="too small for one training"):
+        fit(table, trials=1, **call)
+    assert read_bundle(tmp_path).metrics
 
 
 def test_the_model_of_an_ended_run_stays_until_the_next_one_ends(monkeypatch, table, tmp_path):

@@ -17,6 +17,7 @@ from .alarm import OutOfTime, end_after
 from .allocation import Allocation, allocate
 from .budget import Deadline, write_duration
 from .model import TrainingRecipe, trial_seed
+from .opening import memory_of_search
 from .prepared import PreparedData, Rows
 from .request import FitRequest
 from .space import FamilySpace
@@ -105,8 +106,9 @@ def _check_budget(request: FitRequest, timing: Timing, later: float, deadline: D
     """Raise InputError where the time is too short for one training, and say what it takes."""
     if deadline.seconds >= timing.least:
         return
-    if deadline.seconds > 0 and is_bundle(request.settings.out):
-        return  # the model of an earlier run is tested and written
+    out = request.settings.out
+    if deadline.seconds > 0 and is_bundle(out) and memory_of_search(out) is not None:
+        return  # the model of an earlier run of this search is tested and written
     budget = request.settings.seconds
     begun = request.deadline.spent()
     needed = _TOO_SMALL * (begun + timing.least + later)

@@ -132,7 +132,8 @@ def prepare_search(
     if allocation.kind == "single" and may_mix:
         train, validation = learn_most(dataset, train, validation, settings.seed)
     compared = both if fold else validation
-    identity = _identity(dataset, spaces, settings)
+    fingerprints = _fingerprints(dataset)  # each hashes all samples
+    identity = _identity(fingerprints, spaces, settings)
     folder = open_search(settings.out, identity, request.options.memory or 0)
     study = SharedStudy(folder, spaces, settings.seed)
     return Search(
@@ -151,7 +152,7 @@ def prepare_search(
         Shelf(folder / "trials", len(compared)),
         Origin(
             dataset,
-            _fingerprints(dataset),
+            fingerprints,
             _said(request.options),
             settings.seed,
             settings.seconds,
@@ -189,7 +190,7 @@ def find_spaces(
 
 
 def _identity(
-    dataset: Dataset, spaces: tuple[FamilySpace, ...], settings: FitSettings
+    fingerprints: Mapping[str, str], spaces: tuple[FamilySpace, ...], settings: FitSettings
 ) -> dict[str, object]:
     """Return what must be the same for a search to go on."""
     described = {
@@ -197,7 +198,7 @@ def _identity(
         for space in spaces
     }
     return {
-        **_fingerprints(dataset),
+        **fingerprints,
         "space": described,
         "encoder": settings.encoder,
         "seed": settings.seed,
