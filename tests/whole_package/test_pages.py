@@ -52,7 +52,7 @@ WRITTEN = {
     "own-cnn": ["shapes.png", "maps/*.png"],
     "large-data": ["mnist-cnn.plans"],
 }
-SLOW = ("own-cnn", "text", "timm")
+SLOW = ("evaluating", "from-lxt", "large-data", "own-cnn", "text", "time-series", "timm")
 WITH_PYTHON = [
     pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW))
     for page in PAGES

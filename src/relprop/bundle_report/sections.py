@@ -148,7 +148,8 @@ def quality_sections(
 
 _HINT = (
     "Recall is the share of a class that is predicted as such; precision the share of what is "
-    "predicted as a class that belongs to it. Intervals: 95 %, by Wilson's score."
+    "predicted as a class that belongs to it. Intervals: 95 %; of accuracy, recall and precision by "
+    "Wilson's score, of other measures by the bootstrap."
 )
 
 

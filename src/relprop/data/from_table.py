@@ -85,15 +85,17 @@ def from_table(raw: RawData, options: DataOptions) -> FromTable:
     raw = raw.noting(warnings=without_group(groups))
     times = time_values(frame, options, rows)
     kinds = {name: kind for name, kind in options.kinds.items() if name in features.columns}
-    modality, decided = _modality(features, kinds, options.modality)
+    modality, decided = _modality(features, kinds, raw.modality or options.modality)
     columns: dict[str, ColumnKind] = {}
-    if modality == "table":
+    if raw.pictures is not None:
+        made = _named_pictures(raw, list(features.columns))
+    elif modality == "table":
         made, columns = _table(raw, decided, kinds)
     elif modality == "text":
         made = _texts(raw, features, decided)
     else:
         made = (_series if modality == "series" else _pictures)(raw, features)
-    why = GIVEN if options.modality else _WHY[modality]
+    why = GIVEN if options.modality else _WHY[modality] if raw.pictures is None else _NAMED
     first = Finding("modality", modality, why)
     made = replace(made, modality=modality, findings=(first, *made.findings))
     if modality == "table":
@@ -109,6 +111,7 @@ _WHY: dict[Modality, str] = {
     "series": GIVEN,
     "picture": "a column for each pixel",
 }
+_NAMED = "a column that names a file for each row"
 
 
 def _check_names(options: DataOptions, names: list[str]) -> None:
@@ -292,3 +295,9 @@ def _pictures(raw: RawData, features: "DataFrame") -> RawData:
         raise InputError(given, allowed, "write --modality table")
     raw = replace(raw, samples=values.astype(np.uint8).reshape(-1, side, side, 1))
     return raw.noting(Finding("pictures", f"{side} x {side}, grey", "a column for each pixel"))
+
+
+def _named_pictures(raw: RawData, others: list[str]) -> RawData:
+    """Take the pictures that a column named, without the columns beside them."""
+    notes = [Finding(about_column(name), "left out", "beside the picture") for name in others]
+    return replace(raw, samples=raw.pictures, pictures=None).noting(*notes)

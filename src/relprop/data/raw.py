@@ -38,6 +38,7 @@ class RawData:
         classes: Names of the class numbers 0, 1, ..., where the source says them.
         targets: Columns of the table that are the target, where the source says so.
         named: Whether the names of columns are from the source.
+        pictures: Of a table that names a picture in each row, their pixels; else None.
         findings: What was found out.
         warnings: What the user should know, a sentence each.
     """
@@ -50,6 +51,7 @@ class RawData:
     classes: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     named: bool = True
+    pictures: NDArray[np.uint8] | None = None
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -72,6 +74,7 @@ class RawData:
             keys=[self.keys[i] for i in places],
             labels=None if self.labels is None else self.labels[places],
             official=self.official[places],
+            pictures=None if self.pictures is None else self.pictures[places],
         )
 
 

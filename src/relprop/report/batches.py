@@ -53,7 +53,7 @@ class Samples(Protocol):
         kind: What they are.
         count: How many there are.
         label_names: Labels that the data has, in their order; empty where it has none.
-        columns: What the entries of a table's row are called.
+        columns: What the entries of a table's row, or channels of series, are called.
         preprocessing: What is done to them, in words.
     """
 

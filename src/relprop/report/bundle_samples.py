@@ -13,7 +13,14 @@ from torch import Tensor
 
 from ..bundles.bundle import Bundle, metric_text
 from ..bundles.data_again import column_of_texts, read_again, target_column
-from ..bundles.naming import by_words, labels_text, padded_tokens, row_values, value_text
+from ..bundles.naming import (
+    by_words,
+    channels_of,
+    labels_text,
+    padded_tokens,
+    row_values,
+    value_text,
+)
 from ..bundles.raw_samples import table_samples
 from ..data.dataset import Dataset, SampleData
 from ..data.raw import objects
@@ -96,11 +103,14 @@ class BundleSamples:
 
     @property
     def columns(self) -> ColumnNames:
-        """What the features of a row are called, and which belong to a column."""
+        """What the features of a row are called, and which belong to a column; channels."""
+        preparation: Any = self._bundle.preparation
+        if self.kind == "series":
+            masked = self._bundle.content.members[0].facts.masked
+            return ColumnNames(channels_of(preparation.shape[0], masked))
         if self.kind != "table":
             return ColumnNames()
-        columns: Any = self._bundle.preparation
-        columns = columns.columns
+        columns = preparation.columns
         return ColumnNames(columns.names, columns.groups)
 
     def batches(self, size: int, total: int) -> Iterator[tuple[Batch, list[LeftOut]]]:

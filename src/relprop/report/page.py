@@ -89,7 +89,9 @@ def _cards(report: Report, samples: Sequence[ExplainedSample]) -> list[Card]:
         cards = picture_cards(view, STYLE, PICTURES, encode=small_image_url)
         return [_with_evidence(card, one) for card, one in zip(cards, samples, strict=True)]
     if report.kind == "series":
-        return series_cards(view, STYLE, [f"channel {i}" for i in range(len(views[0].input))])
+        channels = range(len(views[0].input))
+        named = list(report.columns.names or [f"channel {i}" for i in channels])
+        return series_cards(view, STYLE, named)
     if report.kind == "text":
         return text_cards(view, [_tokens(sample) for sample in samples], STYLE)
     columns = Columns.of(views[0].input.shape, report.columns.names, report.columns.groups)

@@ -78,7 +78,7 @@ class Report:
         preprocessing: What was done to the samples, in words.
         recipe: Name of the recipe, and the plan as text.
         kind: What the samples are.
-        columns: What the entries of a table's row are called.
+        columns: What the entries of a table's row, or channels of series, are called.
         class_names: Names of the classes; empty where they have none.
         class_source: Where the names are from, in words.
         samples: The explained ones.

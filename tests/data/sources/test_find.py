@@ -94,11 +94,12 @@ def test_idx_files_by_folder_by_file_and_by_family(tmp_path):
 
 
 def test_folders_of_pictures_texts_and_series(tmp_path):
-    (tmp_path / "p" / "cat").mkdir(parents=True)
-    Image.new("L", (8, 8)).save(tmp_path / "p" / "cat" / "1.png")
+    for name in ("cat", "dog"):
+        (tmp_path / "p" / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / "p" / name / "1.png")
     write(tmp_path / "p", "labels.csv")
     pictures = read(tmp_path / "p")
-    assert pictures.labels.tolist() == ["cat"]
+    assert pictures.labels.tolist() == ["cat", "dog"]
     assert pictures.warnings == (f"{tmp_path / 'p'} holds labels.csv, which is not used.",)
     write(tmp_path / "t", "rt.pos", "rt.neg", content="so\n")
     write(tmp_path / "u", "ham.txt", "spam.txt", "README.md", content="so\n")

@@ -15,14 +15,14 @@ from ..options import DataOptions
 from ..raw import PARTS, RawData
 from ..words import counted, listed
 from .arrays import ARRAY_SUFFIXES, read_arrays
-from .folders import files_below
+from .folders import files_below, has_class_folders
 from .hub import PREFIX, is_saved_dataset, read_hub
 from .idx import family_of, has_idx_files, read_idx_folder
 from .labels_apart import labels_beside
 from .opened import plain_stem, plain_suffix
 from .parts_beside import tables_of_training, test_beside, validation_beside
 from .picture_files import PICTURE_FILES, is_archive
-from .pictures import read_pictures
+from .pictures import read_named_pictures, read_pictures
 from .series import is_series_file, read_series_file
 from .series_files import read_series_folders
 from .table_formats import CONVERTED, refuse_converted
@@ -86,7 +86,10 @@ def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progres
     if (suffix in TABLES or not suffix) and family is None and not is_archive(path):
         others = (one and labels_beside(one) for one in (test, validation))
         every = LabelFiles(labels, *others)
-        return read_table_file(path, limit, test, every, validation=validation)
+        raw = read_table_file(path, limit, test, every, validation=validation)
+        if options.modality not in (None, "picture"):
+            return raw
+        return read_named_pictures(raw, path, limit, progress, options.resize or "crop")
     _refuse_test(options, path.name)
     if is_archive(path):
         return read_pictures(path, limit, progress, options.resize or "crop")
@@ -151,10 +154,24 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
     if idx:
         return read_idx_folder(path, limit)
     if pictures:
+        if (named := _read_table_of_pictures(path, data, options, limit, progress)) is not None:
+            return named
         unused = [f"{path} holds {one.name}, which is not used." for one in data]
         resize = options.resize or "crop"
         return read_pictures(path, limit, progress, resize).noting(warnings=unused)
     return _read_texts_or_series(path, files, inside, limit)
+
+
+def _read_table_of_pictures(
+    path: Path, data: Sequence[Path], options: DataOptions, limit: Limit, progress: Progress
+) -> RawData | None:
+    """Read the pictures of a folder that a table there names, unless folders are their classes."""
+    tables = [one for one in data if plain_suffix(one) in TABLES and not is_archive(one)]
+    tables = tables or list(tables_of_training(path, TABLES))
+    if not tables or has_class_folders(path):
+        return None
+    raw = _read_file(_only(tables, path), options, limit, progress)
+    return None if raw.pictures is None else raw
 
 
 def _read_texts_or_series(

@@ -99,7 +99,16 @@ def classes_and_parts(
     left = Counter(str(path.parent) for path, name in zip(paths, classes, strict=True) if not name)
     warnings = [f"Left out, as without a class: {_counts(left)}."] if left else []
     kept = rows.tolist()
-    return PlacedFiles(rows, [classes[i] for i in kept], _parts([paths[i] for i in kept]), warnings)
+    return PlacedFiles(
+        rows, [classes[i] for i in kept], parts_of_paths([paths[i] for i in kept]), warnings
+    )
+
+
+def has_class_folders(folder: Path) -> bool:
+    """Tell whether files are in several folders that may be their classes, parts left out."""
+    around = {path.parent for path in files_below(folder)} - {folder}
+    names = {path.name.lower() for path in around} - {*PARTS} - _INSIDE - _UNLABELLED
+    return len(names) > 1
 
 
 def _class_of(above: Sequence[str]) -> str:
@@ -110,7 +119,8 @@ def _class_of(above: Sequence[str]) -> str:
 def _without_class(source: object, first: PurePosixPath) -> FileError:
     return FileError(
         f"{source} has files that are in no folder of a class, such as {first}",
-        "a folder for each class: cat/1.png, dog/2.png; train/ and test/ may stand above them",
+        "a folder for each class: cat/1.png, dog/2.png; train/ and test/ may stand above them; of "
+        "pictures also a table with a column of their names: labels.csv",
         f"put {first.name} into a folder that is named after its class, or take it away",
     )
 
@@ -125,7 +135,8 @@ def _counts(files: Counter[str]) -> str:
     return listed([f"{counted(n, 'file')} in {name}/" for name, n in files.most_common()])
 
 
-def _parts(paths: Sequence[PurePosixPath]) -> NDArray[np.str_]:
+def parts_of_paths(paths: Sequence[PurePosixPath]) -> NDArray[np.str_]:
+    """Tell the parts of files from the folders above them; "" where there are none."""
     parts = [
         next((PARTS[name.lower()] for name in path.parts[:-1] if name.lower() in PARTS), "")
         for path in paths

@@ -1,12 +1,13 @@
-"""Reads pictures from a folder or an archive with a folder for each class, and makes them alike.
+"""Reads pictures from a folder or an archive, or those that a table names, and makes them alike.
 
-Takes a path. Gives pictures of one size and mode, with labels and official parts; those that
-cannot be read are named. Must not know targets.
+Takes a path, or a table. Gives pictures of one size and mode, with labels and official parts;
+those that cannot be read are named. Must not know targets.
 """
 
+import os
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +16,12 @@ from numpy.typing import NDArray
 from ...errors import FileError, first_line
 from ...support.extras import needs
 from ...support.progress import Progress
-from ..dataset import Resize
+from ..dataset import Finding, Resize
 from ..memory import Limit
 from ..raw import RawData, objects
 from ..words import counted, listed
-from .folders import classes_and_parts, others_note
+from .folders import classes_and_parts, others_note, parts_of_paths
+from .named_pictures import NamedPictures, find_named_pictures
 from .picture_files import PICTURE_FILES, PictureFiles, list_pictures
 from .picture_sizes import DEEP, make_alike
 
@@ -55,32 +57,88 @@ def read_pictures(path: Path, limit: Limit, progress: Progress, resize: Resize =
         placed = classes_and_parts(files.names, path, annotated=files.annotated())
         unused = others_note(files.others)
         files = files.take(placed.rows)
-        read = _read_all(files, progress, path, limit)
-    kept = np.array(sorted(read.pictures), np.int64)
-    pixels, findings, warnings = make_alike(
-        [read.pictures[int(i)] for i in kept], read.modes, resize
-    )
+        read = _read_all(files, progress, path, limit, resize)
     return RawData(
         modality="picture",
-        samples=pixels,
-        keys=[str(files.names[i]) for i in kept],
-        labels=objects([placed.classes[i] for i in kept]),
-        official=placed.parts[kept],
-        findings=tuple(findings),
-        warnings=(*placed.warnings, *unused, *read.warnings, *warnings),
+        samples=read.pixels,
+        keys=[str(files.names[i]) for i in read.kept],
+        labels=objects([placed.classes[i] for i in read.kept]),
+        official=placed.parts[read.kept],
+        findings=tuple(read.findings),
+        warnings=(*placed.warnings, *unused, *read.warnings),
     )
+
+
+def read_named_pictures(
+    raw: RawData, path: Path, limit: Limit, progress: Progress, resize: Resize = "crop"
+) -> RawData:
+    """Read the pictures that a table names in one of its columns; the others are its labels.
+
+    Args:
+        raw: A table as it was read.
+        path: Its file.
+        limit: How much memory they may take.
+        progress: Shows the reading.
+        resize: How pictures of other sizes are brought to that of most.
+
+    Returns:
+        The rows whose picture can be read, with it; the table as it was where it names none.
+
+    Raises:
+        FileError: None can be read.
+    """
+    found = find_named_pictures(raw, path)
+    if found is None:
+        return raw
+    with needs("fit", "pictures"):
+        import PIL  # noqa: F401
+    rows = np.array([i for i, file in enumerate(found.files) if file is not None], np.int64)
+    paths = [file for file in found.files if file is not None]
+    names = [PurePosixPath(os.path.relpath(file, found.folder)) for file in paths]
+    files = PictureFiles(names, lambda chosen: ((i, paths[i]) for i in chosen), {})
+    read = _read_all(files, progress, path, limit, resize)
+    some = raw.keep(rows[read.kept])
+    official = parts_of_paths([names[i] for i in read.kept])
+    reason = f"column {found.column!r}, a file in each row"
+    made = replace(
+        some,
+        modality="picture",
+        samples=some.samples.drop(columns=found.column),
+        keys=[str(names[i]) for i in read.kept],
+        official=some.official if some.official.any() else official,
+        pictures=read.pixels,
+    )
+    lacking = _lacking(raw, found) if len(rows) < len(raw.keys) else []
+    return made.noting(
+        Finding("names of pictures", f"in {path.name}", reason),
+        *read.findings,
+        warnings=[*lacking, *read.warnings],
+    )
+
+
+def _lacking(raw: RawData, found: NamedPictures) -> list[str]:
+    """Say which rows name a picture that is not there."""
+    values = raw.samples[found.column]
+    without = [str(values.iloc[i]) for i, file in enumerate(found.files) if file is None]
+    return [
+        f"Left out, as there is no such picture: {counted(len(without), 'row')}: "
+        f"{listed(without, _SHOWN)}."
+    ]
 
 
 @dataclass(frozen=True)
 class _Read:
-    """Pictures that could be read, by their place; how many were of which mode; warnings."""
+    """Pictures that could be read, made alike: their places among all, and what is to be said."""
 
-    pictures: dict[int, "Image"]
-    modes: Counter[str]
+    kept: NDArray[np.int64]
+    pixels: NDArray[np.uint8]
+    findings: list[Finding]
     warnings: list[str]
 
 
-def _read_all(files: PictureFiles, progress: Progress, path: Path, limit: Limit) -> _Read:
+def _read_all(
+    files: PictureFiles, progress: Progress, path: Path, limit: Limit, resize: Resize
+) -> _Read:
     from PIL import Image
 
     unreadable = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
@@ -105,7 +163,9 @@ def _read_all(files: PictureFiles, progress: Progress, path: Path, limit: Limit)
         note.append(
             f"Left out, since they cannot be read: {counted(len(broken), 'picture')}: {shown}."
         )
-    return _Read(pictures, modes, note)
+    kept = np.array(sorted(pictures), np.int64)
+    pixels, findings, warnings = make_alike([pictures[int(i)] for i in kept], modes, resize)
+    return _Read(kept, pixels, findings, [*note, *warnings])
 
 
 def _that_fit(files: PictureFiles, path: Path, limit: Limit) -> tuple[list[int], list[str]]:

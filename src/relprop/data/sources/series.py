@@ -75,6 +75,9 @@ def read_series_file(path: Path, limit: Limit, test: Path | None = None) -> RawD
         findings=(describe_series(samples, f"{path.suffix} file"),),
         warnings=filled_note(filled),
     )
+    if test is not None:
+        value = f"{test.name}, {counted(len(parts[1][1].labels), 'series', 'series')}"
+        raw = raw.noting(Finding("test part", value, f"a file laid out as {path.name}"))
     size = sum(one.nbytes for one in samples)
     rows, note = limit.choose(len(samples), size, "series", path)
     return raw.noting(warnings=note) if rows is None else raw.keep(rows).noting(warnings=note)
