@@ -44,7 +44,9 @@ def measured(dataset, family, **changes):
             },
             metrics=(Metric("accuracy", 0.5, 0.25, 0.75, 12),),
             leaderboard=(
-                LeaderboardRow(1, family, {**settings, "rate": 0.5}, "done", 0.8, 9.0, 1.5, 1234),
+                LeaderboardRow(
+                    1, family, {**settings, "rate": 0.50000123}, "done", 0.8, 9.0, 1.5, 1234
+                ),
                 LeaderboardRow(0, family, settings, "pruned", None, 2.0, 1.0, 1234, "by halving"),
             ),
             curves=tuple(

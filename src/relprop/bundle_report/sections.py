@@ -98,7 +98,11 @@ def search_section(content: BundleContent) -> ReportSection:
 def _trial_row(row: LeaderboardRow, rows: Sequence[LeaderboardRow]) -> list[str]:
     """Write a trial, with the settings in which it differs from the first of its family."""
     first = min((one for one in rows if one.family == row.family), key=lambda one: one.number)
-    changed = [f"{k} {v}" for k, v in row.settings.items() if first.settings.get(k) != v]
+    changed = [
+        f"{name} {number_text(value, 4) if isinstance(value, float) else value}"
+        for name, value in row.settings.items()
+        if first.settings.get(name) != value
+    ]
     weights = "" if row.parameters is None else f"{row.parameters:,}"
     epochs = "" if row.epochs is None else f"{row.epochs:.3g}"
     known = "; ".join(text for text in (", ".join(changed), row.note) if text)
@@ -148,8 +152,8 @@ def quality_sections(
 
 _HINT = (
     "Recall is the share of a class that is predicted as such; precision the share of what is "
-    "predicted as a class that belongs to it. Intervals: 95 %; of accuracy, recall and precision by "
-    "Wilson's score, of other measures by the bootstrap."
+    "predicted as a class that belongs to it. Intervals: 95 %, of accuracy, recall and precision "
+    "by Wilson's score, of other measures by the bootstrap."
 )
 
 
