@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 # Imported at their first use, so that `import relprop` stays quick.
-_LAZY_MODULES = ("data", "evaluate", "integrations", "models", "preprocess", "testing")
+_LAZY_MODULES = ("data", "evaluate", "integrations", "models", "preprocess", "testing", "use")
 _LAZY_NAMES = {
     "Bundle": "bundles.bundle",
     "MapGrid": "explanation.grid",

@@ -103,3 +103,19 @@ def test_arrays_have_the_columns_of_the_array_that_was_fitted(columns, findings,
 def test_texts_are_of_the_column_that_was_found(value, name):
     plain = made.content_of(made.texts(), "ngrams")
     assert column_of_texts(replace(plain, findings=(Finding("text", value, ""),))) == name
+
+
+def test_other_pictures_of_a_table_have_the_label_of_the_bundle(tmp_path):
+    for i in range(12):
+        Image.new("L", (8, 8), 20 * i).save(tmp_path / f"{i}.png")
+    rows = [
+        f"{i}.png,{'dark' if i < 6 else 'light'},{'rome' if i % 2 else 'bern'}" for i in range(12)
+    ]
+    (tmp_path / "other.csv").write_text("\n".join(["file,kind,site", *rows]))
+    plain = made.content_of(made.pictures(), "mlp", width=8)
+    findings = (Finding("names of pictures", "in a.csv", "a column"), Finding("target", "kind", ""))
+    named = replace(plain, findings=findings, source=str(tmp_path / "a.csv"))
+    assert read_again(named, tmp_path / "other.csv").target.names == ("dark", "light")
+    assert read_again(named, tmp_path / "other.csv", "site").target.names == ("bern", "rome")
+    given = replace(named, options={"labels": ["kind", "site"]})
+    assert options_for_others(given).target == ()

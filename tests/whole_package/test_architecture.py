@@ -28,7 +28,7 @@ FLOORS = [
     "evaluate testing integrations bundles",
     "bundle_report",
     "demo search",
-    "compare compare_models report",
+    "compare compare_models report use",
     "cli",
     "__main__",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 from ..data.dataset import Dataset
 from ..data.options import DataOptions
 from ..data.read import read_dataset
+from ..data.sources.pictures import NAMES_OF_PICTURES
 from ..support.progress import QUIET, Progress
 from .content import BundleContent
 
@@ -31,6 +32,16 @@ def column_of_texts(content: BundleContent) -> str | None:
     named = next((value for value in found if value.startswith("column ")), None)
     numbered = named is not None and _NUMBERED.fullmatch(named)
     return named if named is None or numbered else named.removeprefix("column ")
+
+
+def names_pictures(content: BundleContent) -> bool:
+    """Tell whether a bundle was fitted to pictures that a table names."""
+    return any(one.what == NAMES_OF_PICTURES for one in content.findings)
+
+
+def is_source(content: BundleContent, path: Path) -> bool:
+    """Tell whether a path is that of the data that a bundle was fitted to."""
+    return path.resolve() == Path(content.source).resolve()
 
 
 def array_width(content: BundleContent) -> int | None:
@@ -55,6 +66,8 @@ def options_for_others(content: BundleContent, target: str | None = None) -> Dat
         target: Column of the labels; None: that which the bundle was fitted to.
     """
     said = {name: value for name, value in content.options.items() if name in _OF_ALL}
+    if names_pictures(content) and not (said.get("target") or said.get("labels")):
+        target = target or target_column(content)
     return DataOptions(**said if target is None else {**said, "target": target})
 
 
@@ -74,6 +87,6 @@ def read_again(
     """
     options = options_for_others(content, target)
     is_path = isinstance(source, (str, Path))
-    if is_path and Path(source).resolve() == Path(content.source).resolve() and target is None:
+    if is_path and is_source(content, Path(source)) and target is None:
         options = replace(DataOptions(**content.options), seed=content.seed)
     return read_dataset(source, options, expected=content.modality, progress=progress)

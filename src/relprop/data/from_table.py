@@ -76,7 +76,7 @@ def from_table(raw: RawData, options: DataOptions) -> FromTable:
     """
     _check_names(options, [str(name) for name in raw.samples.columns])
     raw, split = with_official_column(raw, options)
-    others = [name for name in (options.group, options.time, split) if name]
+    others = [n for n in (options.group, options.time, split, raw.picture_column) if n]
     frame, found, targets, raw = _target(raw, options, others)
     rows = found.present
     features = frame.drop(columns=[*targets, *others, *options.drop])[rows].reset_index(drop=True)

@@ -6,8 +6,10 @@ Takes a column. Gives labels, or an error. Must not know classes or features.
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
+from .columns import category_texts
 from .dataset import ColumnKind
 from .numbers import read_numbers
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 FEW_NUMBERS = 20  # different whole numbers that are taken for classes
 _MOSTLY = 0.95  # of the labels, which must be numbers to make a value
 _HALF = 0.5  # of the labels, where the user says that they are numbers
+_YES = {"1": 1.0, "true": 1.0, "yes": 1.0, "y": 1.0, "t": 1.0}
+_NO = {"0": 0.0, "false": 0.0, "no": 0.0, "n": 0.0, "f": 0.0}
 
 
 def refuse_lists(name: str, labels: "Series[Any]") -> None:
@@ -65,3 +69,20 @@ def numbers_of_texts(
         such = f"({len(wrong):,}, such as {wrong.iloc[0]!r})"
         notes.append(f"{name!r} has labels that are no numbers {such}.")
     return numbers.reindex(labels.index), notes
+
+
+def yes_or_no(values: "Series[Any]") -> NDArray[np.float64]:
+    """Read a label that a sample has or not, as 1 and 0; NaN where it is missing.
+
+    Raises:
+        InputError: A value is neither.
+    """
+    texts = category_texts(values).str.lower()
+    minus = {"-1": 0.0} if set(texts.dropna()) <= {"1", "-1"} else {}
+    made = texts.map({**_YES, **_NO, **minus})
+    if (wrong := values[made.isna() & values.notna()]).size:
+        given = f"the label {str(values.name)!r} has the value {str(wrong.iloc[0])!r}"
+        raise InputError(
+            given, "0 and 1, -1 and 1, true and false, or yes and no", "choose other --labels"
+        )
+    return np.asarray(made, np.float64)

@@ -39,6 +39,7 @@ class RawData:
         targets: Columns of the table that are the target, where the source says so.
         named: Whether the names of columns are from the source.
         pictures: Of a table that names a picture in each row, their pixels; else None.
+        picture_column: The column that names them; "" for none.
         findings: What was found out.
         warnings: What the user should know, a sentence each.
     """
@@ -52,6 +53,7 @@ class RawData:
     targets: tuple[str, ...] = ()
     named: bool = True
     pictures: NDArray[np.uint8] | None = None
+    picture_column: str = ""
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
 

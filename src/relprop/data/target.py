@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..support.arguments import suggest
 from .columns import GIVEN, category_texts
 from .dataset import ColumnKind, DataTarget, Finding
-from .labels import FEW_NUMBERS, numbers_of_texts, refuse_lists, without_empty
+from .labels import FEW_NUMBERS, numbers_of_texts, refuse_lists, without_empty, yes_or_no
 from .words import listed
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ _ANOTHER = "choose another --target"
 _MANY_CLASSES = 1000
 _MANY_SINGLE = 20  # classes of one sample: fewer may be rare ones beside others
 _UNEVEN = 20  # times the size of the smallest class
-_YES = {"1": 1.0, "true": 1.0, "yes": 1.0, "y": 1.0, "t": 1.0}
-_NO = {"0": 0.0, "false": 0.0, "no": 0.0, "n": 0.0, "f": 0.0}
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,7 @@ def make_labels(frame: "DataFrame", names: Sequence[str]) -> FoundTarget:
     Raises:
         InputError: A column has another value.
     """
-    columns = [_yes_or_no(frame[name]) for name in names]
+    columns = [yes_or_no(frame[name]) for name in names]
     values = np.stack(columns, axis=1)
     present = np.asarray(~np.isnan(values).any(axis=1))
     warnings = _missing("labels", present, "choose other --labels")
@@ -309,12 +307,3 @@ def _value(
     spread = f"{values.min():g} to {values.max():g}, mean {values.mean():.4g}"
     findings = (Finding("task", f"a value, {spread}", reason),)
     return FoundTarget(DataTarget("value", (name,), values), present, findings, tuple(warnings))
-
-
-def _yes_or_no(values: "Series[Any]") -> NDArray[np.float64]:
-    texts = category_texts(values).str.lower()
-    made = texts.map({**_YES, **_NO})
-    if (wrong := values[made.isna() & values.notna()]).size:
-        given = f"the label {str(values.name)!r} has the value {str(wrong.iloc[0])!r}"
-        raise InputError(given, "0 and 1, true and false, or yes and no", "choose other --labels")
-    return np.asarray(made, np.float64)

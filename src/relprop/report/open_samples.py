@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bundles.bundle import Bundle
-from ..bundles.data_again import column_of_texts
+from ..bundles.data_again import column_of_texts, is_source, names_pictures
 from ..bundles.user_model import UserModel
 from ..errors import InputError
 from ..models.user_code import load_object, user_errors
@@ -57,7 +57,8 @@ def _for_bundle(settings: Settings, bundle: Bundle) -> Samples:
     """Open samples that a bundle prepares itself."""
     _refuse_unused(settings, bundle.modality, bundle=True)
     path, described = settings.data[0], bundle.preparation.describe()
-    if bundle.modality == "picture" and has_pictures(path):
+    own_folder = names_pictures(bundle.content) and is_source(bundle.content, path)
+    if bundle.modality == "picture" and has_pictures(path) and not own_folder:
         return PictureSamples(settings.data, BundlePictures(bundle), described)
     lines = path.name.lower().endswith(texts.TEXT_SUFFIXES)
     own = column_of_texts(bundle.content) if settings.text == Settings.text else None

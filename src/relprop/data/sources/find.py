@@ -5,9 +5,9 @@ Takes a path or a name. Gives what the reader found. Must not know what formats 
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from ...errors import FileError, InputError
+from ...errors import FileError, InputError, RelpropError
 from ...support.arguments import suggest
 from ...support.progress import Progress
 from ..memory import Limit
@@ -15,10 +15,11 @@ from ..options import DataOptions
 from ..raw import PARTS, RawData
 from ..words import counted, listed
 from .arrays import ARRAY_SUFFIXES, read_arrays
-from .folders import files_below, has_class_folders
+from .folders import are_classes, files_below
 from .hub import PREFIX, is_saved_dataset, read_hub
 from .idx import family_of, has_idx_files, read_idx_folder
 from .labels_apart import labels_beside
+from .named_pictures import find_named_pictures
 from .opened import plain_stem, plain_suffix
 from .parts_beside import tables_of_training, test_beside, validation_beside
 from .picture_files import PICTURE_FILES, is_archive
@@ -31,6 +32,7 @@ from .texts import are_texts, read_class_files, read_class_folders
 
 _TEST = re.compile(r"(^|[-_. ])test(ing)?$", re.IGNORECASE)
 _ABOUT = re.compile(r"(readme|licen[cs]e|notice|changelog|requirements)\b", re.IGNORECASE)
+_SUBMISSION = re.compile(r"submission", re.IGNORECASE)  # tables to be filled in, of competitions
 _KINDS = (
     "a table, .npz, .pt, .ts, texts, an archive, or a folder of idx files, pictures, texts, series"
 )
@@ -86,7 +88,8 @@ def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progres
     if (suffix in TABLES or not suffix) and family is None and not is_archive(path):
         others = (one and labels_beside(one) for one in (test, validation))
         every = LabelFiles(labels, *others)
-        raw = read_table_file(path, limit, test, every, validation=validation)
+        found = options.test is None
+        raw = read_table_file(path, limit, test, every, validation=validation, found=found)
         if options.modality not in (None, "picture"):
             return raw
         return read_named_pictures(raw, path, limit, progress, options.resize or "crop")
@@ -154,24 +157,71 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
     if idx:
         return read_idx_folder(path, limit)
     if pictures:
-        if (named := _read_table_of_pictures(path, data, options, limit, progress)) is not None:
-            return named
+        inside_it = (PurePosixPath(one.relative_to(path)) for one in files_below(path))
+        classes = are_classes([one for one in inside_it if one.suffix.lower() in PICTURE_FILES])
+        if (table := _table_of_pictures(path, data, classes, limit)) is not None:
+            return _read_named(table, path, data, options, limit, progress)
         unused = [f"{path} holds {one.name}, which is not used." for one in data]
         resize = options.resize or "crop"
         return read_pictures(path, limit, progress, resize).noting(warnings=unused)
     return _read_texts_or_series(path, files, inside, limit)
 
 
-def _read_table_of_pictures(
-    path: Path, data: Sequence[Path], options: DataOptions, limit: Limit, progress: Progress
-) -> RawData | None:
-    """Read the pictures of a folder that a table there names, unless folders are their classes."""
-    tables = [one for one in data if plain_suffix(one) in TABLES and not is_archive(one)]
-    tables = tables or list(tables_of_training(path, TABLES))
-    if not tables or has_class_folders(path):
+def _read_named(
+    table: Path,
+    path: Path,
+    data: Sequence[Path],
+    options: DataOptions,
+    limit: Limit,
+    progress: Progress,
+) -> RawData:
+    """Read the pictures of a folder that a table there names."""
+    raw = _read_file(table, options, limit, progress)
+    if raw.pictures is None:
+        raise FileError(
+            f"{table} names none of the pictures in {path}",
+            "a folder for each class, or a table with a column of the names of pictures",
+            f"write {table} to learn from it alone, or put pictures into folders of classes",
+        )
+    of_parts = {table, test_beside(table), validation_beside(table)}
+    others = [one for one in data if one not in of_parts]
+    return raw.noting(warnings=[f"{path} holds {one.name}, which is not used." for one in others])
+
+
+def _table_of_pictures(
+    path: Path, data: Sequence[Path], classes: bool, limit: Limit
+) -> Path | None:
+    """Choose the table of a folder that is to name its pictures.
+
+    Args:
+        path: The folder.
+        data: Files of data in it.
+        classes: Whether folders in it may be classes.
+        limit: How much may be read.
+
+    Raises:
+        InputError: There are several tables, or classes by folders as well as a table of pictures.
+    """
+    parts = [one for one in sorted(path.iterdir()) if PARTS.get(one.name.lower()) == "train"]
+    inside = [one for folder in parts if folder.is_dir() for one in sorted(folder.iterdir())]
+    for files in (data, inside):
+        tables = [one for one in files if _is_data(one) and plain_suffix(one) in TABLES]
+        if tables := [one for one in tables if not _SUBMISSION.search(one.name)]:
+            break
+    if not tables or (classes and len(tables) > 1):
         return None
-    raw = _read_file(_only(tables, path), options, limit, progress)
-    return None if raw.pictures is None else raw
+    table = _only(tables, path)
+    if classes:
+        try:
+            named = find_named_pictures(read_table_file(table, limit), table)
+        except RelpropError:  # other data
+            return None
+        if named is None:
+            return None
+        given = f"{path} has folders that may be classes, and {table.name}, which names pictures"
+        todo = f"write {table} to learn from its columns, or take it away"
+        raise InputError(given, "classes by folders, or by a table", todo)
+    return table
 
 
 def _read_texts_or_series(

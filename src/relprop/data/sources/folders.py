@@ -3,6 +3,7 @@
 Takes paths relative to the data's folder. Gives labels and parts. Must not know what files hold.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from ...errors import FileError
 from ..raw import PARTS
 from ..words import counted, listed
 
-_INSIDE = {"images", "image", "imgs", "img"}  # folders that classes, or parts, are kept in
+INSIDE = {"images", "image", "imgs", "img"}  # folders that classes, or parts, are kept in
+_PIECE = re.compile(r".*(part|batch|images|shard)[-_ ]?\d+", re.IGNORECASE)  # of one large folder
 _OF_SYSTEMS = ("Thumbs.db", "desktop.ini")
 _UNLABELLED = {"unsup", "unsupervised", "unlabeled", "unlabelled"}
 
@@ -104,11 +106,25 @@ def classes_and_parts(
     )
 
 
-def has_class_folders(folder: Path) -> bool:
-    """Tell whether files are in several folders that may be their classes, parts left out."""
-    around = {path.parent for path in files_below(folder)} - {folder}
-    names = {path.name.lower() for path in around} - {*PARTS} - _INSIDE - _UNLABELLED
-    return len(names) > 1
+def part_in_name(folder: str) -> str:
+    """Return the part that the name of a folder says: "test" of test_images; "" for none."""
+    words = re.split(r"[-_. ]", folder.lower())
+    return next((PARTS[word] for word in words if word in PARTS), "")
+
+
+def are_classes(paths: Iterable[PurePosixPath]) -> bool:
+    """Tell whether files are in several folders that may be their classes.
+
+    Folders that are called as parts, such as test_images, and pieces of one are none.
+
+    Args:
+        paths: Of files, relative to the data's folder.
+    """
+    above = [[name for name in path.parts[:-1] if not part_in_name(name)] for path in paths]
+    if _inside_classes(above):
+        above = [names[:-1] for names in above]
+    names = {_class_of(one) for one in above}
+    return len({name for name in names if name and not _PIECE.fullmatch(name)} - INSIDE) > 1
 
 
 def _class_of(above: Sequence[str]) -> str:
@@ -128,7 +144,7 @@ def _without_class(source: object, first: PurePosixPath) -> FileError:
 def _inside_classes(above: Sequence[Sequence[str]]) -> bool:
     """Tell whether all files are in folders such as images/, some of them inside of classes."""
     nearest = {names[-1].lower() if names else "" for names in above}
-    return nearest <= _INSIDE and any(len(names) > 1 for names in above)
+    return nearest <= INSIDE and any(len(names) > 1 for names in above)
 
 
 def _counts(files: Counter[str]) -> str:

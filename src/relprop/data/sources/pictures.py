@@ -28,6 +28,7 @@ from .picture_sizes import DEEP, make_alike
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+NAMES_OF_PICTURES = "names of pictures"  # what a finding is about, where a table names them
 _LARGEST = 224  # pixels of the shorter side, to which larger pictures are reduced
 _GREY = ("1", "L", "LA", "I", "I;16", "F")
 _TRANSPARENT = ("LA", "PA", "RGBA", "La", "RGBa")
@@ -93,37 +94,56 @@ def read_named_pictures(
     with needs("fit", "pictures"):
         import PIL  # noqa: F401
     rows = np.array([i for i, file in enumerate(found.files) if file is not None], np.int64)
-    paths = [file for file in found.files if file is not None]
+    rows = rows[_may_have_target(raw)[rows]]
+    paths = [file for i in rows if (file := found.files[i]) is not None]
     names = [PurePosixPath(os.path.relpath(file, found.folder)) for file in paths]
     files = PictureFiles(names, lambda chosen: ((i, paths[i]) for i in chosen), {})
     read = _read_all(files, progress, path, limit, resize)
     some = raw.keep(rows[read.kept])
-    official = parts_of_paths([names[i] for i in read.kept])
+    official = (
+        some.official
+        if set(some.official) - {"train"}
+        else parts_of_paths([names[i] for i in read.kept])
+    )
+    if "test" in raw.official and "test" not in official:
+        note = "The test part has no targets: instead, a part of the rest is the test part."
+        read.warnings.append(note)
     reason = f"column {found.column!r}, a file in each row"
     made = replace(
         some,
         modality="picture",
-        samples=some.samples.drop(columns=found.column),
         keys=[str(names[i]) for i in read.kept],
-        official=some.official if some.official.any() else official,
+        official=official,
         pictures=read.pixels,
+        picture_column=found.column,
     )
-    lacking = _lacking(raw, found) if len(rows) < len(raw.keys) else []
+    lacking = _lacking(raw, found)
     return made.noting(
-        Finding("names of pictures", f"in {path.name}", reason),
+        Finding(NAMES_OF_PICTURES, f"in {path.name}", reason),
         *read.findings,
         warnings=[*lacking, *read.warnings],
     )
 
 
 def _lacking(raw: RawData, found: NamedPictures) -> list[str]:
-    """Say which rows name a picture that is not there."""
-    values = raw.samples[found.column]
-    without = [str(values.iloc[i]) for i, file in enumerate(found.files) if file is None]
-    return [
-        f"Left out, as there is no such picture: {counted(len(without), 'row')}: "
-        f"{listed(without, _SHOWN)}."
-    ]
+    """Say which rows name a picture that is not there, and how many name one again."""
+    values, notes = raw.samples[found.column], []
+    if without := [str(values.iloc[i]) for i, file in enumerate(found.files) if file is None]:
+        rows = f"{counted(len(without), 'row')}: {listed(without, _SHOWN)}"
+        notes.append(f"Left out, as there is no such picture: {rows}.")
+    named = [file for file in found.files if file is not None]
+    if again := len(named) - len(set(named)):
+        notes.append(f"{counted(again, 'row')} that name a picture which an earlier row names.")
+    return notes
+
+
+def _may_have_target(raw: RawData) -> NDArray[np.bool_]:
+    """Tell which rows are of a part that has targets: pictures of others are not decoded, (n,)."""
+    useful = np.ones(len(raw.keys), bool)
+    if len(raw.targets) == 1:  # of a column that a test part lacks
+        present = raw.samples[raw.targets[0]].notna().to_numpy()
+        useful[raw.official == "test"] = present[raw.official == "test"].any()
+    return useful
 
 
 @dataclass(frozen=True)

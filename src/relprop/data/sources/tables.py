@@ -81,6 +81,7 @@ def read_table_file(
     labels: LabelFiles = LabelFiles(),
     only: str | None = None,
     validation: Path | None = None,
+    found: bool = False,
 ) -> RawData:
     """Read a table, and its official parts if there are any.
 
@@ -92,6 +93,7 @@ def read_table_file(
         labels: Files of labels, a row for each row.
         only: Name of the column that the table may consist of; None: it must have several.
         validation: The table of the validation part, laid out alike.
+        found: Whether the test part was found and not asked for: left out if columns lack.
 
     Raises:
         FileError: One of them is missing, damaged, empty or ragged, or their columns differ.
@@ -112,9 +114,22 @@ def read_table_file(
     names = tuple(map(str, plain.frame.columns)) if plain.named else None
     parts = (("validation", validation, labels.validation), ("test", test, labels.test))
     for part, file, of in parts:
-        if file is not None:
-            raw = _with_part(raw, _joined(_read(file, limit, names), file, of), path, file, part)
+        if file is None:
+            continue
+        alone = _first_line(file) if found and _is_plain(file) else None
+        read = _read(file, limit, names, alone if alone in (names or ()) else None)
+        other = _joined(read, file, of)
+        lacking = [name for name in raw.samples.columns if name not in other.frame.columns]
+        if found and len(lacking) > 1:
+            note = f"{file.name} is not used, as it has no column {listed(lacking)}."
+            raw = raw.noting(warnings=[note])
+        else:
+            raw = _with_part(raw, other, path, file, part)
     return raw
+
+
+def _is_plain(file: Path) -> bool:
+    return plain_suffix(file) in DELIMITED
 
 
 def _joined(table: _Table, path: Path, labels: Path | None) -> _Table:

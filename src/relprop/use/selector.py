@@ -1,0 +1,190 @@
+"""Feature selection by relevance, as scikit-learn's selectors are used.
+
+Takes arrays or frames with a target. Gives a fitted selector. Must not know files.
+
+n  samples      d  features
+"""
+
+from dataclasses import replace
+from numbers import Integral
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..data.columns import decide_columns
+from ..data.dataset import ColumnKind, Dataset
+from ..data.target import make_target
+from ..errors import InputError
+from ..search.prepared import PreparedData
+from ..support.extras import needs
+from .held_out import HeldOutRelevance, held_out_relevance
+from .ranking import rank_features
+
+with needs("fit", "feature selection"):
+    from pandas import DataFrame, Series
+    from sklearn.base import BaseEstimator
+    from sklearn.feature_selection import SelectorMixin
+    from sklearn.utils import check_consistent_length, check_random_state
+    from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+_FEWEST = 6  # samples: three folds of two
+
+
+class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
+    """Keep the features that count most for networks, by the relevance of held-out samples.
+
+    In each of several folds a small network is trained on the other samples, and relevance of the
+    fold's samples is computed for their true class against the strongest other one, or for the
+    value. Features are ranked by mean |R|. Columns of a frame may be numbers, categories, dates;
+    relevance of one-hot columns is summed. Missing values are allowed.
+
+    Args:
+        k: How many features are kept; None: half of them.
+        folds: How many networks are trained.
+        random_state: Seed of folds and training: a number, a `RandomState`, or None.
+
+    Attributes:
+        ranking_: A `FeatureRanking` of all features.
+        importances_: Mean |R| of each feature, as a share of all, (d,).
+        n_features_in_: Number of features.
+        feature_names_in_: Their names, where `fit` was given a frame.
+
+    Example:
+        >>> import numpy as np
+        >>> from relprop.use import RelevanceSelector
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(200, 5))
+        >>> y = (X[:, 1] - X[:, 3] > 0).astype(int)
+        >>> RelevanceSelector(k=2, random_state=0).fit(X, y).get_support(indices=True)
+        array([1, 3])
+    """
+
+    def __init__(self, k: int | None = None, *, folds: int = 5, random_state: Any = None) -> None:
+        self.k = k
+        self.folds = folds
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Rank the features of samples.
+
+        Args:
+            X: Samples, (n, d): an array of numbers, or a frame.
+            y: Target of each sample, (n,): classes, or a value.
+
+        Raises:
+            InputError: k or folds do not fit.
+            ValueError: As scikit-learn raises it for X and y.
+        """
+        frame, labels = self._checked(X, y)
+        _check_number("k", self.k, frame.shape[1])
+        _check_number("folds", self.folds, len(frame), least=2)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        dataset = _dataset(frame, labels)
+        rows = np.arange(len(frame))
+        held_out = held_out_relevance(PreparedData(dataset), rows, folds=self.folds, seed=seed)
+        held_out = _with_left_out(held_out, tuple(frame.columns))
+        self.ranking_ = rank_features(held_out, dataset.target)
+        self.importances_ = self.ranking_.importance
+        return self
+
+    def _checked(self, X: Any, y: Any) -> tuple[DataFrame, NDArray[Any]]:
+        """Return samples as a frame whose columns are named by texts, and their targets."""
+        mixed = hasattr(X, "dtypes") and any(one.kind not in "iufb" for one in X.dtypes)
+        if mixed:
+            validate_data(self, X, y, skip_check_array=True)
+            frame, labels = X.copy(deep=False), column_or_1d(y, warn=True)
+            check_consistent_length(frame, labels)
+        else:
+            X, labels = validate_data(
+                self, X, y, ensure_all_finite="allow-nan", ensure_min_samples=_FEWEST
+            )
+            frame = DataFrame(X)
+        names = getattr(self, "feature_names_in_", range(frame.shape[1]))
+        frame.columns = [str(name) for name in names]
+        return frame.reset_index(drop=True), labels
+
+    def _get_support_mask(self) -> NDArray[np.bool_]:
+        check_is_fitted(self)
+        half = max(1, len(self.importances_) // 2)
+        return self.ranking_.best(half if self.k is None else self.k)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def select_features(
+    X: Any,
+    y: Any,
+    k: int = 6,
+    *,
+    folds: int = 5,
+    random_state: Any = None,
+) -> RelevanceSelector:
+    """Fit a `RelevanceSelector` in one call.
+
+    Args:
+        X: Samples, (n, d): an array of numbers, or a frame.
+        y: Target of each sample, (n,): classes, or a value.
+        k: How many features are kept.
+        folds: How many networks are trained.
+        random_state: Seed of folds and training: a number, a `RandomState`, or None.
+
+    Returns:
+        The selector: `get_support()` is the mask of the kept features, `transform(X)` keeps them,
+        `ranking_` has all of them.
+
+    Raises:
+        InputError: k or folds do not fit.
+        ValueError: As scikit-learn raises it for X and y.
+
+    Example:
+        >>> import numpy as np
+        >>> from relprop.use import select_features
+        >>> X = np.random.default_rng(0).normal(size=(200, 5))
+        >>> y = X[:, 1] > X[:, 3]
+        >>> select_features(X, y, k=2, random_state=0).transform(X).shape
+        (200, 2)
+    """
+    return RelevanceSelector(k, folds=folds, random_state=random_state).fit(X, y)
+
+
+def _check_number(name: str, value: object, most: int, least: int = 1) -> None:
+    """Raise InputError for a number of features or folds that there cannot be."""
+    if value is None and name == "k":
+        return
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not least <= int(value) <= most:  # type: ignore[call-overload]
+        raise InputError(f"{name} is {value!r}", f"{least} to {most:,}", f"write {name}={least}")
+
+
+def _dataset(frame: DataFrame, labels: NDArray[Any]) -> Dataset:
+    """Make a data set of training samples alone; columns of texts are decided as `fit` does."""
+    others = [name for name in frame.columns if frame[name].dtype.kind not in "iufb"]
+    decided = decide_columns(frame[others], {})
+    kinds: dict[str, ColumnKind] = {name: "number" for name in frame.columns if name not in others}
+    kept = {name: one for name, one in decided.items() if one.values is not None}
+    frame = frame.assign(**{name: one.values for name, one in kept.items()})
+    kinds |= {name: cast(ColumnKind, one.kind) for name, one in kept.items()}
+    target = make_target("y", Series(labels), None, otherwise="give another y").target
+    return Dataset(
+        source="X, y",
+        modality="table",
+        samples=frame[list(kinds)],
+        keys=tuple(map(str, range(len(frame)))),
+        target=target,
+        parts=np.full(len(frame), "train"),
+        columns=kinds,
+    )
+
+
+def _with_left_out(held_out: HeldOutRelevance, names: tuple[str, ...]) -> HeldOutRelevance:
+    """Put columns that networks were not given back to their places, without relevance."""
+    relevance = torch.zeros(len(held_out.relevance), len(names))
+    places = [names.index(name) for name in held_out.columns]
+    relevance[:, places] = held_out.relevance
+    return replace(held_out, columns=names, relevance=relevance)

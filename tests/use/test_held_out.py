@@ -1,0 +1,69 @@
+"""Relevance of samples that networks have not learned: none of them is, and each is explained."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from relprop.data.dataset import Dataset, DataTarget
+from relprop.search.prepared import PreparedData
+from relprop.use.held_out import held_out_relevance
+
+
+def table(frame, target, kinds=None):
+    return PreparedData(
+        Dataset(
+            "made",
+            "table",
+            frame,
+            tuple(map(str, range(len(frame)))),
+            target,
+            np.full(len(frame), "train"),
+            kinds or dict.fromkeys(frame.columns, "number"),
+        )
+    )
+
+
+def test_no_sample_is_explained_by_a_network_that_has_learned_it():
+    """Learned, a random label has evidence; on samples that are new, for and against cancel."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(120, 20)), columns=[f"c{i}" for i in range(20)])
+    target = DataTarget("classes", ("a", "b"), rng.integers(0, 2, 120))
+    held_out = held_out_relevance(table(frame, target), np.arange(120), folds=4, seed=0)
+    assert sorted(held_out.rows) == list(range(120))
+    assert np.bincount(held_out.fold).tolist() == [30] * 4
+    score = held_out.relevance.sum(1)
+    assert score.abs().mean() > 0.5
+    assert abs(score.mean()) < 3 * score.std() / 120**0.5
+
+
+def test_relevance_is_for_the_true_class_and_of_the_users_columns():
+    rng = np.random.default_rng(1)
+    colour, size = rng.choice(["red", "green", "blue"], 300), rng.normal(size=300)
+    labels = np.where(colour == "red", 0, np.where(size > 0, 1, 2))
+    frame = pd.DataFrame({"size": size, "colour": colour, "noise": rng.normal(size=300)})
+    data = table(
+        frame,
+        DataTarget("classes", ("red", "large", "small"), labels),
+        {"size": "number", "colour": "category", "noise": "number"},
+    )
+    held_out = held_out_relevance(data, np.arange(300), folds=3, seed=0)
+    assert held_out.columns == ("size", "colour", "noise")
+    mean = torch.stack(
+        [held_out.relevance[torch.from_numpy(labels[held_out.rows] == c)].mean(0) for c in range(3)]
+    )
+    assert mean[0].argmax() == 1  # what is red is so by its colour
+    assert mean[1].argmax() == mean[2].argmax() == 0
+    assert (mean[:, 2].abs() < 0.2 * mean.amax(1)).all()
+
+
+def test_a_value_is_explained_as_it_is():
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame(rng.normal(size=(300, 4)), columns=list("abcd"))
+    target = DataTarget(
+        "value", ("price",), 50 + 10 * frame["b"].to_numpy() - 5 * frame["d"].to_numpy()
+    )
+    held_out = held_out_relevance(table(frame, target), np.arange(300), folds=3, seed=0)
+    for name, sign in (("b", 1), ("d", -1)):
+        relevance = held_out.relevance[:, list("abcd").index(name)]
+        values = frame[name].to_numpy()[held_out.rows]
+        assert np.corrcoef(relevance, sign * values)[0, 1] > 0.95
