@@ -51,7 +51,7 @@ def test_relevance_is_for_the_true_class_and_of_the_users_columns():
     mean = torch.stack(
         [held_out.relevance[torch.from_numpy(labels[held_out.rows] == c)].mean(0) for c in range(3)]
     )
-    assert mean[0, 1] > 5 * mean[0, 0].abs()  # what is red is so by its colour
+    assert mean[0, 1] > 3 * mean[0, 0].abs()  # what is red is so by its colour
     assert (mean[1:, :2] > 2).all()  # what is none of the others by both
     assert (mean[:, 2].abs() < 0.2 * mean.amax(1)).all()
 

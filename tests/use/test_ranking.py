@@ -5,7 +5,7 @@ import torch
 
 from relprop.data.dataset import DataTarget
 from relprop.use.held_out import HeldOutRelevance
-from relprop.use.ranking import rank_features
+from relprop.use.ranking import rank_by_relevance
 
 NAMES = ("a", "b", "c")
 HELD_OUT = HeldOutRelevance(
@@ -20,7 +20,7 @@ VALUE = DataTarget("value", ("price",), np.array([0.5, 1.5, 2.5, 3.5]))
 
 
 def test_importance_is_the_share_of_mean_sizes_of_all_samples_and_of_each_class():
-    ranking = rank_features(HELD_OUT, CLASSES)
+    ranking = rank_by_relevance(HELD_OUT, CLASSES)
     np.testing.assert_allclose(ranking.importance, np.array([4, 6, 10]) / 20)
     assert ranking.classes == ("no", "yes")
     np.testing.assert_allclose(ranking.by_class, [[3 / 8, 3 / 8, 2 / 8], [1 / 12, 3 / 12, 8 / 12]])
@@ -29,7 +29,7 @@ def test_importance_is_the_share_of_mean_sizes_of_all_samples_and_of_each_class(
 
 
 def test_ranks_are_those_of_each_fold():
-    ranking = rank_features(HELD_OUT, VALUE)
+    ranking = rank_by_relevance(HELD_OUT, VALUE)
     # sizes of fold 0: 2, 4, 2; of fold 1: 2, 2, 8; equal ones are in their own order
     assert ranking.ranks.tolist() == [[2, 1, 3], [2, 3, 1]]
     assert ranking.stability(1).tolist() == [0.0, 0.5, 0.5]
@@ -37,15 +37,15 @@ def test_ranks_are_those_of_each_fold():
 
 
 def test_the_table_is_sorted_and_has_a_column_for_each_of_several_classes():
-    frame = rank_features(HELD_OUT, CLASSES).to_frame()
+    frame = rank_by_relevance(HELD_OUT, CLASSES).to_frame()
     assert frame["feature"].tolist() == ["c", "b", "a"]
     assert frame["importance"].tolist() == [0.5, 0.3, 0.2]
     np.testing.assert_allclose(frame["importance for yes"], [8 / 12, 3 / 12, 1 / 12])
     assert frame["highest rank"].tolist() == [1, 1, 2]
     assert frame["lowest rank"].tolist() == [3, 3, 2]
-    assert "importance for price" not in rank_features(HELD_OUT, VALUE).to_frame()
+    assert "importance for price" not in rank_by_relevance(HELD_OUT, VALUE).to_frame()
 
 
 def test_relevance_of_zero_has_no_share():
     none = HeldOutRelevance(NAMES, torch.zeros(4, 3), HELD_OUT.rows, HELD_OUT.fold)
-    assert rank_features(none, CLASSES).importance.tolist() == [0, 0, 0]
+    assert rank_by_relevance(none, CLASSES).importance.tolist() == [0, 0, 0]

@@ -36,7 +36,9 @@ def naming_of(content: BundleContent, preparation: Any, samples: SampleData) -> 
     elif content.modality == "text":
         named["tokens"] = padded_tokens(preparation, samples)
     elif content.modality == "series":
-        named["feature_names"] = channels_of(preparation.shape[0], content.members[0].facts.masked)
+        named["feature_names"] = series_channels(
+            preparation.shape[0], content.members[0].facts.masked
+        )
     return named
 
 
@@ -108,7 +110,7 @@ def padded_tokens(preparation: Any, texts: SampleData) -> tuple[tuple[str, ...],
     return tuple((*one, *[""] * (length - len(one))) for one in tokens)
 
 
-def channels_of(count: int, masked: bool) -> tuple[str, ...]:
+def series_channels(count: int, masked: bool) -> tuple[str, ...]:
     """Name the channels of time series, of which the last may be the mask."""
     names = [f"channel {i}" for i in range(count - masked)]
     return (*names, *["is there"] * masked)

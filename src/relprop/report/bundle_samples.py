@@ -15,10 +15,10 @@ from ..bundles.bundle import Bundle, metric_text
 from ..bundles.data_again import column_of_texts, read_again, target_column
 from ..bundles.naming import (
     by_words,
-    channels_of,
     labels_text,
     padded_tokens,
     row_values,
+    series_channels,
     value_text,
 )
 from ..bundles.raw_samples import table_samples
@@ -107,7 +107,7 @@ class BundleSamples:
         preparation: Any = self._bundle.preparation
         if self.kind == "series":
             masked = self._bundle.content.members[0].facts.masked
-            return ColumnNames(channels_of(preparation.shape[0], masked))
+            return ColumnNames(series_channels(preparation.shape[0], masked))
         if self.kind != "table":
             return ColumnNames()
         columns = preparation.columns

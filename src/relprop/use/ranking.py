@@ -78,7 +78,7 @@ class FeatureRanking:
         return frame.iloc[self.order].reset_index(drop=True)
 
 
-def rank_features(held_out: HeldOutRelevance, target: DataTarget) -> FeatureRanking:
+def rank_by_relevance(held_out: HeldOutRelevance, target: DataTarget) -> FeatureRanking:
     """Average the size of relevance over samples, all together, by class and by fold.
 
     Args:

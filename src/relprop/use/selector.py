@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..search.prepared import PreparedData
 from ..support.extras import needs
 from .held_out import HeldOutRelevance, held_out_relevance
-from .ranking import rank_features
+from .ranking import rank_by_relevance
 
 with needs("fit", "feature selection"):
     from pandas import DataFrame, Series
@@ -85,7 +85,7 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         rows = np.arange(len(frame))
         held_out = held_out_relevance(PreparedData(dataset), rows, folds=self.folds, seed=seed)
         held_out = _with_left_out(held_out, tuple(frame.columns))
-        self.ranking_ = rank_features(held_out, dataset.target)
+        self.ranking_ = rank_by_relevance(held_out, dataset.target)
         self.importances_ = self.ranking_.importance
         return self
 
