@@ -23,6 +23,7 @@ MODULES = (
     "relprop.integrations.lightning",
     "relprop.integrations.quantus",
     "relprop.integrations.sklearn",
+    "relprop.use",
 )
 
 
@@ -59,6 +60,9 @@ SECTIONS = (
         "load_model save_model shipped_models SHIPPED model_card ModelCard",
     ),
     Section("## From data to a model", "relprop", "fit load Bundle"),
+    Section(
+        "## Selecting features", "relprop.use", "select_features RelevanceSelector FeatureRanking"
+    ),
     Section(
         "## Data",
         "relprop.data",
@@ -124,7 +128,7 @@ SECTIONS = (
 # Classes whose attributes and methods are listed, too.
 WITH_MEMBERS = (
     *("Explainer", "Explanation", "MapGrid", "Method", "Recipe", "Back", "WeightedSum", "Traced"),
-    *("LRP", "Bundle"),
+    *("LRP", "Bundle", "FeatureRanking"),
 )
 # Constants and types, which have no docstring.
 WITHOUT_DOCSTRING = {

@@ -36,7 +36,7 @@ PRINTED = {
         r"^tensor\(\[\[ ?-?0\.0000, ",
         r"^tensor\(4\)$",
     ],
-    "tables": [r"^job +\d"],
+    "tables": [r"^job +\d", r"^\[2 5\]$"],
     "text": [r"^torch\.Size\(\[2, 8\]\)$", r"^torch\.Size\(\[2, 12\]\)$"],
     "time-series": [r"^torch\.Size\(\[4, 2, 64\]\)$", r"auto: epsilon, as the model is recurrent"],
     "timm": [r"plan of recipe auto: attnlrp"],

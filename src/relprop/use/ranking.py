@@ -46,13 +46,21 @@ class FeatureRanking:
         return np.argsort(-self.importance, kind="stable")
 
     def best(self, k: int) -> NDArray[np.bool_]:
-        """Return a mask of the k most important features, (d,)."""
+        """Return a mask of the most important features, (d,).
+
+        Args:
+            k: How many there are.
+        """
         mask = np.zeros(len(self.names), bool)
         mask[self.order[:k]] = True
         return mask
 
     def stability(self, k: int) -> NDArray[np.float64]:
-        """Return in which share of the folds each feature is among the first k, (d,)."""
+        """Return in which share of the folds each feature is among the first, (d,).
+
+        Args:
+            k: How many are the first.
+        """
         share: NDArray[np.float64] = (self.ranks <= k).mean(0)
         return share
 

@@ -73,6 +73,9 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             X: Samples, (n, d): an array of numbers, or a frame.
             y: Target of each sample, (n,): classes, or a value.
 
+        Returns:
+            The selector itself.
+
         Raises:
             InputError: k or folds do not fit.
             ValueError: As scikit-learn raises it for X and y.
