@@ -6,14 +6,17 @@ samples. Must not know what relevance is used for.
 n  samples      d  columns      k  outputs
 """
 
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..errors import AmplificationWarning
 from ..explanation.explainer import Explainer
 from ..networks.family import NetworkFamily, Settings
 from ..networks.registry import find_family
@@ -56,17 +59,46 @@ def held_out_relevance(
     """
     family = find_family("table", "mlp")
     columns = tuple(data.dataset.columns)
+    explained: _Explained | None = None
     parts, places, numbers = [], [], []
     for number, fold in enumerate(make_folds(data.dataset, rows, folds, seed)):
         settings = network_settings(data, family, len(fold.train))
         recipe = TrainingRecipe(family, settings, seed + number)
         model = train_model(data, recipe, fold.train, None, seconds=float("inf"))
-        parts.append(_by_column(data, model, fold.validation, columns))
+        explained = _Explained.of(model, explained)
+        parts.append(_by_column(data, model, explained, fold.validation, columns))
         places.append(fold.validation)
         numbers.append(np.full(len(fold.validation), number))
     return HeldOutRelevance(
         columns, torch.cat(parts), np.concatenate(places), np.concatenate(numbers)
     )
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """A network with its explainer; weights of later folds are put into it, which is captured."""
+
+    network: nn.Module
+    explainer: Explainer
+
+    @classmethod
+    def of(cls, model: FittedModel, before: "_Explained | None") -> "_Explained":
+        """Return a model's network to explain: the one before, if it differs by its weights alone.
+
+        Args:
+            model: The model of a fold.
+            before: What was explained in the fold before; its weights are changed.
+        """
+        (network,) = model.networks
+        weights = network.state_dict()
+        if before is not None and _shapes(before.network.state_dict()) == _shapes(weights):
+            before.network.load_state_dict(weights)
+            return before
+        return cls(network, Explainer(network))
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: weight.shape for name, weight in weights.items()}
 
 
 def network_settings(data: PreparedData, family: NetworkFamily, samples: int) -> Settings:
@@ -82,13 +114,19 @@ def network_settings(data: PreparedData, family: NetworkFamily, samples: int) ->
 
 
 def _by_column(
-    data: PreparedData, model: FittedModel, rows: Rows, columns: tuple[str, ...]
+    data: PreparedData,
+    model: FittedModel,
+    explained: _Explained,
+    rows: Rows,
+    columns: tuple[str, ...],
 ) -> Tensor:
     """Explain samples, and sum the relevance of the features that are of one column, (n, d)."""
     x = data.inputs(model.preparation, rows)
-    (network,) = model.networks
-    explained = _target(data, rows, network(x).detach())
-    relevance = Explainer(network)(x, explained).relevance.detach()
+    target = _target(data, rows, explained.network(x).detach())
+    with warnings.catch_warnings():
+        # of a sample whose classes are nearly equal the score is near 0, its parts are not
+        warnings.simplefilter("ignore", AmplificationWarning)
+        relevance = explained.explainer(x, target).relevance.detach()
     preparation = model.preparation
     names = preparation.columns  # type: ignore[attr-defined]
     labels, sums = Columns.of(x.shape[1:], names.names, names.groups).summed(relevance)
