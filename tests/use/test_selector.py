@@ -95,7 +95,7 @@ def test_one_class_alone_is_refused():
 
 @pytest.mark.slow
 def test_it_is_an_estimator_of_scikit_learn():
-    found = check_estimator(RelevanceSelector(random_state=0, folds=2), on_fail=None)
+    found = check_estimator(RelevanceSelector(random_state=0, folds=2), on_fail=None, on_skip=None)
     wrong = {one["check_name"]: one["exception"] for one in found if one["status"] == "failed"}
     assert wrong == {}
     assert sum(one["status"] == "passed" for one in found) > 40
