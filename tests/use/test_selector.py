@@ -76,8 +76,8 @@ def test_the_same_seed_gives_the_same_and_it_is_a_step_of_a_pipeline():
     ("options", "said"),
     [
         ({"k": 0}, r"k is 0\n.*1 to 12\n"),
-        ({"k": 13}, r"k is 13\n.*1 to 12\n"),
-        ({"k": 2.0}, r"k is 2\.0"),
+        ({"k": 13}, r"k is 13\n.*1 to 12\n.*k=12"),
+        ({"k": 2.0}, r"k is 2\.0\n.*a whole number"),
         ({"k": True}, r"k is True"),
         ({"folds": 1}, r"folds is 1\n.*2 to 250\n.*folds=2"),
         ({"folds": 251}, r"folds is 251"),
@@ -86,6 +86,14 @@ def test_the_same_seed_gives_the_same_and_it_is_a_step_of_a_pipeline():
 def test_numbers_that_cannot_be_are_refused(options, said):
     with pytest.raises(InputError, match=said):
         select_features(X, X[:, 0] > 0, **{"k": 2, **options})
+
+
+def test_too_few_rows_are_refused():
+    frame = pd.DataFrame({"word": list("abcab"), "number": range(5)})
+    with pytest.raises(InputError, match=r"5 samples\n.*6 at least"):
+        select_features(frame, [0, 1, 0, 1, 0], k=1)
+    with pytest.raises(ValueError, match="minimum of 6 is required"):
+        select_features(X[:5], [0, 1, 0, 1, 0], k=1)
 
 
 def test_one_class_alone_is_refused():

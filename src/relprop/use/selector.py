@@ -99,6 +99,9 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             validate_data(self, X, y, skip_check_array=True)
             frame, labels = X.copy(deep=False), column_or_1d(y, warn=True)
             check_consistent_length(frame, labels)
+            if len(frame) < _FEWEST:
+                given, todo = f"{len(frame)} samples", "add samples"
+                raise InputError(given, f"{_FEWEST} at least, for folds of them", todo)
         else:
             X, labels = validate_data(
                 self, X, y, ensure_all_finite="allow-nan", ensure_min_samples=_FEWEST
@@ -162,7 +165,9 @@ def _check_number(name: str, value: object, most: int, least: int = 1) -> None:
         return
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or not least <= int(value) <= most:  # type: ignore[call-overload]
-        raise InputError(f"{name} is {value!r}", f"{least} to {most:,}", f"write {name}={least}")
+        above = isinstance(value, (int, float)) and value > most
+        todo = f"write {name}={most if above else least}"
+        raise InputError(f"{name} is {value!r}", f"a whole number from {least} to {most:,}", todo)
 
 
 def _dataset(frame: DataFrame, labels: NDArray[Any]) -> Dataset:
