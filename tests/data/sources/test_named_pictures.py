@@ -174,7 +174,9 @@ def test_pictures_are_those_of_images_and_not_of_masks(tmp_path):
     write(tmp_path / "labels.csv", "id,kind", [(s, kind_of(s)) for s in GREY])
     assert_right(read_dataset(tmp_path / "labels.csv"))
     (tmp_path / "images").rename(tmp_path / "scans")
-    with pytest.raises(InputError, match=r"names several pictures: '0' is (.|\n)*write names with"):
+    with pytest.raises(
+        InputError, match=r"names several pictures in a row: .*0\.png and (.|\n)*write names with"
+    ):
         read_dataset(tmp_path / "labels.csv")
     rows = [(f"annotations/{s}.png", f"scans/{s}.png", kind_of(s)) for s in GREY]
     write(tmp_path / "labels.csv", "mask,image,kind", rows)
@@ -307,3 +309,11 @@ def test_several_tables_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"holds 2 files of data(.|\n)*write the path of one: "):
         read_dataset(tmp_path)
     assert_right(read_dataset(tmp_path / "second.csv"))
+
+
+def test_a_plain_table_stays_one_where_some_of_its_values_are_names_of_several_pictures(tmp_path):
+    for folder in ("first", "second"):
+        draw(tmp_path / folder, {"1": 10, "2": 30, "yes": 50})
+    rows = [(i, "yes" if i % 3 else "no", kind_of(s)) for i, s in enumerate(GREY)]
+    write(tmp_path / "people.csv", "number,member,kind", rows)
+    assert read_dataset(tmp_path / "people.csv").modality == "table"

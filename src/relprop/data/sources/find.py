@@ -140,7 +140,8 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
     _refuse_several(path)
     files = sorted(one for one in path.iterdir() if one.is_file() and one.name[0] != ".")
     data = [one for one in files if _is_data(one)]
-    inside = {plain_suffix(one) for one in files_below(path)}
+    below = files_below(path)
+    inside = {plain_suffix(one) for one in below}
     pictures = bool(inside & set(PICTURE_FILES))
     saved, idx = is_saved_dataset(path), has_idx_files(path)
     if data and not (pictures or saved or idx):
@@ -157,8 +158,8 @@ def _read_folder(path: Path, options: DataOptions, limit: Limit, progress: Progr
     if idx:
         return read_idx_folder(path, limit)
     if pictures:
-        inside_it = (PurePosixPath(one.relative_to(path)) for one in files_below(path))
-        classes = are_classes([one for one in inside_it if one.suffix.lower() in PICTURE_FILES])
+        found = [one for one in below if one.suffix.lower() in PICTURE_FILES]
+        classes = are_classes([PurePosixPath(one.relative_to(path)) for one in found])
         if (table := _table_of_pictures(path, data, classes, limit)) is not None:
             return _read_named(table, path, data, options, limit, progress)
         unused = [f"{path} holds {one.name}, which is not used." for one in data]

@@ -71,11 +71,12 @@ def find_named_pictures(raw: RawData, path: Path) -> NamedPictures | None:
     index = PictureIndex(folder)
     names = [name for name, kind in kinds.items() if kind]
     for name in sorted(names, key=lambda one: _rank(one, kinds[one])):
-        files = _files(name, raw, index)
-        if _is_enough(kinds[name], _of_parts_with_any(files, raw.official), index):
-            return NamedPictures(name, folder, files)
+        found = _candidates(name, raw, index)
+        first = [next(iter(files), None) for files in found]
+        if _is_enough(kinds[name], _of_parts_with_any(first, raw.official), index):
+            return NamedPictures(name, folder, _one_each(name, found))
         if kinds[name] == "files":
-            raise _not_there(name, raw.samples[name], files, folder)
+            raise _not_there(name, raw.samples[name], first, folder)
     return None
 
 
@@ -95,14 +96,16 @@ def _rank(name: str, kind: str) -> tuple[int, bool, bool]:
     return _KINDS.index(kind), _UNNAMED.fullmatch(name) is not None, not _NAMES.search(name)
 
 
-def _files(name: str, raw: RawData, index: PictureIndex) -> list[Path | None]:
-    """Find the picture of each row: test/1.png is another one than train/1.png."""
+def _candidates(name: str, raw: RawData, index: PictureIndex) -> list[list[Path]]:
+    """Find what each row may name: test/1.png is another picture than train/1.png."""
     texts = category_texts(raw.samples[name]).fillna("").tolist()
-    found = [
-        _of_part(index.find(text), str(part))
-        for text, part in zip(texts, raw.official, strict=True)
-    ]
-    several = [(text, files) for text, files in zip(texts, found, strict=True) if len(files) > 1]
+    rows = zip(texts, raw.official, strict=True)
+    return [_of_part(index.find(text), str(part)) for text, part in rows]
+
+
+def _one_each(name: str, found: Sequence[Sequence[Path]]) -> list[Path | None]:
+    """Choose the picture of each row: where there are several, that of one folder for all rows."""
+    several = [files for files in found if len(files) > 1]
     chosen = _one_folder(name, several) if several else None
     return [
         next((file for file in files if len(files) == 1 or file.parent == chosen), None)
@@ -119,15 +122,15 @@ def _of_part(files: Sequence[Path], part: str) -> list[Path]:
     return wanted or kept
 
 
-def _one_folder(name: str, several: Sequence[tuple[str, Sequence[Path]]]) -> Path:
+def _one_folder(name: str, several: Sequence[Sequence[Path]]) -> Path:
     """Return the folder of the pictures where rows name several: images/1.jpg, masks/1.png."""
-    counts = Counter(file.parent for _, files in several for file in files)
+    counts = Counter(file.parent for files in several for file in files)
     places = [folder for folder, count in counts.items() if count == max(counts.values())]
     inside = [one for one in places if one.name.lower() in (*INSIDE, *PARTS)]
     if len(inside) == 1 or len(places) == 1:
         return (inside or places)[0]
-    text, files = several[0]
-    given = f"the column {name!r} names several pictures: {text!r} is {files[0]} and {files[1]}"
+    files = several[0]
+    given = f"the column {name!r} names several pictures in a row: {files[0]} and {files[1]}"
     todo = f"write names with their folder into it: {files[0].parent.name}/{files[0].name}"
     raise InputError(given, "a picture for each row", todo)
 

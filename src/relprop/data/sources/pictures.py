@@ -105,9 +105,6 @@ def read_named_pictures(
         if set(some.official) - {"train"}
         else parts_of_paths([names[i] for i in read.kept])
     )
-    if "test" in raw.official and "test" not in official:
-        note = "The test part has no targets: instead, a part of the rest is the test part."
-        read.warnings.append(note)
     reason = f"column {found.column!r}, a file in each row"
     made = replace(
         some,
@@ -118,6 +115,10 @@ def read_named_pictures(
         picture_column=found.column,
     )
     lacking = _lacking(raw, found)
+    if "test" in raw.official and "test" not in official:
+        lacking.append(
+            "The test part has no targets: instead, a part of the rest is the test part."
+        )
     return made.noting(
         Finding(NAMES_OF_PICTURES, f"in {path.name}", reason),
         *read.findings,
