@@ -317,3 +317,12 @@ def test_a_plain_table_stays_one_where_some_of_its_values_are_names_of_several_p
     rows = [(i, "yes" if i % 3 else "no", kind_of(s)) for i, s in enumerate(GREY)]
     write(tmp_path / "people.csv", "number,member,kind", rows)
     assert read_dataset(tmp_path / "people.csv").modality == "table"
+
+
+def test_without_pictures_a_test_table_that_lacks_columns_is_refused(tmp_path):
+    write(
+        tmp_path / "train.csv", "age,sex,kind", [(i, i % 2, kind_of(s)) for i, s in enumerate(GREY)]
+    )
+    write(tmp_path / "test.csv", "age,size", [(i, i) for i in range(5)])
+    with pytest.raises(FileError, match=r"test\.csv has no column 'sex', 'kind'"):
+        read_dataset(tmp_path / "train.csv")

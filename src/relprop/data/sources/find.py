@@ -23,6 +23,7 @@ from .named_pictures import find_named_pictures
 from .opened import plain_stem, plain_suffix
 from .parts_beside import tables_of_training, test_beside, validation_beside
 from .picture_files import PICTURE_FILES, is_archive
+from .picture_index import holds_pictures
 from .pictures import read_named_pictures, read_pictures
 from .series import is_series_file, read_series_file
 from .series_files import read_series_folders
@@ -88,7 +89,8 @@ def _read_file(path: Path, options: DataOptions, limit: Limit, progress: Progres
     if (suffix in TABLES or not suffix) and family is None and not is_archive(path):
         others = (one and labels_beside(one) for one in (test, validation))
         every = LabelFiles(labels, *others)
-        found = options.test is None
+        # of competitions in pictures, whose test.csv names them alone
+        found = options.test is None and holds_pictures(path.parent)
         raw = read_table_file(path, limit, test, every, validation=validation, found=found)
         if options.modality not in (None, "picture"):
             return raw
