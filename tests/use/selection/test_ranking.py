@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from relprop.data.dataset import DataTarget
-from relprop.use.held_out import HeldOutRelevance
-from relprop.use.ranking import rank_by_relevance
+from relprop.use.selection.held_out import HeldOutRelevance
+from relprop.use.selection.ranking import rank_by_relevance
 
 NAMES = ("a", "b", "c")
 HELD_OUT = HeldOutRelevance(

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..data.columns import decide_columns
-from ..data.dataset import ColumnKind, Dataset
-from ..data.target import make_target
-from ..errors import InputError
-from ..search.prepared import PreparedData
-from ..support.extras import needs
+from ...data.columns import decide_columns
+from ...data.dataset import ColumnKind, Dataset
+from ...data.target import make_target
+from ...errors import InputError
+from ...search.prepared import PreparedData
+from ...support.extras import needs
 from .held_out import HeldOutRelevance, held_out_relevance
 from .ranking import rank_by_relevance
 

@@ -6,7 +6,7 @@ import torch
 
 from relprop.data.dataset import Dataset, DataTarget
 from relprop.search.prepared import PreparedData
-from relprop.use.held_out import held_out_relevance
+from relprop.use.selection.held_out import held_out_relevance
 
 
 def table(frame, target, kinds=None):

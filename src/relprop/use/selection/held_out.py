@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..errors import AmplificationWarning
-from ..explanation.explainer import Explainer
-from ..networks.family import NetworkFamily, Settings
-from ..networks.registry import find_family
-from ..plot.tables import Columns
-from ..search.folds import make_folds
-from ..search.model import FittedModel, TrainingRecipe, train_model
-from ..search.prepared import PreparedData, Rows
+from ...errors import AmplificationWarning
+from ...explanation.explainer import Explainer
+from ...networks.family import NetworkFamily, Settings
+from ...networks.registry import find_family
+from ...plot.tables import Columns
+from ...search.folds import make_folds
+from ...search.model import FittedModel, TrainingRecipe, train_model
+from ...search.prepared import PreparedData, Rows
 
 _STEPS = 600  # of a training on few samples, at least
 _LONGEST = 200  # epochs

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.dataset import DataTarget
-from ..support.extras import needs
+from ...data.dataset import DataTarget
+from ...support.extras import needs
 from .held_out import HeldOutRelevance
 
 if TYPE_CHECKING:
