@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .explanation.overall import overall_importance
     from .models.checkpoint import load_model, save_model
     from .testing import check_rule
+    from .tuning.api import tune
 
 __version__ = "0.1.0"
 
@@ -45,6 +46,7 @@ __all__ = [
     "overall_importance",
     "rule",
     "save_model",
+    "tune",
 ]
 
 # Imported at their first use, so that `import relprop` stays quick.
@@ -57,6 +59,7 @@ _LAZY_NAMES = {
     "load_model": "models",
     "overall_importance": "explanation.overall",
     "save_model": "models",
+    "tune": "tuning.api",
 }
 
 

@@ -29,6 +29,7 @@ FLOORS = [
     "bundle_report",
     "demo search",
     "compare compare_models report use",
+    "tuning",
     "cli",
     "__main__",
 ]

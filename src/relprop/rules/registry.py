@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import InputError, RuleError
 from ..graph.ops import ACTIVATIONS, COMPARISONS, KINDS, LAYERS, STEPS, WEIGHTED_SUMS, Kind
 from ..support.arguments import keyword_parameters
-from . import linear, nonlinear, recurrent, steps
+from . import linear, nonlinear, recurrent, steps, sums
 from .backward import Back, Form
 from .layer import WeightedSum
 from .shares import Shares
@@ -189,6 +189,8 @@ RULES: Mapping[str, RuleDefinition] = MappingProxyType(
         "straight-through": RuleDefinition(
             steps.straight_through, (), receives="signal", operations=STEPS
         ),
+        "positive-sum": RuleDefinition(sums.positive_sum, (), operations=frozenset({"add"})),
+        "absolute-sum": RuleDefinition(sums.absolute_sum, (), operations=frozenset({"add"})),
         "fast-sigmoid": RuleDefinition(steps.fast_sigmoid, (), operations=_COMPARED),
         "arctan": RuleDefinition(steps.arctan, (), operations=_COMPARED),
         # At a weighted sum, LRP-0 is the gradient, and it knows a folded batch norm.

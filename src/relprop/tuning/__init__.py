@@ -1,0 +1,1 @@
+"""Tuning: the recipe by which a model's relevance is most faithful, found by search."""

@@ -1,0 +1,185 @@
+"""What is tuned on what: the model with its explainer, the parts of the samples, what is compared.
+
+Takes a model and samples. Gives a `TuningSetting`, which scores recipes. Must not know Optuna.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..evaluate.removal.score_curve import score_originals
+from ..evaluate.removal.scores import as_score
+from ..evaluate.removal.setup import Filling, prepare_removal
+from ..explanation.explainer import Explainer
+from ..plan.plan import Plan
+from ..recipes.recipe import Recipe
+from .methods import Methods, explain_by, find_methods
+from .objective import Fills, JudgedSamples, Judging, fills_of, judge_samples, take_rows
+from .parts import Parts, divide_samples
+from .space import RecipeSpace
+
+
+@dataclass(frozen=True)
+class TuningSetting:
+    """All that search, selection and report share.
+
+    Attributes:
+        explainer: Explains the model; its captured graphs serve all recipes.
+        x: All samples.
+        target: The class that is explained of each, (n,); None: the output has no classes.
+        judging: How recipes are judged, under the fills that are tuned for.
+        other_fills: Further fills, of the report alone.
+        masks: Where relevance should lie; None: not known.
+        parts: Which samples are for what.
+        pieces: The search samples, piece by piece.
+        plan: The plan of the model by the preset "auto".
+        bounds: Lowest and highest value of the input by channel; None: of token ids.
+        methods: What is compared.
+    """
+
+    explainer: Explainer
+    x: Any
+    target: Tensor | None
+    judging: Judging
+    other_fills: dict[str, Filling]
+    masks: Tensor | None
+    parts: Parts
+    pieces: tuple[JudgedSamples, ...]
+    plan: Plan
+    bounds: tuple[Tensor, Tensor] | None
+    methods: Methods
+
+    def part(self, rows: Tensor, judging: Judging) -> JudgedSamples:
+        """Prepare the samples of a part for measuring.
+
+        Args:
+            rows: Numbers of samples.
+            judging: How relevance is judged.
+        """
+        target = None if self.target is None else take_rows(self.target, rows)
+        masks = None if self.masks is None else take_rows(self.masks, rows)
+        return judge_samples(self.explainer.model, take_rows(self.x, rows), target, judging, masks)
+
+    def scores_by_piece(self, recipe: Recipe) -> Iterator[tuple[float, ...]]:
+        """Score a recipe on the search samples: the mean of each objective after each piece.
+
+        Args:
+            recipe: The recipe.
+        """
+        explain = explain_by(self.explainer, recipe, self.judging.batch_size)
+        sums: dict[tuple[str, str], float] = {}
+        seen = 0
+        for piece in self.pieces:
+            for key, values in piece.measure(explain).items():
+                sums[key] = sums.get(key, 0.0) + float(values.sum())
+                count = len(values)
+            seen += count
+            means = {key: total / seen for key, total in sums.items()}
+            yield objectives_of(means, self.judging.measures)
+
+    def identity(self, space: RecipeSpace) -> str:
+        """Return a fingerprint of what is tuned on what, and of the recipes that are searched.
+
+        Args:
+            space: The recipes.
+        """
+        found = hashlib.sha256(repr(space).encode())
+        found.update(repr(self.judging).encode() if self.judging.units is None else b"units")
+        model = self.explainer.model.state_dict()
+        inputs = self.x if isinstance(self.x, dict) else {"x": self.x}
+        for name, tensor in {**model, **inputs, "target": self.target}.items():
+            if isinstance(tensor, Tensor):
+                found.update(name.encode() + _bytes(tensor))
+        return found.hexdigest()
+
+
+def objectives_of(
+    means: dict[tuple[str, str], float], measures: Sequence[str]
+) -> tuple[float, ...]:
+    """Return one number for each measure: of several fills, the worst mean.
+
+    Args:
+        means: Mean by measure and fill.
+        measures: The measures, in their order.
+    """
+    return tuple(min(v for (name, _), v in means.items() if name == one) for one in measures)
+
+
+def prepare_tuning(
+    model: nn.Module,
+    x: Any,
+    target: Tensor | None,
+    judging: Judging,
+    fills: Fills,
+    other_fills: Fills,
+    masks: Tensor | None,
+) -> TuningSetting:
+    """Check a model and samples, divide the samples, and compute what all recipes share.
+
+    Args:
+        model: The model, in eval mode.
+        x: A tensor (n, *features), or a mapping of keyword inputs.
+        target: Class of each sample, (n,); None: the predicted one.
+        judging: How recipes are judged; its fills are made here.
+        fills: What is tuned for.
+        other_fills: What the report also has.
+        masks: Where relevance should lie.
+
+    Raises:
+        RelpropError: They do not fit.
+    """
+    explainer = Explainer(model)
+    setup = prepare_removal(
+        *(explainer.model, x),
+        fill="zero",
+        steps=judging.steps,
+        units=judging.units,
+        remove_from=None,
+        batch_size=judging.batch_size,
+        seed=judging.seed,
+    )
+    with torch.no_grad():
+        score = as_score("probability")
+        known = score_originals(explainer.model, setup, target, score, judging.output_kind)
+    n = len(setup.x)
+    if masks is not None and (len(masks) != n):
+        given = f"masks of {len(masks)} samples for {n}"
+        raise InputError(given, "one mask of each sample", "give masks[:n], (n, height, width)")
+    parts = divide_samples(known.target, n, seed=judging.seed)
+    searched = take_rows(x, parts.search)
+    judging = replace(judging, fills=fills_of(fills, searched), output_kind=known.kind)
+    few = take_rows(x, parts.search[:2])
+    bounds = _bounds(setup.x[parts.search.to(setup.x.device)])
+    setting = TuningSetting(
+        explainer=explainer,
+        x=x,
+        target=known.target,
+        judging=judging,
+        other_fills=fills_of(other_fills, searched),
+        masks=masks,
+        parts=parts,
+        pieces=(),
+        plan=explainer.plan(few),
+        bounds=bounds,
+        methods=find_methods(explainer, few, bounds, judging.batch_size, judging.seed),
+    )
+    return replace(setting, pieces=tuple(setting.part(rows, judging) for rows in parts.rungs))
+
+
+def _bounds(x: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Return the lowest and the highest value of each channel, or of each feature, of one sample."""
+    if not x.is_floating_point():
+        return None
+    others = [0, *range(2, x.ndim)]
+    low, high = x.amin(others), x.amax(others)
+    shape = (-1, *[1] * (x.ndim - 2))
+    return low.reshape(shape), high.reshape(shape)
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()

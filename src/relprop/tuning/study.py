@@ -1,0 +1,204 @@
+"""The search: Optuna chooses recipes, successive halving stops those that are behind.
+
+Takes a space and a function that scores a recipe piece by piece. Gives the trials. With a folder the
+study is a journal there, which several processes share and a later call goes on with. Must not know
+samples or measures.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..recipes.recipe import Recipe
+from ..search.journal import open_journal
+from ..support.extras import needs
+from ..support.files import make_folder
+from ..support.progress import Progress
+from .space import RecipeSpace
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+
+_NAME, _OF = "tune", "of"
+_FACTOR = 2  # half of the recipes go on after a quarter of the samples, and after half of them
+_ENQUEUED = ("epsilon", "gamma", "z-plus", "alpha-beta", "zero")  # uniform recipes, tried first
+
+# (recipe) -> the mean of each objective over the pieces so far, piece by piece
+ScoreByPiece = Callable[[Recipe], Iterator[Sequence[float]]]
+
+
+@dataclass(frozen=True)
+class TrialScore:
+    """A recipe of the search that was scored on all search samples.
+
+    Attributes:
+        number: Its number in the study, from 0.
+        recipe: The recipe.
+        scores: The mean of each objective.
+    """
+
+    number: int
+    recipe: Recipe
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What came of a search.
+
+    Attributes:
+        best: The recipes that were scored on all search samples, the best first.
+        trials: Number of recipes that were tried.
+        stopped_early: How many of them successive halving stopped.
+    """
+
+    best: tuple[TrialScore, ...]
+    trials: int
+    stopped_early: int
+
+
+class _Replay:
+    """Chooses what a trial chose, to make its recipe again."""
+
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        self._parameters = parameters
+
+    def suggest_categorical(self, name: str, choices: Any, /) -> Any:
+        return self._parameters[name]
+
+    def suggest_float(self, name: str, low: float, high: float, /, *, log: bool) -> float:
+        return float(self._parameters[name])
+
+
+def search_recipes(
+    space: RecipeSpace,
+    score: ScoreByPiece,
+    *,
+    objectives: int,
+    trials: int,
+    seed: int,
+    identity: str,
+    folder: Path | None,
+    progress: Progress,
+) -> SearchResult:
+    """Try recipes until the study has so many.
+
+    Args:
+        space: The recipes.
+        score: Scores one, piece by piece of the samples.
+        objectives: How many numbers it gives; of one, trials that are behind are stopped.
+        trials: How many recipes are tried, by all processes that share the folder.
+        seed: Random seed of the choices.
+        identity: What is tuned on what; a study in the folder must have the same.
+        folder: Where the journal is; None: in memory.
+        progress: Shows the trials.
+
+    Raises:
+        InputError: The folder has a study of something else.
+        MissingExtraError: Optuna is not installed.
+    """
+    with needs("fit", "the search for a recipe"), _quiet():
+        study = _open(folder, objectives)
+        _check_identity(study, identity, folder)
+        if not study.trials:
+            for rule in _ENQUEUED:
+                study.enqueue_trial(
+                    {one.name: rule for one in space.dimensions if rule in one.rules}
+                )
+        done = _ended(study)
+        with progress.stage("Tuning", trials, "recipes") as advance:
+            advance(min(done, trials))
+            while done < trials:
+                study.sampler = _sampler(seed, len(study.trials), objectives)
+                _run(study.ask(), study, space, score, objectives)
+                now = _ended(study)
+                advance(min(now, trials) - done)
+                done = now
+        return _result(study, space)
+
+
+def _run(
+    trial: "Trial", study: "Study", space: RecipeSpace, score: ScoreByPiece, objectives: int
+) -> None:
+    """Score one recipe, until all pieces are scored or it is behind."""
+    from optuna.trial import TrialState
+
+    values: Sequence[float] = ()
+    for step, values in enumerate(score(space.choose(trial)), 1):
+        if objectives == 1:
+            trial.report(values[0], step)
+            if trial.should_prune():
+                study.tell(trial, state=TrialState.PRUNED)
+                return
+    study.tell(trial, list(values))
+
+
+def _open(folder: Path | None, objectives: int) -> "Study":
+    import optuna
+
+    storage = None
+    if folder is not None:
+        make_folder(folder)
+        storage = open_journal(folder)
+    return optuna.create_study(
+        storage=storage,
+        study_name=_NAME,
+        directions=["maximize"] * objectives,
+        pruner=optuna.pruners.SuccessiveHalvingPruner(1, _FACTOR, 0),
+        load_if_exists=True,
+    )
+
+
+def _check_identity(study: "Study", identity: str, folder: Path | None) -> None:
+    known = study.user_attrs.get(_OF)
+    if known is None:
+        study.set_user_attr(_OF, identity)
+    elif known != identity:
+        raise InputError(
+            f"the search in {folder}, which is of another model, other samples or other options",
+            "a folder of the same search, which goes on, or a new one",
+            "give another folder for the output",
+        )
+
+
+def _sampler(seed: int, trials: int, objectives: int) -> Any:
+    """Return a sampler; with a seed of its own for each trial, no process repeats another's."""
+    from optuna.samplers import TPESampler
+
+    mixed = (seed * 1_000_003 + trials) % 2**32
+    return TPESampler(seed=mixed, multivariate=True, group=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what Optuna logs and warns of: options that it calls experimental."""
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+def _ended(study: "Study") -> int:
+    return sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
+
+
+def _result(study: "Study", space: RecipeSpace) -> SearchResult:
+    trials = study.get_trials(deepcopy=False)
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    best = sorted(complete, key=lambda trial: (-trial.values[0], trial.number))
+    found = (
+        TrialScore(trial.number, space.choose(_Replay(trial.params)), tuple(trial.values))
+        for trial in best
+    )
+    stopped = sum(trial.state.name == "PRUNED" for trial in trials)
+    return SearchResult(tuple(found), _ended(study), stopped)
