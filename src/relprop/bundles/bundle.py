@@ -30,7 +30,7 @@ from .content import BundleContent, LeaderboardRow, Metric
 from .data_again import array_width
 from .naming import by_words, naming_of, word_relevance
 from .raw_samples import picture_samples, series_samples, table_samples, text_samples
-from .read import read_bundle
+from .read import read_bundle, read_tuned_recipe
 
 NOT_VALIDATED = "not validated"  # a model of everything, which there was no time to validate
 _BATCH = 512  # samples of a forward pass
@@ -48,11 +48,13 @@ class Bundle:
         model: Maps prepared samples to logits (n, classes), or to values (n, 1) in their own units.
         preparation: Maps raw samples to tensors.
         content: All that `relprop fit` wrote of the model, the data and the search.
+        tuned: The recipe that `relprop tune` found for it; None: there is none.
     """
 
     model: nn.Module
     preparation: Preparation
     content: BundleContent
+    tuned: Recipe | None = None
 
     @property
     def modality(self) -> Modality:
@@ -178,7 +180,7 @@ class Bundle:
             raw: As of `predict`.
             target: Name of a class, or what `Explainer` takes; None: the predicted class, or the
                 value.
-            recipe: A recipe, or the name of a preset.
+            recipe: A recipe, the name of a preset, or "tuned": the one that `relprop tune` found.
             **options: As of `Explainer`.
 
         Returns:
@@ -195,9 +197,21 @@ class Bundle:
             >>> bundle.explain(frame, "yes").to_frame()  # doctest: +SKIP
         """
         samples, number = self.samples(raw), self.target_number(target)
-        explainer = self.explainer if recipe == "auto" else self.explainer.with_recipe(recipe)
+        own = self.tuned_recipe() if recipe == "tuned" else recipe
+        explainer = self.explainer if own == "auto" else self.explainer.with_recipe(own)
         explained = explainer(self.prepare_samples(samples), number, **options)
         return self.named(explained, samples)
+
+    def tuned_recipe(self) -> Recipe:
+        """Return the recipe that `relprop tune` found for the model.
+
+        Raises:
+            InputError: It was not tuned.
+        """
+        if self.tuned is None:
+            given = 'the recipe "tuned" of a bundle that was not tuned'
+            raise InputError(given, "a preset, or a recipe", "run relprop tune BUNDLE DATA first")
+        return self.tuned
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -282,7 +296,7 @@ def load(folder: str | Path) -> Bundle:
         array(['<=50K'], dtype=object)
         >>> bundle.explain("new-rows.csv").plot()  # doctest: +SKIP
     """
-    return open_content(read_bundle(folder))
+    return replace(open_content(read_bundle(folder)), tuned=read_tuned_recipe(folder))
 
 
 def open_content(content: BundleContent) -> Bundle:

@@ -12,11 +12,12 @@ import safetensors.torch
 from safetensors import SafetensorError
 
 from ..errors import FileError, first_line
+from ..recipes.recipe import Recipe
 from ..support.arguments import suggest
 from ..support.files import as_path
 from ..support.json_records import restore_record
 from .content import BundleContent
-from .write import BUNDLE_FILE, SCHEMA
+from .write import BUNDLE_FILE, SCHEMA, TUNED_FILE
 
 _FAMILY = SCHEMA.rsplit("-", 1)[0]
 _HEADER = {"schema", "weights", "sha256", "content"}
@@ -52,6 +53,25 @@ def read_bundle(folder: str | Path) -> BundleContent:
         return restore_record(BundleContent, header["content"], tensors)
     except (SafetensorError, ValueError, RecursionError) as error:
         raise _damaged(path, first_line(error)) from error
+
+
+def read_tuned_recipe(folder: str | Path) -> Recipe | None:
+    """Read the recipe that `relprop tune` wrote into a bundle; None where there is none.
+
+    Args:
+        folder: The folder of the bundle.
+
+    Raises:
+        FileError: It cannot be read.
+        InputError: It is no recipe.
+    """
+    path = as_path(folder) / TUNED_FILE
+    if not path.is_file():
+        return None
+    try:
+        return Recipe.from_toml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(path.parent, f"{TUNED_FILE} cannot be read: {first_line(error)}") from error
 
 
 def _read_header(folder: Path) -> dict[str, Any]:

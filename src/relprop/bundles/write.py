@@ -1,7 +1,8 @@
 """Writes a bundle so that an earlier one in its folder stays usable until the new one is complete.
 
 The weights go to a file that is named by their hash; then bundle.json, which names this file,
-replaces the earlier one at once; then weights that nothing names are removed. Takes a
+replaces the earlier one at once; then weights that nothing names are removed, and a
+recipe that was tuned for earlier ones. Takes a
 BundleContent. Must not know networks.
 """
 
@@ -20,6 +21,7 @@ from .content import BundleContent
 
 SCHEMA = "relprop-bundle-1"
 BUNDLE_FILE = "bundle.json"
+TUNED_FILE = "tuned.toml"  # a recipe that was tuned for these weights
 WEIGHTS = "weights-*.safetensors"  # the star is the beginning of their SHA256
 
 
@@ -50,7 +52,7 @@ def write_bundle(folder: Path, content: BundleContent) -> None:
     make_folder(folder)
     write_file(folder / file, weights)
     write_file(folder / BUNDLE_FILE, f"{text}\n".encode())
-    for path in folder.glob(WEIGHTS):
+    for path in [*folder.glob(WEIGHTS), folder / TUNED_FILE]:
         if path.name != file:
             with suppress(OSError):  # it is only in the way
                 path.unlink()

@@ -27,6 +27,7 @@ from .options import (
     training_names,
 )
 from .report import report_command
+from .tune import tune_command
 
 MODELS = Completed(model_names, files=True)
 
@@ -48,6 +49,7 @@ main.add_command(explain_command)
 main.add_command(report_command)
 main.add_command(compare_models_command)
 main.add_command(fit_command)
+main.add_command(tune_command)
 
 
 @main.command(short_help="Explain digits, and test the explanations.")

@@ -11,37 +11,32 @@ from rich_click import RichCommand
 from ..errors import InputError
 from ..support.extras import require
 from ..support.progress import Progress
+from .model_options import PATH, model_options
 from .options import (
     AS_JSON,
     CONFIG,
     MODEL,
     QUIET,
     SEED,
-    TARGET,
     Completed,
     Count,
     Failure,
-    Numbers,
-    Size,
     model_names,
     out_option,
     preset_names,
 )
 
-_PATH = click.Path(path_type=Path)
-
 
 @click.command("explain", cls=RichCommand, short_help="Explain your model on your data: a report.")
-@click.argument("data", nargs=-1, type=_PATH, metavar="DATA...")
+@click.argument("data", nargs=-1, type=PATH, metavar="DATA...")
 @click.option("--model", shell_complete=Completed(model_names, files=True), help=MODEL)
-@click.option("--weights", type=_PATH, help=".safetensors, or torch.save of a state_dict.")
-@click.option("--classes", type=_PATH, help="Text file with a class name in each line.")
+@model_options
 @click.option(
     "--recipe",
     default="auto",
     show_default=True,
     shell_complete=Completed(preset_names, files=True),
-    help="Name of a preset, or a recipe's TOML file.",
+    help="Name of a preset, a recipe's TOML file, or tuned: that of a bundle after relprop tune.",
 )
 @click.option(
     "--explain",
@@ -49,22 +44,6 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="predicted, runner-up, label, or the name or number of a class.",
 )
-@TARGET
-@click.option("--text", default="text", show_default=True, help="Of JSON lines: key of the text.")
-@click.option(
-    "--preprocess",
-    metavar="FILE.py:NAME",
-    help="Function from a PIL picture, a DataFrame or a list of texts to what the model takes.",
-)
-@click.option(
-    "--size",
-    type=Size(),
-    metavar="HxW",
-    help="Height and width that pictures are resized to.",
-)
-@click.option("--mean", type=Numbers(), default=(), help="Mean of each channel, values 0 to 1.")
-@click.option("--std", type=Numbers(), default=(), help="Standard deviation of each channel.")
-@click.option("--tokenizer", type=_PATH, help="Folder of a Hugging Face tokenizer.")
 @click.option(
     "--samples",
     type=Count(),

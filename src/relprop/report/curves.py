@@ -112,14 +112,14 @@ def measure_curves(
             methods,
             target=targets,
             fill=fill,
-            steps=min(CURVE_STEPS, _count(kind, inputs, units)),
+            steps=min(CURVE_STEPS, unit_count(kind, inputs, units)),
             output_kind=kept.kind,
             units=units,
             batch_size=settings.batch_size * 4,
             seed=settings.seed,
             progress=progress,
         )
-        for name, fill, units in _fills(kind, inputs, masked)
+        for name, fill, units in removal_fills(kind, inputs, masked)
     }
 
 
@@ -174,8 +174,14 @@ def _control(kind: ViewKind, inputs: Any) -> Tensor:
     return x.mean(1, keepdim=True).expand_as(x).contiguous()
 
 
-def _fills(kind: ViewKind, inputs: Any, masked: bool) -> list[tuple[str, Any, Any]]:
-    """Return the name of each fill, the fill, and what is removed together."""
+def removal_fills(kind: ViewKind, inputs: Any, masked: bool) -> list[tuple[str, Any, Any]]:
+    """Return the name of each fill, the fill, and what is removed together.
+
+    Args:
+        kind: What the samples are.
+        inputs: What the model is called with.
+        masked: Of series: whether the last channel is 1 where there is data.
+    """
     if kind == "text" and isinstance(inputs, Tensor):  # 0 is padding
         return [("padding", "zero", tokens(inputs != 0))]
     if kind == "text":
@@ -187,8 +193,14 @@ def _fills(kind: ViewKind, inputs: Any, masked: bool) -> list[tuple[str, Any, An
     return [(name, name, windows) for name in fills]  # one alone has no other to take values of
 
 
-def _count(kind: ViewKind, inputs: Any, units: Any) -> int:
-    """Return how many units every sample has."""
+def unit_count(kind: ViewKind, inputs: Any, units: Any) -> int:
+    """Return how many units every sample has.
+
+    Args:
+        kind: What the samples are.
+        inputs: What the model is called with.
+        units: What is removed together, as `removal_fills` gives it.
+    """
     x = first_tensor(inputs)
     if kind == "picture":
         return x.shape[-1] * x.shape[-2]

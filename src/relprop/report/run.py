@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .. import __version__
 from ..bundles.bundle import network_text
-from ..bundles.user_model import load_user_model
+from ..bundles.user_model import UserModel, load_user_model
 from ..errors import InputError
 from ..evaluate import MethodCurves
 from ..explanation.explainer import Explainer
@@ -24,6 +24,7 @@ from ..explanation.importance import OverallImportance
 from ..explanation.overall import MOST_FEATURES, rank_importance
 from ..explanation.result import Explanation
 from ..plot.tables import Columns
+from ..recipes.recipe import Recipe
 from ..support.progress import QUIET, Progress
 from .batches import Batch, LeftOut
 from .bundle_samples import in_words, learned_text
@@ -39,7 +40,7 @@ from .classes import (
 from .curves import CurveSamples, measure_curves
 from .open_samples import open_samples
 from .records import ExplainedSample, Report, describe_samples
-from .settings import Settings, read_class_names, read_recipe
+from .settings import TUNED, Settings, read_class_names, read_recipe
 
 
 def run_report(settings: Settings, progress: Progress = QUIET) -> Report:
@@ -102,7 +103,7 @@ class _Work:
     """
 
     def __init__(self, settings: Settings, progress: Progress) -> None:
-        recipe = read_recipe(settings.recipe)
+        recipe = None if settings.recipe == TUNED else read_recipe(settings.recipe)
         names = () if settings.classes is None else read_class_names(settings.classes)
         code = settings.model if ".py" in settings.model else settings.preprocess or ""
         self.runs_code = code.rsplit(":", 1)[0]
@@ -112,6 +113,7 @@ class _Work:
         self.model = load_user_model(settings.model, settings.weights)
         if self.model.runs_code and settings.weights is None:
             progress.log(f"No --weights: those that {settings.model} sets itself, or random ones")
+        recipe = recipe or _tuned_recipe(self.model)
         self.samples = open_samples(settings, self.model)
         capture: Any = "per-input" if self.model.per_input else "export"
         self._make = partial(Explainer, recipe=recipe, capture=capture)
@@ -285,6 +287,15 @@ def _first(inputs: Any) -> Any:
     if isinstance(inputs, Tensor):
         return inputs[:1]
     return {name: value[:1] for name, value in inputs.items()}
+
+
+def _tuned_recipe(model: UserModel) -> Recipe:
+    """Return the recipe that was tuned for a bundle."""
+    if model.bundle is None:
+        given = f"--recipe {TUNED} for {model.name}, which is no bundle"
+        todo = "write --recipe recipe.toml, the file that relprop tune wrote"
+        raise InputError(given, "a preset, or a TOML file", todo)
+    return model.bundle.tuned_recipe()
 
 
 @contextmanager

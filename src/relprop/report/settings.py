@@ -15,6 +15,9 @@ from ..support.arguments import check_seed, suggest
 _POSITIONAL = ("data",)
 
 
+TUNED = "tuned"  # the recipe that `relprop tune` wrote into a bundle
+
+
 @dataclass(frozen=True)
 class Settings:
     """What is explained, and how.
@@ -25,7 +28,7 @@ class Settings:
         weights: Its weights; None: those that it has.
         classes: A text file with a class name in each line; None: those that the model or the data
             has.
-        recipe: Name of a preset, or a TOML file of a recipe.
+        recipe: Name of a preset, a TOML file of a recipe, or "tuned" for that of a bundle.
         explain: "predicted", "runner-up", "label", or the name or number of a class.
         target: Column of a table, or key of a JSON line, that holds the label.
         text: Key of a JSON line that holds the text.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..evaluate.removal.units import UnitMaker
+from ..support.extras import require
 from ..support.files import as_path
 from ..support.output_kinds import OutputKind
 from ..support.progress import ProgressOption, progress_of
@@ -78,7 +79,7 @@ def tune(
 
     Raises:
         RelpropError: An argument is wrong, or the model cannot be explained.
-        MissingExtraError: Optuna is not installed, or Captum for what is compared.
+        MissingExtraError: Optuna is not installed, or Captum for the methods compared.
 
     Example:
         >>> import torch, relprop
@@ -96,6 +97,7 @@ def tune(
     XAI benchmarks" (SRG); Jamieson and Talwalkar 2016, "Non-stochastic best arm identification and
     hyperparameter optimization" (successive halving).
     """
+    require("tune", "relprop.tune", ("captum", "optuna", "scipy"))
     names = (objective,) if isinstance(objective, str) else tuple(objective)
     measures = check_measures(names, masks)
     if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:

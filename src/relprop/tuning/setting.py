@@ -172,7 +172,7 @@ def prepare_tuning(
 
 
 def _bounds(x: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Return the lowest and the highest value of each channel, or of each feature, of one sample."""
+    """Return the lowest and the highest value of each channel or feature."""
     if not x.is_floating_point():
         return None
     others = [0, *range(2, x.ndim)]

@@ -1,7 +1,7 @@
 """The recipes that a search chooses from: a rule for each part of a model, and its parameters.
 
-Takes the plan of a model. Gives dimensions that can be printed, and recipes for points in them. Must
-not know samples, scores or Optuna.
+Takes the plan of a model. Gives dimensions that can be printed, and recipes. Must not know
+samples, scores or Optuna.
 """
 
 from collections.abc import Callable, Mapping

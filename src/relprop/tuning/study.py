@@ -1,8 +1,8 @@
 """The search: Optuna chooses recipes, successive halving stops those that are behind.
 
-Takes a space and a function that scores a recipe piece by piece. Gives the trials. With a folder the
-study is a journal there, which several processes share and a later call goes on with. Must not know
-samples or measures.
+Takes a space and a function that scores a recipe piece by piece. Gives the trials. With a folder,
+the study is a journal there, which several processes share and a later call goes on with. Must not
+know samples or measures.
 """
 
 import warnings
@@ -101,7 +101,7 @@ def search_recipes(
         InputError: The folder has a study of something else.
         MissingExtraError: Optuna is not installed.
     """
-    with needs("fit", "the search for a recipe"), _quiet():
+    with needs("tune", "the search for a recipe"), _quiet():
         study = _open(folder, objectives)
         _check_identity(study, identity, folder)
         if not study.trials:
