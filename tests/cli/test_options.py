@@ -50,7 +50,7 @@ def test_an_option_of_one_name_means_the_same_in_every_command(flag):
         defaults = [default_of(option) for option in (first, other)]
         if all(isinstance(default, (str, int, float, Path)) for default in defaults):
             assert type(defaults[0]) is type(defaults[1])
-            assert defaults[0] == defaults[1] or flag == "--out"
+            assert defaults[0] == defaults[1] or flag in ("--out", "--samples", "--batch-size")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -162,6 +162,7 @@ NEEDED = {
     "compare": ["mnist-cnn"],
     "compare-models": ["a.csv", "--models", "mlp"],
     "fit": ["a.csv"],
+    "tune": ["mnist-cnn", "a.csv"],
     "report": ["bundle"],
     "train": ["mnist-cnn"],
 }
@@ -172,6 +173,7 @@ WORK = {
     "demo": "relprop.demo.run.run_demo",
     "explain": "relprop.report.run.run_report",
     "fit": "relprop.search.run.run_fit",
+    "tune": "relprop.tuning.run.run_tuning",
     "report": "relprop.bundles.bundle.load",
     "train": "relprop.data.load_digits",
 }

@@ -35,6 +35,10 @@ ALSO_TESTED_IN = {
         *("report/output", "report/page", "report/pictures", "report/records", "report/run"),
         "report/texts",
     ],
+    "cli/test_tune.py": [
+        *("cli/model_options", "tuning/output", "tuning/run", "tuning/samples"),
+    ],
+    "tuning/test_api.py": ["tuning/methods", "tuning/result", "tuning/setting"],
     "bundle_report/test_removal.py": ["bundle_report/removal_units"],
     "bundle_report/test_write.py": [
         *("bundle_report/explanations", "bundle_report/sections"),

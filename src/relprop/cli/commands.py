@@ -13,9 +13,11 @@ from .options import (
     AS_JSON,
     DATA_DIR,
     DIGITS,
+    FILL,
     MODEL,
     QUIET,
     SEED,
+    STEPS,
     Commands,
     Completed,
     Q,
@@ -116,11 +118,11 @@ def demo(
     default=("zero",),
     show_default=True,
     shell_complete=Completed(fill_names),
-    help="Value of removed pixels: zero, mean, blur, ...; repeat for several.",
+    help=FILL,
 )
 @click.option("--data", help="mnist or fashion-mnist. Default: what each model was trained on.")
 @DIGITS
-@click.option("--steps", default=20, show_default=True, help="Number of removal steps.")
+@STEPS
 @click.option(
     "--score",
     default="probability",

@@ -240,6 +240,10 @@ MODEL = (
 TARGET = click.option("--target", help="Of a table or JSON lines: column or key of the label.")
 BUDGET = "Wall time for everything: 90s, 10m, 1h30m."
 OUT = "Folder for the results."
+FILL = "What replaces removed values: zero, mean, blur, ...; repeat for several."
+STEPS = click.option(
+    "--steps", type=int, default=20, show_default=True, help="Number of removal steps."
+)
 Q = "Fraction of each image's pixels removed at which the error rate is reported."
 
 

@@ -16,8 +16,10 @@ from .model_options import PATH, model_options
 from .options import (
     AS_JSON,
     CONFIG,
+    FILL,
     QUIET,
     SEED,
+    STEPS,
     Completed,
     Count,
     fill_names,
@@ -37,8 +39,8 @@ class Groups(click.ParamType[tuple[str, str]]):
             return value
         name, separator, glob = str(value).partition("=")
         if not separator or not name or not glob:
-            given, allowed = f"--group {value}", "a name and a glob on names of modules"
-            raise InputError(given, allowed, "write --group early=features.0*")
+            given, allowed = f"--modules {value}", "a name and a glob on names of modules"
+            raise InputError(given, allowed, "write --modules early=features.0*")
         return name, glob
 
 
@@ -55,11 +57,10 @@ class Groups(click.ParamType[tuple[str, str]]):
 )
 @click.option(
     "--fill",
-    type=Names(),
-    default="",
+    "fills",
+    multiple=True,
     shell_complete=Completed(fill_names),
-    help="What replaces removed values; of several the worst counts. Default: mean; of texts, "
-    "tokens are deleted.",
+    help=FILL,
 )
 @click.option(
     "--other-fills",
@@ -68,19 +69,13 @@ class Groups(click.ParamType[tuple[str, str]]):
     help="Fills that the result is also shown under, and not tuned for.",
 )
 @click.option(
-    "--trials",
+    "--recipes",
     type=click.IntRange(min=1),
     default=100,
     show_default=True,
     help="Number of recipes that are tried.",
 )
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="Steps of a removal curve.",
-)
+@STEPS
 @click.option(
     "--blocks",
     type=click.IntRange(min=1),
@@ -89,11 +84,11 @@ class Groups(click.ParamType[tuple[str, str]]):
     help="Blocks of equal depth, each with a rule of its own.",
 )
 @click.option(
-    "--group",
+    "--modules",
     "groups",
     type=Groups(),
     multiple=True,
-    help="Modules with a rule of their own, in place of blocks. May be given several times.",
+    help="Modules with a rule of their own, in place of blocks; repeat for several.",
 )
 @click.option("--masks", type=PATH, help=".npy file of masks, for the objective localisation.")
 @click.option(
@@ -104,7 +99,9 @@ class Groups(click.ParamType[tuple[str, str]]):
     show_default=True,
     help="Number of samples, evenly spaced; or all.",
 )
-@click.option("--batch-size", type=int, default=64, show_default=True, help="Samples in a pass.")
+@click.option(
+    "--batch-size", type=int, default=64, show_default=True, help="Samples in a backward pass."
+)
 @model_options
 @CONFIG
 @out_option("relprop-tuned")
@@ -115,9 +112,9 @@ def tune_command(
     model: str,
     data: tuple[Path, ...],
     objective: tuple[str, ...],
-    fill: tuple[str, ...],
+    fills: tuple[str, ...],
     other_fills: tuple[str, ...],
-    trials: int,
+    recipes: int,
     steps: int,
     blocks: int,
     groups: tuple[tuple[str, str], ...],
@@ -130,11 +127,12 @@ def tune_command(
     """Search the rules by which relevance of a model is most faithful, and measure the gain.
 
     MODEL is a shipped model, FILE.py:NAME, timm:NAME, torchvision:NAME, transformers:FOLDER, or the
-    folder of a bundle; DATA as of relprop explain. A quarter of the samples is searched on, on
+    folder of a bundle; DATA is as of relprop explain. A quarter of the samples is searched on, on
     another quarter the best is selected, and on the rest it is compared with every preset and
-    with gradient methods. The folder gets recipe.toml, a page and all numbers; a bundle gets the
-    recipe too, for --recipe tuned. The same command goes on where an earlier one was stopped; given
-    in a second terminal it helps the first.
+    with gradient methods. Of several fills the worst counts; without --fill, removed values become
+    the mean, and tokens of texts are deleted. The folder gets recipe.toml, a page and all
+    numbers; a bundle gets the recipe, too, for --recipe tuned. The same command goes on where an
+    earlier one was stopped; given in a second terminal it helps the first.
     """
     require("tune", "relprop tune", ("captum", "matplotlib", "optuna", "pandas", "scipy"))
 
@@ -145,9 +143,9 @@ def tune_command(
     settings = TuneSettings(
         report=Settings(data=data, model=model, **options),
         objectives=objective,
-        fills=fill,
+        fills=fills,
         other_fills=other_fills,
-        trials=trials,
+        trials=recipes,
         steps=steps,
         blocks=blocks,
         groups=dict(groups),

@@ -89,7 +89,7 @@ def run_tuning(settings: TuneSettings, out: Path, progress: Progress = QUIET) ->
     _check_model(model)
     samples = read_samples(own, model)
     if not isinstance(samples.fills, Mapping) or (settings.fills and samples.kind == "text"):
-        given = f"--fill {','.join(settings.fills)} for texts"
+        given = "--fill for texts"
         raise InputError(given, "what texts are removed by: tokens are deleted", "leave --fill out")
     bundle = model.bundle
     labels = bundle is not None and bundle.task == "labels"

@@ -47,8 +47,8 @@ def select_recipe(setting: TuningSetting, trials: Sequence[TrialScore]) -> Chose
     samples = setting.part(setting.parts.selection, setting.judging)
     scores = {name: _scores(setting, samples, recipe) for name, recipe in recipes.items()}
     # of equal scores the preset: it is known, and need not be written down
-    best = max(recipes, key=lambda name: (scores[name][0], name in presets))
-    reference = max(presets, key=lambda name: scores[name][0])
+    best = max(recipes, key=lambda name: (scores[name], name in presets))
+    reference = max(presets, key=lambda name: scores[name])
     front = _undominated(scores) if several else []
     return ChosenRecipe(
         best,

@@ -88,8 +88,9 @@ class TuningSetting:
         Args:
             space: The recipes.
         """
-        found = hashlib.sha256(repr(space).encode())
-        found.update(repr(self.judging).encode() if self.judging.units is None else b"units")
+        one = self.judging
+        options = one.measures, sorted(one.fills), one.steps, one.output_kind, one.seed
+        found = hashlib.sha256(repr((space.dimensions, options)).encode())
         model = self.explainer.model.state_dict()
         inputs = self.x if isinstance(self.x, dict) else {"x": self.x}
         for name, tensor in {**model, **inputs, "target": self.target}.items():

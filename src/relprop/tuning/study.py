@@ -106,9 +106,9 @@ def search_recipes(
         _check_identity(study, identity, folder)
         if not study.trials:
             for rule in _ENQUEUED:
-                study.enqueue_trial(
-                    {one.name: rule for one in space.dimensions if rule in one.rules}
-                )
+                rules = {d.name: rule for d in space.dimensions if rule in d.rules}
+                if rules:
+                    study.enqueue_trial(rules)
         done = _ended(study)
         with progress.stage("Tuning", trials, "recipes") as advance:
             advance(min(done, trials))

@@ -1,0 +1,119 @@
+"""The recipes of a search: their dimensions for a model, and the recipe of each choice."""
+
+import pytest
+import torch
+from torch import nn
+
+import relprop
+from relprop import Recipe, Selector
+from relprop.errors import InputError
+from relprop.tuning.space import PARAMETERS, make_space
+
+
+class Choose:
+    """Chooses what it is told, by name; else the first rule, and the lowest number."""
+
+    def __init__(self, **rules):
+        self.rules, self.asked = rules, []
+
+    def suggest_categorical(self, name, choices, /):
+        self.asked.append(name)
+        return self.rules.get(name.replace(" ", "_"), choices[0])
+
+    def suggest_float(self, name, low, high, /, *, log):
+        self.asked.append(name)
+        return low
+
+
+def plan_of(model, x):
+    return relprop.Explainer(model.eval()).plan(x)
+
+
+CNN = nn.Sequential(
+    nn.Conv2d(1, 2, 3),
+    nn.ReLU(),
+    nn.Conv2d(2, 2, 3),
+    nn.AvgPool2d(2),
+    nn.Flatten(),
+    nn.Linear(8, 3),
+)
+IMAGE = torch.ones(1, 1, 8, 8)
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.last(x + self.first(x).relu())
+
+
+def test_dimensions_are_those_of_the_model():
+    space = make_space(plan_of(CNN, IMAGE), blocks=2)
+    names = [one.name for one in space.dimensions]
+    assert names == ["first layer", "block 1 of 2", "block 2 of 2", "average-pool"]
+    assert str(space.dimensions[1].selector) == "any convolution or linear at depth < 0.500"
+
+
+def test_there_are_no_more_blocks_than_layers():
+    space = make_space(plan_of(CNN, IMAGE), blocks=9)
+    assert [one.name for one in space.dimensions if "block" in one.name] == [
+        f"block {i} of 3" for i in (1, 2, 3)
+    ]
+
+
+def test_each_block_gets_its_rule():
+    space = make_space(plan_of(CNN, IMAGE), blocks=3)
+    chosen = Choose(block_1_of_3="gamma", block_2_of_3="z-plus", block_3_of_3="alpha-beta")
+    plan = relprop.Explainer(CNN.eval(), space.choose(chosen)).plan(IMAGE)
+    rules = [str(step.rule) for step in plan.steps if step.kind in ("convolution", "linear")]
+    assert rules == ["gamma(gamma=0.01)", "z-plus", "alpha-beta(alpha=1.01, beta=0.01)"]
+
+
+def test_epsilon_of_the_search_is_relative():
+    space = make_space(plan_of(CNN, IMAGE), blocks=1)
+    row = next(r for r in space.choose(Choose(block_1_of_1="epsilon")).rows)
+    low = PARAMETERS["epsilon"]["epsilon"].low
+    assert row.rule.parameters == {"epsilon": low, "relative": True}
+
+
+def test_the_first_layer_may_have_a_rule_of_its_own():
+    low, high = torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
+    space = make_space(plan_of(CNN, IMAGE), blocks=1, bounds=(low, high))
+    recipe = space.choose(Choose(first_layer="z-box"))
+    expected = Recipe.preset("epsilon-gamma-box", low=low, high=high).rows[0].rule
+    assert recipe.rows[0].rule == expected
+    assert recipe.rows[0].selector == Selector(kinds=("convolution", "linear"), depth="first")
+    assert len(space.choose(Choose()).rows) == len(recipe.rows) - 1  # as its block: no row
+
+
+def test_sums_of_a_residual_block_are_a_dimension():
+    space = make_space(plan_of(Residual(), torch.ones(1, 4)))
+    assert space.dimensions[-1].name == "sums"
+    plan = relprop.Explainer(Residual().eval(), space.choose(Choose(sums="positive-sum"))).plan(
+        torch.ones(1, 4)
+    )
+    assert [s.rule.name for s in plan.steps if s.node.operation == "add"] == ["positive-sum"]
+    assert all(one.name != "sums" for one in make_space(plan_of(CNN, IMAGE)).dimensions)
+
+
+def test_groups_take_the_place_of_blocks():
+    space = make_space(plan_of(CNN, IMAGE), groups={"head": "5"})
+    assert [one.name for one in space.dimensions[1:3]] == ["head", "other layers"]
+    recipe = space.choose(Choose(head="gamma", other_layers="z-plus"))
+    plan = relprop.Explainer(CNN.eval(), recipe).plan(IMAGE)
+    rules = [s.rule.name for s in plan.steps if s.kind in ("convolution", "linear")]
+    assert rules == ["z-plus", "z-plus", "gamma"]
+
+
+def test_a_group_without_layers_is_refused():
+    with pytest.raises(InputError, match=r"the group 'head' of modules 'classifier\.\*'") as raised:
+        make_space(plan_of(CNN, IMAGE), groups={"head": "classifier.*"})
+    assert 'write groups={"head": "0"}' in str(raised.value)
+
+
+def test_the_space_can_be_printed():
+    text = str(make_space(plan_of(CNN, IMAGE), blocks=1))
+    assert "block 1 of 1" in text
+    assert "gamma(gamma=0.01..10) | z-plus" in text
