@@ -59,6 +59,7 @@ SECTIONS = (
         "relprop.models",
         "load_model save_model shipped_models SHIPPED model_card ModelCard",
     ),
+    Section("## Tuning the rules", "relprop", "tune relprop.tuning.result.TunedRecipe"),
     Section("## From data to a model", "relprop", "fit load Bundle"),
     Section(
         "## Selecting features", "relprop.use", "select_features RelevanceSelector FeatureRanking"
@@ -128,7 +129,7 @@ SECTIONS = (
 # Classes whose attributes and methods are listed, too.
 WITH_MEMBERS = (
     *("Explainer", "Explanation", "MapGrid", "Method", "Recipe", "Back", "WeightedSum", "Traced"),
-    *("LRP", "Bundle", "FeatureRanking"),
+    *("LRP", "Bundle", "FeatureRanking", "TunedRecipe"),
 )
 # Constants and types, which have no docstring.
 WITHOUT_DOCSTRING = {
