@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .models.checkpoint import load_model, save_model
     from .testing import check_rule
     from .tuning.api import tune
+    from .tuning.result import TunedRecipe
 
 __version__ = "0.1.0"
 
@@ -36,6 +37,7 @@ __all__ = [
     "Recipe",
     "RelpropError",
     "Selector",
+    "TunedRecipe",
     "at",
     "check_rule",
     "explain",
@@ -54,6 +56,7 @@ _LAZY_MODULES = ("data", "evaluate", "integrations", "models", "preprocess", "te
 _LAZY_NAMES = {
     "Bundle": "bundles.bundle",
     "MapGrid": "explanation.grid",
+    "TunedRecipe": "tuning.result",
     "check_rule": "testing",
     "load": "bundles.bundle",
     "load_model": "models",

@@ -59,7 +59,7 @@ SECTIONS = (
         "relprop.models",
         "load_model save_model shipped_models SHIPPED model_card ModelCard",
     ),
-    Section("## Tuning the rules", "relprop", "tune relprop.tuning.result.TunedRecipe"),
+    Section("## Tuning the rules", "relprop", "tune TunedRecipe"),
     Section("## From data to a model", "relprop", "fit load Bundle"),
     Section(
         "## Selecting features", "relprop.use", "select_features RelevanceSelector FeatureRanking"

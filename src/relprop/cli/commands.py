@@ -16,8 +16,8 @@ from .options import (
     FILL,
     MODEL,
     QUIET,
+    REMOVAL_STEPS,
     SEED,
-    STEPS,
     Commands,
     Completed,
     Q,
@@ -122,7 +122,7 @@ def demo(
 )
 @click.option("--data", help="mnist or fashion-mnist. Default: what each model was trained on.")
 @DIGITS
-@STEPS
+@REMOVAL_STEPS
 @click.option(
     "--score",
     default="probability",

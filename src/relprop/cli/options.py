@@ -241,7 +241,7 @@ TARGET = click.option("--target", help="Of a table or JSON lines: column or key 
 BUDGET = "Wall time for everything: 90s, 10m, 1h30m."
 OUT = "Folder for the results."
 FILL = "What replaces removed values: zero, mean, blur, ...; repeat for several."
-STEPS = click.option(
+REMOVAL_STEPS = click.option(
     "--steps", type=int, default=20, show_default=True, help="Number of removal steps."
 )
 Q = "Fraction of each image's pixels removed at which the error rate is reported."

@@ -18,8 +18,8 @@ from .options import (
     CONFIG,
     FILL,
     QUIET,
+    REMOVAL_STEPS,
     SEED,
-    STEPS,
     Completed,
     Count,
     fill_names,
@@ -75,7 +75,7 @@ class Groups(click.ParamType[tuple[str, str]]):
     show_default=True,
     help="Number of recipes that are tried.",
 )
-@STEPS
+@REMOVAL_STEPS
 @click.option(
     "--blocks",
     type=click.IntRange(min=1),

@@ -31,7 +31,7 @@ from ..support.output_kinds import OutputKind
 NOISE = 0.05  # of "stability": half width of uniform noise, as a share of the range of x
 REMOVAL = ("srg", "morf", "lerf")
 # Higher is better for all of them.
-MEASURES: Mapping[str, str] = MappingProxyType(
+OBJECTIVES: Mapping[str, str] = MappingProxyType(
     {
         "srg": "area under the least-relevant-first curve minus that of most relevant first",
         "morf": "1 minus the area under the curve of most relevant first",
@@ -50,7 +50,7 @@ class Judging:
     """How recipes are judged.
 
     Attributes:
-        measures: Names of `MEASURES`, the one that decides first.
+        measures: Names of `OBJECTIVES`, the one that decides first.
         fills: Name -> what replaces removed entries. Of several, the worst mean counts.
         steps: Steps of a removal curve.
         units: What is removed together; None: pixels of pictures, entries of all else.
@@ -76,9 +76,9 @@ def check_measures(measures: Sequence[str], masks: Tensor | None) -> tuple[str, 
         masks: Where relevance should lie; "localisation" needs them.
     """
     for name in measures:
-        if name not in MEASURES:
-            allowed = ", ".join(MEASURES)
-            raise InputError(f"the objective {name!r}", allowed, suggest(name, MEASURES))
+        if name not in OBJECTIVES:
+            allowed = ", ".join(OBJECTIVES)
+            raise InputError(f"the objective {name!r}", allowed, suggest(name, OBJECTIVES))
     if not measures or len(set(measures)) < len(measures):
         given = f"objectives {', '.join(measures) or 'of no name'}"
         raise InputError(given, "each once, one at least", 'write objective="srg"')

@@ -20,7 +20,7 @@ from .api import tune
 from .result import TunedRecipe
 from .samples import read_samples
 
-SEARCH = "search"  # folder of the journal
+JOURNAL_FOLDER = "search"  # folder of the journal
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def run_tuning(settings: TuneSettings, out: Path, progress: Progress = QUIET) ->
         blocks=settings.blocks,
         groups=settings.groups,
         output_kind="independent probabilities" if labels else None,
-        folder=out / SEARCH,
+        folder=out / JOURNAL_FOLDER,
         batch_size=own.batch_size,
         seed=own.seed,
         progress=progress,
