@@ -3,6 +3,7 @@
 # make slow   the tests that are left out there: whole sweeps, fresh installs, pages in a browser
 # make coverage, make parity   docs/coverage.md and docs/parity.md, with the peers installed
 # make faithfulness            docs/faithfulness.md: rules and fills by feature removal
+# make tuned  docs/tuned.md: what tuned rules gain; DATA is a folder of data sets, WORK one of networks
 # make docs   the site, in docs/_build  make pictures  what its pages show
 # make fuzz   300 random graphs, of which the tests take 20
 # Each makes the virtual environment in .venv when it is missing.
@@ -13,7 +14,10 @@ OUT ?= relprop-demo
 PAGES ?= docs/_build
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow check bench coverage parity faithfulness docs pictures fuzz format clean
+DATA ?= ../shared/data
+WORK ?= $(VENV)/tuned
+
+.PHONY: tuned demo test slow check bench coverage parity faithfulness docs pictures fuzz format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
@@ -43,6 +47,9 @@ parity: $(VENV)/lxt/ready $(VENV)/zennit1/ready $(VENV)/crp/ready
 
 faithfulness: $(VENV)/ready
 	$(BIN)/python benchmarks/faithfulness.py --out docs/faithfulness.md
+
+tuned: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tuned.py "$(DATA)" --work "$(WORK)" --out docs/tuned.md
 
 # Warnings are errors. PAGES: where the site is written to.
 docs: $(VENV)/ready
