@@ -6,6 +6,7 @@ or the model's output without them. Must not know the training loop.
 n  samples    c  channels    g  blocks of a sample
 """
 
+import math
 from typing import Any
 
 import torch
@@ -77,6 +78,8 @@ class RelevanceDrop:
         check_fraction("probability", probability, one=True)
         check_fraction("randomness", randomness, zero=True, one=True)
         check_block(block)
+        _check_layer(layer)
+        _check_fill(fill)
         self.share, self.block, self.layer = share, block, layer
         self.probability, self.randomness, self.fill = probability, randomness, fill
         self._explain = TrainingExplainer(recipe)
@@ -193,6 +196,19 @@ def _not_once(layer: str | None, what: str) -> InputError:
         "a module that runs once in a forward pass, uncompiled, and returns a tensor (n, ...)",
         "name another one, such as an activation between two layers",
     )
+
+
+def _check_layer(layer: object) -> None:
+    if layer is not None and not isinstance(layer, str):
+        given = f"layer is {layer!r}" if isinstance(layer, int) else "a layer that is no name"
+        allowed = "the name of a module, as model.named_modules() has it"
+        raise InputError(given, allowed, f'write layer="{layer if isinstance(layer, int) else 1}"')
+
+
+def _check_fill(fill: object) -> None:
+    number = isinstance(fill, (int, float)) and not isinstance(fill, bool)
+    if not number or not math.isfinite(fill):  # type: ignore[arg-type]
+        raise InputError(f"fill is {fill!r}", "a finite number", "write fill=0.0")
 
 
 def check_block(block: object) -> None:
