@@ -1,6 +1,6 @@
 """Trains small networks with and without relevance in the training, and writes a page.
 
-    python benchmarks/relevance_drop.py ../data --out docs/training.md
+    python benchmarks/relevance_drop.py ../data --out docs/training-results.md
 
 Accuracy on clean and corrupted test pictures with RelevanceDrop, RelevanceMix, random erasing and
 none; pictures with planted marks, with and without RelevancePenalty; and what a training step
@@ -11,7 +11,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,16 @@ class Task:
     batch: int
     rate: float
 
+    def numbers(self) -> dict[str, float]:
+        """Return what the page tells of it."""
+        names = ("train", "test", "epochs", "batch", "rate")
+        return {name: getattr(self, name) for name in names}
+
 
 TASKS = {
-    "Fashion-MNIST": Task(fashion, cnn, "2", 2_000, 2_000, 10, 100, 1e-3),
-    "CIFAR-10 sample": Task(cifar, lambda: resnet(8), "4", 3_000, 2_000, 10, 100, 3e-3),
+    "marks": Task(fashion, cnn, "2", 1_500, 2_000, 12, 50, 2e-3),
+    "Fashion-MNIST": Task(fashion, cnn, "2", 1_000, 2_000, 12, 50, 2e-3),
+    "CIFAR-10 sample": Task(cifar, lambda: resnet(12, 2), "4", 1_000, 2_000, 10, 50, 2e-3),
 }
 METHODS = ("none", "random erasing", "RelevanceDrop", "RelevanceDrop, hidden", "RelevanceMix")
 MARKED = ("without marks", "marks", "marks, penalty")
@@ -158,48 +164,40 @@ def run_marked(task: Task, pictures: Pictures, method: str, seed: int) -> dict[s
 
 
 def run_all(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Any]:
-    """Run what the JSON file lacks, and write it after each run."""
+    """Run what the JSON file lacks, and write it after each run.
+
+    Args:
+        options: `data`, `out`, `seeds`, `rounds` and `only`, as `main` describes them.
+        tasks: Name -> task; those of "marks" get marks.
+    """
     file = options.out.with_suffix(".json")
     results = json.loads(file.read_text()) if file.exists() else {"runs": [], "cost": []}
+    results["tasks"] = {name: task.numbers() for name, task in tasks.items()}
     done = {(run["data"], run["method"], run["seed"]) for run in results["runs"]}
-    results["tasks"] = {
-        name: {k: v for k, v in asdict(task).items() if isinstance(v, int | float | str)}
-        for name, task in tasks.items()
-    }
-
-    def keep(data: str, method: str, seed: int, run: Callable[..., dict[str, float]]) -> None:
+    pictures: dict[str, Pictures] = {}
+    for data, method, seed in planned(tasks, options.seeds):
         if (data, method, seed) in done or not fnmatch(f"{data}, {method}", options.only):
-            return
+            continue
+        task = tasks[data]
+        if data not in pictures:
+            pictures[data] = task.read(options.data, task.train, task.test).standardised()
+        run = run_marked if data == "marks" else run_accuracy
         start = time.process_time()
-        found = run(seed)
+        found = run(task, pictures[data], method, seed)
         seconds = time.process_time() - start
-        run_record = {"data": data, "method": method, "seed": seed, "seconds": seconds, **found}
-        results["runs"].append(run_record)
+        about = {"data": data, "method": method, "seed": seed, "seconds": round(seconds, 1)}
+        results["runs"].append(about | found)
         _write(file, results)
-
-    pictures = {
-        name: task.read(options.data, task.train, task.test).standardised()
-        for name, task in tasks.items()
-    }
-    first = next(iter(tasks))
-    for seed in range(options.seeds):
-        for method in MARKED:
-            run = run_marked
-            keep(
-                "marks", method, seed, lambda s, m=method: run(tasks[first], pictures[first], m, s)
-            )
-        for name, task in tasks.items():
-            for method in METHODS:
-                keep(
-                    name,
-                    method,
-                    seed,
-                    lambda s, t=task, n=name, m=method: run_accuracy(t, pictures[n], m, s),
-                )
     if not results["cost"] and options.rounds:
         results["cost"] = measure_cost(options.rounds)
-        _write(file, results)
+    _write(file, results)
     return results
+
+
+def planned(tasks: dict[str, Task], seeds: int) -> list[tuple[str, str, int]]:
+    """List all runs: data, method, seed."""
+    methods = {data: MARKED if data == "marks" else METHODS for data in tasks}
+    return [(d, m, seed) for d, names in methods.items() for m in names for seed in range(seeds)]
 
 
 def _write(file: Path, results: dict[str, Any]) -> None:
@@ -213,7 +211,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=15, help="of the measurement of time")
     parser.add_argument("--only", default="*", help='such as "Fashion-MNIST, *"')
-    parser.add_argument("--out", type=Path, default=Path("training.md"))
+    parser.add_argument("--out", type=Path, default=Path("training-results.md"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.out.write_text(page(run_all(options, TASKS)))

@@ -42,10 +42,10 @@ def cnn(width: int = 16) -> nn.Sequential:
     )
 
 
-def resnet(width: int = 16) -> nn.Sequential:
+def resnet(width: int = 16, stride: int = 1) -> nn.Sequential:
     """Return a network of coloured pictures of 32 x 32 pixels, 10 classes."""
     return nn.Sequential(
-        nn.Conv2d(3, width, 3, 1, 1, bias=False),
+        nn.Conv2d(3, width, 3, stride, 1, bias=False),
         nn.BatchNorm2d(width),
         nn.ReLU(),
         Residual(width, width, 1),

@@ -6,7 +6,11 @@ number to add to the loss. Must not know the training loop.
 n  samples
 """
 
+import math
+from collections.abc import Callable
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import InputError
@@ -77,11 +81,21 @@ class RelevancePenalty:
         """
         check_batch(x, y)
         outside = ~_checked_mask(mask, x)
-        relevance = self._explain(self.model, x, y, create_graph=True).relevance
+        relevance = self._explain(self.model, x, _log_odds(y), create_graph=True).relevance
         size = relevance.abs().flatten(1)  # (n, entries)
         total = size.sum(1)
         punished = (size * outside.expand_as(x).flatten(1)).sum(1)
         return (punished / total.where(total > 0, 1)).mean()
+
+
+def _log_odds(y: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return the function that is explained: of an output (m, classes), (m,)."""
+
+    def log_odds(output: Tensor) -> Tensor:
+        own = F.one_hot(y.long(), output.shape[1]).bool().to(output.device)
+        return output[own] - output.masked_fill(own, -math.inf).logsumexp(1)
+
+    return log_odds
 
 
 def _checked_mask(mask: object, x: Tensor) -> Tensor:
