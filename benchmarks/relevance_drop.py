@@ -66,9 +66,9 @@ class Task:
 
 
 TASKS = {
-    "marks": Task(fashion, cnn, "2", 1_500, 2_000, 12, 50, 2e-3),
-    "Fashion-MNIST": Task(fashion, cnn, "2", 1_000, 2_000, 12, 50, 2e-3),
-    "CIFAR-10 sample": Task(cifar, lambda: resnet(12, 2), "4", 1_000, 2_000, 10, 50, 2e-3),
+    "marks": Task(fashion, lambda: cnn(8), "2", 1_000, 2_000, 12, 50, 2e-3),
+    "Fashion-MNIST": Task(fashion, lambda: cnn(8), "2", 1_000, 2_000, 12, 50, 2e-3),
+    "CIFAR-10 sample": Task(cifar, lambda: resnet(8, 2), "4", 1_000, 2_000, 10, 50, 2e-3),
 }
 METHODS = ("none", "random erasing", "RelevanceDrop", "RelevanceDrop, hidden", "RelevanceMix")
 MARKED = ("without marks", "marks", "marks, penalty")

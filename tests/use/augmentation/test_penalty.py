@@ -14,11 +14,19 @@ MASK = torch.tensor([[True, True, False], [True, False, True]])
 
 
 def reference(model, x, y, mask):
-    """Gradient x input by autograd, sample by sample; of ReLU networks without bias it is LRP-0."""
+    """Gradient x input of the log-odds by autograd, sample by sample, class weights held constant.
+
+    It is LRP-0 of networks of layers and ReLU.
+    """
     shares = []
     for sample, label in zip(x, y, strict=True):
         leaf = sample[None].clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(model(leaf)[0, label], leaf, create_graph=True)
+        output = model(leaf)[0]
+        odds = output.detach().exp()
+        odds[label] = 0
+        weights = -odds / odds.sum()
+        weights[label] = 1
+        (gradient,) = torch.autograd.grad((weights * output).sum(), leaf, create_graph=True)
         size = (gradient * leaf)[0, 0].abs()
         shares.append(size[~mask].sum() / size.sum())
     return sum(shares) / len(shares)
@@ -27,15 +35,15 @@ def reference(model, x, y, mask):
 @pytest.mark.parametrize(
     "layers",
     [
-        (nn.Flatten(), nn.Linear(6, 2)),
-        (nn.Flatten(), nn.Linear(6, 5, bias=False), nn.ReLU(), nn.Linear(5, 2, bias=False)),
-        (nn.Conv2d(1, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(6, 2)),
+        lambda: (nn.Flatten(), nn.Linear(6, 3)),
+        lambda: (nn.Flatten(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4)),
+        lambda: (nn.Conv2d(1, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(6, 3)),
     ],
     ids=["linear", "dense", "convolution"],
 )
 def test_the_penalty_and_its_gradient_are_those_of_gradient_x_input(layers):
-    torch.manual_seed(0)
-    model = nn.Sequential(*layers).double()
+    torch.manual_seed(2)
+    model = nn.Sequential(*layers()).double()
     got, expected = RelevancePenalty(model, "zero")(X, Y, MASK), reference(model, X, Y, MASK)
     torch.testing.assert_close(got, expected)
     parameters = list(model.parameters())
@@ -47,6 +55,7 @@ def test_the_penalty_and_its_gradient_are_those_of_gradient_x_input(layers):
 
 @pytest.mark.parametrize("recipe", ["epsilon", "epsilon-plus", "gamma"])
 def test_its_gradient_against_finite_differences(recipe):
+    """Of two classes, whose weights 1 and -1 do not depend on parameters."""
     torch.manual_seed(1)
     model = nn.Sequential(
         nn.Conv2d(1, 3, 2), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(6, 2)
@@ -74,7 +83,8 @@ def test_a_share_by_hand_with_a_mask_for_each_sample():
     mask = torch.tensor([[1, 1, 0], [0, 1, 1]])
     penalty = RelevancePenalty(model)
     got = penalty(x, torch.tensor([0, 1]), mask.bool())
-    assert got.item() == pytest.approx((3 / 6 + 4 / 6) / 2)
+    # of the difference of the classes: -3, -2, -2 * -1 and 3, 2 * 5, -2 * 2
+    assert got.item() == pytest.approx((2 / 7 + 3 / 17) / 2)
     assert penalty(x, torch.tensor([0, 1]), torch.ones(3, dtype=torch.bool)).item() == 0
     assert penalty(x, torch.tensor([0, 1]), torch.zeros(3, dtype=torch.bool)).item() == 1
     no_evidence = penalty(torch.zeros(1, 3), torch.tensor([0]), torch.zeros(3, dtype=torch.bool))
@@ -131,7 +141,9 @@ def test_masks_that_do_not_fit_are_refused_before_anything_runs(mask, message):
 
 def test_labels_and_recipes_that_do_not_fit_are_refused():
     model = nn.Sequential(nn.Flatten(), nn.Linear(6, 2)).double()
-    with pytest.raises(InputError, match="class 2 of a model with 2 classes"):
+    with pytest.raises(
+        InputError, match="class 2 of a model with 2 classes\n.*classes from 0 to 1"
+    ):
         RelevancePenalty(model)(X, Y + 1, MASK)
     with pytest.raises(InputError, match="class -1"):
         RelevancePenalty(model)(X, Y - 1, MASK)

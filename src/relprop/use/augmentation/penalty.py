@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...recipes.recipe import Recipe
+from ...support.checks import require_classes
 from .in_training import TrainingExplainer, check_batch
 
 
@@ -27,9 +28,12 @@ class RelevancePenalty:
 
         P = 1/n sum_n ( sum_{i not in mask} |R_ni| ) / ( sum_i |R_ni| )
 
-    where R is the relevance of the true class by the present weights in eval mode, differentiable
-    by the parameters. It is between 0 and 1, whatever the size of scores and weights, and 0 for a
-    sample without relevance. Running statistics of normalisation layers count as constants. The
+    where R is the relevance of the log-odds of the true class, its score minus the logarithm of the
+    sum of exponentials of the others: what a mark takes from other classes counts as what it gives
+    to its own. The weights of the classes in this, c = 1 for the true one and minus the softmax
+    over the others, are held constant; R is differentiable by the parameters. P is between 0 and
+    1, whatever the size of scores and weights, and 0 for a sample without relevance. Relevance is
+    computed in eval mode, and running statistics of normalisation layers count as constants. The
     model is left as it was, and no random numbers are drawn.
 
     A penalised sample costs more than a plain one, since a gradient of relevance is a second
@@ -56,7 +60,7 @@ class RelevancePenalty:
 
     Source: Ross et al. 2017, "Right for the right reasons: training differentiable models by
     constraining their explanations", arXiv 1703.03717, section 2, who punish squares of the input
-    gradient of all log-probabilities; here it is relevance, and its share.
+    gradient of the sum of log-probabilities; here it is relevance of the log-odds, and its share.
     """
 
     def __init__(self, model: nn.Module, recipe: Recipe | str = "epsilon") -> None:
@@ -92,7 +96,12 @@ def _log_odds(y: Tensor) -> Callable[[Tensor], Tensor]:
     """Return the function that is explained: of an output (m, classes), (m,)."""
 
     def log_odds(output: Tensor) -> Tensor:
-        own = F.one_hot(y.long(), output.shape[1]).bool().to(output.device)
+        require_classes(output, "a model whose output is", "penalise a classifier")
+        if int(y.max()) >= output.shape[1]:
+            count = output.shape[1]
+            given = f"class {int(y.max())} of a model with {count} classes"
+            raise InputError(given, f"classes from 0 to {count - 1}", f"give 0 to {count - 1}")
+        own = F.one_hot(y.long(), output.shape[1]).bool()
         return output[own] - output.masked_fill(own, -math.inf).logsumexp(1)
 
     return log_odds
