@@ -2,6 +2,7 @@
 # make test   pass the tests             make bench  time it against gradient x input
 # make slow   the tests that are left out there: whole sweeps, fresh installs, pages in a browser
 # make coverage, make parity   docs/coverage.md and docs/parity.md, with the peers installed
+# make training DATA=folder    docs/training-results.md: small networks trained with relevance
 # make faithfulness            docs/faithfulness.md: rules and fills by feature removal
 # make docs   the site, in docs/_build  make pictures  what its pages show
 # make fuzz   300 random graphs, of which the tests take 20
@@ -13,7 +14,7 @@ OUT ?= relprop-demo
 PAGES ?= docs/_build
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow check bench coverage parity faithfulness docs pictures fuzz format clean
+.PHONY: demo test slow check bench coverage parity faithfulness training docs pictures fuzz format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
@@ -43,6 +44,9 @@ parity: $(VENV)/lxt/ready $(VENV)/zennit1/ready $(VENV)/crp/ready
 
 faithfulness: $(VENV)/ready
 	$(BIN)/python benchmarks/faithfulness.py --out docs/faithfulness.md
+
+training: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/relevance_drop.py "$(DATA)" --out docs/training-results.md
 
 # Warnings are errors. PAGES: where the site is written to.
 docs: $(VENV)/ready
