@@ -15,6 +15,7 @@ PAIRS = (
     ("marks, penalty", "without marks"),
     ("marks, penalty", "marks"),
 )
+SEEDS = 5  # of a whole run
 LIMIT = 1.6  # times the plain step
 POINT = 1.0  # percentage points
 
@@ -55,8 +56,8 @@ def page(results: dict[str, Any]) -> str:
         f"minutes of processor time, one thread, torch {torch.__version__}. All numbers are in "
         "[training-results.json](training-results.json)."
     )
-    parts = [HEAD.strip(), *tables, _marks(tasks["marks"], runs), _cost(results["cost"]), end]
-    return "\n\n".join(parts) + "\n"
+    cost = [_cost(results["cost"])] if results["cost"] else []
+    return "\n\n".join([HEAD.strip(), *tables, _marks(tasks["marks"], runs), *cost, end]) + "\n"
 
 
 def _of(runs: list[Run], data: str) -> dict[str, dict[int, Run]]:
@@ -95,7 +96,7 @@ def _accuracy(name: str, task: dict[str, Any], runs: list[Run]) -> str:
         "",
         _row(["method", *TESTS]),
         _row(["---"] + ["--:"] * len(TESTS)),
-        *(_row([m, *(_percent(one, t) for t in TESTS)]) for m, one in methods.items()),
+        *(_row([_named(m, one), *(_percent(one, t) for t in TESTS)]) for m, one in methods.items()),
         "",
         "Differences in percentage points, paired by seed, with 95 % bootstrap intervals:",
         "",
@@ -108,6 +109,11 @@ def _accuracy(name: str, task: dict[str, Any], runs: list[Run]) -> str:
                 cells = (difference(methods[first], methods[second], test) for test in TESTS)
                 lines.append(_row([f"{first} - {second}", *cells]))
     return "\n".join(lines)
+
+
+def _named(method: str, runs: dict[int, Run]) -> str:
+    """Return the name of a method, with the number of seeds where these are fewer than five."""
+    return method if len(runs) >= SEEDS else f"{method} ({len(runs)} seeds)"
 
 
 def _size(task: dict[str, Any], seeds: int) -> str:
@@ -155,7 +161,7 @@ def _verdict(penalised: dict[int, Run], plain: dict[int, Run]) -> str:
 def _cost(rows: list[dict[str, Any]]) -> str:
     networks = list(dict.fromkeys(row["network"] for row in rows))
     plain = {row["network"]: row for row in rows if row["method"] == "plain"}
-    rounds = len(rows[0]["seconds"]) if rows else 0
+    rounds = len(rows[0]["seconds"])
     lines = [
         "## What a step costs",
         "",

@@ -39,7 +39,7 @@ def test_a_run_is_kept_goes_on_and_gives_a_page(tmp_path):
     assert [run["method"] for run in results["runs"][len(first) :]] == list(METHODS)
     text = page(results)
     accuracy = 100 * results["runs"][len(first)]["clean"]
-    assert f"| none | {accuracy:.1f} |" in text
+    assert f"| none (1 seeds) | {accuracy:.1f} |" in text
     assert "20 training and 20 test pictures, 1 epochs" in text
 
 
