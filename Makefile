@@ -2,6 +2,7 @@
 # make test   pass the tests             make bench  time it against gradient x input
 # make slow   the tests that are left out there: whole sweeps, fresh installs, pages in a browser
 # make coverage, make parity   docs/coverage.md and docs/parity.md, with the peers installed
+# make training DATA=folder    docs/training-results.md: small networks trained with relevance
 # make faithfulness            docs/faithfulness.md: rules and fills by feature removal
 # make tuned  docs/tuned.md: what tuned rules gain; DATA is a folder of data sets, WORK one of networks
 # make docs   the site, in docs/_build  make pictures  what its pages show
@@ -17,7 +18,8 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 WORK ?= $(VENV)/tuned
 
-.PHONY: tuned demo test slow check bench coverage parity faithfulness docs pictures fuzz format clean
+.PHONY: demo test slow check bench coverage parity faithfulness tuned training docs pictures fuzz \
+	format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
@@ -50,6 +52,9 @@ faithfulness: $(VENV)/ready
 
 tuned: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tuned.py "$(DATA)" --work "$(WORK)" --out docs/tuned.md
+
+training: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/relevance_drop.py "$(DATA)" --out docs/training-results.md
 
 # Warnings are errors. PAGES: where the site is written to.
 docs: $(VENV)/ready

@@ -65,6 +65,11 @@ SECTIONS = (
         "## Selecting features", "relprop.use", "select_features RelevanceSelector FeatureRanking"
     ),
     Section(
+        "## Training with relevance",
+        "relprop.use",
+        "RelevanceDrop RelevanceDropCallback RelevanceMix RelevancePenalty",
+    ),
+    Section(
         "## Data",
         "relprop.data",
         "read_dataset DataOptions Dataset DataTarget Finding find_digits load_digits "

@@ -40,6 +40,7 @@ PRINTED = {
     "text": [r"^torch\.Size\(\[2, 8\]\)$", r"^torch\.Size\(\[2, 12\]\)$"],
     "time-series": [r"^torch\.Size\(\[4, 2, 64\]\)$", r"auto: epsilon, as the model is recurrent"],
     "timm": [r"plan of recipe auto: attnlrp"],
+    "training": [r"^tensor\(\[0\.0000, 0\.2500\]\)$", r"^0\.\d+$"],
 }
 # The files that they write.
 WRITTEN = {

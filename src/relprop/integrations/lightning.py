@@ -3,8 +3,6 @@
 Takes samples. Gives figures to the trainer's loggers. Needs Lightning, and matplotlib to draw.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -14,6 +12,7 @@ from ..explanation.check_inputs import ModelInput
 from ..explanation.explainer import Explainer
 from ..explanation.targets import Target
 from ..recipes.recipe import Recipe
+from ..support.eval_mode import in_eval_mode
 from ..support.extras import needs
 from ..support.figures import figure_bytes
 from ..support.files import make_folder, write_file
@@ -106,26 +105,9 @@ class LogExplanations(Callback):
             self._explainer = Explainer(pl_module, self.recipe)
         samples = trainer.strategy.batch_to_device(self.samples)
         samples = trainer.precision_plugin.convert_input(samples)
-        with isolate_rng(), _as_evaluated(pl_module):
+        with isolate_rng(), in_eval_mode(pl_module):
             explanation = self._explainer(samples, self.target)
         return explanation.plot(slice(None), **self.options)
-
-
-@contextmanager
-def _as_evaluated(model: LightningModule) -> Iterator[None]:
-    """Set all modules to eval mode without a trainer, and each back to what it was afterwards.
-
-    The trainer notes something new in each epoch: with it, the model would be captured again.
-    """
-    modes, trainer = [(module, module.training) for module in model.modules()], model.trainer
-    try:
-        model.eval()
-        model.trainer = None
-        yield
-    finally:
-        model.trainer = trainer
-        for module, training in modes:
-            module.training = training
 
 
 def _log(trainer: Trainer, figure: "Figure", folder: Path) -> None:

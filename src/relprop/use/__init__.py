@@ -1,4 +1,4 @@
-"""What relevance is for: features that are worth keeping.
+"""What relevance is for: features that are worth keeping, and training.
 
 Names are imported at their first use, so that each needs the packages of its own part only.
 """
@@ -7,12 +7,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .augmentation import RelevanceDrop, RelevanceMix, RelevancePenalty
+    from .augmentation.callback import RelevanceDropCallback
     from .selection import FeatureRanking, RelevanceSelector, select_features
 
-__all__ = ["FeatureRanking", "RelevanceSelector", "select_features"]
+__all__ = [
+    "FeatureRanking",
+    "RelevanceDrop",
+    "RelevanceDropCallback",
+    "RelevanceMix",
+    "RelevancePenalty",
+    "RelevanceSelector",
+    "select_features",
+]
 
 _FOLDERS = {
     "FeatureRanking": "selection",
+    "RelevanceDrop": "augmentation",
+    "RelevanceDropCallback": "augmentation.callback",
+    "RelevanceMix": "augmentation",
+    "RelevancePenalty": "augmentation",
     "RelevanceSelector": "selection",
     "select_features": "selection",
 }
