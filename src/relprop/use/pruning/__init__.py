@@ -1,0 +1,1 @@
+"""Channels without relevance removed, and layers described by their relevance."""
