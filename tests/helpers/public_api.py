@@ -64,6 +64,7 @@ SECTIONS = (
     Section(
         "## Selecting features", "relprop.use", "select_features RelevanceSelector FeatureRanking"
     ),
+    Section("## Pruning", "relprop.use", "prune PrunedModel PrunedLayer Size"),
     Section(
         "## Data",
         "relprop.data",

@@ -1,4 +1,4 @@
-"""What relevance is for: features that are worth keeping.
+"""What relevance is for: features that are worth keeping, channels that are not.
 
 Names are imported at their first use, so that each needs the packages of its own part only.
 """
@@ -7,13 +7,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .pruning import PrunedLayer, PrunedModel, Size, prune
     from .selection import FeatureRanking, RelevanceSelector, select_features
 
-__all__ = ["FeatureRanking", "RelevanceSelector", "select_features"]
+__all__ = [
+    "FeatureRanking",
+    "PrunedLayer",
+    "PrunedModel",
+    "RelevanceSelector",
+    "Size",
+    "prune",
+    "select_features",
+]
 
 _FOLDERS = {
     "FeatureRanking": "selection",
+    "PrunedLayer": "pruning",
+    "PrunedModel": "pruning",
     "RelevanceSelector": "selection",
+    "Size": "pruning",
+    "prune": "pruning",
     "select_features": "selection",
 }
 

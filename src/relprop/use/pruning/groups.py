@@ -86,7 +86,9 @@ def find_groups(model: nn.Module, x: Tensor, keep: Sequence[str] = ()) -> Prunab
     groups: list[ChannelGroup] = []
     whole = dict.fromkeys(kept, "keep names it")
     with traced(model, x[:1]) as (_, graph):
-        candidates = [_read(graph, group) for group in graph.get_all_groups(root_module_types=[*LAYERS])]
+        candidates = [
+            _read(graph, group) for group in graph.get_all_groups(root_module_types=[*LAYERS])
+        ]
         blocked = _blocked(graph, x[:1])
     for group, touched in candidates:
         reason = next((blocked[name] for name in touched if name in blocked), "")
@@ -153,7 +155,7 @@ def _read(graph: Any, group: Any) -> tuple[ChannelGroup, list[str]]:
     touched = []
     for item in group.items:
         module = item.dep.target.module
-        name = graph._module2name.get(module) or graph._param_to_name.get(module, "")
+        name = graph._module2name.get(module, "")
         touched.append(name)
         if isinstance(module, LAYERS) and graph.is_out_channel_pruning_fn(item.dep.handler):
             places[name] = torch.tensor(item.idxs), torch.tensor(item.root_idxs)
@@ -167,23 +169,23 @@ def _blocked(graph: Any, x: Tensor) -> dict[str, str]:
     users: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         users.setdefault(id(parameter), []).append(name.rpartition(".")[0])
-    blocked = dict.fromkeys(
-        (name for names in users.values() if len(names) > 1 for name in names),
-        "its weights are tied to those of another layer",
-    )
+    blocked = {
+        name: f"{name} shares weights with {other}"
+        for names in users.values()
+        for name, other in zip(names[1:] + names[:1], names, strict=True)
+        if len(names) > 1
+    }
     for name, calls in _calls(model, x).items():
         if calls > 1:
-            blocked.setdefault(name, f"it runs {calls} times")
+            blocked.setdefault(name, f"{name} runs {calls} times")
     for name, module in model.named_modules():
         groups = getattr(module, "groups", 1)
         if groups > 1 and groups != getattr(module, "out_channels", groups):
-            blocked.setdefault(name, "its channels are convolved in groups")
+            blocked.setdefault(name, f"{name} convolves channels in groups")
         if isinstance(module, nn.MultiheadAttention):
-            blocked.setdefault(name, "the width of attention is divided by heads")
+            blocked.setdefault(name, f"{name} divides its width by heads")
         if isinstance(module, nn.RNNBase):
-            blocked.setdefault(name, "a recurrent layer reads or writes its channels")
-    for name in graph._param_to_name.values():
-        blocked.setdefault(name, f"the parameter {name} has its channels, too")
+            blocked.setdefault(name, f"{name} is recurrent")
     return blocked
 
 
