@@ -104,7 +104,7 @@ def cifar(data: Path, work: Path) -> Task:
         SmallResNet,
         lambda model: fit(model, train, epochs=25, rate=0.01, shift=2),
     )
-    return Task("cifar-resnet", model, train, test)
+    return Task("cifar-resnet", model, _mixed(train), _mixed(test))
 
 
 TASKS: dict[str, Callable[[Path, Path], Task]] = {
@@ -177,6 +177,12 @@ def _kept(
         path.parent.mkdir(parents=True, exist_ok=True)
         safetensors.torch.save_file(model.state_dict(), path)
     return model.eval()
+
+
+def _mixed(data: Pictures) -> Pictures:
+    """Mix pictures that are read class by class."""
+    rows = torch.randperm(len(data.y), generator=torch.Generator().manual_seed(SEED))
+    return Pictures(data.x[rows], data.y[rows])
 
 
 def _digits(data: Path, family: str) -> tuple[Pictures, Pictures]:

@@ -130,7 +130,7 @@ def prune(
         x: Samples that it was trained on, or like them, (n, *features).
         y: Class of each, (n,).
         sparsity: Share of the channels that is removed, in [0, 1).
-        samples_per_class: How many of each class are explained, drawn at random; all where there are
+        samples_per_class: How many of each class are explained, drawn at random; all, if there are
             fewer.
         ranking: "global": the lowest of the whole model. "layer": the same share of each layer.
         recipe: How relevance is computed, as for `Explainer`.
