@@ -64,7 +64,11 @@ SECTIONS = (
     Section(
         "## Selecting features", "relprop.use", "select_features RelevanceSelector FeatureRanking"
     ),
-    Section("## Pruning", "relprop.use", "prune PrunedModel PrunedLayer Size"),
+    Section(
+        "## Pruning, and how layers are used",
+        "relprop.use",
+        "prune finetune PrunedModel PrunedLayer Size utilisation Utilisation LayerUse",
+    ),
     Section(
         "## Data",
         "relprop.data",

@@ -7,27 +7,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .pruning import PrunedLayer, PrunedModel, Size, prune
+    from .pruning import (
+        LayerUse,
+        PrunedLayer,
+        PrunedModel,
+        Size,
+        Utilisation,
+        finetune,
+        prune,
+        utilisation,
+    )
     from .selection import FeatureRanking, RelevanceSelector, select_features
 
 __all__ = [
     "FeatureRanking",
+    "LayerUse",
     "PrunedLayer",
     "PrunedModel",
     "RelevanceSelector",
     "Size",
+    "Utilisation",
+    "finetune",
     "prune",
     "select_features",
+    "utilisation",
 ]
 
 _FOLDERS = {
     "FeatureRanking": "selection",
+    "LayerUse": "pruning",
     "PrunedLayer": "pruning",
     "PrunedModel": "pruning",
     "RelevanceSelector": "selection",
     "Size": "pruning",
+    "Utilisation": "pruning",
+    "finetune": "pruning",
     "prune": "pruning",
     "select_features": "selection",
+    "utilisation": "pruning",
 }
 
 
