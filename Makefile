@@ -3,6 +3,7 @@
 # make slow   the tests that are left out there: whole sweeps, fresh installs, pages in a browser
 # make coverage, make parity   docs/coverage.md and docs/parity.md, with the peers installed
 # make faithfulness            docs/faithfulness.md: rules and fills by feature removal
+# make pruning                 docs/pruning.md: channels removed by relevance; DATA: the data sets
 # make docs   the site, in docs/_build  make pictures  what its pages show
 # make fuzz   300 random graphs, of which the tests take 20
 # Each makes the virtual environment in .venv when it is missing.
@@ -11,9 +12,10 @@ PYTHON ?= python3
 VENV ?= .venv
 OUT ?= relprop-demo
 PAGES ?= docs/_build
+DATA ?= data
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow check bench coverage parity faithfulness docs pictures fuzz format clean
+.PHONY: demo test slow check bench coverage parity faithfulness pruning docs pictures fuzz format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
@@ -43,6 +45,9 @@ parity: $(VENV)/lxt/ready $(VENV)/zennit1/ready $(VENV)/crp/ready
 
 faithfulness: $(VENV)/ready
 	$(BIN)/python benchmarks/faithfulness.py --out docs/faithfulness.md
+
+pruning: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/pruning.py --data "$(DATA)" --work relprop-pruning
 
 # Warnings are errors. PAGES: where the site is written to.
 docs: $(VENV)/ready

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pruning_advice import measure_advice
 from pruning_criteria import CRITERIA, NORMS, WITHOUT_SAMPLES, normed
 from pruning_networks import TASKS, Pictures, Task, accuracy, fit
 from torch import nn
@@ -27,13 +28,15 @@ from relprop.use.pruning.relevance import draw_samples
 from relprop.use.pruning.selection import choose_removed
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-SPARSITIES = (0.3, 0.4, 0.5, 0.6, 0.7)
+SPARSITIES = (0.3, 0.5, 0.7)
 SEEDS = (0, 1, 2, 3, 4)
-PER_CLASS = (1, 5, 10)
+PER_CLASS = (1, 5)  # beside the ten of all other tables
 TARGET = 0.5  # the sparsity that variants, numbers of samples and fine-tuning are compared at
 TEST, VALIDATION, TUNED = 1_000, 500, 1_000  # pictures
 TUNED_SEEDS = (0, 1, 2)
+COMPARED = ("relevance", "Taylor", "weight norm")  # with training, and by numbers of samples
 ROUNDS = 15  # of the speed
+ADVICE = "advice"
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ def measure(task: Task) -> Measured:
     variants = choose_variants(bench, result)
     for criterion, variant in variants.items():
         curves(bench, result, criterion, variant)
-        fine_tuned(bench, result, criterion, variant)
+        if criterion in COMPARED:
+            fine_tuned(bench, result, criterion, variant)
         print(task.name, criterion, variant, result.curves[criterion], flush=True)
     result.sizes = sizes(bench)
     result.seconds = time.perf_counter() - start
@@ -128,14 +132,14 @@ def curves(bench: Bench, result: Measured, criterion: str, variant: Variant) -> 
         ]
         for sparsity in SPARSITIES
     }
-    if criterion not in WITHOUT_SAMPLES:
+    if criterion in COMPARED and criterion not in WITHOUT_SAMPLES:
         result.per_class[criterion] = {
             str(count): [
                 accuracy(bench.pruned(criterion, variant, TARGET, seed, count), bench.test)
                 for seed in seeds
             ]
             for count in PER_CLASS
-        }
+        } | {"10": result.curves[criterion][str(TARGET)]}
 
 
 def fine_tuned(bench: Bench, result: Measured, criterion: str, variant: Variant) -> None:
@@ -181,17 +185,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--work", type=Path, required=True, help="folder of trained networks")
-    parser.add_argument("--only", choices=[*TASKS], help="one network")
+    parser.add_argument("--only", choices=[*TASKS, ADVICE], help="one network, or the advice")
+    parser.add_argument("--page", action="store_true", help="write the page alone")
     parser.add_argument("--docs", type=Path, default=DOCS, help="where pages are written")
     options = parser.parse_args(arguments)
     kept = options.docs / "pruning.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}
-    for name in [options.only] if options.only else [*TASKS]:
-        known[name] = vars(measure(TASKS[name](options.data, options.work)))
+    every = [] if options.page else [*TASKS, ADVICE]
+    for name in [options.only] if options.only else every:
+        known[name] = measured(name, options.data, options.work)
         kept.write_text(json.dumps(known, indent=1) + "\n")
     from pruning_page import write  # with matplotlib
 
-    write(options.docs, {name: known[name] for name in TASKS if name in known})
+    advice = known.get(ADVICE)
+    write(options.docs, {name: known[name] for name in TASKS if name in known}, advice)
+
+
+def measured(name: str, data: Path, work: Path) -> dict[str, Any]:
+    """Measure one network, or what its advice helps."""
+    if name in TASKS:
+        return vars(measure(TASKS[name](data, work)))
+    task = TASKS["fashion-cnn"](data, work)
+    return measure_advice(task.train, task.test.first(TEST))
 
 
 if __name__ == "__main__":
