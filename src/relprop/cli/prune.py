@@ -21,6 +21,7 @@ from .options import (
     Size,
     model_names,
     out_option,
+    preset_names,
 )
 
 _PATH = click.Path(path_type=Path)
@@ -45,7 +46,13 @@ _PATH = click.Path(path_type=Path)
     help="Lowest of the whole model, or the same share of each layer.",
 )
 @click.option("--keep", multiple=True, help="Glob on layers that stay whole; repeat for several.")
-@click.option("--recipe", default="auto", show_default=True, help="Name of a preset, or its file.")
+@click.option(
+    "--recipe",
+    default="auto",
+    show_default=True,
+    shell_complete=Completed(preset_names, files=True),
+    help="Name of a preset, a recipe's TOML file, or tuned: that of a bundle after relprop tune.",
+)
 @click.option("--finetune", type=int, default=0, show_default=True, help="Epochs of training.")
 @click.option("--weights", type=_PATH, help=".safetensors, or torch.save of a state_dict.")
 @click.option("--classes", type=_PATH, help="Text file with a class name in each line.")
@@ -55,7 +62,9 @@ _PATH = click.Path(path_type=Path)
     metavar="FILE.py:NAME",
     help="Function from a PIL picture, a DataFrame or a list of texts to what the model takes.",
 )
-@click.option("--size", type=Size(), metavar="HxW", help="Size that pictures are resized to.")
+@click.option(
+    "--size", type=Size(), metavar="HxW", help="Height and width that pictures are resized to."
+)
 @click.option("--mean", type=Numbers(), default=(), help="Mean of each channel, values 0 to 1.")
 @click.option("--std", type=Numbers(), default=(), help="Standard deviation of each channel.")
 @click.option(
@@ -64,7 +73,7 @@ _PATH = click.Path(path_type=Path)
     metavar="N|all",
     default="all",
     show_default=True,
-    help="Number of samples that are read, evenly spaced; or all.",
+    help="Number of samples, evenly spaced; or all.",
 )
 @out_option("relprop-pruned")
 @SEED
@@ -94,7 +103,8 @@ def prune_command(
 
     from ..bundles.user_model import load_user_model
     from ..report.class_samples import read_class_samples
-    from ..report.settings import Settings, read_recipe
+    from ..report.run import tuned_recipe
+    from ..report.settings import TUNED, Settings, read_recipe
     from ..use.pruning.held_out import prune_and_test
     from ..use.pruning.save import save_pruned
 
@@ -116,7 +126,7 @@ def prune_command(
             sparsity,
             samples_per_class=samples_per_class,
             ranking=ranking,
-            recipe=read_recipe(recipe),
+            recipe=tuned_recipe(loaded) if recipe == TUNED else read_recipe(recipe),
             keep=keep,
             epochs=finetune,
             seed=seed,
