@@ -125,7 +125,19 @@ def target_table(known: Mapping[str, Mapping[str, Any]]) -> str:
         lines.append(
             f"| {name} | {100 * one['accuracy']:.1f} | {' | '.join(cells)} | {verdict(half)} |"
         )
+    halves = [{c: curve["0.5"] for c, curve in one["curves"].items()} for one in known.values()]
+    won = [half for half in halves if all(apart(half, c) for c in ("Taylor", "weight norm"))]
+    lines += [
+        "",
+        f"The interval of relevance is above those of Taylor and weight norm on {len(won)} of "
+        f"{len(halves)} networks; two of three were wanted.",
+    ]
     return "\n".join(lines)
+
+
+def apart(half: Mapping[str, Sequence[float]], criterion: str) -> bool:
+    """Tell whether the interval of relevance is above that of another criterion."""
+    return interval(half[criterion])[2] < interval(half["relevance"])[1]
 
 
 def verdict(half: Mapping[str, Sequence[float]]) -> str:
