@@ -67,7 +67,7 @@ channels that residual connections add count once.
 - What scores of a layer are divided by, and whether channels are ranked over the network or in each
   layer, was chosen for each criterion but relevance, for each network, as what was best on 500
   training pictures at sparsity 0.5 (seed 0): the others have their best form of five, relevance its
-  default of the library. That default was chosen before on 600 training pictures of mnist-cnn alone,
+  default of the library. That was chosen before on 600 training pictures of mnist-cnn alone,
   of shares, sums and sums of |R|, by three presets: the other two networks had no say in it.
 
 """
