@@ -5,6 +5,7 @@
 # make training DATA=folder    docs/training-results.md: small networks trained with relevance
 # make faithfulness            docs/faithfulness.md: rules and fills by feature removal
 # make tuned  docs/tuned.md: what tuned rules gain; DATA is a folder of data sets, WORK one of networks
+# make pruning                 docs/pruning.md: channels removed by relevance; DATA: the data sets
 # make docs   the site, in docs/_build  make pictures  what its pages show
 # make fuzz   300 random graphs, of which the tests take 20
 # Each makes the virtual environment in .venv when it is missing.
@@ -16,10 +17,10 @@ PAGES ?= docs/_build
 BIN := $(VENV)/bin
 
 DATA ?= ../shared/data
-WORK ?= $(VENV)/tuned
+WORK ?= $(VENV)/networks
 
-.PHONY: demo test slow check bench coverage parity faithfulness tuned training docs pictures fuzz \
-	format clean
+.PHONY: demo test slow check bench coverage parity faithfulness tuned training pruning docs pictures \
+	fuzz format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
@@ -55,6 +56,9 @@ tuned: $(VENV)/ready
 
 training: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/relevance_drop.py "$(DATA)" --out docs/training-results.md
+
+pruning: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/pruning.py --data "$(DATA)" --work "$(WORK)"
 
 # Warnings are errors. PAGES: where the site is written to.
 docs: $(VENV)/ready

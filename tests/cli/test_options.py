@@ -163,6 +163,7 @@ NEEDED = {
     "compare-models": ["a.csv", "--models", "mlp"],
     "fit": ["a.csv"],
     "tune": ["mnist-cnn", "a.csv"],
+    "prune": ["mnist-cnn", "a.csv"],
     "report": ["bundle"],
     "train": ["mnist-cnn"],
 }
@@ -174,6 +175,7 @@ WORK = {
     "explain": "relprop.report.run.run_report",
     "fit": "relprop.search.run.run_fit",
     "tune": "relprop.tuning.run.run_tuning",
+    "prune": "relprop.report.class_samples.read_class_samples",
     "report": "relprop.bundles.bundle.load",
     "train": "relprop.data.load_digits",
 }

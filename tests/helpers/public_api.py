@@ -70,6 +70,11 @@ SECTIONS = (
         "RelevanceDrop RelevanceDropCallback RelevanceMix RelevancePenalty",
     ),
     Section(
+        "## Pruning, and how layers are used",
+        "relprop.use",
+        "prune finetune PrunedModel PrunedLayer Size utilisation Utilisation LayerUse",
+    ),
+    Section(
         "## Data",
         "relprop.data",
         "read_dataset DataOptions Dataset DataTarget Finding find_digits load_digits "

@@ -132,6 +132,11 @@ ALSO_TESTED_IN = {
     ],
     "rules/test_nonlinear.py": ["rules/autodiff"],
     "rules/test_registry.py": ["rules/layer", "rules/rule"],
+    "cli/test_prune.py": ["report/class_samples"],
+    "use/pruning/test_held_out.py": ["use/pruning/save"],
+    "use/pruning/test_prune.py": [
+        *("use/pruning/groups", "use/pruning/relevance", "use/pruning/selection"),
+    ],
     "whole_package/test_bad_input.py": ["explanation/option_advice", "explanation/options"],
     "whole_package/test_cuda.py": ["program/cuda_graph"],
 }

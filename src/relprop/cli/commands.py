@@ -28,6 +28,7 @@ from .options import (
     score_names,
     training_names,
 )
+from .prune import prune_command
 from .report import report_command
 from .tune import tune_command
 
@@ -52,6 +53,7 @@ main.add_command(report_command)
 main.add_command(compare_models_command)
 main.add_command(fit_command)
 main.add_command(tune_command)
+main.add_command(prune_command)
 
 
 @main.command(short_help="Explain digits, and test the explanations.")

@@ -113,7 +113,7 @@ class _Work:
         self.model = load_user_model(settings.model, settings.weights)
         if self.model.runs_code and settings.weights is None:
             progress.log(f"No --weights: those that {settings.model} sets itself, or random ones")
-        recipe = recipe or _tuned_recipe(self.model)
+        recipe = recipe or tuned_recipe(self.model)
         self.samples = open_samples(settings, self.model)
         capture: Any = "per-input" if self.model.per_input else "export"
         self._make = partial(Explainer, recipe=recipe, capture=capture)
@@ -289,7 +289,7 @@ def _first(inputs: Any) -> Any:
     return {name: value[:1] for name, value in inputs.items()}
 
 
-def _tuned_recipe(model: UserModel) -> Recipe:
+def tuned_recipe(model: UserModel) -> Recipe:
     """Return the recipe that was tuned for a bundle."""
     if model.bundle is None:
         given = f"--recipe {TUNED} for {model.name}, which is no bundle"

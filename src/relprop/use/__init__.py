@@ -1,4 +1,4 @@
-"""What relevance is for: features that are worth keeping, and training.
+"""What relevance is for: features worth keeping, training, channels that are not worth keeping.
 
 Names are imported at their first use, so that each needs the packages of its own part only.
 """
@@ -9,26 +9,42 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .augmentation import RelevanceDrop, RelevanceMix, RelevancePenalty
     from .augmentation.callback import RelevanceDropCallback
+    from .pruning import (
+        LayerUse,
+        PrunedLayer,
+        PrunedModel,
+        Size,
+        Utilisation,
+        finetune,
+        prune,
+        utilisation,
+    )
     from .selection import FeatureRanking, RelevanceSelector, select_features
 
 __all__ = [
     "FeatureRanking",
+    "LayerUse",
+    "PrunedLayer",
+    "PrunedModel",
     "RelevanceDrop",
     "RelevanceDropCallback",
     "RelevanceMix",
     "RelevancePenalty",
     "RelevanceSelector",
+    "Size",
+    "Utilisation",
+    "finetune",
+    "prune",
     "select_features",
+    "utilisation",
 ]
 
 _FOLDERS = {
-    "FeatureRanking": "selection",
-    "RelevanceDrop": "augmentation",
+    **dict.fromkeys(("FeatureRanking", "RelevanceSelector", "select_features"), "selection"),
+    **dict.fromkeys(("RelevanceDrop", "RelevanceMix", "RelevancePenalty"), "augmentation"),
     "RelevanceDropCallback": "augmentation.callback",
-    "RelevanceMix": "augmentation",
-    "RelevancePenalty": "augmentation",
-    "RelevanceSelector": "selection",
-    "select_features": "selection",
+    **dict.fromkeys(("LayerUse", "PrunedLayer", "PrunedModel", "Size", "Utilisation"), "pruning"),
+    **dict.fromkeys(("finetune", "prune", "utilisation"), "pruning"),
 }
 
 

@@ -1,0 +1,59 @@
+"""Trains what pruning left, for a few epochs.
+
+Takes a model and samples with their classes. Changes the model. Must not know what was removed.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ...errors import InputError
+
+_BATCH = 64
+
+
+def finetune(
+    model: nn.Module, x: Tensor, y: Tensor, *, epochs: int, rate: float = 1e-3, seed: int = 0
+) -> None:
+    """Train a model in place by AdamW, whose rate falls to 0; it ends in eval mode.
+
+    Args:
+        model: A classifier, such as a pruned copy.
+        x: Samples, (n, *features).
+        y: Class of each, (n,).
+        epochs: How often it sees each sample.
+        rate: Learning rate at the beginning.
+        seed: Random seed of the order of samples; that of dropout is torch's own.
+
+    Raises:
+        InputError: `epochs` is no whole number from 1, or `rate` is not above 0.
+
+    Example:
+        >>> import torch
+        >>> from relprop.use import finetune
+        >>> model = torch.nn.Linear(2, 2)
+        >>> finetune(model, torch.randn(8, 2), torch.arange(8) % 2, epochs=2)
+        >>> model.training
+        False
+    """
+    if type(epochs) is not int or epochs < 1:
+        raise InputError(f"epochs is {epochs!r}", "a whole number from 1", "write epochs=2")
+    if not rate > 0:
+        raise InputError(f"rate is {rate!r}", "a number above 0", "write rate=0.001")
+    generator = torch.Generator().manual_seed(seed)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, rate)
+    steps = epochs * -(-len(y) // _BATCH)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, total_iters=steps)
+    model.train()
+    try:
+        for _ in range(epochs):
+            for rows in torch.split(torch.randperm(len(y), generator=generator), _BATCH):
+                rows = rows.to(x.device)
+                optimiser.zero_grad()
+                cross_entropy(model(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                schedule.step()
+    finally:
+        optimiser.zero_grad()
+        model.eval()

@@ -1,0 +1,51 @@
+"""Training of what is left: against the same steps written out."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from relprop.errors import InputError
+from relprop.use import finetune
+
+
+def test_its_steps_are_those_of_adamw_with_a_rate_that_falls_to_zero():
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2).double()
+    other = copy.deepcopy(model)
+    x, y = torch.randn(128, 3, dtype=torch.float64), torch.arange(128) % 2
+    finetune(model, x, y, epochs=2, rate=0.1, seed=5)
+    optimiser = torch.optim.AdamW(other.parameters(), 0.1)
+    generator = torch.Generator().manual_seed(5)
+    for step in range(4):  # two batches an epoch
+        if step % 2 == 0:
+            order = torch.randperm(128, generator=generator)
+        rows = order[64 * (step % 2) : 64 * (step % 2 + 1)]
+        optimiser.param_groups[0]["lr"] = 0.1 * (1 - step / 4)
+        optimiser.zero_grad()
+        cross_entropy(other(x[rows]), y[rows]).backward()
+        optimiser.step()
+    assert torch.allclose(model.weight, other.weight, rtol=0, atol=1e-12)
+    assert not model.training
+    assert model.weight.grad is None
+
+
+def test_what_is_frozen_stays():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[0].requires_grad_(False)
+    before = copy.deepcopy(model.state_dict())
+    finetune(model, torch.randn(8, 2), torch.arange(8) % 2, epochs=1)
+    assert torch.equal(model[0].weight, before["0.weight"])
+    assert not torch.equal(model[1].weight, before["1.weight"])
+
+
+@pytest.mark.parametrize(
+    ("options", "todo"),
+    [({"epochs": 0}, "write epochs=2"), ({"epochs": 1, "rate": 0}, "write rate=0.001")],
+)
+def test_no_training_is_an_error(options, todo):
+    with pytest.raises(InputError) as caught:
+        finetune(nn.Linear(2, 2), torch.ones(2, 2), torch.tensor([0, 1]), **options)
+    assert caught.value.todo == todo
