@@ -7,13 +7,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .selection import FeatureRanking, RelevanceSelector, select_features
+    from .selection import (
+        AccuracyOverK,
+        FeatureRanking,
+        RelevanceSelector,
+        accuracy_over_k,
+        select_features,
+    )
 
-__all__ = ["FeatureRanking", "RelevanceSelector", "select_features"]
+__all__ = [
+    "AccuracyOverK",
+    "FeatureRanking",
+    "RelevanceSelector",
+    "accuracy_over_k",
+    "select_features",
+]
 
 _FOLDERS = {
+    "AccuracyOverK": "selection",
     "FeatureRanking": "selection",
     "RelevanceSelector": "selection",
+    "accuracy_over_k": "selection",
     "select_features": "selection",
 }
 
