@@ -30,6 +30,7 @@ from .options import (
 )
 from .report import report_command
 from .tune import tune_command
+from .select import select_command
 
 MODELS = Completed(model_names, files=True)
 
@@ -52,6 +53,7 @@ main.add_command(report_command)
 main.add_command(compare_models_command)
 main.add_command(fit_command)
 main.add_command(tune_command)
+main.add_command(select_command)
 
 
 @main.command(short_help="Explain digits, and test the explanations.")

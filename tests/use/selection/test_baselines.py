@@ -16,8 +16,8 @@ from relprop.use.selection.baselines import (
     permutation_importance,
     recursive_elimination,
 )
-from relprop.use.selection.features import features_of
 from relprop.use.selection.held_out import HeldOutModel
+from relprop.use.selection.modalities import features_of
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 6)).astype(np.float32)

@@ -6,8 +6,8 @@ import torch
 
 from relprop.data.dataset import Dataset, DataTarget
 from relprop.search.prepared import PreparedData
-from relprop.use.selection.features import features_of
 from relprop.use.selection.held_out import held_out_models, held_out_relevance, sum_entries
+from relprop.use.selection.modalities import features_of
 
 
 def table(frame, target, kinds=None):

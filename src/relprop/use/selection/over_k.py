@@ -24,7 +24,8 @@ from ...support.arguments import check_one_of
 from ...support.progress import QUIET, Progress
 from .accuracy import AccuracyOverK, best_features
 from .baselines import Importance
-from .features import Features, features_of
+from .features import Features
+from .modalities import features_of
 from .rankers import RANKERS, RELEVANCE, Ranker, RankingTask, others_as_test
 
 _INNER = 3  # networks that rank features in each outer fold

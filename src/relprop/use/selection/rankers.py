@@ -22,8 +22,8 @@ from .baselines import (
     permutation_importance,
     recursive_elimination,
 )
-from .features import features_of
 from .held_out import HeldOutModel, held_out_models, held_out_relevance
+from .modalities import features_of
 from .ranking import rank_by_relevance
 
 RELEVANCE = "relevance"

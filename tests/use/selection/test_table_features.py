@@ -6,7 +6,7 @@ from helpers.small_fits import numbers
 
 from relprop.data.dataset import Dataset, DataTarget
 from relprop.search.prepared import PreparedData
-from relprop.use.selection.features import features_of
+from relprop.use.selection.modalities import features_of
 
 FRAME = pd.DataFrame({"size": np.arange(40.0), "colour": ["red", "blue"] * 20, "same": [1.0] * 40})
 

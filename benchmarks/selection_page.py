@@ -1,0 +1,211 @@
+"""Writes docs/selection.md from the runs of selection.py."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from relprop.evaluate import bootstrap_mean
+from relprop.support.estimates import Estimate
+
+RELEVANCE = "relevance"
+
+
+@dataclass(frozen=True)
+class RealRun:
+    """A data set, measured.
+
+    Attributes:
+        name: What the page calls it.
+        columns: Number of its features.
+        ks: Numbers of features.
+        outer: Outer folds.
+        right: Method -> for each k whether each sample is classified correctly, "0" or "1".
+        whole: The same with all features.
+        stable: Method -> for each k in which share of the outer folds a feature, that is among the
+            best of one, is among the best.
+        seconds: Processor time.
+    """
+
+    name: str
+    columns: int
+    ks: list[int]
+    outer: int
+    right: dict[str, list[str]]
+    whole: str
+    stable: dict[str, list[float]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DesignRun:
+    """A design with a seed, measured.
+
+    Attributes:
+        design: Name of the design.
+        seed: Random seed.
+        recall: Method -> share of the true columns that are among the first.
+        seconds: Method -> processor time, without the training of networks.
+        training: Processor time of the training.
+    """
+
+    design: str
+    seed: int
+    recall: dict[str, float]
+    seconds: dict[str, float]
+    training: float
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All that is done.
+
+    Attributes:
+        real: Data sets.
+        designs: Designs.
+    """
+
+    real: list[RealRun]
+    designs: list[DesignRun]
+
+
+def read_runs(work: Path) -> Runs:
+    """Read the files of a work folder."""
+    found = [json.loads(path.read_text()) for path in sorted(work.glob("*.json"))]
+    real = [RealRun(**one) for one in found if "design" not in one]
+    return Runs(real, [DesignRun(**one) for one in found if "design" in one])
+
+
+HEAD = """# Feature selection by relevance, beside other methods
+
+Written by `make selection` (`benchmarks/selection.py`). All methods see the same training samples. Relevance, permutation
+importance and SHAP's DeepExplainer take the same networks: three, with gates before the first layer, each explaining
+the third of the samples that it has not learned. Relevance is mean |R|; SHAP is mean |SHAP value|; permutation
+importance is the rise of the held-out loss, over three shuffles; L1 is a logistic lasso whose strength is
+cross-validated; RFE is recursive elimination by logistic regression, a tenth at a time; mutual information is
+scikit-learn's. All settings are fixed; none is chosen by a test part.
+
+"""
+DESIGN_HEAD = """## True columns found
+
+Share of the 10 true columns that are among the first 10 of 100; 2,000 rows; mean of {seeds} seeds, and the lowest of
+them. In "correlated" and "redundant copies" ten other columns resemble the true ones; in "products of pairs" no column
+tells anything by itself.
+
+"""
+REAL_HEAD = """## Accuracy of models of the best k features
+
+Nested: in each outer fold, features are ranked by its training part, a network of `relprop fit`'s default settings is
+trained on that part with the best k alone, and tested on the rest. Accuracy in per cent. In brackets relevance minus
+that method, in points, paired by test sample, with its 95 % bootstrap interval over test samples (of the networks that
+were trained; seed 0): below 0 relevance is worse; one that holds 0 is a null. In the last column: all features, and
+relevance minus all. "Stable" is the share of outer folds in which a feature, that relevance chose in one, is chosen.
+
+"""
+
+
+def page(runs: Runs, machine: str) -> str:
+    """Write the page."""
+    spent = sum(one.seconds for one in runs.real)
+    spent += sum(one.training + sum(one.seconds.values()) for one in runs.designs)
+    tables = [HEAD + summary(runs), designs_table(runs.designs), *map(real_table, runs.real)]
+    last = f"Written on {machine}; {spent / 60:.0f} minutes of one core in all."
+    tables.insert(2, REAL_HEAD.rstrip())
+    return "\n\n".join([*tables, last]) + "\n"
+
+
+def summary(runs: Runs) -> str:
+    """Count where relevance is better, worse or neither."""
+    better, worse, pairs = [], [], 0
+    for run in runs.real:
+        for method in others(run.right):
+            for place, k in enumerate(run.ks):
+                gain, pairs = gain_of(run, method, place), pairs + 1
+                named = f"{run.name}, k = {k}, {method}"
+                if gain.interval and gain.interval.low > 0:
+                    better.append(named)
+                if gain.interval and gain.interval.high < 0:
+                    worse.append(named)
+    return (
+        f"In {pairs} comparisons on data sets below, relevance is better, with an interval above 0, in {len(better)}, "
+        f"worse in {len(worse)}, and neither in {pairs - len(better) - len(worse)}. At 95 %, "
+        f"{pairs / 20:.0f} of so many would be either by chance alone.\n\n"
+        f"Worse: {'; '.join(worse) or 'none'}.\n\nBetter: {'; '.join(better) or 'none'}."
+    )
+
+
+def others(methods: dict[str, list[str]]) -> list[str]:
+    """Return the methods beside relevance."""
+    return [name for name in methods if name != RELEVANCE]
+
+
+def bits(text: str) -> Tensor:
+    """Return whether each sample is right, as numbers."""
+    return torch.tensor([float(one) for one in text], dtype=torch.float64)
+
+
+def gain_of(run: RealRun, method: str | None, place: int) -> Estimate:
+    """Return relevance minus a method, or minus all features, by sample."""
+    other = run.whole if method is None else run.right[method][place]
+    return bootstrap_mean(bits(run.right[RELEVANCE][place]) - bits(other))
+
+
+def designs_table(runs: Sequence[DesignRun]) -> str:
+    """Write the recall of each method on each design, and its time."""
+    methods = list(runs[0].recall)
+    seeds = len({run.seed for run in runs})
+    lines = [
+        DESIGN_HEAD.format(seeds=seeds) + f"| design | {' | '.join(methods)} |",
+        f"|---|{'---|' * len(methods)}",
+    ]
+    for design in dict.fromkeys(run.design for run in runs):
+        mine = [run for run in runs if run.design == design]
+        cells = []
+        for method in methods:
+            found = [run.recall[method] for run in mine]
+            cells.append(f"{sum(found) / len(found):.2f} ({min(found):.1f})")
+        lines.append(f"| {design} | {' | '.join(cells)} |")
+    means = [sum(run.seconds[one] for run in runs) / len(runs) for one in methods]
+    lines.append(f"| seconds | {' | '.join(f'{one:.1f}' for one in means)} |")
+    training = sum(run.training for run in runs) / len(runs)
+    lines += ["", f"The three networks take {training:.0f} s more, once for all that need them."]
+    return "\n".join(lines)
+
+
+def real_table(run: RealRun) -> str:
+    """Write the accuracy of each method over k."""
+    methods = others(run.right)
+    samples = len(run.whole)
+    lines = [
+        f"### {run.name}",
+        "",
+        f"{samples:,} samples, {run.columns} features, {run.outer} outer folds.",
+        "",
+        f"| k | relevance | {' | '.join(methods)} | all | stable |",
+        f"|--:|---|{'---|' * (len(methods) + 2)}",
+    ]
+    for place, k in enumerate(run.ks):
+        own = percent(bootstrap_mean(bits(run.right[RELEVANCE][place])))
+        cells = [
+            f"{100 * bits(run.right[name][place]).mean():.1f} {difference(gain_of(run, name, place))}"
+            for name in methods
+        ]
+        whole = f"{100 * bits(run.whole).mean():.1f} {difference(gain_of(run, None, place))}"
+        stable = f"{run.stable[RELEVANCE][place]:.2f}"
+        lines.append(f"| {k} | {own} | {' | '.join(cells)} | {whole} | {stable} |")
+    return "\n".join(lines)
+
+
+def percent(estimate: Estimate) -> str:
+    """Write a share with its interval, in per cent."""
+    low, high = estimate.interval.low, estimate.interval.high
+    return f"{100 * estimate.mean:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def difference(estimate: Estimate) -> str:
+    """Write a difference with its interval, in points."""
+    low, high = estimate.interval.low, estimate.interval.high
+    return f"[{100 * estimate.mean:+.1f}: {100 * low:+.1f} to {100 * high:+.1f}]"
