@@ -4,6 +4,7 @@
 # make coverage, make parity   docs/coverage.md and docs/parity.md, with the peers installed
 # make faithfulness            docs/faithfulness.md: rules and fills by feature removal
 # make tuned  docs/tuned.md: what tuned rules gain; DATA is a folder of data sets, WORK one of networks
+# make selection DATA=../data  docs/selection.md: feature selection beside other methods
 # make docs   the site, in docs/_build  make pictures  what its pages show
 # make fuzz   300 random graphs, of which the tests take 20
 # Each makes the virtual environment in .venv when it is missing.
@@ -11,6 +12,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= relprop-demo
+DATA ?= ../data
 PAGES ?= docs/_build
 BIN := $(VENV)/bin
 
@@ -18,6 +20,7 @@ DATA ?= ../shared/data
 WORK ?= $(VENV)/tuned
 
 .PHONY: tuned demo test slow check bench coverage parity faithfulness docs pictures fuzz format clean
+.PHONY: demo test slow check bench coverage parity faithfulness selection docs pictures fuzz format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
@@ -50,6 +53,9 @@ faithfulness: $(VENV)/ready
 
 tuned: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tuned.py "$(DATA)" --work "$(WORK)" --out docs/tuned.md
+selection: $(VENV)/selection/ready
+	OMP_NUM_THREADS=1 $(VENV)/selection/bin/python benchmarks/selection.py "$(DATA)" \
+		--work "$(VENV)/selection/runs" --out docs/selection.md
 
 # Warnings are errors. PAGES: where the site is written to.
 docs: $(VENV)/ready
@@ -97,6 +103,13 @@ $(VENV)/crp/ready: constraints.txt
 	grep -v '^zennit==' constraints.txt > $(VENV)/crp/constraints.txt
 	$(VENV)/crp/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint $(VENV)/crp/constraints.txt zennit-crp==0.6.0
+	touch $@
+
+# SHAP's DeepExplainer is compared with; nothing else needs it.
+$(VENV)/selection/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)/selection
+	$(VENV)/selection/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[fit]" shap
 	touch $@
 
 clean:

@@ -81,29 +81,37 @@ def read_runs(work: Path) -> Runs:
 
 HEAD = """# Feature selection by relevance, beside other methods
 
-Written by `make selection` (`benchmarks/selection.py`). All methods see the same training samples. Relevance, permutation
-importance and SHAP's DeepExplainer take the same networks: three, with gates before the first layer, each explaining
-the third of the samples that it has not learned. Relevance is mean |R|; SHAP is mean |SHAP value|; permutation
-importance is the rise of the held-out loss, over three shuffles; L1 is a logistic lasso whose strength is
-cross-validated; RFE is recursive elimination by logistic regression, a tenth at a time; mutual information is
-scikit-learn's. All settings are fixed; none is chosen by a test part.
+Written by `make selection` (`benchmarks/selection.py`). All methods see the same training
+samples. Relevance, permutation importance and SHAP's DeepExplainer take the same three networks,
+each on the third of the samples that it has not learned. Of tables, the networks have learned
+gates before their first layer (`RelevanceSelector`). Relevance is mean |R|. SHAP is mean |SHAP
+value| of 100 samples of each network against 50 of its training samples, summed over the classes.
+Permutation importance is the rise of the loss, the mean of three shuffles. L1 is a logistic lasso
+whose strength is cross-validated. RFE is recursive elimination by logistic regression, a tenth at
+a time. Mutual information is scikit-learn's. All settings are fixed; none is chosen by a test
+part.
+
+The gates were chosen on the designs "linear", "nonlinear additive" and "products of pairs", seeds
+0 and 1, which are below as well: without them, relevance of the same networks found 4 of 10 true
+columns of the products.
 
 """
 DESIGN_HEAD = """## True columns found
 
-Share of the 10 true columns that are among the first 10 of 100; 2,000 rows; mean of {seeds} seeds, and the lowest of
-them. In "correlated" and "redundant copies" ten other columns resemble the true ones; in "products of pairs" no column
-tells anything by itself.
+Share of the 10 true columns that are among the first 10 of 100; 2,000 rows; the mean of {seeds}
+seeds, in brackets the lowest. In "correlated" and "redundant copies" ten other columns resemble
+the true ones; in "products of pairs" no column tells anything by itself.
 
 """
 REAL_HEAD = """## Accuracy of models of the best k features
 
-Nested: in each outer fold, features are ranked by its training part, a network of `relprop fit`'s default settings is
-trained on that part with the best k alone, and tested on the rest. Accuracy in per cent. In brackets relevance minus
-that method, in points, paired by test sample, with its 95 % bootstrap interval over test samples (of the networks that
-were trained; seed 0): below 0 relevance is worse; one that holds 0 is a null. In the last column: all features, and
-relevance minus all. "Stable" is the share of outer folds in which a feature, that relevance chose in one, is chosen.
-
+Nested: in each outer fold features are ranked by its training part; a network of the default
+settings of `relprop fit`, without a teacher, is trained on that part with the best k alone, and
+tested on the rest. Accuracy in per cent. In brackets: relevance minus that method, in points,
+paired by test sample, with its 95 % bootstrap interval over test samples, for one training (seed
+0). Below 0 relevance is worse; an interval that holds 0 is a null. "All": models of all features,
+and relevance minus them. "Stable": in which share of the outer folds a feature is chosen that
+relevance chose in one.
 """
 
 
@@ -129,11 +137,12 @@ def summary(runs: Runs) -> str:
                     better.append(named)
                 if gain.interval and gain.interval.high < 0:
                     worse.append(named)
+    neither = pairs - len(better) - len(worse)
     return (
-        f"In {pairs} comparisons on data sets below, relevance is better, with an interval above 0, in {len(better)}, "
-        f"worse in {len(worse)}, and neither in {pairs - len(better) - len(worse)}. At 95 %, "
-        f"{pairs / 20:.0f} of so many would be either by chance alone.\n\n"
-        f"Worse: {'; '.join(worse) or 'none'}.\n\nBetter: {'; '.join(better) or 'none'}."
+        f"Of {pairs} comparisons on the data sets below, relevance is better in {len(better)}, "
+        f"with an interval above 0,\nworse in {len(worse)}, and neither in {neither}. At 95 %, "
+        f"about {pairs / 20:.0f} of so many would be one or the other by chance.\n\n"
+        f"- Worse: {'; '.join(worse) or 'none'}.\n- Better: {'; '.join(better) or 'none'}."
     )
 
 
@@ -189,23 +198,20 @@ def real_table(run: RealRun) -> str:
     ]
     for place, k in enumerate(run.ks):
         own = percent(bootstrap_mean(bits(run.right[RELEVANCE][place])))
-        cells = [
-            f"{100 * bits(run.right[name][place]).mean():.1f} {difference(gain_of(run, name, place))}"
-            for name in methods
-        ]
-        whole = f"{100 * bits(run.whole).mean():.1f} {difference(gain_of(run, None, place))}"
+        cells = [cell(run.right[name][place], gain_of(run, name, place)) for name in methods]
+        whole = cell(run.whole, gain_of(run, None, place))
         stable = f"{run.stable[RELEVANCE][place]:.2f}"
         lines.append(f"| {k} | {own} | {' | '.join(cells)} | {whole} | {stable} |")
     return "\n".join(lines)
+
+
+def cell(right: str, gain: Estimate) -> str:
+    """Write the accuracy of a method, and by how much relevance is better."""
+    low, high = 100 * gain.interval.low, 100 * gain.interval.high
+    return f"{100 * bits(right).mean():.1f} [{100 * gain.mean:+.1f}: {low:+.1f} to {high:+.1f}]"
 
 
 def percent(estimate: Estimate) -> str:
     """Write a share with its interval, in per cent."""
     low, high = estimate.interval.low, estimate.interval.high
     return f"{100 * estimate.mean:.1f} ({100 * low:.1f} to {100 * high:.1f})"
-
-
-def difference(estimate: Estimate) -> str:
-    """Write a difference with its interval, in points."""
-    low, high = estimate.interval.low, estimate.interval.high
-    return f"[{100 * estimate.mean:+.1f}: {100 * low:+.1f} to {100 * high:+.1f}]"

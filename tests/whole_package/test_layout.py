@@ -132,7 +132,11 @@ ALSO_TESTED_IN = {
     ],
     "rules/test_nonlinear.py": ["rules/autodiff"],
     "rules/test_registry.py": ["rules/layer", "rules/rule"],
+    "cli/test_select.py": [
+        *("use/selection/figures", "use/selection/output", "use/selection/run"),
+    ],
     "use/selection/test_over_k.py": ["use/selection/rankers"],
+    "use/selection/test_table_features.py": ["use/selection/features", "use/selection/modalities"],
     "use/selection/test_selector.py": ["use/selection/arrays"],
     "whole_package/test_bad_input.py": ["explanation/option_advice", "explanation/options"],
     "whole_package/test_cuda.py": ["program/cuda_graph"],

@@ -63,6 +63,7 @@ def test_a_value_is_scored_by_the_share_of_its_variance(short_training):
     assert measured.gain(1).mean > -0.02
 
 
+@pytest.mark.slow
 def test_models_of_the_same_features_are_trained_once(short_training):
     def first(task):
         return np.array([4.0, 3.0, 2.0, 1.0])
@@ -95,6 +96,7 @@ def test_one_column_or_one_class_alone_is_refused():
         accuracy_over_k(X, np.ones(240, int), [1])
 
 
+@pytest.mark.slow
 def test_every_method_ranks(short_training):
     y = X[:, 1] > 0
     measured = accuracy_over_k(X, y, [1], methods=list(RANKERS), folds=2, random_state=0)
