@@ -60,7 +60,8 @@ def select_command(
 ) -> None:
     """Rank the features of a data set by relevance, and measure how many are enough.
 
-    DATA is a table or pictures, as relprop fit reads them; a feature is a column or a pixel.
+    DATA is a table, pictures or time series, as relprop fit reads them; a feature is a column, a
+    pixel or a channel.
     Small networks are trained on folds, and the samples that each has not learned are explained.
     Accuracy is measured without a leak: features are ranked by the training part of an outer fold,
     and models of the best k tested on the rest. The test part of the data is not touched. In the
@@ -72,14 +73,14 @@ def select_command(
     from ..use.selection.output import (
         OPTIONS,
         PAGE,
-        check_out,
+        check_folder_of_selection,
         selection_json,
         selection_text,
         write_selection,
     )
     from ..use.selection.run import select
 
-    check_out(out)
+    check_folder_of_selection(out)
     progress = Progress.detect(quiet=quiet)
     dataset = read_dataset(data, data_options, progress=progress)
     chosen = select(dataset, ks, against=against, most=samples, seed=seed, progress=progress)

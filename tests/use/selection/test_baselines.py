@@ -10,7 +10,7 @@ from relprop.data.dataset import Dataset, DataTarget
 from relprop.search.folds import Fold
 from relprop.search.prepared import PreparedData
 from relprop.use.selection.baselines import (
-    Numbers,
+    SampleMatrix,
     lasso,
     mutual_information,
     permutation_importance,
@@ -26,7 +26,7 @@ MATRIX_METHODS = [mutual_information, lasso, recursive_elimination]
 
 
 def matrix(target, entries=EVERY, count=6):
-    return Numbers(X, np.asarray(entries), target, count, seed=0)
+    return SampleMatrix(X, np.asarray(entries), target, count, seed=0)
 
 
 def classes(values):
@@ -62,7 +62,7 @@ def test_the_elimination_drops_a_tenth_at_a_time_and_keeps_the_order_within():
     centred = rng.normal(size=(400, 25))
     x = np.linalg.qr(centred - centred.mean(0))[0].astype(np.float32)  # without correlation
     target = DataTarget("value", ("v",), (x * np.arange(25)).sum(1).astype(float))
-    numbers = Numbers(x, np.arange(25), target, 25, seed=0)
+    numbers = SampleMatrix(x, np.arange(25), target, 25, seed=0)
     importance = recursive_elimination(numbers)
     assert np.argsort(importance).tolist() == list(range(25))
     assert np.floor(importance).astype(int)[:6].tolist() == [0, 0, 1, 1, 2, 2]

@@ -22,7 +22,7 @@ with needs("fit", "feature selection"):
     from sklearn.utils import check_consistent_length
     from sklearn.utils.validation import column_or_1d, validate_data
 
-FEWEST = 6  # samples: three folds of two
+_FEWEST = 6  # samples: three folds of two
 
 
 def checked_samples(estimator: Any, X: Any, y: Any) -> tuple[DataFrame, NDArray[Any]]:
@@ -42,12 +42,12 @@ def checked_samples(estimator: Any, X: Any, y: Any) -> tuple[DataFrame, NDArray[
         validate_data(estimator, X, y, skip_check_array=True)
         frame, labels = X.copy(deep=False), column_or_1d(y, warn=True)
         check_consistent_length(frame, labels)
-        if len(frame) < FEWEST:
+        if len(frame) < _FEWEST:
             given, todo = f"{len(frame)} samples", "add samples"
-            raise InputError(given, f"{FEWEST} at least, for folds of them", todo)
+            raise InputError(given, f"{_FEWEST} at least, for folds of them", todo)
     else:
         X, labels = validate_data(
-            estimator, X, y, ensure_all_finite="allow-nan", ensure_min_samples=FEWEST
+            estimator, X, y, ensure_all_finite="allow-nan", ensure_min_samples=_FEWEST
         )
         frame = DataFrame(X)
     names = getattr(estimator, "feature_names_in_", range(frame.shape[1]))

@@ -31,7 +31,7 @@ _FOLDS = 3  # of the cross-validation that chooses C
 
 
 @dataclass(frozen=True)
-class Numbers:
+class SampleMatrix:
     """Samples as a matrix, with what is to be predicted of them.
 
     Attributes:
@@ -66,7 +66,7 @@ class Numbers:
                 yield True, column
 
 
-def mutual_information(numbers: Numbers) -> Importance:
+def mutual_information(numbers: SampleMatrix) -> Importance:
     """Rank by the mutual information of each feature by itself and the target.
 
     Source: Kraskov, Stögbauer, Grassberger 2004; of a feature with several entries, the largest.
@@ -80,7 +80,7 @@ def mutual_information(numbers: Numbers) -> Importance:
     return numbers.largest(total)
 
 
-def lasso(numbers: Numbers) -> Importance:
+def lasso(numbers: SampleMatrix) -> Importance:
     """Rank by the weights of a linear model with a penalty on their L1 norm.
 
     Its strength is chosen by cross-validation. Source: Tibshirani 1996.
@@ -114,7 +114,7 @@ def _logistic_lasso(x: NDArray[np.float32], y: NDArray[np.float64], seed: int) -
     return total
 
 
-def recursive_elimination(numbers: Numbers) -> Importance:
+def recursive_elimination(numbers: SampleMatrix) -> Importance:
     """Rank by when a linear model gives a feature up: it is fitted again without the least.
 
     A tenth of the features that are left goes at a time, one at least. Source: Guyon et al. 2002,
@@ -135,7 +135,7 @@ def recursive_elimination(numbers: Numbers) -> Importance:
     return importance
 
 
-def _linear_sizes(numbers: Numbers, places: NDArray[np.bool_]) -> Importance:
+def _linear_sizes(numbers: SampleMatrix, places: NDArray[np.bool_]) -> Importance:
     """Fit a linear model with a penalty on the L2 norm; return the sizes of its weights."""
     with needs("fit", "rankings to compare with"):
         from sklearn.linear_model import LogisticRegression, Ridge

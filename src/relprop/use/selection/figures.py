@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # The palette of Okabe and Ito, which most colour-blind readers can tell apart.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-FAINT = "#8a929c"
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_FAINT = "#8a929c"
 
 
 def accuracy_figure(measured: AccuracyOverK) -> "Figure":
@@ -25,7 +25,7 @@ def accuracy_figure(measured: AccuracyOverK) -> "Figure":
         from matplotlib.figure import Figure
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.subplots()
-    for name, colour in zip(measured.scores, COLOURS, strict=False):
+    for name, colour in zip(measured.scores, _COLOURS, strict=False):
         found = [measured.estimate(k, name) for k in measured.ks]
         means = [one.mean for one in found]
         if name == RELEVANCE:
@@ -33,7 +33,7 @@ def accuracy_figure(measured: AccuracyOverK) -> "Figure":
             low, high = [end.low for end in ends], [end.high for end in ends]
             axes.fill_between(measured.ks, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.plot(measured.ks, means, color=colour, marker="o", markersize=3, label=name)
-    axes.axhline(float(measured.all_features.mean()), color=FAINT, linestyle=":", label="all")
+    axes.axhline(float(measured.all_features.mean()), color=_FAINT, linestyle=":", label="all")
     axes.set_xscale("log")
     axes.set_xticks(measured.ks, [f"{k:,}" for k in measured.ks])
     axes.minorticks_off()

@@ -24,6 +24,10 @@ from ...search.model import FittedModel, TrainingRecipe, train_model
 from ...search.prepared import PreparedData, Rows
 from .features import Features
 
+# That of networks without convolutions by default. Rules that share relevance out evenly in the
+# first layer, as those for pictures do, would make all channels equal.
+_RECIPE = "epsilon"
+
 
 @dataclass(frozen=True)
 class HeldOutModel:
@@ -119,7 +123,7 @@ class _Explained:
             before.network.load_state_dict(weights)
             return before
         own = copy.deepcopy(network)
-        return cls(own, Explainer(own))
+        return cls(own, Explainer(own, recipe=_RECIPE))
 
 
 def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:

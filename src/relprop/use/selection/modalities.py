@@ -7,9 +7,14 @@ from ...data.dataset import Dataset
 from ...errors import InputError
 from .features import Features
 from .picture_features import PictureFeatures
+from .series_features import SeriesFeatures
 from .table_features import TableFeatures
 
-_KINDS: dict[str, type[Features]] = {"table": TableFeatures, "picture": PictureFeatures}
+_KINDS: dict[str, type[Features]] = {
+    "table": TableFeatures,
+    "picture": PictureFeatures,
+    "series": SeriesFeatures,
+}
 
 
 def features_of(dataset: Dataset) -> Features:
@@ -20,6 +25,6 @@ def features_of(dataset: Dataset) -> Features:
     """
     if dataset.modality not in _KINDS:
         given = f"{dataset.source}, of modality {dataset.modality!r}"
-        raise InputError(given, ", ".join(_KINDS), "give a table or pictures")
+        raise InputError(given, ", ".join(_KINDS), "give a table, pictures or time series")
     kind = _KINDS[dataset.modality]
     return kind(dataset)  # type: ignore[call-arg]

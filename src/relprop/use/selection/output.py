@@ -28,7 +28,7 @@ PAGE, NUMBERS, RANKING, KEPT, OPTIONS = (
 _SHOWN = 40  # features on the page; the file has all
 
 
-def check_out(out: Path) -> None:
+def check_folder_of_selection(out: Path) -> None:
     """Raise FileError unless a folder can take a selection: new, empty, or of an earlier one."""
     check_folder(out, lambda folder: has_schema(folder / NUMBERS, SCHEMA), "selection")
 

@@ -16,7 +16,7 @@ from ...data.dataset import Dataset
 from ...search.prepared import PreparedData, Rows
 from .baselines import (
     Importance,
-    Numbers,
+    SampleMatrix,
     lasso,
     mutual_information,
     permutation_importance,
@@ -53,13 +53,13 @@ class RankingTask:
         return tuple(made)
 
     @cached_property
-    def numbers(self) -> Numbers:
+    def numbers(self) -> SampleMatrix:
         """The samples as a matrix, prepared as for a network."""
         family = self.features.testing_family()
         settings = self.features.settings(self.data, family, len(self.rows))
         preparation = self.data.preparation(self.rows, settings)
         target = self.data.dataset.target
-        return Numbers(
+        return SampleMatrix(
             self.data.inputs(preparation, self.rows).flatten(1).numpy(),
             self.features.entries(preparation).numpy(),
             replace(target, values=target.values[self.rows]),
@@ -95,7 +95,7 @@ def others_as_test(dataset: Dataset, rows: Rows) -> Dataset:
 
     Args:
         dataset: The data set.
-        rows: Numbers of the samples of the training part.
+        rows: SampleMatrix of the samples of the training part.
     """
     parts = np.full(len(dataset.parts), "test", dtype="<U10")
     parts[rows] = "train"
