@@ -112,7 +112,9 @@ def write(runs: Runs, out: Path) -> None:
     """Write the page, and the runs beside it."""
     packages = installed(("torch", "scikit-learn", "shap"))
     machine = f"{os.cpu_count()} cores, " + ", ".join(f"{k} {v}" for k, v in packages.items())
-    out.write_text(page(runs, machine))
+    done = {f"{one.design} {one.seed}" for one in runs.designs} | {one.name for one in runs.real}
+    missing = [name for name in parts(Path()) if name not in done]
+    out.write_text(page(runs, machine, missing))
     out.with_suffix(".json").write_text(json.dumps(asdict(runs), indent=1) + "\n")
 
 

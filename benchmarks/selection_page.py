@@ -115,13 +115,15 @@ relevance chose in one.
 """
 
 
-def page(runs: Runs, machine: str) -> str:
-    """Write the page."""
+def page(runs: Runs, machine: str, missing: Sequence[str] = ()) -> str:
+    """Write the page, and the names of the parts that are not measured yet."""
     spent = sum(one.seconds for one in runs.real)
     spent += sum(one.training + sum(one.seconds.values()) for one in runs.designs)
     tables = [HEAD + summary(runs), designs_table(runs.designs), *map(real_table, runs.real)]
     last = f"Written on {machine}; {spent / 60:.0f} minutes of one core in all."
     tables.insert(2, REAL_HEAD.rstrip())
+    if missing:
+        last = f"Not measured yet: {', '.join(missing)}.\n\n{last}"
     return "\n\n".join([*tables, last]) + "\n"
 
 
