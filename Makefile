@@ -4,7 +4,7 @@
 # make coverage, make parity   docs/coverage.md and docs/parity.md, with the peers installed
 # make faithfulness            docs/faithfulness.md: rules and fills by feature removal
 # make tuned  docs/tuned.md: what tuned rules gain; DATA is a folder of data sets, WORK one of networks
-# make selection DATA=../data  docs/selection.md: feature selection beside other methods
+# make selection  docs/selection.md: feature selection beside other methods
 # make docs   the site, in docs/_build  make pictures  what its pages show
 # make fuzz   300 random graphs, of which the tests take 20
 # Each makes the virtual environment in .venv when it is missing.
@@ -12,15 +12,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= relprop-demo
-DATA ?= ../data
 PAGES ?= docs/_build
 BIN := $(VENV)/bin
 
 DATA ?= ../shared/data
 WORK ?= $(VENV)/tuned
 
-.PHONY: tuned demo test slow check bench coverage parity faithfulness docs pictures fuzz format clean
-.PHONY: demo test slow check bench coverage parity faithfulness selection docs pictures fuzz format clean
+.PHONY: tuned demo test slow check bench coverage parity faithfulness selection docs pictures fuzz format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
@@ -53,6 +51,7 @@ faithfulness: $(VENV)/ready
 
 tuned: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tuned.py "$(DATA)" --work "$(WORK)" --out docs/tuned.md
+
 selection: $(VENV)/selection/ready
 	OMP_NUM_THREADS=1 $(VENV)/selection/bin/python benchmarks/selection.py "$(DATA)" \
 		--work "$(VENV)/selection/runs" --out docs/selection.md

@@ -29,8 +29,8 @@ from .options import (
     training_names,
 )
 from .report import report_command
-from .tune import tune_command
 from .select import select_command
+from .tune import tune_command
 
 MODELS = Completed(model_names, files=True)
 
