@@ -6,6 +6,7 @@
 # make faithfulness            docs/faithfulness.md: rules and fills by feature removal
 # make tuned  docs/tuned.md: what tuned rules gain; DATA is a folder of data sets, WORK one of networks
 # make pruning                 docs/pruning.md: channels removed by relevance; DATA: the data sets
+# make selection  docs/selection.md: feature selection beside other methods
 # make docs   the site, in docs/_build  make pictures  what its pages show
 # make fuzz   300 random graphs, of which the tests take 20
 # Each makes the virtual environment in .venv when it is missing.
@@ -19,8 +20,8 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 WORK ?= $(VENV)/networks
 
-.PHONY: demo test slow check bench coverage parity faithfulness tuned training pruning docs pictures \
-	fuzz format clean
+.PHONY: demo test slow check bench coverage parity faithfulness tuned training pruning selection \
+	docs pictures fuzz format clean
 
 demo: $(VENV)/ready
 	$(BIN)/relprop demo --out "$(OUT)"
@@ -59,6 +60,10 @@ training: $(VENV)/ready
 
 pruning: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/pruning.py --data "$(DATA)" --work "$(WORK)"
+
+selection: $(VENV)/selection/ready
+	OMP_NUM_THREADS=1 $(VENV)/selection/bin/python benchmarks/selection.py "$(DATA)" \
+		--work "$(VENV)/selection/runs" --out docs/selection.md
 
 # Warnings are errors. PAGES: where the site is written to.
 docs: $(VENV)/ready
@@ -106,6 +111,13 @@ $(VENV)/crp/ready: constraints.txt
 	grep -v '^zennit==' constraints.txt > $(VENV)/crp/constraints.txt
 	$(VENV)/crp/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint $(VENV)/crp/constraints.txt zennit-crp==0.6.0
+	touch $@
+
+# SHAP's DeepExplainer is compared with; nothing else needs it.
+$(VENV)/selection/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)/selection
+	$(VENV)/selection/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[fit]" shap
 	touch $@
 
 clean:

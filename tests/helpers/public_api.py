@@ -62,7 +62,9 @@ SECTIONS = (
     Section("## Tuning the rules", "relprop", "tune TunedRecipe"),
     Section("## From data to a model", "relprop", "fit load Bundle"),
     Section(
-        "## Selecting features", "relprop.use", "select_features RelevanceSelector FeatureRanking"
+        "## Selecting features",
+        "relprop.use",
+        "select_features RelevanceSelector FeatureRanking accuracy_over_k AccuracyOverK",
     ),
     Section(
         "## Training with relevance",

@@ -137,6 +137,12 @@ ALSO_TESTED_IN = {
     "use/pruning/test_prune.py": [
         *("use/pruning/groups", "use/pruning/relevance", "use/pruning/selection"),
     ],
+    "cli/test_select.py": [
+        *("use/selection/figures", "use/selection/output", "use/selection/run"),
+    ],
+    "use/selection/test_over_k.py": ["use/selection/rankers"],
+    "use/selection/test_table_features.py": ["use/selection/features", "use/selection/modalities"],
+    "use/selection/test_selector.py": ["use/selection/arrays"],
     "whole_package/test_bad_input.py": ["explanation/option_advice", "explanation/options"],
     "whole_package/test_cuda.py": ["program/cuda_graph"],
 }

@@ -30,6 +30,7 @@ from .options import (
 )
 from .prune import prune_command
 from .report import report_command
+from .select import select_command
 from .tune import tune_command
 
 MODELS = Completed(model_names, files=True)
@@ -54,6 +55,7 @@ main.add_command(compare_models_command)
 main.add_command(fit_command)
 main.add_command(tune_command)
 main.add_command(prune_command)
+main.add_command(select_command)
 
 
 @main.command(short_help="Explain digits, and test the explanations.")

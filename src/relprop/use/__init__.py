@@ -19,9 +19,16 @@ if TYPE_CHECKING:
         prune,
         utilisation,
     )
-    from .selection import FeatureRanking, RelevanceSelector, select_features
+    from .selection import (
+        AccuracyOverK,
+        FeatureRanking,
+        RelevanceSelector,
+        accuracy_over_k,
+        select_features,
+    )
 
 __all__ = [
+    "AccuracyOverK",
     "FeatureRanking",
     "LayerUse",
     "PrunedLayer",
@@ -33,6 +40,7 @@ __all__ = [
     "RelevanceSelector",
     "Size",
     "Utilisation",
+    "accuracy_over_k",
     "finetune",
     "prune",
     "select_features",
@@ -40,7 +48,8 @@ __all__ = [
 ]
 
 _FOLDERS = {
-    **dict.fromkeys(("FeatureRanking", "RelevanceSelector", "select_features"), "selection"),
+    **dict.fromkeys(("AccuracyOverK", "FeatureRanking", "RelevanceSelector"), "selection"),
+    **dict.fromkeys(("accuracy_over_k", "select_features"), "selection"),
     **dict.fromkeys(("RelevanceDrop", "RelevanceMix", "RelevancePenalty"), "augmentation"),
     "RelevanceDropCallback": "augmentation.callback",
     **dict.fromkeys(("LayerUse", "PrunedLayer", "PrunedModel", "Size", "Utilisation"), "pruning"),

@@ -26,7 +26,7 @@ def test_columns_that_decide_together_alone_are_found():
     np.testing.assert_array_equal(selector.transform(x), x[:, [2, 7]])
 
 
-def test_a_value_and_words_as_classes():
+def test_a_value_and_words_as_classes(short_training):
     value = select_features(
         X, 3 * X[:, 4] - 2 * X[:, 9] + 0.1 * X[:, 0], k=2, folds=2, random_state=0
     )
@@ -37,7 +37,7 @@ def test_a_value_and_words_as_classes():
     assert classes.by_class.argmax(1).tolist()[0] == 5
 
 
-def test_a_frame_of_several_kinds_keeps_its_columns():
+def test_a_frame_of_several_kinds_keeps_its_columns(short_training):
     rng = np.random.default_rng(1)
     shape = rng.choice(["round", "square", "long"], 300)
     width = np.where(rng.random(300) < 0.1, np.nan, rng.normal(size=300))
@@ -60,7 +60,7 @@ def test_a_frame_of_several_kinds_keeps_its_columns():
     assert selector.ranking_.names == tuple(frame.columns)
 
 
-def test_the_same_seed_gives_the_same_and_it_is_a_step_of_a_pipeline():
+def test_the_same_seed_gives_the_same_and_it_is_a_step_of_a_pipeline(short_training):
     y = X[:, 3] + X[:, 6] > 0
     model = make_pipeline(RelevanceSelector(2, folds=2, random_state=4), LogisticRegression())
     model.fit(X, y)
@@ -102,7 +102,7 @@ def test_one_class_alone_is_refused():
 
 
 @pytest.mark.slow
-def test_it_is_an_estimator_of_scikit_learn():
+def test_it_is_an_estimator_of_scikit_learn(short_training):
     found = check_estimator(RelevanceSelector(random_state=0, folds=2), on_fail=None, on_skip=None)
     wrong = {one["check_name"]: one["exception"] for one in found if one["status"] == "failed"}
     assert wrong == {}

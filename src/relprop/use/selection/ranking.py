@@ -102,7 +102,7 @@ def rank_by_relevance(held_out: HeldOutRelevance, target: DataTarget) -> Feature
     order = torch.stack(folds).argsort(dim=1, descending=True, stable=True)
     ranks = order.argsort(1) + 1
     return FeatureRanking(
-        held_out.columns, _share(sizes).numpy(), by_class.numpy(), target.names, ranks.numpy()
+        held_out.names, _share(sizes).numpy(), by_class.numpy(), target.names, ranks.numpy()
     )
 
 

@@ -6,30 +6,23 @@ n  samples      d  features
 """
 
 from dataclasses import replace
-from numbers import Integral
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...data.columns import decide_columns
-from ...data.dataset import ColumnKind, Dataset
-from ...data.target import make_target
-from ...errors import InputError
-from ...search.prepared import PreparedData
 from ...support.extras import needs
+from .arrays import check_number, checked_samples, make_dataset
 from .held_out import HeldOutRelevance, held_out_relevance
+from .rankers import RankingTask
 from .ranking import rank_by_relevance
 
 with needs("fit", "feature selection"):
-    from pandas import DataFrame, Series
     from sklearn.base import BaseEstimator
     from sklearn.feature_selection import SelectorMixin
-    from sklearn.utils import check_consistent_length, check_random_state
-    from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
-
-_FEWEST = 6  # samples: three folds of two
+    from sklearn.utils import check_random_state
+    from sklearn.utils.validation import check_is_fitted
 
 
 class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
@@ -80,36 +73,17 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             InputError: k or folds do not fit.
             ValueError: As scikit-learn raises it for X and y.
         """
-        frame, labels = self._checked(X, y)
-        _check_number("k", self.k, frame.shape[1])
-        _check_number("folds", self.folds, len(frame), least=2)
+        frame, labels = checked_samples(self, X, y)
+        check_number("k", self.k, frame.shape[1])
+        check_number("folds", self.folds, len(frame), least=2)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        dataset = _dataset(frame, labels)
-        rows = np.arange(len(frame))
-        held_out = held_out_relevance(PreparedData(dataset), rows, folds=self.folds, seed=seed)
+        dataset = make_dataset(frame, labels)
+        task = RankingTask(dataset, np.arange(len(frame)), folds=self.folds, seed=seed)
+        held_out = held_out_relevance(task.data, task.features, task.models)
         held_out = _with_left_out(held_out, tuple(frame.columns))
         self.ranking_ = rank_by_relevance(held_out, dataset.target)
         self.importances_ = self.ranking_.importance
         return self
-
-    def _checked(self, X: Any, y: Any) -> tuple[DataFrame, NDArray[Any]]:
-        """Return samples as a frame whose columns are named by texts, and their targets."""
-        mixed = hasattr(X, "dtypes") and any(one.kind not in "iufb" for one in X.dtypes)
-        if mixed:
-            validate_data(self, X, y, skip_check_array=True)
-            frame, labels = X.copy(deep=False), column_or_1d(y, warn=True)
-            check_consistent_length(frame, labels)
-            if len(frame) < _FEWEST:
-                given, todo = f"{len(frame)} samples", "add samples"
-                raise InputError(given, f"{_FEWEST} at least, for folds of them", todo)
-        else:
-            X, labels = validate_data(
-                self, X, y, ensure_all_finite="allow-nan", ensure_min_samples=_FEWEST
-            )
-            frame = DataFrame(X)
-        names = getattr(self, "feature_names_in_", range(frame.shape[1]))
-        frame.columns = [str(name) for name in names]
-        return frame.reset_index(drop=True), labels
 
     def _get_support_mask(self) -> NDArray[np.bool_]:
         check_is_fitted(self)
@@ -159,40 +133,9 @@ def select_features(
     return RelevanceSelector(k, folds=folds, random_state=random_state).fit(X, y)
 
 
-def _check_number(name: str, value: object, most: int, least: int = 1) -> None:
-    """Raise InputError for a number of features or folds that there cannot be."""
-    if value is None and name == "k":
-        return
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not least <= int(value) <= most:  # type: ignore[call-overload]
-        above = isinstance(value, (int, float)) and value > most
-        todo = f"write {name}={most if above else least}"
-        raise InputError(f"{name} is {value!r}", f"a whole number from {least} to {most:,}", todo)
-
-
-def _dataset(frame: DataFrame, labels: NDArray[Any]) -> Dataset:
-    """Make a data set of training samples alone; columns of texts are decided as `fit` does."""
-    others = [name for name in frame.columns if frame[name].dtype.kind not in "iufb"]
-    decided = decide_columns(frame[others], {})
-    kinds: dict[str, ColumnKind] = {name: "number" for name in frame.columns if name not in others}
-    kept = {name: one for name, one in decided.items() if one.values is not None}
-    frame = frame.assign(**{name: one.values for name, one in kept.items()})
-    kinds |= {name: cast(ColumnKind, one.kind) for name, one in kept.items()}
-    target = make_target("y", Series(labels), None, otherwise="give another y").target
-    return Dataset(
-        source="X, y",
-        modality="table",
-        samples=frame[list(kinds)],
-        keys=tuple(map(str, range(len(frame)))),
-        target=target,
-        parts=np.full(len(frame), "train"),
-        columns=kinds,
-    )
-
-
 def _with_left_out(held_out: HeldOutRelevance, names: tuple[str, ...]) -> HeldOutRelevance:
     """Put columns that networks were not given back to their places, without relevance."""
     relevance = torch.zeros(len(held_out.relevance), len(names))
-    places = [names.index(name) for name in held_out.columns]
+    places = [names.index(name) for name in held_out.names]
     relevance[:, places] = held_out.relevance
-    return replace(held_out, columns=names, relevance=relevance)
+    return replace(held_out, names=names, relevance=relevance)
