@@ -73,6 +73,7 @@ def test_several_objectives_give_a_front():
     for one in tuned.front:
         others = (other.scores for other in tuned.front if other is not one)
         assert not any(all(a > b for a, b in zip(o, one.scores, strict=True)) for o in others)
+    assert len({one.scores for one in tuned.front}) == len(tuned.front)
     assert tuned.origin in [one.name for one in tuned.front]
 
 

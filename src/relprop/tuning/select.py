@@ -43,11 +43,11 @@ def select_recipe(setting: TuningSetting, trials: Sequence[TrialScore]) -> Chose
     presets = setting.methods.presets
     several = len(setting.judging.measures) > 1
     kept = _front(trials) if several else trials[:CANDIDATES]
-    recipes = {f"trial {one.number}": one.recipe for one in kept} | dict(presets)
+    # presets first: of equal scores they are chosen, being known
+    recipes = dict(presets) | {f"trial {one.number}": one.recipe for one in kept}
     samples = setting.part(setting.parts.selection, setting.judging)
     scores = {name: _scores(setting, samples, recipe) for name, recipe in recipes.items()}
-    # of equal scores the preset: it is known, and need not be written down
-    best = max(recipes, key=lambda name: (scores[name], name in presets))
+    best = max(recipes, key=lambda name: scores[name])
     reference = max(presets, key=lambda name: scores[name])
     front = _undominated(scores) if several else []
     return ChosenRecipe(
@@ -72,10 +72,11 @@ def _front(trials: Sequence[TrialScore]) -> list[TrialScore]:
 
 
 def _undominated(scores: Mapping[str, tuple[float, ...]]) -> list[str]:
-    """Return the names of points that no other point equals or beats in all, and beats in one."""
+    """Return the names of points that no other point beats; of equal points the first."""
+    first = {mine: name for name, mine in reversed(scores.items())}
 
     def beaten(mine: tuple[float, ...]) -> bool:
-        others = (other for other in scores.values() if other != mine)
+        others = (other for other in first if other != mine)
         return any(all(a >= b for a, b in zip(other, mine, strict=True)) for other in others)
 
-    return [name for name, mine in scores.items() if not beaten(mine)]
+    return [name for name, mine in scores.items() if first[mine] == name and not beaten(mine)]
