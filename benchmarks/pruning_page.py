@@ -15,16 +15,16 @@ Z = 1.96
 
 HEAD = """# Removing channels by relevance
 
-`relprop.use.prune` makes a smaller copy of a classifier: it removes the channels and neurons that
-carry the least relevance for the true classes, over a few samples of each class, with all that
+`relprop.use.prune_channels` makes a smaller copy of a classifier: it removes the channels and
+neurons that carry the least relevance for the true classes, over a few samples of each class, with all that
 depends on them. The record that it returns has the copy, what it lost, which layers stayed whole
 and why, sizes, and accuracies before and after; it needs the extra `prune`.
 
 ```py
 import relprop
-from relprop.use import finetune, prune, utilisation
+from relprop.use import finetune, prune_channels, utilisation
 
-pruned = prune(model, x, y, sparsity=0.5, test=(x_test, y_test))
+pruned = prune_channels(model, x, y, sparsity=0.5, test=(x_test, y_test))
 print(pruned)
 finetune(pruned.model, x, y, epochs=2)
 print(utilisation(model, x[:200], y[:200]))  # dead channels, channels that carry 99 %, biases, ...
@@ -50,8 +50,8 @@ it; the last table has what this did once.
 ## How this was measured
 
 Written by `benchmarks/pruning.py`. Channels and neurons are ranked by a criterion and removed, as
-`relprop.use.prune` does, and the smaller network classifies 1,000 test pictures, without training
-unless a table says so. `mnist-cnn` is the shipped network; `fashion-cnn` has its layers and learned
+`relprop.use.prune_channels` does, and the smaller network classifies 1,000 test pictures, without
+training unless a table says so. `mnist-cnn` is the shipped network; `fashion-cnn` has its layers and learned
 Fashion-MNIST for three epochs; `cifar-resnet` has three residual blocks, and learned 8,000 pictures
 of CIFAR-10 for 25 epochs; both with seed 0. Sparsity is the share of the channels that is removed;
 channels that residual connections add count once.

@@ -15,7 +15,7 @@ from pruning_criteria import gradient, taylor, weight_norm
 from pruning_networks import Pictures, Task, accuracy
 from torch.nn.functional import cross_entropy
 
-from relprop.use import prune
+from relprop.use import prune_channels
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_the_curve_of_relevance_is_that_of_the_library(task, written):
     known, _ = written
     x, y = task.train.x[:-20], task.train.y[:-20]
     test = task.test.x, task.test.y
-    expected = [prune(task.model, x, y, 0.5, seed=s, test=test) for s in (0, 1, 2)]
+    expected = [prune_channels(task.model, x, y, 0.5, seed=s, test=test) for s in (0, 1, 2)]
     assert known["curves"]["relevance"]["0.5"] == [one.accuracy_after for one in expected]
     assert known["accuracy"] == accuracy(task.model, task.test)
     assert known["sizes"]["0.5"]["parameters"] == 3 * 10 + 2 * 48 + 2

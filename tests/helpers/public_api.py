@@ -74,7 +74,8 @@ SECTIONS = (
     Section(
         "## Pruning, and how layers are used",
         "relprop.use",
-        "prune finetune PrunedModel PrunedLayer Size utilisation Utilisation LayerUse",
+        "prune_channels finetune PrunedModel PrunedLayer ModelSize utilisation Utilisation "
+        "LayerUse",
     ),
     Section(
         "## Data",

@@ -134,7 +134,7 @@ ALSO_TESTED_IN = {
     "rules/test_registry.py": ["rules/layer", "rules/rule"],
     "cli/test_prune.py": ["report/class_samples"],
     "use/pruning/test_held_out.py": ["use/pruning/save"],
-    "use/pruning/test_prune.py": [
+    "use/pruning/test_channels.py": [
         *("use/pruning/groups", "use/pruning/relevance", "use/pruning/selection"),
     ],
     "cli/test_select.py": [

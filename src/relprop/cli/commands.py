@@ -13,7 +13,7 @@ from .options import (
     AS_JSON,
     DATA_DIR,
     DIGITS,
-    FILL,
+    FILL_HELP,
     MODEL,
     QUIET,
     REMOVAL_STEPS,
@@ -122,7 +122,7 @@ def demo(
     default=("zero",),
     show_default=True,
     shell_complete=Completed(fill_names),
-    help=FILL,
+    help=FILL_HELP,
 )
 @click.option("--data", help="mnist or fashion-mnist. Default: what each model was trained on.")
 @DIGITS

@@ -240,7 +240,7 @@ MODEL = (
 TARGET = click.option("--target", help="Of a table or JSON lines: column or key of the label.")
 BUDGET = "Wall time for everything: 90s, 10m, 1h30m."
 OUT = "Folder for the results."
-FILL = "What replaces removed values: zero, mean, blur, ...; repeat for several."
+FILL_HELP = "What replaces removed values: zero, mean, blur, ...; repeat for several."
 REMOVAL_STEPS = click.option(
     "--steps", type=int, default=20, show_default=True, help="Number of removal steps."
 )

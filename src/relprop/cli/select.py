@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     '"" for none.',
 )
 @click.option(
-    "--samples",
+    "--most-samples",
+    "samples",
     type=click.IntRange(1),
     default=4000,
     show_default=True,

@@ -16,7 +16,7 @@ from .model_options import PATH, model_options
 from .options import (
     AS_JSON,
     CONFIG,
-    FILL,
+    FILL_HELP,
     QUIET,
     REMOVAL_STEPS,
     SEED,
@@ -60,7 +60,7 @@ class Groups(click.ParamType[tuple[str, str]]):
     "fills",
     multiple=True,
     shell_complete=Completed(fill_names),
-    help=FILL,
+    help=FILL_HELP,
 )
 @click.option(
     "--other-fills",

@@ -73,7 +73,7 @@ def _front(trials: Sequence[TrialScore]) -> list[TrialScore]:
 
 def _undominated(scores: Mapping[str, tuple[float, ...]]) -> list[str]:
     """Return the names of points that no other point beats; of equal points the first."""
-    first = {mine: name for name, mine in reversed(scores.items())}
+    first = {mine: name for name, mine in reversed(list(scores.items()))}
 
     def beaten(mine: tuple[float, ...]) -> bool:
         others = (other for other in first if other != mine)

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from .augmentation.callback import RelevanceDropCallback
     from .pruning import (
         LayerUse,
+        ModelSize,
         PrunedLayer,
         PrunedModel,
-        Size,
         Utilisation,
         finetune,
-        prune,
+        prune_channels,
         utilisation,
     )
     from .selection import (
@@ -31,6 +31,7 @@ __all__ = [
     "AccuracyOverK",
     "FeatureRanking",
     "LayerUse",
+    "ModelSize",
     "PrunedLayer",
     "PrunedModel",
     "RelevanceDrop",
@@ -38,11 +39,10 @@ __all__ = [
     "RelevanceMix",
     "RelevancePenalty",
     "RelevanceSelector",
-    "Size",
     "Utilisation",
     "accuracy_over_k",
     "finetune",
-    "prune",
+    "prune_channels",
     "select_features",
     "utilisation",
 ]
@@ -52,8 +52,10 @@ _FOLDERS = {
     **dict.fromkeys(("accuracy_over_k", "select_features"), "selection"),
     **dict.fromkeys(("RelevanceDrop", "RelevanceMix", "RelevancePenalty"), "augmentation"),
     "RelevanceDropCallback": "augmentation.callback",
-    **dict.fromkeys(("LayerUse", "PrunedLayer", "PrunedModel", "Size", "Utilisation"), "pruning"),
-    **dict.fromkeys(("finetune", "prune", "utilisation"), "pruning"),
+    **dict.fromkeys(
+        ("LayerUse", "PrunedLayer", "PrunedModel", "ModelSize", "Utilisation"), "pruning"
+    ),
+    **dict.fromkeys(("finetune", "prune_channels", "utilisation"), "pruning"),
 }
 
 

@@ -1,16 +1,16 @@
 """Channels without relevance removed, and layers described by their relevance."""
 
-from .finetune import finetune
-from .prune import PrunedLayer, PrunedModel, Size, prune
-from .utilisation import LayerUse, Utilisation, utilisation
+from .channels import ModelSize, PrunedLayer, PrunedModel, prune_channels
+from .finetuning import finetune
+from .layer_use import LayerUse, Utilisation, utilisation
 
 __all__ = [
     "LayerUse",
+    "ModelSize",
     "PrunedLayer",
     "PrunedModel",
-    "Size",
     "Utilisation",
     "finetune",
-    "prune",
+    "prune_channels",
     "utilisation",
 ]

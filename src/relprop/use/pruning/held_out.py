@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...recipes.recipe import Recipe
-from .finetune import finetune
-from .prune import PrunedModel, accuracy, prune
+from .channels import PrunedModel, accuracy, prune_channels
+from .finetuning import finetune
 from .selection import Ranking
 
 _TESTED = 5  # one sample of so many
@@ -34,7 +34,7 @@ def prune_and_test(
     """Prune a model; its accuracies are those of a fifth of the samples, which nothing else sees.
 
     Args:
-        model: As for `prune`, and so are the others but epochs.
+        model: As for `prune_channels`, and so are the others but epochs.
         x: All samples.
         y: Class of each.
         sparsity: Share that is removed.
@@ -46,7 +46,7 @@ def prune_and_test(
         seed: Random seed of all draws.
 
     Raises:
-        InputError: There are fewer than five samples, or as for `prune`.
+        InputError: There are fewer than five samples, or as for `prune_channels`.
     """
     if len(y) < _TESTED:
         given = f"{len(y)} samples"
@@ -54,7 +54,7 @@ def prune_and_test(
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
     test, rest = order[: len(y) // _TESTED], order[len(y) // _TESTED :]
     tested = x[test], y[test]
-    result = prune(
+    result = prune_channels(
         model,
         x[rest],
         y[rest],

@@ -13,14 +13,14 @@ from ...models.architecture import describe
 from ...models.card import ModelCard
 from ...models.checkpoint import save_model
 from ...support.files import make_folder
-from .prune import PrunedModel
+from .channels import PrunedModel
 
 
 def save_pruned(pruned: PrunedModel, x: Tensor, folder: Path) -> Path:
     """Write pruned.safetensors with its card, or pruned.pt2 of torch.export.
 
     Args:
-        pruned: What `prune` returned.
+        pruned: What `prune_channels` returned.
         x: A sample, (1, *features).
         folder: Where it is written.
 
@@ -47,6 +47,6 @@ def _export(pruned: PrunedModel, x: Tensor, path: Path) -> Path:
         torch.export.save(program, path)
     except (RuntimeError, ValueError, TypeError, OSError) as error:
         given = f"{path} cannot be written: {first_line(error)}"
-        todo = "prune it in Python by relprop.use.prune, and keep its state_dict"
+        todo = "prune it in Python by relprop.use.prune_channels, and keep its state_dict"
         raise FileError(given, "a model that torch.export reads", todo) from error
     return path

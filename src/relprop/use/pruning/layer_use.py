@@ -48,7 +48,11 @@ class LayerUse:
     radius: float | None
 
     def sentence(self) -> str:
-        """Say it in a sentence."""
+        """Say it in a sentence.
+
+        Returns:
+            The sentence, with the layer's name.
+        """
         share = self.carrying / self.channels
         parts = [f"{share:.0%} of {self.channels} channels carry {CARRIED:.0%} of relevance"]
         parts += [f"{self.dead} {'is' if self.dead == 1 else 'are'} dead"] * bool(self.dead)

@@ -10,7 +10,7 @@ from torch.nn.functional import relu
 import relprop
 from relprop.errors import InputError
 from relprop.models.architecture import describe
-from relprop.use import prune
+from relprop.use import prune_channels
 
 pytest.importorskip("torch_pruning")
 
@@ -39,7 +39,7 @@ def samples(model, n=24, shape=(1, 6, 6), dtype=torch.float64):
 def test_what_carries_no_relevance_goes_and_the_outputs_stay():
     model = half_dead_cnn()
     x, y = samples(model)
-    pruned = prune(model, x, y, 0.5, recipe="epsilon", ranking="global")
+    pruned = prune_channels(model, x, y, 0.5, recipe="epsilon", ranking="global")
     assert {one.name: one.removed for one in pruned.layers} == {
         "0": (1, 3, 5, 7),
         "2": (1, 3, 5),
@@ -59,7 +59,7 @@ def test_sizes_are_counted():
     """Weights, and multiplications with addition, by their formulas."""
     model = half_dead_cnn()
     x, y = samples(model)
-    pruned = prune(model, x, y, 0.5, recipe="epsilon")
+    pruned = prune_channels(model, x, y, 0.5, recipe="epsilon")
     before = 8 * 9 + 8 + 6 * 8 * 9 + 6 + 10 * 54 + 10 + 3 * 10 + 3
     assert pruned.size_before.parameters == before
     assert pruned.size_before.macs == 36 * (8 * 9 + 6 * 8 * 9) + 10 * 54 + 3 * 10
@@ -84,7 +84,7 @@ def test_channels_are_ranked_by_their_mean_share_of_relevance(ranking):
             carried = [abs(float(e.layers[name][0, c].sum())) for c in range(len(shares[name]))]
             for c, one in enumerate(carried):
                 shares[name][c] += one / sum(carried) / 9
-    pruned = prune(model, x, y, 0.5, recipe="gamma", ranking=ranking, samples_per_class=3)
+    pruned = prune_channels(model, x, y, 0.5, recipe="gamma", ranking=ranking, samples_per_class=3)
     removed = {one.name: set(one.removed) for one in pruned.layers}
     if ranking == "layer":
         expected = {name: lowest(s, len(s) // 2) for name, s in shares.items()}
@@ -106,7 +106,7 @@ def test_the_model_given_is_as_it_was():
     model[0].weight.requires_grad_(False)
     x, y = samples(model)
     before = copy.deepcopy(model.state_dict())
-    pruned = prune(model, x, y, 0.5)
+    pruned = prune_channels(model, x, y, 0.5)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert not model[0].weight.requires_grad
     assert [p.requires_grad for p in pruned.model.parameters()] == [False, *[True] * 7]
@@ -119,7 +119,7 @@ def test_the_pruned_model_is_explained_and_saved(tmp_path):
     model = relprop.load_model("mnist-dnn-300-100")
     x = torch.rand(20, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     y = torch.arange(20) % 10
-    pruned = prune(model, x, y, 0.5, samples_per_class=1).model
+    pruned = prune_channels(model, x, y, 0.5, samples_per_class=1).model
     e = relprop.explain(pruned, x, ledger=True)
     assert e.ledger.error < 1e-3
     card = relprop.models.ModelCard("small", input_shape=(1, 28, 28))
@@ -156,7 +156,7 @@ def test_a_residual_sum_and_a_depthwise_convolution_lose_the_same_channels():
         for layer in (model.stem, model.inner, model.depthwise):
             layer.bias += 1  # so that the others are active
     x, y = samples(model, shape=(2, 6, 6))
-    pruned = prune(model, x, y, 6 / 14, recipe="epsilon")
+    pruned = prune_channels(model, x, y, 6 / 14, recipe="epsilon")
     layers = {one.name: one for one in pruned.layers}
     (coupled,) = (one for one in layers.values() if one.coupled)
     assert {coupled.name, *coupled.coupled} == {"stem", "outer", "depthwise"}
@@ -194,7 +194,7 @@ def test_layers_that_cannot_lose_channels_stay_whole_and_it_is_said_why():
     torch.manual_seed(0)
     model = Unusual().eval()
     x, y = samples(model, shape=(2, 6, 6), dtype=torch.float32)
-    pruned = prune(model, x, y, 0.5, keep=["wide*"])
+    pruned = prune_channels(model, x, y, 0.5, keep=["wide*"])
     assert [(one.name, one.after) for one in pruned.layers] == [("free", 3)]
     assert pruned.whole == {
         "wide": "keep names it",
@@ -216,7 +216,7 @@ def test_a_parameter_that_multiplies_channels_loses_the_same():
         model.scale.copy_(torch.tensor([1.0, 2.0, 0.0, 0.0, 3.0, 0.0]))
         model.wide.bias += 1
     x, y = samples(model, shape=(2, 6, 6), dtype=torch.float32)
-    pruned = prune(model, x, y, 0.5, keep=["free"], recipe="epsilon")
+    pruned = prune_channels(model, x, y, 0.5, keep=["free"], recipe="epsilon")
     assert pruned.model.scale.tolist() == [1, 2, 3]
     assert (pruned.model(x) - model(x)).abs().max() < 1e-6
 
@@ -226,7 +226,7 @@ def test_of_a_transformer_the_neurons_between_go():
     layer = nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True)
     model = nn.Sequential(nn.Linear(5, 8), layer, nn.Flatten(), nn.Linear(32, 3)).eval()
     x, y = samples(model, shape=(4, 5), dtype=torch.float32)
-    pruned = prune(model, x, y, 0.5)
+    pruned = prune_channels(model, x, y, 0.5)
     assert [(one.name, one.after) for one in pruned.layers] == [("1.linear1", 6)]
     assert pruned.whole["0"] == "1.self_attn divides its width by heads"
     assert pruned.model(x).shape == (24, 3)
@@ -237,9 +237,9 @@ def test_accuracy_is_that_of_the_test_samples():
     x, y = samples(model)
     with torch.no_grad():
         right = model(x).argmax(1)
-    pruned = prune(model, x, y, 0.5, recipe="epsilon", test=(x[:10], right[:10]))
+    pruned = prune_channels(model, x, y, 0.5, recipe="epsilon", test=(x[:10], right[:10]))
     assert (pruned.accuracy_before, pruned.accuracy_after, pruned.tested) == (1.0, 1.0, 10)
-    assert prune(model, x, y, 0).accuracy_before == float((right == y).double().mean())
+    assert prune_channels(model, x, y, 0).accuracy_before == float((right == y).double().mean())
 
 
 WRONG = [
@@ -265,13 +265,13 @@ def test_what_is_wrong_is_said_before_anything_is_computed(changed, given, todo)
     model = half_dead_cnn()
     x, y = samples(model)
     with pytest.raises(InputError) as caught:
-        prune(**{"model": model, "x": x, "y": y, **changed})
+        prune_channels(**{"model": model, "x": x, "y": y, **changed})
     assert given in caught.value.given
     assert todo in caught.value.todo
 
 
 def test_the_sparsity_that_an_error_names_is_possible():
     model = half_dead_cnn()
-    pruned = prune(model, *samples(model), sparsity=0.87)
+    pruned = prune_channels(model, *samples(model), sparsity=0.87)
     assert [one.after for one in pruned.layers if one.after < 1] == []
     assert sum(len(one.removed) for one in pruned.layers) == 20

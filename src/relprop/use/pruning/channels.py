@@ -47,7 +47,7 @@ class PrunedLayer:
 
 
 @dataclass(frozen=True)
-class Size:
+class ModelSize:
     """How large a model is.
 
     Attributes:
@@ -78,8 +78,8 @@ class PrunedModel:
     model: nn.Module
     layers: tuple[PrunedLayer, ...]
     whole: Mapping[str, str]
-    size_before: Size
-    size_after: Size
+    size_before: ModelSize
+    size_after: ModelSize
     accuracy_before: float
     accuracy_after: float
     tested: int
@@ -106,7 +106,7 @@ class PrunedModel:
         )
 
 
-def prune(
+def prune_channels(
     model: nn.Module,
     x: Tensor,
     y: Tensor,
@@ -150,7 +150,7 @@ def prune(
         >>> from torch import nn
         >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)).eval()
         >>> x, y = torch.randn(20, 4), torch.arange(20) % 2
-        >>> relprop.use.prune(model, x, y, sparsity=0.5).model
+        >>> relprop.use.prune_channels(model, x, y, sparsity=0.5).model
         Sequential(
           (0): Linear(in_features=4, out_features=4, bias=True)
           (1): ReLU()
@@ -207,7 +207,7 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor) -> float:
     return float(torch.cat(right).double().mean())
 
 
-def measure_size(model: nn.Module, x: Tensor) -> Size:
+def measure_size(model: nn.Module, x: Tensor) -> ModelSize:
     """Count weights, and multiplications of one sample.
 
     Args:
@@ -216,7 +216,7 @@ def measure_size(model: nn.Module, x: Tensor) -> Size:
     """
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(x)
-    return Size(sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2)
+    return ModelSize(sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2)
 
 
 def _layer(group: ChannelGroup, removed: tuple[int, ...]) -> PrunedLayer:
