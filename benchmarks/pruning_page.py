@@ -16,9 +16,9 @@ Z = 1.96
 HEAD = """# Removing channels by relevance
 
 `relprop.use.prune_channels` makes a smaller copy of a classifier: it removes the channels and
-neurons that carry the least relevance for the true classes, over a few samples of each class, with
-all that depends on them. The record that it returns has the copy, what it lost, which layers stayed whole
-and why, sizes, and accuracies before and after; it needs the extra `prune`.
+neurons that carry the least relevance for the true classes, over a few samples of each class,
+with all that depends on them. The record that it returns has the copy, what it lost, which layers
+stayed whole and why, sizes, and accuracies before and after; it needs the extra `prune`.
 
 ```py
 import relprop
@@ -51,10 +51,10 @@ it; the last table has what this did once.
 
 Written by `benchmarks/pruning.py`. Channels and neurons are ranked by a criterion and removed, as
 `relprop.use.prune_channels` does, and the smaller network classifies 1,000 test pictures, without
-training unless a table says so. `mnist-cnn` is the shipped network; `fashion-cnn` has its layers and
-learned Fashion-MNIST for three epochs; `cifar-resnet` has three residual blocks, and learned 8,000 pictures
-of CIFAR-10 for 25 epochs; both with seed 0. Sparsity is the share of the channels that is removed;
-channels that residual connections add count once.
+training unless a table says so. `mnist-cnn` is the shipped network; `fashion-cnn` has its layers
+and learned Fashion-MNIST for three epochs; `cifar-resnet` has three residual blocks, and learned
+8,000 pictures of CIFAR-10 for 25 epochs; both with seed 0. Sparsity is the share of the channels
+that is removed; channels that residual connections add count once.
 
 - Relevance: the mean share that a channel carries of its layer's relevance for the true class, by
   the preset `auto` (Yeom et al. 2021; Hatefi et al. 2024). Taylor: |mean over space of activation
