@@ -15,6 +15,7 @@ from relprop.evaluate import bootstrap_mean
 from relprop.use.selection import features
 
 
+@pytest.mark.slow
 def test_small_parts_make_a_page(tmp_path, monkeypatch):
     monkeypatch.setattr(features, "_STEPS", 60)
     monkeypatch.setattr(features, "_LONGEST", 30)

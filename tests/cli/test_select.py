@@ -40,6 +40,7 @@ def run(*options):
     return CliRunner().invoke(main, ["select", *map(str, options)])
 
 
+@pytest.mark.slow
 def test_columns_that_decide_are_kept_and_fit_takes_what_is_written(table, tmp_path):
     out = tmp_path / "out"
     done = run(table, "--k", "2,1", "--against", "L1", "--drop", "none", "--out", out)
@@ -72,6 +73,7 @@ def test_columns_that_decide_are_kept_and_fit_takes_what_is_written(table, tmp_p
     assert load(bundle).preparation.kinds == {"left": "number", "right": "category"}
 
 
+@pytest.mark.slow
 def test_json_is_all_that_is_printed_and_an_earlier_folder_is_replaced(table, tmp_path):
     out = tmp_path / "out"
     options = ("--k", 1, "--against", "", "--out", out, "--quiet", "--json")

@@ -11,8 +11,8 @@ TESTS = Path(__file__).parents[1]
 
 # File -> of how many cases of a parametrised test one runs in `make test`.
 SWEEPS = {
-    "bundle_report/test_write.py": 3,
-    "bundles/test_bundle.py": 2,
+    "bundle_report/test_write.py": 6,
+    "bundles/test_bundle.py": 4,
     "capture/test_batch_axes.py": 3,
     "capture/test_configuration.py": 12,
     "capture/test_export.py": 4,
@@ -37,8 +37,8 @@ SWEEPS = {
     "graph/test_prune_rules.py": 10,
     "graph/test_squashing.py": 3,
     "graph/test_weighted_mean.py": 3,
-    "integrations/test_captum.py": 2,
-    "networks/test_picture_families.py": 6,
+    "integrations/test_captum.py": 4,
+    "networks/test_picture_families.py": 12,
     "networks/test_series_families.py": 4,
     "networks/test_table_mlp.py": 4,
     "networks/test_texts_families.py": 3,
@@ -53,6 +53,7 @@ SWEEPS = {
     "rules/test_recurrent.py": 16,
     "rules/test_secants.py": 12,
     "rules/test_steps.py": 5,
+    "rules/test_sums.py": 3,
     "support/test_model_input.py": 3,
     "test_testing.py": 16,
     "whole_package/test_bad_input.py": 3,
@@ -63,7 +64,7 @@ SWEEPS = {
     "whole_package/test_random_graphs.py": 8,
     "whole_package/test_random_networks.py": 6,
     "whole_package/test_refusals.py": 3,
-    "whole_package/test_safety.py": 8,
+    "whole_package/test_safety.py": 16,
     "whole_package/test_zennit.py": 20,
     "whole_package/test_zoo.py": 32,
 }

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from relprop.data.dataset import Dataset, DataTarget
@@ -31,6 +32,7 @@ def explain(data, count, folds, seed):
     return held_out_relevance(data, features, list(models))
 
 
+@pytest.mark.slow
 def test_no_sample_is_explained_by_a_network_that_has_learned_it(short_training):
     """Learned, a random label has evidence; on samples that are new, for and against cancel."""
     rng = np.random.default_rng(0)
@@ -65,6 +67,7 @@ def test_relevance_is_for_the_true_class_and_of_the_users_columns():
     assert (mean[:, 2].abs() < 0.2 * mean.amax(1)).all()
 
 
+@pytest.mark.slow
 def test_a_value_is_explained_as_it_is(short_training):
     rng = np.random.default_rng(2)
     frame = pd.DataFrame(rng.normal(size=(300, 4)), columns=list("abcd"))

@@ -60,6 +60,7 @@ def test_a_frame_of_several_kinds_keeps_its_columns(short_training):
     assert selector.ranking_.names == tuple(frame.columns)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_and_it_is_a_step_of_a_pipeline(short_training):
     y = X[:, 3] + X[:, 6] > 0
     model = make_pipeline(RelevanceSelector(2, folds=2, random_state=4), LogisticRegression())

@@ -46,6 +46,7 @@ def test_channels_that_are_kept_keep_their_values():
         np.testing.assert_array_equal(after, before[[0, 2]])
 
 
+@pytest.mark.slow
 def test_the_channel_that_decides_is_found(short_training):
     data = series([12] * 60)
     for sample, label in zip(data.samples, data.target.values, strict=True):
