@@ -96,6 +96,10 @@ def test_token_ids_are_compared_with_the_gradient_alone():
     ("options", "given"),
     [
         ({"trials": 0}, "trials=0"),
+        ({"blocks": 0}, "blocks=0"),
+        ({"fill": []}, "no fill"),
+        ({"fill": "mean", "other_fills": ["mean"]}, "the fill 'mean' among"),
+        ({"groups": {"first layer": "0"}}, "a group called 'first layer'"),
         ({"objective": "auc"}, "the objective 'auc'"),
         ({"fill": "grey"}, "fill='grey'"),
         ({"groups": {"all": "layer9"}}, "the group 'all'"),
@@ -113,3 +117,46 @@ def test_bad_arguments_are_refused_before_anything_is_searched(options, given, t
 def test_a_model_without_classes_is_refused():
     with pytest.raises(InputError):
         relprop.tune(nn.Linear(8, 1).double().eval(), X, trials=1)
+
+
+def test_samples_that_are_not_finite_are_refused():
+    x = X.clone()
+    x[3, 2] = float("nan")
+    with pytest.raises(InputError):
+        relprop.tune(MODEL, x, trials=1, steps=4)
+
+
+def test_token_ids_have_no_stability_and_nothing_is_searched(tmp_path):
+    model = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(24, 3)).eval()
+    x = torch.randint(1, 9, (48, 6))
+    options = {"objective": ("srg", "stability"), "folder": tmp_path / "search"}
+    with pytest.raises(InputError, match="stability"):
+        relprop.tune(model, x, trials=1, steps=3, **options)
+    assert not (tmp_path / "search").exists()
+
+
+def test_the_verdict_is_that_of_the_worst_fill():
+    tuned = relprop.tune(MODEL, X, trials=3, steps=4, fill=("mean", "zero"), blocks=1)
+    assert tuned.decisive.tuned.mean == min(one.tuned.mean for one in tuned.scores)
+    assert tuned.gains["gamma"] in [m.gain for m in tuned.decisive.methods]
+
+
+@pytest.mark.parametrize("changed", ["masks", "model", "fill"])
+def test_a_journal_of_other_masks_models_or_fills_is_refused(changed, tmp_path):
+    torch.manual_seed(0)
+    layers = [nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3)]
+    x, masks = torch.randn(24, 1, 4, 4), torch.zeros(24, 4, 4, dtype=torch.bool)
+    masks[:, :2] = True
+    objective = "localisation" if changed == "masks" else "srg"
+    common = {"trials": 1, "steps": 4, "folder": tmp_path, "objective": objective}
+    one = {"masks": masks, "fill": {"own": torch.zeros(1, 4, 4)}}
+    relprop.tune(nn.Sequential(*layers).eval(), x, **common, **one)
+    other = {**one}
+    if changed == "masks":
+        other["masks"] = ~masks
+    if changed == "fill":
+        other["fill"] = {"own": torch.ones(1, 4, 4)}
+    if changed == "model":
+        layers[2] = nn.GELU()
+    with pytest.raises(InputError, match="another model, other samples or other options"):
+        relprop.tune(nn.Sequential(*layers).eval(), x, **common, **other)

@@ -152,7 +152,7 @@ class JudgedSamples:
         if measure == "localisation":
             assert self.masks is not None
             return localisation(relevance, self.masks).mass_accuracy.nan_to_num(0)
-        return 1 - _change(relevance, explain(_noisy(self.x, self.judging.seed), self.target))
+        return 1 - _change(relevance, explain(add_noise(self.x, self.judging.seed), self.target))
 
 
 def judge_samples(
@@ -194,21 +194,20 @@ def judge_samples(
 Fills = str | Sequence[str] | Mapping[str, Filling]
 
 
-def fills_of(fills: Fills, x: Any) -> dict[str, Filling]:
+def fills_of(fills: Fills, x: Tensor) -> dict[str, Filling]:
     """Return fills by name, the values of named ones estimated from samples.
 
     Args:
         fills: A name of `relprop.evaluate.FILLS`, several, or a mapping from names to fills.
-        x: The samples.
+        x: The input that entries are removed from, (m, *features).
 
     Raises:
-        InputError: There is no such fill, or none.
+        InputError: There is no such fill.
     """
     if isinstance(fills, Mapping):
         return dict(fills)
     names = [fills] if isinstance(fills, str) else list(fills)
-    data = x if isinstance(x, Tensor) else next(iter(x.values()))
-    return {name: as_fill(name, data) for name in names}
+    return {name: as_fill(name, x) for name in names}
 
 
 def take_rows(x: Any, rows: Tensor) -> Any:
@@ -223,8 +222,16 @@ def take_rows(x: Any, rows: Tensor) -> Any:
     return {k: v[rows.to(v.device)] if isinstance(v, Tensor) else v for k, v in x.items()}
 
 
-def _noisy(x: Any, seed: int) -> Any:
-    """Add uniform noise to samples, the same for all recipes."""
+def add_noise(x: Any, seed: int) -> Any:
+    """Add uniform noise to samples, the same for all recipes.
+
+    Args:
+        x: Samples.
+        seed: Random seed.
+
+    Raises:
+        InputError: They are no tensor of numbers.
+    """
     if not isinstance(x, Tensor) or not x.is_floating_point():
         given = "the objective stability for inputs that are no floating point numbers"
         raise InputError(given, "a tensor of numbers", 'write objective="srg"')

@@ -48,7 +48,9 @@ def report_recipe(
     ]
     order = {name: place for place, name in enumerate(judging.measures)}
     scores.sort(key=lambda one: (order[one.measure], not one.tuned_for))
-    key = scores[0].measure, scores[0].fill
+    first = [s for s in scores if s.measure == judging.measures[0] and s.tuned_for]
+    lowest = min(first, key=lambda one: one.tuned.mean)
+    key = lowest.measure, lowest.fill
     differences = tuned[key] - found[chosen.reference][key]
     return tuple(scores), gains_by_class(differences, samples.target)
 

@@ -112,8 +112,17 @@ class TunedRecipe:
 
     @property
     def gains(self) -> Mapping[str, PairedTest]:
-        """Gain over each method in the first objective, under the first fill tuned for."""
-        return {one.method: one.gain for one in self.scores[0].methods}
+        """Gain over each method in the first objective.
+
+        Of several fills tuned for, under that in which the tuned recipe is worst: it counts.
+        """
+        return {one.method: one.gain for one in self.decisive.methods}
+
+    @property
+    def decisive(self) -> ScoresUnderFill:
+        """Scores in the first objective, under the fill tuned for in which the mean is lowest."""
+        first = (s for s in self.scores if s.measure == self.objectives[0] and s.tuned_for)
+        return min(first, key=lambda one: one.tuned.mean)
 
     @property
     def beats_every_preset(self) -> bool:
@@ -125,13 +134,17 @@ class TunedRecipe:
         """What the report samples say, in a sentence."""
         if self.origin in self.presets:
             return f"No recipe of the search was better than the preset {self.origin}: use that."
-        best = self.scores[0].best(self.presets)
+        best = self.decisive.best(self.presets)
         if self.beats_every_preset:
-            return (
-                f"Better than every preset; than the best of them, {best.method}, by {best.gain}."
-            )
+            return f"Better than every preset{self._where}; than {best.method} by {best.gain}."
         named = [name for name in self.presets if not is_above_zero(self.gains[name])]
-        return f"Not shown to be better than {', '.join(named)}: {best.method} {best.gain}."
+        worse = ", ".join(named)
+        return f"Not shown to be better{self._where} than {worse}: {best.method} {best.gain}."
+
+    @property
+    def _where(self) -> str:
+        fills = [s for s in self.scores if s.measure == self.objectives[0] and s.tuned_for]
+        return f" under the fill {self.decisive.fill}, the worst" if len(fills) > 1 else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values, for JSON."""

@@ -4,7 +4,7 @@ Takes a model and samples. Gives a `TuningSetting`, which scores recipes. Must n
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,16 @@ from ..explanation.explainer import Explainer
 from ..plan.plan import Plan
 from ..recipes.recipe import Recipe
 from .methods import Methods, explain_by, find_methods
-from .objective import Fills, JudgedSamples, Judging, fills_of, judge_samples, take_rows
+from .objective import (
+    REMOVAL,
+    Fills,
+    JudgedSamples,
+    Judging,
+    add_noise,
+    fills_of,
+    judge_samples,
+    take_rows,
+)
 from .parts import Parts, divide_samples
 from .space import RecipeSpace
 
@@ -91,11 +100,16 @@ class TuningSetting:
         one = self.judging
         options = one.measures, sorted(one.fills), one.steps, one.output_kind, one.seed
         found = hashlib.sha256(repr((space.dimensions, options)).encode())
-        model = self.explainer.model.state_dict()
-        inputs = self.x if isinstance(self.x, dict) else {"x": self.x}
-        for name, tensor in {**model, **inputs, "target": self.target}.items():
+        model = self.explainer.model
+        inputs = self.x if isinstance(self.x, Mapping) else {"x": self.x}
+        found.update(str(model).encode())
+        tensors = [("model." + name, value) for name, value in model.state_dict().items()]
+        tensors += [("input." + name, value) for name, value in inputs.items()]
+        tensors += [("fill." + name, value) for name, value in one.fills.items()]
+        for name, tensor in (*tensors, ("target", self.target), ("masks", self.masks)):
             if isinstance(tensor, Tensor):
-                found.update(name.encode() + _bytes(tensor))
+                shown = f"{name} {tuple(tensor.shape)} {tensor.dtype}"
+                found.update(shown.encode() + _bytes(tensor))
         return found.hexdigest()
 
 
@@ -148,20 +162,27 @@ def prepare_tuning(
         score = as_score("probability")
         known = score_originals(explainer.model, setup, target, score, judging.output_kind)
     n = len(setup.x)
+    if setup.x.is_floating_point() and not bool(setup.x.isfinite().all()):
+        allowed = "finite numbers"
+        raise InputError("samples with NaN or infinite values", allowed, "leave those samples out")
     if masks is not None and (len(masks) != n):
         given = f"masks of {len(masks)} samples for {n}"
         raise InputError(given, "one mask of each sample", "give masks[:n], (n, height, width)")
     parts = divide_samples(known.target, n, seed=judging.seed)
-    searched = take_rows(x, parts.search)
+    searched = setup.x[parts.search.to(setup.x.device)]
     judging = replace(judging, fills=fills_of(fills, searched), output_kind=known.kind)
+    others = fills_of(other_fills, searched)
+    _refuse_fills(judging, others)
     few = take_rows(x, parts.search[:2])
-    bounds = _bounds(setup.x[parts.search.to(setup.x.device)])
+    if "stability" in judging.measures:
+        add_noise(few, judging.seed)
+    bounds = _bounds(searched)
     setting = TuningSetting(
         explainer=explainer,
         x=x,
         target=known.target,
         judging=judging,
-        other_fills=fills_of(other_fills, searched),
+        other_fills=others,
         masks=masks,
         parts=parts,
         pieces=(),
@@ -170,6 +191,16 @@ def prepare_tuning(
         methods=find_methods(explainer, few, bounds, judging.batch_size, judging.seed),
     )
     return replace(setting, pieces=tuple(setting.part(rows, judging) for rows in parts.rungs))
+
+
+def _refuse_fills(judging: Judging, others: Mapping[str, Filling]) -> None:
+    """Raise InputError for removal without a fill, and for names that are given twice."""
+    if not judging.fills and set(judging.measures) & set(REMOVAL):
+        raise InputError("no fill", "one at least, for removal curves", 'write fill="mean"')
+    twice = next((name for name in judging.fills if name in others), None)
+    if twice is not None:
+        given = f"the fill {twice!r} among those that are tuned for and the others"
+        raise InputError(given, "each once", "leave it out of other_fills")
 
 
 def _bounds(x: Tensor) -> tuple[Tensor, Tensor] | None:

@@ -4,7 +4,7 @@ Takes the plan of a model. Gives dimensions that can be printed, and recipes. Mu
 samples, scores or Optuna.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -158,6 +158,8 @@ def make_space(
     Raises:
         InputError: A group has no layer.
     """
+    if not isinstance(blocks, int) or isinstance(blocks, bool) or blocks < 1:
+        raise InputError(f"blocks={blocks!r}", "a whole number > 0", "write blocks=3")
     layers = [step for step in plan.steps if step.kind in LAYERS and step.rule is not None]
     first_rules = (*_FIRST_RULES, "z-box") if bounds is not None else _FIRST_RULES
     dimensions = []
@@ -173,7 +175,16 @@ def make_space(
     ]
     if any(is_sum(step) for step in plan.steps):
         dimensions.append(Dimension("sums", Selector(operation="add"), _SUM_RULES))
+    _refuse_equal_names([one.name for one in dimensions])
     return RecipeSpace(tuple(dimensions), bounds)
+
+
+def _refuse_equal_names(names: Sequence[str]) -> None:
+    """Raise InputError for a group that is called like another part of the model."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        given = f"a group called {twice!r}, as another part of the model is"
+        raise InputError(given, "another name", f'write groups={{"my {twice}": ...}}')
 
 
 def is_sum(step: Step) -> bool:

@@ -7,7 +7,7 @@ know samples or measures.
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,23 +102,32 @@ def search_recipes(
         MissingExtraError: Optuna is not installed.
     """
     with needs("tune", "the search for a recipe"), _quiet():
-        study = _open(folder, objectives)
-        _check_identity(study, identity, folder)
-        if not study.trials:
-            for rule in _ENQUEUED:
-                rules = {d.name: rule for d in space.dimensions if rule in d.rules}
-                if rules:
-                    study.enqueue_trial(rules)
+        study, alone = _open(folder, objectives), _lock(folder)
+        with alone:
+            _check_identity(study, identity, folder)
+            if not study.get_trials(deepcopy=False):
+                _enqueue_uniform(study, space)
         done = _ended(study)
         with progress.stage("Tuning", trials, "recipes") as advance:
             advance(min(done, trials))
             while done < trials:
-                study.sampler = _sampler(seed, len(study.trials), objectives)
-                _run(study.ask(), study, space, score, objectives)
+                with alone:
+                    study.sampler = _sampler(seed, len(study.get_trials(deepcopy=False)))
+                    trial = study.ask()
+                _run(trial, study, space, score, objectives)
                 now = _ended(study)
                 advance(min(now, trials) - done)
                 done = now
         return _result(study, space)
+
+
+def _enqueue_uniform(study: "Study", space: RecipeSpace) -> None:
+    """Let recipes with one rule for all layers be tried first, and the usual rules elsewhere."""
+    for rule in _ENQUEUED:
+        if any(rule in one.rules for one in space.dimensions):
+            study.enqueue_trial(
+                {d.name: rule if rule in d.rules else d.rules[0] for d in space.dimensions}
+            )
 
 
 def _run(
@@ -128,12 +137,16 @@ def _run(
     from optuna.trial import TrialState
 
     values: Sequence[float] = ()
-    for step, values in enumerate(score(space.choose(trial)), 1):
-        if objectives == 1:
-            trial.report(values[0], step)
-            if trial.should_prune():
-                study.tell(trial, state=TrialState.PRUNED)
-                return
+    try:
+        for step, values in enumerate(score(space.choose(trial)), 1):
+            if objectives == 1:
+                trial.report(values[0], step)
+                if trial.should_prune():
+                    study.tell(trial, state=TrialState.PRUNED)
+                    return
+    except BaseException:
+        study.tell(trial, state=TrialState.FAIL)
+        raise
     study.tell(trial, list(values))
 
 
@@ -153,6 +166,13 @@ def _open(folder: Path | None, objectives: int) -> "Study":
     )
 
 
+def _lock(folder: Path | None) -> AbstractContextManager[Any]:
+    """Return a lock of the folder: one process at a time begins a search, or asks for a trial."""
+    from filelock import FileLock
+
+    return nullcontext() if folder is None else FileLock(folder / "study.lock")
+
+
 def _check_identity(study: "Study", identity: str, folder: Path | None) -> None:
     known = study.user_attrs.get(_OF)
     if known is None:
@@ -165,7 +185,7 @@ def _check_identity(study: "Study", identity: str, folder: Path | None) -> None:
         )
 
 
-def _sampler(seed: int, trials: int, objectives: int) -> Any:
+def _sampler(seed: int, trials: int) -> Any:
     """Return a sampler; with a seed of its own for each trial, no process repeats another's."""
     from optuna.samplers import TPESampler
 
