@@ -49,6 +49,7 @@ def test_networks_that_beat_every_preset_are_counted(run):
     assert "on 1 of 2 networks" in " ".join(page(runs, list(runs)).split())
 
 
+@pytest.mark.slow
 def test_the_small_vit_can_be_explained():
     torch.manual_seed(0)
     model, x = SmallViT().eval(), torch.rand(2, 1, 28, 28)

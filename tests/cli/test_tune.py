@@ -95,6 +95,7 @@ def test_a_damaged_recipe_of_a_bundle_is_an_error(bundles):
     (bundles / "bundle1" / "tuned.toml").unlink()
 
 
+@pytest.mark.slow
 def test_classes_have_their_names(bundles):
     words = (bundles / "bundle1", bundles / "animals.csv", "--recipes", 1, "--out")
     assert tune(*words, bundles / "named").exit_code == 0
@@ -102,6 +103,7 @@ def test_classes_have_their_names(bundles):
     assert any(name in (bundles / "named" / PAGE).read_text() for name in made.ANIMALS)
 
 
+@pytest.mark.slow
 def test_texts_are_tuned_by_deleting_tokens(home, tmp_path):
     lines = [json.dumps({"text": "a unlikely film a film a unlikely"})] * 14
     (tmp_path / "texts.jsonl").write_text("\n".join(lines))
@@ -135,6 +137,7 @@ def test_bad_input_is_refused(home, tmp_path, words, given):
     assert not (tmp_path / "out" / RECIPE).exists()
 
 
+@pytest.mark.slow
 def test_masks_are_read(home, tmp_path):
     import numpy as np
 

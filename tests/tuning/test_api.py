@@ -62,6 +62,7 @@ def test_a_seed_decides(tuned):
     assert again.to_dict() == tuned.to_dict()
 
 
+@pytest.mark.slow
 def test_the_worst_of_several_fills_counts():
     both = relprop.tune(MODEL, X, trials=3, steps=4, fill=("mean", "zero"), blocks=1)
     assert [one.tuned_for for one in both.scores] == [True, True]
@@ -84,6 +85,7 @@ def test_the_model_is_left_as_it_was():
     assert not any(module._forward_hooks for module in MODEL.modules())
 
 
+@pytest.mark.slow
 def test_token_ids_are_compared_with_the_gradient_alone():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(24, 3)).eval()
