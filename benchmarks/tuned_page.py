@@ -8,13 +8,13 @@ from versions import installed
 
 HEAD = """# What tuning the rules gains
 
-Written by `benchmarks/tuned.py`: `relprop tune` on networks of several kinds, each on samples of its test
-part. A quarter of them was searched on, on another quarter the best of the search and of all presets was
-selected, and everything below was measured on the other half, which neither had seen. SRG is the
-area between the removal curves, least relevant first minus most relevant first, of the probability
-of the predicted class; removed pixels become the mean. A gain is the tuned recipe minus another
-method on the same samples, with its 95 % bootstrap interval; an interval that holds 0 is a null.
-One seed; the intervals are over samples, not over searches.
+Written by `benchmarks/tuned.py`: `relprop tune` on networks of several kinds, each on samples of
+its test part. A quarter of them was searched on, on another quarter the best of the search and of
+all presets was selected, and everything below was measured on the other half, which neither had
+seen. SRG is the area between the removal curves, least relevant first minus most relevant first,
+of the probability of the predicted class; removed pixels become the mean. A gain is the tuned
+recipe minus another method on the same samples, with its 95 % bootstrap interval; an interval
+that holds 0 is a null. One seed; the intervals are over samples, not over searches.
 
 """
 PACKAGES = ("torch", "optuna", "captum")
