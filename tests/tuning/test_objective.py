@@ -68,17 +68,17 @@ def test_originals_are_run_once_for_all_recipes():
             Counted.seen += len(x)
             return MODEL(x)
 
-    samples = judged(("morf",), model=Counted().eval())
+    samples = judged(("morf",), ["zero", "mean"], model=Counted().eval())
     assert Counted.seen == 10
     samples.measure(explain)
     samples.measure(explain)
-    assert Counted.seen == 10 + 2 * 5 * 10  # five steps, each sample changes in each
+    assert Counted.seen == 10 + 2 * 2 * 5 * 10  # two fills, five steps, all samples change
 
 
 def test_named_fills_are_estimated_from_the_samples():
     fills = fills_of(["mean"], X)
     samples = judge_samples(MODEL, X[:3], None, Judging(("morf",), fills, steps=16), None)
-    setup, _ = samples.removal["mean"]
+    setup = samples.removal["mean"]
     torch.testing.assert_close(setup.replacement, X.mean().expand(3, 1, 4, 4))
 
 

@@ -161,7 +161,7 @@ class SharedStudy:
 
     def _next_trial(self) -> "Trial":
         """Ask for a trial; a sampler of a seed of its own does not repeat the draws of another."""
-        self._study.sampler = _sampler(self._seed, len(self._study.get_trials(deepcopy=False)))
+        self._study.sampler = make_sampler(self._seed, len(self._study.get_trials(deepcopy=False)))
         return self._study.ask()
 
     def _choose(self, trial: "Trial") -> tuple[str, Settings]:
@@ -228,7 +228,13 @@ def _open_study(folder: Path) -> "Study":
         optuna.logging.set_verbosity(level)
 
 
-def _sampler(seed: int, trials: int) -> Any:
+def make_sampler(seed: int, trials: int) -> Any:
+    """Return Optuna's sampler, with a seed of its own for each number of trials.
+
+    Args:
+        seed: Of the search.
+        trials: How many trials the study has.
+    """
     from optuna.exceptions import ExperimentalWarning
     from optuna.samplers import TPESampler
 

@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..evaluate import localisation, sparseness
 from ..evaluate.fills.registry import as_fill
 from ..evaluate.removal.measures import srg
+from ..evaluate.removal.ranking import Order
 from ..evaluate.removal.removal_curve import RemovalCurve
 from ..evaluate.removal.score_curve import OriginalScores, score_curve, score_originals
 from ..evaluate.removal.scores import as_score
@@ -97,7 +98,8 @@ class JudgedSamples:
         x: What the model is called with.
         target: Class of each sample, (n,); None: the output's only entry.
         judging: How relevance is judged.
-        removal: Name of a fill -> what a removal curve needs.
+        removal: Name of a fill -> what a removal curve needs; empty where nothing is removed.
+        originals: Scores of the samples as they are; None where nothing is removed.
         masks: Of each sample, where relevance should lie; None: not known.
     """
 
@@ -105,7 +107,8 @@ class JudgedSamples:
     x: Any
     target: Tensor | None
     judging: Judging
-    removal: Mapping[str, tuple[RemovalSetup, OriginalScores]]
+    removal: Mapping[str, RemovalSetup]
+    originals: OriginalScores | None
     masks: Tensor | None
 
     def measure(self, explain: Explain) -> dict[tuple[str, str], Tensor]:
@@ -115,36 +118,31 @@ class JudgedSamples:
             explain: Computes relevance for inputs and their classes.
         """
         relevance = explain(self.x, self.target)
-        found: dict[tuple[str, str], Tensor] = {}
-        for measure in self.judging.measures:
-            if measure in REMOVAL:
-                continue
-            found[measure, ""] = self._of_map(measure, relevance, explain).double()
-        wanted = [measure for measure in self.judging.measures if measure in REMOVAL]
-        for fill in self.removal if wanted else ():
-            found |= {(name, fill): v for name, v in self._of_removal(fill, relevance).items()}
+        measures = self.judging.measures
+        of_maps = [name for name in measures if name not in REMOVAL]
+        found = {(name, ""): self._of_map(name, relevance, explain).double() for name in of_maps}
+        for fill in self.removal:
+            values = self._of_removal(fill, relevance)
+            found |= {(name, fill): values[name].double() for name in measures if name in values}
         return found
 
     def _of_removal(self, fill: str, relevance: Tensor) -> dict[str, Tensor]:
-        wanted = [measure for measure in self.judging.measures if measure in REMOVAL]
-        setup, originals = self.removal[fill]
+        """Measure removal under a fill; a curve that no measure takes is not computed."""
+        wanted = set(self.judging.measures) & set(REMOVAL)
+        setup, originals = self.removal[fill], self.originals
         per_unit = aggregate_over_units(setup, relevance)
 
-        def curve(order: Any) -> RemovalCurve:
+        def curve(order: Order) -> RemovalCurve:
+            assert originals is not None
             units = order_units(setup, per_unit, order)
             with torch.no_grad():
                 return score_curve(self.model, setup, originals, units, lambda done: None)
 
-        morf = None if wanted == ["lerf"] else curve("morf")
-        lerf = None if wanted == ["morf"] else curve("lerf")
-        values: dict[str, Tensor] = {}
-        if "srg" in wanted and morf and lerf:
-            values["srg"] = srg(morf, lerf)
-        if "morf" in wanted and morf:
-            values["morf"] = 1 - morf.auc
-        if "lerf" in wanted and lerf:
-            values["lerf"] = lerf.auc
-        return {name: values[name].double() for name in wanted}
+        morf = None if wanted == {"lerf"} else curve("morf")
+        lerf = None if wanted == {"morf"} else curve("lerf")
+        values = {} if morf is None else {"morf": 1 - morf.auc}
+        values |= {} if lerf is None else {"lerf": lerf.auc}
+        return values if morf is None or lerf is None else {**values, "srg": srg(morf, lerf)}
 
     def _of_map(self, measure: str, relevance: Tensor, explain: Explain) -> Tensor:
         if measure == "sparseness":
@@ -171,24 +169,49 @@ def judge_samples(
         judging: How relevance is judged.
         masks: Where relevance should lie, (n, *spatial).
     """
-    removal = {}
+    removal: dict[str, RemovalSetup] = {}
     if set(judging.measures) & set(REMOVAL):
-        for name, fill in judging.fills.items():
-            setup = prepare_removal(
-                *(model, x),
-                fill=fill,
-                steps=judging.steps,
-                units=judging.units,
-                remove_from=None,
-                batch_size=judging.batch_size,
-                seed=judging.seed,
-            )
-            with torch.no_grad():
-                score = as_score("probability")
-                originals = score_originals(model, setup, target, score, judging.output_kind)
-            removal[name] = (setup, originals)
-            target = originals.target if target is None else target
-    return JudgedSamples(model, x, target, judging, removal, masks)
+        removal = {name: set_up(model, x, fill, judging) for name, fill in judging.fills.items()}
+    first = next(iter(removal.values()), None)
+    originals = None if first is None else score_unchanged(model, first, target, judging)
+    if originals is not None:
+        target = originals.target
+    return JudgedSamples(model, x, target, judging, removal, originals, masks)
+
+
+def set_up(model: nn.Module, x: Any, fill: Filling, judging: Judging) -> RemovalSetup:
+    """Return what a removal curve needs but the model and the order.
+
+    Args:
+        model: What is explained.
+        x: A tensor (n, *features), or a mapping of keyword inputs.
+        fill: What replaces removed entries.
+        judging: Steps, units, batches and seed.
+    """
+    return prepare_removal(
+        *(model, x),
+        fill=fill,
+        steps=judging.steps,
+        units=judging.units,
+        remove_from=None,
+        batch_size=judging.batch_size,
+        seed=judging.seed,
+    )
+
+
+def score_unchanged(
+    model: nn.Module, setup: RemovalSetup, target: Tensor | None, judging: Judging
+) -> OriginalScores:
+    """Run the model on samples of which nothing is removed, the same under every fill.
+
+    Args:
+        model: What is explained.
+        setup: The samples.
+        target: Class of each, (n,); None: the predicted one.
+        judging: What the output is.
+    """
+    with torch.no_grad():
+        return score_originals(model, setup, target, as_score("probability"), judging.output_kind)
 
 
 Fills = str | Sequence[str] | Mapping[str, Filling]

@@ -12,9 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..evaluate.removal.score_curve import score_originals
-from ..evaluate.removal.scores import as_score
-from ..evaluate.removal.setup import Filling, prepare_removal
+from ..evaluate.removal.setup import Filling
 from ..explanation.explainer import Explainer
 from ..plan.plan import Plan
 from ..recipes.recipe import Recipe
@@ -27,6 +25,8 @@ from .objective import (
     add_noise,
     fills_of,
     judge_samples,
+    score_unchanged,
+    set_up,
     take_rows,
 )
 from .parts import Parts, divide_samples
@@ -149,18 +149,8 @@ def prepare_tuning(
         RelpropError: They do not fit.
     """
     explainer = Explainer(model)
-    setup = prepare_removal(
-        *(explainer.model, x),
-        fill="zero",
-        steps=judging.steps,
-        units=judging.units,
-        remove_from=None,
-        batch_size=judging.batch_size,
-        seed=judging.seed,
-    )
-    with torch.no_grad():
-        score = as_score("probability")
-        known = score_originals(explainer.model, setup, target, score, judging.output_kind)
+    setup = set_up(explainer.model, x, "zero", judging)
+    known = score_unchanged(explainer.model, setup, target, judging)
     n = len(setup.x)
     if setup.x.is_floating_point() and not bool(setup.x.isfinite().all()):
         allowed = "finite numbers"

@@ -4,8 +4,9 @@ Takes the plan of a model. Gives dimensions that can be printed, and recipes. Mu
 samples, scores or Optuna.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -193,19 +194,17 @@ def is_sum(step: Step) -> bool:
 
 
 def _by_depth(layers: int, blocks: int) -> list[Dimension]:
-    """Divide layers into blocks of equal depth."""
+    """Divide layers into blocks of equal depth; the first row that matches decides."""
     count = max(1, min(blocks, layers))
-    selectors: list[Callable[[], Selector]] = []
-    for i in range(1, count):
-        selectors.append(lambda i=i: Selector(kinds=LAYERS, depth=f"< {i / count:.3f}"))  # type: ignore[misc]
-    made = [make() for make in selectors] + [Selector(kinds=LAYERS)]
-    return [Dimension(f"block {i} of {count}", one, _LAYER_RULES) for i, one in enumerate(made, 1)]
+    ends = [f"< {i / count:.3f}" for i in range(1, count)]
+    return [
+        Dimension(f"block {i} of {count}", Selector(kinds=LAYERS, depth=end), _LAYER_RULES)
+        for i, end in enumerate([*ends, None], 1)
+    ]
 
 
 def _by_group(layers: list[Step], groups: Mapping[str, str]) -> list[Dimension]:
     """Give each group of modules a rule, and one to all other layers."""
-    from fnmatch import fnmatchcase
-
     names = [step.node.module for step in layers]
     for group, glob in groups.items():
         if not any(fnmatchcase(name, glob) for name in names):

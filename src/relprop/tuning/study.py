@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from ..errors import InputError
 from ..recipes.recipe import Recipe
 from ..search.journal import open_journal
+from ..search.study import make_sampler
 from ..support.extras import needs
 from ..support.files import make_folder
 from ..support.progress import Progress
@@ -61,19 +64,6 @@ class SearchResult:
     stopped_early: int
 
 
-class _Replay:
-    """Chooses what a trial chose, to make its recipe again."""
-
-    def __init__(self, parameters: dict[str, Any]) -> None:
-        self._parameters = parameters
-
-    def suggest_categorical(self, name: str, choices: Any, /) -> Any:
-        return self._parameters[name]
-
-    def suggest_float(self, name: str, low: float, high: float, /, *, log: bool) -> float:
-        return float(self._parameters[name])
-
-
 def search_recipes(
     space: RecipeSpace,
     score: ScoreByPiece,
@@ -112,7 +102,7 @@ def search_recipes(
             advance(min(done, trials))
             while done < trials:
                 with alone:
-                    study.sampler = _sampler(seed, len(study.get_trials(deepcopy=False)))
+                    study.sampler = make_sampler(seed, len(study.get_trials(deepcopy=False)))
                     trial = study.ask()
                 _run(trial, study, space, score, objectives)
                 now = _ended(study)
@@ -168,8 +158,6 @@ def _open(folder: Path | None, objectives: int) -> "Study":
 
 def _lock(folder: Path | None) -> AbstractContextManager[Any]:
     """Return a lock of the folder: one process at a time begins a search, or asks for a trial."""
-    from filelock import FileLock
-
     return nullcontext() if folder is None else FileLock(folder / "study.lock")
 
 
@@ -183,14 +171,6 @@ def _check_identity(study: "Study", identity: str, folder: Path | None) -> None:
             "a folder of the same search, which goes on, or a new one",
             "give another folder for the output",
         )
-
-
-def _sampler(seed: int, trials: int) -> Any:
-    """Return a sampler; with a seed of its own for each trial, no process repeats another's."""
-    from optuna.samplers import TPESampler
-
-    mixed = (seed * 1_000_003 + trials) % 2**32
-    return TPESampler(seed=mixed, multivariate=True, group=True)
 
 
 @contextmanager
@@ -213,11 +193,13 @@ def _ended(study: "Study") -> int:
 
 
 def _result(study: "Study", space: RecipeSpace) -> SearchResult:
+    from optuna.trial import FixedTrial
+
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
     best = sorted(complete, key=lambda trial: (-trial.values[0], trial.number))
     found = (
-        TrialScore(trial.number, space.choose(_Replay(trial.params)), tuple(trial.values))
+        TrialScore(trial.number, space.choose(FixedTrial(trial.params)), tuple(trial.values))
         for trial in best
     )
     stopped = sum(trial.state.name == "PRUNED" for trial in trials)
