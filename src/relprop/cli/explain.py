@@ -11,7 +11,7 @@ from rich_click import RichCommand
 from ..errors import InputError
 from ..support.extras import require
 from ..support.progress import Progress
-from .model_options import PATH, model_options
+from .model_options import PATH, RECIPE, model_options, samples_option
 from .options import (
     AS_JSON,
     CONFIG,
@@ -19,11 +19,9 @@ from .options import (
     QUIET,
     SEED,
     Completed,
-    Count,
     Failure,
     model_names,
     out_option,
-    preset_names,
 )
 
 
@@ -31,27 +29,14 @@ from .options import (
 @click.argument("data", nargs=-1, type=PATH, metavar="DATA...")
 @click.option("--model", shell_complete=Completed(model_names, files=True), help=MODEL)
 @model_options
-@click.option(
-    "--recipe",
-    default="auto",
-    show_default=True,
-    shell_complete=Completed(preset_names, files=True),
-    help="Name of a preset, a recipe's TOML file, or tuned: that of a bundle after relprop tune.",
-)
+@RECIPE
 @click.option(
     "--explain",
     default="predicted",
     show_default=True,
     help="predicted, runner-up, label, or the name or number of a class.",
 )
-@click.option(
-    "--samples",
-    type=Count(),
-    metavar="N|all",
-    default="200",
-    show_default=True,
-    help="Number of samples, evenly spaced; or all.",
-)
+@samples_option("200")
 @click.option(
     "--curves",
     type=int,

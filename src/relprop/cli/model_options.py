@@ -11,11 +11,19 @@ from typing import Any, TypeVar
 
 import click
 
-from .options import TARGET, Numbers, Size
+from .options import TARGET, Completed, Count, Numbers, Size, preset_names
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH: click.ParamType[Any] = click.Path(path_type=Path)
+
+RECIPE = click.option(
+    "--recipe",
+    default="auto",
+    show_default=True,
+    shell_complete=Completed(preset_names, files=True),
+    help="Name of a preset, a recipe's TOML file, or tuned: that of a bundle after relprop tune.",
+)
 
 _OPTIONS = (
     click.option("--weights", type=PATH, help=".safetensors, or torch.save of a state_dict."),
@@ -39,6 +47,22 @@ _OPTIONS = (
     click.option("--std", type=Numbers(), default=(), help="Standard deviation of each channel."),
     click.option("--tokenizer", type=PATH, help="Folder of a Hugging Face tokenizer."),
 )
+
+
+def samples_option(default: str) -> Callable[[Command], Command]:
+    """Return the option for how many samples a command takes.
+
+    Args:
+        default: A number, or "all".
+    """
+    return click.option(
+        "--samples",
+        type=Count(),
+        metavar="N|all",
+        default=default,
+        show_default=True,
+        help="Number of samples, evenly spaced; or all.",
+    )
 
 
 def model_options(command: Command) -> Command:

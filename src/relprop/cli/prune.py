@@ -11,15 +11,13 @@ from rich_click import RichCommand
 from ..errors import InputError
 from ..support.extras import require
 from ..support.progress import Progress
-from .model_options import PATH, model_options
+from .model_options import PATH, RECIPE, model_options, samples_option
 from .options import (
     QUIET,
     SEED,
     Completed,
-    Count,
     model_names,
     out_option,
-    preset_names,
 )
 
 
@@ -42,23 +40,10 @@ from .options import (
     help="Lowest of the whole model, or the same share of each layer.",
 )
 @click.option("--keep", multiple=True, help="Glob on layers that stay whole; repeat for several.")
-@click.option(
-    "--recipe",
-    default="auto",
-    show_default=True,
-    shell_complete=Completed(preset_names, files=True),
-    help="Name of a preset, a recipe's TOML file, or tuned: that of a bundle after relprop tune.",
-)
+@RECIPE
 @click.option("--finetune", type=int, default=0, show_default=True, help="Epochs of training.")
 @model_options
-@click.option(
-    "--samples",
-    type=Count(),
-    metavar="N|all",
-    default="all",
-    show_default=True,
-    help="Number of samples, evenly spaced; or all.",
-)
+@samples_option("all")
 @out_option("relprop-pruned")
 @SEED
 @QUIET
@@ -95,6 +80,7 @@ def prune_command(
     if finetune < 0:
         raise InputError(f"--finetune {finetune}", "a number from 0", "write --finetune 1")
     settings = Settings(data=data, model=model, recipe=recipe, seed=seed, **options)
+    preset = None if recipe == TUNED else read_recipe(recipe)  # before anything is loaded
     progress = Progress.detect(quiet=quiet)
     with redirect_stdout(sys.stderr):  # where what the user's file prints goes, too
         loaded = load_user_model(model, settings.weights)
@@ -110,7 +96,7 @@ def prune_command(
             sparsity,
             samples_per_class=samples_per_class,
             ranking=ranking,
-            recipe=tuned_recipe(loaded) if recipe == TUNED else read_recipe(recipe),
+            recipe=preset or tuned_recipe(loaded),
             keep=keep,
             epochs=finetune,
             seed=seed,

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..support.extras import require
 from ..support.progress import Progress
 from .data_options import Names
-from .model_options import PATH, model_options
+from .model_options import PATH, model_options, samples_option
 from .options import (
     AS_JSON,
     CONFIG,
@@ -21,7 +21,6 @@ from .options import (
     REMOVAL_STEPS,
     SEED,
     Completed,
-    Count,
     fill_names,
     model_names,
     out_option,
@@ -91,14 +90,7 @@ class Groups(click.ParamType[tuple[str, str]]):
     help="Modules with a rule of their own, in place of blocks; repeat for several.",
 )
 @click.option("--masks", type=PATH, help=".npy file of masks, for the objective localisation.")
-@click.option(
-    "--samples",
-    type=Count(),
-    metavar="N|all",
-    default="1000",
-    show_default=True,
-    help="Number of samples, evenly spaced; or all.",
-)
+@samples_option("1000")
 @click.option(
     "--batch-size", type=int, default=64, show_default=True, help="Samples in a backward pass."
 )

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from ..plot.tables import ColumnNames
 from ..plot.view import ViewKind
@@ -72,6 +73,20 @@ class Samples(Protocol):
 def spread(count: int, total: int) -> list[int]:
     """List `total` places of `count`, evenly spaced: data may be in the order of its classes."""
     return [i * count // total for i in range(total)]
+
+
+def typed_as_weights(inputs: Any, module: nn.Module) -> Any:
+    """Give inputs of floating-point numbers the type of a model's weights.
+
+    Args:
+        inputs: A tensor, or a mapping of keyword inputs.
+        module: The model.
+    """
+    weights = (p.dtype for p in module.parameters() if p.is_floating_point())
+    dtype = next(weights, torch.float32)
+    if isinstance(inputs, Tensor):
+        return inputs.to(dtype) if inputs.is_floating_point() else inputs
+    return {name: typed_as_weights(value, module) for name, value in inputs.items()}
 
 
 def first_tensor(inputs: Tensor | Mapping[str, Any]) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..bundles.user_model import UserModel
 from ..errors import InputError
+from .batches import typed_as_weights
 from .classes import choose_names, target_of
 from .open_samples import open_samples
 from .settings import Settings, read_class_names
@@ -59,9 +60,7 @@ def read_class_samples(settings: Settings, model: UserModel) -> ClassSamples:
             labels += batch.labels
     if not inputs:
         raise InputError(f"none of {left_out} samples can be read", "one at least", "look at one")
-    x = torch.cat(inputs)
-    if x.is_floating_point():
-        x = x.to(next(model.module.parameters()).dtype)
+    x: Tensor = typed_as_weights(torch.cat(inputs), model.module)
     with torch.no_grad():
         scores = model.module(x[:1])
     count = scores.shape[1] if scores.ndim == 2 else 0

@@ -127,13 +127,17 @@ def _long_texts(
     inputs: Any, relevance: Tensor, targets: Tensor | None
 ) -> tuple[Any, Tensor, Tensor | None]:
     """Leave out texts that are too short for the steps of the others."""
-    rows = long_enough(_present(inputs).sum(1), CURVE_STEPS).nonzero()[:, 0]
+    rows = long_enough(present_tokens(inputs).sum(1), CURVE_STEPS).nonzero()[:, 0]
     kept = None if targets is None else targets[rows]
     return _rows(inputs, rows.tolist()), relevance[rows], kept
 
 
-def _present(inputs: Any) -> Tensor:
-    """Tell which tokens are no padding."""
+def present_tokens(inputs: Any) -> Tensor:
+    """Tell which tokens are no padding.
+
+    Args:
+        inputs: Token ids, 0 of padding; or a mapping with an attention mask.
+    """
     return (inputs if isinstance(inputs, Tensor) else inputs["attention_mask"]) != 0
 
 
@@ -205,5 +209,5 @@ def unit_count(kind: ViewKind, inputs: Any, units: Any) -> int:
     if kind == "picture":
         return x.shape[-1] * x.shape[-2]
     if kind == "text":
-        return int(_present(inputs).sum(1).min())
+        return int(present_tokens(inputs).sum(1).min())
     return x[0].numel() if units is None else int(units.count.min())

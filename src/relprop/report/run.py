@@ -26,7 +26,7 @@ from ..explanation.result import Explanation
 from ..plot.tables import Columns
 from ..recipes.recipe import Recipe
 from ..support.progress import QUIET, Progress
-from .batches import Batch, LeftOut
+from .batches import Batch, LeftOut, typed_as_weights
 from .bundle_samples import in_words, learned_text
 from .classes import (
     Probability,
@@ -167,7 +167,8 @@ class _Work:
                     for one in left_out:
                         log(f"left out: {one.name}: {one.reason}")
                     if batch.names:
-                        self._explain(replace(batch, inputs=self._typed(batch.inputs)))
+                        inputs = typed_as_weights(batch.inputs, self.module)
+                        self._explain(replace(batch, inputs=inputs))
                     advance(len(batch.names) + len(left_out))
         except KeyboardInterrupt:
             self.stopped = True
@@ -227,14 +228,6 @@ class _Work:
         if text:
             self.progress.log(text)
         return [text] if text else []
-
-    def _typed(self, inputs: Any) -> Any:
-        """Give inputs of floating-point numbers the type of the model's weights."""
-        weights = (p.dtype for p in self.module.parameters() if p.is_floating_point())
-        dtype = next(weights, torch.float32)
-        if isinstance(inputs, Tensor):
-            return inputs.to(dtype) if inputs.is_floating_point() else inputs
-        return {name: self._typed(value) for name, value in inputs.items()}
 
     def _total(self) -> int:
         wanted, count = self.settings.samples, self.samples.count

@@ -8,18 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..bundles.user_model import UserModel
 from ..errors import InputError
+from ..evaluate import tokens
 from ..evaluate.fills.registry import as_fill
 from ..evaluate.removal.setup import Filling
 from ..plot.view import ViewKind
-from ..report.batches import first_tensor
-from ..report.curves import removal_fills, unit_count
+from ..report.batches import first_tensor, typed_as_weights
+from ..report.curves import present_tokens, removal_fills, unit_count
 from ..report.open_samples import open_samples
 from ..report.settings import Settings
+from .objective import take_rows
 
 _LEAST_LENGTH = 6  # tokens, below which a text cannot be removed step by step
 
@@ -63,12 +64,12 @@ def read_samples(settings: Settings, model: UserModel) -> TuningSamples:
     if not batch.names:
         given, allowed = "no sample that could be read", "samples that the model takes"
         raise InputError(given, allowed, "look at the data by relprop explain")
-    x, kind = _typed(batch.inputs, model), samples.kind
+    x, kind = typed_as_weights(batch.inputs, model.module), samples.kind
     out = len(left_out)
     if kind == "text":
-        long = _present(x).sum(1) >= _LEAST_LENGTH
+        long = present_tokens(x).sum(1) >= _LEAST_LENGTH
         out += int((~long).sum())
-        x = _rows(x, long)
+        x = take_rows(x, long.nonzero()[:, 0])
     masked = model.bundle is not None and model.bundle.content.members[0].facts.masked
     named = removal_fills(kind, x, masked)
     first = named[0]
@@ -87,28 +88,4 @@ def _units_of_batch(kind: ViewKind, units: Any, x: Any) -> Any:
     """Return what is removed together as a function of some of the samples."""
     if kind != "text" or not isinstance(x, Tensor):
         return units if kind == "series" else None
-    from ..evaluate import tokens
-
     return lambda part: tokens(part != 0)(part)
-
-
-def _present(x: Any) -> Tensor:
-    return (x if isinstance(x, Tensor) else x["attention_mask"]) != 0
-
-
-def _rows(x: Any, chosen: Tensor) -> Any:
-    return x[chosen] if isinstance(x, Tensor) else {name: v[chosen] for name, v in x.items()}
-
-
-def _typed(inputs: Any, model: UserModel) -> Any:
-    """Give floating-point inputs the type and the device of the model's weights."""
-    like = next(model.module.parameters(), torch.zeros(0))
-
-    def convert(value: Any) -> Any:
-        if not isinstance(value, Tensor):
-            return value
-        return value.to(like) if value.is_floating_point() else value.to(like.device)
-
-    if isinstance(inputs, Tensor):
-        return convert(inputs)
-    return {name: convert(value) for name, value in inputs.items()}

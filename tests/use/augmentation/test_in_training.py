@@ -38,8 +38,8 @@ def test_weights_and_running_statistics_are_followed_with_one_capture():
         CALLS.clear()
         got = explain(model, X[: 3 + step], Y[: 3 + step]).relevance  # batches of several sizes
         captured.append(len(CALLS))
-        twin = copy.deepcopy(model).eval()
-        expected = relprop.explain(twin, X[: 3 + step], "epsilon", target=Y[: 3 + step]).relevance
+        copied = copy.deepcopy(model).eval()
+        expected = relprop.explain(copied, X[: 3 + step], "epsilon", target=Y[: 3 + step]).relevance
         torch.testing.assert_close(got, expected)
         optimiser.zero_grad()
         nn.functional.cross_entropy(model(X), Y).backward()
@@ -66,7 +66,7 @@ def test_the_model_is_left_as_it_was_where_it_raises():
     assert_unchanged(model, before)
 
 
-def test_another_model_is_explained_and_a_copy_begins_anew():
+def test_another_model_is_explained_and_a_copy_begins_empty():
     explain, first, second = TrainingExplainer("zero"), nn.Linear(3, 2), nn.Linear(3, 2)
     for model in (first, second, first):
         expected = X * model.weight[Y]
