@@ -44,7 +44,7 @@ weights, layers that run twice, and layers whose width attention divides by head
 removed, neurons between them are. A sparsity that would empty a layer, and samples of one class,
 are errors.
 
-To act on what `utilisation` says, build the network anew with `utilisation(...).widths`, and train
+To act on what `utilisation` says, build the network again with `utilisation(...).widths`, and train
 it; the last table has what this did once.
 
 ## How this was measured
@@ -249,7 +249,7 @@ def advice_table(advice: Mapping[str, Any]) -> str:
         "",
         *(f"- {sentence}" for sentence in advice["sentences"]),
         "",
-        "Networks of these widths, trained anew alike, seeds 0 to 2; accuracy on 1,000 test",
+        "Networks of these widths, trained in the same way, seeds 0 to 2; accuracy on 1,000 test",
         'pictures. "All alike": every layer narrower by one factor, with about as many weights.',
         "",
         "| network | widths | weights | accuracy, % |",
