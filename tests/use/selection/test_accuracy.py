@@ -6,7 +6,8 @@ import torch
 
 from relprop.errors import InputError
 from relprop.evaluate import bootstrap_mean
-from relprop.use.selection.accuracy import AccuracyOverK, best_features
+from relprop.use.selection.accuracy import AccuracyOverK
+from relprop.use.selection.ranking import best_features
 
 RNG = np.random.default_rng(0)
 SCORES = {

@@ -190,7 +190,7 @@ def _blocked(graph: Any, x: Tensor) -> dict[str, str]:
 
 
 def _calls(model: nn.Module, x: Tensor) -> Counter[str]:
-    """Count how often each layer runs. The model is a copy: its hooks are not removed."""
+    """Count how often each layer runs in a forward pass."""
     calls: Counter[str] = Counter()
     handles = [
         module.register_forward_hook(lambda *_, name=name: calls.update([name]))

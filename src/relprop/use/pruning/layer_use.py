@@ -18,7 +18,7 @@ from ...explanation.explainer import Explainer
 from ...observe.ledger import Ledger
 from ...recipes.recipe import Recipe
 from .groups import LAYERS
-from .relevance import by_channel
+from .relevance import channel_shares
 
 CARRIED = 0.99  # of a layer's relevance
 SEEN = 0.9  # of a unit's relevance
@@ -135,7 +135,7 @@ def utilisation(
     uses = []
     for name in layers:
         layer = model.get_submodule(name)
-        shares = _mean_shares(by_channel(layer, e.layers[name]))
+        shares = channel_shares(layer, e.layers[name]).mean(0)
         absorbed = _absorbed(e.ledger, name)
         uses.append(
             LayerUse(
@@ -195,12 +195,6 @@ def radius_of(relevance: Tensor, seen: float = SEEN) -> Tensor:
     total = by_distance.sum(1, keepdim=True)
     within = by_distance.cumsum(1) < seen * (1 - 1e-12) * total
     return within.sum(1).double().where(total[:, 0] > 0, torch.nan)
-
-
-def _mean_shares(relevance: Tensor) -> Tensor:
-    """Return the mean over samples of each channel's share of |relevance|, of (n, c)."""
-    sizes = relevance.abs()
-    return (sizes / sizes.sum(1, keepdim=True).clamp(min=torch.finfo(sizes.dtype).tiny)).mean(0)
 
 
 def _radius(

@@ -55,19 +55,24 @@ def channel_relevance(
     for part, target in zip(torch.split(x, _BATCH), torch.split(y, _BATCH), strict=True):
         found = explainer(part, target, layers=list(layers)).layers
         for name in layers:
-            sizes = by_channel(model.get_submodule(name), found[name]).abs()  # (n, channels)
-            shares = sizes / sizes.sum(1, keepdim=True).clamp(min=torch.finfo(sizes.dtype).tiny)
+            shares = channel_shares(model.get_submodule(name), found[name])  # (n, channels)
             totals[name] = totals.get(name, torch.zeros_like(shares[0])) + shares.sum(0)
     return {name: total / len(x) for name, total in totals.items()}
 
 
-def by_channel(layer: nn.Module, relevance: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """Sum relevance at a layer's output over all but samples and channels, (n, channels), float64.
+def channel_shares(layer: nn.Module, relevance: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """Return the share of each channel in the sum of |R| of each sample, (n, channels), float64.
 
     Args:
         layer: A convolution or a linear layer.
         relevance: Of its output, or outputs where it runs several times, (n, *shape).
     """
+    sizes = _by_channel(layer, relevance).abs()
+    return sizes / sizes.sum(1, keepdim=True).clamp(min=torch.finfo(sizes.dtype).tiny)
+
+
+def _by_channel(layer: nn.Module, relevance: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """Sum relevance at a layer's output over all but samples and channels."""
     parts = relevance if isinstance(relevance, tuple) else (relevance,)
     axis = -1 if isinstance(layer, nn.Linear) else 1
     sums = [

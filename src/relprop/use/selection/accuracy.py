@@ -17,6 +17,7 @@ from ...search.prepared import Rows
 from ...support.arguments import check_one_of
 from ...support.estimates import Estimate, bootstrap_mean
 from .rankers import RELEVANCE
+from .ranking import best_features
 
 
 @dataclass(frozen=True)
@@ -98,15 +99,3 @@ class AccuracyOverK:
             measured = ", ".join(map(str, self.ks))
             raise InputError(f"k is {k!r}", measured, f"write k={self.ks[-1]}, or measure it")
         return self.scores[method][:, self.ks.index(k)]
-
-
-def best_features(importance: NDArray[np.float64], k: int) -> NDArray[np.bool_]:
-    """Return a mask of the k largest numbers; of equal ones the first are taken.
-
-    Args:
-        importance: A number for each feature, (d,).
-        k: How many there are.
-    """
-    mask = np.zeros(len(importance), bool)
-    mask[np.argsort(-importance, kind="stable")[:k]] = True
-    return mask

@@ -22,11 +22,12 @@ from ...search.model import TrainingRecipe, mean_output, train_model
 from ...search.prepared import PreparedData, Rows
 from ...support.arguments import check_one_of
 from ...support.progress import QUIET, Progress
-from .accuracy import AccuracyOverK, best_features
+from .accuracy import AccuracyOverK
 from .baselines import Importance
 from .features import Features
 from .modalities import features_of
 from .rankers import RANKERS, RELEVANCE, Ranker, RankingTask, others_as_test
+from .ranking import best_features
 
 _INNER = 3  # networks that rank features in each outer fold
 _SCORES: dict[TaskKind, str] = {

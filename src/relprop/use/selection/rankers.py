@@ -95,7 +95,7 @@ def others_as_test(dataset: Dataset, rows: Rows) -> Dataset:
 
     Args:
         dataset: The data set.
-        rows: SampleMatrix of the samples of the training part.
+        rows: Numbers of the samples of the training part.
     """
     parts = np.full(len(dataset.parts), "test", dtype="<U10")
     parts[rows] = "train"

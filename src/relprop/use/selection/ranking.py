@@ -51,9 +51,7 @@ class FeatureRanking:
         Args:
             k: How many there are.
         """
-        mask = np.zeros(len(self.names), bool)
-        mask[self.order[:k]] = True
-        return mask
+        return best_features(self.importance, k)
 
     def stability(self, k: int) -> NDArray[np.float64]:
         """Return in which share of the folds each feature is among the first, (d,).
@@ -84,6 +82,18 @@ class FeatureRanking:
             }
         )
         return frame.iloc[self.order].reset_index(drop=True)
+
+
+def best_features(importance: NDArray[np.float64], k: int) -> NDArray[np.bool_]:
+    """Return a mask of the k largest numbers; of equal ones the first are taken.
+
+    Args:
+        importance: A number for each feature, (d,).
+        k: How many there are.
+    """
+    mask = np.zeros(len(importance), bool)
+    mask[np.argsort(-importance, kind="stable")[:k]] = True
+    return mask
 
 
 def rank_by_relevance(held_out: HeldOutRelevance, target: DataTarget) -> FeatureRanking:

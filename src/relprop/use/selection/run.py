@@ -15,7 +15,7 @@ from ...errors import InputError
 from ...search.prepared import Rows
 from ...support.arguments import check_one_of
 from ...support.progress import QUIET, Progress
-from .accuracy import AccuracyOverK, best_features
+from .accuracy import AccuracyOverK
 from .features import Features
 from .held_out import held_out_relevance
 from .modalities import features_of
@@ -59,7 +59,7 @@ class Selection:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """Which features are kept, (d,)."""
-        return best_features(self.ranking.importance, self.k)
+        return self.ranking.best(self.k)
 
     @property
     def kept(self) -> tuple[str, ...]:
