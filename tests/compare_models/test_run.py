@@ -20,7 +20,7 @@ from relprop.errors import FileError, InputError
 from relprop.evaluate import paired_test, similarity
 from relprop.support.progress import Progress
 
-SECONDS = 30.0  # of a comparison
+SECONDS = 300.0  # of a comparison; not reached: each family ends after one trial
 SMALL = {"width": 16, "depth": 1, "dropout": 0.0}
 
 
@@ -182,15 +182,15 @@ def test_families_have_equal_shares_though_the_first_needs_less(folder, tmp_path
     shares = re.findall(r"Fitting (\w+) in ([\d.]+) s", capsys.readouterr().err)
     assert [name for name, _ in shares] == names
     assert shares[0][1] == shares[1][1]
-    assert int(shares[0][1]) == round(0.85 * SECONDS / 2)
+    assert float(shares[0][1]) == pytest.approx(0.85 * SECONDS / 2, abs=3.0)  # less the reading
 
 
 @pytest.mark.slow
 def test_a_family_is_fitted_in_its_share_of_the_time(folder, tmp_path):
     data, names = str(folder / "animals.csv"), ["mlp", str(folder / "bundle0")]
     options = DataOptions(target="animal")
-    compared = compare_models(data, names, tmp_path, options=options, seconds=40.0)
+    compared = compare_models(data, names, tmp_path, options=options, seconds=SECONDS)
     assert (tmp_path / "mlp" / "bundle.json").exists()
     assert compared.models[0].family == "mlp"
-    assert 0 < compared.models[0].training < 40
+    assert 0 < compared.models[0].training < SECONDS
     assert len(compared.warnings) == 1
