@@ -41,7 +41,7 @@ bench: $(VENV)/lxt/ready
 	$(VENV)/lxt/bin/python benchmarks/bench.py --out docs/benchmarks.md --json docs/benchmarks.json
 
 coverage: $(VENV)/bench
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py --out docs/coverage.md
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/architectures.py --out docs/coverage.md
 
 parity: $(VENV)/lxt/ready $(VENV)/zennit1/ready $(VENV)/crp/ready
 	OMP_NUM_THREADS=1 PYTHONPATH=$(VENV)/zennit1 $(VENV)/lxt/bin/python benchmarks/parity.py \

@@ -1,4 +1,4 @@
-"""Architectures of benchmarks/coverage.py: they are explained, and their ledgers balance."""
+"""Architectures of benchmarks/architectures.py: they are explained, and their ledgers balance."""
 
 from collections.abc import Mapping
 
