@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from optuna.trial import FixedTrial
 from torch import nn
 
 import relprop
@@ -38,6 +39,8 @@ CNN = nn.Sequential(
     nn.Linear(8, 3),
 )
 IMAGE = torch.ones(1, 1, 8, 8)
+BOUNDS = (torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
+DENSE = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3))
 
 
 class Residual(nn.Module):
@@ -52,23 +55,61 @@ class Residual(nn.Module):
 def test_dimensions_are_those_of_the_model():
     space = make_space(plan_of(CNN, IMAGE), blocks=2)
     names = [one.name for one in space.dimensions]
-    assert names == ["first layer", "block 1 of 2", "block 2 of 2", "average-pool"]
+    blocks = ["block 1 of 2", "block 2 of 2", "linear layers"]
+    assert names == ["first layer", *blocks, "average-pool"]
+    assert str(space.dimensions[1].selector) == "any convolution at depth < 0.333"
+    space = make_space(plan_of(DENSE, torch.ones(1, 4)), blocks=2)
     assert str(space.dimensions[1].selector) == "any convolution or linear at depth < 0.500"
 
 
 def test_there_are_no_more_blocks_than_layers():
     space = make_space(plan_of(CNN, IMAGE), blocks=9)
     assert [one.name for one in space.dimensions if "block" in one.name] == [
-        f"block {i} of 3" for i in (1, 2, 3)
+        f"block {i} of 2" for i in (1, 2)
     ]
 
 
 def test_each_block_gets_its_rule():
     space = make_space(plan_of(CNN, IMAGE), blocks=3)
-    chosen = Choose(block_1_of_3="gamma", block_2_of_3="z-plus", block_3_of_3="alpha-beta")
+    chosen = Choose(block_1_of_2="gamma", block_2_of_2="z-plus", linear_layers="alpha-beta")
     plan = relprop.Explainer(CNN.eval(), space.choose(chosen)).plan(IMAGE)
     rules = [str(step.rule) for step in plan.steps if step.kind in ("convolution", "linear")]
     assert rules == ["gamma(gamma=0.01)", "z-plus", "alpha-beta(alpha=1.01, beta=0.01)"]
+
+
+def layer_rules(recipe):
+    plan = relprop.Explainer(CNN.eval(), recipe).plan(IMAGE)
+    return [step.rule for step in plan.steps if step.kind in ("convolution", "linear")]
+
+
+@pytest.mark.parametrize(
+    ("preset", "parameters"),
+    [
+        ("zero", {}),
+        ("gamma", {"gamma": 0.5}),
+        ("alpha-beta", {"alpha": 3.0, "beta": 2.0}),
+        ("epsilon-plus", {"epsilon": 0.1, "relative": True}),
+        ("epsilon-plus-flat", {"epsilon": 0.1, "relative": True}),
+        ("epsilon-gamma-box", {"low": BOUNDS[0], "high": BOUNDS[1], "relative": True}),
+        ("epsilon-alpha2-beta1-flat", {"epsilon": 0.1, "relative": True}),
+    ],
+)
+def test_a_preset_is_among_the_recipes(preset, parameters):
+    recipe = Recipe.preset(preset, **parameters)
+    space = make_space(plan_of(CNN, IMAGE), blocks=2, bounds=BOUNDS)
+    choices = space.choices_of(recipe)
+    first, second, head = layer_rules(space.choose(FixedTrial(choices)))
+    assert [first, second] == layer_rules(recipe)[:2]
+    if preset == "epsilon-gamma-box":  # its epsilon of 1e-6 is below the range
+        assert head.parameters["epsilon"] == PARAMETERS["epsilon"]["epsilon"].low
+    else:
+        assert head == layer_rules(recipe)[2]
+
+
+def test_a_rule_that_a_part_cannot_have_becomes_its_usual_one():
+    space = make_space(plan_of(CNN, IMAGE), blocks=1)
+    choices = space.choices_of(Recipe.preset("epsilon").using("*", "w-squared"))
+    assert (choices["first layer"], choices["linear layers"]) == ("as its block", "zero")
 
 
 def test_epsilon_of_the_search_is_relative():

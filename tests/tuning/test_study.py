@@ -3,12 +3,15 @@
 import pytest
 
 from relprop.errors import InputError
+from relprop.recipes.recipe import Recipe
 from relprop.recipes.selectors import Selector
 from relprop.support.progress import QUIET
 from relprop.tuning.space import Dimension, RecipeSpace
 from relprop.tuning.study import search_recipes
 
-SPACE = RecipeSpace((Dimension("block", Selector(kinds=("linear",)), ("zero", "gamma", "z-plus")),))
+LINEAR = Selector(kinds=("linear",))
+SPACE = RecipeSpace((Dimension("block", LINEAR, ("zero", "gamma", "z-plus"), "linear"),))
+KNOWN = (Recipe.preset("gamma"), Recipe.preset("gamma", gamma=0.5), Recipe.preset("zero"))
 
 
 def of_rule(recipe):
@@ -21,6 +24,7 @@ def search(score, *, trials, objectives=1, identity="a", folder=None, seed=0):
     return search_recipes(
         SPACE,
         score,
+        first=KNOWN,
         objectives=objectives,
         trials=trials,
         seed=seed,
@@ -55,15 +59,15 @@ def test_the_recipe_of_a_trial_is_the_one_that_was_scored():
         assert one.recipe == scored[one.number]
 
 
-def test_uniform_recipes_are_tried_first():
+def test_known_recipes_are_tried_first():
     scored = []
 
     def remember(recipe):
-        scored.append(recipe.rows[0].rule.name)
+        scored.append(str(recipe.rows[0].rule))
         yield (0.0,)
 
     search(remember, trials=3)
-    assert scored == ["gamma", "z-plus", "zero"]
+    assert scored == ["gamma(gamma=0.25)", "gamma(gamma=0.5)", "zero"]
 
 
 def test_recipes_that_are_behind_are_stopped():

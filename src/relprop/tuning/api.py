@@ -109,6 +109,7 @@ def tune(
     found = search_recipes(
         space,
         setting.scores_by_piece,
+        first=tuple(setting.methods.presets.values()),
         objectives=len(measures),
         trials=trials,
         seed=seed,

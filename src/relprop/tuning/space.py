@@ -5,7 +5,7 @@ samples, scores or Optuna.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from ..graph.ops import LAYERS, Kind
 from ..plan.plan import Plan, Step
 from ..recipes.presets import BETWEEN_LAYERS
 from ..recipes.recipe import Recipe
-from ..recipes.selectors import RecipeRow, Selector
+from ..recipes.selectors import Location, RecipeRow, Selector
 from ..rules.rule import Rule
 
 FIRST, OTHERS = "first layer", "other layers"
@@ -77,11 +77,13 @@ class Dimension:
         name: What is chosen, such as "block 1 of 3".
         selector: Selects its operations.
         rules: Names of rules, the usual one first.
+        kind: Kind of its operations, or of most of them; None: they need no rule.
     """
 
     name: str
     selector: Selector
     rules: tuple[str, ...]
+    kind: Kind | None
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,33 @@ class RecipeSpace:
             if name in (AS_ITS_BLOCK, UNCHANGED):
                 continue
             values = {
-                key: chooser.suggest_float(f"{one.name}: {key} of {name}", s.low, s.high, log=True)
+                key: chooser.suggest_float(parameter_name(one, name, key), s.low, s.high, log=True)
                 for key, s in PARAMETERS.get(name, {}).items()
             }
             rows.append(RecipeRow(one.selector, self._rule(name, values)))
         return Recipe("tuned", (*rows, *self.fixed))
+
+    def choices_of(self, recipe: Recipe) -> dict[str, Any]:
+        """Return the choices that come nearest to a recipe of rules by kind, such as a preset.
+
+        A rule that a part cannot have becomes its usual one, and a parameter out of its range the
+        nearest value that it may have.
+
+        Args:
+            recipe: The recipe.
+        """
+        chosen: dict[str, Any] = {}
+        for one in self.dimensions:
+            rule, name = _rule_of(recipe, one), one.rules[0]
+            if one.name == FIRST and rule == _rule_of(recipe, replace(one, name="")):
+                rule = None
+            if rule is not None and rule.name in one.rules:
+                name = rule.name
+            chosen[one.name] = name
+            for key, span in PARAMETERS.get(name, {}).items():
+                value = rule.parameters.get(key, span.low) if rule is not None else span.low
+                chosen[parameter_name(one, name, key)] = min(max(value, span.low), span.high)
+        return chosen
 
     def _rule(self, name: str, values: Mapping[str, float]) -> Rule:
         if name == "z-box":
@@ -131,6 +155,26 @@ class RecipeSpace:
             f"  {one.name:<24} {' | '.join(map(_written, one.rules))}" for one in self.dimensions
         ]
         return "\n".join(["recipes with these rules", *lines])
+
+
+def parameter_name(one: Dimension, rule: str, key: str) -> str:
+    """Return what a parameter of a rule is called where it is chosen."""
+    return f"{one.name}: {key} of {rule}"
+
+
+def _rule_of(recipe: Recipe, one: Dimension) -> Rule | None:
+    """Return the rule that a recipe gives to the operations of a dimension, by their kind."""
+    at = Location(
+        module="",
+        type="",
+        operation=one.selector.operation or "",
+        kind=one.kind,
+        depth=0.5,
+        first=one.name == FIRST,
+        last=False,
+        gated=False,
+    )
+    return next((row.rule for row in recipe.rows if row.matches(at)), None)
 
 
 def _written(rule: str) -> str:
@@ -166,16 +210,16 @@ def make_space(
     dimensions = []
     if len(layers) > 1 and not set(plan.graph.explained) <= set(plan.graph.tokens):
         first = Selector(kinds=LAYERS, depth="first")
-        dimensions.append(Dimension(FIRST, first, first_rules))
-    dimensions += _by_group(layers, groups) if groups else _by_depth(len(layers), blocks)
+        dimensions.append(Dimension(FIRST, first, first_rules, layers[0].kind))
+    dimensions += _by_group(layers, groups) if groups else _by_depth(layers, blocks)
     kinds = {step.kind for step in plan.steps if step.rule is not None}
     dimensions += [
-        Dimension(kind, Selector(kinds=(kind,)), rules)
+        Dimension(kind, Selector(kinds=(kind,)), rules, kind)
         for kind, rules in _BETWEEN.items()
         if kind in kinds
     ]
     if any(is_sum(step) for step in plan.steps):
-        dimensions.append(Dimension("sums", Selector(operation="add"), _SUM_RULES))
+        dimensions.append(Dimension("sums", Selector(operation="add"), _SUM_RULES, None))
     _refuse_equal_names([one.name for one in dimensions])
     return RecipeSpace(tuple(dimensions), bounds)
 
@@ -193,29 +237,54 @@ def is_sum(step: Step) -> bool:
     return step.node.operation == "add" and len(step.routes) == 2
 
 
-def _by_depth(layers: int, blocks: int) -> list[Dimension]:
-    """Divide layers into blocks of equal depth; the first row that matches decides."""
-    count = max(1, min(blocks, layers))
-    ends = [f"< {i / count:.3f}" for i in range(1, count)]
-    return [
-        Dimension(f"block {i} of {count}", Selector(kinds=LAYERS, depth=end), _LAYER_RULES)
+def _by_depth(layers: list[Step], blocks: int) -> list[Dimension]:
+    """Divide layers into blocks of equal depth; the first row that matches decides.
+
+    Linear layers that come after all convolutions, as the head of a convolutional network, are a
+    part of their own, as they are to composites.
+    """
+    kinds = [step.kind for step in layers]
+    divided = kinds.count("convolution")
+    has_head = 1 < divided < len(kinds) and "linear" not in kinds[:divided]
+    if not has_head:
+        divided = len(layers)
+    selected: tuple[Kind, ...] = ("convolution",) if has_head else LAYERS
+    count = max(1, min(blocks, divided))
+    ends = [f"< {i * divided / (count * len(layers)):.3f}" for i in range(1, count)]
+    made = [
+        _of_layers(f"block {i} of {count}", Selector(kinds=selected, depth=end), kinds)
         for i, end in enumerate([*ends, None], 1)
     ]
+    head = _of_layers("linear layers", Selector(kinds=("linear",)), ["linear"])
+    return [*made, head] if has_head else made
+
+
+def _of_layers(name: str, selector: Selector, kinds: Sequence[Kind | None]) -> Dimension:
+    """Return a part of layers, of these kinds."""
+    return Dimension(name, selector, _LAYER_RULES, max(set(kinds), key=kinds.count))
 
 
 def _by_group(layers: list[Step], groups: Mapping[str, str]) -> list[Dimension]:
     """Give each group of modules a rule, and one to all other layers."""
     names = [step.node.module for step in layers]
+
+    def kinds_of(glob: str) -> list[Kind | None]:
+        return [step.kind for step in layers if fnmatchcase(step.node.module, glob)]
+
     for group, glob in groups.items():
-        if not any(fnmatchcase(name, glob) for name in names):
+        if not kinds_of(glob):
             raise InputError(
                 f"the group {group!r} of modules {glob!r}, none of which is a layer",
                 f"globs on {', '.join(dict.fromkeys(names))}",
                 f'write groups={{"{group}": "{names[0] if names else "*"}"}}',
             )
     made = [
-        Dimension(group, Selector(name=glob, kinds=LAYERS), _LAYER_RULES)
+        _of_layers(group, Selector(name=glob, kinds=LAYERS), kinds_of(glob))
         for group, glob in groups.items()
     ]
-    left = [n for n in names if not any(fnmatchcase(n, glob) for glob in groups.values())]
-    return [*made, *([Dimension(OTHERS, Selector(kinds=LAYERS), _LAYER_RULES)] if left else [])]
+    left = [
+        step.kind
+        for step in layers
+        if not any(fnmatchcase(step.node.module, glob) for glob in groups.values())
+    ]
+    return [*made, *([_of_layers(OTHERS, Selector(kinds=LAYERS), left)] if left else [])]

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _NAME, _OF = "tune", "of"
 _FACTOR = 2  # half of the recipes go on after a quarter of the samples, and after half of them
-_ENQUEUED = ("epsilon", "gamma", "z-plus", "alpha-beta", "zero")  # uniform recipes, tried first
 
 # (recipe) -> the mean of each objective over the pieces so far, piece by piece
 ScoreByPiece = Callable[[Recipe], Iterator[Sequence[float]]]
@@ -68,6 +67,7 @@ def search_recipes(
     space: RecipeSpace,
     score: ScoreByPiece,
     *,
+    first: Sequence[Recipe],
     objectives: int,
     trials: int,
     seed: int,
@@ -80,6 +80,7 @@ def search_recipes(
     Args:
         space: The recipes.
         score: Scores one, piece by piece of the samples.
+        first: Known recipes, which are tried first as far as the space has them.
         objectives: How many numbers it gives; of one, trials that are behind are stopped.
         trials: How many recipes are tried, by all processes that share the folder.
         seed: Random seed of the choices.
@@ -96,7 +97,8 @@ def search_recipes(
         with alone:
             _check_identity(study, identity, folder)
             if not study.get_trials(deepcopy=False):
-                _enqueue_uniform(study, space)
+                for recipe in first:
+                    study.enqueue_trial(space.choices_of(recipe), skip_if_exists=True)
         done = _ended(study)
         with progress.stage("Tuning", trials, "recipes") as advance:
             advance(min(done, trials))
@@ -109,15 +111,6 @@ def search_recipes(
                 advance(min(now, trials) - done)
                 done = now
         return _result(study, space)
-
-
-def _enqueue_uniform(study: "Study", space: RecipeSpace) -> None:
-    """Let recipes with one rule for all layers be tried first, and the usual rules elsewhere."""
-    for rule in _ENQUEUED:
-        if any(rule in one.rules for one in space.dimensions):
-            study.enqueue_trial(
-                {d.name: rule if rule in d.rules else d.rules[0] for d in space.dimensions}
-            )
 
 
 def _run(
