@@ -1,6 +1,6 @@
 """Measures on which architectures relprop works, and what its peers do there.
 
-    python benchmarks/architectures.py [--only "timm/*"] [--out docs/coverage.md] [--json coverage.json]
+    python benchmarks/architectures.py [--only "timm/*"] [--out docs/coverage.md] [--json all.json]
 
 Each architecture is tried in a process of its own, with a time limit: see attempt.py.
 """
