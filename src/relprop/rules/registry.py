@@ -163,6 +163,7 @@ RULES: Mapping[str, RuleDefinition] = MappingProxyType(
         "zero": _of_weighted_sums(linear.zero),
         "epsilon": _of_weighted_sums(linear.epsilon),
         "gamma": _of_weighted_sums(linear.gamma),
+        "gamma-by-sign": _of_weighted_sums(linear.gamma_by_sign),
         "alpha-beta": _of_weighted_sums(linear.alpha_beta),
         "z-plus": _of_weighted_sums(linear.z_plus),
         "flat": _of_weighted_sums(linear.flat, Form.RELEVANCE),
