@@ -192,6 +192,9 @@ RULES: Mapping[str, RuleDefinition] = MappingProxyType(
         ),
         "positive-sum": RuleDefinition(sums.positive_sum, (), operations=frozenset({"add"})),
         "absolute-sum": RuleDefinition(sums.absolute_sum, (), operations=frozenset({"add"})),
+        "position-to-token": RuleDefinition(
+            sums.position_to_token, (), operations=frozenset({"add"})
+        ),
         "fast-sigmoid": RuleDefinition(steps.fast_sigmoid, (), operations=_COMPARED),
         "arctan": RuleDefinition(steps.arctan, (), operations=_COMPARED),
         # At a weighted sum, LRP-0 is the gradient, and it knows a folded batch norm.
