@@ -118,7 +118,7 @@ def tune(
     )
     with shown.stage("Selecting and reporting", None, "methods"):
         chosen = select_recipe(setting, found.best)
-        scores, by_class = report_recipe(setting, chosen)
+        report = report_recipe(setting, chosen)
     return TunedRecipe(
         recipe=chosen.recipe,
         origin=chosen.name,
@@ -127,9 +127,9 @@ def tune(
         trials=found.trials,
         stopped_early=found.stopped_early,
         reference=chosen.reference,
-        presets=tuple(setting.methods.presets),
-        left_out=setting.methods.left_out,
-        scores=scores,
-        by_class=by_class,
+        presets=tuple(report.methods.presets),
+        left_out={**report.methods.left_out, **found.failed},
+        scores=report.scores,
+        by_class=report.by_class,
         front=chosen.front,
     )

@@ -37,11 +37,13 @@ PARAMETERS: Mapping[str, Mapping[str, Span]] = MappingProxyType(
     {
         "epsilon": {"epsilon": Span(1e-4, 1.0)},
         "gamma": {"gamma": Span(0.01, 10.0)},
+        "gamma-by-sign": {"positive": Span(0.01, 10.0), "negative": Span(0.01, 10.0)},
         "alpha-beta": {"alpha": Span(1.01, 4.0)},
         "signal-takes-all": {"epsilon": Span(1e-4, 1.0)},
     }
 )
 _LAYER_RULES = ("zero", "epsilon", "gamma", "z-plus", "alpha-beta")
+_BY_SIGN = "gamma-by-sign"  # of layers whose outputs are of either sign, else it is gamma
 _FIRST_RULES = (AS_ITS_BLOCK, "flat", "w-squared")
 _BETWEEN: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     {
@@ -55,6 +57,7 @@ _BETWEEN: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     }
 )
 _SUM_RULES = (UNCHANGED, "positive-sum", "absolute-sum")
+_POSITION_RULES = (UNCHANGED, "position-to-token")
 
 
 class Chooser(Protocol):
@@ -167,13 +170,20 @@ def make_space(
     if len(layers) > 1 and not set(plan.graph.explained) <= set(plan.graph.tokens):
         first = Selector(kinds=LAYERS, depth="first")
         dimensions.append(Dimension(FIRST, first, first_rules))
-    dimensions += _by_group(layers, groups) if groups else _by_depth(len(layers), blocks)
+    # What is explained is nearly always > 0; before a ReLU, relevance arrives where z > 0 alone.
+    signed = not all(step.rectified for step in layers[:-1])
+    rules = (*_LAYER_RULES, _BY_SIGN) if signed else _LAYER_RULES
+    dimensions += _by_group(layers, groups, rules) if groups else _by_depth(layers, blocks, rules)
     kinds = {step.kind for step in plan.steps if step.rule is not None}
     dimensions += [
         Dimension(kind, Selector(kinds=(kind,)), rules)
         for kind, rules in _BETWEEN.items()
         if kind in kinds
     ]
+    positions = find_positions(plan)
+    if positions is not None:  # before all sums: of two rows that match, the first decides
+        selector = Selector(name=positions.node.module, operation="add")
+        dimensions.append(Dimension("positions", selector, _POSITION_RULES))
     if any(is_sum(step) for step in plan.steps):
         dimensions.append(Dimension("sums", Selector(operation="add"), _SUM_RULES))
     _refuse_equal_names([one.name for one in dimensions])
@@ -193,17 +203,36 @@ def is_sum(step: Step) -> bool:
     return step.node.operation == "add" and len(step.routes) == 2
 
 
-def _by_depth(layers: int, blocks: int) -> list[Dimension]:
+def find_positions(plan: Plan) -> Step | None:
+    """Return the sum of tokens and their positions: the first with a constant before attention.
+
+    Args:
+        plan: The plan of the model by any recipe.
+    """
+    attends = any(step.kind in ("attention", "softmax") for step in plan.steps)
+    for step in plan.steps if attends else ():
+        if step.kind in ("attention", "softmax", "normalisation"):
+            return None
+        node = step.node
+        constants = set(node.inputs) - set(step.routes)
+        if node.operation == "add" and len(step.routes) == 1 and constants and len(node.shape) == 3:
+            return step
+    return None
+
+
+def _by_depth(layers: list[Step], blocks: int, rules: tuple[str, ...]) -> list[Dimension]:
     """Divide layers into blocks of equal depth; the first row that matches decides."""
-    count = max(1, min(blocks, layers))
+    count = max(1, min(blocks, len(layers)))
     ends = [f"< {i / count:.3f}" for i in range(1, count)]
     return [
-        Dimension(f"block {i} of {count}", Selector(kinds=LAYERS, depth=end), _LAYER_RULES)
+        Dimension(f"block {i} of {count}", Selector(kinds=LAYERS, depth=end), rules)
         for i, end in enumerate([*ends, None], 1)
     ]
 
 
-def _by_group(layers: list[Step], groups: Mapping[str, str]) -> list[Dimension]:
+def _by_group(
+    layers: list[Step], groups: Mapping[str, str], rules: tuple[str, ...]
+) -> list[Dimension]:
     """Give each group of modules a rule, and one to all other layers."""
     names = [step.node.module for step in layers]
     for group, glob in groups.items():
@@ -214,8 +243,7 @@ def _by_group(layers: list[Step], groups: Mapping[str, str]) -> list[Dimension]:
                 f'write groups={{"{group}": "{names[0] if names else "*"}"}}',
             )
     made = [
-        Dimension(group, Selector(name=glob, kinds=LAYERS), _LAYER_RULES)
-        for group, glob in groups.items()
+        Dimension(group, Selector(name=glob, kinds=LAYERS), rules) for group, glob in groups.items()
     ]
     left = [n for n in names if not any(fnmatchcase(n, glob) for glob in groups.values())]
-    return [*made, *([Dimension(OTHERS, Selector(kinds=LAYERS), _LAYER_RULES)] if left else [])]
+    return [*made, *([Dimension(OTHERS, Selector(kinds=LAYERS), rules)] if left else [])]
