@@ -65,5 +65,10 @@ def test_the_page_has_a_row_for_each_comparison(model):
     low, high = first["interval"]
     assert rows[0].endswith(f"| {first['gain']:+.3f} [{low:+.3f}, {high:+.3f}] |")
     assert first["gain"] == pytest.approx(first["srg"] - first["other"])
-    won = sum(one["interval"][0] > 0 for one in run["rows"])
-    assert f"{won} of 4 comparisons have an interval above zero" in text
+
+
+def test_only_intervals_above_zero_count_as_won():
+    one = {"idea": "a", "against": "b", "srg": 0.5, "other": 0.4, "gain": 0.1}
+    ends = ([0.01, 0.2], [-0.01, 0.2], [-0.2, -0.1], None)
+    run = {"samples": (1, 1, 2), "seconds": 60, "rows": [{**one, "interval": e} for e in ends]}
+    assert "1 of 4 comparisons have an interval above zero" in page({"small": run})

@@ -94,8 +94,6 @@ def find_methods(
             recipe = Recipe.preset(name, **_bounds_of(name, bounds))
             steps = [step.rule for step in explainer.with_recipe(recipe).plan(x).steps]
             same = next((one for one, known in rules.items() if known == steps), name)
-            if same == name:
-                explain_by(explainer, recipe, batch_size)(x, None)
         except RelpropError as error:
             left_out[name] = first_line(error)
         else:
