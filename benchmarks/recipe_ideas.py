@@ -1,9 +1,9 @@
-"""Measures two ideas about recipes on held-out samples and writes docs/recipe-ideas.md.
+"""Measures ideas about recipes on held-out samples and writes docs/recipe-ideas.md.
 
     python benchmarks/recipe_ideas.py DATA --work FOLDER --out docs/recipe-ideas.md
 
-Relevance averaged over recipes, and attention whose heads have rules of their own. What is measured
-is kept as JSON beside the page.
+Relevance averaged over recipes, attention whose heads have rules of their own, and rules of other
+papers for transformers. What is measured is kept as JSON beside the page.
 
 n  samples      H  heads of an attention layer
 """
@@ -22,10 +22,12 @@ from tuned_networks import Ready, shipped, vit
 
 import relprop
 from relprop.evaluate import paired_test
+from relprop.graph.ops import LAYERS
 from relprop.rules.registry import RuleDefinition
 from relprop.tuning.methods import explain_by
 from relprop.tuning.objective import Explain, JudgedSamples, Judging
 from relprop.tuning.setting import TuningSetting, prepare_tuning
+from relprop.tuning.space import find_positions
 
 SAMPLES, STEPS, SEED, BATCH = 600, 10, 0, 200
 NETWORKS = {"mnist-cnn, shipped": shipped, "Fashion-MNIST, ViT": vit}
@@ -158,6 +160,33 @@ def compare_heads(setting: TuningSetting, preset: str) -> list[dict[str, Any]]:
     return [row(named, per_layer, of_heads, of_layers), row(named, preset, of_heads, base)]
 
 
+def compare_rules(setting: TuningSetting, preset: str) -> list[dict[str, Any]]:
+    """Compare rules for transformers with what they replace, on the report samples.
+
+    Args:
+        setting: The network and its samples.
+        preset: The one that is best on the selection samples.
+    """
+    presets = {name: relprop.Recipe.preset(name) for name in ("attnlrp", "libragrad", "gamma")}
+    presets[preset] = setting.methods.presets[preset]
+    positions = find_positions(setting.plan)
+    assert positions is not None
+    at = relprop.Selector(name=positions.node.module, operation="add")
+    layers = relprop.Selector(kinds=LAYERS)
+    by_sign = presets["gamma"].using(layers, "gamma-by-sign", positive=0.25, negative=0.0)
+    pairs = [("libragrad", presets["libragrad"], "attnlrp"), ("gamma-by-sign", by_sign, "gamma")]
+    for name in dict.fromkeys(("attnlrp", "libragrad", preset)):
+        kept = presets[name].using(at, "position-to-token")
+        pairs.append((f"{name}, position-to-token", kept, name))
+    report = setting.part(setting.parts.report, setting.judging)
+
+    def scores(recipe: relprop.Recipe) -> Tensor:
+        return scores_of(report, explain_by(setting.explainer, recipe, BATCH))
+
+    bases = {name: scores(presets[name]) for name in dict.fromkeys(one[2] for one in pairs)}
+    return [row(name, other, scores(recipe), bases[other]) for name, recipe, other in pairs]
+
+
 def search_heads(score: Callable[[Heads], float], layers: int, width: int) -> tuple[Heads, int]:
     """Draw assignments at random, then change heads of the best one by one while that helps.
 
@@ -198,7 +227,7 @@ def row(idea: str, against: str, first: Tensor, second: Tensor) -> dict[str, Any
 
 
 def measure(ready: Ready, samples: int) -> dict[str, Any]:
-    """Measure both ideas on one network.
+    """Measure all ideas on one network.
 
     Args:
         ready: The network.
@@ -209,6 +238,8 @@ def measure(ready: Ready, samples: int) -> dict[str, Any]:
     preset, rows = compare_averages(setting)
     if any(step.kind == "attention" for step in setting.plan.steps):
         rows += compare_heads(setting, preset)
+    if find_positions(setting.plan) is not None:
+        rows += compare_rules(setting, preset)
     return {"samples": setting.parts.sizes, "rows": rows, "seconds": time.perf_counter() - start}
 
 

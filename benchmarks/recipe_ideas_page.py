@@ -6,14 +6,16 @@ from typing import Any
 
 from versions import installed
 
-HEAD = """# Two ideas about recipes, measured
+HEAD = """# Ideas about recipes, measured
 
 Written by `benchmarks/recipe_ideas.py`. **Averaging**: the mean of the maps of the two or three
 presets that are best on the selection samples, each map divided by the sum of its |relevance|.
 **Rules of heads**: each head of each attention layer takes either the rule attnlrp or cp-lrp; the
-best assignment on the search samples, against the best where all heads of a layer agree. SRG is
-that of [the tuned recipes](tuned.md), removed pixels become the mean. Everything below was measured
-on report samples that neither search nor selection had seen. A gain is the idea minus the other,
+best assignment on the search samples, against the best where all heads of a layer agree. **Rules of
+other papers**: the preset libragrad; position-to-token added to a preset; gamma-by-sign with 0.25
+for outputs above zero and 0 below, against gamma with 0.25. SRG is that of
+[the tuned recipes](tuned.md), removed pixels become the mean. Everything below was measured on
+report samples that neither search nor selection had seen. A gain is the idea minus the other,
 sample by sample, with its 95 % bootstrap interval; an interval that holds 0 is a null, and an idea
 whose interval lies below 0 is worse. One seed.
 

@@ -17,10 +17,10 @@ class Attending(nn.Module):
     def __init__(self):
         super().__init__()
         self.embed, self.out = nn.Linear(6, 8), nn.Linear(8, 3)
-        self.qkv = nn.Linear(8, 24)
+        self.qkv, self.position = nn.Linear(8, 24), nn.Parameter(torch.randn(1, 5, 8))
 
     def forward(self, x):
-        tokens = self.embed(x[:, 0])
+        tokens = self.embed(x[:, 0]) + self.position
         q, k, v = (t.unflatten(-1, (2, 4)).transpose(1, 2) for t in self.qkv(tokens).chunk(3, -1))
         mixed = nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         return self.out((tokens + mixed).relu().mean(1))
@@ -60,7 +60,13 @@ def test_the_page_has_a_row_for_each_comparison(model):
     run = measure(ready, 48)
     text = page({"small": run})
     rows = [line for line in text.splitlines() if line.startswith("| small |")]
-    assert len(rows) == len(run["rows"]) == 4
+    ideas = [one["idea"] for one in run["rows"]]
+    assert {"libragrad", "gamma-by-sign", "libragrad, position-to-token"} <= set(ideas)
+    assert [ideas.count(one) for one in ideas[2:4]] == [
+        2,
+        2,
+    ]  # against rules of layers, and a preset
+    assert len(rows) == len(run["rows"]) >= 8
     first = run["rows"][0]
     low, high = first["interval"]
     assert rows[0].endswith(f"| {first['gain']:+.3f} [{low:+.3f}, {high:+.3f}] |")
