@@ -5,6 +5,7 @@
 # make training DATA=folder    docs/training-results.md: small networks trained with relevance
 # make faithfulness            docs/faithfulness.md: rules and fills by feature removal
 # make tuned  docs/tuned.md: what tuned rules gain; DATA is a folder of data sets, WORK one of networks
+# make ideas  docs/recipe-ideas.md: recipes averaged, rules of attention heads; DATA, WORK likewise
 # make pruning                 docs/pruning.md: channels removed by relevance; DATA: the data sets
 # make selection  docs/selection.md: feature selection beside other methods
 # make docs   the site, in docs/_build  make pictures  what its pages show
@@ -20,7 +21,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 WORK ?= $(VENV)/networks
 
-.PHONY: demo test slow check bench coverage parity faithfulness tuned training pruning selection \
+.PHONY: demo test slow check bench coverage parity faithfulness tuned ideas training pruning selection \
 	docs pictures fuzz format clean
 
 demo: $(VENV)/ready
@@ -54,6 +55,9 @@ faithfulness: $(VENV)/ready
 
 tuned: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tuned.py "$(DATA)" --work "$(WORK)" --out docs/tuned.md
+
+ideas: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/recipe_ideas.py "$(DATA)" --work "$(WORK)"
 
 training: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/relevance_drop.py "$(DATA)" --out docs/training-results.md

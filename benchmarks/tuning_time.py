@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 import relprop
 from relprop.support.progress import QUIET
+from relprop.tuning.dimensions import make_space
 from relprop.tuning.objective import Judging
 from relprop.tuning.setting import TuningSetting, prepare_tuning
-from relprop.tuning.space import RecipeSpace, make_space
+from relprop.tuning.space import RecipeSpace
 from relprop.tuning.study import search_recipes
 
 DIGITS, STEPS, SEED = 256, 20, 0

@@ -85,6 +85,12 @@ def gamma(a: Affine, gamma: float = 0.25) -> Tensor:
     return torch.where(a.z > 0, up, 0.0) + torch.where(a.z < 0, down, 0.0)
 
 
+def gamma_by_sign(a: Affine, positive: float = 0.25, negative: float = 0.0) -> Tensor:
+    """As gamma, with `positive` where z > 0 and `negative` where z < 0."""
+    above, below = gamma(a, positive), gamma(a, negative)
+    return torch.where(a.z > 0, above, 0.0) + torch.where(a.z < 0, below, 0.0)
+
+
 def alpha_beta(a: Affine, alpha: float = 2.0, beta: float = 1.0) -> Tensor:
     """The positive part alpha c^+ / (sum c^+ + b^+), less beta c^- / (sum c^- + b^-)."""
     positive = plus(a.c) / stab(plus(a.c).sum(0) + plus(a.b))
@@ -117,6 +123,7 @@ RULES: dict[str, Rule] = {
     "zero": zero,
     "epsilon": epsilon,
     "gamma": gamma,
+    "gamma-by-sign": gamma_by_sign,
     "alpha-beta": alpha_beta,
     "z-plus": z_plus,
     "flat": flat,

@@ -185,6 +185,8 @@ def test_a_batch_norm_needs_no_second_copy_of_the_weight():
         (Share(POSITIVE, bias=False),),
         (Share(X_MAGNITUDE * W_MAGNITUDE),),
         (Share(2.0 * (X * W) + SAME_SIGN),),
+        (Share(X * W + SAME_SIGN.times_sign_of_output()),),
+        (Share(X * W + SAME_SIGN + SAME_SIGN),),
         (Share(ONE * W_SQUARED + ONE * ONES),),
         (Share(ONE * W_SQUARED, bias=False),),
         (Share(X * W - Bound(0.0) * W_POSITIVE - Bound(1.0) * W_NEGATIVE),),

@@ -22,6 +22,7 @@ RULES = [
     ("epsilon", {"epsilon": 0.1}),
     ("epsilon", {"epsilon": 0.25, "relative": True}),
     ("gamma", {"gamma": 0.3}),
+    ("gamma-by-sign", {"positive": 0.3, "negative": 1.5}),
     ("alpha-beta", {}),
     ("alpha-beta", {"alpha": 1.5, "beta": 0.5}),
     ("z-plus", {}),

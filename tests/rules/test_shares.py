@@ -14,6 +14,7 @@ RULES = {
     "zero": {},
     "epsilon": {"epsilon": 0.1},
     "gamma": {"gamma": 0.3},
+    "gamma-by-sign": {"positive": 0.3, "negative": 1.5},
     "alpha-beta": {"alpha": 1.5, "beta": 0.5},
     "z-plus": {},
     "flat": {},

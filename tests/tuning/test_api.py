@@ -12,6 +12,7 @@ torch.manual_seed(0)
 MODEL = nn.Sequential(nn.Linear(8, 24), nn.ReLU(), nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 3))
 MODEL = MODEL.double().eval()
 X = torch.randn(80, 8, dtype=torch.float64)
+GRADIENTS = {"gradient-x-input", "integrated-gradients", "smoothgrad"}
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,7 @@ def test_every_preset_and_gradient_method_is_compared(tuned):
     from relprop.recipes.presets import PRESETS
 
     compared = set(tuned.gains) | set(tuned.left_out)
-    gradient = {"gradient-x-input", "integrated-gradients", "smoothgrad"}
-    assert compared == (set(PRESETS) - {"auto"}) | gradient
+    assert compared == (set(PRESETS) - {"auto"}) | GRADIENTS
     assert tuned.left_out == {}
 
 
@@ -162,3 +162,25 @@ def test_a_journal_of_other_masks_models_or_fills_is_refused(changed, tmp_path):
         layers[2] = nn.GELU()
     with pytest.raises(InputError, match="another model, other samples or other options"):
         relprop.tune(nn.Sequential(*layers).eval(), x, **common, **other)
+
+
+class ChannelsLast(nn.Module):
+    """Takes (n, h, w, channels), so that bounds by the second dimension fit no channel."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 4, 3), nn.Linear(36, 3)
+
+    def forward(self, x):
+        return self.b(self.a(x.permute(0, 3, 1, 2)).relu().flatten(1))
+
+
+def test_a_preset_that_fails_when_it_runs_is_left_out_with_its_reason():
+    torch.manual_seed(0)
+    tuned = relprop.tune(ChannelsLast().eval(), torch.rand(40, 5, 5, 3), trials=4, steps=4)
+    why = "a z-box bound of shape (5, 1, 1) for a sample of shape (3, 5, 5)"
+    assert tuned.left_out == {"epsilon-gamma-box": why}
+    assert tuned.to_dict()["left_out"] == {"epsilon-gamma-box": why}
+    assert f"  epsilon-gamma-box: {why}" in str(tuned).splitlines()
+    assert {"epsilon", "gamma"} <= set(tuned.presets) == set(tuned.gains) - GRADIENTS
+    assert "epsilon-gamma-box" not in tuned.gains

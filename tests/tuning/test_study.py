@@ -2,7 +2,7 @@
 
 import pytest
 
-from relprop.errors import InputError
+from relprop.errors import InputError, RuleError
 from relprop.recipes.recipe import Recipe
 from relprop.recipes.selectors import Selector
 from relprop.support.progress import QUIET
@@ -113,6 +113,19 @@ def test_a_trial_that_raises_leaves_the_journal_usable(tmp_path):
     with pytest.raises(RuntimeError, match="no memory"):
         search(fails, trials=2, folder=tmp_path)
     assert search(one_piece, trials=4, folder=tmp_path).trials == 4
+
+
+def test_recipes_that_cannot_run_do_not_end_the_search():
+    def only_z_plus(recipe):
+        if recipe.rows[0].rule.name != "z-plus":
+            raise RuleError(f"the rule {recipe.rows[0].rule.name} here", "z-plus", "take z-plus")
+        yield (1.0,)
+
+    found = search(only_z_plus, trials=9)
+    assert {one.recipe.rows[0].rule.name for one in found.best} == {"z-plus"}
+    failed = 9 - len(found.best)
+    assert found.failed == {f"{failed} of 9 recipes tried": "the rule gamma here"}
+    assert search(one_piece, trials=3).failed == {}
 
 
 def test_a_journal_of_something_else_is_refused(tmp_path):

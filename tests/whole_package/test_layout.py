@@ -38,6 +38,7 @@ ALSO_TESTED_IN = {
     "cli/test_tune.py": [
         *("cli/model_options", "tuning/output", "tuning/run", "tuning/samples"),
     ],
+    "tuning/test_dimensions.py": ["tuning/space"],
     "tuning/test_api.py": ["tuning/methods", "tuning/result", "tuning/setting"],
     "bundle_report/test_removal.py": ["bundle_report/removal_units"],
     "bundle_report/test_write.py": [

@@ -6,7 +6,8 @@ Uniform presets give one rule to every layer. The epsilon-... presets choose by 
 as the Zennit library does, with its defaults (Anders et al. 2021). attnlrp and cp-lrp are the
 recipes of Achtibat et al. 2024 and Ali et al. 2022. Their layers have no epsilon by default, as in
 the efficient rules of the authors' own library, where relevance per unit of activation passes a
-layer without a division. Between layers all presets agree, except cp-lrp.
+layer without a division. Between layers all presets agree, except cp-lrp and libragrad, which is
+the pruned and scaled gradient of Mehri et al. 2025 times the input.
 """
 
 from collections.abc import Callable, Container, Mapping
@@ -115,6 +116,17 @@ def _cp_lrp(*, epsilon: float = 0.0) -> list[RecipeRow]:
     return [layers, gates, *_rows_between_layers("constant", "cp-lrp")]
 
 
+def _libragrad() -> list[RecipeRow]:
+    """Give x times the gradient of which attention, gates and deviations are held constant.
+
+    Source: Mehri et al. 2025 (LibraGrad): the softmax of attention pruned, x g(x) by its gate g(x),
+    layer norms by their deviation, either factor of a product by one half.
+    """
+    layers = RecipeRow(Selector(kinds=WEIGHTED_SUMS), ZERO)
+    products = RecipeRow(Selector(kinds=("product", "matmul", "gate")), Rule("uniform", {}))
+    return [layers, products, *_rows_between_layers("constant", "cp-lrp")]
+
+
 def _auto() -> list[RecipeRow]:
     return []
 
@@ -176,5 +188,6 @@ PRESETS: Mapping[str, Callable[..., list[RecipeRow]]] = MappingProxyType(
         "epsilon-alpha2-beta1-flat": _epsilon_alpha2_beta1_flat,
         "attnlrp": _attnlrp,
         "cp-lrp": _cp_lrp,
+        "libragrad": _libragrad,
     }
 )

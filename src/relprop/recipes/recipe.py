@@ -63,7 +63,7 @@ class Recipe:
                 says which. Uniform: "zero", "epsilon", "gamma", "alpha-beta". By depth and layer
                 type, as the Zennit library defines them: "epsilon-plus", "epsilon-plus-flat",
                 "epsilon-gamma-box", "epsilon-alpha2-beta1", "epsilon-alpha2-beta1-flat". For
-                attention: "attnlrp", "cp-lrp".
+                attention: "attnlrp", "cp-lrp", "libragrad".
             **parameters: Parameters of the preset's rules, such as `gamma`. "epsilon-gamma-box"
                 needs `low` and `high`, the bounds of the input: numbers, or tensors that
                 broadcast to a sample.

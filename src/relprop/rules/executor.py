@@ -2,7 +2,7 @@
 
     own_sum       one share with the layer's own sum as its denominator: LRP-0, epsilon
     derived_sums  positive and negative parts, squares, counts; gamma on x >= 0 and z > 0
-    signed_sums   gamma on layers of any sign
+    signed_sums   gamma on layers of any sign, and a gamma for each sign of the output
     box           z-box
 
 Takes the shares and a lowered layer, gives the function that runs it. Each way is for numerators of
@@ -16,7 +16,7 @@ from .linear import NEGATIVE, POSITIVE, SAME_SIGN
 from .lowered_layer import LoweredLayer, RunLayer
 from .own_sum import run_own_sum
 from .shares import ONE, ONES, W_NEGATIVE, W_POSITIVE, W_SQUARED, Bound, Share, Shares, W, X
-from .signed_sums import run_signed
+from .signed_sums import run_signed, run_signed_apart
 from .weights import STABILISER
 
 
@@ -35,6 +35,10 @@ def run_shares(shares: Shares, layer: LoweredLayer) -> RunLayer:
         # Where x_i >= 0 and z_j > 0, the part of x_i w_ij with the sign of z_j is x_i w_ij^+.
         known = layer.nonnegative and layer.rectified
         return run_raised(gamma, layer) if known else run_signed(gamma / 2, layer)
+    gammas = _gammas_by_sign(shares)
+    if gammas is not None:
+        known = layer.nonnegative and layer.rectified
+        return run_raised(gammas[0], layer) if known else run_signed_apart(gammas, layer)
     bounds = [term.input for term in share.numerator.terms[1:]]
     if len(shares) == 1 and len(bounds) == 2 and _is_box(share):
         low, high = bounds
@@ -56,6 +60,16 @@ def _are_parts(shares: Shares) -> bool:
         return shares == parts
     alone = (Share(POSITIVE), Share(ONE * ONES, bias=False), Share(ONE * W_SQUARED))
     return shares in [(share,) for share in alone]
+
+
+def _gammas_by_sign(shares: Shares) -> tuple[float, float] | None:
+    """Return gamma for outputs > 0 and for outputs < 0; None for shares of another form."""
+    terms = shares[0].numerator.terms
+    if len(terms) != 5:
+        return None
+    mean, half = 2 * terms[2].number, 2 * terms[4].number
+    by_sign = mean * SAME_SIGN + half * SAME_SIGN.times_sign_of_output()
+    return (mean + half, mean - half) if shares == (Share(X * W + by_sign),) else None
 
 
 def _is_box(share: Share) -> bool:

@@ -71,9 +71,30 @@ def gamma(*, gamma: float = 0.25) -> Shares:
     Args:
         gamma: Weight of contributions of the output's sign, on top of 1.
 
-    Source: Montavon et al. 2019; for inputs of any sign Andeol et al. 2021.
+    Source: Montavon et al. 2019; for inputs of any sign the generalised gamma rule of Andeol et al.
+    2021, whose four products x^+ w^+, x^- w^-, x^+ w^-, x^- w^+ are (x_i w_ij)^+ and (x_i w_ij)^-.
     """
     return (Share(X * W + gamma * SAME_SIGN),)
+
+
+def gamma_by_sign(*, positive: float = 0.25, negative: float = 0.0) -> Shares:
+    """Favour contributions of the output's own sign s, by one gamma for each sign of the output.
+
+    R_i = sum_j (x_i w_ij + gamma_s (x_i w_ij)^s) / stab(sum_i of the same) R_j
+
+    gamma_s is `positive` where z_j > 0 and `negative` where z_j < 0; with both equal this is
+    `gamma`. An output of exactly zero passes nothing on. Absorbs the contribution of the bias.
+
+    Args:
+        positive: Weight of positive contributions to outputs > 0, on top of 1.
+        negative: Weight of negative contributions to outputs < 0, on top of 1.
+
+    Source: the four products of signs of Andeol et al. 2021, with a gamma for each case of theirs.
+    """
+    if positive == negative:
+        return gamma(gamma=positive)
+    mean, half = (positive + negative) / 2, (positive - negative) / 2  # gamma_s = mean + s half
+    return (Share(X * W + mean * SAME_SIGN + half * SAME_SIGN.times_sign_of_output()),)
 
 
 def alpha_beta(*, alpha: float = 2.0, beta: float = 1.0) -> Shares:

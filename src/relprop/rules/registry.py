@@ -163,6 +163,7 @@ RULES: Mapping[str, RuleDefinition] = MappingProxyType(
         "zero": _of_weighted_sums(linear.zero),
         "epsilon": _of_weighted_sums(linear.epsilon),
         "gamma": _of_weighted_sums(linear.gamma),
+        "gamma-by-sign": _of_weighted_sums(linear.gamma_by_sign),
         "alpha-beta": _of_weighted_sums(linear.alpha_beta),
         "z-plus": _of_weighted_sums(linear.z_plus),
         "flat": _of_weighted_sums(linear.flat, Form.RELEVANCE),
@@ -191,6 +192,9 @@ RULES: Mapping[str, RuleDefinition] = MappingProxyType(
         ),
         "positive-sum": RuleDefinition(sums.positive_sum, (), operations=frozenset({"add"})),
         "absolute-sum": RuleDefinition(sums.absolute_sum, (), operations=frozenset({"add"})),
+        "position-to-token": RuleDefinition(
+            sums.position_to_token, (), operations=frozenset({"add"})
+        ),
         "fast-sigmoid": RuleDefinition(steps.fast_sigmoid, (), operations=_COMPARED),
         "arctan": RuleDefinition(steps.arctan, (), operations=_COMPARED),
         # At a weighted sum, LRP-0 is the gradient, and it knows a folded batch norm.

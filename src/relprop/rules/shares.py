@@ -90,8 +90,8 @@ class Contributions:
         return Contributions(tuple(replace(t, number=number * t.number) for t in self.terms))
 
     def times_sign_of_output(self) -> "Contributions":
-        """Multiply each term by the sign of the output z_j."""
-        return Contributions(tuple(replace(t, signed=True) for t in self.terms))
+        """Multiply each term by the sign of the output z_j, which is not 0: its square is 1."""
+        return Contributions(tuple(replace(t, signed=not t.signed) for t in self.terms))
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
     n_ij = (1 + h) x_i w_ij + h |x_i w_ij| sign z_j        h = gamma / 2 = half_gamma
 
-Takes h and what is known of a layer, gives the function that runs it: two passes each way, where
-the positive and the negative part would need four.
+h may be another one for outputs > 0 than for outputs < 0. Takes h and what is known of a layer,
+gives the function that runs it: two passes each way, where the positive and the negative part
+would need four.
 
     s, t   (batch, *out)   R / denominator, and the same with the sign of z
 """
@@ -49,6 +50,42 @@ def run_signed(half_gamma: float, layer: LoweredLayer) -> RunLayer:
             dropped = v * (s == 0) if layer.arriving is Form.RELEVANCE else torch.zeros_like(s)
             return {
                 "bias": bias + t * bias_of(linear_map, magnitude),
+                "stabiliser": t * STABILISER,
+                "zero denominator": dropped,
+            }
+
+        return result, Back(pull, absorbed, multiply.release)
+
+    return run
+
+
+def run_signed_apart(gammas: tuple[float, float], layer: LoweredLayer) -> RunLayer:
+    """Build the function that runs a layer by one gamma where z > 0, and another where z < 0."""
+
+    def run(values: Values) -> tuple[Tensor, Back]:
+        x, linear_map, weights = layer.read(values)
+        magnitude = weights.magnitude(1.0)
+        z = weighted_sum(linear_map, x, weights)
+        result = activated(layer, values, z)
+        half = torch.full_like(z, gammas[0] / 2).masked_fill_(z < 0, gammas[1] / 2)
+        sizes = weighted_sum(linear_map, x if layer.nonnegative else x.abs(), magnitude)
+        denominator = (sizes * half + STABILISER).copysign(z) + z * (1 + half)
+        multiply = _signed_multiplier(z, result, denominator, layer)
+        sign, shape = None if layer.nonnegative else x.sign(), x.shape
+
+        def pull(v: Tensor) -> Tensor:
+            s, t = multiply(v)
+            by_magnitude = linear_map.transpose(t * half, magnitude.raw, shape)
+            by_magnitude = by_magnitude if sign is None else by_magnitude * sign
+            by_weight = transposed(linear_map, s * (1 + half), weights, shape, overwrite=True)
+            return add_to(by_magnitude, by_weight)
+
+        def absorbed(v: Tensor) -> Absorbed:
+            s, t = multiply(v)
+            bias = s * (1 + half) * bias_of(linear_map, weights)
+            dropped = v * (s == 0) if layer.arriving is Form.RELEVANCE else torch.zeros_like(s)
+            return {
+                "bias": bias + t * half * bias_of(linear_map, magnitude),
                 "stabiliser": t * STABILISER,
                 "zero denominator": dropped,
             }

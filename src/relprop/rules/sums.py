@@ -1,7 +1,8 @@
-"""The rules of sums z = x + y of two values that both depend on the input, as in residual blocks.
+"""The rules of sums z = x + y: of two paths, as in residual blocks; of tokens and positions.
 
 Without a rule, relevance per unit of z is that of both summands, R_x = x / z R: much where they
-cancel. These rules share R by sizes that do not. A sum with a constant is left as it is.
+cancel. The rules of two paths share R by sizes that do not, and leave a sum with a constant as it
+is. That of positions takes a sum with a constant, and leaves all others.
 
 x, y   the summands, with their factors      ^+   positive part
 """
@@ -34,6 +35,29 @@ def absolute_sum(op: Traced) -> Back:
     ResNet), the ratio-based splitting of relevance at residual connections.
     """
     return by_vjp(op) if len(op.x) < 2 else _shared(op, [s.abs() for s in _summands(op)])
+
+
+def position_to_token(op: Traced) -> Back:
+    """Keep what a constant y receives, such as a position embedding, at the token that it is of.
+
+    R_x,d = x_d c_d + |x_d| / (sum_d |x_d|) sum_d y_d c_d for the features d of a token, the last
+    dimension of z: its sum is the relevance of the token and of its position. Without the rule, the
+    second term is absorbed. Absorbs it where a token is 0 in all features.
+
+    Source: Bakish et al. 2025 (PA-LRP), who add up the relevance of tokens and of positions. That
+    the latter is shared among features by |x_d| is ours: so it goes on to what a token is made of.
+    """
+    if len(op.x) > 1:
+        return by_vjp(op)
+    constant = op.at(0)
+    token = op.z - constant
+    total = token.abs().sum(-1, keepdim=True)
+
+    def pull(c: Tensor) -> tuple[Tensor, ...]:
+        of_position = times(c, constant).sum(-1, keepdim=True)
+        return op.vjp(c + token.sign() * divide(of_position, total))
+
+    return Back(pull, lambda c: {"constants": times(c, constant) * (total == 0)})
 
 
 def _summands(op: Traced) -> tuple[Tensor, Tensor]:

@@ -15,12 +15,12 @@ from ..support.extras import require
 from ..support.files import as_path
 from ..support.output_kinds import OutputKind
 from ..support.progress import ProgressOption, progress_of
+from .dimensions import make_space
 from .objective import Fills, Judging, check_measures
 from .report import report_recipe
 from .result import TunedRecipe
 from .select import select_recipe
 from .setting import prepare_tuning
-from .space import make_space
 from .study import search_recipes
 
 
@@ -119,7 +119,7 @@ def tune(
     )
     with shown.stage("Selecting and reporting", None, "methods"):
         chosen = select_recipe(setting, found.best)
-        scores, by_class = report_recipe(setting, chosen)
+        report = report_recipe(setting, chosen)
     return TunedRecipe(
         recipe=chosen.recipe,
         origin=chosen.name,
@@ -128,9 +128,9 @@ def tune(
         trials=found.trials,
         stopped_early=found.stopped_early,
         reference=chosen.reference,
-        presets=tuple(setting.methods.presets),
-        left_out=setting.methods.left_out,
-        scores=scores,
-        by_class=by_class,
+        presets=tuple(report.methods.presets),
+        left_out={**report.methods.left_out, **found.failed},
+        scores=report.scores,
+        by_class=report.by_class,
         front=chosen.front,
     )

@@ -4,21 +4,25 @@ Takes an explainer and a few samples. Gives functions from samples to relevance.
 they are measured.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from ..compare.methods import GRADIENT_METHODS, attribute
-from ..errors import InputError, RelpropError
+from ..errors import InputError, RelpropError, first_line
 from ..explanation.explainer import Explainer
+from ..graph.ops import LAYERS
 from ..recipes.presets import PRESETS
 from ..recipes.recipe import Recipe
+from ..recipes.selectors import Selector
 from ..rules.rule import Rule
 from .objective import Explain
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,25 @@ class Methods:
     others: Mapping[str, Explain]
     left_out: Mapping[str, str]
     same_as: Mapping[str, str]
+
+    def without(self, failed: Mapping[str, str]) -> "Methods":
+        """Return the methods but those that failed, and presets of the same rules.
+
+        Args:
+            failed: Method -> why.
+        """
+        same = {n: failed[one] for n, one in self.same_as.items() if one in failed}
+        reasons = {**failed, **same}
+        return Methods(
+            _but(self.presets, reasons),
+            _but(self.others, reasons),
+            {**self.left_out, **reasons},
+            _but(self.same_as, reasons),
+        )
+
+
+def _but(kept: Mapping[str, T], dropped: Container[str]) -> dict[str, T]:
+    return {name: value for name, value in kept.items() if name not in dropped}
 
 
 def explain_by(explainer: Explainer, recipe: Recipe, batch_size: int) -> Explain:
@@ -62,19 +85,19 @@ def find_methods(
         batch_size: Samples in a forward pass.
         seed: Seed of methods that draw noise.
     """
-    presets, left_out = {}, dict[str, str]()
+    presets, left_out = dict[str, Recipe](), dict[str, str]()
     same_as, rules = dict[str, str](), dict[str, list[Rule | None]]()
     for name in PRESETS:
         if name == "auto":
             continue
         try:
-            parameters = _bounds_of(name, bounds)
-            presets[name] = Recipe.preset(name, **parameters)
-            rules[name] = [s.rule for s in explainer.with_recipe(presets[name]).plan(x).steps]
-            same_as[name] = next(one for one in rules if rules[one] == rules[name])
+            recipe = Recipe.preset(name, **_bounds_of(name, bounds))
+            steps = [step.rule for step in explainer.with_recipe(recipe).plan(x).steps]
+            same = next((one for one, known in rules.items() if known == steps), name)
         except RelpropError as error:
-            presets.pop(name, None)
-            left_out[name] = str(error).splitlines()[0]
+            left_out[name] = first_line(error)
+        else:
+            presets[name], rules[name], same_as[name] = recipe, steps, same
     others: dict[str, Explain] = {}
     if isinstance(x, Tensor) and x.is_floating_point():
         others = {
@@ -87,6 +110,24 @@ def find_methods(
         why = "inputs that are no single tensor of numbers"
         left_out |= {name: why for name in GRADIENT_METHODS if name not in others}
     return Methods(presets, others, left_out, same_as)
+
+
+def takes_box(explainer: Explainer, x: Any, bounds: tuple[Any, Any], batch_size: int) -> bool:
+    """Tell whether bounds of the input fit the first layer: it may take values in another order.
+
+    Args:
+        explainer: An explainer of the model.
+        x: A few samples.
+        bounds: Lowest and highest value of the input.
+        batch_size: Samples in a forward pass.
+    """
+    first = Selector(kinds=LAYERS, depth="first")
+    recipe = Recipe.preset("zero").using(first, "z-box", low=bounds[0], high=bounds[1])
+    try:
+        explain_by(explainer, recipe, batch_size)(x, None)
+    except RelpropError:
+        return False
+    return True
 
 
 def _bounds_of(preset: str, bounds: tuple[Any, Any] | None) -> dict[str, Any]:

@@ -4,14 +4,16 @@ Takes a setting and a recipe. Gives scores with paired intervals. Must not know 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from ..errors import RelpropError, first_line
 from ..evaluate.statistics.paired_test import paired_test
 from ..support.estimates import bootstrap_mean
-from .methods import explain_by
+from .methods import Methods, explain_by
+from .objective import JudgedSamples
 from .result import ClassGain, MethodScore, ScoresUnderFill
 from .select import ChosenRecipe
 from .setting import TuningSetting
@@ -21,9 +23,22 @@ _LEAST_OF_CLASS = 5  # samples, below which nothing is said of a class
 Measured = Mapping[tuple[str, str], Tensor]  # measure and fill -> one number per sample
 
 
-def report_recipe(
-    setting: TuningSetting, chosen: ChosenRecipe
-) -> tuple[tuple[ScoresUnderFill, ...], tuple[ClassGain, ...]]:
+@dataclass(frozen=True)
+class Report:
+    """What was measured on the report samples.
+
+    Attributes:
+        scores: By measure and fill.
+        by_class: Gain over the reference for each class; empty without classes.
+        methods: What was compared: but methods that failed on these samples.
+    """
+
+    scores: tuple[ScoresUnderFill, ...]
+    by_class: tuple[ClassGain, ...]
+    methods: Methods
+
+
+def report_recipe(setting: TuningSetting, chosen: ChosenRecipe) -> Report:
     """Measure a recipe and everything it is compared with on the report samples.
 
     Args:
@@ -34,14 +49,7 @@ def report_recipe(
     judging = replace(judging, fills={**judging.fills, **setting.other_fills})
     samples = setting.part(setting.parts.report, judging)
     tuned = samples.measure(explain_by(explainer, chosen.recipe, judging.batch_size))
-    methods, size = setting.methods, judging.batch_size
-    distinct = {
-        name: explain_by(explainer, methods.presets[name], size)
-        for name in set(methods.same_as.values())
-    }
-    measured = {name: samples.measure(one) for name, one in distinct.items()}
-    found = {name: measured[same] for name, same in methods.same_as.items()}
-    found |= {name: samples.measure(explain) for name, explain in methods.others.items()}
+    found, methods = _measure_all(setting, samples, chosen.methods)
     scores = [
         _under_fill(key, values, found, not key[1] or key[1] in setting.judging.fills)
         for key, values in tuned.items()
@@ -51,8 +59,29 @@ def report_recipe(
     first = [s for s in scores if s.measure == judging.measures[0] and s.tuned_for]
     lowest = min(first, key=lambda one: one.tuned.mean)
     key = lowest.measure, lowest.fill
+    if chosen.reference not in found:
+        return Report(tuple(scores), (), methods)
     differences = tuned[key] - found[chosen.reference][key]
-    return tuple(scores), gains_by_class(differences, samples.target)
+    return Report(tuple(scores), gains_by_class(differences, samples.target), methods)
+
+
+def _measure_all(
+    setting: TuningSetting, samples: JudgedSamples, methods: Methods
+) -> tuple[dict[str, Measured], Methods]:
+    """Measure all methods; return what was measured, and the methods but those that fail."""
+    explains = {
+        name: explain_by(setting.explainer, methods.presets[name], setting.judging.batch_size)
+        for name in dict.fromkeys(methods.same_as.values())
+    }
+    measured, failed = dict[str, Measured](), dict[str, str]()
+    for name, explain in {**explains, **methods.others}.items():
+        try:
+            measured[name] = samples.measure(explain)
+        except RelpropError as error:
+            failed[name] = first_line(error)
+    methods = methods.without(failed)
+    found = {name: measured[same] for name, same in methods.same_as.items()}
+    return found | {name: measured[name] for name in methods.others}, methods
 
 
 def _under_fill(

@@ -91,7 +91,8 @@ class TunedRecipe:
         stopped_early: How many of them successive halving stopped.
         reference: The preset that is best on the selection samples.
         presets: Names of the presets that the model can be explained by.
-        left_out: Method -> why it cannot be compared.
+        left_out: Method -> why it is not compared: it cannot be planned, or failed when it ran.
+            Recipes of the search that failed are an entry by their number.
         scores: On the report samples, by measure and fill.
         by_class: Gain over `reference` for each predicted class; empty without classes.
         front: With several objectives: the recipes that no other one beats in all of them.
@@ -175,6 +176,9 @@ class TunedRecipe:
         ]
         for one in self.scores:
             lines += ["", *_table(one)]
+        if self.left_out:
+            lines += ["", "not compared"]
+            lines += [f"  {name}: {why}" for name, why in self.left_out.items()]
         lines += ["", str(self.recipe)]
         return "\n".join(lines)
 

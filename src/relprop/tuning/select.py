@@ -6,8 +6,9 @@ Takes a setting and the trials of a search. Gives the chosen recipe. Must not kn
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..errors import InputError, RelpropError, first_line
 from ..recipes.recipe import Recipe
-from .methods import explain_by
+from .methods import Methods, explain_by
 from .objective import JudgedSamples
 from .result import FrontRecipe
 from .setting import TuningSetting, objectives_of
@@ -25,12 +26,14 @@ class ChosenRecipe:
         recipe: The recipe.
         reference: The preset that is best on the same samples.
         front: The recipes that no other one beats in all objectives; of one objective none.
+        methods: What it is compared with: but presets that failed on these samples.
     """
 
     name: str
     recipe: Recipe
     reference: str
     front: tuple[FrontRecipe, ...]
+    methods: Methods
 
 
 def select_recipe(setting: TuningSetting, trials: Sequence[TrialScore]) -> ChosenRecipe:
@@ -40,22 +43,39 @@ def select_recipe(setting: TuningSetting, trials: Sequence[TrialScore]) -> Chose
         setting: What is tuned on what.
         trials: Those of the search, the best first.
     """
-    presets = setting.methods.presets
+    presets = {name: setting.methods.presets[name] for name in setting.methods.same_as.values()}
     several = len(setting.judging.measures) > 1
     kept = _front(trials) if several else trials[:CANDIDATES]
     # presets first: of equal scores they are chosen, being known
-    recipes = dict(presets) | {f"trial {one.number}": one.recipe for one in kept}
-    samples = setting.part(setting.parts.selection, setting.judging)
-    scores = {name: _scores(setting, samples, recipe) for name, recipe in recipes.items()}
-    best = max(recipes, key=lambda name: scores[name])
-    reference = max(presets, key=lambda name: scores[name])
+    recipes = presets | {f"trial {one.number}": one.recipe for one in kept}
+    scores, failed = _score_all(setting, recipes)
+    if not presets.keys() & scores.keys():
+        given = f"presets that all fail: {'; '.join(failed.values())}"
+        raise InputError(given, "a model that one preset explains", "print the plan of the model")
+    best = max(scores, key=lambda name: scores[name])
+    reference = max((name for name in scores if name in presets), key=lambda name: scores[name])
     front = _undominated(scores) if several else []
     return ChosenRecipe(
         best,
         recipes[best],
         reference,
         tuple(FrontRecipe(name, recipes[name], scores[name]) for name in front),
+        setting.methods.without({n: why for n, why in failed.items() if n in presets}),
     )
+
+
+def _score_all(
+    setting: TuningSetting, recipes: Mapping[str, Recipe]
+) -> tuple[dict[str, tuple[float, ...]], dict[str, str]]:
+    """Score recipes on the selection samples; return scores, and why others have none."""
+    samples = setting.part(setting.parts.selection, setting.judging)
+    scores, failed = dict[str, tuple[float, ...]](), dict[str, str]()
+    for name, recipe in recipes.items():
+        try:
+            scores[name] = _scores(setting, samples, recipe)
+        except RelpropError as error:
+            failed[name] = first_line(error)
+    return scores, failed
 
 
 def _scores(setting: TuningSetting, samples: JudgedSamples, recipe: Recipe) -> tuple[float, ...]:

@@ -16,7 +16,7 @@ from ..evaluate.removal.setup import Filling
 from ..explanation.explainer import Explainer
 from ..plan.plan import Plan
 from ..recipes.recipe import Recipe
-from .methods import Methods, explain_by, find_methods
+from .methods import Methods, explain_by, find_methods, takes_box
 from .objective import (
     REMOVAL,
     Fills,
@@ -47,7 +47,8 @@ class TuningSetting:
         parts: Which samples are for what.
         pieces: The search samples, piece by piece.
         plan: The plan of the model by the preset "auto".
-        bounds: Lowest and highest value of the input by channel; None: of token ids.
+        bounds: Lowest and highest value of the input by channel; None: of token ids, or where the
+            first layer takes values in another order.
         methods: What is compared.
     """
 
@@ -166,7 +167,10 @@ def prepare_tuning(
     few = take_rows(x, parts.search[:2])
     if "stability" in judging.measures:
         add_noise(few, judging.seed)
-    bounds = _bounds(searched)
+    bounds, size = _bounds(searched), judging.batch_size
+    methods = find_methods(explainer, few, bounds, size, judging.seed)
+    if bounds is not None and not takes_box(explainer, few, bounds, size):
+        bounds = None
     setting = TuningSetting(
         explainer=explainer,
         x=x,
@@ -178,7 +182,7 @@ def prepare_tuning(
         pieces=(),
         plan=explainer.plan(few),
         bounds=bounds,
-        methods=find_methods(explainer, few, bounds, judging.batch_size, judging.seed),
+        methods=methods,
     )
     return replace(setting, pieces=tuple(setting.part(rows, judging) for rows in parts.rungs))
 

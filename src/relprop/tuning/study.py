@@ -6,15 +6,15 @@ know samples or measures.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from ..errors import InputError
+from ..errors import InputError, RelpropError, first_line
 from ..recipes.recipe import Recipe
 from ..search.journal import open_journal
 from ..search.study import make_sampler
@@ -25,8 +25,9 @@ from .space import RecipeSpace
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
 
-_NAME, _OF = "tune", "of"
+_NAME, _OF, _WHY = "tune", "of", "why it failed"
 _FACTOR = 2  # half of the recipes go on after a quarter of the samples, and after half of them
 
 # (recipe) -> the mean of each objective over the pieces so far, piece by piece
@@ -56,11 +57,13 @@ class SearchResult:
         best: The recipes that were scored on all search samples, the best first.
         trials: Number of recipes that were tried.
         stopped_early: How many of them successive halving stopped.
+        failed: "3 of 100 recipes tried" -> why the first of them failed; empty if none did.
     """
 
     best: tuple[TrialScore, ...]
     trials: int
     stopped_early: int
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 def search_recipes(
@@ -127,6 +130,10 @@ def _run(
                 if trial.should_prune():
                     study.tell(trial, state=TrialState.PRUNED)
                     return
+    except RelpropError as error:  # others may do; which, and why, the result says
+        trial.set_user_attr(_WHY, first_line(error))
+        study.tell(trial, state=TrialState.FAIL)
+        return
     except BaseException:
         study.tell(trial, state=TrialState.FAIL)
         raise
@@ -196,4 +203,9 @@ def _result(study: "Study", space: RecipeSpace) -> SearchResult:
         for trial in best
     )
     stopped = sum(trial.state.name == "PRUNED" for trial in trials)
-    return SearchResult(tuple(found), _ended(study), stopped)
+    return SearchResult(tuple(found), _ended(study), stopped, _failed(trials))
+
+
+def _failed(trials: "Sequence[FrozenTrial]") -> dict[str, str]:
+    reasons = [trial.user_attrs[_WHY] for trial in trials if _WHY in trial.user_attrs]
+    return {f"{len(reasons)} of {len(trials)} recipes tried": reasons[0]} if reasons else {}

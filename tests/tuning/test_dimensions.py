@@ -1,4 +1,4 @@
-"""The recipes of a search: their dimensions for a model, and the recipe of each choice."""
+"""The parts of a model that a search chooses rules for, and the recipe of each choice."""
 
 import pytest
 import torch
@@ -8,7 +8,10 @@ from torch import nn
 import relprop
 from relprop import Recipe, Selector
 from relprop.errors import InputError
-from relprop.tuning.space import PARAMETERS, make_space
+from relprop.tuning.dimensions import make_space
+from relprop.tuning.objective import Judging
+from relprop.tuning.setting import prepare_tuning
+from relprop.tuning.space import PARAMETERS
 
 
 class Choose:
@@ -129,6 +132,19 @@ def test_the_first_layer_may_have_a_rule_of_its_own():
     assert len(space.choose(Choose()).rows) == len(recipe.rows) - 1  # as its block: no row
 
 
+def test_bounds_that_the_first_layer_cannot_take_are_no_choice():
+    """Of pictures that are flattened first, or whose channels come last."""
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
+    setting = prepare_tuning(
+        flat, torch.rand(16, 1, 4, 4), None, Judging(("srg",), {}, steps=4), "zero", (), None
+    )
+    assert setting.bounds is None
+    kept = prepare_tuning(
+        CNN.eval(), torch.rand(16, 1, 8, 8), None, Judging(("srg",), {}, steps=4), "zero", (), None
+    )
+    assert [value.shape for value in kept.bounds] == [(1, 1, 1)] * 2
+
+
 def test_sums_of_a_residual_block_are_a_dimension():
     space = make_space(plan_of(Residual(), torch.ones(1, 4)))
     assert space.dimensions[-1].name == "sums"
@@ -158,3 +174,51 @@ def test_the_space_can_be_printed():
     text = str(make_space(plan_of(CNN, IMAGE), blocks=1))
     assert "block 1 of 1" in text
     assert "gamma(gamma=0.01..10) | z-plus" in text
+
+
+class Attending(nn.Module):
+    """Patches with positions, through a transformer layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.head = nn.Conv2d(1, 8, 2, 2), nn.Linear(8, 3)
+        self.position = nn.Parameter(torch.randn(1, 16, 8))
+        self.layer = nn.TransformerEncoderLayer(8, 2, 8, 0.0, nn.functional.gelu, batch_first=True)
+
+    def forward(self, x):
+        tokens = self.patches(x).flatten(2).transpose(1, 2) + self.position
+        return self.head(self.layer(tokens).mean(1))
+
+
+def test_positions_of_tokens_are_a_dimension_before_all_sums():
+    space = make_space(plan_of(Attending(), IMAGE))
+    assert [one.name for one in space.dimensions[-2:]] == ["positions", "sums"]
+    chosen = space.choose(Choose(positions="position-to-token", sums="absolute-sum"))
+    steps = relprop.Explainer(Attending().eval(), chosen).plan(IMAGE).steps
+    added = [(s.node.module, s.rule.name) for s in steps if s.node.operation == "add" and s.rule]
+    assert added == [("", "position-to-token"), *[("layer", "absolute-sum")] * 2]
+
+
+def test_a_shift_without_attention_is_no_position():
+    class Shifted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.shift = nn.Linear(4, 4), nn.Parameter(torch.ones(1, 3, 4))
+
+        def forward(self, x):
+            return (self.a(x) + self.shift).mean(1)
+
+    space = make_space(plan_of(Shifted(), torch.ones(2, 3, 4)))
+    assert "positions" not in [one.name for one in space.dimensions]
+
+
+def test_a_gamma_for_each_sign_is_a_choice_where_outputs_have_either_sign():
+    before_relus = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3))
+    assert "gamma-by-sign" not in str(make_space(plan_of(before_relus, torch.ones(1, 4))))
+    space = make_space(plan_of(Attending(), IMAGE), blocks=1)
+    recipe = space.choose(Choose(block_1_of_1="gamma-by-sign"))
+    parameters = {"positive": 0.01, "negative": 0.01}
+    assert (recipe.rows[0].rule.name, recipe.rows[0].rule.parameters) == (
+        "gamma-by-sign",
+        parameters,
+    )
