@@ -147,19 +147,20 @@ def _marks(task: dict[str, Any], runs: list[Run]) -> str:
         if first in methods and second in methods:
             cells = (difference(methods[first], methods[second], test) for test in MARK_TESTS)
             lines.append(_row([f"{first} - {second}", *cells]))
-    if "marks, penalty" in methods and "without marks" in methods:
-        lines += ["", _verdict(methods["marks, penalty"], methods["without marks"])]
+    for method in ("marks, penalty", "marks, penalty on 40 %"):
+        if method in methods and "without marks" in methods:
+            lines += ["", _verdict(method, methods[method], methods["without marks"])]
     return "\n".join(lines)
 
 
-def _verdict(penalised: dict[int, Run], plain: dict[int, Run]) -> str:
+def _verdict(method: str, penalised: dict[int, Run], plain: dict[int, Run]) -> str:
     seeds = sorted(penalised.keys() & plain.keys())
     gaps = [100 * (plain[seed]["no mark"] - penalised[seed]["no mark"]) for seed in seeds]
     gap = sum(gaps) / len(gaps)
     word = "met" if gap <= POINT else "missed"
     return (
-        f"Target: without the mark, at most {POINT:g} point below a network that was trained "
-        f"without marks. Mean gap {gap:.1f} points: {word}."
+        f"{method.capitalize()}: without the mark {gap:.2f} points below networks that were trained "
+        f"without marks; target at most {POINT:g} point: {word}."
     )
 
 
