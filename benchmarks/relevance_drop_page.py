@@ -159,7 +159,7 @@ def _verdict(method: str, penalised: dict[int, Run], plain: dict[int, Run]) -> s
     gap = sum(gaps) / len(gaps)
     word = "met" if gap <= POINT else "missed"
     return (
-        f"{method.capitalize()}: without the mark {gap:.2f} points below networks that were trained "
+        f"{method.capitalize()}: without the mark {gap:.2f} points below networks trained "
         f"without marks; target at most {POINT:g} point: {word}."
     )
 
