@@ -46,8 +46,8 @@ Each training picture gets a square of 4 x 4 pixels in a random corner, whose gr
 class, as in the decoy data of Ross et al. 2017. Tests: no mark; a mark of a random class; the
 right mark. "Penalty" punishes relevance on the four corners, with weight 3, on an eighth of each
 batch or on 40 %; share and weight were chosen of an eighth with 1, 3, 5, 10 or 30 and of 40 % with
-3 or 10, on seeds 10 to 15 and the same test pictures. The last column is the share of |relevance|
-of the true class (epsilon) on the corners, in percent, with the right mark.
+3 or 10, on seeds 10 to 15 (10 and 30: 10 to 12) and the same test pictures. The last column is the
+share of |relevance| of the true class (epsilon) on the corners, in percent, with the right mark.
 """
 
 
