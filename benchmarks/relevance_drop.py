@@ -2,8 +2,8 @@
 
     python benchmarks/relevance_drop.py ../data --out docs/training-results.md
 
-Accuracy on clean and corrupted test pictures with RelevanceDrop, RelevanceMix, random erasing and
-none; pictures with planted marks, with and without RelevancePenalty; and what a training step
+Accuracy on clean and corrupted test pictures with RelevanceDrop, RelevanceMix, random erasing,
+mixup and none; pictures with planted marks, with and without RelevancePenalty; and what a training step
 costs. What is done is kept in a JSON file beside the page: a run that was stopped goes on.
 """
 
@@ -28,8 +28,8 @@ import relprop
 from relprop.use import RelevanceDrop, RelevanceMix, RelevancePenalty
 
 SHARE = 0.25  # of the blocks of a sample, for all methods
-WEIGHT = 10.0  # of the penalty
-PART = 0.4  # of a batch that is penalised
+WEIGHT = 3.0  # of the penalty
+PARTS = {"marks, penalty": 1 / 8, "marks, penalty on 40 %": 0.4}  # of a batch, penalised
 
 # From a network, a batch and its classes to the loss.
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -70,13 +70,33 @@ TASKS = {
     "Fashion-MNIST": Task(fashion, lambda: cnn(8), "2", 1_000, 2_000, 12, 50, 2e-3),
     "CIFAR-10 sample": Task(cifar, lambda: resnet(8, 2), "4", 1_000, 2_000, 10, 50, 2e-3),
 }
-METHODS = ("none", "random erasing", "RelevanceDrop", "RelevanceDrop, hidden", "RelevanceMix")
-MARKED = ("without marks", "marks", "marks, penalty")
+METHODS = (
+    "none",
+    "random erasing",
+    "mixup",
+    "RelevanceDrop",
+    "RelevanceDrop, hidden",
+    "RelevanceMix",
+)
+MARKED = ("without marks", "marks", *PARTS)
 
 
 def plain_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """Return the cross-entropy."""
     return F.cross_entropy(model(x), y)
+
+
+def mixup_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Return the loss of a batch of which half is mixed in pairs, by uniform weights.
+
+    Source: Zhang et al. 2018, "mixup: beyond empirical risk minimization", with alpha = 1.
+    """
+    labels = F.one_hot(y, 10).to(x.dtype)
+    own = torch.randperm(len(x))[: len(x) // 2]
+    weight = torch.rand(len(own), 1)
+    mixed = torch.lerp(x[own], x[own.roll(1)], weight[:, :, None, None])
+    labels = labels.index_copy(0, own, torch.lerp(labels[own], labels[own.roll(1)], weight))
+    return F.cross_entropy(model(x.index_copy(0, own, mixed)), labels)
 
 
 def loss_of(method: str, task: Task) -> Loss:
@@ -91,6 +111,8 @@ def loss_of(method: str, task: Task) -> Loss:
             return F.cross_entropy(model(x), labels)
 
         return mixed
+    if method == "mixup":
+        return mixup_loss
     drop = {
         "random erasing": lambda: RelevanceDrop(SHARE, randomness=1.0),
         "RelevanceDrop": lambda: RelevanceDrop(SHARE),
@@ -142,14 +164,14 @@ def run_marked(task: Task, pictures: Pictures, method: str, seed: int) -> dict[s
     outside = corners(x).any(0)  # (h, w)
 
     def penalised(model: nn.Module) -> Loss:
-        penalty, part = RelevancePenalty(model), int(PART * task.batch)
+        penalty, part = RelevancePenalty(model), int(PARTS[method] * task.batch)
 
         def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
             return plain_loss(model, x, y) + WEIGHT * penalty(x[:part], y[:part], ~outside)
 
         return loss
 
-    model = train(task, x, y, penalised if method == "marks, penalty" else lambda _: plain_loss)
+    model = train(task, x, y, penalised if method in PARTS else lambda _: plain_loss)
     wrong = torch.randint(10, right.shape, generator=generator)
     tests = {
         "no mark": test,

@@ -27,7 +27,7 @@ def losses(model: nn.Module, x: Tensor, y: Tensor, layer: str) -> dict[str, Loss
     mix, penalty = RelevanceMix(10), RelevancePenalty(model)
     mask = torch.ones(x.shape[2:], dtype=torch.bool)
     mask[:4, :4] = False
-    part = int(0.4 * len(x))
+    parts = {"1/8": len(x) // 8, "40 %": int(0.4 * len(x))}
 
     def drop(one: RelevanceDrop) -> Loss:
         return lambda: F.cross_entropy(one.forward(model, x, y), y)
@@ -46,7 +46,7 @@ def losses(model: nn.Module, x: Tensor, y: Tensor, layer: str) -> dict[str, Loss
         "RelevanceDrop, half, epsilon-plus": drop(plus),
         "RelevanceDrop, hidden, half": drop(hidden),
         "RelevanceMix, half": mixed,
-        "RelevancePenalty, 40 % of the batch": penalised(part),
+        **{f"RelevancePenalty, {part} of the batch": penalised(n) for part, n in parts.items()},
         "RelevancePenalty, whole batch": penalised(len(x)),
     }
 

@@ -1,10 +1,10 @@
-"""The data of docs/selection.md: tables and digits, and made designs whose true columns are known.
+"""The data of docs/selection.md: tables, digits, sentences, and made designs of known columns.
 
 Takes the folder of the data. Gives data sets, and designs by name.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from relprop.data.read import read_dataset
 
 ADULT_ROWS = 2000  # drawn with seed 0
 DIGITS = 1000  # the first ones of the training part
+SENTENCES = 1000  # of each class
 ROWS, COLUMNS, TRUE = 2000, 100, 10  # of the designs
 
 Design = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
@@ -65,11 +66,29 @@ def _digits(data: Path) -> Dataset:
     return read_dataset((pictures, digits.labels.numpy()), DataOptions(modality="picture"))
 
 
+def _sentences(data: Path) -> Dataset:
+    """Read the first sentences of both classes of rt-polarity (Pang and Lee 2005)."""
+    read, labels = [], []
+    for name in ("neg", "pos"):
+        lines = (data / f"text/rt-polarity.{name}").read_text("latin-1").splitlines()
+        read += lines[:SENTENCES]
+        labels += [name] * SENTENCES
+    found = read_dataset((read, labels), DataOptions(modality="text"))
+    return replace(found, parts=np.full(len(read), "train"))
+
+
 REAL = (
     RealData("Sonar", (4, 8, 16, 30), 3, _table("sonar.csv")),
     RealData("German credit", (2, 5, 10), 3, _table("german.csv")),
     RealData("Breast cancer", (1, 2, 4), 3, _table("breast-cancer-wisconsin.csv")),
     RealData(f"Adult, {ADULT_ROWS:,} rows", (2, 4, 7), 3, _adult),
+    RealData(
+        f"rt-polarity, {2 * SENTENCES:,} sentences",
+        (50, 200, 800),
+        3,
+        _sentences,
+        ("permutation importance", "SHAP DeepExplainer"),
+    ),
     RealData(
         f"MNIST, {DIGITS:,} digits", (16, 49, 98), 2, _digits, ("permutation importance", "L1")
     ),

@@ -83,8 +83,8 @@ HEAD = """# Feature selection by relevance, beside other methods
 
 Written by `make selection` (`benchmarks/selection.py`). All methods see the same training
 samples. Relevance, permutation importance and SHAP's DeepExplainer take the same three networks,
-each on the third of the samples that it has not learned. Of tables, the networks have learned
-gates before their first layer (`RelevanceSelector`). Relevance is mean |R|. SHAP is mean |SHAP
+each on the third of the samples that it has not learned. Of tables and pictures, the networks have
+learned gates before their first layer. Relevance is mean |R|. SHAP is mean |SHAP
 value| of 100 samples of each network against 50 of its training samples, summed over the classes.
 Permutation importance is the rise of the loss, the mean of three shuffles. L1 is a logistic lasso
 whose strength is cross-validated. RFE is recursive elimination by logistic regression, a tenth at
@@ -93,7 +93,9 @@ part.
 
 The gates were chosen on the designs "linear", "nonlinear additive" and "products of pairs", seeds
 0 and 1, which are below as well: without them, relevance found 4 of 10 true columns
-of the products (seed 0, five folds).
+of the products (seed 0, five folds). Of pictures they have the same strength. It was looked at on
+digits 2,001 to 3,000, which are not below: accuracy with 16 pixels was 63.7 without gates, 68.7,
+69.9 and 69.6 with a strength of 0.003, 0.01 and 0.03, and 73.5 with RFE. Of words there are none.
 
 """
 DESIGN_HEAD = """## True columns found
@@ -105,7 +107,9 @@ the true ones; in "products of pairs" no column tells anything by itself.
 """
 REAL_HEAD = """## Accuracy of models of the best k features
 
-Of the digits, permutation importance and L1 are left out: they would take too long.
+Of the digits, permutation importance and L1 are left out: they would take too long. Of sentences,
+features are words; models are linear networks over words and pairs of neighbours. Permutation
+importance and DeepExplainer take no words.
 
 Nested: in each outer fold features are ranked by its training part; a network of the default
 settings of `relprop fit`, without a teacher, is trained on that part with the best k alone, and

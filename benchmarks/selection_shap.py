@@ -30,7 +30,7 @@ def shap_importance(task: RankingTask) -> np.ndarray:
         background = task.data.inputs(one.model.preparation, one.fold.train)[:BACKGROUND]
         network = _plain(one.model.networks[0]).eval()
         values = shap.DeepExplainer(network, background).shap_values(x, check_additivity=False)
-        entries = task.features.entries(one.model.preparation)
+        entries = task.features.entries(one.model.preparation, x)
         for of_class in np.moveaxis(np.asarray(values), -1, 0):
             summed = sum_entries(torch.from_numpy(of_class), entries, len(total))
             total += summed.abs().sum(0).numpy()

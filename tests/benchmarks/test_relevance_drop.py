@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import pytest
 import relevance_drop
 import torch
-from relevance_drop import MARKED, METHODS, Task
+from relevance_drop import MARKED, METHODS, Task, mixup_loss
 from relevance_drop_cost import ratio
 from relevance_drop_data import Pictures, corners, corrupted, marked
 from relevance_drop_networks import cnn, resnet
-from relevance_drop_page import difference, page
+from relevance_drop_page import PENALTY, _cost, difference, page
 
 
 def pictures(_, train, test, channels=1, side=28):
@@ -78,3 +78,32 @@ def test_ratios_are_of_the_same_round():
 def test_the_networks_take_their_pictures():
     assert cnn(2)(torch.rand(2, 1, 28, 28)).shape == (2, 10)
     assert resnet(2, 2)(torch.rand(2, 3, 32, 32)).shape == (2, 10)
+
+
+def test_mixup_mixes_half_of_the_pictures_and_their_labels_alike():
+    x, y = torch.rand(6, 1, 28, 28), torch.tensor([0, 1, 2, 3, 4, 5])
+    model = cnn(2)
+    torch.manual_seed(3)
+    found = mixup_loss(model, x, y)
+    torch.manual_seed(3)
+    own = torch.randperm(6)[:3].tolist()
+    weights = torch.rand(3, 1)[:, 0].tolist()
+    mixed, labels = x.clone(), torch.eye(10)[y]
+    for i, partner, weight in zip(own, own[-1:] + own[:-1], weights, strict=True):
+        mixed[i] = (1 - weight) * x[i] + weight * x[partner]
+        labels[i] = 0
+        labels[i, y[i]], labels[i, y[partner]] = 1 - weight, weight
+    want = -(labels * model(mixed).log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(found, want)
+
+
+@pytest.mark.parametrize(("seconds", "word"), [(1.6, "met"), (1.7, "missed")])
+def test_the_page_says_whether_the_penalty_is_as_cheap_as_it_should_be(seconds, word):
+    rows = [
+        {"network": network, "method": method, "seconds": [one] * 3}
+        for network, of_penalty in (("CNN", 1.5), ("ResNet", seconds))
+        for method, one in (("plain", 1.0), (PENALTY, of_penalty))
+    ]
+    assert _cost(rows).endswith(
+        f"{PENALTY}: 1.50 and {seconds:.2f} times the plain step; target 1.6: {word}."
+    )

@@ -133,3 +133,27 @@ def test_a_folder_of_others_is_not_overwritten(table, tmp_path):
     assert done.exit_code == 2
     assert "holds files that no selection wrote" in done.stderr
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_words_that_decide_are_kept(tmp_path):
+    rng = np.random.default_rng(3)
+    filler = [f"w{i}" for i in range(20)]
+    for name, decides in (("good", ["superb", "witty"]), ("bad", ["dreadful", "clumsy"])):
+        lines = [" ".join([*rng.choice(filler, 6), rng.choice(decides)]) for _ in range(80)]
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines))
+    frame = pd.DataFrame(
+        [
+            (line, name)
+            for name in ("good", "bad")
+            for line in (tmp_path / f"{name}.txt").read_text().splitlines()
+        ],
+        columns=["text", "verdict"],
+    )
+    frame.to_csv(tmp_path / "texts.csv", index=False)
+    options = ("--modality", "text", "--target", "verdict", "--k", 4, "--against", "")
+    done = run(tmp_path / "texts.csv", *options, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    kept = set((tmp_path / "out" / "kept.txt").read_text().splitlines())
+    assert kept == {"superb", "witty", "dreadful", "clumsy"}
+    assert not (tmp_path / "out" / "fit.toml").exists()
+    assert "words are kept" in done.stdout

@@ -56,6 +56,8 @@ _DEQUANTISED = (
     'torch.nn.Parameter(model.get_submodule("0").weight.dequantize())'
 )
 
+_CLASSES = "torch.tensor([0, 1])"  # of two samples
+
 SECTIONS: dict[str, list[Refusal]] = {
     "Inputs that are no tensors": [
         _of_input("dense", "numpy.ones((2, 4))", "torch.as_tensor(x, dtype=torch.float32)"),
@@ -288,6 +290,50 @@ SECTIONS: dict[str, list[Refusal]] = {
         Refusal("relprop.explain(quantised, x)", _DEQUANTISED),
         Refusal("relprop.explain(patched, x)", 'relprop.Explainer(model, "attnlrp")'),
         Refusal('relprop.Explainer(dense).save("dense.plans")', "explainer.plan(x)", "{}"),
+    ],
+    "Relevance in training, and features": [
+        Refusal(
+            f"relprop.use.RelevancePenalty(dense)(x, {_CLASSES}, torch.ones(2, 3).bool())",
+            "mask of shape (4,)",
+        ),
+        Refusal(
+            f"relprop.use.RelevancePenalty(grey)(x, {_CLASSES}, torch.ones(2, 8, 8).bool())",
+            "mask[:, None]",
+            x="torch.rand(2, 1, 8, 8)",
+        ),
+        Refusal(
+            f"relprop.use.RelevancePenalty(dense)(x, {_CLASSES}, numpy.ones(4))",
+            "torch.as_tensor(mask).bool()",
+        ),
+        Refusal(
+            "relprop.use.RelevanceDrop(share=25)", "share=0.25", "relprop.use.RelevanceDrop({})"
+        ),
+        Refusal(
+            f"relprop.use.RelevanceDrop(share=0.01, block=1)(dense, x, {_CLASSES})",
+            "share=0.25",
+            f"relprop.use.RelevanceDrop({{}}, block=1)(dense, x, {_CLASSES})",
+        ),
+        Refusal(
+            f'relprop.use.RelevanceDrop(layer="0")(dense, x, {_CLASSES})',
+            "logits = drop.forward(model, x, y)",
+        ),
+        Refusal(
+            "relprop.use.RelevanceMix(classes=1)", "classes=10", "relprop.use.RelevanceMix({})"
+        ),
+        Refusal(
+            "relprop.use.RelevanceSelector(k=9, folds=2).fit(x, numpy.arange(8) % 2)",
+            "k=8",
+            "relprop.use.RelevanceSelector({}, folds=2).fit(x, numpy.arange(8) % 2)",
+            "numpy.eye(8)",
+        ),
+        Refusal(
+            "relprop.use.RelevanceSelector(k=2).fit(x, numpy.zeros(8))",
+            "give another y",
+            x="numpy.eye(8)",
+        ),
+        Refusal(
+            "relprop.use.accuracy_over_k(x, numpy.arange(8) % 2, [])", "ks=[2, 5]", x="numpy.eye(8)"
+        ),
     ],
 }
 HEAD = """# What is refused, and what to write

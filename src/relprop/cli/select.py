@@ -61,8 +61,8 @@ def select_command(
 ) -> None:
     """Rank the features of a data set by relevance, and measure how many are enough.
 
-    DATA is a table, pictures or time series, as relprop fit reads them; a feature is a column, a
-    pixel or a channel.
+    DATA is a table, pictures, time series or texts, as relprop fit reads them; a feature is a
+    column, a pixel, a channel or a word.
     Small networks are trained on folds, and the samples that each has not learned are explained.
     Accuracy is measured without a leak: features are ranked by the training part of an outer fold,
     and models of the best k tested on the rest. The test part of the data is not touched. In the

@@ -26,7 +26,8 @@ def test_a_pixel_has_an_entry_for_each_channel():
     features, rows = features_of(data), np.arange(6)
     prepared = PreparedData(data)
     settings = features.settings(prepared, features.testing_family(), 6)
-    entries = features.entries(prepared.preparation(rows, settings))
+    preparation = prepared.preparation(rows, settings)
+    entries = features.entries(preparation, prepared.inputs(preparation, rows))
     assert entries.tolist() == [*range(15), *range(15)]
     assert features.names[:2] == ("row 0 column 0", "row 0 column 1")
     assert features.names[14] == "row 2 column 4"

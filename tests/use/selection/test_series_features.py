@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from relprop.data.dataset import Dataset, DataTarget
-from relprop.errors import InputError
 from relprop.search.prepared import PreparedData
 from relprop.use.selection.modalities import features_of
 from relprop.use.selection.over_k import OverK, measure_over_k
@@ -13,14 +12,14 @@ from relprop.use.selection.rankers import RANKERS
 RNG = np.random.default_rng(0)
 
 
-def series(lengths, modality="series"):
+def series(lengths):
     made = np.empty(len(lengths), object)
     for i, length in enumerate(lengths):
         made[i] = RNG.normal(size=(3, length)).astype(np.float32)
     count = len(lengths)
     return Dataset(
         source="made",
-        modality=modality,
+        modality="series",
         samples=made,
         keys=tuple(map(str, range(count))),
         target=DataTarget("classes", ("a", "b"), np.arange(count) % 2),
@@ -33,7 +32,8 @@ def test_each_step_of_a_channel_is_an_entry_and_the_mask_is_none(lengths):
     data = series(lengths)
     features, prepared = features_of(data), PreparedData(data)
     settings = features.settings(prepared, features.testing_family(), 8)
-    entries = features.entries(prepared.preparation(np.arange(8), settings))
+    preparation = prepared.preparation(np.arange(8), settings)
+    entries = features.entries(preparation, prepared.inputs(preparation, np.arange(8)))
     mask = [-1] * 5 if len(set(lengths)) > 1 else []
     assert entries.tolist() == [*[0] * 5, *[1] * 5, *[2] * 5, *mask]
     assert features.names == ("channel 0", "channel 1", "channel 2")
@@ -55,8 +55,3 @@ def test_the_channel_that_decides_is_found(short_training):
     measured = measure_over_k(data, np.arange(60), what)
     assert measured.stability(1).tolist() == [0, 1, 0]
     assert measured.estimate(1).mean > 0.9
-
-
-def test_texts_have_no_features_that_can_be_kept():
-    with pytest.raises(InputError, match=r"modality 'text'\n.*table, picture, series"):
-        features_of(series([3] * 4, modality="text"))

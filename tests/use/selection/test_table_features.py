@@ -28,7 +28,8 @@ def test_entries_of_one_hot_columns_are_those_of_their_column():
     features, data = features_of(table()), PreparedData(table())
     settings = features.settings(data, features.testing_family(), 40)
     preparation = data.preparation(np.arange(40), settings)
-    names, entries = preparation.columns.names, features.entries(preparation)
+    x = data.inputs(preparation, np.arange(40))
+    names, entries = preparation.columns.names, features.entries(preparation, x)
     assert features.names == ("size", "colour", "same")
     for name, number in zip(names, entries.tolist(), strict=True):
         assert name.split()[0].split("=")[0] == features.names[number]

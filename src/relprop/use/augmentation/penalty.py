@@ -36,8 +36,9 @@ class RelevancePenalty:
     computed in eval mode, and running statistics of normalisation layers count as constants. The
     model is left as it was, and no random numbers are drawn.
 
-    A penalised sample costs more than a plain one, since a gradient of relevance is a second
-    derivative; part of each batch will do: `penalty(x[:32], y[:32], mask[:32])`.
+    A penalised sample costs about four plain ones, since a gradient of relevance is a second
+    derivative; an eighth of a batch of 128 will do: `penalty(x[:16], y[:16], mask)`. Its forward
+    pass cannot be shared with that of the loss, which is in train mode.
 
     Args:
         model: The model in training, in any mode; its output is (n, classes).
@@ -55,7 +56,7 @@ class RelevancePenalty:
         >>> mask = torch.ones(8, 8, dtype=torch.bool)
         >>> mask[:2, :2] = False  # a corner in which no evidence is
         >>> penalty = RelevancePenalty(model)
-        >>> loss = torch.nn.functional.cross_entropy(model(x), y) + 10 * penalty(x, y, mask)
+        >>> loss = torch.nn.functional.cross_entropy(model(x), y) + 3 * penalty(x, y, mask)
         >>> loss.backward()
 
     Source: Ross et al. 2017, "Right for the right reasons: training differentiable models by

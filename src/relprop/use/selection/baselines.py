@@ -40,6 +40,7 @@ class SampleMatrix:
         target: Of the same samples.
         count: Number d of features.
         seed: Of what is random.
+        present: Whether entries are 0 or 1, as of words, and not standardised.
     """
 
     x: NDArray[np.float32]
@@ -47,6 +48,7 @@ class SampleMatrix:
     target: DataTarget
     count: int
     seed: int
+    present: bool = False
 
     def largest(self, of_entries: NDArray[np.float64]) -> Importance:
         """Return the largest number among the entries of each feature, (d,); 0 without one."""
@@ -76,7 +78,7 @@ def mutual_information(numbers: SampleMatrix) -> Importance:
     total = np.zeros(numbers.x.shape[1])
     for classes, y in numbers.tasks():
         measure = mutual_info_classif if classes else mutual_info_regression
-        total += measure(numbers.x, y, random_state=numbers.seed)
+        total += measure(numbers.x, y, discrete_features=numbers.present, random_state=numbers.seed)
     return numbers.largest(total)
 
 
@@ -162,7 +164,7 @@ def permutation_importance(
     rise, random = np.zeros(len(features.names)), np.random.default_rng(seed)
     for one in models:
         x = data.inputs(one.model.preparation, one.fold.validation)
-        entries = features.entries(one.model.preparation)
+        entries = features.entries(one.model.preparation, x)
         before = _loss(data, one, x)
         for feature in range(len(rise)):
             shuffled = _shuffled(x, entries == feature, random)

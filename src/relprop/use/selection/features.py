@@ -1,8 +1,9 @@
-"""What the samples of a data set are made of, of which some can be kept: columns, pixels, channels.
+"""What samples are made of, of which some can be kept: columns, pixels, channels, words.
 
 Says what the features of any modality tell of themselves. Must not know how they are ranked.
 
 n  samples      d  features      e  entries of a prepared sample
+p  parts of an entry
 """
 
 from typing import Protocol
@@ -43,8 +44,17 @@ class Features(Protocol):
     def finished(self, network: nn.Module) -> nn.Module:
         """Return a trained network of the ranking family as it is explained."""
 
-    def entries(self, preparation: Preparation) -> Tensor:
-        """Return the feature of each entry of a prepared sample, -1 for none, (e,)."""
+    def entries(self, preparation: Preparation, x: Tensor) -> Tensor:
+        """Return the feature of each entry of prepared samples, -1 for none.
+
+        Args:
+            preparation: How they were prepared.
+            x: The samples, (n, *shape).
+
+        Returns:
+            (e,) where all samples have the same feature at a place; else (p, n, e) of entries that
+            belong to p features in equal parts.
+        """
 
     def keep(self, mask: NDArray[np.bool_], train: Rows) -> Dataset:
         """Return the data set with some features alone.

@@ -1,9 +1,9 @@
 """Gates before the first layer of a network: features that do not help it are shut out.
 
-Takes networks for tables. Gives the same networks with a gate for each feature, and without them
-once they are trained. Must not know data or training.
+Takes networks. Gives the same networks with a gate for each input of their first layer, and without
+them once they are trained. Must not know data or training.
 
-m  members      o  outputs of the layer      i  features
+m  members      o  outputs of the layer      i  inputs: columns, pixels, or channels      s  steps
 """
 
 from typing import Any
@@ -30,18 +30,18 @@ class Gates(nn.Module):
     stochastic gates", without their noise.
 
     Args:
-        members: m of them.
-        features: i of them.
+        shape: What is broadcast to the weights: (m, 1, i) of members, (1, i) of a linear layer,
+            (1, i, 1) of a convolution over time.
     """
 
-    def __init__(self, members: int, features: int) -> None:
+    def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.gates = nn.Parameter(torch.full((members, features), _START))
+        self.gates = nn.Parameter(torch.full(shape, _START))
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Multiply the weights (m, o, i) of the layer behind the gates."""
+        """Multiply the weights of the layer behind the gates: (m, o, i), (o, i) or (o, i, s)."""
         gates: Tensor = _Penalised.apply(self.gates, _STRENGTH / len(self.gates))  # type: ignore[no-untyped-call]
-        return weight * gates[:, None, :]
+        return weight * gates
 
 
 class _Penalised(torch.autograd.Function):
@@ -60,17 +60,17 @@ class _Penalised(torch.autograd.Function):
 
 
 def gated_family(family: NetworkFamily) -> NetworkFamily:
-    """Return a family of networks with a gate before each feature.
+    """Return a family of networks with a gate before each input.
 
     Args:
-        family: Of tables; its networks begin with a layer of members.
+        family: Its networks begin with a layer of members, a linear layer, or a convolution over
+            time; what comes before it has no weights.
     """
 
     def build(settings: Settings, facts: Facts) -> nn.Module:
         network = family.build(settings, facts)
         first = _first_layer(network)
-        members, _, features = first.weight.shape
-        parametrize.register_parametrization(first, "weight", Gates(members, features))
+        parametrize.register_parametrization(first, "weight", Gates(_shape(first)))
         return network
 
     return NetworkFamily(family.name, family.modality, build, family.space, family.default)
@@ -89,5 +89,15 @@ def fold_gates(network: nn.Module) -> nn.Module:
     return network
 
 
-def _first_layer(network: nn.Module) -> MemberLinear:
-    return next(one for one in network.modules() if isinstance(one, MemberLinear))
+def _first_layer(network: nn.Module) -> nn.Module:
+    kinds = (MemberLinear, nn.Linear, nn.Conv1d)
+    return next(one for one in network.modules() if isinstance(one, kinds))
+
+
+def _shape(layer: nn.Module) -> tuple[int, ...]:
+    """Return the shape of a layer's gates, which is broadcast to its weights."""
+    if isinstance(layer, MemberLinear):
+        members, _, inputs = layer.weight.shape
+        return members, 1, inputs
+    weight: Tensor = layer.weight  # type: ignore[assignment]
+    return 1, weight.shape[1], *(1 for _ in weight.shape[2:])

@@ -140,7 +140,7 @@ def _by_feature(
         # of a sample whose classes are nearly equal the score is near 0, its parts are not
         warnings.simplefilter("ignore", AmplificationWarning)
         relevance = explained.explainer(x, target).relevance.detach()
-    return sum_entries(relevance, features.entries(one.model.preparation), len(features.names))
+    return sum_entries(relevance, features.entries(one.model.preparation, x), len(features.names))
 
 
 def sum_entries(relevance: Tensor, entries: Tensor, count: int) -> Tensor:
@@ -148,12 +148,15 @@ def sum_entries(relevance: Tensor, entries: Tensor, count: int) -> Tensor:
 
     Args:
         relevance: Of each entry.
-        entries: The feature of each, -1 for none, (e,).
+        entries: The feature of each, -1 for none, (e,); or of each of its p parts, (p, n, e).
         count: Number d of features.
     """
     flat = relevance.flatten(1)
+    parts = entries.where(entries >= 0, count).expand(*(entries.shape[:-2] or (1,)), *flat.shape)
     summed = flat.new_zeros(len(flat), count + 1)
-    return summed.index_add_(1, entries.where(entries >= 0, count), flat)[:, :count]
+    for part in parts:
+        summed.scatter_add_(1, part, flat / len(parts))
+    return summed[:, :count]
 
 
 def _target(data: PreparedData, rows: Rows, outputs: Tensor) -> Any:

@@ -9,11 +9,13 @@ from .features import Features
 from .picture_features import PictureFeatures
 from .series_features import SeriesFeatures
 from .table_features import TableFeatures
+from .text_features import TextFeatures
 
 _KINDS: dict[str, type[Features]] = {
     "table": TableFeatures,
     "picture": PictureFeatures,
     "series": SeriesFeatures,
+    "text": TextFeatures,
 }
 
 

@@ -196,7 +196,7 @@ def accuracy_over_k(
 def check_some(features: Features, ks: Sequence[int], methods: Sequence[str]) -> None:
     """Raise InputError where there is nothing to choose from, or nothing is asked for."""
     if len(features.names) < 2:
-        given = f"data with one {features.noun} alone"
+        given = f"data with {'one' if features.names else 'no'} {features.noun} alone"
         raise InputError(given, f"two {features.noun}s or more", "give data with more of them")
     if not ks:
         raise InputError("no k", "one number of features or more", "write ks=[2, 5]")

@@ -19,6 +19,7 @@ from ...networks.registry import find_family
 from ...prepare.base import Preparation
 from ...search.prepared import PreparedData, Rows
 from .features import with_steps
+from .gates import fold_gates, gated_family
 
 _MOST_SIDE = 32  # features from left to right, and from top to bottom
 _CHANGES = ("shift", "rotate", "zoom", "cutout", "colour")  # of the pictures that are trained on
@@ -52,8 +53,8 @@ class PictureFeatures:
         return tuple(f"row {i} column {j}" for i in range(rows) for j in range(columns))
 
     def ranking_family(self) -> NetworkFamily:
-        """Return multilayer perceptrons, which know each pixel by itself."""
-        return self.testing_family()
+        """Return multilayer perceptrons, each pixel by itself, with a gate before it."""
+        return gated_family(self.testing_family())
 
     def testing_family(self) -> NetworkFamily:
         """Return multilayer perceptrons."""
@@ -65,10 +66,10 @@ class PictureFeatures:
         return {**default, "flip": False, "mirror": False, **dict.fromkeys(_CHANGES, 0)}
 
     def finished(self, network: nn.Module) -> nn.Module:
-        """Return the network as it is."""
-        return network
+        """Multiply gates into the weights behind them."""
+        return fold_gates(network)
 
-    def entries(self, preparation: Preparation) -> Tensor:
+    def entries(self, preparation: Preparation, x: Tensor) -> Tensor:
         """Return the pixel of each entry of a prepared picture (c, h, w), (e,)."""
         channels, height, width = preparation.shape
         return torch.from_numpy(self._places(height, width).ravel()).repeat(channels)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
+import torch
 
 from ...data.dataset import Dataset
 from ...search.prepared import PreparedData, Rows
@@ -22,11 +23,12 @@ from .baselines import (
     permutation_importance,
     recursive_elimination,
 )
-from .held_out import HeldOutModel, held_out_models, held_out_relevance
+from .held_out import HeldOutModel, held_out_models, held_out_relevance, sum_entries
 from .modalities import features_of
 from .ranking import rank_by_relevance
 
 RELEVANCE = "relevance"
+_PERMUTATION = "permutation importance"
 
 
 class RankingTask:
@@ -54,18 +56,20 @@ class RankingTask:
 
     @cached_property
     def numbers(self) -> SampleMatrix:
-        """The samples as a matrix, prepared as for a network."""
+        """The samples as a matrix, prepared as for a network; of texts which words they have."""
         family = self.features.testing_family()
         settings = self.features.settings(self.data, family, len(self.rows))
         preparation = self.data.preparation(self.rows, settings)
+        x = self.data.inputs(preparation, self.rows)
+        entries, count = self.features.entries(preparation, x), len(self.features.names)
+        present = entries.ndim > 1  # of texts: whether they have a word
+        if present:
+            found = sum_entries((x > 0).float(), entries, count) > 0
+            x, entries = found.float(), torch.arange(count)
         target = self.data.dataset.target
-        return SampleMatrix(
-            self.data.inputs(preparation, self.rows).flatten(1).numpy(),
-            self.features.entries(preparation).numpy(),
-            replace(target, values=target.values[self.rows]),
-            len(self.features.names),
-            self.seed,
-        )
+        target = replace(target, values=target.values[self.rows])
+        matrix = x.flatten(1).numpy()
+        return SampleMatrix(matrix, entries.numpy(), target, count, self.seed, present)
 
 
 Ranker = Callable[[RankingTask], Importance]
@@ -83,11 +87,22 @@ def _permutation(task: RankingTask) -> Importance:
 # A method ranks by the samples of its task alone. More methods may be given beside these.
 RANKERS: dict[str, Ranker] = {
     RELEVANCE: _relevance,
-    "permutation importance": _permutation,
+    _PERMUTATION: _permutation,
     "mutual information": lambda task: mutual_information(task.numbers),
     "L1": lambda task: lasso(task.numbers),
     "RFE": lambda task: recursive_elimination(task.numbers),
 }
+
+
+def rankers_of(dataset: Dataset) -> tuple[str, ...]:
+    """Return the names of the methods that rank the features of a data set.
+
+    Words have no place that they share among texts, whose values could be permuted.
+
+    Args:
+        dataset: The data set.
+    """
+    return tuple(one for one in RANKERS if one != _PERMUTATION or dataset.modality != "text")
 
 
 def others_as_test(dataset: Dataset, rows: Rows) -> Dataset:

@@ -20,7 +20,7 @@ from .features import Features
 from .held_out import held_out_relevance
 from .modalities import features_of
 from .over_k import OverK, check_some, measure_over_k
-from .rankers import RANKERS, RELEVANCE, RankingTask
+from .rankers import RANKERS, RELEVANCE, RankingTask, rankers_of
 from .ranking import FeatureRanking, rank_by_relevance
 
 FOLDS = 5  # networks that rank features by all samples
@@ -96,7 +96,7 @@ def select(
     features = features_of(dataset)
     count = len(features.names)
     if count > 1:
-        _check(features, ks, against)
+        _check(features, ks, against, rankers_of(dataset)[1:])
     wanted = tuple(map(int, ks)) or default_ks(count)
     check_some(features, wanted, (RELEVANCE,))
     every = dataset.rows("train", "validation")
@@ -137,7 +137,9 @@ def default_ks(count: int) -> tuple[int, ...]:
     return tuple(made)
 
 
-def _check(features: Features, ks: Sequence[float], against: Sequence[str]) -> None:
+def _check(
+    features: Features, ks: Sequence[float], against: Sequence[str], others: Sequence[str]
+) -> None:
     """Raise InputError for what cannot be measured."""
     most = len(features.names)
     for k in ks:
@@ -145,7 +147,7 @@ def _check(features: Features, ks: Sequence[float], against: Sequence[str]) -> N
             allowed = f"a whole number from 1 to {most:,}, the number of {features.noun}s"
             raise InputError(f"k is {k:g}", allowed, f"write --k {most if k > most else 1}")
     for name in against:
-        check_one_of("against", name, tuple(one for one in RANKERS if one != RELEVANCE))
+        check_one_of("against", name, others)
 
 
 def _drawn(dataset: Dataset, rows: Rows, most: int, seed: int) -> Rows:

@@ -19,6 +19,7 @@ from ...networks.registry import find_family
 from ...prepare.base import Preparation
 from ...search.prepared import PreparedData, Rows
 from .features import with_steps
+from .gates import fold_gates, gated_family
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class SeriesFeatures:
         return tuple(f"channel {i}" for i in range(len(self.dataset.samples[0])))
 
     def ranking_family(self) -> NetworkFamily:
-        """Return convolutional networks."""
-        return self.testing_family()
+        """Return convolutional networks with a gate before each channel."""
+        return gated_family(self.testing_family())
 
     def testing_family(self) -> NetworkFamily:
         """Return convolutional networks."""
@@ -54,10 +55,10 @@ class SeriesFeatures:
         return with_steps(family.default(data.rough_facts(samples)), samples)
 
     def finished(self, network: nn.Module) -> nn.Module:
-        """Return the network as it is."""
-        return network
+        """Multiply gates into the weights behind them."""
+        return fold_gates(network)
 
-    def entries(self, preparation: Preparation) -> Tensor:
+    def entries(self, preparation: Preparation, x: Tensor) -> Tensor:
         """Return the channel of each entry of a prepared series, -1 of a mask of padding, (e,)."""
         channels, steps = preparation.shape
         number = torch.arange(channels)

@@ -62,7 +62,7 @@ class TableFeatures:
         """Multiply gates into the weights behind them."""
         return fold_gates(network)
 
-    def entries(self, preparation: Preparation) -> Tensor:
+    def entries(self, preparation: Preparation, x: Tensor) -> Tensor:
         """Return the column of each entry of a prepared row, (e,)."""
         groups = preparation.columns.groups  # type: ignore[attr-defined]
         column = torch.full(preparation.shape, -1)
