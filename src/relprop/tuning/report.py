@@ -24,7 +24,7 @@ Measured = Mapping[tuple[str, str], Tensor]  # measure and fill -> one number pe
 
 
 @dataclass(frozen=True)
-class Report:
+class TuningReport:
     """What was measured on the report samples.
 
     Attributes:
@@ -38,7 +38,7 @@ class Report:
     methods: Methods
 
 
-def report_recipe(setting: TuningSetting, chosen: ChosenRecipe) -> Report:
+def report_recipe(setting: TuningSetting, chosen: ChosenRecipe) -> TuningReport:
     """Measure a recipe and everything it is compared with on the report samples.
 
     Args:
@@ -60,9 +60,9 @@ def report_recipe(setting: TuningSetting, chosen: ChosenRecipe) -> Report:
     lowest = min(first, key=lambda one: one.tuned.mean)
     key = lowest.measure, lowest.fill
     if chosen.reference not in found:
-        return Report(tuple(scores), (), methods)
+        return TuningReport(tuple(scores), (), methods)
     differences = tuned[key] - found[chosen.reference][key]
-    return Report(tuple(scores), gains_by_class(differences, samples.target), methods)
+    return TuningReport(tuple(scores), gains_by_class(differences, samples.target), methods)
 
 
 def _measure_all(
