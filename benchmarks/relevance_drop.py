@@ -3,8 +3,8 @@
     python benchmarks/relevance_drop.py ../data --out docs/training-results.md
 
 Accuracy on clean and corrupted test pictures with RelevanceDrop, RelevanceMix, random erasing,
-mixup and none; pictures with planted marks, with and without RelevancePenalty; and what a training step
-costs. What is done is kept in a JSON file beside the page: a run that was stopped goes on.
+mixup and none; pictures with planted marks, with and without RelevancePenalty; and what a training
+step costs. What is done is kept in a JSON file beside the page: a run that was stopped goes on.
 """
 
 import argparse
