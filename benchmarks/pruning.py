@@ -22,8 +22,8 @@ from pruning_criteria import CRITERIA, NORMS, WITHOUT_SAMPLES, normed
 from pruning_networks import TASKS, Pictures, Task, accuracy, fit
 from torch import nn
 
-from relprop.use.pruning.channels import measure_size
 from relprop.use.pruning.groups import Prunable, find_groups, remove_channels
+from relprop.use.pruning.record import measure_size
 from relprop.use.pruning.relevance import draw_samples
 from relprop.use.pruning.selection import choose_removed
 

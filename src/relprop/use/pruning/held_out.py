@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...recipes.recipe import Recipe
-from .channels import PrunedModel, accuracy, prune_channels
+from .channels import prune_channels
 from .finetuning import finetune
+from .record import PrunedModel, accuracy
 from .selection import Ranking
 
 _TESTED = 5  # one sample of so many
