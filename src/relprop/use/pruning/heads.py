@@ -98,7 +98,7 @@ def head_relevance(
             module = HeadAttention(module, range(one.count))
             explained.set_submodule(one.name, module)
         joined = explained.get_submodule(one.joined)
-        explained.set_submodule(one.joined, nn.Sequential(nn.Identity(), joined))
+        explained.set_submodule(one.joined, nn.Sequential(_Copy(), joined))
     explainer, places = Explainer(explained, recipe), [f"{one.joined}.0" for one in heads]
     totals = {one.name: torch.zeros(one.count, dtype=torch.float64) for one in heads}
     for part, target in zip(torch.split(x, _BATCH), torch.split(y, _BATCH), strict=True):
@@ -132,6 +132,13 @@ def remove_heads(
         else:
             rows[f"{one.name}.qkv"] = _keep(module, kept)
     return rows
+
+
+class _Copy(nn.Module):
+    """An operation, whose relevance an explanation can be asked for."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clone()
 
 
 def _shares(relevance: Tensor | tuple[Tensor, ...], count: int) -> Tensor:
