@@ -127,13 +127,18 @@ def test_attention_that_cannot_lose_heads_stays_whole_and_it_is_said_why(model):
     assert [one.name for one in pruned.heads] == ["block.self_attn"]
     assert pruned.whole["attn"] == "it has one head"
     model.attn.num_heads = 4
-    model.attn.proj = nn.Sequential(model.attn.proj)  # no longer as timm has it
+    model.attn.proj = nn.Sequential(model.attn.proj).eval()  # no longer as timm has it
     assert "attn" not in prune_channels(model, x, y, 0, heads=0.5).whole
-    model.block.self_attn.bias_k = nn.Parameter(torch.zeros(1, 1, 12).double())
-    model.block.self_attn.bias_v = nn.Parameter(torch.ones(1, 1, 12).double())
+    model.block.self_attn.add_zero_attn = True
+    whole = {"block.self_attn": "it attends to constants beside its keys"}
+    assert find_heads(model, x) == ([], whole)
+
+
+def test_a_model_without_heads_that_can_go_is_an_error(model):
+    model.block, model.attn.num_heads = nn.Identity().eval(), 1
     with pytest.raises(InputError) as caught:
-        prune_channels(model, x, y, 0, heads=0.5)
-    assert "block.self_attn: fewer of its heads compute something else" in caught.value.given
+        prune_channels(model, *samples(), 0, heads=0.5)
+    assert "attn: it has one head" in caught.value.given
     assert caught.value.todo == "write heads=0"
 
 

@@ -13,7 +13,7 @@ from ...support.arguments import check_seed
 
 
 def check_options(
-    sparsity: Any, heads: Any, samples_per_class: Any, ranking: Any, seed: Any
+    sparsity: Any, heads: Any, samples_per_class: Any, steps: Any, ranking: Any, seed: Any
 ) -> None:
     """Raise InputError for a value that no pruning has."""
     for name, share in (("sparsity", sparsity), ("heads", heads)):
@@ -21,9 +21,13 @@ def check_options(
         if not number or not 0 <= share < 1:
             given = f"{name} is {share!r}"
             raise InputError(given, "a share from 0 to less than 1", f"write {name}=0.5")
-    if type(samples_per_class) is not int or samples_per_class < 1:
-        given = f"samples_per_class is {samples_per_class!r}"
-        raise InputError(given, "a whole number from 1", "write samples_per_class=10")
+    for name, count, usual in (
+        ("samples_per_class", samples_per_class, 10),
+        ("steps", steps, 5),
+    ):
+        if type(count) is not int or count < 1:
+            given = f"{name} is {count!r}"
+            raise InputError(given, "a whole number from 1", f"write {name}={usual}")
     if ranking not in ("global", "layer"):
         given = f"ranking is {ranking!r}"
         raise InputError(given, '"global" or "layer"', 'write ranking="global"')

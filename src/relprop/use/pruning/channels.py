@@ -6,6 +6,7 @@ n  samples
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +15,13 @@ from ...errors import InputError
 from ...explanation.check_model import check_module
 from ...recipes.recipe import Recipe
 from .arguments import check_model_and_samples, check_options, check_samples
-from .groups import ChannelGroup, find_groups, remove_channels
+from .groups import ChannelGroup, find_groups
 from .heads import Heads, find_heads, head_relevance, remove_heads
 from .matching import match_statistics
 from .record import PrunedLayer, PrunedModel, accuracy, measure_size
 from .relevance import channel_relevance, draw_samples
 from .selection import Ranking, choose_removed
+from .stepwise import remove_in_steps
 
 _CHANNELS, _HEADS = ("sparsity", "channels"), ("heads", "heads")  # arguments, and what goes
 
@@ -32,18 +34,21 @@ def prune_channels(
     *,
     heads: float = 0.0,
     samples_per_class: int = 10,
+    steps: int = 5,
     ranking: Ranking = "global",
-    recipe: Recipe | str = "auto",
+    recipe: Recipe | str = "epsilon",
     keep: Sequence[str] = (),
     rescale: bool = True,
     test: tuple[Tensor, Tensor] | None = None,
     seed: int = 0,
 ) -> PrunedModel:
-    """Remove the channels and neurons that carry the least relevance for the true classes.
+    """Remove the channels and neurons that carry the least relevance.
 
-    Channels that must go together, as residual connections and depthwise convolutions ask for, are
-    ranked by the sum of what they carry. Layers that cannot lose channels stay whole, and `whole`
-    says why: the output, grouped convolutions, tied weights, the width of attention.
+    Ranked is how much the scores of classes change against each other without a channel, by its
+    relevance for each class, over a few samples. Channels that must go together, as residual
+    connections and depthwise convolutions ask for, are ranked by the sum of what they carry. Layers
+    that cannot lose channels stay whole, and `whole` says why: the output, grouped convolutions,
+    tied weights, the width of attention.
 
     Args:
         model: A classifier, in eval mode: (n, *features) to scores (n, classes). Not changed.
@@ -54,6 +59,7 @@ def prune_channels(
             attention keeps one.
         samples_per_class: How many of each class are explained, drawn at random; all, if there are
             fewer.
+        steps: In how many steps channels go; after each, what is left is ranked again.
         ranking: "global": the lowest of the whole model. "layer": the same share of each layer.
         recipe: How relevance is computed, as for `Explainer`.
         keep: Globs on names of layers that keep all their channels.
@@ -86,7 +92,7 @@ def prune_channels(
     pruning"; Hatefi et al. 2024, "Pruning by explaining revisited".
     """
     model = check_module(model)
-    check_options(sparsity, heads, samples_per_class, ranking, seed)
+    check_options(sparsity, heads, samples_per_class, steps, ranking, seed)
     check_model_and_samples(model, x, y)
     tested = (x, y) if test is None else test
     check_samples(model, *tested, "test[0]", "test[1]")
@@ -98,15 +104,17 @@ def prune_channels(
     ):
         choose_removed(groups, _zeros(groups), share, ranking, asked)  # before computing
     rows = draw_samples(y, samples_per_class, seed).to(x.device)
-    scores = channel_relevance(model, x[rows], y[rows], prunable.layers, recipe)
-    removed = choose_removed(prunable.groups, scores, sparsity, ranking)
-    gone = _worst_heads(model, attention, (x[rows], y[rows]), heads, ranking, recipe)
-    pruned = remove_channels(model, x[:1], removed)
+    samples = x[rows], y[rows]
+    gone = _worst_heads(model, attention, samples, heads, ranking, recipe)
+    shares = [sparsity * step / steps for step in range(1, steps + 1)]
+    criterion = partial(channel_relevance, recipe=recipe)
+    *_, last = remove_in_steps(
+        model, prunable, samples, criterion, shares, ranking=ranking, rescale=rescale
+    )
+    pruned, removed = last.model, last.removed
     kept = remove_heads(pruned, attention, gone)
-    if rescale:
-        for group in prunable.groups:
-            kept |= group.kept(removed[group.name])
-        match_statistics(model, pruned, x[rows], kept)
+    if rescale and attention:
+        match_statistics(model, pruned, x[rows], {**last.kept, **kept})
     return PrunedModel(
         model=pruned,
         layers=tuple(_layer(group, removed[group.name]) for group in prunable.groups),

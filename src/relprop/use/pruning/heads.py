@@ -186,6 +186,9 @@ def _try_one(model: nn.Module, x: Tensor, one: Heads) -> str:
     """Remove a head, and say what speaks against it; "" for nothing."""
     if one.count < 2:
         return "it has one head"
+    module = model.get_submodule(one.name)
+    if getattr(module, "bias_k", None) is not None or getattr(module, "add_zero_attn", False):
+        return "it attends to constants beside its keys"
     smaller, without = copy.deepcopy(model), copy.deepcopy(model)
     joined = without.get_submodule(one.joined)
     assert isinstance(joined, nn.Linear)

@@ -123,8 +123,13 @@ def measure_size(model: nn.Module, x: Tensor) -> ModelSize:
         model: The model, in eval mode.
         x: A sample, (1, *features).
     """
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(x)
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # whose operations are not counted
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model(x)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
     return ModelSize(sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2)
 
 
