@@ -1,8 +1,8 @@
 """Channels without relevance removed, and layers described by their relevance."""
 
+from ...evaluate.layer_use import LayerUse, Utilisation, utilisation
 from .channels import prune_channels
 from .finetuning import finetune
-from .layer_use import LayerUse, Utilisation, utilisation
 from .record import ModelSize, PrunedLayer, PrunedModel
 
 __all__ = [

@@ -17,11 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
+from ...observe.channel_sums import LAYERS
 from ...support.arguments import suggest
 from ...support.extras import needs
 
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d)
-LAYERS = (*_CONVOLUTIONS, nn.ConvTranspose3d, nn.Linear)  # whose outputs are channels or neurons
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 

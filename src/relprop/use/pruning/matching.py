@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .groups import LAYERS, NORMS, calls, shared_weights
+from ...observe.channel_sums import LAYERS
+from .groups import NORMS, calls, shared_weights
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _SAMPLES = 512  # at most, evenly spaced, since all are run at once

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from ...explanation.explainer import Explainer
 from ...explanation.targets import at
+from ...observe.channel_sums import by_channel
 from ...recipes.recipe import Recipe
 
-_BATCH = 64  # samples explained at a time
+_BATCH = 128  # samples explained at a time
 _CLASSES = 20  # explained at most, evenly spaced
 
 
@@ -62,30 +63,8 @@ def channel_relevance(
         for name in layers:
             one = found[name]
             parts = [p.flatten(0, 1) for p in (one if isinstance(one, tuple) else (one,))]
-            sums = _by_channel(model.get_submodule(name), tuple(parts))  # (n classes, channels)
+            sums = by_channel(model.get_submodule(name), tuple(parts))  # (n classes, channels)
             sums = sums.reshape(len(part), len(classes), -1)
             sizes = (sums - sums.mean(1, keepdim=True)).abs().sum((0, 1))
             totals[name] = totals.get(name, torch.zeros_like(sizes)) + sizes
     return {name: total / len(x) for name, total in totals.items()}
-
-
-def channel_shares(layer: nn.Module, relevance: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """Return the share of each channel in the sum of |R| of each sample, (n, channels), float64.
-
-    Args:
-        layer: A convolution or a linear layer.
-        relevance: Of its output, or outputs where it runs several times, (n, *shape).
-    """
-    sizes = _by_channel(layer, relevance).abs()
-    return sizes / sizes.sum(1, keepdim=True).clamp(min=torch.finfo(sizes.dtype).tiny)
-
-
-def _by_channel(layer: nn.Module, relevance: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """Sum relevance at a layer's output over all but samples and channels."""
-    parts = relevance if isinstance(relevance, tuple) else (relevance,)
-    axis = -1 if isinstance(layer, nn.Linear) else 1
-    sums = [
-        one.double().movedim(axis, 1).flatten(2).sum(2) if one.ndim > 2 else one.double()
-        for one in parts
-    ]
-    return torch.stack(sums).sum(0)

@@ -13,14 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import InputError
-from ...explanation.check_model import check_module
-from ...explanation.explainer import Explainer
-from ...graph.analysis import analyse_graph
-from ...observe.ledger import Ledger
-from ...recipes.recipe import Recipe
-from .groups import LAYERS
-from .relevance import channel_shares
+from ..errors import InputError
+from ..explanation.check_model import check_module
+from ..explanation.explainer import Explainer
+from ..graph.analysis import analyse_graph
+from ..observe.channel_sums import LAYERS, channel_shares
+from ..observe.ledger import Ledger
+from ..recipes.recipe import Recipe
 
 CARRIED = 0.99  # of a layer's relevance
 SEEN = 0.9  # of a unit's relevance

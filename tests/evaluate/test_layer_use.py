@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from relprop.errors import InputError
+from relprop.evaluate.layer_use import channels_that_carry, radius_of
 from relprop.use import utilisation
-from relprop.use.pruning.layer_use import channels_that_carry, radius_of
 
 
 def test_numbers_of_a_network_that_is_written_out():
