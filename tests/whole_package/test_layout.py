@@ -139,7 +139,7 @@ ALSO_TESTED_IN = {
         *("use/pruning/groups", "use/pruning/relevance", "use/pruning/selection"),
         *("use/pruning/arguments", "use/pruning/record", "use/pruning/stepwise"),
     ],
-    "evaluate/test_layer_use.py": ["observe/channel_sums"],
+    "explanation/test_layer_use.py": ["observe/channel_sums"],
     "cli/test_select.py": [
         *("use/selection/figures", "use/selection/output", "use/selection/run"),
     ],

@@ -6,7 +6,7 @@ Takes a bundle and samples. Gives a section of HTML. Must not know how relevance
 import numpy as np
 
 from ..errors import RelpropError
-from ..evaluate.layer_use import CARRIED, LayerUse, utilisation
+from ..explanation.layer_use import CARRIED, LayerUse, utilisation
 from ..plot.charts import NumberTable, chart_fragment
 from .explanations import Explained
 from .sections import ReportSection

@@ -1,6 +1,6 @@
 """Channels without relevance removed, and layers described by their relevance."""
 
-from ...evaluate.layer_use import LayerUse, Utilisation, utilisation
+from ...explanation.layer_use import LayerUse, Utilisation, utilisation
 from .channels import prune_channels
 from .finetuning import finetune
 from .record import ModelSize, PrunedLayer, PrunedModel

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..explanation.check_model import check_module
-from ..explanation.explainer import Explainer
+from .check_model import check_module
+from .explainer import Explainer
 from ..graph.analysis import analyse_graph
 from ..observe.channel_sums import LAYERS, channel_shares
 from ..observe.ledger import Ledger

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from relprop.errors import InputError
-from relprop.evaluate.layer_use import channels_that_carry, radius_of
+from relprop.explanation.layer_use import channels_that_carry, radius_of
 from relprop.use import utilisation
 
 
