@@ -18,9 +18,7 @@ def explained(dataset, family, **settings):
     rows = dataset.rows("test")
     outputs = bundle.outputs(bundle.prepare_samples(dataset.take(rows)))
     targets = torch.from_numpy(dataset.target.values[rows])
-    return Explained(
-        bundle, dataset, "test", PartOutputs(torch.from_numpy(rows), outputs, targets)
-    )
+    return Explained(bundle, dataset, "test", PartOutputs(torch.from_numpy(rows), outputs, targets))
 
 
 def test_its_rows_are_what_utilisation_measures():

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .check_model import check_module
-from .explainer import Explainer
 from ..graph.analysis import analyse_graph
 from ..observe.channel_sums import LAYERS, channel_shares
 from ..observe.ledger import Ledger
 from ..recipes.recipe import Recipe
+from .check_model import check_module
+from .explainer import Explainer
 
 CARRIED = 0.99  # of a layer's relevance
 SEEN = 0.9  # of a unit's relevance
