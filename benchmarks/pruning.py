@@ -12,56 +12,79 @@ import copy
 import json
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
 from pruning_advice import measure_advice
-from pruning_criteria import CRITERIA, NORMS, WITHOUT_SAMPLES, normed
-from pruning_networks import TASKS, Pictures, Task, accuracy, fit
-from torch import nn
+from pruning_criteria import CRITERIA, NORMS, normed
+from pruning_intervals import difference, interval
+from pruning_networks import TASKS, Pictures, Task, accuracy, fit, is_right
+from torch import Tensor, nn
 
-from relprop.use.pruning.channels import measure_size
-from relprop.use.pruning.groups import Prunable, find_groups, remove_channels
+from relprop.use.pruning.groups import Prunable, find_groups
+from relprop.use.pruning.record import measure_size
 from relprop.use.pruning.relevance import draw_samples
-from relprop.use.pruning.selection import choose_removed
+from relprop.use.pruning.stepwise import remove_in_steps
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SPARSITIES = (0.3, 0.5, 0.7)
+STEPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7)  # shares that are gone; up to 0.5 those of the library
 SEEDS = (0, 1, 2, 3, 4)
+FEWER = (0, 1)  # seeds of what is not the main comparison
 PER_CLASS = (1, 5)  # beside the ten of all other tables
-TARGET = 0.5  # the sparsity that variants, numbers of samples and fine-tuning are compared at
-TEST, VALIDATION, TUNED = 1_000, 500, 1_000  # pictures
-TUNED_SEEDS = (0, 1, 2)
-COMPARED = ("relevance", "Taylor", "weight norm")  # with training, and by numbers of samples
+TARGET = 0.5  # the sparsity that settings, numbers of samples and training are compared at
+TEST, VALIDATION, TUNED = 2_000, 400, 1_000  # pictures
+COMPARED = ("relevance", "Taylor", "weight norm")
 ROUNDS = 15  # of the speed
 ADVICE = "advice"
+PROCESSES = 2
 
 
 @dataclass(frozen=True)
-class Variant:
+class Form:
     """How scores of layers become comparable: NORMS, and over which channels they are ranked."""
 
     norm: str
     ranking: str
 
+    def __str__(self) -> str:
+        return f"{self.norm}, {self.ranking}"
 
-VARIANTS = (*(Variant(norm, "global") for norm in NORMS), Variant("none", "layer"))
-OWN = Variant("none", "global")  # of relevance: what relprop.use.prune_channels does
+
+FORMS = (*(Form(norm, "global") for norm in NORMS), Form("none", "layer"))
+OWN = {"relevance": Form("none", "global"), "random": Form("none", "layer")}  # not chosen here
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is done for all criteria alike."""
+
+    name: str
+    shares: tuple[float, ...]
+    rescale: bool
+
+
+BEST = Setting("in five steps, rescaled", STEPS[:5], True)
+PLAIN = Setting("at once, as it is", (TARGET,), False)
 
 
 @dataclass
 class Measured:
-    """Numbers of one network, as JSON keeps them."""
+    """Numbers of one network, as JSON keeps them. Three numbers are mean, low and high."""
 
     task: str
     accuracy: float
     channels: int
     whole: Mapping[str, str]
-    variants: dict[str, dict[str, float]] = field(default_factory=dict)
-    chosen: dict[str, str] = field(default_factory=dict)
+    forms: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    chosen: dict[str, dict[str, str]] = field(default_factory=dict)
     curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    settings: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    gains: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     per_class: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     tuned: dict[str, list[float]] = field(default_factory=dict)
     sizes: dict[str, Any] = field(default_factory=dict)
@@ -80,17 +103,37 @@ class Bench:
         self.prunable: Prunable = find_groups(task.model, self.x1)
 
     def pruned(
-        self, criterion: str, variant: Variant, sparsity: float, seed: int, per_class: int = 10
-    ) -> nn.Module:
-        """Return the network without the channels that a criterion ranks last."""
+        self,
+        criterion: str,
+        form: Form,
+        seed: int,
+        setting: Setting = BEST,
+        shares: Sequence[float] | None = None,
+        per_class: int = 10,
+    ) -> dict[float, nn.Module]:
+        """Return the network without the channels that a criterion ranks last, by sparsity."""
         rows = draw_samples(self.learned.y, per_class, seed)
         torch.manual_seed(seed)
-        x, y = self.learned.x[rows], self.learned.y[rows]
-        scores = CRITERIA[criterion](self.task.model, x, y, self.prunable.layers)
-        scores = normed(scores, variant.norm)
-        groups, ranking = self.prunable.groups, variant.ranking
-        removed = choose_removed(groups, scores, sparsity, ranking)  # type: ignore[arg-type]
-        return remove_channels(self.task.model, self.x1, removed)
+
+        def scores(model: nn.Module, x: Tensor, y: Tensor, layers: Sequence[str]) -> Any:
+            return normed(CRITERIA[criterion](model, x, y, layers), form.norm)
+
+        shares = setting.shares if shares is None else shares
+        steps = remove_in_steps(
+            self.task.model,
+            self.prunable,
+            (self.learned.x[rows], self.learned.y[rows]),
+            scores,
+            shares,
+            ranking=form.ranking,  # type: ignore[arg-type]
+            rescale=setting.rescale,
+        )
+        return {share: one.model for share, one in zip(shares, steps, strict=True)}
+
+    def right(self, runs: Sequence[Mapping[float, nn.Module]]) -> dict[float, Tensor]:
+        """Mark the test pictures that are right after each draw, by sparsity, (draws, pictures)."""
+        wanted = [share for share in runs[0] if share in SPARSITIES]
+        return {w: torch.stack([is_right(run[w], self.test) for run in runs]) for w in wanted}
 
 
 def measure(task: Task) -> Measured:
@@ -98,65 +141,81 @@ def measure(task: Task) -> Measured:
     start, bench = time.perf_counter(), Bench(task)
     total = sum(group.size for group in bench.prunable.groups)
     result = Measured(task.name, accuracy(task.model, bench.test), total, bench.prunable.whole)
-    variants = choose_variants(bench, result)
-    for criterion, variant in variants.items():
-        curves(bench, result, criterion, variant)
-        if criterion in COMPARED:
-            fine_tuned(bench, result, criterion, variant)
-        print(task.name, criterion, variant, result.curves[criterion], flush=True)
-    result.sizes = sizes(bench)
+    for setting in (BEST, PLAIN):
+        compare(bench, result, setting)
+        print(task.name, setting.name, result.settings[setting.name], flush=True)
+    for criterion in COMPARED[:2]:
+        by_samples(bench, result, criterion)
     result.seconds = time.perf_counter() - start
     return result
 
 
-def choose_variants(bench: Bench, result: Measured) -> dict[str, Variant]:
-    """Choose each other criterion's best variant on pictures of the training part, by seed 0."""
-    chosen = {}
-    for criterion in CRITERIA:
-        scores = {
-            variant: accuracy(bench.pruned(criterion, variant, TARGET, 0), bench.validation)
-            for variant in VARIANTS
+def compare(bench: Bench, result: Measured, setting: Setting) -> None:
+    """Compare criteria in a setting, each in the form that is best on validation pictures."""
+    right = dict[str, dict[float, Tensor]]()
+    for criterion in CRITERIA if setting is BEST else COMPARED:
+        form = choose_form(bench, result, setting, criterion)
+        shares = STEPS if setting is BEST else setting.shares
+        seeds = SEEDS if criterion in COMPARED else FEWER
+        runs = [bench.pruned(criterion, form, seed, setting, shares) for seed in seeds]
+        right[criterion] = bench.right(runs)
+        if setting is BEST and criterion in COMPARED:
+            fine_tuned(bench, result, criterion, [run[TARGET] for run in runs[: len(FEWER)]])
+        if setting is BEST and criterion == "relevance":
+            result.sizes = sizes(bench, runs[0])
+    if setting is BEST:
+        result.curves = {
+            c: {str(share): interval(one) for share, one in by.items()} for c, by in right.items()
         }
-        result.variants[criterion] = {f"{v.norm}, {v.ranking}": s for v, s in scores.items()}
-        chosen[criterion] = OWN if criterion == "relevance" else max(scores, key=scores.__getitem__)
-        result.chosen[criterion] = f"{chosen[criterion].norm}, {chosen[criterion].ranking}"
-    return chosen
-
-
-def curves(bench: Bench, result: Measured, criterion: str, variant: Variant) -> None:
-    """Measure accuracy over sparsity, and over the number of samples a class."""
-    seeds = SEEDS[:1] if criterion == "weight norm" else SEEDS
-    result.curves[criterion] = {
-        str(sparsity): [
-            accuracy(bench.pruned(criterion, variant, sparsity, seed), bench.test) for seed in seeds
-        ]
-        for sparsity in SPARSITIES
+    halves = {c: right[c][TARGET] for c in COMPARED}
+    result.settings[setting.name] = {c: interval(one) for c, one in halves.items()}
+    result.gains[setting.name] = {
+        c: difference(halves["relevance"], one) for c, one in halves.items() if c != "relevance"
     }
-    if criterion in COMPARED and criterion not in WITHOUT_SAMPLES:
-        result.per_class[criterion] = {
-            str(count): [
-                accuracy(bench.pruned(criterion, variant, TARGET, seed, count), bench.test)
-                for seed in seeds
-            ]
-            for count in PER_CLASS
-        } | {"10": result.curves[criterion][str(TARGET)]}
 
 
-def fine_tuned(bench: Bench, result: Measured, criterion: str, variant: Variant) -> None:
-    """Train what is left on a few pictures, once through, and measure its accuracy."""
-    result.tuned[criterion] = []
-    for seed in TUNED_SEEDS:
-        model = copy.deepcopy(bench.pruned(criterion, variant, TARGET, seed))
+def choose_form(bench: Bench, result: Measured, setting: Setting, criterion: str) -> Form:
+    """Choose the form of a criterion on pictures of the training part, by seed 0."""
+    if criterion in OWN:
+        form = OWN[criterion]
+    else:
+        scores = {
+            one: accuracy(bench.pruned(criterion, one, 0, setting)[TARGET], bench.validation)
+            for one in FORMS
+        }
+        form = max(scores, key=scores.__getitem__)
+        known = result.forms.setdefault(setting.name, {})
+        known[criterion] = {str(one): score for one, score in scores.items()}
+    result.chosen.setdefault(setting.name, {})[criterion] = str(form)
+    return form
+
+
+def by_samples(bench: Bench, result: Measured, criterion: str) -> None:
+    """Measure accuracy over the number of samples a class."""
+    form = Form(*result.chosen[BEST.name][criterion].split(", "))
+    found = {}
+    for n in PER_CLASS:
+        runs = [bench.pruned(criterion, form, seed, per_class=n) for seed in FEWER]
+        found[str(n)] = interval(bench.right(runs)[TARGET])
+    result.per_class[criterion] = found | {"10": result.settings[BEST.name][criterion]}
+
+
+def fine_tuned(bench: Bench, result: Measured, criterion: str, models: Sequence[nn.Module]) -> None:
+    """Train what is left on a few pictures, and measure its accuracy."""
+    right = []
+    for seed, pruned in enumerate(models):
+        model = copy.deepcopy(pruned)
         fit(model, bench.learned.first(TUNED), epochs=2, rate=0.001, seed=seed)
-        result.tuned[criterion].append(accuracy(model, bench.test))
+        right.append(is_right(model, bench.test))
+    result.tuned[criterion] = interval(torch.stack(right))
 
 
-def sizes(bench: Bench) -> dict[str, Any]:
+def sizes(bench: Bench, pruned: Mapping[float, nn.Module]) -> dict[str, Any]:
     """Compare sizes and times of the network and of what relevance leaves at each sparsity."""
     whole = measure_size(bench.task.model, bench.x1)
     rows: dict[str, Any] = {"0": {"parameters": whole.parameters, "macs": whole.macs}}
     for sparsity in SPARSITIES:
-        model = bench.pruned("relevance", OWN, sparsity, 0)
+        model = pruned[sparsity]
         size = measure_size(model, bench.x1)
         ratio = speed_ratio(bench.task.model, model, bench.test.x[:64])
         rows[str(sparsity)] = {
@@ -192,9 +251,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kept = options.docs / "pruning.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}
     every = [] if options.page else [*TASKS, ADVICE]
-    for name in [options.only] if options.only else every:
-        known[name] = measured(name, options.data, options.work)
-        kept.write_text(json.dumps(known, indent=1) + "\n")
+    names = [options.only] if options.only else every
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+        runs = [pool.submit(measured, name, options.data, options.work) for name in names]
+        for name, run in zip(names, runs, strict=True):
+            known[name] = run.result()
+            kept.write_text(json.dumps(known, indent=1) + "\n")
     from pruning_page import write  # with matplotlib
 
     advice = known.get(ADVICE)
@@ -203,6 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measured(name: str, data: Path, work: Path) -> dict[str, Any]:
     """Measure one network, or what its advice helps."""
+    torch.set_num_threads(1)
     if name in TASKS:
         return vars(measure(TASKS[name](data, work)))
     task = TASKS["fashion-cnn"](data, work)

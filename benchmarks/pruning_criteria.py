@@ -45,7 +45,6 @@ CRITERIA: dict[str, Criterion] = {
     "weight norm": weight_norm,
     "random": at_random,
 }
-WITHOUT_SAMPLES = ("weight norm", "random")
 
 # How the scores of a layer are made comparable to those of others: what they are divided by.
 NORMS: dict[str, Callable[[Tensor], Tensor]] = {

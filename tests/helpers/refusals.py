@@ -12,7 +12,7 @@ import numpy
 import torch
 from torch import nn
 
-import relprop
+import relprop.use
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -43,6 +43,11 @@ def _of_target(model: str, target: str, line: str, x: str = "torch.rand(2, 4)") 
     named = "{}" if line.startswith("target=") else "target={}"
     code = f"relprop.explain({model}, x, target={target})"
     return Refusal(code, line, f"relprop.explain({model}, x, {named})", x)
+
+
+def _of_pruning(option: str, line: str) -> Refusal:
+    code = "relprop.use.prune_channels(dense, x, torch.tensor([0, 1]), {})"
+    return Refusal(code.format(option), line, code)
 
 
 _AUTO = 'relprop.Recipe.preset("auto")'
@@ -334,6 +339,16 @@ SECTIONS: dict[str, list[Refusal]] = {
         Refusal(
             "relprop.use.accuracy_over_k(x, numpy.arange(8) % 2, [])", "ks=[2, 5]", x="numpy.eye(8)"
         ),
+    ],
+    "Pruning": [
+        _of_pruning("sparsity=1.0", "sparsity=0.5"),
+        _of_pruning("heads=0.5", "heads=0"),
+        _of_pruning("steps=0", "steps=5"),
+        Refusal(
+            "relprop.use.prune_channels(dense, x, torch.tensor([1, 1]))",
+            "pass samples of every class that the model tells apart",
+        ),
+        Refusal("relprop.use.prune_channels(tied, x, torch.tensor([0, 1]))", "prune another model"),
     ],
 }
 HEAD = """# What is refused, and what to write

@@ -130,6 +130,13 @@ def between(function: Callable[[Tensor], Tensor]) -> nn.Module:
     return Function(lambda m, x: m.last(function(m.first(x))), **layers)
 
 
+def tied() -> nn.Module:
+    """Two layers with one weight."""
+    one, other = nn.Linear(4, 4), nn.Linear(4, 4)
+    other.weight = one.weight
+    return nn.Sequential(one, nn.ReLU(), other, nn.ReLU(), nn.Linear(4, 3)).eval()
+
+
 def models() -> types.SimpleNamespace:
     """Return one of each, freshly made."""
     dense = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3)).eval()
@@ -156,5 +163,6 @@ def models() -> types.SimpleNamespace:
         projected=nn.Sequential(nn.LSTM(4, 5, proj_size=3, batch_first=True)).eval(),
         quantised=nn.Sequential(quantise(nn.Linear(4, 4)), nn.Softplus(), nn.Linear(4, 3)).eval(),
         traced=traced(dense),
+        tied=tied(),
         patched=nn.Sequential(nn.Linear(4, 4), patched(nn.ReLU()), nn.Linear(4, 3)).eval(),
     )

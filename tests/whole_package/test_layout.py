@@ -137,7 +137,9 @@ ALSO_TESTED_IN = {
     "use/pruning/test_held_out.py": ["use/pruning/save"],
     "use/pruning/test_channels.py": [
         *("use/pruning/groups", "use/pruning/relevance", "use/pruning/selection"),
+        *("use/pruning/arguments", "use/pruning/record", "use/pruning/stepwise"),
     ],
+    "explanation/test_layer_use.py": ["observe/channel_sums"],
     "cli/test_select.py": [
         *("use/selection/figures", "use/selection/output", "use/selection/run"),
     ],

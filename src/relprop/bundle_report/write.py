@@ -22,6 +22,7 @@ from ..plot.pages import page
 from ..support.files import write_file
 from ..support.progress import QUIET, Progress
 from .explanations import Explained, example_section, importance_section, mistake_section
+from .layers import layer_section
 from .removal import removal_section
 from .sections import ReportSection, data_section, quality_sections, search_section
 from .time_limit import TimeLimit
@@ -112,7 +113,10 @@ def _steps(bundle: Bundle, dataset: Dataset | None, clock: TimeLimit) -> list[_S
     def explained(make: Callable[[Explained, TimeLimit], ReportSection | None]) -> _Step:
         return lambda: [one] if clock.has(_FIGURES) and (one := make(what, clock)) else []
 
-    explaining = (example_section, mistake_section, importance_section, removal_section)
+    explaining = (
+        *(example_section, mistake_section, importance_section),
+        *(layer_section, removal_section),
+    )
     return [lambda: known, quality, *map(explained, explaining)]
 
 

@@ -17,12 +17,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH: click.ParamType[Any] = click.Path(path_type=Path)
 
+RECIPE_HELP = (
+    "Name of a preset, a recipe's TOML file, or tuned: that of a bundle after relprop tune."
+)
 RECIPE = click.option(
     "--recipe",
     default="auto",
     show_default=True,
     shell_complete=Completed(preset_names, files=True),
-    help="Name of a preset, a recipe's TOML file, or tuned: that of a bundle after relprop tune.",
+    help=RECIPE_HELP,
 )
 
 _OPTIONS = (

@@ -11,13 +11,14 @@ from rich_click import RichCommand
 from ..errors import InputError
 from ..support.extras import require
 from ..support.progress import Progress
-from .model_options import PATH, RECIPE, model_options, samples_option
+from .model_options import PATH, RECIPE_HELP, model_options, samples_option
 from .options import (
     QUIET,
     SEED,
     Completed,
     model_names,
     out_option,
+    preset_names,
 )
 
 
@@ -33,6 +34,16 @@ from .options import (
     help="Samples of each class whose relevance ranks the channels.",
 )
 @click.option(
+    "--heads", type=float, default=0.0, show_default=True, help="Share of attention heads removed."
+)
+@click.option(
+    "--steps",
+    type=int,
+    default=5,
+    show_default=True,
+    help="Steps in which channels go; what is left is ranked again after each.",
+)
+@click.option(
     "--ranking",
     type=click.Choice(["global", "layer"]),
     default="global",
@@ -40,7 +51,19 @@ from .options import (
     help="Lowest of the whole model, or the same share of each layer.",
 )
 @click.option("--keep", multiple=True, help="Glob on layers that stay whole; repeat for several.")
-@RECIPE
+@click.option(
+    "--rescale/--no-rescale",
+    default=True,
+    show_default=True,
+    help="Give outputs of layers that are left the mean and spread that they had.",
+)
+@click.option(
+    "--recipe",
+    default="epsilon",
+    show_default=True,
+    shell_complete=Completed(preset_names, files=True),
+    help=RECIPE_HELP,
+)
 @click.option("--finetune", type=int, default=0, show_default=True, help="Epochs of training.")
 @model_options
 @samples_option("all")
@@ -52,8 +75,11 @@ def prune_command(
     data: tuple[Path, ...],
     sparsity: float,
     samples_per_class: int,
+    heads: float,
+    steps: int,
     ranking: Any,
     keep: tuple[str, ...],
+    rescale: bool,
     recipe: str,
     finetune: int,
     out: Path,
@@ -94,10 +120,13 @@ def prune_command(
             samples.x,
             samples.y,
             sparsity,
+            heads=heads,
             samples_per_class=samples_per_class,
+            steps=steps,
             ranking=ranking,
             recipe=preset or tuned_recipe(loaded),
             keep=keep,
+            rescale=rescale,
             epochs=finetune,
             seed=seed,
         )

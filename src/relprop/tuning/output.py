@@ -48,7 +48,7 @@ def tuned_json(run: TuneRun) -> str:
         "schema": SCHEMA,
         "model": run.model,
         "data": [str(path) for path in run.data],
-        "left_out": run.left_out,
+        "samples_left_out": run.left_out,
         "seed": run.seed,
         **run.tuned.to_dict(),
     }

@@ -68,8 +68,8 @@ def test_sizes_are_counted():
 
 
 @pytest.mark.parametrize("ranking", ["global", "layer"])
-def test_channels_are_ranked_by_their_mean_share_of_relevance(ranking):
-    """Against the shares written out: relevance at a layer, sample by sample."""
+def test_channels_are_ranked_by_how_scores_change_against_each_other(ranking):
+    """Against the formula written out: relevance at a layer, by sample and class."""
     torch.manual_seed(3)
     model = nn.Sequential(
         *(nn.Conv2d(2, 7, 3), nn.ReLU(), nn.Conv2d(7, 5, 3), nn.ReLU(), nn.Flatten()),
@@ -77,22 +77,25 @@ def test_channels_are_ranked_by_their_mean_share_of_relevance(ranking):
     )
     model = model.double().eval()
     x, y = samples(model, 9, (2, 6, 6))
-    shares = {"0": [0.0] * 7, "2": [0.0] * 5}
+    scores = {"0": [0.0] * 7, "2": [0.0] * 5}
     for i in range(9):
-        e = relprop.explain(model, x[i : i + 1], "gamma", target=int(y[i]), layers=["0", "2"])
-        for name in shares:
-            carried = [abs(float(e.layers[name][0, c].sum())) for c in range(len(shares[name]))]
-            for c, one in enumerate(carried):
-                shares[name][c] += one / sum(carried) / 9
-    pruned = prune_channels(model, x, y, 0.5, recipe="gamma", ranking=ranking, samples_per_class=3)
+        es = [
+            relprop.explain(model, x[i : i + 1], "gamma", target=k, layers=["0", "2"])
+            for k in range(3)
+        ]
+        for name, of in scores.items():
+            for c in range(len(of)):
+                carried = [float(e.layers[name][0, c].sum()) for e in es]
+                of[c] += sum(abs(one - sum(carried) / 3) for one in carried) / 9
+    pruned = prune_channels(
+        model, x, y, 0.5, recipe="gamma", ranking=ranking, samples_per_class=3, steps=1
+    )
     removed = {one.name: set(one.removed) for one in pruned.layers}
     if ranking == "layer":
-        expected = {name: lowest(s, len(s) // 2) for name, s in shares.items()}
+        expected = {name: lowest(s, len(s) // 2) for name, s in scores.items()}
     else:
-        every = sorted((s, name, c) for name, all_ in shares.items() for c, s in enumerate(all_))[
-            :6
-        ]
-        expected = {name: {c for _, n, c in every if n == name} for name in shares}
+        every = sorted((s, name, c) for name, all_ in scores.items() for c, s in enumerate(all_))
+        expected = {name: {c for _, n, c in every[:6] if n == name} for name in scores}
     assert removed == expected
     assert pruned.samples == 9
 
@@ -248,6 +251,7 @@ WRONG = [
     ({"sparsity": 0.95}, "sparsity 0.95, 22 of 24 channels in 3 layers", "write sparsity=0.87"),
     ({"samples_per_class": 0}, "samples_per_class is 0", "write samples_per_class=10"),
     ({"ranking": "all"}, "ranking is 'all'", 'write ranking="global"'),
+    ({"steps": 0}, "steps is 0", "write steps=5"),
     ({"seed": -1}, "seed is -1", "write seed=0"),
     ({"keep": ["convv"]}, "keep names 'convv'", "leave it out"),
     ({"keep": ["*"]}, "a model of which nothing can be removed", "prune another model"),

@@ -10,7 +10,10 @@ from relprop.use.pruning.held_out import prune_and_test
 from relprop.use.pruning.save import save_pruned
 
 pytest.importorskip("torch_pruning")
-OPTIONS = {"samples_per_class": 5, "ranking": "global", "recipe": "epsilon", "keep": (), "seed": 0}
+OPTIONS = {
+    **{"samples_per_class": 5, "heads": 0.0, "steps": 5, "ranking": "global"},
+    **{"recipe": "epsilon", "keep": (), "rescale": False, "seed": 0},
+}
 
 
 def separable():

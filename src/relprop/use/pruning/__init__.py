@@ -1,8 +1,9 @@
 """Channels without relevance removed, and layers described by their relevance."""
 
-from .channels import ModelSize, PrunedLayer, PrunedModel, prune_channels
+from ...explanation.layer_use import LayerUse, Utilisation, utilisation
+from .channels import prune_channels
 from .finetuning import finetune
-from .layer_use import LayerUse, Utilisation, utilisation
+from .record import ModelSize, PrunedLayer, PrunedModel
 
 __all__ = [
     "LayerUse",

@@ -9,7 +9,7 @@ import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
+from ...observe.channel_sums import LAYERS
 from ...support.arguments import suggest
 from ...support.extras import needs
 
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d)
-LAYERS = (*_CONVOLUTIONS, nn.ConvTranspose3d, nn.Linear)  # whose outputs are channels or neurons
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,13 @@ class ChannelGroup:
         size: How many there are.
         places: Name of a layer -> place of each of its output channels, and the channel of the
             group that it belongs to.
+        norms: The same of each BatchNorm after them.
     """
 
     name: str
     size: int
     places: Mapping[str, tuple[Tensor, Tensor]]
+    norms: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def score(self, by_layer: Mapping[str, Tensor]) -> Tensor:
         """Add up what the layers give their channels, (size,).
@@ -49,6 +51,17 @@ class ChannelGroup:
         for name, (own, root) in self.places.items():
             total.index_add_(0, root, by_layer[name].double().cpu()[own])
         return total
+
+    def kept(self, removed: Sequence[int]) -> dict[str, Tensor]:
+        """Return which output channels layers and BatchNorms keep, ascending, by name.
+
+        Args:
+            removed: Channels of the group that go.
+        """
+        stays = torch.ones(self.size, dtype=torch.bool)
+        stays[list(removed)] = False
+        every = {**self.places, **self.norms}
+        return {name: own[stays[root]].sort().values for name, (own, root) in every.items()}
 
 
 @dataclass(frozen=True)
@@ -152,6 +165,7 @@ def traced(model: nn.Module, x: Tensor) -> Iterator[tuple[nn.Module, Any]]:
 def _read(graph: Any, group: Any) -> tuple[ChannelGroup, list[str]]:
     """Return a traced group as a record, and the names of all modules that it changes."""
     places: dict[str, tuple[Tensor, Tensor]] = {}
+    norms: dict[str, tuple[Tensor, Tensor]] = {}
     touched = []
     for item in group.items:
         module = item.dep.target.module
@@ -159,25 +173,39 @@ def _read(graph: Any, group: Any) -> tuple[ChannelGroup, list[str]]:
         touched.append(name)
         if isinstance(module, LAYERS) and graph.is_out_channel_pruning_fn(item.dep.handler):
             places[name] = torch.tensor(item.idxs), torch.tensor(item.root_idxs)
+        if isinstance(module, NORMS):
+            norms[name] = torch.tensor(item.idxs), torch.tensor(item.root_idxs)
     root = graph._module2name[group[0].dep.target.module]
-    return ChannelGroup(root, len(group[0].idxs), places), [name for name in touched if name]
+    return ChannelGroup(root, len(group[0].idxs), places, norms), [n for n in touched if n]
 
 
-def _blocked(graph: Any, x: Tensor) -> dict[str, str]:
-    """Say of modules and parameters why what touches them keeps its channels."""
-    model: nn.Module = graph.model
+def shared_weights(model: nn.Module) -> dict[str, str]:
+    """Say of modules that share weights with others which they are.
+
+    Args:
+        model: The model.
+
+    Returns:
+        Name of a module -> a sentence.
+    """
     users: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         users.setdefault(id(parameter), []).append(name.rpartition(".")[0])
-    blocked = {
+    return {
         name: f"{name} shares weights with {other}"
         for names in users.values()
         for name, other in zip(names[1:] + names[:1], names, strict=True)
         if len(names) > 1
     }
-    for name, calls in _calls(model, x).items():
-        if calls > 1:
-            blocked.setdefault(name, f"{name} runs {calls} times")
+
+
+def _blocked(graph: Any, x: Tensor) -> dict[str, str]:
+    """Say of modules and parameters why what touches them keeps its channels."""
+    model: nn.Module = graph.model
+    blocked = shared_weights(model)
+    for name, count in calls(model, x, LAYERS).items():
+        if count > 1:
+            blocked.setdefault(name, f"{name} runs {count} times")
     for name, module in model.named_modules():
         groups = getattr(module, "groups", 1)
         if groups > 1 and groups != getattr(module, "out_channels", groups):
@@ -189,13 +217,22 @@ def _blocked(graph: Any, x: Tensor) -> dict[str, str]:
     return blocked
 
 
-def _calls(model: nn.Module, x: Tensor) -> Counter[str]:
-    """Count how often each layer runs in a forward pass."""
-    calls: Counter[str] = Counter()
+def calls(model: nn.Module, x: Tensor, kinds: tuple[type[nn.Module], ...]) -> Counter[str]:
+    """Count how often each module of some classes runs in a forward pass.
+
+    Args:
+        model: The model.
+        x: A sample, (1, *features).
+        kinds: The classes.
+
+    Returns:
+        Name -> how often, in the order in which they first run.
+    """
+    counts: Counter[str] = Counter()
     handles = [
-        module.register_forward_hook(lambda *_, name=name: calls.update([name]))
+        module.register_forward_hook(lambda *_, name=name: counts.update([name]))
         for name, module in model.named_modules()
-        if isinstance(module, LAYERS)
+        if isinstance(module, kinds)
     ]
     try:
         with torch.no_grad():
@@ -203,7 +240,7 @@ def _calls(model: nn.Module, x: Tensor) -> Counter[str]:
     finally:
         for handle in handles:
             handle.remove()
-    return calls
+    return counts
 
 
 def _try_one(model: nn.Module, x: Tensor, group: ChannelGroup) -> str:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...recipes.recipe import Recipe
-from .channels import PrunedModel, accuracy, prune_channels
+from .channels import prune_channels
 from .finetuning import finetune
+from .record import PrunedModel, accuracy
 from .selection import Ranking
 
 _TESTED = 5  # one sample of so many
@@ -24,10 +25,13 @@ def prune_and_test(
     y: Tensor,
     sparsity: float,
     *,
+    heads: float,
     samples_per_class: int,
+    steps: int,
     ranking: Ranking,
     recipe: Recipe | str,
     keep: Sequence[str],
+    rescale: bool,
     epochs: int,
     seed: int,
 ) -> PrunedModel:
@@ -38,10 +42,13 @@ def prune_and_test(
         x: All samples.
         y: Class of each.
         sparsity: Share that is removed.
+        heads: Share of attention heads that is removed.
         samples_per_class: How many are explained.
+        steps: In how many steps channels go.
         ranking: Over which channels.
         recipe: How relevance is computed.
         keep: Layers that stay whole.
+        rescale: Whether statistics of what is left are matched.
         epochs: How often the smaller model then sees each sample; 0: it is not trained.
         seed: Random seed of all draws.
 
@@ -59,10 +66,13 @@ def prune_and_test(
         x[rest],
         y[rest],
         sparsity,
+        heads=heads,
         samples_per_class=samples_per_class,
+        steps=steps,
         ranking=ranking,
         recipe=recipe,
         keep=keep,
+        rescale=rescale,
         test=tested,
         seed=seed,
     )

@@ -13,7 +13,7 @@ from ...models.architecture import describe
 from ...models.card import ModelCard
 from ...models.checkpoint import save_model
 from ...support.files import make_folder
-from .channels import PrunedModel
+from .record import PrunedModel
 
 
 def save_pruned(pruned: PrunedModel, x: Tensor, folder: Path) -> Path:

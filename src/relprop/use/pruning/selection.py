@@ -20,6 +20,7 @@ def choose_removed(
     by_layer: Mapping[str, Tensor],
     sparsity: float,
     ranking: Ranking = "global",
+    asked: tuple[str, str] = ("sparsity", "channels"),
 ) -> dict[str, tuple[int, ...]]:
     """Choose the channels with the lowest scores.
 
@@ -29,6 +30,7 @@ def choose_removed(
         sparsity: Share of all channels of groups that is removed, in [0, 1), rounded down.
         ranking: "layer": this share of each group. "global": the lowest of all; each group keeps
             its best channel.
+        asked: Name of the argument that the share is, and what is removed, for errors.
 
     Returns:
         Name of a group -> places of the channels that are removed, ascending.
@@ -36,12 +38,14 @@ def choose_removed(
     Raises:
         InputError: A layer would be empty.
     """
+    if not groups:
+        return {}
     scores = [group.score(by_layer) for group in groups]
     if ranking == "layer":
         counts = [int(sparsity * group.size) for group in groups]
         chosen = [s.argsort(stable=True)[:count] for s, count in zip(scores, counts, strict=True)]
     else:
-        chosen = _lowest_of_all(groups, scores, sparsity)
+        chosen = _lowest_of_all(groups, scores, sparsity, asked)
     return {
         group.name: tuple(sorted(places.tolist()))
         for group, places in zip(groups, chosen, strict=True)
@@ -49,15 +53,19 @@ def choose_removed(
 
 
 def _lowest_of_all(
-    groups: Sequence[ChannelGroup], scores: Sequence[Tensor], sparsity: float
+    groups: Sequence[ChannelGroup],
+    scores: Sequence[Tensor],
+    sparsity: float,
+    asked: tuple[str, str],
 ) -> list[Tensor]:
+    name, what = asked
     total = sum(group.size for group in groups)
     count, most = int(sparsity * total), total - len(groups)
     if count > most:
         raise InputError(
-            f"sparsity {sparsity:g}, {count} of {total} channels in {len(groups)} layers",
+            f"{name} {sparsity:g}, {count} of {total} {what} in {len(groups)} layers",
             f"at most {most}, since each layer keeps one: a layer would be empty",
-            f"write sparsity={int(100 * most / total) / 100:g}",
+            f"write {name}={int(100 * most / total) / 100:g}",
         )
     for one in scores:
         one[one.argmax()] = torch.inf  # stays

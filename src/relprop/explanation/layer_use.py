@@ -8,17 +8,18 @@ n  samples      c  channels      h, w  height and width
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...errors import InputError
-from ...explanation.check_model import check_module
-from ...explanation.explainer import Explainer
-from ...observe.ledger import Ledger
-from ...recipes.recipe import Recipe
-from .groups import LAYERS
-from .relevance import channel_shares
+from ..errors import InputError
+from ..graph.analysis import analyse_graph
+from ..observe.channel_sums import LAYERS, channel_shares
+from ..observe.ledger import Ledger
+from ..recipes.recipe import Recipe
+from .check_model import check_module
+from .explainer import Explainer
 
 CARRIED = 0.99  # of a layer's relevance
 SEEN = 0.9  # of a unit's relevance
@@ -127,8 +128,8 @@ def utilisation(
     in deep convolutional neural networks", with relevance in place of gradients.
     """
     model = check_module(model)
-    layers = _layers(model, x)
     explainer = Explainer(model, recipe)
+    layers = _layers(model, explainer, x)
     e = explainer(x, y, layers=layers, ledger=True)
     assert not isinstance(e.ledger, tuple)
     score = e.ledger.size.clamp(min=torch.finfo(torch.float64).tiny)
@@ -210,13 +211,16 @@ def _radius(
     return float(radius_of(e.relevance).nanmean())
 
 
-def _layers(model: nn.Module, x: Tensor) -> Sequence[str]:
-    """Name the layers that are described: those whose output is not that of the model."""
+def _layers(model: nn.Module, explainer: Explainer, x: Any) -> Sequence[str]:
+    """Name the layers that are described: those that run, but for those that make the scores."""
     if not isinstance(x, Tensor):
         given = f"x is of type {type(x).__name__}"
         raise InputError(given, "a tensor", "write x=torch.as_tensor(x)")
-    names = [name for name, module in model.named_modules() if isinstance(module, LAYERS)]
-    if len(names) < 2:
-        given = f"a model with {len(names)} convolutions and linear layers"
-        raise InputError(given, "two at least", "pass a deeper model")
-    return names[:-1]
+    graph = explainer.plan(x).graph
+    last = analyse_graph(graph).last_layers  # no layer comes after them on the way to the scores
+    ran = {node.module for node in graph.nodes} - {n.module for n in graph.nodes if n.name in last}
+    layers = {name for name, module in model.named_modules() if isinstance(module, LAYERS)}
+    if not layers & ran:
+        given = f"a model of {len(layers)} convolutions and linear layers, none before its scores"
+        raise InputError(given, "one before them at least", "pass a deeper model")
+    return [name for name, _ in model.named_modules() if name in layers & ran]

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from relprop.errors import InputError
+from relprop.explanation.layer_use import channels_that_carry, radius_of
 from relprop.use import utilisation
-from relprop.use.pruning.layer_use import channels_that_carry, radius_of
 
 
 def test_numbers_of_a_network_that_is_written_out():
@@ -68,8 +68,27 @@ def test_channels_that_carry_are_the_fewest():
     assert channels_that_carry(torch.tensor([0.0, 0.0])) == 0
 
 
+class NamedBackwards(nn.Module):
+    """Two layers whose sum is the scores, named before the one that they read; one never runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.never = nn.Linear(3, 3)
+        self.head, self.around = nn.Linear(3, 2), nn.Linear(2, 2)
+        self.body = nn.Linear(2, 3)
+
+    def forward(self, x):
+        return self.head(self.body(x).relu()) + self.around(x)
+
+
+def test_the_layers_that_make_the_scores_are_found_wherever_they_are_named():
+    torch.manual_seed(0)
+    used = utilisation(NamedBackwards().eval(), torch.ones(4, 2), torch.arange(4) % 2)
+    assert [(one.name, one.channels) for one in used.layers] == [("body", 3)]
+
+
 def test_a_model_of_one_layer_has_none_to_describe():
-    with pytest.raises(InputError, match="1 convolutions and linear layers") as caught:
+    with pytest.raises(InputError, match="a model of 1 convolutions and linear layers") as caught:
         utilisation(nn.Linear(2, 2).eval(), torch.ones(2, 2), torch.tensor([0, 1]))
     assert caught.value.todo == "pass a deeper model"
     with pytest.raises(InputError, match="x is of type list"):
