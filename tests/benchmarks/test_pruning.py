@@ -51,7 +51,7 @@ def test_the_curve_of_relevance_is_that_of_the_library(task, written):
     expected = [prune_channels(task.model, x, y, 0.5, seed=s, test=test) for s in (0, 1)]
     mean = sum(one.accuracy_after for one in expected) / 2
     assert known["curves"]["relevance"]["0.5"][0] == pytest.approx(mean, abs=1e-12)
-    once = {"steps": 1, "rescale": False}
+    once = {"rounds": 1, "rescale": False}
     expected = [prune_channels(task.model, x, y, 0.5, seed=s, test=test, **once) for s in (0, 1)]
     mean = sum(one.accuracy_after for one in expected) / 2
     assert known["settings"]["at once, as it is"]["relevance"][0] == pytest.approx(mean, abs=1e-12)

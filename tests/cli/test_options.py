@@ -26,6 +26,7 @@ OPTIONS = [
     for option in main.commands[name].params
     if isinstance(option, click.Option) and not option.hidden
 ]
+OWN_DEFAULTS = ("--out", "--samples", "--batch-size", "--recipe")
 SHARED = ("--data-dir", "--out", "--seed", "--json", "--quiet")
 
 
@@ -50,7 +51,7 @@ def test_an_option_of_one_name_means_the_same_in_every_command(flag):
         defaults = [default_of(option) for option in (first, other)]
         if all(isinstance(default, (str, int, float, Path)) for default in defaults):
             assert type(defaults[0]) is type(defaults[1])
-            assert defaults[0] == defaults[1] or flag in ("--out", "--samples", "--batch-size")
+            assert defaults[0] == defaults[1] or flag in OWN_DEFAULTS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

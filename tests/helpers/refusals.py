@@ -319,10 +319,6 @@ SECTIONS: dict[str, list[Refusal]] = {
             f"relprop.use.RelevanceDrop({{}}, block=1)(dense, x, {_CLASSES})",
         ),
         Refusal(
-            f'relprop.use.RelevanceDrop(layer="0")(dense, x, {_CLASSES})',
-            "logits = drop.forward(model, x, y)",
-        ),
-        Refusal(
             "relprop.use.RelevanceMix(classes=1)", "classes=10", "relprop.use.RelevanceMix({})"
         ),
         Refusal(
@@ -343,7 +339,7 @@ SECTIONS: dict[str, list[Refusal]] = {
     "Pruning": [
         _of_pruning("sparsity=1.0", "sparsity=0.5"),
         _of_pruning("heads=0.5", "heads=0"),
-        _of_pruning("steps=0", "steps=5"),
+        _of_pruning("rounds=0", "rounds=5"),
         Refusal(
             "relprop.use.prune_channels(dense, x, torch.tensor([1, 1]))",
             "pass samples of every class that the model tells apart",

@@ -37,11 +37,11 @@ from .options import (
     "--heads", type=float, default=0.0, show_default=True, help="Share of attention heads removed."
 )
 @click.option(
-    "--steps",
+    "--rounds",
     type=int,
     default=5,
     show_default=True,
-    help="Steps in which channels go; what is left is ranked again after each.",
+    help="Rounds in which channels go; what is left is ranked again after each.",
 )
 @click.option(
     "--ranking",
@@ -52,10 +52,9 @@ from .options import (
 )
 @click.option("--keep", multiple=True, help="Glob on layers that stay whole; repeat for several.")
 @click.option(
-    "--rescale/--no-rescale",
-    default=True,
-    show_default=True,
-    help="Give outputs of layers that are left the mean and spread that they had.",
+    "--no-rescale",
+    is_flag=True,
+    help="Leave the outputs of layers as they become, without the mean and spread that they had.",
 )
 @click.option(
     "--recipe",
@@ -76,10 +75,10 @@ def prune_command(
     sparsity: float,
     samples_per_class: int,
     heads: float,
-    steps: int,
+    rounds: int,
     ranking: Any,
     keep: tuple[str, ...],
-    rescale: bool,
+    no_rescale: bool,
     recipe: str,
     finetune: int,
     out: Path,
@@ -122,11 +121,11 @@ def prune_command(
             sparsity,
             heads=heads,
             samples_per_class=samples_per_class,
-            steps=steps,
+            rounds=rounds,
             ranking=ranking,
             recipe=preset or tuned_recipe(loaded),
             keep=keep,
-            rescale=rescale,
+            rescale=not no_rescale,
             epochs=finetune,
             seed=seed,
         )

@@ -88,7 +88,7 @@ def test_channels_are_ranked_by_how_scores_change_against_each_other(ranking):
                 carried = [float(e.layers[name][0, c].sum()) for e in es]
                 of[c] += sum(abs(one - sum(carried) / 3) for one in carried) / 9
     pruned = prune_channels(
-        model, x, y, 0.5, recipe="gamma", ranking=ranking, samples_per_class=3, steps=1
+        model, x, y, 0.5, recipe="gamma", ranking=ranking, samples_per_class=3, rounds=1
     )
     removed = {one.name: set(one.removed) for one in pruned.layers}
     if ranking == "layer":
@@ -251,7 +251,7 @@ WRONG = [
     ({"sparsity": 0.95}, "sparsity 0.95, 22 of 24 channels in 3 layers", "write sparsity=0.87"),
     ({"samples_per_class": 0}, "samples_per_class is 0", "write samples_per_class=10"),
     ({"ranking": "all"}, "ranking is 'all'", 'write ranking="global"'),
-    ({"steps": 0}, "steps is 0", "write steps=5"),
+    ({"rounds": 0}, "rounds is 0", "write rounds=5"),
     ({"seed": -1}, "seed is -1", "write seed=0"),
     ({"keep": ["convv"]}, "keep names 'convv'", "leave it out"),
     ({"keep": ["*"]}, "a model of which nothing can be removed", "prune another model"),

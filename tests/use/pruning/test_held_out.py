@@ -11,7 +11,7 @@ from relprop.use.pruning.save import save_pruned
 
 pytest.importorskip("torch_pruning")
 OPTIONS = {
-    **{"samples_per_class": 5, "heads": 0.0, "steps": 5, "ranking": "global"},
+    **{"samples_per_class": 5, "heads": 0.0, "rounds": 5, "ranking": "global"},
     **{"recipe": "epsilon", "keep": (), "rescale": False, "seed": 0},
 }
 

@@ -13,7 +13,7 @@ from ...support.arguments import check_seed
 
 
 def check_options(
-    sparsity: Any, heads: Any, samples_per_class: Any, steps: Any, ranking: Any, seed: Any
+    sparsity: Any, heads: Any, samples_per_class: Any, rounds: Any, ranking: Any, seed: Any
 ) -> None:
     """Raise InputError for a value that no pruning has."""
     for name, share in (("sparsity", sparsity), ("heads", heads)):
@@ -23,7 +23,7 @@ def check_options(
             raise InputError(given, "a share from 0 to less than 1", f"write {name}=0.5")
     for name, count, usual in (
         ("samples_per_class", samples_per_class, 10),
-        ("steps", steps, 5),
+        ("rounds", rounds, 5),
     ):
         if type(count) is not int or count < 1:
             given = f"{name} is {count!r}"

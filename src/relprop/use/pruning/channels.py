@@ -34,7 +34,7 @@ def prune_channels(
     *,
     heads: float = 0.0,
     samples_per_class: int = 10,
-    steps: int = 5,
+    rounds: int = 5,
     ranking: Ranking = "global",
     recipe: Recipe | str = "epsilon",
     keep: Sequence[str] = (),
@@ -59,7 +59,7 @@ def prune_channels(
             attention keeps one.
         samples_per_class: How many of each class are explained, drawn at random; all, if there are
             fewer.
-        steps: In how many steps channels go; after each, what is left is ranked again.
+        rounds: In how many rounds channels go; after each, what is left is ranked again.
         ranking: "global": the lowest of the whole model. "layer": the same share of each layer.
         recipe: How relevance is computed, as for `Explainer`.
         keep: Globs on names of layers that keep all their channels.
@@ -92,7 +92,7 @@ def prune_channels(
     pruning"; Hatefi et al. 2024, "Pruning by explaining revisited".
     """
     model = check_module(model)
-    check_options(sparsity, heads, samples_per_class, steps, ranking, seed)
+    check_options(sparsity, heads, samples_per_class, rounds, ranking, seed)
     check_model_and_samples(model, x, y)
     tested = (x, y) if test is None else test
     check_samples(model, *tested, "test[0]", "test[1]")
@@ -106,7 +106,7 @@ def prune_channels(
     rows = draw_samples(y, samples_per_class, seed).to(x.device)
     samples = x[rows], y[rows]
     gone = _worst_heads(model, attention, samples, heads, ranking, recipe)
-    shares = [sparsity * step / steps for step in range(1, steps + 1)]
+    shares = [sparsity * one / rounds for one in range(1, rounds + 1)]
     criterion = partial(channel_relevance, recipe=recipe)
     *_, last = remove_in_steps(
         model, prunable, samples, criterion, shares, ranking=ranking, rescale=rescale

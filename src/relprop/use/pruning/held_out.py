@@ -27,7 +27,7 @@ def prune_and_test(
     *,
     heads: float,
     samples_per_class: int,
-    steps: int,
+    rounds: int,
     ranking: Ranking,
     recipe: Recipe | str,
     keep: Sequence[str],
@@ -44,7 +44,7 @@ def prune_and_test(
         sparsity: Share that is removed.
         heads: Share of attention heads that is removed.
         samples_per_class: How many are explained.
-        steps: In how many steps channels go.
+        rounds: In how many rounds channels go.
         ranking: Over which channels.
         recipe: How relevance is computed.
         keep: Layers that stay whole.
@@ -68,7 +68,7 @@ def prune_and_test(
         sparsity,
         heads=heads,
         samples_per_class=samples_per_class,
-        steps=steps,
+        rounds=rounds,
         ranking=ranking,
         recipe=recipe,
         keep=keep,

@@ -1,4 +1,4 @@
-"""Removes channels in steps: after each, what is left is ranked again.
+"""Removes channels in rounds: after each, what is left is ranked again.
 
 Takes a model, what of it can be removed, samples and a criterion. Gives smaller copies. Must not
 know what the criterion measures.
@@ -20,7 +20,7 @@ Criterion = Callable[[nn.Module, Tensor, Tensor, Sequence[str]], Mapping[str, Te
 
 @dataclass(frozen=True, eq=False)
 class Smaller:
-    """A model after a step.
+    """A model after a round.
 
     Attributes:
         model: The smaller copy.
@@ -50,12 +50,12 @@ def remove_in_steps(
         prunable: What of it can be removed.
         samples: Samples and their classes, that the criterion sees and statistics are matched on.
         criterion: What ranks channels.
-        shares: Share of all channels that is gone after each step, ascending, in [0, 1).
+        shares: Share of all channels that is gone after each round, ascending, in [0, 1).
         ranking: As for `choose_removed`.
-        rescale: Whether statistics are matched after each step.
+        rescale: Whether statistics are matched after each round.
 
     Yields:
-        The model after each step.
+        The model after each round.
 
     Raises:
         InputError: A layer would be empty.
