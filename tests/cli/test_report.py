@@ -48,7 +48,7 @@ def test_what_is_no_bundle_and_a_wrong_budget_are_bad_input(folder):
 
 def test_what_is_being_done_is_shown_unless_it_is_to_be_quiet(folder):
     shown = report(folder / "bundle", folder / "animals.csv")
-    assert "Making the report: 6 parts ...\n" in shown.stderr
+    assert "Making the report: 7 parts ...\n" in shown.stderr
     assert "Making the report: done in " in shown.stderr
     assert report(folder / "bundle", folder / "animals.csv", "--quiet").stderr == ""
 
