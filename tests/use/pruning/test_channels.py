@@ -224,6 +224,7 @@ def test_a_parameter_that_multiplies_channels_loses_the_same():
     assert (pruned.model(x) - model(x)).abs().max() < 1e-6
 
 
+@pytest.mark.slow
 def test_of_a_transformer_the_neurons_between_go():
     torch.manual_seed(0)
     layer = nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True)
@@ -258,6 +259,9 @@ WRONG = [
     ({"y": torch.zeros(24, dtype=torch.long)}, "24 samples of one class", "pass samples of every"),
     ({"y": torch.arange(24.0)}, "y of shape (24,) and torch.float32", "write y.long()"),
     ({"y": torch.arange(24)}, "a model that returns (1, 3) for a sample", "pass a classifier"),
+    ({"y": torch.arange(24) - 1}, "y of shape (24,) and torch.int64", "write y.long()"),
+    ({"y": torch.arange(24) > 9}, "y of shape (24,) and torch.bool", "write y.long()"),
+    ({"x": torch.zeros(0, 4)}, "x of shape (0, 4)", "pass samples as x"),
     ({"y": [0, 1]}, "y is of type list", "write y=torch.as_tensor(y)"),
     ({"model": half_dead_cnn().train()}, "a model in training mode", "write model.eval()"),
     ({"model": "mnist-cnn"}, "a model of type str", 'write relprop.load_model("mnist-cnn")'),

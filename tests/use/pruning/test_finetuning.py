@@ -49,3 +49,9 @@ def test_no_training_is_an_error(options, todo):
     with pytest.raises(InputError) as caught:
         finetune(nn.Linear(2, 2), torch.ones(2, 2), torch.tensor([0, 1]), **options)
     assert caught.value.todo == todo
+
+
+def test_no_batch_has_one_sample_of_which_batch_norm_makes_nothing():
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    finetune(model, torch.randn(65, 3), torch.arange(65) % 2, epochs=1)
+    assert model[1].num_batches_tracked == 2

@@ -89,6 +89,7 @@ def test_removing_heads_is_zeroing_what_they_join(model, ranking):
     assert isinstance(model.block.self_attn, nn.MultiheadAttention)
 
 
+@pytest.mark.slow
 def test_heads_are_ranked_by_their_mean_share_of_relevance(model):
     """Against relevance at what each layer that joins the heads reads, sample by sample."""
     x, y = samples(6)
@@ -120,6 +121,7 @@ def test_a_head_that_joins_nothing_goes_first_and_outputs_stay(model):
     assert e.ledger.error < 1e-9
 
 
+@pytest.mark.slow
 def test_attention_that_cannot_lose_heads_stays_whole_and_it_is_said_why(model):
     model.attn.num_heads = 1
     x, y = samples()

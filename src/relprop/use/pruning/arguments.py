@@ -52,10 +52,14 @@ def check_samples(model: nn.Module, x: Any, y: Any, x_name: str, y_name: str) ->
         if not isinstance(value, Tensor):
             given = f"{name} is of type {type(value).__name__}"
             raise InputError(given, "a tensor", f"write {name}=torch.as_tensor({name})")
-    if y.ndim != 1 or y.is_floating_point() or len(y) != len(x):
+    if x.ndim == 0 or len(x) == 0:
+        given = f"{x_name} of shape {tuple(x.shape)}"
+        raise InputError(given, "samples, (n, *features)", f"pass samples as {x_name}")
+    whole = not (y.is_floating_point() or y.dtype == torch.bool)
+    if y.ndim != 1 or not whole or len(y) != len(x) or int(y.min()) < 0:
         given = f"{y_name} of shape {tuple(y.shape)} and {y.dtype}, for {len(x)} samples"
         raise InputError(
-            given, "a class for each sample, (n,), whole numbers", f"write {y_name}.long()"
+            given, "a class for each sample, (n,), whole numbers from 0", f"write {y_name}.long()"
         )
     with torch.no_grad():
         scores = model(x[:1])

@@ -43,12 +43,14 @@ def finetune(
     generator = torch.Generator().manual_seed(seed)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, rate)
-    steps = epochs * -(-len(y) // _BATCH)
+    batches = -(-len(y) // _BATCH)
+    steps = epochs * batches
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, total_iters=steps)
     model.train()
     try:
         for _ in range(epochs):
-            for rows in torch.split(torch.randperm(len(y), generator=generator), _BATCH):
+            # Of equal size: a last batch of one sample has no spread, which BatchNorm needs.
+            for rows in torch.tensor_split(torch.randperm(len(y), generator=generator), batches):
                 rows = rows.to(x.device)
                 optimiser.zero_grad()
                 cross_entropy(model(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
