@@ -36,7 +36,10 @@ def test_what_is_wrong_is_an_error_with_what_to_write(home):
     net = f"{home}/nets.py:Net"
     result = command("prune", net, home / "pictures", "--sparsity", 1)
     assert result.exit_code == 2
-    assert "write sparsity=0.5" in result.output
+    assert "'--sparsity': 1.0 is not in the range" in result.output
     result = command("prune", net, home / "pictures", "--finetune", -1)
     assert result.exit_code == 2
-    assert "write --finetune 1" in result.output
+    assert "'--finetune': -1 is not in the range" in result.output
+    result = command("prune", "no model", "no data", "--out", home / "nets.py" / "below")
+    assert result.exit_code == 2
+    assert "nets.py" in result.output  # before anything is read

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from relprop.errors import InputError
+from relprop.errors import InputError, VanishingWarning
 from relprop.explanation.layer_use import channels_that_carry, radius_of
 from relprop.use import utilisation
 
@@ -91,5 +91,32 @@ def test_a_model_of_one_layer_has_none_to_describe():
     with pytest.raises(InputError, match="a model of 1 convolutions and linear layers") as caught:
         utilisation(nn.Linear(2, 2).eval(), torch.ones(2, 2), torch.tensor([0, 1]))
     assert caught.value.todo == "pass a deeper model"
-    with pytest.raises(InputError, match="x is of type list"):
-        utilisation(nn.Linear(2, 2).eval(), [1.0], torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "todo"),
+    [
+        ([1.0], torch.tensor([0]), "write x=torch.as_tensor(x)"),
+        (torch.ones(2, 2), [0, 1], "write y=torch.as_tensor(y)"),
+        (torch.ones(2, 2), torch.tensor([0]), "give x and y in pairs"),
+        (torch.ones(2, 2), torch.tensor([0.0, 1.0]), "write y.long()"),
+        (torch.ones(2, 2), torch.tensor([0, -1]), "write y.long()"),
+        (torch.ones(0, 2), torch.tensor([]).long(), "pass samples as x"),
+    ],
+)
+def test_samples_without_their_classes_are_an_error(x, y, todo):
+    with pytest.raises(InputError) as caught:
+        utilisation(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)).eval(), x, y)
+    assert caught.value.todo == todo
+
+
+def test_a_layer_without_relevance_is_called_so():
+    layers = [nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(8, 2)]
+    model = nn.Sequential(*layers).eval()
+    with torch.no_grad():
+        model[0].weight.fill_(-1)
+        model[0].bias.zero_()
+    with pytest.warns(VanishingWarning):
+        used = utilisation(model, torch.ones(2, 1, 6, 6), torch.tensor([0, 1]))
+    assert (used.layers[0].dead, used.layers[0].radius) == (3, None)
+    assert used.layers[0].sentence() == "0: no relevance passes its 3 channels"

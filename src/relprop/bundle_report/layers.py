@@ -5,13 +5,14 @@ Takes a bundle and samples. Gives a section of HTML. Must not know how relevance
 
 import numpy as np
 
-from ..errors import RelpropError
+from ..errors import InputError, RelpropError
 from ..explanation.layer_use import CARRIED, LayerUse, utilisation
 from ..plot.charts import NumberTable, chart_fragment
 from .explanations import Explained
 from .sections import ReportSection
 from .time_limit import TimeLimit
 
+_TITLE = "How well it uses its layers"
 _SAMPLES = 32
 _PASSES = 8 * 24  # samples whose units are followed to the input, over the layers of most networks
 _HEAD = ("layer", "channels", "dead", f"carry {CARRIED:.0%}", "bias", "pixels")
@@ -30,8 +31,10 @@ def layer_section(what: Explained, clock: TimeLimit) -> ReportSection | None:
     y = what.outputs.targets[places].to(x.device)
     try:
         used = utilisation(what.bundle.explained_model, x, y, recipe=what.bundle.explainer.recipe)
-    except RelpropError:  # one layer alone, or relevance that reaches no layer by its module
+    except InputError:  # no layer before the scores
         return None
+    except RelpropError as error:
+        return ReportSection(_TITLE, f"Not measured: {error.given}.", "")
     html = chart_fragment(
         f"{len(used.layers)} layers before the scores, {used.samples} samples.",
         [],
@@ -42,7 +45,7 @@ def layer_section(what: Explained, clock: TimeLimit) -> ReportSection | None:
         "share of the score that its bias absorbs, and how far from its middle 90% of a unit's "
         f"relevance lies. {_advice(used.layers)}"
     )
-    return ReportSection("How well it uses its layers", hint, html)
+    return ReportSection(_TITLE, hint, html)
 
 
 def _row(one: LayerUse) -> list[str]:

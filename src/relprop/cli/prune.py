@@ -10,6 +10,7 @@ from rich_click import RichCommand
 
 from ..errors import InputError
 from ..support.extras import require
+from ..support.files import try_folder
 from ..support.progress import Progress
 from .model_options import PATH, RECIPE_HELP, model_options, samples_option
 from .options import (
@@ -21,24 +22,26 @@ from .options import (
     preset_names,
 )
 
+_SHARE = click.FloatRange(0, 1, max_open=True)
+
 
 @click.command("prune", cls=RichCommand, short_help="Remove the channels without relevance.")
 @click.argument("model", shell_complete=Completed(model_names, files=True))
 @click.argument("data", nargs=-1, type=PATH, metavar="DATA...")
-@click.option("--sparsity", type=float, default=0.5, show_default=True, help="Share removed.")
+@click.option("--sparsity", type=_SHARE, default=0.5, show_default=True, help="Share removed.")
 @click.option(
     "--samples-per-class",
-    type=int,
+    type=click.IntRange(1),
     default=10,
     show_default=True,
     help="Samples of each class whose relevance ranks the channels.",
 )
 @click.option(
-    "--heads", type=float, default=0.0, show_default=True, help="Share of attention heads removed."
+    "--heads", type=_SHARE, default=0.0, show_default=True, help="Share of attention heads removed."
 )
 @click.option(
     "--rounds",
-    type=int,
+    type=click.IntRange(1),
     default=5,
     show_default=True,
     help="Rounds in which channels go; what is left is ranked again after each.",
@@ -63,7 +66,13 @@ from .options import (
     shell_complete=Completed(preset_names, files=True),
     help=RECIPE_HELP,
 )
-@click.option("--finetune", type=int, default=0, show_default=True, help="Epochs of training.")
+@click.option(
+    "--finetune",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Epochs of training.",
+)
 @model_options
 @samples_option("all")
 @out_option("relprop-pruned")
@@ -102,8 +111,7 @@ def prune_command(
     from ..use.pruning.held_out import prune_and_test
     from ..use.pruning.save import save_pruned
 
-    if finetune < 0:
-        raise InputError(f"--finetune {finetune}", "a number from 0", "write --finetune 1")
+    try_folder(out)
     settings = Settings(data=data, model=model, recipe=recipe, seed=seed, **options)
     preset = None if recipe == TUNED else read_recipe(recipe)  # before anything is loaded
     progress = Progress.detect(quiet=quiet)

@@ -85,7 +85,7 @@ def select_command(
     progress = Progress.detect(quiet=quiet)
     dataset = read_dataset(data, data_options, progress=progress)
     chosen = select(dataset, ks, against=against, most=samples, seed=seed, progress=progress)
-    write_selection(chosen, out, data_options.drop)
+    write_selection(chosen, out, data_options)
     if as_json:
         click.echo(selection_json(chosen), nl=False)
         return

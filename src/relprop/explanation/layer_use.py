@@ -8,7 +8,6 @@ n  samples      c  channels      h, w  height and width
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from ..observe.ledger import Ledger
 from ..recipes.recipe import Recipe
 from .check_model import check_module
 from .explainer import Explainer
+from .labelled_samples import check_labelled
 
 CARRIED = 0.99  # of a layer's relevance
 SEEN = 0.9  # of a unit's relevance
@@ -38,7 +38,8 @@ class LayerUse:
         absorbed_by_bias: Mean over samples of |relevance that its bias absorbs| by |score|; the
             bias with what BatchNorm adds.
         radius: Pixels of the input around a unit at its middle, in all directions, that hold 90 %
-            of the unit's relevance, the mean over samples; None for a layer without a picture.
+            of the unit's relevance, the mean over samples; None for a layer without a picture, or
+            whose middle has no relevance.
     """
 
     name: str
@@ -54,6 +55,8 @@ class LayerUse:
         Returns:
             The sentence, with the layer's name.
         """
+        if not self.carrying:
+            return f"{self.name}: no relevance passes its {self.channels} channels"
         share = self.carrying / self.channels
         parts = [f"{share:.0%} of {self.channels} channels carry {CARRIED:.0%} of relevance"]
         parts += [f"{self.dead} {'is' if self.dead == 1 else 'are'} dead"] * bool(self.dead)
@@ -129,6 +132,7 @@ def utilisation(
     """
     model = check_module(model)
     explainer = Explainer(model, recipe)
+    check_labelled(x, y)
     layers = _layers(model, explainer, x)
     e = explainer(x, y, layers=layers, ledger=True)
     assert not isinstance(e.ledger, tuple)
@@ -208,14 +212,12 @@ def _radius(
     rows, columns = (slice((s - 1) // 2, s // 2 + 1) for s in output.shape[2:])
     middle[:, rows, columns] = True
     e = explainer(x, y, conditions={name: middle})
-    return float(radius_of(e.relevance).nanmean())
+    radii = radius_of(e.relevance)
+    return None if bool(radii.isnan().all()) else float(radii.nanmean())
 
 
-def _layers(model: nn.Module, explainer: Explainer, x: Any) -> Sequence[str]:
+def _layers(model: nn.Module, explainer: Explainer, x: Tensor) -> Sequence[str]:
     """Name the layers that are described: those that run, but for those that make the scores."""
-    if not isinstance(x, Tensor):
-        given = f"x is of type {type(x).__name__}"
-        raise InputError(given, "a tensor", "write x=torch.as_tensor(x)")
     graph = explainer.plan(x).graph
     last = analyse_graph(graph).last_layers  # no layer comes after them on the way to the scores
     ran = {node.module for node in graph.nodes} - {n.module for n in graph.nodes if n.name in last}

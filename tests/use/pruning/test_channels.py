@@ -11,6 +11,8 @@ import relprop
 from relprop.errors import InputError
 from relprop.models.architecture import describe
 from relprop.use import prune_channels
+from relprop.use.pruning.groups import ChannelGroup
+from relprop.use.pruning.selection import choose_removed
 
 pytest.importorskip("torch_pruning")
 
@@ -255,6 +257,13 @@ WRONG = [
     ({"rounds": 0}, "rounds is 0", "write rounds=5"),
     ({"seed": -1}, "seed is -1", "write seed=0"),
     ({"keep": ["convv"]}, "keep names 'convv'", "leave it out"),
+    ({"keep": "conv*"}, "keep is 'conv*'", "write keep=['conv*']"),
+    ({"rescale": "no"}, "rescale is 'no'", "write rescale=False"),
+    ({"test": 5}, "test of type int", "write test=(x, y)"),
+    ({"test": (1, 2, 3)}, "test of type tuple of 3", "write test=(x, y)"),
+    ({"test": (torch.zeros(1, 4), torch.tensor([0]))}, "test[0] of shape (1, 4)", "give test"),
+    ({"x": torch.zeros(24, 4)}, "x of shape (24, 4) and torch.float32, on which", "give x as"),
+    ({"x": torch.zeros(9, 4)}, "y of shape (24,) and torch.int64, for 9", "give x and y in pairs"),
     ({"keep": ["*"]}, "a model of which nothing can be removed", "prune another model"),
     ({"y": torch.zeros(24, dtype=torch.long)}, "24 samples of one class", "pass samples of every"),
     ({"y": torch.arange(24.0)}, "y of shape (24,) and torch.float32", "write y.long()"),
@@ -283,3 +292,11 @@ def test_the_sparsity_that_an_error_names_is_possible():
     pruned = prune_channels(model, *samples(model), sparsity=0.87)
     assert [one.after for one in pruned.layers if one.after < 1] == []
     assert sum(len(one.removed) for one in pruned.layers) == 20
+
+
+def test_a_share_is_rounded_down_to_what_it_says():
+    """0.29 * 100 is below 29 in binary."""
+    group = ChannelGroup("layer", 100, {"layer": (torch.arange(100), torch.arange(100))})
+    for ranking in ("global", "layer"):
+        removed = choose_removed([group], {"layer": torch.rand(100)}, 0.29, ranking)
+        assert len(removed["layer"]) == 29

@@ -41,14 +41,33 @@ def test_what_is_frozen_stays():
     assert not torch.equal(model[1].weight, before["1.weight"])
 
 
-@pytest.mark.parametrize(
-    ("options", "todo"),
-    [({"epochs": 0}, "write epochs=2"), ({"epochs": 1, "rate": 0}, "write rate=0.001")],
-)
-def test_no_training_is_an_error(options, todo):
+LAYER = nn.Linear(2, 2)
+WRONG = [
+    ({"epochs": 0}, "write epochs=2"),
+    ({"rate": 0}, "write rate=0.001"),
+    ({"rate": "fast"}, "write rate=0.001"),
+    ({"rate": float("nan")}, "write rate=0.001"),
+    ({"seed": 0.5}, "write seed=0"),
+    ({"y": torch.tensor([0])}, "give x and y in pairs"),
+    ({"y": torch.tensor([0, 5])}, "pass a classifier, and classes from 0"),
+    ({"y": [0, 1]}, "write y=torch.as_tensor(y)"),
+    ({"x": torch.ones(0, 2), "y": torch.tensor([]).long()}, "pass samples as x"),
+    ({"x": torch.ones(2, 3)}, "give x as the model takes it, on its device"),
+    ({"model": copy.deepcopy(LAYER).requires_grad_(False)}, "write model.requires_grad_(True)"),
+    ({"model": None}, "give the model itself"),
+]
+
+
+@pytest.mark.parametrize(("changed", "todo"), WRONG)
+def test_what_is_wrong_is_said_and_the_model_stays_as_it_was(changed, todo):
+    model = nn.Sequential(LAYER, nn.BatchNorm1d(2))
+    before = copy.deepcopy(model.state_dict())
+    usual = {"model": model, "x": torch.ones(2, 2), "y": torch.tensor([0, 1]), "epochs": 1}
     with pytest.raises(InputError) as caught:
-        finetune(nn.Linear(2, 2), torch.ones(2, 2), torch.tensor([0, 1]), **options)
+        finetune(**{**usual, **changed})
     assert caught.value.todo == todo
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_no_batch_has_one_sample_of_which_batch_norm_makes_nothing():

@@ -1,5 +1,7 @@
 """Feature selection as scikit-learn's: columns that decide are kept, of arrays and of frames."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 from relprop.errors import InputError
-from relprop.use import RelevanceSelector, select_features
+from relprop.use import RelevanceSelector, accuracy_over_k, select_features
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(250, 12))
@@ -95,6 +97,22 @@ def test_too_few_rows_are_refused():
         select_features(frame, [0, 1, 0, 1, 0], k=1)
     with pytest.raises(ValueError, match="minimum of 6 is required"):
         select_features(X[:5], [0, 1, 0, 1, 0], k=1)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, np.inf])
+def test_missing_targets_are_refused(missing):
+    frame = pd.DataFrame({"word": list("abcabc"), "number": range(6)})
+    for call in (partial(select_features, k=1), partial(accuracy_over_k, ks=[1], folds=2)):
+        with pytest.raises(InputError, match="y without 1 of 6 targets") as caught:
+            call(frame, np.array([0.5, 1.5, 0.5, 1.5, 2.5, missing], float))
+    assert caught.value.todo == "leave out samples whose y is missing, empty or infinite"
+
+
+def test_columns_of_one_name_are_refused():
+    for twice in (pd.DataFrame(X[:, :2]), pd.DataFrame([["x", 1]] * 6)):
+        twice.columns = ["a", "a"]
+        with pytest.raises(InputError, match="two columns with the name 'a'"):
+            select_features(twice, np.arange(len(twice)) % 2, k=1)
 
 
 def test_one_class_alone_is_refused():

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ...explanation.check_model import check_module
 from ...recipes.recipe import Recipe
-from .arguments import check_model_and_samples, check_options, check_samples
+from .arguments import check_model_and_samples, check_options, check_test
 from .groups import ChannelGroup, find_groups
 from .heads import Heads, find_heads, head_relevance, remove_heads
 from .matching import match_statistics
@@ -92,10 +92,9 @@ def prune_channels(
     pruning"; Hatefi et al. 2024, "Pruning by explaining revisited".
     """
     model = check_module(model)
-    check_options(sparsity, heads, samples_per_class, rounds, ranking, seed)
+    check_options(sparsity, heads, samples_per_class, rounds, ranking, keep, rescale, seed)
     check_model_and_samples(model, x, y)
-    tested = (x, y) if test is None else test
-    check_samples(model, *tested, "test[0]", "test[1]")
+    tested = (x, y) if test is None else check_test(model, test)
     prunable = find_groups(model, x, keep)
     attention, whole = _attention(model, x, heads)
     for groups, share, asked in (

@@ -3,11 +3,17 @@
 Takes a model and samples with their classes. Changes the model. Must not know what was removed.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ...errors import InputError
+from ...explanation.check_model import check_module
+from ...explanation.labelled_samples import check_classifier
+from ...support.arguments import check_seed
+from ...support.eval_mode import in_eval_mode
 
 _BATCH = 64
 
@@ -26,7 +32,7 @@ def finetune(
         seed: Random seed of the order of samples; that of dropout is torch's own.
 
     Raises:
-        InputError: `epochs` is no whole number from 1, or `rate` is not above 0.
+        InputError: An argument is wrong, or all weights are frozen.
 
     Example:
         >>> import torch
@@ -38,10 +44,18 @@ def finetune(
     """
     if type(epochs) is not int or epochs < 1:
         raise InputError(f"epochs is {epochs!r}", "a whole number from 1", "write epochs=2")
-    if not rate > 0:
+    number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
+    if not number or not 0 < rate < math.inf:
         raise InputError(f"rate is {rate!r}", "a number above 0", "write rate=0.001")
-    generator = torch.Generator().manual_seed(seed)
+    check_seed(seed)
+    model = check_module(model)
+    with in_eval_mode(model):
+        check_classifier(model, x, y)
     trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        given, allowed = "a model of which no weight requires a gradient", "one that does at least"
+        raise InputError(given, allowed, "write model.requires_grad_(True)")
+    generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(trained, rate)
     batches = -(-len(y) // _BATCH)
     steps = epochs * batches

@@ -3,6 +3,7 @@
 Takes groups and a score of each channel. Gives places. Must not know what scores measure.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -42,7 +43,7 @@ def choose_removed(
         return {}
     scores = [group.score(by_layer) for group in groups]
     if ranking == "layer":
-        counts = [int(sparsity * group.size) for group in groups]
+        counts = [_share_of(group.size, sparsity) for group in groups]
         chosen = [s.argsort(stable=True)[:count] for s, count in zip(scores, counts, strict=True)]
     else:
         chosen = _lowest_of_all(groups, scores, sparsity, asked)
@@ -60,7 +61,7 @@ def _lowest_of_all(
 ) -> list[Tensor]:
     name, what = asked
     total = sum(group.size for group in groups)
-    count, most = int(sparsity * total), total - len(groups)
+    count, most = _share_of(total, sparsity), total - len(groups)
     if count > most:
         raise InputError(
             f"{name} {sparsity:g}, {count} of {total} {what} in {len(groups)} layers",
@@ -73,3 +74,8 @@ def _lowest_of_all(
     marked = torch.zeros(total, dtype=torch.bool).index_fill_(0, removed, True)
     sizes = [group.size for group in groups]
     return [part.nonzero().flatten() for part in torch.split(marked, sizes)]
+
+
+def _share_of(total: int, share: float) -> int:
+    """Round a share of a number down; 0.29 of 100 is 29, though the product is below it."""
+    return math.floor(share * total + 1e-9)

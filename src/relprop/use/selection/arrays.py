@@ -5,6 +5,7 @@ Takes what scikit-learn's estimators take. Must not know features or networks.
 n  samples      d  features
 """
 
+from collections import Counter
 from numbers import Integral
 from typing import Any, cast
 
@@ -34,9 +35,10 @@ def checked_samples(estimator: Any, X: Any, y: Any) -> tuple[DataFrame, NDArray[
         y: Target of each sample, (n,).
 
     Raises:
-        InputError: There are too few samples.
+        InputError: There are too few samples, or columns of one name.
         ValueError: As scikit-learn raises it.
     """
+    _check_names(X)
     mixed = hasattr(X, "dtypes") and any(one.kind not in "iufb" for one in X.dtypes)
     if mixed:
         validate_data(estimator, X, y, skip_check_array=True)
@@ -53,6 +55,15 @@ def checked_samples(estimator: Any, X: Any, y: Any) -> tuple[DataFrame, NDArray[
     names = getattr(estimator, "feature_names_in_", range(frame.shape[1]))
     frame.columns = [str(name) for name in names]
     return frame.reset_index(drop=True), labels
+
+
+def _check_names(X: Any) -> None:
+    """Raise InputError for a frame with two columns of one name."""
+    names = Counter(str(name) for name in getattr(X, "columns", ()))
+    twice = next((name for name, count in names.items() if count > 1), None)
+    if twice is not None:
+        given = f"two columns with the name {twice!r}"
+        raise InputError(given, "a name of its own for each", "rename one of them")
 
 
 def check_number(name: str, value: object, most: int, least: int = 1) -> None:
@@ -79,6 +90,9 @@ def make_dataset(frame: DataFrame, labels: NDArray[Any]) -> Dataset:
     Args:
         frame: As `checked_samples` returns it.
         labels: The same.
+
+    Raises:
+        InputError: Targets are missing, or there is one class alone.
     """
     others = [name for name in frame.columns if frame[name].dtype.kind not in "iufb"]
     decided = decide_columns(frame[others], {})
@@ -86,13 +100,18 @@ def make_dataset(frame: DataFrame, labels: NDArray[Any]) -> Dataset:
     kept = {name: one for name, one in decided.items() if one.values is not None}
     frame = frame.assign(**{name: one.values for name, one in kept.items()})
     kinds |= {name: cast(ColumnKind, one.kind) for name, one in kept.items()}
-    target = make_target("y", Series(labels), None, otherwise="give another y").target
+    found = make_target("y", Series(labels), None, otherwise="give another y")
+    missing = int((~found.present).sum())
+    if missing:
+        given, allowed = f"y without {missing} of {len(labels)} targets", "a target of each sample"
+        todo = "leave out samples whose y is missing, empty or infinite"
+        raise InputError(given, allowed, todo)
     return Dataset(
         source="X, y",
         modality="table",
         samples=frame[list(kinds)],
         keys=tuple(map(str, range(len(frame)))),
-        target=target,
+        target=found.target,
         parts=np.full(len(frame), "train"),
         columns=kinds,
     )

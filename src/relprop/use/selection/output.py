@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ...data.options import DataOptions
 from ...plot.charts import NumberTable, chart_fragment, draw_chart
 from ...plot.pages import page
 from ...support.estimates import Estimate
@@ -33,13 +34,13 @@ def check_folder_of_selection(out: Path) -> None:
     check_folder(out, lambda folder: has_schema(folder / NUMBERS, SCHEMA), "selection")
 
 
-def write_selection(selection: Selection, out: Path, dropped: Sequence[str] = ()) -> None:
+def write_selection(selection: Selection, out: Path, options: DataOptions) -> None:
     """Write the page, the ranking, what is kept, and options for `relprop fit`, to a folder.
 
     Args:
         selection: What was found.
         out: The folder, whose files of an earlier selection are replaced.
-        dropped: Columns that were left out before, which `relprop fit` is to leave out, too.
+        options: How the data was read: `relprop fit` is to read it so, without the other columns.
     """
     files = {
         PAGE: selection_page(selection),
@@ -48,10 +49,27 @@ def write_selection(selection: Selection, out: Path, dropped: Sequence[str] = ()
         KEPT: "".join(f"{name}\n" for name in selection.kept),
     }
     if selection.noun == "column":
-        others = [name for name in selection.ranking.names if name not in selection.kept]
-        # a list of texts in JSON is one in TOML as well
-        files[OPTIONS] = f"drop = {json.dumps([*dropped, *others], ensure_ascii=False)}\n"
+        files[OPTIONS] = _fit_options(selection, options)
     replace_folder(out, {name: text.encode() for name, text in files.items()})
+
+
+def _fit_options(selection: Selection, options: DataOptions) -> str:
+    """Write a table's options as TOML, whose texts, numbers and lists of texts are as in JSON."""
+    others = [name for name in selection.ranking.names if name not in selection.kept]
+    asked: dict[str, Any] = {
+        "target": options.target_column,
+        "labels": list(options.labels),
+        "modality": options.modality,
+        "test": None if options.test is None else str(options.test),
+        "drop": [*options.drop, *others],
+        "column": [f"{name}={kind}" for name, kind in options.kinds.items() if name not in others],
+        "group": options.group,
+        "time": options.time,
+        "memory": None if options.memory is None else str(options.memory),
+        "seed": options.seed or None,
+    }
+    kept = {name: value for name, value in asked.items() if value is not None and value != []}
+    return "".join(f"{k} = {json.dumps(v, ensure_ascii=False)}\n" for k, v in kept.items())
 
 
 def selection_json(selection: Selection) -> str:
