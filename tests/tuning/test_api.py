@@ -6,7 +6,7 @@ from torch import nn
 
 import relprop
 from relprop.errors import InputError
-from relprop.evaluate import paired_test, removal_curves
+from relprop.evaluate import paired_test, patches, removal_curves
 
 torch.manual_seed(0)
 MODEL = nn.Sequential(nn.Linear(8, 24), nn.ReLU(), nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 3))
@@ -106,6 +106,8 @@ def test_token_ids_are_compared_with_the_gradient_alone():
         ({"fill": "grey"}, "fill='grey'"),
         ({"groups": {"all": "layer9"}}, "the group 'all'"),
         ({"masks": torch.ones(3, 8), "objective": "localisation"}, "masks of 3 samples for 80"),
+        ({"masks": torch.ones(80, 9), "objective": "localisation"}, r"mask of shape \(80, 9\)"),
+        ({"masks": torch.ones(80, 8), "objective": "localisation"}, "mask"),
         ({"steps": 9}, "steps=9"),
         ({"other_fills": ["grey"]}, "fill='grey'"),
     ],
@@ -143,8 +145,8 @@ def test_the_verdict_is_that_of_the_worst_fill():
     assert tuned.gains["gamma"] in [m.gain for m in tuned.decisive.methods]
 
 
-@pytest.mark.parametrize("changed", ["masks", "model", "fill"])
-def test_a_journal_of_other_masks_models_or_fills_is_refused(changed, tmp_path):
+@pytest.mark.parametrize("changed", ["masks", "model", "fill", "function", "units"])
+def test_a_journal_of_another_setting_is_refused(changed, tmp_path):
     torch.manual_seed(0)
     layers = [nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3)]
     x, masks = torch.randn(24, 1, 4, 4), torch.zeros(24, 4, 4, dtype=torch.bool)
@@ -152,12 +154,18 @@ def test_a_journal_of_other_masks_models_or_fills_is_refused(changed, tmp_path):
     objective = "localisation" if changed == "masks" else "srg"
     common = {"trials": 1, "steps": 4, "folder": tmp_path, "objective": objective}
     one = {"masks": masks, "fill": {"own": torch.zeros(1, 4, 4)}}
+    if changed == "function":
+        one["fill"] = {"own": lambda x, removed, generator: torch.zeros_like(x)}
     relprop.tune(nn.Sequential(*layers).eval(), x, **common, **one)
     other = {**one}
     if changed == "masks":
         other["masks"] = ~masks
     if changed == "fill":
         other["fill"] = {"own": torch.ones(1, 4, 4)}
+    if changed == "function":
+        other["fill"] = {"own": lambda x, removed, generator: torch.ones_like(x)}
+    if changed == "units":
+        other["units"] = patches(2)
     if changed == "model":
         layers[2] = nn.GELU()
     with pytest.raises(InputError, match="another model, other samples or other options"):

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..evaluate.fills.base import Fill, cpu_generator, fill_values
+from ..evaluate.fills.token_deletion import Deletion
+from ..evaluate.maps.localisation import localisation
 from ..evaluate.removal.setup import Filling
 from ..explanation.explainer import Explainer
 from ..plan.plan import Plan
@@ -106,11 +109,13 @@ class TuningSetting:
         found.update(str(model).encode())
         tensors = [("model." + name, value) for name, value in model.state_dict().items()]
         tensors += [("input." + name, value) for name, value in inputs.items()]
-        tensors += [("fill." + name, value) for name, value in one.fills.items()]
+        tensors += [pair for piece in self.pieces for pair in _removed(piece)]
         for name, tensor in (*tensors, ("target", self.target), ("masks", self.masks)):
             if isinstance(tensor, Tensor):
                 shown = f"{name} {tuple(tensor.shape)} {tensor.dtype}"
                 found.update(shown.encode() + _bytes(tensor))
+            elif isinstance(tensor, Deletion):
+                found.update(f"{name} {tensor}".encode())
         return found.hexdigest()
 
 
@@ -159,6 +164,8 @@ def prepare_tuning(
     if masks is not None and (len(masks) != n):
         given = f"masks of {len(masks)} samples for {n}"
         raise InputError(given, "one mask of each sample", "give masks[:n], (n, height, width)")
+    if masks is not None and "localisation" in judging.measures:
+        localisation(torch.ones(setup.x.shape), masks.cpu())  # refuses masks that do not fit
     parts = divide_samples(known.target, n, seed=judging.seed)
     searched = setup.x[parts.search.to(setup.x.device)]
     judging = replace(judging, fills=fills_of(fills, searched), output_kind=known.kind)
@@ -205,6 +212,16 @@ def _bounds(x: Tensor) -> tuple[Tensor, Tensor] | None:
     low, high = x.amin(others), x.amax(others)
     shape = (-1, *[1] * (x.ndim - 2))
     return low.reshape(shape), high.reshape(shape)
+
+
+def _removed(piece: JudgedSamples) -> Iterator[tuple[str, Any]]:
+    """Yield the units of each fill, and what replaces them; of a function, the first unit alone."""
+    for name, setup in piece.removal.items():
+        index, filled = setup.units.index, setup.replacement
+        if isinstance(filled, Fill):
+            first = (index == 0).expand_as(setup.x)
+            filled = fill_values(filled, setup.x, first, cpu_generator(setup.seed))
+        yield from ((f"units.{name}", index), (f"fill.{name}", filled))
 
 
 def _bytes(tensor: Tensor) -> bytes:

@@ -80,3 +80,9 @@ def test_the_share_of_samples_is_exact_on_average_and_by_batch():
 def test_shares_of_no_block_or_of_all_are_refused(share, side, message):
     with pytest.raises(InputError, match=message):
         Blocks.of(torch.Size([1, 1, 4, 4]), side).number_of(share)
+
+
+def test_of_one_place_nothing_can_be_masked_and_left():
+    with pytest.raises(InputError) as caught:
+        Blocks.of(torch.Size([3, 5, 1, 1]), 4).number_of(0.5)
+    assert caught.value.todo.startswith("give samples of more than one place")

@@ -239,3 +239,12 @@ def test_a_model_that_cannot_be_explained_is_refused():
         RelevanceDrop(probability=1.0, block=5)(
             Net(odd=True), torch.ones(2, 1, 8, 8), torch.tensor([0, 1])
         )
+
+
+def test_a_share_that_a_layer_does_not_have_is_refused_before_statistics_change():
+    layers = [nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)]
+    model = nn.Sequential(*layers)
+    drop = RelevanceDrop(layer="2", block=8, probability=1.0)
+    with pytest.raises(InputError, match=r"share=0\.25 of the 1 blocks"):
+        drop.forward(model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))
+    assert model[1].num_batches_tracked == 0

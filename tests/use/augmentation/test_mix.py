@@ -81,3 +81,11 @@ def test_arguments_out_of_range_are_refused(arguments, message):
 def test_classes_out_of_range_are_refused():
     with pytest.raises(InputError, match=r"class 3\n.*classes from 0 to 2\n.*write classes=4"):
         RelevanceMix(3, block=1)(nn.Linear(4, 3), torch.rand(2, 4), torch.tensor([0, 3]))
+
+
+def test_other_classes_than_outputs_are_refused():
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))
+    mix = RelevanceMix(classes=5, block=4, probability=1.0)
+    with pytest.raises(InputError, match="classes is 5, of a model with 3 outputs") as caught:
+        mix(model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))
+    assert caught.value.todo == "write classes=3"

@@ -28,6 +28,16 @@ def test_importance_is_the_share_of_mean_sizes_of_all_samples_and_of_each_class(
     assert ranking.best(2).tolist() == [False, True, True]
 
 
+def test_of_labels_the_samples_count_that_have_one():
+    """Samples 0 and 3 have "cat", all but sample 3 "dog"."""
+    labels = DataTarget("labels", ("cat", "dog"), np.array([[1, 1], [0, 1], [0, 1], [1, 0]]))
+    ranking = rank_by_relevance(HELD_OUT, labels)
+    assert ranking.classes == ("cat", "dog")
+    np.testing.assert_allclose(
+        ranking.by_class, [[1 / 12, 5 / 12, 6 / 12], [3 / 16, 3 / 16, 10 / 16]]
+    )
+
+
 def test_ranks_are_those_of_each_fold():
     ranking = rank_by_relevance(HELD_OUT, VALUE)
     # sizes of fold 0: 2, 4, 2; of fold 1: 2, 2, 8; equal ones are in their own order

@@ -59,8 +59,14 @@ class Blocks:
         raise InputError(
             f"share={share:g} of the {count} blocks of a sample: {number} of them",
             "one block at least, and one that is left",
-            f"write share={nearest:.3g}" if count > 1 else f"write block={max(self.places) // 2}",
+            f"write share={nearest:.3g}" if count > 1 else self._smaller(),
         )
+
+    def _smaller(self) -> str:
+        """Say how there can be more than one block."""
+        largest = max(self.places)
+        one = "give samples of more than one place: nothing of one can be masked and left"
+        return f"write block={largest // 2}" if largest > 1 else one
 
     def sums(self, values: Tensor) -> Tensor:
         """Sum the entries of each block.

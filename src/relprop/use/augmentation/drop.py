@@ -157,7 +157,9 @@ class RelevanceDrop:
         if self.layer is None:
             return self._explain(model, x, y).relevance
         found = self._explain(model, x, y, layers=[self.layer]).layers[self.layer]
-        return _one_tensor(found, self.layer)
+        relevance = _one_tensor(found, self.layer)
+        Blocks.of(relevance.shape, self.block).number_of(self.share)  # before train mode runs
+        return relevance
 
     def _mask(self, values: Tensor, samples: Tensor, relevance: Tensor | None) -> Tensor:
         """Mask blocks of some samples of inputs or hidden values, (n, ...)."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...recipes.recipe import Recipe
+from ...support.checks import require_classes
 from .blocks import Blocks, choose_blocks, choose_samples
 from .drop import check_block
 from .in_training import TrainingExplainer, check_batch, check_fraction
@@ -101,13 +102,22 @@ class RelevanceMix:
         labels = F.one_hot(y.long(), self.classes).to(x.dtype)  # (n, k)
         if len(own) < 2:
             return x.clone(), labels
-        sums = blocks.sums(self._explain(model, x.detach()[own], y[own]).relevance)  # (m, g)
+        explained = self._explain(model, x.detach()[own], y[own])
+        self._check_outputs(explained.output)
+        sums = blocks.sums(explained.relevance)  # (m, g)
         pasted = choose_blocks(sums.roll(1, 0), number, self.randomness)
         partner = own.roll(1)
         pictures = torch.where(blocks.entries(pasted), x[partner], x[own])
         weight = partner_weight(sums, sums.roll(1, 0), pasted)[:, None].to(x.dtype)  # (m, 1)
         mixed = torch.lerp(labels[own], labels[partner], weight)
         return x.index_copy(0, own, pictures), labels.index_copy(0, own, mixed)
+
+    def _check_outputs(self, output: Tensor) -> None:
+        require_classes(output, "a model whose output is", "mix samples for a classifier")
+        if output.shape[1] != self.classes:
+            given = f"classes is {self.classes}, of a model with {output.shape[1]} outputs"
+            todo = f"write classes={output.shape[1]}"
+            raise InputError(given, "as many as outputs", todo)
 
 
 def partner_weight(own: Tensor, partner: Tensor, pasted: Tensor) -> Tensor:

@@ -83,7 +83,9 @@ class AccuracyOverK:
 
     @property
     def sufficient(self) -> int:
-        """The smallest k whose mean is within one standard error of the best k, by relevance.
+        """The smallest k by relevance that loses at most a standard error against the best k.
+
+        The error is that of the mean loss, paired by sample.
 
         Source: Breiman, Friedman, Olshen, Stone 1984, "Classification and regression trees", 3.4.3.
         """

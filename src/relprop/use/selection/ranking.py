@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...data.dataset import DataTarget
+from ...search.prepared import Rows
 from ...support.extras import needs
 from .held_out import HeldOutRelevance
 
@@ -29,8 +30,9 @@ class FeatureRanking:
     Attributes:
         names: Of the features, d of them.
         importance: Mean |R| over the samples, as a share of the sum over all features, (d,).
-        by_class: The same over the samples of each class, (c, d); of a value, (1, d).
-        classes: Names of the classes; of a value, its name.
+        by_class: The same over the samples of each class, or with each label, (c, d); of a value,
+            (1, d).
+        classes: Names of the classes or labels; of a value, its name.
         ranks: Rank of each feature, 1 the first, by the samples of each fold, (f, d).
     """
 
@@ -104,16 +106,23 @@ def rank_by_relevance(held_out: HeldOutRelevance, target: DataTarget) -> Feature
         target: That of all samples: classes, or a value.
     """
     sizes = held_out.relevance.abs().double()  # (n, d)
-    classes = target.task == "classes"
-    number = target.values[held_out.rows] if classes else np.zeros(len(sizes), np.int64)
-    every = [torch.from_numpy(number == c) for c in range(len(target.names))]
-    by_class = torch.stack([_share(sizes[rows]) for rows in every])
+    by_class = torch.stack([_share(sizes[rows]) for rows in _by_class(target, held_out.rows)])
     folds = [_share(sizes[torch.from_numpy(held_out.fold == f)]) for f in set(held_out.fold)]
     order = torch.stack(folds).argsort(dim=1, descending=True, stable=True)
     ranks = order.argsort(1) + 1
     return FeatureRanking(
         held_out.names, _share(sizes).numpy(), by_class.numpy(), target.names, ranks.numpy()
     )
+
+
+def _by_class(target: DataTarget, rows: Rows) -> list[Tensor]:
+    """Say of each class or label which samples have it, (n,); of a value, all."""
+    values = target.values[rows]
+    if target.task == "value":
+        return [torch.ones(len(rows), dtype=torch.bool)]
+    if target.task == "classes":
+        return [torch.from_numpy(values == c) for c in range(len(target.names))]
+    return [torch.from_numpy(column > 0) for column in values.T]
 
 
 def _share(sizes: Tensor) -> Tensor:
