@@ -90,6 +90,7 @@ def test_pixels_that_decide_are_kept(tmp_path):
     done = run(tmp_path / "p.npz", "--modality", "picture", "--k", 1, "--out", out, "--against", "")
     assert done.exit_code == 0, done.output
     assert (out / "kept.txt").read_text() == "row 1 column 2\n"
+    assert "Ranked first: row 1 column 2, row" in done.stderr
     assert not (out / "fit.toml").exists()
     assert "1 of 16 pixels are kept" in done.stdout
 
@@ -98,7 +99,7 @@ def test_pixels_that_decide_are_kept(tmp_path):
     ("options", "said"),
     [
         (("--k", "9"), "k is 9\n  allowed: a whole number from 1 to 5, the number of columns"),
-        (("--k", "0"), "write --k 1"),
+        (("--k", "0"), "write --k 2"),
         (("--k", "1.5"), "k is 1.5\n"),
         (("--k", "few"), "numbers with commas"),
         (("--target", "missing"), "'missing'"),

@@ -52,8 +52,13 @@ def check_model_and_samples(model: nn.Module, x: Any, y: Any) -> None:
         given = "a model in training mode, whose statistics a forward pass would change"
         raise InputError(given, "a model in eval mode", "write model.eval()")
     check_classifier(model, x, y)
+    check_several_classes(y)
+
+
+def check_several_classes(y: Tensor) -> None:
+    """Raise InputError for samples of one class alone."""
     if not bool((y != y[:1]).any()):
-        given = f"{len(y)} samples of one class"
+        given = f"{len(y)} samples of one class, number {int(y[0])}"
         allowed = "samples of two classes at least: relevance for one says nothing of the others"
         raise InputError(given, allowed, "pass samples of every class that the model tells apart")
 

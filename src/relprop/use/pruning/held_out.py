@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...recipes.recipe import Recipe
+from .arguments import check_several_classes
 from .channels import prune_channels
 from .finetuning import finetune
 from .record import PrunedModel, accuracy
@@ -58,6 +59,7 @@ def prune_and_test(
     if len(y) < _TESTED:
         given = f"{len(y)} samples"
         raise InputError(given, f"{_TESTED} at least: a fifth tests the model", "give more data")
+    check_several_classes(y)
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
     test, rest = order[: len(y) // _TESTED], order[len(y) // _TESTED :]
     tested = x[test], y[test]

@@ -4,6 +4,7 @@ Takes a data set as `relprop fit` reads it; its test part is not touched. Gives 
 know pages or the command line.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ OUTER, INNER = 3, 3  # folds in which models are tested, and networks that rank 
 MOST_SAMPLES = 4000
 _FEWEST = 18  # samples: three folds, each of two, in the training part of three
 _MOST_KS = 6
+_SHOWN = 5  # features that are printed before accuracy is measured
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,14 @@ def select(
     rows = _drawn(dataset, every, most, seed)
     methods = {name: RANKERS[name] for name in (RELEVANCE, *against)}
     task = RankingTask(dataset, rows, folds=FOLDS, seed=seed)
-    with progress.stage("Ranking", 1, f"{features.noun}s") as advance:
+    start = time.perf_counter()
+    with progress.stage("Ranking", count, f"{features.noun}s") as advance:
         held_out = held_out_relevance(task.data, task.features, task.models)
-        advance(1)
+        advance(count)
     ranking = rank_by_relevance(held_out, dataset.target)
-    accuracy = measure_over_k(dataset, rows, OverK(wanted, methods, OUTER, INNER, seed), progress)
+    asked = OverK(wanted, methods, OUTER, INNER, seed)
+    _announce(ranking, asked, (time.perf_counter() - start) / FOLDS, progress)
+    accuracy = measure_over_k(dataset, rows, asked, progress)
     return Selection(
         dataset.source,
         features.noun,
@@ -137,6 +142,17 @@ def default_ks(count: int) -> tuple[int, ...]:
     return tuple(made)
 
 
+def _announce(ranking: FeatureRanking, asked: OverK, seconds: float, progress: Progress) -> None:
+    """Print the first features, and how long the measuring may take."""
+    names = [ranking.names[i] for i in ranking.order[:_SHOWN]]
+    networks = asked.outer * (1 + asked.inner + len(asked.methods) * len(asked.ks))
+    minutes = max(1, round(networks * seconds / 60))
+    progress.log(
+        f"Ranked first: {', '.join(names)}. Now accuracy over k, by {networks} networks: about "
+        f"{minutes} min; fewer --k and --against take less."
+    )
+
+
 def _check(
     features: Features, ks: Sequence[float], against: Sequence[str], others: Sequence[str]
 ) -> None:
@@ -145,7 +161,7 @@ def _check(
     for k in ks:
         if int(k) != k or not 1 <= k <= most:
             allowed = f"a whole number from 1 to {most:,}, the number of {features.noun}s"
-            raise InputError(f"k is {k:g}", allowed, f"write --k {most if k > most else 1}")
+            raise InputError(f"k is {k:g}", allowed, f"write --k {max(1, most // 2)}")
     for name in against:
         check_one_of("against", name, others)
 
