@@ -1,5 +1,6 @@
 """In-place operations are renamed: the graph is the one that run_decompositions gives."""
 
+import operator
 from dataclasses import fields
 from typing import Any
 
@@ -20,6 +21,7 @@ from relprop.capture.isolated_copy import isolated_copy
 from relprop.capture.model import current_state
 from relprop.explanation.check_inputs import check_inputs
 from relprop.graph.ir import Graph, Ref
+from relprop.support import torch_private
 from relprop.support.quiet import silenced
 from relprop.support.torch_messages import EXPORT_LOGGERS, EXPORT_WARNINGS
 
@@ -160,20 +162,50 @@ def batch_norm(h):
     return nn.functional.batch_norm(h, None, None, training=True)
 
 
+@torch.no_grad()
+def no_grad_twice(h):
+    return 2 * h
+
+
+# Renamed, with other nodes than torch's way has: copies that change nothing, sizes that are read.
+ALIKE_BUT_COPIES = {
+    "a constant": Applied(fixed),
+    "what is seen from the side": Applied(lambda h: h.relu_().unsqueeze(1).flatten(1)),
+    "a flat matrix": nn.Sequential(ScaledFlat(), nn.Linear(6, 4)),
+    "no grad": Applied(lambda h: h + no_grad_twice(h)),
+    "casts": Applied(lambda h: h.to(torch.float64).float().double() + h.contiguous()),
+    "divided": Applied(lambda h: h.unflatten(1, (2, 2)).flatten(1, 2).reshape(-1, 4)),
+    "dropout in place": Applied(lambda h: nn.functional.dropout(h + 1, 0.5, False, True) * h),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE_BUT_COPIES)
+def test_what_torch_would_write_out_computes_the_same(name):
+    model, x = randomise(ALIKE_BUT_COPIES[name]).double(), torch.randn(3, 6).double()
+    program, inputs = exported(model, x), check_inputs(model, x, None)
+    renamed = functionalize(program)
+    assert renamed is program
+    graph = graph_from_export(renamed, model, inputs, any_batch=True)
+    state = current_state(model, graph)
+    torch.testing.assert_close(graph.run(inputs.tensors, state), model(x.clone()).detach())
+    assert not [node for node in graph.nodes if writes_memory_of(node.target)]
+
+
+def writes_memory_of(target):
+    return target is not operator.getitem and torch_private.writes_memory(target)
+
+
 OTHERS = {
     "a view": Applied(written(lambda h: h[:, 1])),
     "a turned view": Applied(written(lambda h: h.transpose(0, 1))),
     "dropout that is off": Applied(written(lambda h: nn.functional.dropout(h, training=False))),
     "another name": Applied(read_by_another_name),
-    "a constant": Applied(fixed),
     "another dtype": Applied(lambda h: h.add_(h.float().sigmoid())),
     "its input": nn.Sequential(WritesItsInput(), nn.Linear(6, 4)),
-    "what is seen from the side": Applied(lambda h: h.relu_().unsqueeze(1).flatten(1)),
     "a buffer": nn.Sequential(Counts(), nn.Linear(6, 4)),
     "a copy": Applied(lambda h: h.copy_(h.relu())),
     "no grad": Applied(torch.no_grad()(lambda h: h.relu_())),
     "a batch's statistics": Applied(batch_norm),
-    "a flat matrix": nn.Sequential(ScaledFlat(), nn.Linear(6, 4)),
 }
 
 

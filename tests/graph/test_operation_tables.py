@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from relprop.capture import batch_axes, eval_mode, functionalize
-from relprop.graph import named_operations, ops, prune, prune_rules
+from relprop.graph import named_operations, ops, prune, prune_rules, taken_positions
 from relprop.graph.ops import OPERATIONS, Principle
 from relprop.observe import channels
 from relprop.program import normalisation, vjps
@@ -38,11 +38,10 @@ TABLES = {
     "graph/named_operations": named_operations.OPERATIONS_BY_NAMESPACE["aten"],
     "graph/prune_rules": set(prune_rules._RULES),
     "graph/prune_rules.SIZED": prune_rules.SIZED,
-    "graph/prune, taking positions": set(prune._TAKES),
+    "graph/prune, taking positions": set(taken_positions.TAKES),
     "graph/prune, costly": prune._COSTLY,
     "capture/batch_axes, reordering": batch_axes._REORDERING,
     "capture/functionalize, own memory": functionalize._NEW_MEMORY,
-    "capture/functionalize, shared memory": functionalize._VIEWS,
     "observe/channels, second": channels.CHANNELS_SECOND,
     "observe/channels, last": channels.CHANNELS_LAST,
     "observe/channels, of the input": channels.CHANNELS_OF_INPUT,
@@ -54,7 +53,7 @@ TABLES = {
 
 def test_a_file_of_plans_may_name_whatever_stands_in_another_table():
     names = {name.partition(".")[0] for table in TABLES.values() for name in table}
-    assert names - TABLES["graph/named_operations"] == {"dropout"}  # a copy, in eval mode
+    assert names <= TABLES["graph/named_operations"]
 
 
 def test_no_operation_that_a_file_may_name_draws_or_reads_files():
@@ -110,7 +109,6 @@ def test_every_name_is_an_operation_that_relprop_knows(table):
         "graph/ops.SHAPES_ONLY": ops.SHAPES_ONLY,
         "graph/prune_rules": MASKS,
         "capture/batch_axes, reordering": {*MASKS, "take"},
-        "capture/functionalize, shared memory": {"dropout"},  # it is off in eval mode
         "observe/channels, last": {"embedding"},  # a source
     }
     others["graph/named_operations"] = TABLES["graph/named_operations"]
@@ -131,7 +129,7 @@ def test_a_rule_of_pruning_that_is_entrywise_is_of_an_elementwise_operation():
         operation = OPERATIONS[name]
         assert operation.elementwise or operation.principle is Principle.ACTIVATION, name
     assert set(rules) >= prune_rules.SIZED
-    assert set(prune._TAKES) <= set(OPERATIONS)
+    assert set(taken_positions.TAKES) <= set(OPERATIONS)
     assert set(of_kind("normalisation")) >= {n for n in rules if n.endswith("_norm")}
 
 
@@ -164,10 +162,6 @@ def test_channels_stay_only_where_entries_are_copied():
 def test_what_may_reorder_samples_computes_no_activation():
     known = batch_axes._REORDERING & set(OPERATIONS)
     assert principles(known) <= {Principle.SELECTION, Principle.CHOICE, Principle.LINEAR}
-
-
-def test_memory_is_an_operations_own_or_shared():
-    assert not functionalize._NEW_MEMORY & functionalize._VIEWS
 
 
 def test_words_for_random_numbers_are_in_names_of_torch_but_in_none_that_is_known():

@@ -27,6 +27,7 @@ SWEEPS = {
     "capture/test_written_log_softmax.py": 6,
     "capture/test_written_softmax.py": 12,
     "explanation/test_backward.py": 12,
+    "explanation/test_open_sizes.py": 4,
     "explanation/test_saved_explanation.py": 3,
     "explanation/test_saved_plans.py": 24,
     "graph/test_dropped.py": 3,

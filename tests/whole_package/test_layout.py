@@ -48,6 +48,10 @@ ALSO_TESTED_IN = {
     "bundles/test_write.py": ["bundles/content", "support/json_records"],
     "demo/test_output.py": ["demo/run", "support/folders"],
     "capture/test_configuration.py": ["capture/attributes"],
+    "explanation/test_open_sizes.py": ["capture/free_sizes"],
+    "explanation/test_program_cache.py": ["explanation/recent_items"],
+    "graph/test_prune.py": ["graph/taken_positions"],
+    "capture/test_export.py": ["support/exported_sizes"],
     "capture/test_model.py": ["capture/samples", "capture/verify", "program/diagnosis"],
     "capture/test_written_softmax.py": [
         "capture/exponential_paths",
@@ -139,7 +143,7 @@ ALSO_TESTED_IN = {
         *("use/pruning/groups", "use/pruning/relevance", "use/pruning/selection"),
         *("use/pruning/arguments", "use/pruning/record", "use/pruning/stepwise"),
     ],
-    "explanation/test_layer_use.py": ["observe/channel_sums"],
+    "explanation/test_layer_use.py": ["explanation/labelled_samples", "observe/channel_sums"],
     "cli/test_select.py": [
         *("use/selection/figures", "use/selection/output", "use/selection/run"),
     ],

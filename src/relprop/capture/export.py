@@ -4,18 +4,25 @@ Takes any module that torch.export can read, and the inputs of a call. Never wri
 Knows nothing of rules or relevance.
 """
 
+import time
+from collections.abc import Collection
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..errors import CaptureError, RelpropError, first_line
 from ..graph.inputs import Inputs
 from ..graph.ir import Graph
-from ..support import torch_messages, torch_private
+from ..graph.sizes import Place
+from ..support import exported_sizes, torch_messages, torch_private
 from ..support.quiet import silenced
 from .bound_model import BoundModel
 from .failing_place import CodePlace, failing_line, failing_module
+from .free_sizes import read_sizes
 from .from_export import graph_from_export
 from .functionalize import functionalize, run_decompositions
 from .split_qkv import split_projections
@@ -25,6 +32,8 @@ from .split_qkv import split_projections
 # its batch size.
 _BATCH_NORM_LIMIT = 65535
 
+_MOST_SECONDS = 20  # of an export with open sizes; beyond it each size is captured by itself
+
 FLEX_TODO = (
     'load the model of transformers with attn_implementation="sdpa", or call '
     "torch.nn.functional.scaled_dot_product_attention in forward"
@@ -32,7 +41,11 @@ FLEX_TODO = (
 
 
 def export_graph(
-    model: nn.Module, inputs: Inputs, output: str | int | None, per_input: bool
+    model: nn.Module,
+    inputs: Inputs,
+    output: str | int | None,
+    per_input: bool,
+    free: Collection[Place] = (),
 ) -> Graph:
     """Export the operations that `model` runs on a batch like `inputs`.
 
@@ -45,12 +58,13 @@ def export_graph(
         output: Which of several results is explained: a key, an attribute or an index.
         per_input: Follow Python's `if` and `for` for the numbers in `inputs`. The graph is then
             right for this batch alone.
+        free: Sizes that are left open where the model's code does not fix them.
 
     Raises:
         CaptureError: If torch.export cannot read the model; if the model returns several tensors
             and `output` names none; if what it does depends on the size of the batch.
     """
-    traced = _TracedModel(model, inputs, output)
+    traced, sizes = _TracedModel(model, inputs, output), None
     quiet = silenced(torch_messages.EXPORT_WARNINGS, torch_messages.EXPORT_LOGGERS)
     # Gradient mode is on whatever the caller's: without it, some layers run fused operations.
     with quiet, torch.enable_grad():
@@ -58,7 +72,10 @@ def export_graph(
             if per_input:
                 program = _export_one_batch(traced)
             else:
-                program = functionalize(export_any_batch(traced))
+                with _TimeLimit() if free else nullcontext():
+                    program = export_any_batch(traced, free)
+                    sizes = read_sizes(program, inputs, free)
+                    program = functionalize(program)
         except RelpropError:
             raise
         except Exception as error:
@@ -66,7 +83,32 @@ def export_graph(
     _refuse_inner_programs(program, type(model).__name__)
     if not per_input:
         _refuse_fixed_sizes(program, type(model).__name__)
-    return split_projections(graph_from_export(program, model, inputs, any_batch=not per_input))
+    graph = graph_from_export(program, model, inputs, any_batch=not per_input)
+    return split_projections(replace(graph, sizes=sizes))
+
+
+class _TooLongError(Exception):
+    """Ends an export with open sizes that takes too long."""
+
+
+class _TimeLimit(TorchFunctionMode):
+    """Ends an export that takes long: with open sizes, some models take many minutes.
+
+    What torch does with sizes then costs more than linearly, as where windows are cut of pictures
+    of any size.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._end = time.perf_counter() + _MOST_SECONDS
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Call a function of torch's, if there is time left."""
+        if time.perf_counter() > self._end:
+            raise _TooLongError(f"torch.export, which takes over {_MOST_SECONDS} s with open sizes")
+        return function(*args, **(kwargs or {}))
 
 
 class _ForwardError(Exception):
@@ -88,14 +130,22 @@ class _TracedModel(BoundModel):
             raise _ForwardError from error
 
 
-def export_any_batch(traced: BoundModel) -> torch.export.ExportedProgram:
-    """Export for any batch size, on two copies of the first sample: 1 would be taken as fixed."""
+def export_any_batch(
+    traced: BoundModel, free: Collection[Place] = ()
+) -> torch.export.ExportedProgram:
+    """Export for any batch size, on two copies of the first sample: 1 would be taken as fixed.
+
+    Sizes that are to be free as well stay so unless the model's code fixes them.
+    """
     inputs = traced.inputs
     example = inputs.per_sample(lambda t: t.detach()[:1].repeat(2, *[1] * (t.ndim - 1)))
-    batch: Any = {0: torch.export.Dim.DYNAMIC}
-    shapes = tuple(batch if name in inputs.batched else None for name in inputs.tensors)
+    shapes: list[Any] = []
+    for name in inputs.tensors:
+        batch = {0: torch.export.Dim.DYNAMIC} if name in inputs.batched else {}
+        others = {dim: torch.export.Dim.AUTO for label, dim in free if label == name}
+        shapes.append({**batch, **others} or None)
     tensors = tuple(example.tensors.values())
-    return torch.export.export(traced, tensors, strict=False, dynamic_shapes=(shapes,))
+    return torch.export.export(traced, tensors, strict=False, dynamic_shapes=(tuple(shapes),))
 
 
 def _export_one_batch(traced: BoundModel) -> torch.export.ExportedProgram:
@@ -133,7 +183,7 @@ def _refuse_inner_programs(program: torch.export.ExportedProgram, name: str) -> 
 
 def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str) -> None:
     """Refuse a program that torch.export found to be right for some batch sizes only."""
-    for lower, upper in torch_private.batch_size_ranges(program):
+    for lower, upper in exported_sizes.batch_size_ranges(program):
         harmless = upper == _BATCH_NORM_LIMIT and _normalises_on_cuda(program)
         if (upper is not None and not harmless) or lower > 2:
             sizes = f"of at least {lower}" if upper is None else f"of {lower} to {upper}"
@@ -168,6 +218,8 @@ def _normalises_on_cuda(program: torch.export.ExportedProgram) -> bool:
 
 def _failure(error: Exception, model: nn.Module, inputs: Inputs) -> CaptureError:
     """Explain why torch.export failed, in the one line of its message that says so."""
+    if isinstance(error, _TooLongError):
+        return CaptureError(str(error), "sizes that stay as they are", "give inputs of one size")
     if isinstance(error, _ForwardError) and isinstance(error.__cause__, Exception):
         error = error.__cause__
     if isinstance(error, (AttributeError, ImportError)):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..graph.inputs import Inputs
 from ..graph.ir import Einsum, Graph, Item, Node, Ref
-from ..support import torch_private
+from ..support import exported_sizes, torch_private
 
 # Beginnings of the names of operations that only check sizes. Nothing reads their results.
 _CHECKS = ("_assert", "sym_constrain", "_check")
@@ -36,7 +36,8 @@ def graph_from_export(
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
     calls = [call for call in calls if not _operation(call.target).startswith(_CHECKS)]
     bases = _torch_classes(model)
-    nodes = [part for call in calls for part in _split(_node(call, bases))]
+    opened = exported_sizes.open_symbols(program)
+    nodes = [part for call in calls for part in _split(_node(call, bases, opened))]
     names = dict(zip(inputs.tensors, map(str, interface.user_inputs), strict=True))
     return Graph(
         nodes=_one_result_each(nodes),
@@ -64,7 +65,7 @@ def _is_torch_layer(cls: type) -> bool:
     return cls is not nn.Module and getattr(nn, cls.__name__, None) is cls
 
 
-def _node(call: torch.fx.Node, bases: Mapping[str, str]) -> Node:
+def _node(call: torch.fx.Node, bases: Mapping[str, str], opened: frozenset[Any]) -> Node:
     """Translate one call, and normalise operations that torch has several forms of."""
     module, kind, count = _module(call)
     target: Any = call.target
@@ -97,9 +98,9 @@ def _node(call: torch.fx.Node, bases: Mapping[str, str]) -> Node:
         module=module,
         type=kind,
         call=count,
-        shape=_shape(value),
+        shape=_shape(value, opened),
         floating=_is_floating(value),
-        merged=isinstance(value, Tensor) and any(map(_is_product, value.shape)),
+        merged=isinstance(value, Tensor) and any(_is_product(size, opened) for size in value.shape),
         base=bases.get(module, "") if kind else "",
     )
 
@@ -158,15 +159,22 @@ def _operation(target: Any) -> str:
     return str(packet or getattr(target, "__name__", target)).rpartition(".")[2]
 
 
-def _shape(value: Any) -> tuple[int | None, ...]:
+def _shape(value: Any, opened: frozenset[Any]) -> tuple[int | None, ...]:
+    """Return a shape; sizes that other sizes than the batch's decide are those of the capture."""
     if not isinstance(value, Tensor):
         return ()
-    return tuple(size if isinstance(size, int) else None for size in value.shape)
+    return tuple(_size(size, opened) for size in value.shape)
 
 
-def _is_product(size: Any) -> bool:
+def _size(size: Any, opened: frozenset[Any]) -> int | None:
+    follows_batch = exported_sizes.symbols_in(size) - opened
+    return None if follows_batch else exported_sizes.size_when_exported(size)
+
+
+def _is_product(size: Any, opened: frozenset[Any]) -> bool:
     """Whether a size is the batch size times something else."""
-    return not isinstance(size, int) and torch_private.symbol_of(size) is None
+    symbols = exported_sizes.symbols_in(size)
+    return bool(symbols - opened) and exported_sizes.symbol_of(size) is None
 
 
 def _is_floating(value: Any) -> bool:

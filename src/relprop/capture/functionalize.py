@@ -1,14 +1,14 @@
 """Replaces in-place operations of an exported program by those that return a new value.
 
 Takes an ExportedProgram and gives one of the same results whose operations write no value.
-torch's own way, `run_decompositions`, runs the whole model again, which takes seconds. Most models
-write only by operations such as relu_, on a value that shares its memory with no other: there, it
-is enough to rename the operation. Programs with any other write go torch's way.
+torch's own way, `run_decompositions`, runs the whole model again, which takes longer than to export
+it. Most models write only by operations such as relu_, on a value that shares its memory with no
+other: there, it is enough to rename the operation. Programs with any other write go torch's way,
+and those with operations that only torch writes out in others.
 """
 
+import operator
 from collections.abc import Iterator
-from itertools import pairwise
-from math import prod
 from typing import Any
 
 import torch
@@ -16,23 +16,21 @@ from torch import Tensor
 from torch.export import ExportedProgram
 from torch.fx import Graph, Node
 
-from ..graph.ops import ACTIVATIONS
-from ..support import torch_private
+from ..graph.ops import ACTIVATIONS, OPERATIONS
+from ..support import exported_sizes, torch_private
 
-# Operations after which renaming gives the very graph that run_decompositions gives. All others
-# are left to torch: it decomposes some of them, such as a matmul.
-_KNOWN_OPERATIONS = {
-    # Their results have memory of their own, whatever the arguments.
-    "new memory": "conv1d conv2d conv3d conv_transpose2d.input linear batch_norm layer_norm "
-    "group_norm relu hardtanh silu hardswish hardsigmoid sigmoid tanh gelu elu leaky_relu "
-    "add.Tensor sub.Tensor mul.Tensor div.Tensor cat max_pool2d avg_pool2d adaptive_avg_pool2d "
-    "mean.dim softmax.int bmm flip",
-    # Their results may be views of the first argument.
-    "views": "dropout flatten.using_ints view permute transpose.int unsqueeze squeeze.dim "
-    "select.int slice.Tensor",
-}
-_NEW_MEMORY, _VIEWS = (frozenset(names.split()) for names in _KNOWN_OPERATIONS.values())
-_SIZE = "sym_size.int"
+# Their results have memory of their own, whatever the arguments. Composite operations do not say
+# so by their signature.
+_NAMES = """
+conv1d conv2d conv3d conv_transpose2d.input linear batch_norm layer_norm group_norm relu hardtanh
+silu hardswish hardsigmoid sigmoid tanh gelu elu leaky_relu add.Tensor sub.Tensor mul.Tensor
+div.Tensor cat max_pool2d avg_pool2d adaptive_avg_pool2d mean.dim softmax.int bmm flip
+"""
+_NEW_MEMORY = frozenset(_NAMES.split())
+_DROPOUTS = ("dropout", "dropout_")  # which do nothing in eval mode
+_SIZE_TYPES = (int, float, bool, torch.SymInt, torch.SymFloat, torch.SymBool)
+_SIZE = torch.ops.aten.sym_size.int
+_CHECKS = ("_assert", "sym_constrain")  # beginnings of names: they give nothing
 
 # What is known of a value's memory, where it matters for a write into it.
 _OWN = "own"  # new memory, which no other value shares
@@ -44,10 +42,10 @@ _WRITTEN = "written"  # the result of a write, in the memory of the overwritten 
 def functionalize(program: ExportedProgram) -> ExportedProgram:
     """Return a program without in-place operations; the argument may be changed and is used up."""
     graph = program.graph
+    _inline_grad_modes(graph)
+    _drop_copies_of_constants(graph)
     if not can_rename(graph):
         return run_decompositions(program)
-    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.flatten.using_ints):
-        _make_view(node)
     for node in graph.nodes:
         _rename(node)
     graph.eliminate_dead_code()
@@ -86,6 +84,54 @@ def can_rename(graph: Graph) -> bool:
     return all(map(_is_known, nodes[:-1])) and _writes_are_private(nodes)
 
 
+def _inline_grad_modes(graph: Graph) -> None:
+    """Put the operations of `with torch.no_grad()` blocks into their place; relevance passes all.
+
+    A block whose result is the model's, or that holds tensors of its own, is left as it is.
+    """
+    (output,) = graph.find_nodes(op="output")
+    for node in _calls(graph):
+        block = torch_private.grad_mode_block(node)
+        users = set(node.users)
+        plain = block is not None and not block.graph.find_nodes(op="get_attr")
+        if not plain or any(output in user.users for user in users):
+            continue
+        assert block is not None
+        results = _copy_before(node, block.graph)
+        for user in users:
+            which: Any = user.args[1]  # of the results
+            user.replace_all_uses_with(results[which])
+            graph.erase_node(user)
+        held: Any = node.args[1]
+        graph.erase_node(node)
+        if not held.users:
+            graph.erase_node(held)
+
+
+def _copy_before(node: Node, block: Graph) -> list[Node]:
+    """Copy the operations of a block before the node that calls it; return its results."""
+    copies = dict(zip(block.find_nodes(op="placeholder"), node.args[2:], strict=True))
+    with node.graph.inserting_before(node):
+        for inner in _calls(block):
+            copies[inner] = node.graph.node_copy(inner, copies.__getitem__)
+    (output,) = block.find_nodes(op="output")
+    return [copies[result] for result in output.args[0]]
+
+
+def _drop_copies_of_constants(graph: Graph) -> None:
+    """Read tensors that the code makes, as torch.tensor(2.0) does, where they are held."""
+    for node in _calls(graph):
+        if _name(node) == "detach_" and _name(node.all_input_nodes[0]) == "lift_fresh_copy":
+            copied = node.all_input_nodes[0]
+            node.replace_all_uses_with(copied)
+            graph.erase_node(node)
+            copied.target = torch.ops.aten.clone.default
+
+
+def _calls(graph: Graph) -> list[Node]:
+    return [node for node in graph.nodes if node.op == "call_function"]
+
+
 def _writes_are_private(nodes: list[Node]) -> bool:
     """Whether each write goes into memory that no other value shares and nothing reads later.
 
@@ -94,21 +140,27 @@ def _writes_are_private(nodes: list[Node]) -> bool:
     """
     memory: dict[Node, str] = {}
     for node in nodes:
-        first, name = node.all_input_nodes[0], _name(node)
         if any(memory.get(argument) == _OVERWRITTEN for argument in node.all_input_nodes):
             return False
         if _writes(node):
+            first = node.all_input_nodes[0]
             if memory.get(first) not in (_OWN, _WRITTEN) or not _keeps_dtype(node):
                 return False
             memory.update({first: _OVERWRITTEN, node: _WRITTEN})
-        elif name in _VIEWS:
-            # Here torch's way would lose which module takes the view, so the graphs would differ.
-            if memory.get(first) == _WRITTEN and name != "dropout":
-                return False
-            memory[first] = _SHARED
-        elif name in _NEW_MEMORY:
+        elif _has_own_memory(node):
             memory[node] = _OWN
+        else:
+            memory.update(dict.fromkeys(node.all_input_nodes, _SHARED))
     return True
+
+
+def _has_own_memory(node: Node) -> bool:
+    if _name(node) in _NEW_MEMORY:
+        return True
+    target = node.target
+    if torch_private.operation_name(target) is None:
+        return False
+    return not (torch_private.is_composite(target) or torch_private.gives_view(target))
 
 
 def _name(node: Node) -> str:
@@ -120,14 +172,23 @@ def _name(node: Node) -> str:
 
 
 def _is_known(node: Node) -> bool:
-    name, args = _name(node), node.args
+    """Whether an operation stays as it is, or is renamed: torch would not write it out in others.
+
+    torch writes out composite operations that may give a view. Those that selections are made of
+    are known as they are.
+    """
+    name, args, target = _name(node), node.args, node.target
+    if not name:
+        return target is operator.getitem or isinstance(node.meta.get("val"), _SIZE_TYPES)
     if name == "batch_norm":  # in train mode, it would update its running statistics
         return len(args) == 9 and args[5] is False and None not in (args[3], args[4])
-    if name == "dropout":
+    if name in _DROPOUTS:
         return len(args) == 3 and args[2] is False
-    if name == "flatten.using_ints":
-        return _view_sizes(node) is not None
-    return name in _NEW_MEMORY | _VIEWS | {_SIZE} or _writes(node)
+    if torch_private.writes_memory(target):
+        return _writes(node)
+    viewed = torch_private.is_composite(target) and torch_private.gives_view(target)
+    base = name.partition(".")[0]
+    return not viewed or base in OPERATIONS or base.startswith(_CHECKS)
 
 
 def _writes(node: Node) -> bool:
@@ -151,74 +212,83 @@ def _keeps_dtype(node: Node) -> bool:
     return len({value.dtype for value in values}) == 1
 
 
-def _view_sizes(node: Node) -> list[Any] | None:
-    """Return the sizes of a flattened value, without the batch size, if a view can have them.
-
-    None if the first dimension does not follow the batch, or if the flattened dimensions do not
-    lie in memory one within the other: flatten would copy then.
-    """
-    args: tuple[Any, ...] = node.args
-    value, start = args[0].meta["val"], args[1] if len(args) > 1 else 0
-    end = args[2] if len(args) > 2 else -1
-    if end != -1 or not 0 < start < value.ndim - 1 or _batch_source(node) is None:
-        return None
-    sizes, strides = value.shape[1:], value.stride()[1:]
-    if not all(isinstance(number, int) for number in (*sizes, *strides)):
-        return None
-    flattened = list(zip(sizes, strides, strict=True))[start - 1 :]
-    flattened = [(size, stride) for size, stride in flattened if size != 1]
-    if any(outer != size * inner for (_, outer), (size, inner) in pairwise(flattened)):
-        return None
-    return [*sizes[: start - 1], prod(sizes[start - 1 :])]
-
-
-def _batch_source(node: Node) -> Node | None:
-    """Find where an operation's batch size can be taken from.
-
-    Returns the node that computes this size, else an input whose first size it is, else None.
-    """
-    batch = node.all_input_nodes[0].meta["val"].shape[0]
-    sizes = [other for other in node.graph.nodes if _name(other) == _SIZE]
-    inputs = node.graph.find_nodes(op="placeholder")
-    sources = [n for n in sizes if _is_same_symbol(n.meta["val"], batch)]
-    sources += [n for n in inputs if any(_is_same_symbol(s, batch) for s in _shape(n)[:1])]
-    return sources[0] if sources else None
-
-
-def _shape(node: Node) -> tuple[Any, ...]:
-    value = node.meta.get("val")
-    return tuple(value.shape) if isinstance(value, Tensor) else ()
-
-
-def _is_same_symbol(size: Any, other: Any) -> bool:
-    """Whether two sizes are the same one that is left open, as the batch size is."""
-    symbol = torch_private.symbol_of(size)
-    return symbol is not None and symbol == torch_private.symbol_of(other)
-
-
-def _make_view(node: Node) -> None:
-    """Write a flatten as the view that run_decompositions makes of it."""
-    batch, sizes, graph = _batch_source(node), _view_sizes(node), node.graph
-    assert batch is not None
-    assert sizes is not None
-    if batch.op == "placeholder":
-        with graph.inserting_after(graph.find_nodes(op="placeholder")[-1]):
-            size = graph.call_function(torch.ops.aten.sym_size.int, (batch, 0))
-        size.meta["val"] = batch.meta["val"].shape[0]
-        batch = size
-    node.target = torch.ops.aten.view.default
-    node.args = (node.args[0], [batch, *sizes])
-
-
 def _rename(node: Node) -> None:
-    """Replace an operation that may write, or that may return its argument, by a functional one."""
+    """Replace an operation that may write, or may give a view or not, by one that says which."""
     if node.op != "call_function":
         return
     name = _name(node)
+    base, _, overload = name.partition(".")
     if name == "batch_norm":
         node.args = (*node.args[:-1], False)  # cudnn_enabled, as run_decompositions sets it
-    elif name == "dropout":
-        node.target, node.args = torch.ops.aten.clone.default, node.args[:1]
+    elif name in _DROPOUTS or base == "contiguous":
+        _replace(node, torch.ops.aten.clone.default, node.args[:1])
+    elif base == "reshape":
+        _replace(node, torch.ops.aten.view.default, node.args)
+    elif base in ("flatten", "unflatten"):
+        _replace(node, torch.ops.aten.view.default, (node.args[0], _sizes(node)))
+    elif base == "to":
+        _cast(node)
     elif _writes(node):
         base, _, overload = _functional_name(name).partition(".")
         node.target = getattr(getattr(torch.ops.aten, base), overload or "default")
+
+
+def _replace(node: Node, target: Any, args: Any) -> None:
+    node.target, node.args, node.kwargs = target, args, {}
+
+
+def _cast(node: Node) -> None:
+    """Write a cast as a copy of another dtype; one to what a value is as a plain copy."""
+    before, after = node.all_input_nodes[0].meta["val"], node.meta["val"]
+    changes: dict[str, Any] = {}
+    if before.dtype != after.dtype:
+        changes["dtype"] = after.dtype
+    if before.device != after.device:
+        changes["device"] = after.device
+    target = torch.ops.aten._to_copy if changes else torch.ops.aten.clone
+    _replace(node, target.default, node.args[:1])
+    node.kwargs = changes
+
+
+def _sizes(node: Node) -> list[Any]:
+    """Return the sizes of a value that is flattened or divided, as a view takes them."""
+    x, *given = node.args
+    rank = len(_shape(x))
+    if _name(node).startswith("unflatten"):
+        first: Any = given[0]
+        between: Any = given[1]
+        first = last = first % rank
+    else:
+        dims: Any = (*given, *(0, -1)[len(given) :])
+        first, last = (dim % rank for dim in dims)
+        flat = node.meta["val"].shape[first]
+        between = [flat if isinstance(flat, int) else -1]
+    before, after = range(first), range(last + 1, rank)
+    return [*(_size(node, x, i) for i in before), *between, *(_size(node, x, i) for i in after)]
+
+
+def _size(node: Node, x: Any, dim: int) -> Any:
+    """Return a size of a value that a node reads: a number, or the node that computes it."""
+    size = _shape(x)[dim]
+    if isinstance(size, int):
+        return size
+    graph, symbol = node.graph, exported_sizes.symbol_of(size)
+    inputs = graph.find_nodes(op="placeholder")
+    places = [(one, i) for one in inputs for i, s in enumerate(_shape(one)) if _is(s, symbol)]
+    for known in graph.find_nodes(op="call_function", target=_SIZE):
+        if known.args in places:
+            return known
+    at, after = (places[0], inputs[-1]) if places else ((x, dim), x)
+    with graph.inserting_after(after):
+        read = graph.call_function(_SIZE, at)
+    read.meta["val"] = size
+    return read
+
+
+def _is(size: Any, symbol: Any) -> bool:
+    return symbol is not None and exported_sizes.symbol_of(size) == symbol
+
+
+def _shape(x: Any) -> tuple[Any, ...]:
+    value = x.meta.get("val")
+    return tuple(value.shape) if isinstance(value, Tensor) else ()

@@ -4,7 +4,7 @@ Takes the user's model, which it never writes, and the inputs of a call. Gives a
 which nothing has to be checked again. Knows nothing of rules or relevance.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -15,6 +15,7 @@ from ..errors import CaptureError, PlanError
 from ..graph.analysis import analyse_graph
 from ..graph.inputs import Inputs
 from ..graph.ir import Graph
+from ..graph.sizes import Place
 from ..support.torch_private import own_buffers, own_modules, own_parameters
 from .attributes import Attribute
 from .batch_axes import BatchAxis, mixed_samples_error
@@ -98,7 +99,11 @@ class CapturedModel:
 
 
 def capture_model(
-    model: nn.Module, inputs: Inputs, output: str | int | None, per_input: bool
+    model: nn.Module,
+    inputs: Inputs,
+    output: str | int | None,
+    per_input: bool,
+    free: Collection[Place] = (),
 ) -> CapturedModel:
     """Capture the operations that `model` runs on batches like these, and verify them.
 
@@ -109,13 +114,20 @@ def capture_model(
         inputs: What it is called with.
         output: Which of several results is explained: a key, an attribute or an index.
         per_input: The graph is for these very numbers, and its output is for the whole batch.
+        free: Sizes that are left open, where the model's code does not fix them.
 
     Raises:
         CaptureError: If the model cannot be exported, if the graph gives another output than the
-            model, or if one sample changes the output of another.
+            model, or if one sample changes the output of another; if sizes cannot be left open.
         PlanError: If the model is in train mode.
         NumberError: If an output is not finite.
     """
+    if free:
+        captured = _capture(model, inputs, output, per_input, free)
+        if captured.graph.sizes is None or (captured.masks and captured.masks.found):
+            given = "conditions on sizes that cannot be told, or masks whose numbers count"
+            raise CaptureError(given, "sizes that can be left open", "give inputs of one size")
+        return captured
     try:
         return _capture(model, inputs, output, per_input)
     except CaptureError as error:
@@ -127,13 +139,17 @@ def capture_model(
 
 
 def _capture(
-    model: nn.Module, inputs: Inputs, output: str | int | None, per_input: bool
+    model: nn.Module,
+    inputs: Inputs,
+    output: str | int | None,
+    per_input: bool,
+    free: Collection[Place] = (),
 ) -> CapturedModel:
     copy = isolated_copy(model)
     before = Configuration(copy)
     # The casts of autocast must not become part of the graph, which runs under the caller's own.
     with torch.autocast(inputs.first.device.type, enabled=False):
-        graph = export_graph(copy, inputs, output, per_input)
+        graph = export_graph(copy, inputs, output, per_input, free)
     _refuse_taken_apart(graph, model)
     state = current_state(model, graph)
     graph, masks = _with_softmaxes(graph, model, inputs, state)
@@ -156,8 +172,12 @@ def _with_softmaxes(
 
 
 def _refuse_taken_apart(graph: Graph, model: nn.Module) -> None:
-    """Refuse parameters of a subclass of Tensor in whose place torch.export reads several."""
-    if all(_registered(model, path) is not None for path in graph.state.values()):
+    """Refuse parameters of a subclass of Tensor that consists of several tensors.
+
+    torch.export may read these in its place, and rules that change a weight do not know of them.
+    """
+    held = [_registered(model, path) for path in graph.state.values()]
+    if all(one is not None and not hasattr(type(one), "__tensor_flatten__") for one in held):
         return
     for name, parameter in model.named_parameters():
         if hasattr(type(parameter), "__tensor_flatten__"):

@@ -4,15 +4,18 @@ Takes a verified graph, gives a `BuiltProgram`. Reads the user's model, and neve
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
 from ..capture.batch_axes import BatchAxis
+from ..capture.bound_model import BoundModel
+from ..capture.isolated_copy import isolated_copy
 from ..capture.model import CapturedModel, current_state
-from ..capture.samples import first_and_last, select_samples
+from ..capture.samples import as_capture_error, first_and_last, select_samples
 from ..capture.tolerance import relative_difference, rounding_tolerance
-from ..errors import NumberError
+from ..capture.verify import run_model, verified_batch_axes
+from ..errors import CaptureError, NumberError
 from ..graph.head import original_name
 from ..graph.inputs import Inputs
 from ..graph.prune import gathers_per_sample, prune
@@ -76,6 +79,52 @@ def build_program(
     axes = {name: captured.batch_axes.get(original_name(name)) for name in program.plan.forms}
     slots = tuple(_slot(model, name, path) for name, path in graph.state.items())
     return BuiltProgram(program, pruned, CompiledProgram(pruned), axes, slots)
+
+
+def fit_program(
+    built: BuiltProgram,
+    captured: CapturedModel,
+    model: nn.Module,
+    inputs: Inputs,
+    output: str | int | None,
+) -> BuiltProgram:
+    """Return a program for other sizes, which its graph leaves open.
+
+    What torch.export notes of sizes proves that the operations are those of the model. They are
+    compared with it once more for each size, on one sample.
+
+    Args:
+        built: The program that was built for other sizes.
+        captured: The graph that it is of.
+        model: The user's model.
+        inputs: Of the new sizes.
+        output: Which of several results is explained.
+
+    Raises:
+        CaptureError: The program does not give the model's output.
+    """
+    bound, state = (
+        BoundModel(isolated_copy(model), inputs, output),
+        current_state(model, captured.graph),
+    )
+    _, last = first_and_last(captured.graph, inputs)
+    with as_capture_error(model, inputs):
+        expected = run_model(bound, last)
+    programs = {id(one): one for one in (built.program, built.pruned)}.values()
+    for program in programs:
+        got = program.forward(last.tensors, state).output
+        if relative_difference(got, expected) > rounding_tolerance(expected):
+            raise CaptureError(
+                f"{type(model).__name__} does something else for inputs of shapes {last.shapes}",
+                "a model that does the same for inputs of all sizes",
+                "make a new Explainer for these sizes",
+            )
+    axes = built.batch_axes
+    if any(at is not None and at.outer > 1 for at in axes.values()):
+        # so many windows, say, as the new size has
+        found = verified_batch_axes(captured.graph, model, inputs, state, expected)
+        axes = {name: found.get(original_name(name)) for name in axes}
+    return replace(built, batch_axes=axes, compiled=CompiledProgram(built.pruned))
 
 
 def _slot(model: nn.Module, name: str, path: str) -> StateSlot:

@@ -1,8 +1,7 @@
 """The `Explainer`: runs a model on a batch, then explains it. The package's public face.
 
-Takes any module. Captures and plans once for each shape of input, and runs the program built from
-it. The model is read and never written. What captures, plans and runs is imported at the first
-call, so that `import relprop` stays quick.
+Takes any module, which is read and never written: captures it, plans, and runs the program built.
+What does it is imported at the first call, so that `import relprop` stays quick.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -38,13 +37,13 @@ Capture = Literal["export", "per-input"]
 class Explainer:
     """Explains the outputs of a model by Layer-wise Relevance Propagation.
 
-    May be used from several threads; captures take turns. A new shape of input runs the model's
-    forward a few times on a copy, forward hooks too. Computes in the model's own dtype, and under
-    the autocast that is on where it is called. Follows the numbers in parameters and buffers; by a
-    new capture their shapes, modules, classes, modes, forward hooks, and attributes: numbers, text,
-    functions, tensors, containers of up to 1000 of them, attributes and slots of objects, arguments
-    of partial functions. Not followed: what forward writes, objects in objects, writes into numpy
-    arrays and `tensor.data`, globals, closures, torch's settings: make a new explainer then.
+    May be used from several threads; captures take turns. New sizes run the model's forward a few
+    times on a copy, forward hooks too. Computes in the model's own dtype, under the autocast that
+    is on where it is called. Follows the numbers in parameters and buffers; by a new capture their
+    shapes, modules, classes, modes, forward hooks, and attributes: numbers, text, functions,
+    tensors, containers of up to 1000 of them, attributes and slots of objects, arguments of partial
+    functions. Not followed: what forward writes, objects in objects, writes into numpy arrays and
+    `tensor.data`, globals, closures, torch's settings: make a new explainer then.
 
     Args:
         model: Any torch.nn.Module, in eval mode.
@@ -52,8 +51,9 @@ class Explainer:
             and `plan` says which and why.
         output: Which tensor to explain, of a model that returns several: a key or an index. None:
             the only one, or the one called "logits".
-        capture: "export" captures the model once for each shape of input. "per-input" captures it
-            at every call, for these very numbers, if Python's `if` and `for` depend on them.
+        capture: "export" captures the model for the first shape of input, and for the second with
+            those sizes open that differ; the plan says for which it is right. "per-input" captures
+            it at every call, for these very numbers, if Python's `if` and `for` depend on them.
         compile: Run the forward and the backward pass as one function of torch.compile's, which
             takes a while at the first call. On a CUDA device it is recorded as a CUDA graph when a
             batch size comes again; of the last eight sizes, each of which holds its memory. A batch

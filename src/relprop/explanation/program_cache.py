@@ -10,27 +10,30 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from operator import attrgetter, getitem, is_
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from ..capture.attributes import Attribute
 from ..capture.configuration import ComparedLists, Configuration
-from ..errors import InputError
-from ..graph.inputs import Inputs
+from ..errors import InputError, RelpropError
+from ..graph.inputs import Inputs, signature_without
 from ..plan.validation import dropped_warning, unread_warning
 from ..recipes.recipe import Recipe
 from ..support.torch_private import version_of
+from .open_sizes import OpenSizes
+from .recent_items import RecentItems
 
 if TYPE_CHECKING:  # loaded at the first capture, so that `import relprop` stays quick
     from ..capture.description import Description
     from ..capture.masks import MaskSigns
     from ..capture.model import CapturedModel
+    from ..graph.ir import Graph
     from .build import BuiltProgram
 
-# Each text length or picture size is a program of its own. A bound, so that a service that meets
-# ever new lengths does not fill its memory; wide enough for the buckets that one batches texts by.
+# Each text length or picture size has an entry, though most share a program. A bound, so that a
+# service that meets ever new lengths does not fill its memory.
 MOST_SHAPES = 64
 
 # Shapes for which it is known on which masks their graphs depend: more than programs are kept.
@@ -42,44 +45,6 @@ MOST_CONFIGURATIONS = 8
 _CAPTURE = threading.Lock()  # torch.export keeps global state while it reads a model
 
 _shape, _dtype = attrgetter("shape"), attrgetter("dtype")
-
-V = TypeVar("V")
-
-
-class RecentItems(Generic[V]):
-    """A mapping that keeps the items that were used last. May be used from several threads."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._items: dict[Any, V] = {}  # the one used last is at the end
-        self._lock = threading.Lock()
-
-    def get(self, key: Any) -> V | None:
-        """Return an item, or None; it is now the one used last."""
-        with self._lock:
-            item = self._items.pop(key, None)
-            if item is not None:
-                self._items[key] = item
-        return item
-
-    def put(self, key: Any, item: V) -> None:
-        """Store an item, and drop the one that was not used for longest if there are too many."""
-        with self._lock:
-            self._items.pop(key, None)
-            self._items[key] = item
-            while len(self._items) > self._most:
-                del self._items[next(iter(self._items))]
-
-    def __reduce__(self) -> tuple[type["RecentItems[V]"], tuple[int]]:
-        return RecentItems, (self._most,)  # a copy begins without items
-
-    def __bool__(self) -> bool:
-        return bool(self._items)
-
-    def items(self) -> list[tuple[Any, V]]:
-        """List all items, the one used last at the end."""
-        with self._lock:
-            return list(self._items.items())
 
 
 class Configurations:
@@ -165,7 +130,11 @@ class ProgramCache:
         default_factory=lambda: RecentItems(MOST_SHAPES)
     )
     _masks: "RecentItems[MaskSigns]" = field(default_factory=lambda: RecentItems(MOST_MASKED))
+    _open: OpenSizes = field(default_factory=OpenSizes)
     _built: "RecentItems[BuiltProgram]" = field(default_factory=lambda: RecentItems(MOST_SHAPES))
+    _of_graph: "RecentItems[tuple[Graph, BuiltProgram]]" = field(
+        default_factory=lambda: RecentItems(MOST_SHAPES)
+    )
     _warned: set[str] = field(default_factory=set)
 
     @classmethod
@@ -177,17 +146,24 @@ class ProgramCache:
 
     def with_recipe(self, recipe: Recipe) -> "ProgramCache":
         """Return a cache for another recipe, which shares the captured graphs."""
-        return replace(self, recipe=recipe, _built=RecentItems(MOST_SHAPES), _warned=set())
+        return replace(
+            self,
+            recipe=recipe,
+            _built=RecentItems(MOST_SHAPES),
+            _of_graph=RecentItems(MOST_SHAPES),
+            _warned=set(),
+        )
 
     def captured(self) -> "Mapping[str, CapturedModel]":
         """Return the graphs captured so far by the text of the inputs' signature.
 
-        Without those that are right for some signs of a mask alone. Raises InputError if there are
+        The text is without the sizes that a graph leaves open; the graphs are without those
+        that are right for some signs of a mask alone. Raises InputError if there are
         only such.
         """
         now = self.configurations.current()
         current = [(sig, graph) for (sig, of, *_), graph in self._captured.items() if of is now]
-        graphs = {repr(s): g for s, g in current if not (g.masks and g.masks.found)}
+        graphs = {_text(s, g): g for s, g in current if not (g.masks and g.masks.found)}
         if current and not graphs:
             raise InputError(
                 "a model that multiplies exponentials with weights: its graph is right for some "
@@ -244,26 +220,44 @@ class ProgramCache:
             return built
 
     def _build(self, inputs: Inputs, key: Any) -> "BuiltProgram":
-        from .build import build_program
+        from .build import fit_program
 
         with _CAPTURE, torch.no_grad():
             built = self._built.get(key)  # by another thread in the meantime
             if built is None:
-                with self._guard(inputs):
-                    captured = self._captured.get(key) or self._capture(inputs)
-                    self.configurations.ignore(captured.written)
-                    # Stored first: what fails to build, such as an operation without a rule, is
-                    # captured once for all recipes. With its output, until a program was compared
-                    # with it: only that shows whether the first sample is the same alone.
-                    self._captured.put(key, captured)
-                    if captured.masks and captured.masks.found:
-                        self._masks.put(key, captured.masks)
-                    built = build_program(captured, self.model, inputs, self.recipe)
-                    self._try_backward(built, inputs)
+                captured = self._captured.get(key) or self._open.find(inputs, key[1])
+                known = self._of_graph.get(id(captured.graph)) if captured else None
+                if captured and known and known[0] is captured.graph:  # no other in its memory
+                    built = fit_program(known[1], captured, self.model, inputs, self.output)
+                else:
+                    with self._guard(inputs):
+                        built, captured = self._build_first(inputs, key, captured)
+                    self._warn(built)
+                    if captured.graph.sizes is not None:
+                        self._of_graph.put(id(captured.graph), (captured.graph, built))
                 self._captured.put(key, captured.without_output())
-                self._warn(built)
                 self._built.put(key, built)
         return built
+
+    def _build_first(
+        self, inputs: Inputs, key: Any, captured: "CapturedModel | None"
+    ) -> "tuple[BuiltProgram, CapturedModel]":
+        """Build the first program of a graph, which is captured if there is none."""
+        from .build import build_program, fit_program
+
+        captured = captured or self._capture(inputs, key[1])
+        self.configurations.ignore(captured.written)
+        # Stored first: what fails to build, such as an operation without a rule, is captured once
+        # for all recipes. With its output, until a program was compared with it: only that shows
+        # whether the first sample is the same alone.
+        self._captured.put(key, captured)
+        if captured.masks and captured.masks.found:
+            self._masks.put(key, captured.masks)
+        built = build_program(captured, self.model, inputs, self.recipe)
+        self._try_backward(built, inputs)
+        if captured.graph.sizes and captured.graph.sizes.captured != inputs.shapes:
+            built = fit_program(built, captured, self.model, inputs, self.output)
+        return built, captured
 
     def _warn(self, built: "BuiltProgram") -> None:
         """Warn once of paths that end, and of quotients that look like a softmax."""
@@ -276,7 +270,7 @@ class ProgramCache:
 
     def _guard(self, inputs: Inputs) -> AbstractContextManager[None]:
         """Return a context in which errors of a saved graph are those of its file."""
-        if repr(inputs.signature) not in self.saved:
+        if self._saved_for(inputs) is None:
             return nullcontext()
         from .saved_plans import as_file_error
 
@@ -284,15 +278,42 @@ class ProgramCache:
 
     def _try_backward(self, built: "BuiltProgram", inputs: Inputs) -> None:
         """Run a backward pass of a saved graph: some arguments count there alone."""
-        if repr(inputs.signature) in self.saved:
+        if self._saved_for(inputs) is not None:
             from .saved_plans import run_backward_once
 
             run_backward_once(built, self.model, inputs)
 
-    def _capture(self, inputs: Inputs) -> "CapturedModel":
+    def _saved_for(self, inputs: Inputs) -> "CapturedModel | None":
+        """Find a saved graph for these inputs: of their sizes, or one that leaves them open."""
+        for text, captured in self.saved.items():
+            sizes = captured.graph.sizes
+            alike = _text(inputs.signature, captured) == text
+            if alike and (sizes is None or sizes.hold(inputs.shapes)):
+                return captured
+        return None
+
+    def _capture(self, inputs: Inputs, configuration: Configuration) -> "CapturedModel":
+        """Capture the model; with open sizes, if it was captured for others before."""
         from ..capture.model import capture_model, verify_saved
 
-        saved = self.saved.get(repr(inputs.signature))
+        saved = self._saved_for(inputs)
         if saved is not None and self._is_saved_model():
-            return verify_saved(saved, self.model, inputs, self.output)
-        return capture_model(self.model, inputs, self.output, per_input=False)
+            captured = verify_saved(saved, self.model, inputs, self.output)
+            self._open.keep(inputs, configuration, captured)
+            return captured
+        free, why = self._open.note(inputs, configuration), ""
+        if free:
+            try:
+                captured = capture_model(self.model, inputs, self.output, False, free)
+                self._open.keep(inputs, configuration, captured)
+                return captured
+            except RelpropError as error:
+                why = error.given
+        captured = capture_model(self.model, inputs, self.output, per_input=False)
+        return self._open.close(inputs, configuration, captured, why) if why else captured
+
+
+def _text(signature: tuple[Any, ...], captured: "CapturedModel") -> str:
+    """Write the signature of inputs without the sizes that a graph leaves open."""
+    sizes = captured.graph.sizes
+    return repr(signature_without(signature, sizes.free if sizes else ()))

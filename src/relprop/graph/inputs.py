@@ -3,7 +3,7 @@
 Records; `explanation.check_inputs` makes sure that they fit the model.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..support.torch_private import version_of
+from .sizes import Place
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,16 @@ class Inputs:
         """Return the first explained tensor."""
         return self.tensors[self.explained[0]]
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the tensors; two samples at least, as graphs are captured on."""
+        return {
+            label: (max(tensor.shape[0], 2), *tensor.shape[1:])
+            if label in self.batched
+            else tuple(tensor.shape)
+            for label, tensor in self.tensors.items()
+        }
+
     def arrange(self, values: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Split other values, by label, into the model's positional and keyword arguments."""
         named = {label: v for label, v in values.items() if label not in self.positional}
@@ -77,6 +88,30 @@ class Inputs:
         """
         changed = {label: function(self.values[label]) for label in self.batched}
         return replace(self, values={**self.values, **changed}, start=self.start + start)
+
+
+def signature_without(signature: tuple[Any, ...], places: Collection[Place]) -> tuple[Any, ...]:
+    """Return the signature of inputs with None for some sizes.
+
+    Args:
+        signature: That of `Inputs`.
+        places: Which sizes: labels with dimensions of the whole tensors.
+    """
+    if not places:
+        return signature
+    shapes, *rest = signature
+    changed = tuple(
+        (label, has_batch, tuple(_without(places, label, has_batch, shape)), *others)
+        for label, has_batch, shape, *others in shapes
+    )
+    return (changed, *rest)
+
+
+def _without(
+    places: Container[Place], label: str, has_batch: bool, shape: Sequence[int]
+) -> Iterator[int | None]:
+    for dim, size in enumerate(shape, int(has_batch)):
+        yield None if (label, dim) in places else size
 
 
 class InputGuard(Mapping[str, Tensor]):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..support.output_kinds import OutputKind
 from ..support.torch_private import OperationName, operation_name
+from .sizes import Sizes
 
 Values = Mapping[str, Any]  # value name -> value
 
@@ -152,6 +153,9 @@ class Graph:
         any_batch: Whether the graph is right for any number of samples; if not, it is right only
             for the input that it was captured with.
         head: What the output is, once that was found out; None before.
+        sizes: Which sizes beside that of the batch are open, and on what conditions; None if the
+            graph is right for the sizes that it was captured with alone. The shapes of nodes are
+            those of the capture.
     """
 
     nodes: tuple[Node, ...]
@@ -163,6 +167,7 @@ class Graph:
     constants: Mapping[str, Any] = field(repr=False)
     any_batch: bool = True
     head: Head | None = None
+    sizes: Sizes | None = None
 
     @property
     def scores(self) -> str:

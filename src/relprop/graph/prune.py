@@ -6,7 +6,7 @@ operations and shapes; must not know rules or recipes.
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .ir import Graph, Node, Ref
 from .prune_rules import SIZED, Shape, Shapes, pointwise_dims
+from .taken_positions import TO_THE_END, Positions, is_batch_first, positions_taken
 
 # An example. A text classifier reads the first of 512 tokens; sizes are (batch, tokens, channels):
 #
@@ -38,25 +39,8 @@ from .prune_rules import SIZED, Shape, Shapes, pointwise_dims
 # A value is pruned only if all its consumers read the same positions. Where one reads others, the
 # value stays whole, and a slice of it is inserted for each pruned consumer.
 
-_TO_THE_END = 2**63 - 1  # what torch.export writes for x[start:]
 # Only these cost enough that leaving out positions pays for the operations that are inserted.
 _COSTLY = frozenset(["linear", "matmul", "bmm", "scaled_dot_product_attention"])
-
-
-@dataclass(frozen=True)
-class Positions:
-    """Some positions along one dimension of a value.
-
-    Attributes:
-        dim: The dimension.
-        positions: The positions, the same for all samples; a range of length 1 if there is an
-            `index`.
-        index: Name of the value (batch,) that holds one position for each sample; None for none.
-    """
-
-    dim: int
-    positions: range = range(1)
-    index: str | None = None
 
 
 def prune(graph: Graph, initial_values: Mapping[str, Any], batched: frozenset[str]) -> Graph:
@@ -73,6 +57,10 @@ def prune(graph: Graph, initial_values: Mapping[str, Any], batched: frozenset[st
     if not graph.any_batch:
         return graph  # sizes of the one input could not be told from the batch size
     shapes = {name: _shape(value, name in batched) for name, value in initial_values.items()}
+    if graph.sizes is not None:  # those of nodes are of the capture as well
+        for label, shape in graph.sizes.captured.items():
+            first = None if label in graph.sizes.batched else shape[0] if shape else None
+            shapes[graph.inputs[label]] = (first, *shape[1:]) if shape else ()
     shapes |= {node.name: node.shape for node in graph.nodes}
     needed = _needed_positions(graph, shapes)
     if not any(needed.get(n.name) and n.operation in _COSTLY for n in graph.nodes):
@@ -112,7 +100,7 @@ def _needed_positions(graph: Graph, shapes: Shapes) -> dict[str, Positions | Non
         inputs = _input_positions(node, at, nodes, shapes) if at else None
         needed[node.name] = at if inputs is not None else None
         if inputs is None:
-            inputs = _positions_taken(node, nodes, shapes)
+            inputs = positions_taken(node, nodes, shapes, graph.sizes is not None)
         for name in node.inputs:
             reads[name].add(inputs.get(name))
     return needed
@@ -136,7 +124,7 @@ def _input_positions(
     # One position for each sample can be gathered only along a dimension after the batch's.
     shared = {name for name in dims if _is_shared(shapes[name], node.shape)}
     per_sample = [name for name in (node.name, *dims) if name not in shared]
-    if not all(_is_batch_first(name, nodes, shapes) for name in per_sample):
+    if not all(is_batch_first(name, nodes, shapes) for name in per_sample):
         return None
     return {name: None if name in shared else positions for name, positions in inputs.items()}
 
@@ -147,63 +135,6 @@ def _is_shared(shape: Shape, result: Shape) -> bool:
     Such a value stays whole, since two samples may need different positions of it.
     """
     return len(shape) == len(result) and shape[0] == 1 and None not in shape
-
-
-def _is_batch_first(name: str, nodes: Mapping[str, Node], shapes: Shapes) -> bool:
-    """Tell whether the first dimension runs over samples, and over nothing else."""
-    shape, merged = shapes[name], name in nodes and nodes[name].merged
-    return shape[:1] == (None,) and None not in shape[1:] and not merged
-
-
-def _positions_taken(
-    node: Node, nodes: Mapping[str, Node], shapes: Shapes
-) -> dict[str, Positions | None]:
-    """Find the positions that a node takes of its first argument, if it takes few of them."""
-    if node.operation not in _TAKES or not isinstance(node.args[0], Ref) or node.kwargs:
-        return {}
-    at = _TAKES[node.operation](node, nodes, shapes)
-    return {node.args[0].name: at} if at else {}
-
-
-def _taken_by_select(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:
-    x, dim, index = node.args
-    shape = shapes[x.name]
-    size = shape[dim]
-    if size is None or size < 2 or not isinstance(index, int):
-        return None
-    start = index % size
-    return Positions(dim % len(shape), range(start, start + 1))
-
-
-def _taken_by_slice(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:
-    (x, *args), defaults = node.args, [0, None, None, 1]
-    dim, start, end, step = args + defaults[len(args) :]
-    shape = shapes[x.name]
-    size = shape[dim]
-    if size is None or any(isinstance(bound, Ref) for bound in (start, end)):
-        return None
-    positions = range(size)[start:end:step]
-    # More than half of the positions would hardly be worth the slices that are inserted.
-    return Positions(dim % len(shape), positions) if 0 < 2 * len(positions) <= size else None
-
-
-def _taken_by_index(node: Node, nodes: Mapping[str, Node], shapes: Shapes) -> Positions | None:
-    """Recognise x[torch.arange(batch), index], with which models read each text's last token."""
-    x, indices = node.args
-    if len(indices) != 2 or None in indices or shapes[x.name][1] in (None, 1):
-        return None
-    samples, index = (ref.name for ref in indices)
-    per_sample = all(_is_batch_first(name, nodes, shapes) for name in (x.name, samples, index))
-    counts = _is_arange(nodes.get(samples)) and len(shapes[index]) == 1
-    return Positions(1, index=index) if per_sample and counts else None
-
-
-def _is_arange(node: Node | None) -> bool:
-    """Tell whether a node is torch.arange(n)."""
-    return node is not None and node.operation == "arange" and node.args[:-1] in ((), (0,))
-
-
-_TAKES = {"select": _taken_by_select, "slice": _taken_by_slice, "index": _taken_by_index}
 
 
 # ---- the pruned graph ----------------------------------------------------------------------------
@@ -258,11 +189,12 @@ class _Pruning:
 
     def _taking_what_is_left(self, node: Node) -> Node:
         """Rewrite a node that takes positions of a pruned value: it takes all that are left."""
-        for name, at in _positions_taken(node, self._nodes, self._shapes).items():
+        opened = self._graph.sizes is not None
+        for name, at in positions_taken(node, self._nodes, self._shapes, opened).items():
             if at is None or self._needed.get(name) != at:
                 continue
             if node.operation == "slice":
-                return replace(node, args=(Ref(name), at.dim, 0, _TO_THE_END))
+                return replace(node, args=(Ref(name), at.dim, 0, TO_THE_END))
             target = torch.ops.aten.select.int
             return replace(node, operation="select", target=target, args=(Ref(name), at.dim, 0))
         return node
@@ -282,7 +214,10 @@ class _Pruning:
 
     def _cut(self, cut: str, name: str, at: Positions) -> Node:
         shape = _with_size(self._shapes[name], at.dim, len(at.positions))
-        bounds = at.positions.start, at.positions.stop, at.positions.step
+        stop = at.positions.stop
+        if at.positions.start < 0 == stop:
+            stop = TO_THE_END
+        bounds = at.positions.start, stop, at.positions.step
         changes: dict[str, Any] = {
             "name": cut,
             "operation": "gather" if at.index else "slice",

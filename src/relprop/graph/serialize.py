@@ -19,6 +19,7 @@ from .named_operations import (
     refuse_other_types,
     write_target,
 )
+from .sizes import Sizes
 
 _ENUMS: Mapping[str, type] = {
     "dtype": torch.dtype,
@@ -43,7 +44,9 @@ def to_document(graph: Graph) -> dict[str, Any]:
     """
     plain = {f.name: getattr(graph, f.name) for f in fields(Graph)}
     nodes = [_write_node(node) for node in graph.nodes]
-    return {**plain, "nodes": nodes, "inputs": dict(graph.inputs), "constants": None}
+    sizes = None if graph.sizes is None else graph.sizes.to_document()
+    others = {"inputs": dict(graph.inputs), "constants": None, "sizes": sizes}
+    return {**plain, "nodes": nodes, **others}
 
 
 def from_document(document: Mapping[str, Any], constants: Mapping[str, Any]) -> Graph:
@@ -68,6 +71,7 @@ def from_document(document: Mapping[str, Any], constants: Mapping[str, Any]) -> 
             state=dict(document["state"]),
             constants=constants,
             any_batch=document["any_batch"],
+            sizes=None if document.get("sizes") is None else Sizes.read(document["sizes"]),
         )
         _check(graph)
         return graph

@@ -151,7 +151,8 @@ class Plan:
         ]
         head = self.graph.head
         explained = [f"explained: {head}"] if head and str(head) else []
-        lines = [f"plan of recipe {self.recipe.name}", *explained, *lines]
+        sizes = [f"sizes: {self.graph.sizes}"] if self.graph.sizes else []
+        lines = [f"plan of recipe {self.recipe.name}", *explained, *sizes, *lines]
         return "\n".join(line.rstrip() for line in lines)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import RelpropError
+from .exported_sizes import batch_size_ranges, conditions_on_sizes, symbol_of
 
 _TESTED = "2.11 to 2.13"  # versions of torch
 
@@ -106,6 +107,29 @@ def writes_memory(operation: Any) -> bool:
     return bool(operation._schema.is_mutable)
 
 
+def gives_view(operation: Any) -> bool:
+    """Tell whether one of torch's operations may give memory of its arguments, by its signature."""
+    return any(result.alias_info is not None for result in operation._schema.returns)
+
+
+def is_composite(operation: Any) -> bool:
+    """Tell whether one of torch's operations is written out in others, for autograd as well."""
+    key = "CompositeImplicitAutograd"
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(operation.name(), key))
+
+
+def grad_mode_block(node: torch.fx.Node) -> torch.fx.GraphModule | None:
+    """Return the operations of a `with torch.no_grad()` block of an export; None for other nodes.
+
+    The arguments of the node are the mode, where the operations are held, and their inputs.
+    """
+    if node.target is not torch.ops.higher_order.wrap_with_set_grad_enabled:
+        return None
+    held: Any = node.args[1]
+    block = getattr(node.graph.owning_module, held.target)
+    return block if isinstance(block, torch.fx.GraphModule) else None
+
+
 def argument_types(operation: Any) -> dict[str, str]:
     """Map the arguments of one of torch's operations to their types, such as "Optional[int]"."""
     return {argument.name: str(argument.real_type) for argument in operation._schema.arguments}
@@ -147,34 +171,6 @@ def set_real_tensor(fake: Tensor, numbers: Tensor) -> None:
     """Set the numbers that stand beside a fake tensor, while torch.export runs."""
     with _private("_disable_current_modes")():
         fake.real_tensor.copy_(numbers)  # type: ignore[attr-defined]
-
-
-class SizeRange(NamedTuple):
-    """The values of a size for which an exported program is right; None: no upper bound."""
-
-    lower: int
-    upper: int | None
-
-
-def batch_size_ranges(program: torch.export.ExportedProgram) -> list[SizeRange]:
-    """List the range of each size of an input that an exported program leaves open.
-
-    Other sizes, such as the number of entries that a mask selects, are no batch sizes.
-    """
-    values = [node.meta.get("val") for node in program.graph.find_nodes(op="placeholder")]
-    shapes = [value.shape for value in values if isinstance(value, Tensor)]
-    symbols = {symbol_of(size) for shape in shapes for size in shape} - {None}
-    return [
-        SizeRange(int(sizes.lower), int(sizes.upper) if sizes.upper.is_Integer else None)
-        for symbol, sizes in program.range_constraints.items()
-        if symbol in symbols
-    ]
-
-
-def symbol_of(size: Any) -> Any:
-    """Return the symbol of a size that is left open; None for a number, and for 2 * batch."""
-    expression = size.node.expr if isinstance(size, torch.SymInt) else None
-    return expression if expression is not None and expression.is_Symbol else None
 
 
 class ModuleCall(NamedTuple):
@@ -306,6 +302,7 @@ def _missing_in_exports() -> list[str]:
         "range_constraints": lambda: (
             [sizes.upper for sizes in batch_size_ranges(program)] == [None]
         ),
+        "ExportedProgram._guards_code": lambda: conditions_on_sizes(program) is not None,
         "SymInt.node.expr": lambda: symbol_of(node.meta["val"].shape[0]) is not None,
     }
     return [name for name, check in checks.items() if not _holds(check)]

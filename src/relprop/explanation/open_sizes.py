@@ -1,0 +1,100 @@
+"""Remembers which sizes of inputs have changed, and the graphs that leave them open.
+
+A graph is captured for the sizes of its inputs as they are. When inputs come that differ in sizes
+alone, the sizes that differ are left open, so that a third size needs no capture. Takes inputs.
+Gives sizes and graphs. Must not know how a model is captured. Used by one thread at a time.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ..graph.inputs import Inputs, signature_without
+from ..graph.sizes import Place, Shapes, Sizes
+from .recent_items import RecentItems
+
+if TYPE_CHECKING:
+    from ..capture.model import CapturedModel
+
+_MOST_FORMS = 64
+_MOST_GRAPHS = 4  # with open sizes, of one form of inputs
+
+
+@dataclass
+class InputForm:
+    """Inputs that differ in sizes alone.
+
+    Attributes:
+        shapes: Those of the first inputs.
+        changed: The sizes that have differed from these.
+        closed: Sizes that cannot be left open.
+        graphs: Graphs with open sizes, the last one at the end.
+    """
+
+    shapes: Shapes
+    changed: set[Place] = field(default_factory=set)
+    closed: set[Place] = field(default_factory=set)
+    graphs: list["CapturedModel"] = field(default_factory=list)
+
+
+class OpenSizes:
+    """The forms of inputs that a model was called with, by form and configuration of the model."""
+
+    def __init__(self) -> None:
+        self._forms: RecentItems[InputForm] = RecentItems(_MOST_FORMS)
+
+    def __reduce__(self) -> tuple[type["OpenSizes"], tuple[()]]:
+        return OpenSizes, ()  # a copy begins without graphs
+
+    def find(self, inputs: Inputs, configuration: object) -> "CapturedModel | None":
+        """Return a graph whose open sizes these inputs fit."""
+        form, shapes = self._form(inputs, configuration), inputs.shapes
+        for captured in reversed(form.graphs):
+            sizes = captured.graph.sizes
+            if sizes is not None and sizes.hold(shapes):
+                return captured
+        return None
+
+    def note(self, inputs: Inputs, configuration: object) -> frozenset[Place]:
+        """Note the sizes of inputs that no graph fits; return those that are to be left open."""
+        form = self._form(inputs, configuration)
+        form.changed |= {
+            (label, dim)
+            for label, shape in inputs.shapes.items()
+            for dim, size in enumerate(shape)
+            if size != form.shapes[label][dim] and not (dim == 0 and label in inputs.batched)
+        }
+        return frozenset(form.changed - form.closed)
+
+    def keep(self, inputs: Inputs, configuration: object, captured: "CapturedModel") -> None:
+        """Keep a graph with open sizes; those that the model's code fixes are closed from now."""
+        form, sizes = self._form(inputs, configuration), captured.graph.sizes
+        if sizes is not None:
+            form.closed |= sizes.fixed
+            if sizes.free:
+                form.graphs = [*form.graphs[1 - _MOST_GRAPHS :], captured]
+
+    def close(
+        self, inputs: Inputs, configuration: object, captured: "CapturedModel", why: str
+    ) -> "CapturedModel":
+        """Leave no sizes open from now that have changed so far.
+
+        Args:
+            inputs: What the model was captured with.
+            configuration: That of the model.
+            captured: Its graph, for their sizes alone.
+            why: The reason.
+
+        Returns:
+            The graph, of which plans say so.
+        """
+        form = self._form(inputs, configuration)
+        form.closed |= form.changed
+        sizes = Sizes(inputs.shapes, inputs.batched, frozenset(), frozenset(form.closed), (), why)
+        return replace(captured, graph=replace(captured.graph, sizes=sizes))
+
+    def _form(self, inputs: Inputs, configuration: object) -> InputForm:
+        every = {(k, dim) for k, shape in inputs.shapes.items() for dim in range(len(shape))}
+        key = signature_without(inputs.signature, every), configuration
+        form = self._forms.get(key) or InputForm(inputs.shapes)
+        self._forms.put(key, form)
+        return form

@@ -1,0 +1,71 @@
+"""Sizes that an exported program leaves open: their symbols, ranges and conditions.
+
+Takes an ExportedProgram, or a size of one of its values. What it reads of torch is not documented:
+`torch_private.probe` looks whether it is there.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class SizeRange(NamedTuple):
+    """The values of a size for which an exported program is right; None: no upper bound."""
+
+    lower: int
+    upper: int | None
+
+
+def batch_size_ranges(program: torch.export.ExportedProgram) -> list[SizeRange]:
+    """List the range of the first size of each input, where an exported program leaves it open."""
+    batch = batch_symbols(program)
+    return [range_of(program, one) for one in program.range_constraints if one in batch]
+
+
+def batch_symbols(program: torch.export.ExportedProgram) -> frozenset[Any]:
+    """Return the symbols of the first sizes of inputs."""
+    return frozenset(symbol_of(shape[0]) for shape in _input_shapes(program)) - {None}
+
+
+def open_symbols(program: torch.export.ExportedProgram) -> frozenset[Any]:
+    """Return the symbols of other sizes of inputs, which do not follow the batch."""
+    others = (symbol_of(size) for shape in _input_shapes(program) for size in shape[1:])
+    return frozenset(others) - {None} - batch_symbols(program)
+
+
+def _input_shapes(program: torch.export.ExportedProgram) -> list[torch.Size]:
+    values = [node.meta.get("val") for node in program.graph.find_nodes(op="placeholder")]
+    return [value.shape for value in values if isinstance(value, Tensor) and value.ndim]
+
+
+def range_of(program: torch.export.ExportedProgram, symbol: Any) -> SizeRange:
+    """Return the range of a size that an exported program leaves open."""
+    sizes = program.range_constraints[symbol]
+    return SizeRange(int(sizes.lower), int(sizes.upper) if sizes.upper.is_Integer else None)
+
+
+def conditions_on_sizes(program: torch.export.ExportedProgram) -> list[str] | None:
+    """List what an exported program found to be true of sizes, as Python; None if torch does not.
+
+    "L['tensors'][0].size()[1]" is the second size of the first argument.
+    """
+    conditions = getattr(program, "_guards_code", None)
+    return None if conditions is None else list(conditions)
+
+
+def symbols_in(size: Any) -> frozenset[Any]:
+    """Return all symbols of a size; none of a number."""
+    expression = size.node.expr if isinstance(size, torch.SymInt) else None
+    return frozenset() if expression is None else frozenset(expression.free_symbols)
+
+
+def size_when_exported(size: Any) -> int | None:
+    """Return the number that an open size had; None if it was none, as of entries of a mask."""
+    return size if isinstance(size, int) else size.node.hint
+
+
+def symbol_of(size: Any) -> Any:
+    """Return the symbol of a size that is left open; None for a number, and for 2 * batch."""
+    expression = size.node.expr if isinstance(size, torch.SymInt) else None
+    return expression if expression is not None and expression.is_Symbol else None

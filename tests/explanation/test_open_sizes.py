@@ -1,0 +1,237 @@
+"""A third size needs no capture: relevance is that of a capture of this size alone."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from helpers.networks import randomise
+from torch import nn
+
+import relprop
+from relprop.capture import export
+from relprop.capture import model as capturing
+
+
+class Encoder(nn.Module):
+    """Tokens with a table of positions, torch's attention; reads its tokens as told."""
+
+    def __init__(self, read):
+        super().__init__()
+        self.tokens, self.positions = nn.Embedding(20, 8), nn.Embedding(32, 8)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        self.head, self.read = nn.Linear(8, 3), read
+
+    def forward(self, ids):
+        h = self.tokens(ids) + self.positions(torch.arange(ids.shape[1]))
+        return self.head(self.read(self.layer(h)))
+
+
+class Pictures(nn.Module):
+    """Convolutions, a pool to a size, and one by windows of two."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3, stride=2)
+        self.norm, self.head = nn.BatchNorm2d(4), nn.Linear(16, 3)
+
+    def forward(self, x):
+        h = nn.functional.max_pool2d(self.norm(self.a(x)).relu(), 2)
+        return self.head(nn.functional.adaptive_avg_pool2d(self.b(h).relu(), 2).flatten(1))
+
+
+class Windows(nn.Module):
+    """Windows of four before the samples in one dimension, so many as the length has."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        windows = x.unflatten(1, (-1, 4)).transpose(0, 1).flatten(0, 1)  # (windows batch, 4)
+        return self.head(self.layer(windows).relu().unflatten(0, (-1, x.shape[0])).mean(0))
+
+
+class Branching(nn.Module):
+    """Does another thing beyond a length."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        h = self.layer(x)
+        return self.head((h.relu() if x.shape[1] > 6 else h.tanh()).mean(1))
+
+
+def ids(length):
+    return torch.arange(2 * length).reshape(2, length) * 7 % 20
+
+
+def sequence(length):
+    generator = torch.Generator().manual_seed(length)
+    return torch.randn(2, length, 4, generator=generator, dtype=torch.float64)
+
+
+def series(length):
+    return sequence(length // 4).flatten(1)
+
+
+def picture(size):
+    generator = torch.Generator().manual_seed(size)
+    return torch.randn(2, 2, size, size + 3, generator=generator, dtype=torch.float64)
+
+
+MODELS = {
+    "mean of tokens": (Encoder(lambda h: h.mean(1)), ids, (5, 9, 3, 12, 31)),
+    "first token": (Encoder(lambda h: h[:, 0]), ids, (5, 9, 3, 12)),
+    "last token": (Encoder(lambda h: h[:, -1]), ids, (5, 9, 3, 12)),
+    "last two": (Encoder(lambda h: h[:, -2:].sum(1)), ids, (5, 9, 4, 12)),
+    "all but the first": (Encoder(lambda h: h[:, 1:].sum(1)), ids, (5, 9, 3, 12)),
+    "every second": (Encoder(lambda h: h[:, ::2].sum(1)), ids, (5, 9, 4, 12)),
+    "pictures": (Pictures(), picture, (12, 17, 20, 14)),
+    "windows": (Windows(), series, (8, 16, 24, 12)),
+}
+
+
+@pytest.fixture
+def captures(monkeypatch):
+    """Lists the open sizes of each capture."""
+    opened, capture = [], capturing.capture_model
+
+    def counted(model, inputs, output, per_input=False, free=()):
+        opened.append(sorted(free))
+        return capture(model, inputs, output, per_input, free)
+
+    monkeypatch.setattr(capturing, "capture_model", counted)
+    return opened
+
+
+@pytest.mark.parametrize("recipe", ["epsilon", "attnlrp", "epsilon-plus"])
+@pytest.mark.parametrize("name", MODELS)
+def test_relevance_at_a_third_size_is_that_of_a_capture_of_its_own(name, recipe, captures):
+    model, make, sizes = MODELS[name]
+    model = randomise(model).double().eval()
+    explainer = relprop.Explainer(model, recipe)
+    found = {size: explainer(make(size), target=1, ledger=True) for size in sizes}
+    assert len(captures) == 2
+    assert captures[1] != []
+    for size in sizes:
+        alone = relprop.Explainer(model, recipe)(make(size), target=1, ledger=True)
+        e = found[size]
+        torch.testing.assert_close(e.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
+        ours, theirs = (
+            torch.stack([entry.relevance_out for entry in one.ledger.entries]) for one in (e, alone)
+        )
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+        pruned = explainer(make(size), target=1)  # without the ledger: at the tokens that are read
+        torch.testing.assert_close(pruned.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
+
+
+def test_another_recipe_begins_at_any_size(captures):
+    model = randomise(Encoder(lambda h: h[:, -1])).double().eval()
+    explainer = relprop.Explainer(model, "epsilon")
+    for length in (5, 9):
+        explainer(ids(length))
+    other = explainer.with_recipe("attnlrp")
+    e = other(ids(13), target=1)
+    assert len(captures) == 2
+    alone = relprop.Explainer(model, "attnlrp")(ids(13), target=1)
+    torch.testing.assert_close(e.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
+
+
+def test_a_branch_on_a_size_is_captured_on_both_sides(captures):
+    model = randomise(Branching()).double().eval()
+    explainer = relprop.Explainer(model, "epsilon")
+    for length in (4, 5, 3, 8, 9, 6, 20):
+        e = explainer(sequence(length), target=0)
+        alone = relprop.Explainer(model, "epsilon")(sequence(length), target=0)
+        torch.testing.assert_close(e.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
+    assert len([one for one in captures if one]) == 2  # up to 6, and beyond
+    assert "x.shape[1]" in str(explainer.plan(sequence(20))).splitlines()[1]
+
+
+def test_a_plan_says_which_sizes_it_is_for():
+    model = randomise(Encoder(lambda h: h.mean(1))).eval()
+    explainer = relprop.Explainer(model, "epsilon")
+    assert "sizes" not in str(explainer.plan(ids(5)))
+    explainer.plan(ids(9))
+    line = str(explainer.plan(ids(7))).splitlines()[1]
+    assert line == "sizes: any ids.shape[1]; where ids.shape[1] >= 2"
+
+
+class Recurrent(nn.Module):
+    """torch.export fixes the length of an LSTM."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.head = nn.LSTM(4, 5, batch_first=True), nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.head(self.cell(x)[0][:, -1])
+
+
+def test_a_size_that_the_code_fixes_is_captured_each_time_and_the_plan_says_so(captures):
+    model = randomise(Recurrent()).double().eval()
+    explainer = relprop.Explainer(model, "epsilon")
+    for length in (4, 5, 6):
+        e = explainer(sequence(length), target=0)
+        alone = relprop.Explainer(model, "epsilon")(sequence(length), target=0)
+        torch.testing.assert_close(e.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
+    assert "x.shape[1] fixed by Recurrent on an input of" in str(explainer.plan(sequence(5)))
+    assert [one for one in captures if one] == [[("x", 1)]]
+
+
+def test_where_open_sizes_take_too_long_each_is_captured_by_itself(monkeypatch, captures):
+    monkeypatch.setattr(export, "_MOST_SECONDS", 0)
+    explainer = relprop.Explainer(randomise(Encoder(lambda h: h.mean(1))).eval(), "epsilon")
+    for length in (4, 5, 6):
+        explainer(ids(length))
+    assert captures == [[], [("ids", 1)], [], []]
+    assert "fixed by torch.export, which takes over 0 s" in str(explainer.plan(ids(5)))
+
+
+def test_two_inputs_change_each_in_its_own_sizes(captures):
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 3), nn.Linear(4, 3)
+
+        def forward(self, x, y):
+            return self.a(x).mean(1) + self.b(y).mean(1)
+
+    model = randomise(Both()).double().eval()
+    explainer = relprop.Explainer(model, "epsilon")
+    for a, b in ((3, 4), (5, 4), (5, 7), (6, 8)):
+        x = {"x": sequence(a), "y": sequence(b)}
+        e = explainer(x, target=0, explain=("x", "y"))
+        alone = relprop.Explainer(model, "epsilon")(x, target=0, explain=("x", "y"))
+        for label in ("x", "y"):
+            torch.testing.assert_close(e.relevances[label], alone.relevances[label])
+    opened = [one for one in captures if one]
+    assert opened == [[("x", 1)], [("x", 1), ("y", 1)]]
+
+
+def test_eight_threads_with_eight_lengths(captures):
+    model = randomise(Encoder(lambda h: h.mean(1))).double().eval()
+    explainer, lengths = relprop.Explainer(model, "epsilon"), range(3, 11)
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda n: explainer(ids(n), target=1).relevance, [*lengths] * 2))
+    assert len(captures) == 2
+    for n, relevance in zip([*lengths] * 2, found, strict=True):
+        alone = relprop.Explainer(model, "epsilon")(ids(n), target=1).relevance
+        torch.testing.assert_close(relevance, alone, rtol=1e-9, atol=1e-12)
+
+
+def test_a_saved_plan_with_open_sizes_holds_for_others(tmp_path, captures):
+    model = randomise(Encoder(lambda h: h[:, -1])).double().eval()
+    explainer = relprop.Explainer(model, "epsilon")
+    for length in (5, 9, 12):
+        explainer.plan(ids(length))
+    explainer.save(tmp_path / "encoder.plans")
+    loaded = relprop.Explainer.load(tmp_path / "encoder.plans", model)
+    captures.clear()
+    for length in (7, 5, 20):
+        e = loaded(ids(length), target=1)
+        expected = explainer(ids(length), target=1)
+        torch.testing.assert_close(e.relevance, expected.relevance, rtol=1e-9, atol=1e-12)
+    assert captures == []
