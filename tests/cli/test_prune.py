@@ -27,7 +27,7 @@ def test_a_model_of_a_file_is_pruned_and_saved(home, tmp_path):
     assert sum(p.numel() for p in model.parameters()) < 400
     explained = command(
         *("explain", home / "pictures", "--model", path, "--out", tmp_path / "report"),
-        *("--samples", 2, "--curves", 0, "--mean", 0, "--std", 1),  # of one channel
+        *("--samples", 2, "--curves", 0),
     )
     assert explained.exit_code == 0, explained.output
 

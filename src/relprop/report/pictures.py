@@ -84,9 +84,17 @@ def has_pictures(path: Path) -> bool:
 
 
 def channels_of(model: nn.Module) -> int:
-    """Tell how many channels a model's pictures have, by its first convolution; 3 if unknown."""
-    first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
-    return first.in_channels if first is not None and first.in_channels in (1, 3) else 3
+    """Tell how many channels a model's pictures have; 3 if unknown.
+
+    The first convolution tells, or of an exported program the input that it was exported for.
+    """
+    if isinstance(model, torch.fx.GraphModule):
+        values = [node.meta.get("val") for node in model.graph.find_nodes(op="placeholder")]
+        channels = next((v.shape[1] for v in values if isinstance(v, Tensor) and v.ndim == 4), 3)
+    else:
+        convolutions = (m for m in model.modules() if isinstance(m, nn.Conv2d))
+        channels = next((one.in_channels for one in convolutions), 3)
+    return channels if channels in (1, 3) else 3
 
 
 def _batch(read: Sequence[tuple[str, str | None, Tensor, Tensor]]) -> Batch:
