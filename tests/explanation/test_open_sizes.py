@@ -187,7 +187,8 @@ def test_where_open_sizes_take_too_long_each_is_captured_by_itself(monkeypatch, 
     for length in (4, 5, 6):
         explainer(ids(length))
     assert captures == [[], [("ids", 1)], [], []]
-    assert "fixed by torch.export, which takes over 0 s" in str(explainer.plan(ids(5)))
+    for length in (5, 6):
+        assert "fixed by torch.export, which takes over 0 s" in str(explainer.plan(ids(length)))
 
 
 def test_two_inputs_change_each_in_its_own_sizes(captures):

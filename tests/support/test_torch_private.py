@@ -1,4 +1,4 @@
-"""Private names of torch stand in one file, which says clearly what a torch lacks."""
+"""Private names of torch stand in three files, which says clearly what a torch lacks."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ import relprop
 from relprop.support import torch_private
 
 PACKAGE = Path(relprop.__file__).parent
-PRIVATE_TORCH = ("torch_private.py", "torch_messages.py")
+PRIVATE_TORCH = ("torch_private.py", "torch_messages.py", "exported_sizes.py")
 FILES = [path for path in PACKAGE.rglob("*.py") if path.name not in PRIVATE_TORCH]
 ATTRIBUTES = (
     *("_version", "_cdata", "_modules", "_parameters", "_buffers", "_schema"),

@@ -245,8 +245,8 @@ def _cast(node: Node) -> None:
         changes["dtype"] = after.dtype
     if before.device != after.device:
         changes["device"] = after.device
-    target = torch.ops.aten._to_copy if changes else torch.ops.aten.clone
-    _replace(node, target.default, node.args[:1])
+    target = torch_private.cast_operation() if changes else torch.ops.aten.clone.default
+    _replace(node, target, node.args[:1])
     node.kwargs = changes
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..graph.inputs import Inputs, signature_without
-from ..graph.sizes import Place, Shapes, Sizes
+from ..graph.sizes import InputShapes, Place, Sizes
 from .recent_items import RecentItems
 
 if TYPE_CHECKING:
@@ -27,12 +27,14 @@ class InputForm:
         shapes: Those of the first inputs.
         changed: The sizes that have differed from these.
         closed: Sizes that cannot be left open.
+        why: Why, if it is not for the model's code.
         graphs: Graphs with open sizes, the last one at the end.
     """
 
-    shapes: Shapes
+    shapes: InputShapes
     changed: set[Place] = field(default_factory=set)
     closed: set[Place] = field(default_factory=set)
+    why: str = ""
     graphs: list["CapturedModel"] = field(default_factory=list)
 
 
@@ -73,23 +75,21 @@ class OpenSizes:
             if sizes.free:
                 form.graphs = [*form.graphs[1 - _MOST_GRAPHS :], captured]
 
-    def close(
-        self, inputs: Inputs, configuration: object, captured: "CapturedModel", why: str
-    ) -> "CapturedModel":
-        """Leave no sizes open from now that have changed so far.
-
-        Args:
-            inputs: What the model was captured with.
-            configuration: That of the model.
-            captured: Its graph, for their sizes alone.
-            why: The reason.
-
-        Returns:
-            The graph, of which plans say so.
-        """
+    def close(self, inputs: Inputs, configuration: object, why: str) -> None:
+        """Leave no sizes open from now that have changed so far, for a reason."""
         form = self._form(inputs, configuration)
         form.closed |= form.changed
-        sizes = Sizes(inputs.shapes, inputs.batched, frozenset(), frozenset(form.closed), (), why)
+        form.why = why
+
+    def said(
+        self, inputs: Inputs, configuration: object, captured: "CapturedModel"
+    ) -> "CapturedModel":
+        """Return a graph for sizes as they are, whose plans say which are closed, and why."""
+        form = self._form(inputs, configuration)
+        if not form.closed:
+            return captured
+        closed, nothing = frozenset(form.closed), frozenset[Place]()
+        sizes = Sizes(inputs.shapes, inputs.batched, nothing, closed, (), form.why)
         return replace(captured, graph=replace(captured.graph, sizes=sizes))
 
     def _form(self, inputs: Inputs, configuration: object) -> InputForm:

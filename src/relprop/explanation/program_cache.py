@@ -301,16 +301,16 @@ class ProgramCache:
             captured = verify_saved(saved, self.model, inputs, self.output)
             self._open.keep(inputs, configuration, captured)
             return captured
-        free, why = self._open.note(inputs, configuration), ""
+        free = self._open.note(inputs, configuration)
         if free:
             try:
                 captured = capture_model(self.model, inputs, self.output, False, free)
                 self._open.keep(inputs, configuration, captured)
                 return captured
             except RelpropError as error:
-                why = error.given
+                self._open.close(inputs, configuration, error.given)
         captured = capture_model(self.model, inputs, self.output, per_input=False)
-        return self._open.close(inputs, configuration, captured, why) if why else captured
+        return self._open.said(inputs, configuration, captured)
 
 
 def _text(signature: tuple[Any, ...], captured: "CapturedModel") -> str:

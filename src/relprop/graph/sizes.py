@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 Place = tuple[str, int]  # label of an input, and a dimension of it
-Shapes = Mapping[str, tuple[int, ...]]  # label of an input -> its shape
+InputShapes = Mapping[str, tuple[int, ...]]  # label of an input -> its shape
 
 _OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
     **{ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul},
@@ -51,7 +51,7 @@ class Condition:
         except (SyntaxError, RecursionError) as error:
             raise ValueError("no Python expression") from error
 
-    def holds(self, shapes: Shapes) -> bool:
+    def holds(self, shapes: InputShapes) -> bool:
         """Tell whether it is true of some shapes.
 
         Args:
@@ -83,14 +83,14 @@ class Sizes:
         why: Why these are fixed, if it is not by the model's code.
     """
 
-    captured: Shapes
+    captured: InputShapes
     batched: tuple[str, ...]
     free: frozenset[Place]
     fixed: frozenset[Place]
     conditions: tuple[Condition, ...] = ()
     why: str = ""
 
-    def hold(self, shapes: Shapes) -> bool:
+    def hold(self, shapes: InputShapes) -> bool:
         """Tell whether the graph is right for these shapes.
 
         Args:

@@ -1,8 +1,8 @@
 """Everything that relprop uses of torch beyond its documented interface.
 
-No other file of the package says `torch._`. Each name stands here once, behind a function that
-says what it does; if a new torch moves some, `probe` names all of them in one error. What is slow
-to import is imported where it is used.
+No other file of the package says `torch._` but `exported_sizes` beside it. Each name stands here
+once, behind a function that says what it does; if a new torch moves some, `probe` names all of them
+in one error. What is slow to import is imported where it is used.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -110,6 +110,11 @@ def writes_memory(operation: Any) -> bool:
 def gives_view(operation: Any) -> bool:
     """Tell whether one of torch's operations may give memory of its arguments, by its signature."""
     return any(result.alias_info is not None for result in operation._schema.returns)
+
+
+def cast_operation() -> Any:
+    """Return torch's operation that copies a value to another dtype or device."""
+    return torch.ops.aten._to_copy.default
 
 
 def is_composite(operation: Any) -> bool:
