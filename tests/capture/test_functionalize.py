@@ -174,6 +174,7 @@ ALIKE_BUT_COPIES = {
     "a flat matrix": nn.Sequential(ScaledFlat(), nn.Linear(6, 4)),
     "no grad": Applied(lambda h: h + no_grad_twice(h)),
     "casts": Applied(lambda h: h.to(torch.float64).float().double() + h.contiguous()),
+    "like another": Applied(lambda h: h[:, :1].expand_as(h) * h.view_as(h[:, None])[:, 0]),
     "divided": Applied(lambda h: h.unflatten(1, (2, 2)).flatten(1, 2).reshape(-1, 4)),
     "dropout in place": Applied(lambda h: nn.functional.dropout(h + 1, 0.5, False, True) * h),
 }

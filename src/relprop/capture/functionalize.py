@@ -27,6 +27,11 @@ silu hardswish hardsigmoid sigmoid tanh gelu elu leaky_relu add.Tensor sub.Tenso
 div.Tensor cat max_pool2d avg_pool2d adaptive_avg_pool2d mean.dim softmax.int bmm flip
 """
 _NEW_MEMORY = frozenset(_NAMES.split())
+# Of their second argument the shape counts alone, which what is written in its place says.
+_LIKE_ANOTHER = {
+    "expand_as": torch.ops.aten.expand.default,
+    "view_as": torch.ops.aten.view.default,
+}
 _DROPOUTS = ("dropout", "dropout_")  # which do nothing in eval mode
 _SIZE_TYPES = (int, float, bool, torch.SymInt, torch.SymFloat, torch.SymBool)
 _SIZE = torch.ops.aten.sym_size.int
@@ -226,6 +231,10 @@ def _rename(node: Node) -> None:
         _replace(node, torch.ops.aten.view.default, node.args)
     elif base in ("flatten", "unflatten"):
         _replace(node, torch.ops.aten.view.default, (node.args[0], _sizes(node)))
+    elif base in _LIKE_ANOTHER:
+        x, other = node.all_input_nodes[0], node.all_input_nodes[-1]
+        sizes = [_size(node, other, dim) for dim in range(len(_shape(other)))]
+        _replace(node, _LIKE_ANOTHER[base], (x, sizes))
     elif base == "to":
         _cast(node)
     elif _writes(node):
