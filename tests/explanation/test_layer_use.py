@@ -97,10 +97,14 @@ def test_a_model_of_one_layer_has_none_to_describe():
     ("x", "y", "todo"),
     [
         ([1.0], torch.tensor([0]), "write x=torch.as_tensor(x)"),
-        (torch.ones(2, 2), [0, 1], "write y=torch.as_tensor(y)"),
-        (torch.ones(2, 2), torch.tensor([0]), "give x and y in pairs"),
-        (torch.ones(2, 2), torch.tensor([0.0, 1.0]), "write y.long()"),
-        (torch.ones(2, 2), torch.tensor([0, -1]), "write y.long()"),
+        (torch.ones(2, 2), [0, 1], "write y = torch.as_tensor(y).long()"),
+        (torch.ones(2, 2), torch.tensor([0]), "give them in pairs"),
+        (torch.ones(2, 2), torch.tensor([0.0, 1.0]), "write y = torch.as_tensor(y).long()"),
+        (
+            torch.ones(2, 2),
+            torch.tensor([0, -1]),
+            "leave samples without a class out: x[y >= 0], y[y >= 0]",
+        ),
         (torch.ones(0, 2), torch.tensor([]).long(), "pass samples as x"),
     ],
 )

@@ -88,6 +88,9 @@ MODELS = {
     "last two": (Encoder(lambda h: h[:, -2:].sum(1)), ids, (5, 9, 4, 12)),
     "all but the first": (Encoder(lambda h: h[:, 1:].sum(1)), ids, (5, 9, 3, 12)),
     "every second": (Encoder(lambda h: h[:, ::2].sum(1)), ids, (5, 9, 4, 12)),
+    "beyond the sixth": (Encoder(lambda h: h[:, 6:].sum(1)), ids, (8, 9, 12, 16)),
+    "every third": (Encoder(lambda h: h[:, ::3].sum(1)), ids, (5, 9, 4, 13)),
+    "between": (Encoder(lambda h: h[:, 1:-6].sum(1)), ids, (8, 9, 10, 14)),
     "pictures": (Pictures(), picture, (12, 17, 20, 14)),
     "windows": (Windows(), series, (8, 16, 24, 12)),
 }
@@ -119,24 +122,81 @@ def test_relevance_at_a_third_size_is_that_of_a_capture_of_its_own(name, recipe,
         alone = relprop.Explainer(model, recipe)(make(size), target=1, ledger=True)
         e = found[size]
         torch.testing.assert_close(e.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
-        ours, theirs = (
-            torch.stack([entry.relevance_out for entry in one.ledger.entries]) for one in (e, alone)
-        )
-        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+        assert_same_ledgers(e, alone)
         pruned = explainer(make(size), target=1)  # without the ledger: at the tokens that are read
         torch.testing.assert_close(pruned.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
 
 
-def test_another_recipe_begins_at_any_size(captures):
-    model = randomise(Encoder(lambda h: h[:, -1])).double().eval()
+@pytest.mark.parametrize("name", ["last token", "windows"])
+def test_another_recipe_begins_at_any_size(name, captures):
+    model, make, (first, second, third, *_) = MODELS[name]
+    model = randomise(model).double().eval()
     explainer = relprop.Explainer(model, "epsilon")
-    for length in (5, 9):
-        explainer(ids(length))
-    other = explainer.with_recipe("attnlrp")
-    e = other(ids(13), target=1)
+    for size in (first, second):
+        explainer(make(size))
+    e = explainer.with_recipe("gamma")(make(third), target=1, ledger=True)
     assert len(captures) == 2
-    alone = relprop.Explainer(model, "attnlrp")(ids(13), target=1)
+    alone = relprop.Explainer(model, "gamma")(make(third), target=1, ledger=True)
     torch.testing.assert_close(e.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
+    assert_same_ledgers(e, alone)
+
+
+def assert_same_ledgers(e, alone):
+    for one, other in zip(e.ledger.entries, alone.ledger.entries, strict=True):
+        torch.testing.assert_close(one.relevance_out, other.relevance_out, rtol=1e-9, atol=1e-12)
+
+
+FACTOR = {"factor": 1.0}  # what a model reads that is not followed
+
+
+class ReadsGlobal(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.layer(x).sum(1) * FACTOR["factor"]
+
+
+def test_what_a_model_does_otherwise_at_a_new_size_is_captured_for_it(monkeypatch, captures):
+    model = randomise(ReadsGlobal()).double().eval()
+    explainer = relprop.Explainer(model, "epsilon")
+    for length in (4, 5, 6):
+        explainer(sequence(length), target=0)
+    assert len(captures) == 2
+    monkeypatch.setitem(FACTOR, "factor", 3.0)
+    e = explainer(sequence(7), target=0)
+    alone = relprop.Explainer(model, "epsilon")(sequence(7), target=0)
+    torch.testing.assert_close(e.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
+    assert captures[2:] == [[], []]  # of this size, and by the other explainer
+    assert "fixed by ReadsGlobal does something else" in str(explainer.plan(sequence(7)))
+
+
+class Messages(nn.Module):
+    """Nodes add up what they are sent along edges, whose ends are arguments without a batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.send, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x, start, end):
+        sent = self.send(x)[:, start].relu()
+        return self.head((x + torch.zeros_like(x).index_add(1, end, sent)).mean(1))
+
+
+def test_the_number_of_edges_is_open_and_is_no_batch_size(captures):
+    model = randomise(Messages()).double().eval()
+    explainer = relprop.Explainer(model, "epsilon")
+    for edges in (5, 7, 4, 9):
+        start, end = torch.arange(edges) % 6, torch.arange(edges) * 5 % 6
+        x = {"x": sequence(6), "start": start, "end": end}
+        e = explainer(x, target=0, ledger=True)
+        alone = relprop.Explainer(model, "epsilon")(x, target=0, ledger=True)
+        torch.testing.assert_close(e.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
+        assert_same_ledgers(e, alone)
+    graph = explainer.plan(x).graph
+    assert [node.shape for node in graph.nodes if node.operation == "relu"] == [(None, 7, 4)]
+    assert [one for one in captures if one] == [[("end", 0), ("start", 0)]]
 
 
 def test_a_branch_on_a_size_is_captured_on_both_sides(captures):

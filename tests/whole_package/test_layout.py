@@ -49,7 +49,9 @@ ALSO_TESTED_IN = {
     "demo/test_output.py": ["demo/run", "support/folders"],
     "capture/test_configuration.py": ["capture/attributes"],
     "explanation/test_open_sizes.py": ["capture/free_sizes"],
-    "explanation/test_program_cache.py": ["explanation/recent_items"],
+    "explanation/test_program_cache.py": [
+        *("explanation/configurations", "explanation/recent_items"),
+    ],
     "graph/test_prune.py": ["graph/taken_positions"],
     "capture/test_export.py": ["support/exported_sizes"],
     "capture/test_model.py": ["capture/samples", "capture/verify", "program/diagnosis"],

@@ -82,7 +82,7 @@ def export_graph(
             raise _failure(error, model, inputs) from error
     _refuse_inner_programs(program, type(model).__name__)
     if not per_input:
-        _refuse_fixed_sizes(program, type(model).__name__)
+        _refuse_fixed_sizes(program, type(model).__name__, inputs)
     graph = graph_from_export(program, model, inputs, any_batch=not per_input)
     return split_projections(replace(graph, sizes=sizes))
 
@@ -181,9 +181,9 @@ def _refuse_inner_programs(program: torch.export.ExportedProgram, name: str) -> 
             )
 
 
-def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str) -> None:
+def _refuse_fixed_sizes(program: torch.export.ExportedProgram, name: str, inputs: Inputs) -> None:
     """Refuse a program that torch.export found to be right for some batch sizes only."""
-    for lower, upper in exported_sizes.batch_size_ranges(program):
+    for lower, upper in exported_sizes.batch_size_ranges(program, inputs.has_batch):
         harmless = upper == _BATCH_NORM_LIMIT and _normalises_on_cuda(program)
         if (upper is not None and not harmless) or lower > 2:
             sizes = f"of at least {lower}" if upper is None else f"of {lower} to {upper}"

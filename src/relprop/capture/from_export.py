@@ -36,7 +36,7 @@ def graph_from_export(
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
     calls = [call for call in calls if not _operation(call.target).startswith(_CHECKS)]
     bases = _torch_classes(model)
-    opened = exported_sizes.open_symbols(program)
+    opened = exported_sizes.open_symbols(program, inputs.has_batch)
     nodes = [part for call in calls for part in _split(_node(call, bases, opened))]
     names = dict(zip(inputs.tensors, map(str, interface.user_inputs), strict=True))
     return Graph(

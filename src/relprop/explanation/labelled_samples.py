@@ -11,6 +11,41 @@ from torch import Tensor, nn
 from ..errors import InputError, first_line
 
 
+def check_classes(y: Any, count: int, name: str = "y") -> None:
+    """Raise InputError unless these are classes of samples, (n,): whole numbers from 0.
+
+    Args:
+        y: The classes.
+        count: How many samples there are.
+        name: What errors call the classes.
+    """
+    if (
+        not isinstance(y, Tensor)
+        or y.is_floating_point()
+        or y.is_complex()
+        or y.dtype == torch.bool
+    ):
+        allowed = "the class of each sample, a tensor (n,) of whole numbers"
+        raise InputError(
+            described(name, y), allowed, f"write {name} = torch.as_tensor({name}).long()"
+        )
+    if y.shape != (count,):
+        given = f"{name} of shape {tuple(y.shape)} for {count} samples"
+        one_hot = y.ndim == 2 and len(y) == count
+        todo = f"write {name}.argmax(1)" if one_hot else "give them in pairs"
+        raise InputError(given, f"the class of each sample, ({count},)", todo)
+    if int(y.min()) < 0:
+        todo = "leave samples without a class out: x[y >= 0], y[y >= 0]"
+        raise InputError(f"class {int(y.min())}", "classes from 0", todo)
+
+
+def described(name: str, value: object) -> str:
+    """Say what a value is, in errors: the shape and dtype of a tensor, the type of all else."""
+    if isinstance(value, Tensor):
+        return f"{name} of shape {tuple(value.shape)} and {value.dtype}"
+    return f"{name} of type {type(value).__name__}"
+
+
 def check_labelled(x: Any, y: Any, x_name: str = "x", y_name: str = "y") -> None:
     """Raise InputError unless these are samples, (n, *features), and a class of each, (n,).
 
@@ -20,19 +55,13 @@ def check_labelled(x: Any, y: Any, x_name: str = "x", y_name: str = "y") -> None
         x_name: What errors call the samples.
         y_name: What they call the classes.
     """
-    for name, value in ((x_name, x), (y_name, y)):
-        if not isinstance(value, Tensor):
-            given = f"{name} is of type {type(value).__name__}"
-            raise InputError(given, "a tensor", f"write {name}=torch.as_tensor({name})")
+    if not isinstance(x, Tensor):
+        given = f"{x_name} is of type {type(x).__name__}"
+        raise InputError(given, "a tensor", f"write {x_name}=torch.as_tensor({x_name})")
     if x.ndim == 0 or len(x) == 0:
         given = f"{x_name} of shape {tuple(x.shape)}"
         raise InputError(given, "samples, (n, *features)", f"pass samples as {x_name}")
-    whole = not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
-    if y.ndim != 1 or not whole or len(y) != len(x) or int(y.min()) < 0:
-        given = f"{y_name} of shape {tuple(y.shape)} and {y.dtype}, for {len(x)} samples"
-        pairs = y.ndim == 1 and whole and len(y) != len(x)
-        todo = f"give {x_name} and {y_name} in pairs" if pairs else f"write {y_name}.long()"
-        raise InputError(given, "a class for each sample, (n,), whole numbers from 0", todo)
+    check_classes(y, len(x), y_name)
     if x.device != y.device:
         given = f"{x_name} on {x.device}, and {y_name} on {y.device}"
         todo = f"write {y_name}={y_name}.to({x_name}.device)"

@@ -78,6 +78,7 @@ class OpenSizes:
     def close(self, inputs: Inputs, configuration: object, why: str) -> None:
         """Leave no sizes open from now that have changed so far, for a reason."""
         form = self._form(inputs, configuration)
+        form.graphs = []
         form.closed |= form.changed
         form.why = why
 

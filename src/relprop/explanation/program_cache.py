@@ -9,19 +9,17 @@ import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from operator import attrgetter, getitem, is_
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from ..capture.attributes import Attribute
-from ..capture.configuration import ComparedLists, Configuration
-from ..errors import InputError, RelpropError
+from ..capture.configuration import Configuration
+from ..errors import CaptureError, InputError, RelpropError
 from ..graph.inputs import Inputs, signature_without
 from ..plan.validation import dropped_warning, unread_warning
 from ..recipes.recipe import Recipe
-from ..support.torch_private import version_of
+from .configurations import Configurations
 from .open_sizes import OpenSizes
 from .recent_items import RecentItems
 
@@ -39,70 +37,7 @@ MOST_SHAPES = 64
 # Shapes for which it is known on which masks their graphs depend: more than programs are kept.
 MOST_MASKED = 16 * MOST_SHAPES
 
-# Configurations of the model that are known again when they come back.
-MOST_CONFIGURATIONS = 8
-
 _CAPTURE = threading.Lock()  # torch.export keeps global state while it reads a model
-
-_shape, _dtype = attrgetter("shape"), attrgetter("dtype")
-
-
-class Configurations:
-    """The configurations that a model has had of late. May be used from several threads."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self._model = model
-        self._known: tuple[Configuration, ...] = ()  # the present one is at the front
-        self.written: frozenset[Attribute] = frozenset()  # by forward itself, as captures show
-        self._lock = threading.Lock()
-
-    def __reduce__(self) -> tuple[type["Configurations"], tuple[nn.Module]]:
-        return Configurations, (self._model,)
-
-    def current(self) -> Configuration:
-        """Return the model's configuration: an earlier one, if it has come back."""
-        known = self._known
-        if known and _holds(known[0].comparison):
-            return known[0]
-        with self._lock:
-            again = next((one for one in self._known if one.is_current()), None)
-            now = again or Configuration(self._model, self.written)
-            others = [one for one in self._known if one is not now]
-            self._known = (now, *others[: MOST_CONFIGURATIONS - 1])
-        return now
-
-    def ignore(self, written: frozenset[Attribute]) -> None:
-        """Compare no longer what the model's forward writes."""
-        with self._lock:
-            if not written <= self.written:
-                self.written |= written
-                for configuration in self._known:
-                    configuration.ignore(written)
-
-
-def _holds(noted: ComparedLists) -> bool:
-    """Compare a model with what was noted; False also where that cannot tell.
-
-    At every call, so it runs in C: dicts are compared by `==`, which asks for identity first.
-    """
-    try:
-        # Objects first: where one was replaced, `==` of a tensor or a user's class is not called.
-        return (
-            all(map(is_, map(getitem, noted.held_in, noted.held_at), noted.held))
-            and noted.live == noted.noted
-            and not any(noted.empty)
-            and list(map(type, noted.modules)) == noted.classes
-            and list(map(_shape, map(getitem, noted.slots_in, noted.slots_at))) == noted.shapes
-            and list(map(_dtype, map(getitem, noted.first_in, noted.first_at))) == noted.dtypes
-            and list(map(version_of, noted.tensors)) == noted.versions
-            and all(_without(live, names) == was for names, live, was in noted.partial)
-        )
-    except Exception:  # a key that is gone, or `==` that gives no truth value
-        return False
-
-
-def _without(live: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    return {name: live[name] for name in live.keys() - names}
 
 
 @dataclass(frozen=True)
@@ -220,31 +155,38 @@ class ProgramCache:
             return built
 
     def _build(self, inputs: Inputs, key: Any) -> "BuiltProgram":
-        from .build import fit_program
-
         with _CAPTURE, torch.no_grad():
             built = self._built.get(key)  # by another thread in the meantime
             if built is None:
-                captured = self._captured.get(key) or self._open.find(inputs, key[1])
-                known = self._of_graph.get(id(captured.graph)) if captured else None
-                if captured and known and known[0] is captured.graph:  # no other in its memory
-                    built = fit_program(known[1], captured, self.model, inputs, self.output)
-                else:
-                    with self._guard(inputs):
-                        built, captured = self._build_first(inputs, key, captured)
-                    self._warn(built)
-                    if captured.graph.sizes is not None:
-                        self._of_graph.put(id(captured.graph), (captured.graph, built))
+                with self._guard(inputs):
+                    built, captured = self._fit(inputs, key) or self._build_first(inputs, key)
                 self._captured.put(key, captured.without_output())
+                self._warn(built)
                 self._built.put(key, built)
         return built
 
-    def _build_first(
-        self, inputs: Inputs, key: Any, captured: "CapturedModel | None"
-    ) -> "tuple[BuiltProgram, CapturedModel]":
+    def _fit(self, inputs: Inputs, key: Any) -> "tuple[BuiltProgram, CapturedModel] | None":
+        """Return a program whose graph leaves the sizes of these inputs open; None without one.
+
+        Nor is there one where the model does something else at these sizes: it is captured then.
+        """
+        from .build import fit_program
+
+        captured = self._captured.get(key) or self._open.find(inputs, key[1])
+        known = self._of_graph.get(id(captured.graph)) if captured else None
+        if captured is None or known is None or known[0] is not captured.graph:
+            return None  # the last: another graph in the memory of one that is gone
+        try:
+            return fit_program(known[1], captured, self.model, inputs, self.output), captured
+        except CaptureError as error:
+            self._open.close(inputs, key[1], error.given)
+            return None
+
+    def _build_first(self, inputs: Inputs, key: Any) -> "tuple[BuiltProgram, CapturedModel]":
         """Build the first program of a graph, which is captured if there is none."""
         from .build import build_program, fit_program
 
+        captured = self._captured.get(key) or self._open.find(inputs, key[1])
         captured = captured or self._capture(inputs, key[1])
         self.configurations.ignore(captured.written)
         # Stored first: what fails to build, such as an operation without a rule, is captured once
@@ -257,6 +199,8 @@ class ProgramCache:
         self._try_backward(built, inputs)
         if captured.graph.sizes and captured.graph.sizes.captured != inputs.shapes:
             built = fit_program(built, captured, self.model, inputs, self.output)
+        if captured.graph.sizes is not None:
+            self._of_graph.put(id(captured.graph), (captured.graph, built))
         return built, captured
 
     def _warn(self, built: "BuiltProgram") -> None:

@@ -65,6 +65,11 @@ class Inputs:
         return self.tensors[self.explained[0]]
 
     @property
+    def has_batch(self) -> list[bool]:
+        """Tell of each tensor, in order, whether it has a batch axis."""
+        return [label in self.batched for label in self.tensors]
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the tensors; two samples at least, as graphs are captured on."""
         return {

@@ -4,6 +4,7 @@ Takes an ExportedProgram, or a size of one of its values. What it reads of torch
 `torch_private.probe` looks whether it is there.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -17,26 +18,44 @@ class SizeRange(NamedTuple):
     upper: int | None
 
 
-def batch_size_ranges(program: torch.export.ExportedProgram) -> list[SizeRange]:
-    """List the range of the first size of each input, where an exported program leaves it open."""
-    batch = batch_symbols(program)
+def batch_size_ranges(
+    program: torch.export.ExportedProgram, batched: Sequence[bool]
+) -> list[SizeRange]:
+    """List the range of the batch size, as each input with a batch axis has it.
+
+    Args:
+        program: The program.
+        batched: Of each input, in order, whether its first size is that of the batch.
+    """
+    batch = _batch_symbols(program, batched)
     return [range_of(program, one) for one in program.range_constraints if one in batch]
 
 
-def batch_symbols(program: torch.export.ExportedProgram) -> frozenset[Any]:
-    """Return the symbols of the first sizes of inputs."""
-    return frozenset(symbol_of(shape[0]) for shape in _input_shapes(program)) - {None}
+def open_symbols(program: torch.export.ExportedProgram, batched: Sequence[bool]) -> frozenset[Any]:
+    """Return the symbols of other sizes of inputs, which do not follow the batch.
+
+    Args:
+        program: The program.
+        batched: As for `batch_size_ranges`.
+    """
+    every = (symbol_of(size) for shape in _input_shapes(program) for size in shape)
+    return frozenset(every) - {None} - _batch_symbols(program, batched)
 
 
-def open_symbols(program: torch.export.ExportedProgram) -> frozenset[Any]:
-    """Return the symbols of other sizes of inputs, which do not follow the batch."""
-    others = (symbol_of(size) for shape in _input_shapes(program) for size in shape[1:])
-    return frozenset(others) - {None} - batch_symbols(program)
+def _batch_symbols(
+    program: torch.export.ExportedProgram, batched: Sequence[bool]
+) -> frozenset[Any]:
+    pairs = zip(_input_shapes(program), batched, strict=True)
+    return frozenset(symbol_of(shape[0]) for shape, has_batch in pairs if has_batch) - {None}
 
 
 def _input_shapes(program: torch.export.ExportedProgram) -> list[torch.Size]:
-    values = [node.meta.get("val") for node in program.graph.find_nodes(op="placeholder")]
-    return [value.shape for value in values if isinstance(value, Tensor) and value.ndim]
+    """List the shapes of the inputs, without parameters, in order."""
+    values = {
+        str(node): node.meta.get("val") for node in program.graph.find_nodes(op="placeholder")
+    }
+    inputs = (values[str(name)] for name in program.graph_signature.user_inputs)
+    return [value.shape if isinstance(value, Tensor) else torch.Size() for value in inputs]
 
 
 def range_of(program: torch.export.ExportedProgram, symbol: Any) -> SizeRange:

@@ -305,7 +305,7 @@ def _missing_in_exports() -> list[str]:
     checks = {
         "nn_module_stack": lambda: calling_module(node) == ("0", "ReLU", 0),
         "range_constraints": lambda: (
-            [sizes.upper for sizes in batch_size_ranges(program)] == [None]
+            [sizes.upper for sizes in batch_size_ranges(program, [True])] == [None]
         ),
         "ExportedProgram._guards_code": lambda: conditions_on_sizes(program) is not None,
         "SymInt.node.expr": lambda: symbol_of(node.meta["val"].shape[0]) is not None,

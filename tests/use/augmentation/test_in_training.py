@@ -85,7 +85,7 @@ def test_another_model_is_explained_and_a_copy_begins_empty():
         (X[:0], Y[:0], r"x of shape \(0, 3\)"),
         (X, Y.tolist(), "y of type list"),
         (X, Y.float(), "y of shape .* and torch.float32"),
-        (X, Y[:4], r"y of shape \(4,\) for a batch of 5"),
+        (X, Y[:4], r"y of shape \(4,\) for 5 samples"),
         (X, torch.eye(5).long(), r"write y.argmax\(1\)"),
         (X, Y - 1, "class -1"),
         (X, Y + 2, "class 3\n.*classes from 0 to 2\n.*write classes=4"),

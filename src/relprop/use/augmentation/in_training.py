@@ -4,13 +4,13 @@ Takes a model in any mode, a batch and its labels. Gives an `Explanation` of the
 eval mode, and leaves the model as it was. Must not know what the relevance is for.
 """
 
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
-import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
 from ...explanation.explainer import Explainer
+from ...explanation.labelled_samples import check_classes, described
 from ...explanation.options import Options, check_arguments
 from ...explanation.result import Explanation
 from ...recipes.recipe import Recipe
@@ -60,29 +60,13 @@ def check_batch(x: object, y: object, classes: int | None = None) -> None:
         classes: How many classes there are, where it is known.
     """
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim < 2 or not len(x):
-        given = _described("x", x)
-        raise InputError(
-            given, "a tensor (n, ...) of floating-point numbers", "write x = x.float()"
-        )
-    if not isinstance(y, Tensor) or y.is_floating_point() or y.dtype == torch.bool:
-        allowed = "the class of each sample, a tensor (n,) of whole numbers"
-        raise InputError(_described("y", y), allowed, "write y = torch.as_tensor(y).long()")
-    if y.shape != (len(x),):
-        given = f"y of shape {tuple(y.shape)} for a batch of {len(x)}"
-        todo = "write y.argmax(1)" if y.ndim == 2 and len(y) == len(x) else "give them in pairs"
-        raise InputError(given, f"the class of each sample, ({len(x)},)", todo)
-    low, high = (int(one) for one in y.aminmax())
-    if low < 0 or (classes is not None and high >= classes):
-        given = f"class {low if low < 0 else high}"
-        allowed = "classes from 0" if classes is None else f"classes from 0 to {classes - 1}"
-        todo = "leave samples without a class out: x[y >= 0], y[y >= 0]"
-        raise InputError(given, allowed, todo if low < 0 else f"write classes={high + 1}")
-
-
-def _described(name: str, value: object) -> str:
-    if isinstance(value, Tensor):
-        return f"{name} of shape {tuple(value.shape)} and {value.dtype}"
-    return f"{name} of type {type(value).__name__}"
+        allowed = "a tensor (n, ...) of floating-point numbers"
+        raise InputError(described("x", x), allowed, "write x = x.float()")
+    check_classes(y, len(x))
+    high = int(cast(Tensor, y).max())
+    if classes is not None and high >= classes:
+        given, allowed = f"class {high}", f"classes from 0 to {classes - 1}"
+        raise InputError(given, allowed, f"write classes={high + 1}")
 
 
 def check_fraction(name: str, value: object, *, zero: bool = False, one: bool = False) -> None:
