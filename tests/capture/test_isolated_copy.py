@@ -1,6 +1,7 @@
 """Copies of models: what they share with the model, and what they do not."""
 
 import threading
+import warnings
 
 import pytest
 import torch
@@ -49,3 +50,13 @@ def test_a_model_that_cannot_be_copied_is_refused():
     model.lock = threading.Lock()
     with pytest.raises(CaptureError, match=r"Linear cannot be copied: .*lock(.|\n)*take locks"):
         isolated_copy(model)
+
+
+def test_a_copy_of_an_exported_program_warns_of_nothing():
+    model, x = nn.Sequential(nn.Linear(4, 3)).eval(), torch.ones(2, 4)
+    program = torch.export.export(model, (x,)).module()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        copied = isolated_copy(program)
+    assert [str(one.message) for one in caught] == []
+    assert torch.equal(copied(x), model(x))

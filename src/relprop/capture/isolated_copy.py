@@ -9,6 +9,8 @@ import copy
 from torch import Tensor, nn
 
 from ..errors import CaptureError, first_line
+from ..support.quiet import silenced
+from ..support.torch_messages import EXPORT_WARNINGS
 from ..support.torch_private import own_parameters
 
 
@@ -26,7 +28,8 @@ def isolated_copy(model: nn.Module) -> nn.Module:
             written += module.parameters(recurse=False)
         copies.update({id(value): _clone(value) for value in written if isinstance(value, Tensor)})
     try:
-        copied = copy.deepcopy(model, copies)
+        with silenced(EXPORT_WARNINGS):  # of an exported program's own parts
+            copied = copy.deepcopy(model, copies)
     except Exception as error:
         raise CaptureError(
             f"{type(model).__name__} cannot be copied: {first_line(error)}",
