@@ -11,7 +11,7 @@ import relprop
 from relprop.support import torch_private
 
 PACKAGE = Path(relprop.__file__).parent
-PRIVATE_TORCH = ("torch_private.py", "torch_messages.py", "exported_sizes.py")
+PRIVATE_TORCH = ("torch_private.py", "torch_messages.py", "exported_sizes.py", "fused_attention.py")
 FILES = [path for path in PACKAGE.rglob("*.py") if path.name not in PRIVATE_TORCH]
 ATTRIBUTES = (
     *("_version", "_cdata", "_modules", "_parameters", "_buffers", "_schema"),

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention from basic operations, and its VJP by the values alone.
+"""Runs scaled dot-product attention so that it can be differentiated; has it in basic operations.
 
 query (batch, heads, L, E)   key (batch, heads, S, E)   value, result (batch, heads, S or L, V)
 weights (batch, heads, L, S): the share of each key's value in a query's result
@@ -9,9 +9,55 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..graph.ir import Node, Values
+from ..rules.autodiff import Traced, trace
 from ..rules.own_sum import add_to
+from ..support.fused_attention import fused_attention
+from .weight_cache import is_stand_in
 
 _AT_ONCE = 2**20  # weights: as many as a CPU's cache holds
+
+
+def trace_attention(
+    node: Node,
+    values: Values,
+    function: Callable[..., Tensor],
+    x: tuple[Tensor, ...],
+    places: tuple[int, ...],
+    smooth: Callable[..., Tensor] | None,
+) -> Traced:
+    """Run attention as `rules.autodiff.trace` does, by the quickest derivative that there is.
+
+    Args:
+        node: The operation.
+        values: All values by name.
+        function: The operation as a function of x.
+        x: Those of query, key and value that receive relevance.
+        places: Their positions among the operation's arguments.
+        smooth: `plain_attention` as a function of x.
+    """
+    args, kwargs = node.resolve_args(values), node.resolve_kwargs(values)
+    if is_stand_in(args[0]):
+        return trace(function, x, places, smooth)
+    vjp = values_vjp(*args, **kwargs) if places == (2,) else None
+    known = places and max(places) <= 2  # none where one value fills several, or the mask depends
+    if vjp is None and known and not torch.is_grad_enabled():
+        fused = fused_attention(*args, **kwargs)
+        if fused is not None:
+            z, by_all = fused
+            by_some = _selecting(by_all, places)
+            return Traced(function, smooth or function, x, z, places, by_some)
+    return trace(function, x, places, smooth, vjp)
+
+
+def _selecting(
+    vjp: Callable[[Tensor], tuple[Tensor, ...]], places: tuple[int, ...]
+) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    def by_some(c: Tensor) -> tuple[Tensor, ...]:
+        gradients = vjp(c)
+        return tuple([gradients[place] for place in places])
+
+    return by_some
 
 
 def plain_attention(

@@ -23,12 +23,12 @@ from ..rules.recurrent import Layers, run_layers, select_result
 from ..rules.secants import at_zero, secant, slope
 from ..rules.weights import STABILISER
 from ..support.numerics import quotient, signed, stabilise, times
-from .attention import plain_attention, values_vjp
+from .attention import plain_attention, trace_attention
 from .distances import plain_distances
 from .lower_layers import Run, lower_forward, lower_layer
 from .normalisation import hold
 from .vjps import RunWithVjp, run_with_vjp
-from .weight_cache import WeightCache, is_stand_in
+from .weight_cache import WeightCache
 
 
 def lower(step: Step, cache: WeightCache, shared_layers: str | None = None) -> Run:
@@ -172,9 +172,7 @@ def _run_scaled(run: RunWithVjp, scale: float, values: Values) -> tuple[Any, Bac
 
 def _vjp_scale(step: Step) -> float:
     """Return the number that a step multiplies its VJP by; 0 if its rule does more than that."""
-    if step.rule is None:
-        return 1.0
-    return step.rule.definition.vjp_scale if step.node.operation == "mul" else 0.0
+    return 1.0 if step.rule is None else step.rule.definition.vjp_scale
 
 
 def _times(scale: float, part: Tensor) -> Tensor:
@@ -229,27 +227,23 @@ def _reader(step: Step) -> Callable[[Values], Traced]:
     holds = step.kind == "normalisation" and step.rule and not step.rule.definition.any_named
     if holds and node.operation not in ("mul", "div"):
         return lambda values: hold(node.operation, values[routes[0]], node.resolve_args(values)[1:])
-    attends = node.operation == "scaled_dot_product_attention"
     function = _function(node, step)
     plain = _PLAIN.get(node.operation)
     smooth = _function(replace(node, target=plain), step) if plain else None
+    run = trace_attention if node.operation == "scaled_dot_product_attention" else None
     by_gradient = step.rule is not None and step.rule.name == "gradient"
 
     def read(values: Values) -> Traced:
         x = tuple(values[name] for name in routes)
-        pull = _values_vjp(node, values) if attends and places == (2,) else None
-        traced = trace(function(values), x, places, smooth and smooth(values), pull)
+        given = function(values), x, places, smooth and smooth(values)
+        if run is not None:
+            return run(node, values, *given)
+        traced = trace(*given)
         if by_gradient and isinstance(traced.vjp, Vjp) and not traced.vjp.exists:
             raise without_gradient(node.where, node.operation)
         return traced
 
     return read
-
-
-def _values_vjp(node: Node, values: Values) -> Callable[[Tensor], tuple[Tensor]] | None:
-    """Return the hand-written VJP of attention by its values alone, where there is one."""
-    args = node.resolve_args(values)
-    return None if is_stand_in(args[0]) else values_vjp(*args, **node.resolve_kwargs(values))
 
 
 def _function(node: Node, step: Step) -> Callable[[Values], Callable[..., Tensor]]:

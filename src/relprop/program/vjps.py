@@ -1,9 +1,10 @@
-"""Hand-written VJPs of frequent operations: linear ones, and max pooling.
+"""Hand-written VJPs of frequent operations: arithmetic, products, softmax and max pooling.
 
 Autograd has them, too, but recording one operation at a time for it costs more than many of them
 take, and keeps tensors alive that they do not need. All others go through `rules.autodiff`.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -13,9 +14,10 @@ from torch import Tensor
 
 from ..graph.ir import Node, Ref, Values
 from ..rules.backward import Absorbed, Absorbs, Back, Pull
+from ..support.torch_private import operation_name
 from .lower_layers import with_defaults
+from .selection_vjps import LISTS, PARTS, SELECTIONS, Make
 
-Make = Callable[[Sequence[Any], Mapping[str, Any], Sequence[int]], Pull]
 RunWithVjp = Callable[[Values], tuple[Any, Back]]
 
 
@@ -34,12 +36,20 @@ def run_with_vjp(
     """
     if node.operation == "max_pool2d" and not node.kwargs:
         return lambda values: _max_pool2d(partial(absorbed, values), *node.resolve_args(values))
-    make = _VJPS.get(node.operation)
-    args = node.args[0] if node.operation == "cat" else node.args
+    if node.operation == "softmax":
+        return lambda values: _softmax(node, values, partial(absorbed, values))
+    make = _VJPS.get(node.operation) if node.item is None else _of_part(node)
+    args = node.args[0] if node.operation in LISTS else node.args
     names = [arg.name if isinstance(arg, Ref) else "" for arg in args]
     if make is None or any(names.count(name) != 1 for name in routes):
         return None  # none is written, or one value fills several slots
+    if node.operation == "pad" and node.args[2:3] not in ((), ("constant",)):
+        return None  # entries that are repeated
+    if node.operation == "gather" and operation_name(node.target) is None:
+        return None  # that of `graph.prune`, which has arguments of its own
     places = [names.index(name) for name in routes]
+    if places != [0] and node.operation not in _OF_SEVERAL:
+        return None
     target, arguments, named, kwargs = (
         node.target,
         node.resolve_args,
@@ -53,6 +63,11 @@ def run_with_vjp(
         return result, Back(make(args, kwargs, places), partial(absorbed, values))
 
     return run
+
+
+def _of_part(node: Node) -> Make | None:
+    make = PARTS.get(node.operation)
+    return None if make is None else partial(make, node.item or 0)
 
 
 def _max_pool2d(absorbed: Absorbs, x: Tensor, *args: Any) -> tuple[Tensor, Back]:
@@ -82,27 +97,24 @@ def _max_pool2d(absorbed: Absorbs, x: Tensor, *args: Any) -> tuple[Tensor, Back]
     return y, Back(pull, absorbed, in_place=in_place)
 
 
-def _reshaped(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    shape = args[0].shape
-    return lambda c: (c.reshape(shape),)
+def _softmax(node: Node, values: Values, absorbed: Absorbs) -> tuple[Tensor, Back]:
+    """Run a softmax y; the VJP takes c to y (c - sum y c), summed over the softmax's dimension."""
+    args = node.resolve_args(values)
+    y: Tensor = node.target(*args, **node.resolve_kwargs(values))
+    dim, dtype = args[1], args[0].dtype
+
+    def pull(c: Tensor) -> tuple[Tensor]:
+        product = c * y
+        shared = y * product.sum(dim, keepdim=True)
+        pulled = product - shared if torch.is_grad_enabled() else product.sub_(shared)
+        return (pulled.to(dtype),)
+
+    return y, Back(pull, absorbed)
 
 
 def _same(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
     device, dtype = args[0].device, args[0].dtype
     return lambda c: (c.to(device, dtype),)
-
-
-def _transposed(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    _, first, second = args
-    return lambda c: (c.transpose(first, second),)
-
-
-def _permuted(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    x, order = args
-    inverse = [0] * x.ndim
-    for place, dim in enumerate(order):
-        inverse[dim % x.ndim] = place
-    return lambda c: (c.permute(inverse),)
 
 
 def _expanded(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
@@ -111,7 +123,14 @@ def _expanded(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[i
 
 
 def _sum_of_two(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    alpha = kwargs.get("alpha", 1)
+    return _weighted_sum_of_two(args, places, kwargs.get("alpha", 1))
+
+
+def _difference(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    return _weighted_sum_of_two(args, places, -kwargs.get("alpha", 1))
+
+
+def _weighted_sum_of_two(args: Sequence[Any], places: Sequence[int], alpha: float) -> Pull:
     like = [(alpha if i == 1 else 1, (args[i].shape, args[i].dtype)) for i in places]
     return lambda c: tuple([_summed(c if f == 1 else c * f, one) for f, one in like])
 
@@ -132,60 +151,93 @@ def _negated(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[in
     return lambda c: (-c,)
 
 
-def _selected(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    x, dim, index = args
-    shape = x.shape
-    return lambda c: (torch.ops.aten.select_backward(c, shape, dim, index),)
+def _quotient(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    x, divisor = args
+    like = x.shape, x.dtype
+    return lambda c: (_summed(c / divisor, like),)
 
 
-def _sliced(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    x, dim, start, end, step = with_defaults(args, [None, 0, None, None, 1])
-    start, end = 0 if start is None else start, x.shape[dim] if end is None else end
-    shape = x.shape
-    return lambda c: (torch.ops.aten.slice_backward(c, shape, dim, start, end, step),)
+def _matrix_product(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    """Take c to c y^T and x^T c; a vector is a matrix of one row, or of one column."""
+    like = [(arg.shape, arg.dtype) for arg in args]
+    row, column = (arg.ndim == 1 for arg in args)
+    x: Tensor = args[0][None] if row else args[0]
+    y: Tensor = args[1][:, None] if column else args[1]
 
+    def to_x(c: Tensor) -> Tensor:
+        return c @ y.mT
 
-def _mean(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    x, dims, keep = with_defaults(args, [None, None, False])
-    found = range(x.ndim) if not dims and dims != 0 else [dims] if isinstance(dims, int) else dims
-    shape, all_dims = x.shape, sorted(dim % x.ndim for dim in found)
-    count = 1
-    for dim in all_dims:
-        count *= shape[dim]
+    def to_y(c: Tensor) -> Tensor:
+        if y.ndim == 2:  # one product for all samples, as torch computes x y
+            return x.reshape(-1, x.shape[-1]).mT @ c.reshape(-1, c.shape[-1])
+        return x.mT @ c
 
     def pull(c: Tensor) -> tuple[Tensor, ...]:
-        for dim in [] if keep or kwargs.get("keepdim") else all_dims:
-            c = c.unsqueeze(dim)
-        return ((c / count).expand(shape),)
+        c = c.unsqueeze(-1) if column else c
+        c = c.unsqueeze(-2) if row else c
+        return tuple([_as_matrix((to_x, to_y)[i](c), like[i], i) for i in places])
 
     return pull
 
 
-def _cat(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
-    tensors, dim = with_defaults(args, [None, 0])
-    sizes = [0 if tensor.shape == (0,) else tensor.shape[dim] for tensor in tensors]
+def _as_matrix(product: Tensor, like: tuple[torch.Size, torch.dtype], place: int) -> Tensor:
+    """Sum over broadcast dimensions; give the matrix of a vector the vector's shape."""
+    shape, dtype = like
+    if len(shape) > 1:
+        return _summed(product, like)
+    matrix = (1, *shape) if place == 0 else (*shape, 1)
+    return _summed(product, (torch.Size(matrix), dtype)).reshape(shape)
+
+
+def _batch_norm(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    """Take c to c times the factor of each channel; in eval mode statistics are constants."""
+    x, weight, _, _, variance, _, _, eps, *_ = args
+    root = (variance + eps).rsqrt()
+    scale = (root if weight is None else root * weight).reshape(-1, *[1] * (x.ndim - 2))
+    dtype = x.dtype
+    return lambda c: ((c * scale).to(dtype),)
+
+
+def _total(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int]) -> Pull:
+    return _mean(args, kwargs, places, average=False)
+
+
+def _mean(
+    args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[int], average: bool = True
+) -> Pull:
+    x, dims, keep = with_defaults(args, [None, None, False])
+    found = range(x.ndim) if not dims and dims != 0 else [dims] if isinstance(dims, int) else dims
+    shape, all_dims = x.shape, sorted(dim % x.ndim for dim in found)
+    count = math.prod(shape[dim] for dim in all_dims) if average else 1
+    dtype, kept = x.dtype, keep or kwargs.get("keepdim")
 
     def pull(c: Tensor) -> tuple[Tensor, ...]:
-        parts = c.split_with_sizes(sizes, dim)
-        return tuple([parts[i] for i in places])
+        for dim in [] if kept else all_dims:
+            c = c.unsqueeze(dim)
+        return ((c if count == 1 else c / count).to(dtype).expand(shape),)
 
     return pull
 
 
 _VJPS: Mapping[str, Make] = {
-    **dict.fromkeys(
-        ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "_unsafe_view"),
-        _reshaped,
-    ),
-    **dict.fromkeys(("clone", "contiguous", "alias", "to", "_to_copy"), _same),
-    "expand": _expanded,
-    "transpose": _transposed,
-    "permute": _permuted,
+    **SELECTIONS,
+    **dict.fromkeys(("clone", "contiguous", "alias", "to", "_to_copy", "type_as"), _same),
+    **dict.fromkeys(("expand", "expand_as"), _expanded),
+    **dict.fromkeys(("matmul", "bmm", "mm"), _matrix_product),
     "add": _sum_of_two,
+    "sub": _difference,
     "mul": _scaled,
+    "div": _quotient,
     "neg": _negated,
-    "select": _selected,
-    "slice": _sliced,
     "mean": _mean,
-    "cat": _cat,
+    "sum": _total,
+    "batch_norm": _batch_norm,
 }
+
+# Operations with a VJP for several inputs; of all others only for the first.
+_OF_SEVERAL = frozenset(
+    (
+        *("add", "sub", "mul", "matmul", "bmm", "mm", "index_add", "scatter_add"),
+        *("slice_scatter", "select_scatter", *LISTS),
+    )
+)

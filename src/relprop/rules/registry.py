@@ -38,8 +38,8 @@ class RuleDefinition:
         any_named: Whether any operation can take it in a row that names its module.
         operations: The operations that can take it, where these take no kind of rule.
         shares: The function that returns its shares at weighted sums; None for custom rules.
-        vjp_scale: At a product of two inputs, the number that the VJP is multiplied by; 0 if the
-            rule does more than that.
+        vjp_scale: The number that the operation's VJP is multiplied by; 0 if the rule does more
+            than that.
     """
 
     function: Callable[..., Any]
@@ -183,7 +183,7 @@ RULES: Mapping[str, RuleDefinition] = MappingProxyType(
         "pass-through": RuleDefinition(
             nonlinear.pass_through, (), Form.RELEVANCE, operations=ACTIVATIONS
         ),
-        "taylor": RuleDefinition(nonlinear.taylor, ("softmax",)),
+        "taylor": RuleDefinition(nonlinear.taylor, ("softmax",), vjp_scale=1.0),
         "attnlrp": RuleDefinition(nonlinear.attnlrp, ("attention",)),
         "cp-lrp": RuleDefinition(nonlinear.cp_lrp, ("attention",), receives="signal"),
         "signal-takes-all": RuleDefinition(recurrent.signal_takes_all, ("recurrent",)),

@@ -1,12 +1,12 @@
 """Everything that relprop uses of torch beyond its documented interface.
 
-No other file of the package says `torch._` but `exported_sizes` beside it. Each name stands here
-once, behind a function that says what it does; if a new torch moves some, `probe` names all of them
-in one error. What is slow to import is imported where it is used.
+No other file of the package says `torch._` but `exported_sizes` and `fused_attention`. Each name
+stands once, behind a function that says what it does; if a new torch moves some, `probe` names all
+of them in one error. What is slow to import is imported where it is used.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from importlib import import_module
 from operator import attrgetter
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import RelpropError
 from .exported_sizes import batch_size_ranges, conditions_on_sizes, symbol_of
+from .fused_attention import OPERATIONS as ATTENTION
 
 _TESTED = "2.11 to 2.13"  # versions of torch
 
@@ -42,7 +43,7 @@ _OPERATIONS = (
     *("avg_pool2d_backward.default", "convolution_backward.default"),
     *("max_pool2d_with_indices.default", "max_pool2d_with_indices_backward.default"),
     *("max_pool2d_with_indices_backward.grad_input", "threshold_backward.grad_input"),
-    *("select_backward.default", "slice_backward.default"),
+    *("select_backward.default", "slice_backward.default", *ATTENTION),
 )
 
 
@@ -276,6 +277,7 @@ def _missing_names() -> Iterator[str]:
 
 def _missing_attributes() -> Iterator[str]:
     names = {
+        torch: "_fused_sdp_choice",
         torch.Tensor: "_version",
         torch.UntypedStorage: "_cdata",
         nn.Module(): "_modules _parameters _buffers _forward_hooks _forward_pre_hooks",
@@ -314,7 +316,6 @@ def _missing_in_exports() -> list[str]:
 
 
 def _holds(check: Callable[[], bool]) -> bool:
-    try:
+    with suppress(AttributeError, KeyError, TypeError, ValueError):
         return check()
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return False
+    return False

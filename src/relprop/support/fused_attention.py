@@ -1,0 +1,65 @@
+"""Torch's own scaled dot-product attention on CPUs, forward and backward, without autograd.
+
+Recording one operation at a time for autograd costs more than a small one takes. The operations are
+those that `torch.nn.functional.scaled_dot_product_attention` and its derivative run, so results are
+the same to the last bit. Holds names that torch does not document, as `torch_private` does.
+
+query, result (batch, heads, L, E)   key, value (batch, heads, S, E)
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Gradients = tuple[Tensor, Tensor, Tensor]
+
+OPERATIONS = (
+    "_scaled_dot_product_flash_attention_for_cpu.default",
+    "_scaled_dot_product_flash_attention_for_cpu_backward.default",
+)
+"""Operations of torch.ops.aten that this file calls."""
+
+_FUSED = 1  # what torch's choice of an implementation calls this one
+
+
+def fused_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> tuple[Tensor, Callable[[Tensor], Gradients]] | None:
+    """Compute attention, and its derivative by query, key and value.
+
+    Args: as for torch's `scaled_dot_product_attention`.
+
+    Returns:
+        The result, and the function c -> J^T c. None where torch would run another implementation:
+        on other devices, under autocast, with fewer heads of keys than of queries, and for some
+        shapes.
+    """
+    grouped = enable_gqa and query.shape[-3] != key.shape[-3]
+    cpu = query.device.type == "cpu" and query.dim() == 4
+    if grouped or dropout_p or not cpu or torch.is_autocast_enabled("cpu"):
+        return None
+    if torch._fused_sdp_choice(query, key, value, attn_mask, 0.0, is_causal, scale=scale) != _FUSED:
+        return None
+    if attn_mask is not None and attn_mask.dtype is torch.bool:
+        nowhere = torch.zeros_like(attn_mask, dtype=query.dtype)
+        attn_mask = nowhere.masked_fill_(attn_mask.logical_not(), -torch.inf)
+    aten, mask = torch.ops.aten, attn_mask
+    result, total = aten._scaled_dot_product_flash_attention_for_cpu.default(
+        query, key, value, 0.0, is_causal, attn_mask=mask, scale=scale
+    )
+
+    def vjp(c: Tensor) -> Gradients:
+        gradients: Gradients = aten._scaled_dot_product_flash_attention_for_cpu_backward.default(
+            c, query, key, value, result, total, 0.0, is_causal, attn_mask=mask, scale=scale
+        )
+        return gradients
+
+    return result, vjp
