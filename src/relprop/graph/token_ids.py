@@ -37,6 +37,8 @@ def token_relevance(
     """
     lookup = graph.node(source)
     assert lookup is not None
+    if lookup.args[1] == Ref(ids):
+        return r.sum(-1)
     # The relevance of an id is the sum of what all entries that are copies of it received: the VJP
     # of the operations that moved it.
     with torch.enable_grad():

@@ -5,8 +5,10 @@ Takes a model and what was given in the place of its input. Must not run the mod
 
 import inspect
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -37,11 +39,30 @@ def unknown_arguments(model: nn.Module, given: Mapping[str, Any]) -> tuple[list[
         model: The model. Nothing is unknown to a forward that takes any name.
         given: The arguments by name.
     """
-    parameters = inspect.signature(model.forward, follow_wrapped=False).parameters.values()
-    taken = {one.name for one in parameters}
-    if any(one.kind is one.VAR_KEYWORD for one in parameters):
-        taken |= set(given)
+    taken = _taken(model.forward)
+    if taken is None:
+        return [], list(given)
     return [name for name in given if name not in taken], [name for name in given if name in taken]
+
+
+def _taken(forward: Callable[..., Any]) -> frozenset[str] | None:
+    """Return the names of a function's parameters, None if it takes any; cached for methods."""
+    function = getattr(forward, "__func__", None)
+    if isinstance(function, FunctionType):
+        if function not in _TAKEN:
+            _TAKEN[function] = _parameter_names(forward)
+        return _TAKEN[function]
+    return _parameter_names(forward)
+
+
+def _parameter_names(forward: Callable[..., Any]) -> frozenset[str] | None:
+    parameters = inspect.signature(forward, follow_wrapped=False).parameters.values()
+    any_name = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    return None if any_name else frozenset(one.name for one in parameters)
+
+
+# Weak keys: the cache does not keep functions alive.
+_TAKEN: WeakKeyDictionary[FunctionType, frozenset[str] | None] = WeakKeyDictionary()
 
 
 def line_for_loading(model: object, dataset: object, name: str = "x") -> str:
