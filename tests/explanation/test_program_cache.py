@@ -10,7 +10,7 @@ import relprop
 from relprop.capture import model as capturing
 from relprop.explanation import program_cache
 from relprop.explanation.build import BuiltProgram
-from relprop.explanation.program_cache import RecentItems
+from relprop.support.recent_items import RecentItems
 
 
 def test_the_item_used_longest_ago_is_dropped():

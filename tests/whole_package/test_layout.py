@@ -50,10 +50,9 @@ ALSO_TESTED_IN = {
     "capture/test_configuration.py": ["capture/attributes"],
     "explanation/test_open_sizes.py": ["capture/free_sizes"],
     "explanation/test_program_cache.py": [
-        *("explanation/configurations", "explanation/recent_items"),
+        *("explanation/configurations", "support/recent_items"),
     ],
     "program/test_attention.py": ["support/fused_attention"],
-    "program/test_vjps.py": ["program/selection_vjps"],
     "graph/test_prune.py": ["graph/taken_positions"],
     "capture/test_export.py": ["support/exported_sizes"],
     "capture/test_model.py": ["capture/samples", "capture/verify", "program/diagnosis"],

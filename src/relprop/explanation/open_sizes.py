@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..graph.inputs import Inputs, signature_without
 from ..graph.sizes import InputShapes, Place, Sizes
-from .recent_items import RecentItems
+from ..support.recent_items import RecentItems
 
 if TYPE_CHECKING:
     from ..capture.model import CapturedModel

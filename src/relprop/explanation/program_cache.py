@@ -19,9 +19,9 @@ from ..errors import CaptureError, InputError, RelpropError
 from ..graph.inputs import Inputs, signature_without
 from ..plan.validation import dropped_warning, unread_warning
 from ..recipes.recipe import Recipe
+from ..support.recent_items import RecentItems
 from .configurations import Configurations
 from .open_sizes import OpenSizes
-from .recent_items import RecentItems
 
 if TYPE_CHECKING:  # loaded at the first capture, so that `import relprop` stays quick
     from ..capture.description import Description

@@ -18,6 +18,7 @@ from ..plan.plan import Plan
 from ..rules.backward import Absorbed, Back, Form, relevance
 from .observer import Observer
 from .schedule import ScheduledStep, schedule
+from .size_values import SizeValues
 from .weight_cache import WeightCache
 
 
@@ -78,6 +79,7 @@ class Program:
         self.sources = [name for name in plan.sources if name in plan.forms]
         self._weights: WeightCache = other._weights if other else WeightCache(plan)
         self._steps = schedule(plan, self._weights)
+        self._of_sizes = SizeValues(plan.graph, self._steps)
 
     def forward(
         self,
@@ -98,23 +100,27 @@ class Program:
                 the backward pass (gradient checkpointing).
         """
         values = self.plan.graph.initial_values(inputs, state)
+        self._weights.invalidate_stale(values)
+        of_sizes = None if account else self._of_sizes.find(values)
+        to_run = self._steps if of_sizes is None else self._of_sizes.others
+        values.update(of_sizes or {})
         initial = dict(values)
-        self._weights.invalidate_stale(initial)
-        length = math.isqrt(len(self._steps)) if recompute else len(self._steps)
+        length = math.isqrt(len(to_run)) if recompute else len(to_run)
         steps: list[BackwardStep] = []
         segments: list[Callable[[], list[BackwardStep]]] = [lambda: steps]
         if recompute:
-            segments = [partial(self._run_again, initial, 0, 1)]
-        for i, scheduled in enumerate(self._steps):
-            values[scheduled.step.name], back = scheduled.run(values)
+            segments = [partial(self._run_again, initial, to_run[:1])]
+        for i, scheduled in enumerate(to_run):
+            values[scheduled.name], back = scheduled.run(values)
             if back is not None and not recompute:
                 steps.append(_backward_step(scheduled, back, account))
-            if not account:
+            if scheduled.last_used and not account:
                 for name in scheduled.last_used:
                     if name not in keep:
                         del values[name]
             if recompute and i % length == 0:
-                segments.append(partial(self._run_again, dict(values), i + 1, i + 1 + length))
+                part = to_run[i + 1 : i + 1 + length]
+                segments.append(partial(self._run_again, dict(values), part))
         self._weights.record_fingerprints(initial)
         output = scores = values[self._output].contiguous()  # as the model's own is
         if self._scores != self._output:
@@ -122,11 +128,13 @@ class Program:
         rerun = partial(self.forward, inputs, state, keep, account)
         return Trace(output, scores, segments, values, rerun)
 
-    def _run_again(self, before: Mapping[str, Any], start: int, stop: int) -> list[BackwardStep]:
+    def _run_again(
+        self, before: Mapping[str, Any], part: Sequence[ScheduledStep]
+    ) -> list[BackwardStep]:
         """Run some steps again, from the values before them."""
         values, steps = dict(before), list[BackwardStep]()
-        for scheduled in self._steps[start:stop]:
-            values[scheduled.step.name], back = scheduled.run(values)
+        for scheduled in part:
+            values[scheduled.name], back = scheduled.run(values)
             if back is not None:
                 steps.append(_backward_step(scheduled, back, account=False))
             for name in scheduled.last_used:
@@ -161,7 +169,10 @@ class Program:
         waiting[self._scores].append(Contribution(c, Form.PER_UNIT, False))
         for scheduled, back in reversed_steps(trace, again):
             step, owned = scheduled.step, may_overwrite and scheduled.gives_own
-            v = self.arrive(step.name, waiting.pop(step.name), trace.values, observers, last)
+            arrived = waiting.pop(scheduled.name)
+            v, form, _ = arrived[0]
+            if observers or len(arrived) > 1 or form is not step.arriving:
+                v = self.arrive(scheduled.name, arrived, trace.values, observers, last)
             if last and not scheduled.aliases_output:
                 back.release()
             in_place = back.in_place if may_overwrite and scheduled.overwrites else None
@@ -172,7 +183,7 @@ class Program:
                 waiting[route].append(Contribution(part, step.leaving, owned))
             for observer in observers:
                 observer.passed(step, back.absorbed, v, parts, [True] * len(parts))
-            del back, in_place, v, pulled, parts  # before the next step runs
+            del back, in_place, arrived, v, pulled, parts  # before the next step runs
         relevances = {}
         for name in self.sources:
             value = trace.values[name]
@@ -257,7 +268,8 @@ def _backward_step(scheduled: ScheduledStep, back: Back, account: bool) -> Backw
     """
     if account:
         return BackwardStep(scheduled, Back(back.pull, back.absorbed))
-    return BackwardStep(scheduled, back._replace(absorbed=_not_accounted))
+    pull, _, release, in_place = back
+    return BackwardStep(scheduled, Back(pull, _not_accounted, release, in_place))
 
 
 def _not_accounted(v: Tensor) -> Absorbed:

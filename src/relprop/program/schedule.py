@@ -21,6 +21,7 @@ class ScheduledStep(NamedTuple):
 
     Attributes:
         step: The step of the plan.
+        name: Its name.
         run: Runs its operation, and returns its backward pass, or None if no relevance arrives.
         last_used: Values that no later step uses, without those that must be kept.
         aliases_output: The output may share memory with its value.
@@ -29,6 +30,7 @@ class ScheduledStep(NamedTuple):
     """
 
     step: Step
+    name: str
     run: Run
     last_used: Sequence[str]
     aliases_output: bool
@@ -48,6 +50,7 @@ def schedule(plan: Plan, weights: WeightCache) -> list[ScheduledStep]:
         scheduled.append(
             ScheduledStep(
                 step,
+                step.name,
                 lower(step, weights, layers),
                 last_used[step.name],
                 aliases_output=step.name in aliases,
@@ -80,7 +83,7 @@ def _shared_layers(plan: Plan) -> dict[str, str]:
 def _schedule_layers(step: Step, name: str) -> ScheduledStep:
     """Schedule the run of a recurrent module before the first step that uses it."""
     layers = replace(step, node=replace(step.node, name=name), rule=None, arriving=None, routes=())
-    return ScheduledStep(layers, lower_recurrent_module(step), (), False, False, False)
+    return ScheduledStep(layers, name, lower_recurrent_module(step), (), False, False, False)
 
 
 def _output_aliases(plan: Plan) -> frozenset[str]:

@@ -218,7 +218,7 @@ SELECTIONS: Mapping[str, Make] = {
 }
 """The VJP of an operation, by its name."""
 
-PARTS: Mapping[str, MakePart] = {
+RESULT_PARTS: Mapping[str, MakePart] = {
     **dict.fromkeys(("split", "split_with_sizes"), _of_split),
     "chunk": _of_chunk,
     "unbind": _of_unbind,

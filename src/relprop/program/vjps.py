@@ -16,7 +16,7 @@ from ..graph.ir import Node, Ref, Values
 from ..rules.backward import Absorbed, Absorbs, Back, Pull
 from ..support.torch_private import operation_name
 from .lower_layers import with_defaults
-from .selection_vjps import LISTS, PARTS, SELECTIONS, Make
+from .selection_vjps import LISTS, RESULT_PARTS, SELECTIONS, Make
 
 RunWithVjp = Callable[[Values], tuple[Any, Back]]
 
@@ -66,7 +66,7 @@ def run_with_vjp(
 
 
 def _of_part(node: Node) -> Make | None:
-    make = PARTS.get(node.operation)
+    make = RESULT_PARTS.get(node.operation)
     return None if make is None else partial(make, node.item or 0)
 
 
@@ -164,18 +164,10 @@ def _matrix_product(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequ
     x: Tensor = args[0][None] if row else args[0]
     y: Tensor = args[1][:, None] if column else args[1]
 
-    def to_x(c: Tensor) -> Tensor:
-        return c @ y.mT
-
-    def to_y(c: Tensor) -> Tensor:
-        if y.ndim == 2:  # one product for all samples, as torch computes x y
-            return x.reshape(-1, x.shape[-1]).mT @ c.reshape(-1, c.shape[-1])
-        return x.mT @ c
-
     def pull(c: Tensor) -> tuple[Tensor, ...]:
         c = c.unsqueeze(-1) if column else c
         c = c.unsqueeze(-2) if row else c
-        return tuple([_as_matrix((to_x, to_y)[i](c), like[i], i) for i in places])
+        return tuple([_as_matrix(x.mT @ c if i else c @ y.mT, like[i], i) for i in places])
 
     return pull
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 Gradients = tuple[Tensor, Tensor, Tensor]
 
-OPERATIONS = (
+FUSED_OPERATIONS = (
     "_scaled_dot_product_flash_attention_for_cpu.default",
     "_scaled_dot_product_flash_attention_for_cpu_backward.default",
 )
@@ -39,14 +39,15 @@ def fused_attention(
 
     Returns:
         The result, and the function c -> J^T c. None where torch would run another implementation:
-        on other devices, under autocast, with fewer heads of keys than of queries, and for some
-        shapes.
+        on other devices, under autocast, with dropout, and for some shapes.
     """
-    grouped = enable_gqa and query.shape[-3] != key.shape[-3]
     cpu = query.device.type == "cpu" and query.dim() == 4
-    if grouped or dropout_p or not cpu or torch.is_autocast_enabled("cpu"):
+    if dropout_p or not cpu or torch.is_autocast_enabled("cpu"):
         return None
-    if torch._fused_sdp_choice(query, key, value, attn_mask, 0.0, is_causal, scale=scale) != _FUSED:
+    choice = torch._fused_sdp_choice(
+        query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa
+    )
+    if choice != _FUSED:
         return None
     if attn_mask is not None and attn_mask.dtype is torch.bool:
         nowhere = torch.zeros_like(attn_mask, dtype=query.dtype)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import RelpropError
 from .exported_sizes import batch_size_ranges, conditions_on_sizes, symbol_of
-from .fused_attention import OPERATIONS as ATTENTION
+from .fused_attention import FUSED_OPERATIONS
 
 _TESTED = "2.11 to 2.13"  # versions of torch
 
@@ -40,10 +40,10 @@ _HOMES = {
 }
 # Operations of torch.ops.aten that backward passes call; exported graphs hold others.
 _OPERATIONS = (
-    *("avg_pool2d_backward.default", "convolution_backward.default"),
+    *("avg_pool2d_backward.default", "convolution_backward.default", "select_backward.default"),
     *("max_pool2d_with_indices.default", "max_pool2d_with_indices_backward.default"),
     *("max_pool2d_with_indices_backward.grad_input", "threshold_backward.grad_input"),
-    *("select_backward.default", "slice_backward.default", *ATTENTION),
+    *("slice_backward.default", *FUSED_OPERATIONS),
 )
 
 
@@ -246,8 +246,7 @@ def probe() -> None:
         RelpropError: If something is missing; it names all of it.
     """
     missing = [*_missing_names(), *_missing_attributes(), *_missing_operations()]
-    if not missing:
-        missing = _missing_in_exports()
+    missing = missing or _missing_in_exports()
     if missing:
         raise _missing_error(missing)
 
