@@ -199,7 +199,7 @@ SELECTIONS: Mapping[str, Make] = {
         ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "_unsafe_view"),
         _reshaped,
     ),
-    **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _transposed),
+    **dict.fromkeys(("transpose", "swapaxes"), _transposed),
     "permute": _permuted,
     "select": _selected,
     "slice": _sliced,
