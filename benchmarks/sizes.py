@@ -23,7 +23,7 @@ from typing import Any
 
 import click
 import torch
-from architecture import Inputs, run
+from architecture import Inputs, declare_torchvision_operators, run
 from lxt_rules import changes_applied, find_changes, rebuild, rules
 from methods import by_zennit
 from sizes_page import FirstCall, StreamRow, page
@@ -246,6 +246,7 @@ def main(
 ) -> None:
     """Measure all streams and first calls, and write the page."""
     torch.set_num_threads(threads)
+    declare_torchvision_operators()
     warnings.simplefilter("ignore")
     if one is not None:
         kind, name = one
