@@ -7,6 +7,7 @@ in a process of its own, call by call beside gradient x input and a peer; the pa
 likewise. `--before` adds what `--json` wrote at another commit.
 """
 
+import copy
 import json
 import subprocess
 import sys
@@ -104,8 +105,9 @@ def by_lxt(model: nn.Module, name: str) -> Explain:
 
 
 def zennit(model: nn.Module, name: str) -> Explain:
-    """Prepare Zennit's composite of the same name."""
-    return lambda x: by_zennit(model, x, name)()
+    """Prepare Zennit's composite of the same name, on a copy: it merges norms in place."""
+    copied = copy.deepcopy(model)
+    return lambda x: by_zennit(copied, x, name)()
 
 
 # ---- streams -------------------------------------------------------------------------------------

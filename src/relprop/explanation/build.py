@@ -6,6 +6,7 @@ Takes a verified graph, gives a `BuiltProgram`. Reads the user's model, and neve
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor, nn
 
 from ..capture.batch_axes import BatchAxis
@@ -41,6 +42,8 @@ class BuiltProgram:
         compiled: The pruned program as one function of torch.compile's, made at its first call.
         batch_axes: Where each value holds its samples; None where their order is not fixed.
         state: Where the model holds each parameter and buffer, so that a call need not search.
+        unproved: Those of its programs that were not yet compared with the model at the sizes that
+            it is for, which their graph leaves open: `prove_sizes` does so at their first run.
         warned: What was warned of: once for each program.
     """
 
@@ -49,6 +52,7 @@ class BuiltProgram:
     compiled: CompiledProgram
     batch_axes: Mapping[str, BatchAxis | None]
     state: tuple[StateSlot, ...]
+    unproved: set[int] = field(default_factory=set, compare=False)
     warned: set[str] = field(default_factory=set, compare=False)
 
 
@@ -81,50 +85,75 @@ def build_program(
     return BuiltProgram(program, pruned, CompiledProgram(pruned), axes, slots)
 
 
+class OtherAtSizeError(CaptureError):
+    """A model does something else at other sizes, which its graph left open."""
+
+
 def fit_program(
-    built: BuiltProgram,
-    captured: CapturedModel,
-    model: nn.Module,
-    inputs: Inputs,
-    output: str | int | None,
+    built: BuiltProgram, captured: CapturedModel, model: nn.Module, inputs: Inputs
 ) -> BuiltProgram:
     """Return a program for other sizes, which its graph leaves open.
 
-    What torch.export notes of sizes proves that the operations are those of the model. They are
-    compared with it once more for each size, on one sample.
+    What torch.export notes of sizes proves that the operations are those of the model. The first
+    run at these sizes is compared with it once more, on one sample, by `prove_sizes`.
 
     Args:
         built: The program that was built for other sizes.
         captured: The graph that it is of.
         model: The user's model.
         inputs: Of the new sizes.
+    """
+    axes = built.batch_axes
+    if any(at is not None and at.outer > 1 for at in axes.values()):
+        # so many windows, say, as the new size has
+        state = current_state(model, captured.graph)
+        _, last = first_and_last(captured.graph, inputs)
+        expected = built.program.forward(last.tensors, state).output
+        found = verified_batch_axes(captured.graph, model, inputs, state, expected)
+        axes = {name: found.get(original_name(name)) for name in axes}
+    unproved = {id(built.program), id(built.pruned)}
+    compiled = CompiledProgram(built.pruned)
+    return replace(built, batch_axes=axes, compiled=compiled, unproved=unproved)
+
+
+def prove_sizes(
+    built: BuiltProgram,
+    program: Program,
+    model: nn.Module,
+    inputs: Inputs,
+    output: str | int | None,
+    got: Tensor | None = None,
+) -> None:
+    """Compare a program with the model, if it was not run at the sizes of these inputs before.
+
+    Args:
+        built: What was built for these sizes.
+        program: One of its programs.
+        model: The user's model.
+        inputs: A batch.
         output: Which of several results is explained.
+        got: The program's output for the batch; None to run it here on one sample.
 
     Raises:
-        CaptureError: The program does not give the model's output.
+        OtherAtSizeError: The program does not give the model's output for the last sample.
     """
-    bound, state = (
-        BoundModel(isolated_copy(model), inputs, output),
-        current_state(model, captured.graph),
-    )
-    _, last = first_and_last(captured.graph, inputs)
-    with as_capture_error(model, inputs):
-        expected = run_model(bound, last)
-    programs = {id(one): one for one in (built.program, built.pruned)}.values()
-    for program in programs:
-        got = program.forward(last.tensors, state).output
+    if id(program) not in built.unproved:
+        return
+    graph = program.plan.graph
+    with torch.no_grad():
+        _, last = first_and_last(graph, inputs)
+        with as_capture_error(model, inputs):
+            expected = run_model(BoundModel(isolated_copy(model), inputs, output), last)
+        if got is None:
+            got = program.forward(last.tensors, current_state(model, graph)).output
+        got = got[len(got) - 1 :] if len(got) == inputs.batch else got
         if relative_difference(got, expected) > rounding_tolerance(expected):
-            raise CaptureError(
+            raise OtherAtSizeError(
                 f"{type(model).__name__} does something else for inputs of shapes {last.shapes}",
                 "a model that does the same for inputs of all sizes",
                 "make a new Explainer for these sizes",
             )
-    axes = built.batch_axes
-    if any(at is not None and at.outer > 1 for at in axes.values()):
-        # so many windows, say, as the new size has
-        found = verified_batch_axes(captured.graph, model, inputs, state, expected)
-        axes = {name: found.get(original_name(name)) for name in axes}
-    return replace(built, batch_axes=axes, compiled=CompiledProgram(built.pruned))
+    built.unproved.discard(id(program))
 
 
 def _slot(model: nn.Module, name: str, path: str) -> StateSlot:

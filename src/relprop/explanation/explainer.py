@@ -200,14 +200,14 @@ class Explainer:
             return concatenate((explain(*part) for part in split(inputs, target, size)), inputs)
 
     def _explain_batch(self, inputs: Inputs, target: Any, request: Request) -> Explanation:
-        built, model = self._cache.get_or_build(inputs), self._cache.model
         if self._compile:
             from .run_compiled import run_compiled
 
-            return run_compiled(built, model, inputs, target, request)
-        from .run import run_request
+            built = self._cache.get_or_build(inputs)
+            return run_compiled(built, self._cache.model, inputs, target, request)
+        from .run import explain_batch
 
-        return run_request(built, model, inputs, target, request)
+        return explain_batch(self._cache, inputs, target, request)
 
     def map(
         self,

@@ -120,17 +120,44 @@ class ProgramCache:
 
         return not model_difference(self.saved_of, self.described_model())
 
-    def get_or_build(self, inputs: Inputs) -> "BuiltProgram":
+    def get_or_build(self, inputs: Inputs, proved: bool = True) -> "BuiltProgram":
         """Return the program for inputs like these, captured and built if there is none yet.
 
-        Raises what `capture_model` and `build_program` raise.
+        Args:
+            inputs: The inputs.
+            proved: Whether it is compared with the model here, if its graph leaves sizes open; if
+                not, whoever runs it does so, by `prove_sizes`.
+
+        Raises:
+            RelpropError: What `capture_model` and `build_program` raise.
         """
         if self.per_input:
             return self._build_once(inputs)
+        key = self._key(inputs)
+        built = self._built.get(key) or self._build(inputs, key)
+        return self._prove(built, inputs) if proved and built.unproved else built
+
+    def _key(self, inputs: Inputs) -> Any:
         key: Any = inputs.signature, self.configurations.current()
-        if self._masks:
-            key = self._with_signs(key, inputs)
-        return self._built.get(key) or self._build(inputs, key)
+        return self._with_signs(key, inputs) if self._masks else key
+
+    def _prove(self, built: "BuiltProgram", inputs: Inputs) -> "BuiltProgram":
+        from .build import OtherAtSizeError, prove_sizes
+
+        try:
+            for program in (built.program, built.pruned):
+                prove_sizes(built, program, self.model, inputs, self.output)
+        except OtherAtSizeError as error:
+            return self.build_alone(inputs, error)
+        return built
+
+    def build_alone(self, inputs: Inputs, error: CaptureError) -> "BuiltProgram":
+        """Capture the model for these sizes, where it does something else than at others."""
+        key = self._key(inputs)
+        self._open.close(inputs, key[1], error.given)
+        self._built.drop(key)
+        self._captured.drop(key)
+        return self._build(inputs, key)
 
     def _with_signs(self, key: Any, inputs: Inputs) -> Any:
         """Add to a key which masks are >= 0 now, where graphs captured for it depend on that."""
@@ -166,21 +193,14 @@ class ProgramCache:
         return built
 
     def _fit(self, inputs: Inputs, key: Any) -> "tuple[BuiltProgram, CapturedModel] | None":
-        """Return a program whose graph leaves the sizes of these inputs open; None without one.
-
-        Nor is there one where the model does something else at these sizes: it is captured then.
-        """
+        """Return a program whose graph leaves the sizes of these inputs open; None without one."""
         from .build import fit_program
 
         captured = self._captured.get(key) or self._open.find(inputs, key[1])
         known = self._of_graph.get(id(captured.graph)) if captured else None
         if captured is None or known is None or known[0] is not captured.graph:
             return None  # the last: another graph in the memory of one that is gone
-        try:
-            return fit_program(known[1], captured, self.model, inputs, self.output), captured
-        except CaptureError as error:
-            self._open.close(inputs, key[1], error.given)
-            return None
+        return fit_program(known[1], captured, self.model, inputs), captured
 
     def _build_first(self, inputs: Inputs, key: Any) -> "tuple[BuiltProgram, CapturedModel]":
         """Build the first program of a graph, which is captured if there is none."""
@@ -198,7 +218,7 @@ class ProgramCache:
         built = build_program(captured, self.model, inputs, self.recipe)
         self._try_backward(built, inputs)
         if captured.graph.sizes and captured.graph.sizes.captured != inputs.shapes:
-            built = fit_program(built, captured, self.model, inputs, self.output)
+            built = fit_program(built, captured, self.model, inputs)
         if captured.graph.sizes is not None:
             self._of_graph.put(id(captured.graph), (captured.graph, built))
         return built, captured

@@ -22,20 +22,50 @@ from ..plan.plan import Plan
 from ..support.checks import check_finite, is_finite
 from .amplification import LIMIT, VANISHED, warn_if_amplified, warn_if_vanished
 from .backward import BackwardResult, ForwardResult, Observed, refuse_nonfinite, run_backward
-from .build import BuiltProgram
+from .build import BuiltProgram, OtherAtSizeError, prove_sizes
 from .options import Initial, Request
+from .program_cache import ProgramCache
 from .result import Explanation
 from .targets import refuse_masked, resolve_targets, stack_classes
 
 
+def explain_batch(
+    cache: ProgramCache, inputs: Inputs, target: Any, request: Request
+) -> Explanation:
+    """Run the program for a batch; where the model does something else at its sizes, another one.
+
+    Raises what `run_request` raises, and what capturing and planning raise.
+    """
+    built = cache.get_or_build(inputs, proved=False)
+    try:
+        return run_request(built, cache.model, inputs, target, request, cache.output)
+    except OtherAtSizeError as error:
+        built = cache.build_alone(inputs, error)
+        return run_request(built, cache.model, inputs, target, request, cache.output)
+
+
 def run_request(
-    built: BuiltProgram, model: nn.Module, inputs: Inputs, target: Any, request: Request
+    built: BuiltProgram,
+    model: nn.Module,
+    inputs: Inputs,
+    target: Any,
+    request: Request,
+    which: str | int | None = None,
 ) -> Explanation:
     """Run the model forward, and relevance backward for each target.
+
+    Args:
+        built: The program.
+        model: The user's model.
+        inputs: The batch.
+        target: What is explained.
+        request: The options.
+        which: Which of several results is explained, for a program that is not yet proved.
 
     Raises:
         InputError: A target, a layer or a channel does not exist.
         NumberError: The output or the relevance is not finite.
+        OtherAtSizeError: The program does not give the model's output.
     """
     guard = InputGuard(inputs.tensors, inputs.explained)
     program = built.program if request.observes else built.pruned
@@ -44,6 +74,8 @@ def run_request(
     keep = observed.names if observed else ()
     trace = program.forward(inputs.tensors, state, keep, request.ledger, request.recompute)
     output = _check_output(trace.output, program.plan.graph, inputs, state)
+    if built.unproved:
+        prove_sizes(built, program, model, inputs, which, output.detach())
     scores = output if trace.scores is trace.output else copy_of_view(trace.scores, inputs)
     resolved, several = resolve_targets(output, scores, target, inputs.start)
     if scores is not output:

@@ -33,6 +33,11 @@ class RecentItems(Generic[V]):
             while len(self._items) > self._most:
                 del self._items[next(iter(self._items))]
 
+    def drop(self, key: Any) -> None:
+        """Drop an item, if it is there."""
+        with self._lock:
+            self._items.pop(key, None)
+
     def __reduce__(self) -> tuple[type["RecentItems[V]"], tuple[int]]:
         return RecentItems, (self._most,)  # a copy begins without items
 
