@@ -107,7 +107,7 @@ def by_zennit(model: nn.Module, x: Inputs, name: str) -> Method:
     from zennit.attribution import Gradient
 
     module, leaf = differentiable(model, x)
-    merged = [torchvision.ResNetCanonizer(), torchvision.VGGCanonizer()]
+    merged = [torchvision.ResNetCanonizer()]  # merges norms as the one for VGG does; both clash
     if name == "epsilon":
         pairs = [(types.Activation, rules.Pass()), (types.AvgPool, rules.Norm())]
         pairs.append((types.Linear, rules.Epsilon()))
