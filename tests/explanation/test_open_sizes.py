@@ -10,6 +10,7 @@ from torch import nn
 import relprop
 from relprop.capture import export
 from relprop.capture import model as capturing
+from relprop.errors import CaptureError
 
 
 class Encoder(nn.Module):
@@ -146,7 +147,7 @@ def assert_same_ledgers(e, alone):
         torch.testing.assert_close(one.relevance_out, other.relevance_out, rtol=1e-9, atol=1e-12)
 
 
-FACTOR = {"factor": 1.0}  # what a model reads that is not followed
+FACTOR = {"factor": 1.0, "length": 100}  # what a model reads that is not followed
 
 
 class ReadsGlobal(nn.Module):
@@ -170,6 +171,64 @@ def test_what_a_model_does_otherwise_at_a_new_size_is_captured_for_it(monkeypatc
     torch.testing.assert_close(e.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
     assert captures[2:] == [[], []]  # of this size, and by the other explainer
     assert "fixed by ReadsGlobal does something else" in str(explainer.plan(sequence(7)))
+
+
+class Positioned(nn.Module):
+    """Token ids with a table of ten positions; fails in its own way where a factor says so."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens, self.positions = nn.Embedding(20, 4), nn.Embedding(10, 4)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, ids):
+        x = self.tokens(ids) + self.positions(torch.arange(ids.shape[1]) % int(FACTOR["length"]))
+        return self.head(x.relu().mean(1))
+
+
+def test_a_text_that_the_model_does_not_take_is_named_and_closes_no_size(captures):
+    """Its error is the model's own; lengths that are open stay so."""
+    model = randomise(Positioned()).double().eval()
+    explainer = relprop.Explainer(model)
+    for length in (4, 5, 6):
+        explainer(ids(length))
+    for options in ({}, {"ledger": True}):
+        with pytest.raises(CaptureError, match=r'in "positions", on an input of shape \(2, 12\)'):
+            explainer(ids(12), **options)
+    with pytest.raises(CaptureError, match=r'in "positions", on an input of shape \(2, 12\)'):
+        explainer.plan(ids(12))
+    before = len(captures)
+    explainer(ids(7))
+    assert len(captures) == before == 2
+
+
+def test_a_program_that_fails_where_the_model_does_not_is_captured_for_this_size(monkeypatch):
+    """The model reads another global by now, by which it takes longer texts."""
+    model = randomise(Positioned()).double().eval()
+    explainer = relprop.Explainer(model)
+    for length in (4, 5, 6):
+        explainer(ids(length))
+    monkeypatch.setitem(FACTOR, "length", 8)
+    e = explainer(ids(12), target=0)
+    alone = relprop.Explainer(model)(ids(12), target=0)
+    torch.testing.assert_close(e.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
+    assert "does something else" in str(explainer.plan(ids(12)))
+
+
+def test_threads_that_meet_a_size_at_which_the_model_differs_agree(monkeypatch, captures):
+    """One of them captures it; the others take that program."""
+    model = randomise(ReadsGlobal()).double().eval()
+    explainer = relprop.Explainer(model, "epsilon")
+    for length in (4, 5, 6):
+        explainer(sequence(length), target=0)
+    monkeypatch.setitem(FACTOR, "factor", 3.0)
+    x = sequence(7)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: explainer(x, target=0).relevance, range(4)))
+    assert len(captures) == 3
+    alone = relprop.Explainer(model, "epsilon")(x, target=0)
+    for relevance in found:
+        torch.testing.assert_close(relevance, alone.relevance, rtol=1e-9, atol=1e-12)
 
 
 class Messages(nn.Module):

@@ -3,27 +3,29 @@
 Takes a verified graph, gives a `BuiltProgram`. Reads the user's model, and never writes it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from ..capture.batch_axes import BatchAxis
 from ..capture.bound_model import BoundModel
+from ..capture.failure import explain_failure
 from ..capture.isolated_copy import isolated_copy
 from ..capture.model import CapturedModel, current_state
 from ..capture.samples import as_capture_error, first_and_last, select_samples
 from ..capture.tolerance import relative_difference, rounding_tolerance
 from ..capture.verify import run_model, verified_batch_axes
-from ..errors import CaptureError, NumberError
+from ..errors import CaptureError, NumberError, RelpropError
 from ..graph.head import original_name
 from ..graph.inputs import Inputs
 from ..graph.prune import gathers_per_sample, prune
 from ..plan.planner import make_plan
 from ..program.compiled import CompiledProgram
 from ..program.diagnosis import first_difference
-from ..program.program import Program
+from ..program.program import Program, Trace
 from ..recipes.recipe import Recipe
 from ..support.torch_private import own_buffers, own_parameters
 
@@ -42,8 +44,9 @@ class BuiltProgram:
         compiled: The pruned program as one function of torch.compile's, made at its first call.
         batch_axes: Where each value holds its samples; None where their order is not fixed.
         state: Where the model holds each parameter and buffer, so that a call need not search.
-        unproved: Those of its programs that were not yet compared with the model at the sizes that
-            it is for, which their graph leaves open: `prove_sizes` does so at their first run.
+        result: Which of several results of the model is explained.
+        unproved: Identities of those of its programs that were not yet compared with the model at
+            the sizes that it is for, which their graph leaves open: `first_run` does so.
         warned: What was warned of: once for each program.
     """
 
@@ -52,12 +55,17 @@ class BuiltProgram:
     compiled: CompiledProgram
     batch_axes: Mapping[str, BatchAxis | None]
     state: tuple[StateSlot, ...]
+    result: str | int | None = None
     unproved: set[int] = field(default_factory=set, compare=False)
     warned: set[str] = field(default_factory=set, compare=False)
 
 
 def build_program(
-    captured: CapturedModel, model: nn.Module, inputs: Inputs, recipe: Recipe
+    captured: CapturedModel,
+    model: nn.Module,
+    inputs: Inputs,
+    recipe: Recipe,
+    result: str | int | None,
 ) -> BuiltProgram:
     """Plan, lower and verify the program for a captured model.
 
@@ -82,7 +90,7 @@ def build_program(
     # The numbers of comparisons are no values of the captured graph, and hide NaN.
     axes = {name: captured.batch_axes.get(original_name(name)) for name in program.plan.forms}
     slots = tuple(_slot(model, name, path) for name, path in graph.state.items())
-    return BuiltProgram(program, pruned, CompiledProgram(pruned), axes, slots)
+    return BuiltProgram(program, pruned, CompiledProgram(pruned), axes, slots, result)
 
 
 class OtherAtSizeError(CaptureError):
@@ -94,66 +102,106 @@ def fit_program(
 ) -> BuiltProgram:
     """Return a program for other sizes, which its graph leaves open.
 
-    What torch.export notes of sizes proves that the operations are those of the model. The first
-    run at these sizes is compared with it once more, on one sample, by `prove_sizes`.
+    What torch.export notes of sizes proves that the operations are those of the model. They are
+    compared with it once more for each size, on one sample: by `first_run`, or here where the order
+    of samples in a value, as in windows, depends on the size.
 
     Args:
         built: The program that was built for other sizes.
         captured: The graph that it is of.
         model: The user's model.
         inputs: Of the new sizes.
+
+    Raises:
+        OtherAtSizeError: The program does not give the model's output.
+        CaptureError: The model cannot take the inputs.
     """
-    axes = built.batch_axes
-    if any(at is not None and at.outer > 1 for at in axes.values()):
-        # so many windows, say, as the new size has
-        state = current_state(model, captured.graph)
-        _, last = first_and_last(captured.graph, inputs)
-        expected = built.program.forward(last.tensors, state).output
-        found = verified_batch_axes(captured.graph, model, inputs, state, expected)
-        axes = {name: found.get(original_name(name)) for name in axes}
     unproved = {id(built.program), id(built.pruned)}
-    compiled = CompiledProgram(built.pruned)
-    return replace(built, batch_axes=axes, compiled=compiled, unproved=unproved)
+    fitted = replace(built, compiled=CompiledProgram(built.pruned), unproved=unproved)
+    axes = built.batch_axes
+    if all(at is None or at.outer == 1 for at in axes.values()):
+        return fitted
+    expected, state = prove_sizes(fitted, model, inputs), current_state(model, captured.graph)
+    found = verified_batch_axes(captured.graph, model, inputs, state, expected)
+    return replace(fitted, batch_axes={name: found.get(original_name(name)) for name in axes})
 
 
-def prove_sizes(
+def first_run(
     built: BuiltProgram,
     program: Program,
     model: nn.Module,
     inputs: Inputs,
-    output: str | int | None,
-    got: Tensor | None = None,
-) -> None:
-    """Compare a program with the model, if it was not run at the sizes of these inputs before.
+    run: Callable[[], Trace],
+) -> Trace:
+    """Run a program at sizes that it was not run at before, and compare it with the model.
+
+    The model runs first, on one sample: what it does not take itself is an error that says so.
 
     Args:
         built: What was built for these sizes.
         program: One of its programs.
         model: The user's model.
         inputs: A batch.
-        output: Which of several results is explained.
-        got: The program's output for the batch; None to run it here on one sample.
+        run: Runs the program forward on the batch.
 
     Raises:
-        OtherAtSizeError: The program does not give the model's output for the last sample.
+        OtherAtSizeError: The program fails, or does not give the model's output for the sample.
+        CaptureError: The model cannot take the inputs.
     """
-    if id(program) not in built.unproved:
-        return
-    graph = program.plan.graph
-    with torch.no_grad():
-        _, last = first_and_last(graph, inputs)
-        with as_capture_error(model, inputs):
-            expected = run_model(BoundModel(isolated_copy(model), inputs, output), last)
-        if got is None:
-            got = program.forward(last.tensors, current_state(model, graph)).output
-        got = got[len(got) - 1 :] if len(got) == inputs.batch else got
-        if relative_difference(got, expected) > rounding_tolerance(expected):
-            raise OtherAtSizeError(
-                f"{type(model).__name__} does something else for inputs of shapes {last.shapes}",
-                "a model that does the same for inputs of all sizes",
-                "make a new Explainer for these sizes",
-            )
-    built.unproved.discard(id(program))
+    last, expected = _last_output(built, model, inputs)
+    trace = _run_at(last, model, run)
+    got = trace.output.detach()
+    if got.ndim > 0 and len(got) == inputs.batch:  # any other output is refused by its shape
+        _compare(got[-1:], expected, last, model)
+        built.unproved.discard(id(program))
+    return trace
+
+
+def prove_sizes(built: BuiltProgram, model: nn.Module, inputs: Inputs) -> Tensor:
+    """Compare all programs that were not run at these sizes with the model, on one sample.
+
+    Returns the model's output for it. Raises what `first_run` raises.
+    """
+    last, expected = _last_output(built, model, inputs)
+    for program in (built.program, built.pruned):
+        if id(program) in built.unproved:
+            state = current_state(model, program.plan.graph)
+            trace = _run_at(last, model, partial(program.forward, last.tensors, state))
+            _compare(trace.output, expected, last, model)
+            built.unproved.discard(id(program))
+    return expected
+
+
+def _last_output(built: BuiltProgram, model: nn.Module, inputs: Inputs) -> tuple[Inputs, Tensor]:
+    """Return the last sample, and the model's own output for it alone."""
+    _, last = first_and_last(built.program.plan.graph, inputs)
+    try:
+        with torch.no_grad(), as_capture_error(model, inputs):
+            return last, run_model(BoundModel(isolated_copy(model), inputs, built.result), last)
+    except CaptureError as error:
+        raise explain_failure(error, model, inputs, built.result, None) from error
+
+
+def _run_at(sample: Inputs, model: nn.Module, run: Callable[[], Trace]) -> Trace:
+    try:
+        return run()
+    except (RelpropError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # whatever torch raises where the model itself does not
+        raise _other_at_size(model, sample) from error
+
+
+def _compare(got: Tensor, expected: Tensor, sample: Inputs, model: nn.Module) -> None:
+    if relative_difference(got, expected) > rounding_tolerance(expected):
+        raise _other_at_size(model, sample)
+
+
+def _other_at_size(model: nn.Module, sample: Inputs) -> OtherAtSizeError:
+    return OtherAtSizeError(
+        f"{type(model).__name__} does something else for inputs of shapes {sample.shapes}",
+        "a model that does the same for inputs of all sizes",
+        "make a new Explainer for these sizes",
+    )
 
 
 def _slot(model: nn.Module, name: str, path: str) -> StateSlot:

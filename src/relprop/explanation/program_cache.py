@@ -126,7 +126,7 @@ class ProgramCache:
         Args:
             inputs: The inputs.
             proved: Whether it is compared with the model here, if its graph leaves sizes open; if
-                not, whoever runs it does so, by `prove_sizes`.
+                not, whoever runs it does so, by `first_run`.
 
         Raises:
             RelpropError: What `capture_model` and `build_program` raise.
@@ -145,19 +145,29 @@ class ProgramCache:
         from .build import OtherAtSizeError, prove_sizes
 
         try:
-            for program in (built.program, built.pruned):
-                prove_sizes(built, program, self.model, inputs, self.output)
+            with torch.no_grad():
+                prove_sizes(built, self.model, inputs)
         except OtherAtSizeError as error:
-            return self.build_alone(inputs, error)
+            return self.build_alone(inputs, built, error)
         return built
 
-    def build_alone(self, inputs: Inputs, error: CaptureError) -> "BuiltProgram":
-        """Capture the model for these sizes, where it does something else than at others."""
+    def build_alone(
+        self, inputs: Inputs, refused: "BuiltProgram", error: CaptureError
+    ) -> "BuiltProgram":
+        """Capture the model for these sizes, where it does something else than at others.
+
+        Args:
+            inputs: The inputs.
+            refused: The program that does not give the model's output.
+            error: What says so.
+        """
         key = self._key(inputs)
-        self._open.close(inputs, key[1], error.given)
-        self._built.drop(key)
-        self._captured.drop(key)
-        return self._build(inputs, key)
+        with _CAPTURE:
+            if self._built.get(key) is refused:  # else another thread has been here
+                self._open.close(inputs, key[1], error.given)
+                self._built.drop(key)
+                self._captured.drop(key)
+        return self._built.get(key) or self._build(inputs, key)
 
     def _with_signs(self, key: Any, inputs: Inputs) -> Any:
         """Add to a key which masks are >= 0 now, where graphs captured for it depend on that."""
@@ -177,7 +187,7 @@ class ProgramCache:
 
         with _CAPTURE, torch.no_grad():
             captured = capture_model(self.model, inputs, self.output, per_input=True)
-            built = build_program(captured, self.model, inputs, self.recipe)
+            built = build_program(captured, self.model, inputs, self.recipe, self.output)
             self._warn(built)
             return built
 
@@ -193,14 +203,21 @@ class ProgramCache:
         return built
 
     def _fit(self, inputs: Inputs, key: Any) -> "tuple[BuiltProgram, CapturedModel] | None":
-        """Return a program whose graph leaves the sizes of these inputs open; None without one."""
-        from .build import fit_program
+        """Return a program whose graph leaves the sizes of these inputs open; None without one.
+
+        Nor is there one where the model is known to do something else at these sizes.
+        """
+        from .build import OtherAtSizeError, fit_program
 
         captured = self._captured.get(key) or self._open.find(inputs, key[1])
         known = self._of_graph.get(id(captured.graph)) if captured else None
         if captured is None or known is None or known[0] is not captured.graph:
             return None  # the last: another graph in the memory of one that is gone
-        return fit_program(known[1], captured, self.model, inputs), captured
+        try:
+            return fit_program(known[1], captured, self.model, inputs), captured
+        except OtherAtSizeError as error:
+            self._open.close(inputs, key[1], error.given)
+            return None
 
     def _build_first(self, inputs: Inputs, key: Any) -> "tuple[BuiltProgram, CapturedModel]":
         """Build the first program of a graph, which is captured if there is none."""
@@ -215,7 +232,7 @@ class ProgramCache:
         self._captured.put(key, captured)
         if captured.masks and captured.masks.found:
             self._masks.put(key, captured.masks)
-        built = build_program(captured, self.model, inputs, self.recipe)
+        built = build_program(captured, self.model, inputs, self.recipe, self.output)
         self._try_backward(built, inputs)
         if captured.graph.sizes and captured.graph.sizes.captured != inputs.shapes:
             built = fit_program(built, captured, self.model, inputs)

@@ -6,6 +6,7 @@ without observers is carried back here, anything else by `backward`.
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -22,7 +23,7 @@ from ..plan.plan import Plan
 from ..support.checks import check_finite, is_finite
 from .amplification import LIMIT, VANISHED, warn_if_amplified, warn_if_vanished
 from .backward import BackwardResult, ForwardResult, Observed, refuse_nonfinite, run_backward
-from .build import BuiltProgram, OtherAtSizeError, prove_sizes
+from .build import BuiltProgram, OtherAtSizeError, first_run
 from .options import Initial, Request
 from .program_cache import ProgramCache
 from .result import Explanation
@@ -38,44 +39,32 @@ def explain_batch(
     """
     built = cache.get_or_build(inputs, proved=False)
     try:
-        return run_request(built, cache.model, inputs, target, request, cache.output)
+        return run_request(built, cache.model, inputs, target, request)
     except OtherAtSizeError as error:
-        built = cache.build_alone(inputs, error)
-        return run_request(built, cache.model, inputs, target, request, cache.output)
+        alone = cache.build_alone(inputs, built, error)
+        return run_request(alone, cache.model, inputs, target, request)
 
 
 def run_request(
-    built: BuiltProgram,
-    model: nn.Module,
-    inputs: Inputs,
-    target: Any,
-    request: Request,
-    which: str | int | None = None,
+    built: BuiltProgram, model: nn.Module, inputs: Inputs, target: Any, request: Request
 ) -> Explanation:
     """Run the model forward, and relevance backward for each target.
-
-    Args:
-        built: The program.
-        model: The user's model.
-        inputs: The batch.
-        target: What is explained.
-        request: The options.
-        which: Which of several results is explained, for a program that is not yet proved.
 
     Raises:
         InputError: A target, a layer or a channel does not exist.
         NumberError: The output or the relevance is not finite.
-        OtherAtSizeError: The program does not give the model's output.
+        OtherAtSizeError: The program does not give the model's output at these sizes.
     """
     guard = InputGuard(inputs.tensors, inputs.explained)
     program = built.program if request.observes else built.pruned
     observed = Observed.of(program.plan, request) if request.observes else None
     state = present_state(built, model, tracked=request.create_graph)
     keep = observed.names if observed else ()
-    trace = program.forward(inputs.tensors, state, keep, request.ledger, request.recompute)
+    options = keep, request.ledger, request.recompute
+    run = partial(program.forward, inputs.tensors, state, *options)
+    new = id(program) in built.unproved
+    trace = first_run(built, program, model, inputs, run) if new else run()
     output = _check_output(trace.output, program.plan.graph, inputs, state)
-    if built.unproved:
-        prove_sizes(built, program, model, inputs, which, output.detach())
     scores = output if trace.scores is trace.output else copy_of_view(trace.scores, inputs)
     resolved, several = resolve_targets(output, scores, target, inputs.start)
     if scores is not output:
