@@ -13,7 +13,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
@@ -35,30 +35,6 @@ import relprop
 
 FILE = Path(__file__)
 Explain = Callable[[Inputs], Tensor]
-
-
-@dataclass(frozen=True)
-class Stream:
-    """A model, and inputs of many sizes for it, in a random order.
-
-    Attributes:
-        name: Name in the table.
-        make: Builds the model and one batch.
-        recipe: The recipe.
-        sizes: The size of each call.
-        draw: Draws the inputs of a size.
-        peer: Makes another library's method of the model.
-        peer_name: Its name.
-    """
-
-    name: str
-    make: Callable[[], tuple[nn.Module, Inputs]]
-    recipe: str
-    sizes: tuple[int, ...]
-    draw: Callable[[int], Inputs]
-    peer: Callable[[nn.Module], Explain]
-    peer_name: str
-    explain: Callable[[nn.Module], Explain] = field(default=lambda model: by_gradient(model))
 
 
 # ---- methods -------------------------------------------------------------------------------------
@@ -111,6 +87,31 @@ def zennit(model: nn.Module, name: str) -> Explain:
 
 
 # ---- streams -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A model, and inputs of many sizes for it, in a random order.
+
+    Attributes:
+        name: Name in the table.
+        make: Builds the model and one batch.
+        recipe: The recipe.
+        sizes: The size of each call.
+        draw: Draws the inputs of a size.
+        peer: Makes another library's method of the model.
+        peer_name: Its name.
+        explain: Makes gradient x input of the model.
+    """
+
+    name: str
+    make: Callable[[], tuple[nn.Module, Inputs]]
+    recipe: str
+    sizes: tuple[int, ...]
+    draw: Callable[[int], Inputs]
+    peer: Callable[[nn.Module], Explain]
+    peer_name: str
+    explain: Callable[[nn.Module], Explain] = by_gradient
 
 
 def texts(length: int) -> Inputs:
@@ -202,8 +203,7 @@ def measure_stream(stream: Stream) -> StreamRow:
             times[name].append(timed(partial(methods[name], x)))
         new.append(size not in met)
         met.add(size)
-    captures = sorted(range(len(new)), key=lambda i: -times["relprop"][i])[:2]
-    return StreamRow(stream.name, stream.peer_name, times, new, captures)
+    return StreamRow(stream.name, stream.peer_name, times, new)
 
 
 def measure_first(name: str, part: str) -> float:

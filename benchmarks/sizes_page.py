@@ -29,14 +29,17 @@ class StreamRow:
         peer: Name of the peer.
         times: Method -> seconds of each call.
         new: Whether the size of each call was new.
-        captures: The calls in which relprop captured the model.
     """
 
     name: str
     peer: str
     times: Mapping[str, Sequence[float]]
     new: Sequence[bool]
-    captures: Sequence[int]
+
+    @property
+    def captures(self) -> list[int]:
+        """List the calls in which relprop captures the model: with the first two sizes."""
+        return [i for i, new in enumerate(self.new) if new][:2]
 
     def ratio(self, base: str, captures: bool = False) -> float:
         """Divide relprop's time by that of another method, with or without captures."""

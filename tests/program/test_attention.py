@@ -27,6 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import relprop
 from relprop.program import attention
+from relprop.support.fused_attention import AttentionArguments
 
 SOME = torch.tensor([[1, 0, 1, 1], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]]).bool()
 ADDED = signed(LENGTH, LENGTH, seed=5).masked_fill(~SOME, -math.inf)
@@ -253,14 +254,14 @@ def test_values_alone_get_their_derivative(name, at_once, monkeypatch):
     called, shapes = ALONE[name]
     monkeypatch.setattr(attention, "_AT_ONCE", at_once)
     q, k, v, c, want = values_alone(called, *shapes)
-    pull = attention.values_vjp(q, k, v, **called)
+    pull = attention.values_vjp(AttentionArguments(q, k, v, **called))
     assert_same(pull(c)[0], want, 1e-12)
     with torch.no_grad():
         assert_same(pull(c)[0], want, 1e-12)
     several = torch.func.vmap(pull)(torch.stack([c.detach(), 2 * c.detach()]))[0]
     assert_same(several[1], 2 * want, 1e-12)
     assert torch.autograd.gradcheck(
-        lambda q, k, c: attention.values_vjp(q, k, v, **called)(c),
+        lambda q, k, c: attention.values_vjp(AttentionArguments(q, k, v, **called))(c),
         (q, k, c),
         fast_mode=at_once == 1,  # which takes its time
     )

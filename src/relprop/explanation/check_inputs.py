@@ -6,9 +6,7 @@ Takes a model and what the user gave, gives `Inputs`. Must not run the model.
 import inspect
 import itertools
 from collections.abc import Callable, Mapping
-from types import FunctionType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +15,7 @@ from ..errors import InputError
 from ..graph.inputs import Inputs, is_plain
 from ..support.checks import first_not_finite
 from ..support.make_tensor import line_for_tensor
-from ..support.model_input import first_number, line_for_input, unknown_arguments
+from ..support.model_input import first_number, line_for_input, of_function, unknown_arguments
 
 ModelInput = Tensor | tuple[Any, ...] | Mapping[str, Any]
 
@@ -150,25 +148,12 @@ def label_arguments(model: nn.Module, given: ModelInput) -> tuple[dict[str, Any]
     return values, tuple(values)
 
 
+@of_function
 def _parameters(forward: Callable[..., Any]) -> tuple[str, ...]:
-    """List the parameters that can be given by position; cached for methods."""
-    function = getattr(forward, "__func__", None)
-    if not isinstance(function, FunctionType):
-        return _by_position(forward)
-    names = _CACHE.get(function)
-    if names is None:
-        names = _CACHE[function] = _by_position(forward)
-    return names
-
-
-def _by_position(function: Callable[..., Any]) -> tuple[str, ...]:
-    parameters = inspect.signature(function).parameters.values()
+    """List the parameters that can be given by position."""
+    parameters = inspect.signature(forward).parameters.values()
     either = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
     return tuple(parameter.name for parameter in parameters if parameter.kind in either)
-
-
-# Weak keys: the cache does not keep functions alive.
-_CACHE: WeakKeyDictionary[FunctionType, tuple[str, ...]] = WeakKeyDictionary()
 
 
 def _required(function: Callable[..., Any]) -> list[str]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..graph.ir import Node, Values
 from ..rules.autodiff import Traced, trace
 from ..rules.own_sum import add_to
-from ..support.fused_attention import fused_attention
+from ..support.fused_attention import AttentionArguments, added_mask, fused_attention
 from .weight_cache import is_stand_in
 
 _AT_ONCE = 2**20  # weights: as many as a CPU's cache holds
@@ -36,13 +36,13 @@ def trace_attention(
         places: Their positions among the operation's arguments.
         smooth: `plain_attention` as a function of x.
     """
-    args, kwargs = node.resolve_args(values), node.resolve_kwargs(values)
-    if is_stand_in(args[0]):
+    given = AttentionArguments(*node.resolve_args(values), **node.resolve_kwargs(values))
+    if is_stand_in(given.query):
         return trace(function, x, places, smooth)
-    vjp = values_vjp(*args, **kwargs) if places == (2,) else None
+    vjp = values_vjp(given) if places == (2,) else None
     known = places and max(places) <= 2  # none where one value fills several, or the mask depends
     if vjp is None and known and not torch.is_grad_enabled():
-        fused = fused_attention(*args, **kwargs)
+        fused = fused_attention(given)
         if fused is not None:
             z, by_all = fused
             by_some = _selecting(by_all, places)
@@ -87,9 +87,7 @@ def _bias(query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool) -> T
     if is_causal:
         shape = (query.shape[-2], key.shape[-2])
         mask = torch.ones(shape, dtype=torch.bool, device=query.device).tril()
-    if mask is None or mask.dtype is not torch.bool:
-        return mask
-    return torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, -torch.inf)
+    return None if mask is None else added_mask(mask, query.dtype)
 
 
 def _attend_to_nothing(bias: Tensor) -> Tensor:
@@ -104,21 +102,13 @@ def _weights(query: Tensor, key: Tensor, bias: Tensor | None, scale: float | Non
     return (scores if bias is None else scores + bias).softmax(-1)
 
 
-def values_vjp(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Callable[[Tensor], tuple[Tensor]] | None:
+def values_vjp(given: AttentionArguments) -> Callable[[Tensor], tuple[Tensor]] | None:
     """Build the function from c to P^T c for attention weights P: two products; torch takes five.
 
     Returns None where it was not compared with torch's own derivative: on other devices than CPUs,
     below 32 bits, and for other shapes than above.
     """
+    query, key, value, attn_mask, _, is_causal, scale, enable_gqa = given
     half_precision = torch.is_autocast_enabled(query.device.type) or query.dtype.itemsize < 4
     shaped = query.ndim == key.ndim == value.ndim == 4 and len(query) == len(key) == len(value)
     if half_precision or not shaped or query.device.type != "cpu":

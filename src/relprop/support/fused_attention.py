@@ -8,6 +8,7 @@ query, result (batch, heads, L, E)   key, value (batch, heads, S, E)
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,43 +24,53 @@ FUSED_OPERATIONS = (
 _FUSED = 1  # what torch's choice of an implementation calls this one
 
 
+class AttentionArguments(NamedTuple):
+    """The arguments of torch's `scaled_dot_product_attention`, in its order."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    attn_mask: Tensor | None = None
+    dropout_p: float = 0.0
+    is_causal: bool = False
+    scale: float | None = None
+    enable_gqa: bool = False
+
+
+def added_mask(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return what a mask adds to scores: -inf where a boolean one is False, any other itself."""
+    if mask.dtype is not torch.bool:
+        return mask
+    return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, -torch.inf)
+
+
 def fused_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
+    given: AttentionArguments,
 ) -> tuple[Tensor, Callable[[Tensor], Gradients]] | None:
     """Compute attention, and its derivative by query, key and value.
-
-    Args: as for torch's `scaled_dot_product_attention`.
 
     Returns:
         The result, and the function c -> J^T c. None where torch would run another implementation:
         on other devices, under autocast, with dropout, and for some shapes.
     """
+    query, key, value, mask, dropout, causal, scale, grouped = given
     cpu = query.device.type == "cpu" and query.dim() == 4
-    if dropout_p or not cpu or torch.is_autocast_enabled("cpu"):
+    if dropout or not cpu or torch.is_autocast_enabled("cpu"):
         return None
     choice = torch._fused_sdp_choice(
-        query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa
+        query, key, value, mask, 0.0, causal, scale=scale, enable_gqa=grouped
     )
     if choice != _FUSED:
         return None
-    if attn_mask is not None and attn_mask.dtype is torch.bool:
-        nowhere = torch.zeros_like(attn_mask, dtype=query.dtype)
-        attn_mask = nowhere.masked_fill_(attn_mask.logical_not(), -torch.inf)
-    aten, mask = torch.ops.aten, attn_mask
+    mask = None if mask is None else added_mask(mask, query.dtype)
+    aten = torch.ops.aten
     result, total = aten._scaled_dot_product_flash_attention_for_cpu.default(
-        query, key, value, 0.0, is_causal, attn_mask=mask, scale=scale
+        query, key, value, 0.0, causal, attn_mask=mask, scale=scale
     )
 
     def vjp(c: Tensor) -> Gradients:
         gradients: Gradients = aten._scaled_dot_product_flash_attention_for_cpu_backward.default(
-            c, query, key, value, result, total, 0.0, is_causal, attn_mask=mask, scale=scale
+            c, query, key, value, result, total, 0.0, causal, attn_mask=mask, scale=scale
         )
         return gradients
 

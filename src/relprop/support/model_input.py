@@ -7,7 +7,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Mapping
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -21,6 +21,8 @@ from .make_tensor import (
     line_for_samples,
     line_for_tensor,
 )
+
+T = TypeVar("T")
 
 
 def first_number(model: object) -> Tensor | None:
@@ -45,24 +47,30 @@ def unknown_arguments(model: nn.Module, given: Mapping[str, Any]) -> tuple[list[
     return [name for name in given if name not in taken], [name for name in given if name in taken]
 
 
+def of_function(read: Callable[[Callable[..., Any]], T]) -> Callable[[Callable[..., Any]], T]:
+    """Cache what is read off a method for as long as its function lives: weak keys keep none alive.
+
+    Of anything else that can be called it is read each time.
+    """
+    known: WeakKeyDictionary[FunctionType, T] = WeakKeyDictionary()
+
+    def cached(method: Callable[..., Any]) -> T:
+        function = getattr(method, "__func__", None)
+        if not isinstance(function, FunctionType):
+            return read(method)
+        if function not in known:
+            known[function] = read(method)
+        return known[function]
+
+    return cached
+
+
+@of_function
 def _taken(forward: Callable[..., Any]) -> frozenset[str] | None:
-    """Return the names of a function's parameters, None if it takes any; cached for methods."""
-    function = getattr(forward, "__func__", None)
-    if isinstance(function, FunctionType):
-        if function not in _TAKEN:
-            _TAKEN[function] = _parameter_names(forward)
-        return _TAKEN[function]
-    return _parameter_names(forward)
-
-
-def _parameter_names(forward: Callable[..., Any]) -> frozenset[str] | None:
+    """Return the names of a function's parameters; None if it takes any name."""
     parameters = inspect.signature(forward, follow_wrapped=False).parameters.values()
     any_name = any(one.kind is one.VAR_KEYWORD for one in parameters)
     return None if any_name else frozenset(one.name for one in parameters)
-
-
-# Weak keys: the cache does not keep functions alive.
-_TAKEN: WeakKeyDictionary[FunctionType, frozenset[str] | None] = WeakKeyDictionary()
 
 
 def line_for_loading(model: object, dataset: object, name: str = "x") -> str:
