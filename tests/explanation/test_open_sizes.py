@@ -1,5 +1,6 @@
 """A third size needs no capture: relevance is that of a capture of this size alone."""
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -355,3 +356,27 @@ def test_a_saved_plan_with_open_sizes_holds_for_others(tmp_path, captures):
         expected = explainer(ids(length), target=1)
         torch.testing.assert_close(e.relevance, expected.relevance, rtol=1e-9, atol=1e-12)
     assert captures == []
+
+
+def count_tensors():
+    """Count the tensors that Python holds, those in the same memory once."""
+    gc.collect()
+    tensors = [one for one in gc.get_objects() if type(one) in (torch.Tensor, nn.Parameter)]
+    return len({tensor.untyped_storage().data_ptr() for tensor in tensors})
+
+
+@pytest.mark.parametrize("recipe", ["epsilon-plus-flat", "epsilon-gamma-box"])
+def test_memory_stays_the_same_over_500_sizes(recipe):
+    """What is derived from weights for one size of pictures is kept for a few of them alone."""
+    bounds = {"low": -3.0, "high": 3.0} if recipe.endswith("box") else {}
+    explainer = relprop.Explainer(
+        randomise(Pictures()).double().eval(), relprop.Recipe.preset(recipe, **bounds)
+    )
+    sizes = [(height, width) for width in range(8, 28) for height in range(8, 33)]
+    largest = torch.ones(2, 2, 32, 27, dtype=torch.float64)
+    held = []
+    for i, (height, width) in enumerate(sizes, 1):
+        explainer(largest[:, :, :height, :width], target=0)
+        if i % 250 == 0:
+            held.append(count_tensors())
+    assert held[1] <= held[0]

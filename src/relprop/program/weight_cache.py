@@ -97,8 +97,10 @@ class WeightCache:
         if _has_stand_ins(values, values):
             return
         for step, cached in list(self._cached.items()):
-            if tuple([_identity(values[name]) for name in cached.sources]) != cached.identities:
-                self._cached.pop(step, None)
+            for name, identity in zip(cached.sources, cached.identities, strict=True):
+                if _identity(values[name]) != identity:
+                    self._cached.pop(step, None)
+                    break
         self._compare_fingerprints(values)
 
     def _compare_fingerprints(self, values: Values) -> None:
@@ -155,8 +157,8 @@ def _has_stand_ins(values: Values, names: Sequence[str] | Values) -> bool:
 
 def _identity(tensor: Tensor) -> tuple[Any, ...]:
     version = 0 if tensor.is_inference() else version_of(tensor)
-    kind = tensor.dtype, tensor.device, tensor.shape, tensor.stride()
-    return tensor.data_ptr(), version, *kind
+    address = (tensor.data_ptr(), tensor.device, tensor.dtype)
+    return (*address, version, tensor.shape, tensor.stride())
 
 
 def _fingerprint(cached: CachedLayer, values: Mapping[str, Any]) -> Tensor:

@@ -40,7 +40,7 @@ def run_box(low: float | Tensor, high: float | Tensor, layer: LoweredLayer) -> R
 
         unbiased, z = unbiased_and_whole_sum(linear_map, x, folded)
         # The bias cancels: added, it would round.
-        total = unbiased - weights.once(("bounds", x.shape[1:]), sum_bounds)
+        total = unbiased - weights.once_for_size("bounds", x.shape[1:], sum_bounds)
         result = activated(layer, values, z)
         denominator = stabilise(total, STABILISER)
         multiply = (

@@ -139,8 +139,11 @@ def _denominator(
     first, *others = part.terms
     derived = first.weight.derive(weights)
     if part.constant:
-        key = (first.weight.name, x.shape[1:])
-        return weights.once(key, lambda: _constant_sum(first, x, linear_map, derived) + STABILISER)
+        return weights.once_for_size(
+            (first.weight.name, "sum"),
+            x.shape[1:],
+            lambda: _constant_sum(first, x, linear_map, derived) + STABILISER,
+        )
     forward = stabilised_sum if stabilised else weighted_sum
     total = forward(linear_map, _of(first.input, x), derived)
     for term in others:

@@ -10,8 +10,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from ..support.recent_items import RecentItems
+
 T = TypeVar("T")
 STABILISER = 1e-6  # keeps denominators of shares away from zero
+MOST_SIZES = 8  # of inputs; each may have a tensor as large as a layer's result for one sample
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,16 @@ class Weights:
             with torch.autocast(self.raw.device.type, enabled=False):
                 self.memo[key] = compute()
         return self.memo[key]  # type: ignore[return-value]
+
+    def once_for_size(self, key: Hashable, size: Hashable, compute: Callable[[], Tensor]) -> Tensor:
+        """Memoise what depends on the size of the input as well, for the sizes that came last."""
+        by_size = self.once(key, lambda: RecentItems[Tensor](MOST_SIZES))
+        known = by_size.get(size)
+        if known is None:
+            with torch.autocast(self.raw.device.type, enabled=False):
+                known = compute()
+            by_size.put(size, known)
+        return known
 
     @property
     def with_scale_applied(self) -> "Weights":
