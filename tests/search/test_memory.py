@@ -20,17 +20,24 @@ def take_by_numpy():
     return np.ones(MORE // 8)
 
 
-def take_bit_by_bit():
-    return [torch.ones(1_000_000) for _ in range(MORE // 4_000_000)]
-
-
-@pytest.mark.parametrize("take", [take_by_torch, take_by_numpy, take_bit_by_bit])
+@pytest.mark.parametrize("take", [take_by_torch, take_by_numpy])
 def test_what_goes_beyond_the_limit_fails_as_out_of_memory(take):
     limit = resident_memory() + MORE // 2
     with pytest.raises((RuntimeError, MemoryError)) as error, limit_memory(limit):
         take()
     assert is_out_of_memory(error.value)
     assert len(take()) > 0  # outside the block nothing is limited
+
+
+def test_small_parts_fail_once_they_are_beyond_the_limit_together():
+    """The parts first fill what earlier tests have freed: the process holds that already."""
+    limit, parts = resident_memory() + MORE // 2, []
+    with pytest.raises(RuntimeError) as error, limit_memory(limit):
+        for _ in range(40 * MORE // 4_000_000):
+            parts.append(torch.ones(1_000_000))
+    assert is_out_of_memory(error.value)
+    assert len(parts) > 10
+    assert float(torch.ones(1_000_000).sum()) == 1_000_000  # outside the block
 
 
 def test_what_stays_below_the_limit_works():
