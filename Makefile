@@ -41,7 +41,6 @@ check: $(VENV)/ready
 bench: $(VENV)/lxt/ready
 	$(VENV)/lxt/bin/python benchmarks/bench.py --out docs/benchmarks.md --json docs/benchmarks.json
 	$(VENV)/lxt/bin/python benchmarks/sizes.py --out docs/benchmark-sizes.md
-	$(VENV)/lxt/bin/python benchmarks/sizes.py --out docs/benchmark-sizes.md
 
 coverage: $(VENV)/bench
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/architectures.py --out docs/coverage.md
