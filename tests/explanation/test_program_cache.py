@@ -9,7 +9,7 @@ from torch import nn
 import relprop
 from relprop.capture import model as capturing
 from relprop.explanation import program_cache
-from relprop.explanation.build import BuiltProgram
+from relprop.explanation.built_program import BuiltProgram
 from relprop.support.recent_items import RecentItems
 
 

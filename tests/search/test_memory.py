@@ -33,8 +33,7 @@ def test_small_parts_fail_once_they_are_beyond_the_limit_together():
     """The parts first fill what earlier tests have freed: the process holds that already."""
     limit, parts = resident_memory() + MORE // 2, []
     with pytest.raises(RuntimeError) as error, limit_memory(limit):
-        for _ in range(10 * MORE // 4_000_000):
-            parts.append(torch.ones(1_000_000))
+        parts.extend(torch.ones(1_000_000) for _ in range(10 * MORE // 4_000_000))
     assert is_out_of_memory(error.value)
     assert len(parts) > 10
     assert float(torch.ones(1_000_000).sum()) == 1_000_000  # outside the block

@@ -106,6 +106,7 @@ ALSO_TESTED_IN = {
         "plot/importance_figure",
         "plot/importance_page",
     ],
+    "explanation/test_open_sizes.py": ["explanation/built_program", "explanation/prove_sizes"],
     "explanation/test_explainer.py": [
         "explanation/build",
         "explanation/explain",

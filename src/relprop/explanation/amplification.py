@@ -17,7 +17,7 @@ from ..plan.plan import Step
 from ..program.observer import Observer
 from ..rules.backward import Absorbs, Form, relevance
 from .backward import ForwardResult
-from .build import BuiltProgram
+from .built_program import BuiltProgram
 
 if TYPE_CHECKING:
     from .result import Explanation

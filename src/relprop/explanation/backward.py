@@ -26,7 +26,7 @@ from ..program.program import Program, Trace
 from ..support.checks import check_finite, is_finite
 from ..support.quiet import silenced
 from ..support.torch_messages import VMAP_WARNINGS
-from .build import BuiltProgram
+from .built_program import BuiltProgram
 from .options import Request
 
 TOGETHER = 128  # samples x targets in one backward pass: more would only move more memory

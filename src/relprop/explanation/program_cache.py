@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # loaded at the first capture, so that `import relprop` stays
     from ..capture.masks import MaskSigns
     from ..capture.model import CapturedModel
     from ..graph.ir import Graph
-    from .build import BuiltProgram
+    from .built_program import BuiltProgram
 
 # Each text length or picture size has an entry, though most share a program. A bound, so that a
 # service that meets ever new lengths does not fill its memory.
@@ -135,14 +135,14 @@ class ProgramCache:
             return self._build_once(inputs)
         key = self._key(inputs)
         built = self._built.get(key) or self._build(inputs, key)
-        return self._prove(built, inputs) if proved and built.unproved else built
+        return self._prove(built, inputs) if proved and built.new else built
 
     def _key(self, inputs: Inputs) -> Any:
         key: Any = inputs.signature, self.configurations.current()
         return self._with_signs(key, inputs) if self._masks else key
 
     def _prove(self, built: "BuiltProgram", inputs: Inputs) -> "BuiltProgram":
-        from .build import OtherAtSizeError, prove_sizes
+        from .prove_sizes import OtherAtSizeError, prove_sizes
 
         try:
             with torch.no_grad():
@@ -207,7 +207,8 @@ class ProgramCache:
 
         Nor is there one where the model is known to do something else at these sizes.
         """
-        from .build import OtherAtSizeError, fit_program
+        from .build import fit_program
+        from .prove_sizes import OtherAtSizeError
 
         captured = self._captured.get(key) or self._open.find(inputs, key[1])
         known = self._of_graph.get(id(captured.graph)) if captured else None

@@ -23,9 +23,10 @@ from ..plan.plan import Plan
 from ..support.checks import check_finite, is_finite
 from .amplification import LIMIT, VANISHED, warn_if_amplified, warn_if_vanished
 from .backward import BackwardResult, ForwardResult, Observed, refuse_nonfinite, run_backward
-from .build import BuiltProgram, OtherAtSizeError, first_run
+from .built_program import BuiltProgram
 from .options import Initial, Request
 from .program_cache import ProgramCache
+from .prove_sizes import OtherAtSizeError, first_run
 from .result import Explanation
 from .targets import refuse_masked, resolve_targets, stack_classes
 
@@ -62,7 +63,7 @@ def run_request(
     keep = observed.names if observed else ()
     options = keep, request.ledger, request.recompute
     run = partial(program.forward, inputs.tensors, state, *options)
-    new = id(program) in built.unproved
+    new = id(program) in built.new
     trace = first_run(built, program, model, inputs, run) if new else run()
     output = _check_output(trace.output, program.plan.graph, inputs, state)
     scores = output if trace.scores is trace.output else copy_of_view(trace.scores, inputs)

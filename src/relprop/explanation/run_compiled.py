@@ -14,7 +14,7 @@ from ..program.compiled import PREDICTED
 from ..support.checks import check_finite
 from ..support.output_kinds import has_one_unit
 from .amplification import has_vanished, is_amplified
-from .build import BuiltProgram
+from .built_program import BuiltProgram
 from .options import Request, check_compilable
 from .result import Explanation
 from .run import (

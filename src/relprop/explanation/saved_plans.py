@@ -29,7 +29,7 @@ from ..graph.serialize import from_document, to_document
 from ..recipes.recipe import Recipe
 from ..support.file_kinds import file_kind
 from ..support.files import refuse_other_formats, write_file
-from .build import BuiltProgram
+from .built_program import BuiltProgram
 
 _FORMAT = 2
 _WITHOUT_MODEL = 1  # the format before, which does not describe the model
