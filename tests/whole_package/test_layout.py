@@ -48,7 +48,9 @@ ALSO_TESTED_IN = {
     "bundles/test_write.py": ["bundles/content", "support/json_records"],
     "demo/test_output.py": ["demo/run", "support/folders"],
     "capture/test_configuration.py": ["capture/attributes"],
-    "explanation/test_open_sizes.py": ["capture/free_sizes"],
+    "explanation/test_open_sizes.py": [
+        *("capture/free_sizes", "explanation/built_program", "explanation/prove_sizes"),
+    ],
     "explanation/test_program_cache.py": [
         *("explanation/configurations", "support/recent_items"),
     ],
@@ -106,7 +108,6 @@ ALSO_TESTED_IN = {
         "plot/importance_figure",
         "plot/importance_page",
     ],
-    "explanation/test_open_sizes.py": ["explanation/built_program", "explanation/prove_sizes"],
     "explanation/test_explainer.py": [
         "explanation/build",
         "explanation/explain",
