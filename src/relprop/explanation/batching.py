@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from ..observe.ledger import Ledger
 
 
+def explain_in_parts(
+    inputs: Inputs,
+    target: Any,
+    explain: Callable[[Inputs, Any], Explanation],
+    batch_size: int | None,
+    memory: int | None,
+) -> Explanation:
+    """Explain as many samples at a time as `choose_batch_size` says, and put them together."""
+    size = choose_batch_size(inputs, explain, target, batch_size, memory)
+    if size >= inputs.batch:
+        return explain(inputs, target)
+    return concatenate((explain(*part) for part in split(inputs, target, size)), inputs)
+
+
 def split(inputs: Inputs, target: Any, size: int) -> Iterator[tuple[Inputs, Any]]:
     """Yield the inputs and the target of at most `size` samples at a time, in order.
 

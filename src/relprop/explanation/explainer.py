@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 from torch import nn
@@ -18,11 +18,11 @@ from ..graph.inputs import Inputs
 from ..recipes.recipe import Recipe
 from ..support.files import as_path
 from ..support.progress import ProgressOption, progress_of
-from .batching import choose_batch_size, concatenate, split
+from .batching import explain_in_parts
 from .check_inputs import ModelInput, check_inputs
 from .check_model import check_module
 from .label_tensors import refuse_other_labels
-from .options import Options, Request, check_arguments, make_request
+from .options import Capture, Options, Request, check_arguments, make_request
 from .prefetch import prefetch_pairs
 from .program_cache import ProgramCache
 from .result import Explanation
@@ -30,8 +30,6 @@ from .targets import Target
 
 if TYPE_CHECKING:
     from ..plan.plan import Plan
-
-Capture = Literal["export", "per-input"]
 
 
 class Explainer:
@@ -194,10 +192,7 @@ class Explainer:
                 return self._explain_batch(inputs, target, request)
             self._cache.get_or_build(inputs)  # so that the memory of the capture is not counted
             explain = partial(self._explain_batch, request=request)
-            size = choose_batch_size(inputs, explain, target, request.batch_size, request.memory)
-            if size >= inputs.batch:
-                return self._explain_batch(inputs, target, request)
-            return concatenate((explain(*part) for part in split(inputs, target, size)), inputs)
+            return explain_in_parts(inputs, target, explain, request.batch_size, request.memory)
 
     def _explain_batch(self, inputs: Inputs, target: Any, request: Request) -> Explanation:
         if self._compile:
@@ -273,17 +268,9 @@ class Explainer:
             InputError: Nothing was captured yet, for capture="per-input", and for custom rules.
             FileError: The file cannot be written.
         """
-        if self._cache.per_input:
-            given = 'an explainer with capture="per-input", which keeps no captured graph'
-            raise InputError(given, 'capture="export"', "capture the model in each session")
-        captured = self._cache.captured()
-        if not captured:
-            given, allowed = "an explainer that has captured no model yet", "one that made a plan"
-            raise InputError(given, allowed, "call explainer.plan(x) first, for each shape of x")
-        from .saved_plans import SavedPlans, write_plans  # with its file formats, loaded on use
+        from .saved_plans import save_graphs  # with its file formats, loaded on use
 
-        described = self._cache.described_model()
-        write_plans(as_path(path), SavedPlans(self.recipe, self.output, captured, described))
+        save_graphs(as_path(path), self._cache)
 
     @classmethod
     def load(cls, path: str | Path, model: nn.Module) -> "Explainer":
@@ -310,11 +297,9 @@ class Explainer:
             >>> loaded.recipe == explainer.recipe
             True
         """
-        from .saved_plans import description_for, read_plans
+        from .saved_plans import read_for
 
-        path, model = as_path(path), check_module(model)
-        saved = read_plans(path)
-        described = description_for(saved, model)
+        saved, described = read_for(model, as_path(path))
         explainer = cls(model, saved.recipe, output=saved.output)
         explainer._cache = replace(explainer._cache, saved=saved.captured, saved_of=described)
         return explainer

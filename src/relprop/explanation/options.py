@@ -16,6 +16,7 @@ from ..recipes.recipe import Recipe
 from .option_advice import refuse_modules, unknown_option, wrong_recipe
 
 Initial = Literal["score", "one"]
+Capture = Literal["export", "per-input"]
 
 
 class Options(TypedDict, total=False):

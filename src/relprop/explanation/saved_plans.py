@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
 import safetensors.torch
@@ -30,6 +30,10 @@ from ..recipes.recipe import Recipe
 from ..support.file_kinds import file_kind
 from ..support.files import refuse_other_formats, write_file
 from .built_program import BuiltProgram
+from .check_model import check_module
+
+if TYPE_CHECKING:  # it imports this module where graphs are saved
+    from .program_cache import ProgramCache
 
 _FORMAT = 2
 _WITHOUT_MODEL = 1  # the format before, which does not describe the model
@@ -55,6 +59,18 @@ class SavedPlans:
     output: str | int | None
     captured: Mapping[str, CapturedModel]
     model: Description | None
+
+
+def save_graphs(path: Path, cache: "ProgramCache") -> None:
+    """Write the captured graphs of a cache; see `Explainer.save`."""
+    if cache.per_input:
+        given = 'an explainer with capture="per-input", which keeps no captured graph'
+        raise InputError(given, 'capture="export"', "capture the model in each session")
+    captured = cache.captured()
+    if not captured:
+        given, allowed = "an explainer that has captured no model yet", "one that made a plan"
+        raise InputError(given, allowed, "call explainer.plan(x) first, for each shape of x")
+    write_plans(path, SavedPlans(cache.recipe, cache.output, captured, cache.described_model()))
 
 
 def write_plans(path: Path, saved: SavedPlans) -> None:
@@ -141,6 +157,12 @@ def _read(document: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedPl
     model = None if document["format"] == _WITHOUT_MODEL else document["model"]
     described = model and {p: {n: str(t) for n, t in a.items()} for p, a in model.items()}
     return SavedPlans(Recipe.from_json(document["recipe"]), output, captured, described)
+
+
+def read_for(model: nn.Module, path: Path) -> tuple[SavedPlans, Description]:
+    """Read the file of a model, and return the description of the saved one, too."""
+    model, saved = check_module(model), read_plans(path)
+    return saved, description_for(saved, model)
 
 
 def description_for(saved: SavedPlans, model: nn.Module) -> Description:
