@@ -51,6 +51,9 @@ ALSO_TESTED_IN = {
     "explanation/test_open_sizes.py": [
         *("capture/free_sizes", "explanation/built_program", "explanation/prove_sizes"),
     ],
+    "explanation/test_buckets.py": [
+        *("explanation/own_sizes", "explanation/own_targets", "explanation/padding"),
+    ],
     "explanation/test_program_cache.py": [
         *("explanation/configurations", "support/recent_items"),
     ],

@@ -17,7 +17,7 @@ def equal_within_precision(got: Tensor, expected: Tensor) -> bool:
     """Whether two outputs agree as the same operations on the same numbers do."""
     if got.shape != expected.shape:
         return False
-    return relative_difference(got, expected) <= _precision(expected)
+    return relative_difference(got, expected) <= precision(expected)
 
 
 def equal_within_rounding(got: Tensor, expected: Tensor) -> bool:
@@ -29,7 +29,7 @@ def equal_within_rounding(got: Tensor, expected: Tensor) -> bool:
 
 def rounding_tolerance(expected: Tensor) -> float:
     """Return the largest relative difference that rounding accounts for."""
-    return max(_ROUNDING, _precision(expected))
+    return max(_ROUNDING, precision(expected))
 
 
 def relative_difference(got: Tensor, expected: Tensor) -> float:
@@ -54,7 +54,7 @@ def _difference(got: Tensor, expected: Tensor, chosen: Tensor) -> float:
     return float(((got - expected).abs().max() / scale).nan_to_num(torch.inf))
 
 
-def _precision(expected: Tensor) -> float:
+def precision(expected: Tensor) -> float:
     """Return the root of the machine precision that a model of this output computes in."""
     device = expected.device.type
     lowered = torch.is_autocast_enabled(device)

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..graph.inputs import InputGuard, Inputs
 from .memory import peak_bytes
+from .own_targets import OwnTargets
 from .result import Explanation
 from .targets import check_per_sample
 
@@ -65,6 +66,8 @@ def _check_rows(inputs: Inputs, size: int) -> None:
 
 def _select_target(target: Any, chosen: slice, batch: int) -> Any:
     """Select the target of some samples: of a tensor with one class per sample, their classes."""
+    if isinstance(target, OwnTargets):
+        return target.select(chosen)
     if isinstance(target, (list, tuple)):
         return type(target)(_select_target(one, chosen, batch) for one in target)
     per_sample = getattr(target, "shape", None) == (batch,)

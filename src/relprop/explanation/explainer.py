@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 import torch
 from torch import nn
 
-from ..errors import InputError
 from ..graph.inputs import Inputs
 from ..recipes.recipe import Recipe
 from ..support.files import as_path
@@ -22,8 +21,8 @@ from .batching import explain_in_parts
 from .check_inputs import ModelInput, check_inputs
 from .check_model import check_module
 from .label_tensors import refuse_other_labels
-from .options import Capture, Options, Request, check_arguments, make_request
-from .prefetch import prefetch_pairs
+from .options import Capture, Options, Request, check_arguments, check_buckets, make_request
+from .prefetch import prefetch_pairs, prefetch_samples, with_progress
 from .program_cache import ProgramCache
 from .result import Explanation
 from .targets import Target
@@ -186,8 +185,11 @@ class Explainer:
     def _explain(self, x: ModelInput, target: Target, request: Request) -> Explanation:
         with torch.inference_mode(False), torch.set_grad_enabled(request.create_graph):
             inputs = check_inputs(self._cache.model, x, request.explain, request.create_graph)
-            if target is not None:
-                refuse_other_labels(target, inputs.batch)
+            refuse_other_labels(target, inputs.batch)
+        return self._explain_inputs(inputs, target, request)
+
+    def _explain_inputs(self, inputs: Inputs, target: Any, request: Request) -> Explanation:
+        with torch.inference_mode(False), torch.set_grad_enabled(request.create_graph):
             if request.batch_size is None and request.memory is None:
                 return self._explain_batch(inputs, target, request)
             self._cache.get_or_build(inputs)  # so that the memory of the capture is not counted
@@ -211,6 +213,8 @@ class Explainer:
         *,
         prepare: Callable[[Any], tuple[ModelInput, Target]] | None = None,
         progress: ProgressOption = True,
+        bucket_size: int | None = None,
+        mask: str | None = "attention_mask",
         **options: Unpack[Options],
     ) -> Iterator[Explanation]:
         """Explain a data set batch by batch; the next batch is loaded while one is explained.
@@ -222,27 +226,38 @@ class Explainer:
             target: As for a call.
             prepare: Takes a batch, and returns (x, target), where these are found otherwise.
             progress: Whether to show progress on stderr.
+            bucket_size: Items are single samples of any shapes, as calls take them: (1, ...). So
+                many share a batch at most: of equal shape or, with a mask, padded at the end to at
+                most twice their length. Targets refer to each sample's own output. Batches are made
+                of 8 x bucket_size samples at a time; as many are loaded meanwhile.
+            mask: With bucket_size: the argument (1, length) that says which positions count.
+                Nothing is padded without it, or for None.
             **options: As for a call.
 
         Yields:
-            The `Explanation` of each batch.
+            The `Explanation` of each batch; with `bucket_size` of each sample, in the order given,
+            as a call gives it for the sample alone.
 
         Raises:
-            InputError: An argument is wrong.
+            InputError: An argument is wrong; padding receives relevance, or it changes results:
+                one sample of the first padded batch of each form is also explained alone.
 
         Example:
             >>> import torch, relprop
             >>> explainer = relprop.Explainer(torch.nn.Linear(4, 3).eval(), "epsilon")
-            >>> batches = torch.ones(6, 4).split(2)
-            >>> [len(e.relevance) for e in explainer.map(batches, progress=False)]
+            >>> [len(e.output) for e in explainer.map(torch.ones(6, 4).split(2), progress=False)]
             [2, 2, 2]
         """
-        if prepare is not None and target is not None:
-            given = f"target {target!r} beside prepare, which returns one with each batch"
-            raise InputError(given, "one of them", "return (x, target) from prepare")
-        pairs = prefetch_pairs(batches, prepare, target, self.model, progress_of(progress))
-        request = make_request(options, self.model, self.recipe)
-        return (self._explain(x, one, request) for x, one in pairs)
+        check_buckets(bucket_size, mask)
+        shown, request = progress_of(progress), make_request(options, self.model, self.recipe)
+        if bucket_size is None:
+            pairs = prefetch_pairs(batches, prepare, target, self.model, shown)
+            return (self._explain(x, one, request) for x, one in pairs)
+        from .buckets import Buckets
+
+        buckets = Buckets(self.model, self._explain_inputs, request, bucket_size, mask)
+        windows = prefetch_samples(batches, prepare, target, self.model, buckets.window)
+        return with_progress(buckets.explain_all(windows), shown, batches, "samples")
 
     def with_recipe(self, recipe: Recipe | str) -> "Explainer":
         """Return an explainer of the same model by another recipe, which shares captured graphs.

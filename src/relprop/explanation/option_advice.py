@@ -16,7 +16,7 @@ from ..support.arguments import suggest
 from .target_advice import TEXTS
 
 _OF_EXPLAINERS = ("output", "capture", "compile")  # arguments of an explainer
-_OF_MAP = ("prepare", "progress")
+_OF_MAP = ("prepare", "progress", "bucket_size")
 # What other libraries call the recipe, and the target.
 _RECIPE = ("recipe", "preset", "method", "rule", "rules", "composite", "name")
 _TARGET = (
@@ -49,7 +49,7 @@ def unknown_option(
     if name in _TARGET:
         return InputError(f"{name}= in a call", "target=", f"write {_target_line(value, name)}")
     if name in _OF_MAP:
-        shown = repr(value) if isinstance(value, bool) else name
+        shown = repr(value) if isinstance(value, int) else name
         todo = f"write explainer.map(batches, {name}={shown})"
         return InputError(f"{name}= in a call", f"{name}= of explainer.map", todo)
     return InputError(f"the option {name}", ", ".join(known), suggest(name, known))

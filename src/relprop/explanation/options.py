@@ -17,6 +17,7 @@ from .option_advice import refuse_modules, unknown_option, wrong_recipe
 
 Initial = Literal["score", "one"]
 Capture = Literal["export", "per-input"]
+USUAL_MASK = "attention_mask"  # as tokenizers of Hugging Face call it
 
 
 class Options(TypedDict, total=False):
@@ -141,6 +142,21 @@ def check_compilable(request: Request) -> None:
             "neither ledger, layers, conditions, create_graph nor recompute",
             "leave compile=True out",
         )
+
+
+def check_buckets(bucket_size: object, mask: object) -> None:
+    """Raise InputError for options that no buckets can be made with."""
+    if bucket_size is None and mask != USUAL_MASK:
+        given = f"mask={mask!r} without bucket_size"
+        raise InputError(given, "mask with bucket_size", "write bucket_size=8")
+    whole = isinstance(bucket_size, int) and not isinstance(bucket_size, bool)
+    if bucket_size is not None and not (whole and bucket_size > 0):  # type: ignore[operator]
+        given = f"bucket_size is {bucket_size!r}"
+        raise InputError(given, "a whole number > 0", "write bucket_size=8")
+    if mask is not None and not isinstance(mask, str):
+        given = f"mask of type {type(mask).__name__}"
+        todo = f'write mask="{USUAL_MASK}"'
+        raise InputError(given, "the name of an argument of the model, or None", todo)
 
 
 def check_flag(name: str, value: object) -> None:

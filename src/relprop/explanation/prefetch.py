@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 import torch
@@ -72,9 +73,51 @@ def prefetch_pairs(
         progress: Shows the number of batches done.
 
     Raises:
-        InputError: `batches` is not iterable, or `prepare` does not return a pair.
+        InputError: `batches` is not iterable, `prepare` does not return a pair, or there is a
+            target beside it.
     """
-    if line := line_for_loading(model, batches):
+    to_pair, device = _loading(batches, prepare, target, model, 64)
+    return with_progress(prefetch(batches, to_pair, device), progress, batches, "batches")
+
+
+def prefetch_samples(
+    samples: Iterable[Any],
+    prepare: Callable[[Any], tuple[Any, Any]] | None,
+    target: Any,
+    model: nn.Module,
+    count: int,
+) -> Iterator[list[tuple[Any, Any]]]:
+    """Yield input and target of `count` samples at a time; see `prefetch_pairs`."""
+    to_pair, device = _loading(samples, prepare, target, model, 1)
+    return prefetch(_windows(samples, count), lambda window: list(map(to_pair, window)), device)
+
+
+def _windows(samples: Iterable[T], count: int) -> Iterator[list[T]]:
+    iterator = iter(samples)
+    while window := list(islice(iterator, count)):
+        yield window
+
+
+def _loading(
+    batches: Iterable[Any],
+    prepare: Callable[[Any], tuple[Any, Any]] | None,
+    target: Any,
+    model: nn.Module,
+    size: int,
+) -> tuple[Callable[[Any], Any], torch.device]:
+    """Check a data set; return what makes input and target of an item, and the device for them.
+
+    Args:
+        batches: The data set.
+        prepare: As for `prefetch_pairs`.
+        target: As for `prefetch_pairs`.
+        model: As for `prefetch_pairs`.
+        size: Of the batches that the line to write makes.
+    """
+    if prepare is not None and target is not None:
+        both = f"target {target!r} beside prepare, which returns one with each batch"
+        raise InputError(both, "one of them", "return (x, target) from prepare")
+    if line := line_for_loading(model, batches, size=size):
         given = f"a data set of type {type(batches).__name__}, which gives samples"
         raise InputError(given, "an iterable that gives batches", f"write {line}")
     if not isinstance(batches, Iterable):
@@ -87,16 +130,17 @@ def prefetch_pairs(
         raise InputError(given, "a function from a batch to (x, target)", todo)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     to_pair = partial(_call, prepare) if prepare else lambda batch: (_first_item(batch), target)
-    return _with_progress(batches, to_pair, device, progress)
+    return to_pair, device
 
 
-def _with_progress(
-    batches: Iterable[Any], to_pair: Callable[[Any], Any], device: torch.device, progress: Progress
-) -> Iterator[tuple[Any, Any]]:
-    count = len(batches) if isinstance(batches, Sized) else None
-    with progress.stage("explain", count, "batches") as advance:
-        for pair in prefetch(batches, to_pair, device):
-            yield pair
+def with_progress(
+    items: Iterable[T], progress: Progress, given: Iterable[Any], unit: str
+) -> Iterator[T]:
+    """Yield items, and show how many of those given the caller is done with."""
+    count = len(given) if isinstance(given, Sized) else None
+    with progress.stage("explain", count, unit) as advance:
+        for item in items:
+            yield item
             advance(1)
 
 

@@ -25,10 +25,11 @@ from .amplification import LIMIT, VANISHED, warn_if_amplified, warn_if_vanished
 from .backward import BackwardResult, ForwardResult, Observed, refuse_nonfinite, run_backward
 from .built_program import BuiltProgram
 from .options import Initial, Request
+from .own_targets import resolve_each
 from .program_cache import ProgramCache
 from .prove_sizes import OtherAtSizeError, first_run
 from .result import Explanation
-from .targets import refuse_masked, resolve_targets, stack_classes
+from .targets import refuse_masked, stack_classes
 
 
 def explain_batch(
@@ -67,7 +68,7 @@ def run_request(
     trace = first_run(built, program, model, inputs, run) if new else run()
     output = _check_output(trace.output, program.plan.graph, inputs, state)
     scores = output if trace.scores is trace.output else copy_of_view(trace.scores, inputs)
-    resolved, several = resolve_targets(output, scores, target, inputs.start)
+    resolved, several = resolve_each(output, scores, target, inputs.start)
     if scores is not output:
         refuse_masked(scores, resolved, inputs.start)
     initial = [scale_initial(scores, t.c, request.initial, inputs.start) for t in resolved]

@@ -3,10 +3,11 @@
 Takes a built program and a batch, gives an `Explanation`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..graph.inputs import InputGuard, Inputs
 from ..graph.ir import Head
@@ -16,6 +17,7 @@ from ..support.output_kinds import has_one_unit
 from .amplification import has_vanished, is_amplified
 from .built_program import BuiltProgram
 from .options import Request, check_compilable
+from .own_targets import OwnTargets
 from .result import Explanation
 from .run import (
     copy_of_view,
@@ -36,16 +38,16 @@ def run_compiled(
     check_compilable(request)
     guard, graph = InputGuard(inputs.tensors, inputs.explained), built.program.plan.graph
     node = graph.node(graph.scores)
-    known = fixed_classes(target, node.shape if node else (), inputs.batch)
-    device = inputs.first.device
-    classes = torch.full((inputs.batch,), PREDICTED, device=device) if known is None else known
+    classes = _classes(target, node.shape if node else (), inputs.batch, inputs.first.device)
     state = present_state(built, model, tracked=False)
-    finite, output, scores, chosen, by_source = built.compiled(inputs, state, classes.to(device))
+    finite, output, scores, chosen, by_source = built.compiled(inputs, state, classes)
     if not finite:
         run_request(built, model, inputs, target, request)  # which raises, and says where
         for values in (output, *by_source.values()):
             what, todo = "result of the compiled program", "leave compile=True out"
             check_finite(values, what, "", todo, inputs.start)
+    if isinstance(target, OwnTargets):
+        target.refuse_growing(output)
     relevances = relevance_by_input(built.program.plan, inputs, state, by_source)
     one_hot = torch.zeros_like(scores).scatter_(1, chosen[:, None], 1)
     if scores is not output:
@@ -76,3 +78,11 @@ def run_compiled(
     if unusual and (is_amplified(explanation) or has_vanished(explanation.amplification)):
         run_request(built, model, inputs, target, request)  # which warns, and says where
     return explanation
+
+
+def _classes(target: Any, shape: Sequence[int | None], batch: int, device: torch.device) -> Tensor:
+    """Return the class to explain of each sample, (batch,), or PREDICTED."""
+    if isinstance(target, OwnTargets):
+        return torch.cat([_classes(one, shape, 1, device) for one in target.targets])
+    known = fixed_classes(target, shape, batch)
+    return torch.full((batch,), PREDICTED, device=device) if known is None else known.to(device)

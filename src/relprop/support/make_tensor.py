@@ -124,15 +124,16 @@ def _line_for_whole_batches(tensors: Sequence[Tensor], name: str, dimensions: in
     return f"torch.stack({name})" if counts == {dimensions - 1} else ""
 
 
-def batches_of_columns(dataset: Any, name: str, arguments: Sequence[str]) -> str:
+def batches_of_columns(dataset: Any, name: str, arguments: Sequence[str], size: int = 64) -> str:
     """Write how batches of tensors are read off a data set of Hugging Face.
 
     Args:
         dataset: The data set.
         name: What it is called in the line.
         arguments: Names that the model can be called with.
+        size: Of the batches.
     """
-    return f"{_as_tensors(dataset, name, arguments)}.iter(batch_size=64)"
+    return f"{_as_tensors(dataset, name, arguments)}.iter(batch_size={size})"
 
 
 def _as_tensors(dataset: Any, name: str, arguments: Sequence[str]) -> str:

@@ -73,18 +73,19 @@ def _taken(forward: Callable[..., Any]) -> frozenset[str] | None:
     return None if any_name else frozenset(one.name for one in parameters)
 
 
-def line_for_loading(model: object, dataset: object, name: str = "x") -> str:
+def line_for_loading(model: object, dataset: object, name: str = "x", size: int = 64) -> str:
     """Write the line that gives batches of a data set, which gives samples; "" for anything else.
 
     Args:
         model: The model, or any function of a batch.
         dataset: What was given.
         name: What it is called in the line.
+        size: Of the batches.
     """
     if type(dataset).__module__.startswith("datasets."):  # of Hugging Face
-        return batches_of_columns(dataset, name, _names(model, dataset))
+        return batches_of_columns(dataset, name, _names(model, dataset), size)
     if isinstance(dataset, Dataset) and not isinstance(dataset, IterableDataset):
-        return f"torch.utils.data.DataLoader({name}, batch_size=64)"
+        return f"torch.utils.data.DataLoader({name}, batch_size={size})"
     return ""
 
 
