@@ -192,6 +192,16 @@ SECTIONS: dict[str, list[Refusal]] = {
             "relprop.explain(dense, x, {}=1)",
         ),
         Refusal(
+            "next(relprop.Explainer(dense).map([x], bucket_size=8))",
+            "explainer.map((x[None] for x in samples), bucket_size=8)",
+            x="torch.rand(3, 4)",
+        ),
+        Refusal(
+            'relprop.Explainer(dense).map([x], mask="mask")',
+            "bucket_size=8",
+            "next(relprop.Explainer(dense).map([x[:1]], {}, progress=False))",
+        ),
+        Refusal(
             'relprop.explain(dense, x, initial="two")',
             'initial="score"',
             "relprop.explain(dense, x, {})",
