@@ -102,7 +102,7 @@ def same_each(explainer, samples, target=None, **options) -> None:
         {"batch_size": 2, "target": ["runner-up", 0]},
         {"memory": 10**6},
     ],
-    ids=str,
+    ids=" ".join,
 )
 def test_sentences_of_many_lengths_are_explained_as_each_alone(bert, options):
     same_each(bert, SENTENCES, **options)
