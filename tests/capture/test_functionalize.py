@@ -167,12 +167,30 @@ def no_grad_twice(h):
     return 2 * h
 
 
+def without_autocast(h):
+    with torch.autocast("cpu", enabled=False):
+        return h.cos(), h.sin()
+
+
+@torch.no_grad()
+def without_autocast_or_grad(h):
+    cos, sin = without_autocast(h + 1)
+    return cos * sin
+
+
+def with_autocast(h):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return h @ h.T
+
+
 # Renamed, with other nodes than torch's way has: copies that change nothing, sizes that are read.
 ALIKE_BUT_COPIES = {
     "a constant": Applied(fixed),
     "what is seen from the side": Applied(lambda h: h.relu_().unsqueeze(1).flatten(1)),
     "a flat matrix": nn.Sequential(ScaledFlat(), nn.Linear(6, 4)),
     "no grad": Applied(lambda h: h + no_grad_twice(h)),
+    "autocast off": Applied(lambda h: h - without_autocast(h)[1] / without_autocast(h)[0]),
+    "a block in a block": Applied(lambda h: h + without_autocast_or_grad(h)),
     "casts": Applied(lambda h: h.to(torch.float64).float().double() + h.contiguous()),
     "like another": Applied(lambda h: h[:, :1].expand_as(h) * h.view_as(h[:, None])[:, 0]),
     "divided": Applied(lambda h: h.unflatten(1, (2, 2)).flatten(1, 2).reshape(-1, 4)),
@@ -206,6 +224,7 @@ OTHERS = {
     "a buffer": nn.Sequential(Counts(), nn.Linear(6, 4)),
     "a copy": Applied(lambda h: h.copy_(h.relu())),
     "no grad": Applied(torch.no_grad()(lambda h: h.relu_())),
+    "autocast on": Applied(lambda h: h + with_autocast(h).sum()),
     "a batch's statistics": Applied(batch_norm),
 }
 

@@ -18,6 +18,7 @@ from torch.fx import Graph, Node
 
 from ..graph.ops import ACTIVATIONS, OPERATIONS
 from ..support import exported_sizes, torch_private
+from .inline_blocks import calls, inline_blocks
 
 # Their results have memory of their own, whatever the arguments. Composite operations do not say
 # so by their signature.
@@ -47,7 +48,7 @@ _WRITTEN = "written"  # the result of a write, in the memory of the overwritten 
 def functionalize(program: ExportedProgram) -> ExportedProgram:
     """Return a program without in-place operations; the argument may be changed and is used up."""
     graph = program.graph
-    _inline_grad_modes(graph)
+    inline_blocks(graph)
     _drop_copies_of_constants(graph)
     if not can_rename(graph):
         return run_decompositions(program)
@@ -89,52 +90,14 @@ def can_rename(graph: Graph) -> bool:
     return all(map(_is_known, nodes[:-1])) and _writes_are_private(nodes)
 
 
-def _inline_grad_modes(graph: Graph) -> None:
-    """Put the operations of `with torch.no_grad()` blocks into their place; relevance passes all.
-
-    A block whose result is the model's, or that holds tensors of its own, is left as it is.
-    """
-    (output,) = graph.find_nodes(op="output")
-    for node in _calls(graph):
-        block = torch_private.grad_mode_block(node)
-        users = set(node.users)
-        plain = block is not None and not block.graph.find_nodes(op="get_attr")
-        if not plain or any(output in user.users for user in users):
-            continue
-        assert block is not None
-        results = _copy_before(node, block.graph)
-        for user in users:
-            which: Any = user.args[1]  # of the results
-            user.replace_all_uses_with(results[which])
-            graph.erase_node(user)
-        held: Any = node.args[1]
-        graph.erase_node(node)
-        if not held.users:
-            graph.erase_node(held)
-
-
-def _copy_before(node: Node, block: Graph) -> list[Node]:
-    """Copy the operations of a block before the node that calls it; return its results."""
-    copies = dict(zip(block.find_nodes(op="placeholder"), node.args[2:], strict=True))
-    with node.graph.inserting_before(node):
-        for inner in _calls(block):
-            copies[inner] = node.graph.node_copy(inner, copies.__getitem__)
-    (output,) = block.find_nodes(op="output")
-    return [copies[result] for result in output.args[0]]
-
-
 def _drop_copies_of_constants(graph: Graph) -> None:
     """Read tensors that the code makes, as torch.tensor(2.0) does, where they are held."""
-    for node in _calls(graph):
+    for node in calls(graph):
         if _name(node) == "detach_" and _name(node.all_input_nodes[0]) == "lift_fresh_copy":
             copied = node.all_input_nodes[0]
             node.replace_all_uses_with(copied)
             graph.erase_node(node)
             copied.target = torch.ops.aten.clone.default
-
-
-def _calls(graph: Graph) -> list[Node]:
-    return [node for node in graph.nodes if node.op == "call_function"]
 
 
 def _writes_are_private(nodes: list[Node]) -> bool:

@@ -124,18 +124,6 @@ def is_composite(operation: Any) -> bool:
     return bool(torch._C._dispatch_has_kernel_for_dispatch_key(operation.name(), key))
 
 
-def grad_mode_block(node: torch.fx.Node) -> torch.fx.GraphModule | None:
-    """Return the operations of a `with torch.no_grad()` block of an export; None for other nodes.
-
-    The arguments of the node are the mode, where the operations are held, and their inputs.
-    """
-    if node.target is not torch.ops.higher_order.wrap_with_set_grad_enabled:
-        return None
-    held: Any = node.args[1]
-    block = getattr(node.graph.owning_module, held.target)
-    return block if isinstance(block, torch.fx.GraphModule) else None
-
-
 def argument_types(operation: Any) -> dict[str, str]:
     """Map the arguments of one of torch's operations to their types, such as "Optional[int]"."""
     return {argument.name: str(argument.real_type) for argument in operation._schema.arguments}
