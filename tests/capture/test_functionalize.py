@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from zoo import ZOO
 
 import relprop
-from relprop.capture import functionalize as functionalize_module
+from relprop.capture import operation_names
 from relprop.capture.bound_model import BoundModel
 from relprop.capture.export import export_any_batch
 from relprop.capture.from_export import graph_from_export
@@ -193,6 +193,7 @@ ALIKE_BUT_COPIES = {
     "a block in a block": Applied(lambda h: h + without_autocast_or_grad(h)),
     "casts": Applied(lambda h: h.to(torch.float64).float().double() + h.contiguous()),
     "like another": Applied(lambda h: h[:, :1].expand_as(h) * h.view_as(h[:, None])[:, 0]),
+    "reshaped like another": Applied(lambda h: h.reshape_as(h[:, None])[:, 0]),
     "divided": Applied(lambda h: h.unflatten(1, (2, 2)).flatten(1, 2).reshape(-1, 4)),
     "dropout in place": Applied(lambda h: nn.functional.dropout(h + 1, 0.5, False, True) * h),
 }
@@ -272,7 +273,7 @@ def shares_memory(name: str) -> bool:
     return places[-1] in places[:-1]
 
 
-@pytest.mark.parametrize("name", sorted(functionalize_module._NEW_MEMORY))
+@pytest.mark.parametrize("name", sorted(operation_names._NEW_MEMORY))
 def test_an_operation_of_its_own_memory_has_it(name):
     assert not shares_memory(name)
     assert shares_memory("dropout")

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 import torch
 
-from relprop.capture import batch_axes, eval_mode, functionalize
+from relprop.capture import batch_axes, eval_mode, operation_names
 from relprop.graph import named_operations, ops, prune, prune_rules, taken_positions
 from relprop.graph.ops import OPERATIONS, Principle
 from relprop.observe import channels
@@ -41,7 +41,7 @@ TABLES = {
     "graph/prune, taking positions": set(taken_positions.TAKES),
     "graph/prune, costly": prune._COSTLY,
     "capture/batch_axes, reordering": batch_axes._REORDERING,
-    "capture/functionalize, own memory": functionalize._NEW_MEMORY,
+    "capture/operation_names, own memory": operation_names._NEW_MEMORY,
     "observe/channels, second": channels.CHANNELS_SECOND,
     "observe/channels, last": channels.CHANNELS_LAST,
     "observe/channels, of the input": channels.CHANNELS_OF_INPUT,

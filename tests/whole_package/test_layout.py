@@ -48,6 +48,7 @@ ALSO_TESTED_IN = {
     "bundles/test_write.py": ["bundles/content", "support/json_records"],
     "demo/test_output.py": ["demo/run", "support/folders"],
     "capture/test_configuration.py": ["capture/attributes"],
+    "capture/test_functionalize.py": ["capture/inline_blocks", "capture/operation_names"],
     "explanation/test_open_sizes.py": [
         *("capture/free_sizes", "explanation/built_program", "explanation/prove_sizes"),
     ],

@@ -18,19 +18,14 @@ from torch.fx import Graph, Node
 
 from ..graph.ops import ACTIVATIONS, OPERATIONS
 from ..support import exported_sizes, torch_private
-from .inline_blocks import calls, inline_blocks
+from .inline_blocks import inline_blocks, operation_calls
+from .operation_names import aten_name, functional_name, has_own_memory, writes_own
+from .whole_writes import return_whole_values
 
-# Their results have memory of their own, whatever the arguments. Composite operations do not say
-# so by their signature.
-_NAMES = """
-conv1d conv2d conv3d conv_transpose2d.input linear batch_norm layer_norm group_norm relu hardtanh
-silu hardswish hardsigmoid sigmoid tanh gelu elu leaky_relu add.Tensor sub.Tensor mul.Tensor
-div.Tensor cat max_pool2d avg_pool2d adaptive_avg_pool2d mean.dim softmax.int bmm flip
-"""
-_NEW_MEMORY = frozenset(_NAMES.split())
 # Of their second argument the shape counts alone, which what is written in its place says.
 _LIKE_ANOTHER = {
     "expand_as": torch.ops.aten.expand.default,
+    "reshape_as": torch.ops.aten.view.default,
     "view_as": torch.ops.aten.view.default,
 }
 _DROPOUTS = ("dropout", "dropout_")  # which do nothing in eval mode
@@ -50,6 +45,7 @@ def functionalize(program: ExportedProgram) -> ExportedProgram:
     graph = program.graph
     inline_blocks(graph)
     _drop_copies_of_constants(graph)
+    return_whole_values(graph)
     if not can_rename(graph):
         return run_decompositions(program)
     for node in graph.nodes:
@@ -92,8 +88,8 @@ def can_rename(graph: Graph) -> bool:
 
 def _drop_copies_of_constants(graph: Graph) -> None:
     """Read tensors that the code makes, as torch.tensor(2.0) does, where they are held."""
-    for node in calls(graph):
-        if _name(node) == "detach_" and _name(node.all_input_nodes[0]) == "lift_fresh_copy":
+    for node in operation_calls(graph):
+        if aten_name(node) == "detach_" and aten_name(node.all_input_nodes[0]) == "lift_fresh_copy":
             copied = node.all_input_nodes[0]
             node.replace_all_uses_with(copied)
             graph.erase_node(node)
@@ -110,33 +106,16 @@ def _writes_are_private(nodes: list[Node]) -> bool:
     for node in nodes:
         if any(memory.get(argument) == _OVERWRITTEN for argument in node.all_input_nodes):
             return False
-        if _writes(node):
+        if writes_own(node):
             first = node.all_input_nodes[0]
             if memory.get(first) not in (_OWN, _WRITTEN) or not _keeps_dtype(node):
                 return False
             memory.update({first: _OVERWRITTEN, node: _WRITTEN})
-        elif _has_own_memory(node):
+        elif has_own_memory(node):
             memory[node] = _OWN
         else:
             memory.update(dict.fromkeys(node.all_input_nodes, _SHARED))
     return True
-
-
-def _has_own_memory(node: Node) -> bool:
-    if _name(node) in _NEW_MEMORY:
-        return True
-    target = node.target
-    if torch_private.operation_name(target) is None:
-        return False
-    return not (torch_private.is_composite(target) or torch_private.gives_view(target))
-
-
-def _name(node: Node) -> str:
-    """Return a name such as "relu" or "add.Tensor"; "" for what is none of torch's operations."""
-    name = torch_private.operation_name(node.target)
-    if name is None or name.namespace != "aten":
-        return ""
-    return name.name if name.overload == "default" else f"{name.name}.{name.overload}"
 
 
 def _is_known(node: Node) -> bool:
@@ -145,7 +124,7 @@ def _is_known(node: Node) -> bool:
     torch writes out composite operations that may give a view. Those that selections are made of
     are known as they are.
     """
-    name, args, target = _name(node), node.args, node.target
+    name, args, target = aten_name(node), node.args, node.target
     if not name:
         return target is operator.getitem or isinstance(node.meta.get("val"), _SIZE_TYPES)
     if name == "batch_norm":  # in train mode, it would update its running statistics
@@ -153,20 +132,11 @@ def _is_known(node: Node) -> bool:
     if name in _DROPOUTS:
         return len(args) == 3 and args[2] is False
     if torch_private.writes_memory(target):
-        return _writes(node)
+        return writes_own(node)
     viewed = torch_private.is_composite(target) and torch_private.gives_view(target)
     base = name.partition(".")[0]
-    return not viewed or base in OPERATIONS or base.startswith(_CHECKS)
-
-
-def _writes(node: Node) -> bool:
-    return _functional_name(_name(node)) in _NEW_MEMORY
-
-
-def _functional_name(name: str) -> str:
-    """Return "relu" for "relu_", and "add.Tensor" for "add_.Tensor"; "" for names without "_"."""
-    base, dot, overload = name.partition(".")
-    return base.removesuffix("_") + dot + overload if base.endswith("_") else ""
+    known = base in OPERATIONS or base in _LIKE_ANOTHER or base.startswith(_CHECKS)
+    return known or not viewed
 
 
 def _keeps_dtype(node: Node) -> bool:
@@ -175,16 +145,16 @@ def _keeps_dtype(node: Node) -> bool:
     With arguments of several dtypes, it would give the promoted one, and a write would cast.
     """
     values = [argument.meta["val"] for argument in node.all_input_nodes]
-    if not all(isinstance(value, Tensor) and value.is_floating_point() for value in values):
+    if not (all(isinstance(value, Tensor) for value in values) and values[0].is_floating_point()):
         return False
-    return len({value.dtype for value in values}) == 1
+    return all(torch.result_type(values[0], value) == values[0].dtype for value in values)
 
 
 def _rename(node: Node) -> None:
     """Replace an operation that may write, or may give a view or not, by one that says which."""
     if node.op != "call_function":
         return
-    name = _name(node)
+    name = aten_name(node)
     base, _, overload = name.partition(".")
     if name == "batch_norm":
         node.args = (*node.args[:-1], False)  # cudnn_enabled, as run_decompositions sets it
@@ -200,8 +170,8 @@ def _rename(node: Node) -> None:
         _replace(node, _LIKE_ANOTHER[base], (x, sizes))
     elif base == "to":
         _cast(node)
-    elif _writes(node):
-        base, _, overload = _functional_name(name).partition(".")
+    elif writes_own(node):
+        base, _, overload = functional_name(name).partition(".")
         node.target = getattr(getattr(torch.ops.aten, base), overload or "default")
 
 
@@ -226,7 +196,7 @@ def _sizes(node: Node) -> list[Any]:
     """Return the sizes of a value that is flattened or divided, as a view takes them."""
     x, *given = node.args
     rank = len(_shape(x))
-    if _name(node).startswith("unflatten"):
+    if aten_name(node).startswith("unflatten"):
         first: Any = given[0]
         between: Any = given[1]
         first = last = first % rank

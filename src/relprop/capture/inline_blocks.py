@@ -25,7 +25,7 @@ def inline_blocks(graph: Graph) -> None:
     block whose result is the model's, or that holds tensors of its own, is left as it is.
     """
     (output,) = graph.find_nodes(op="output")
-    for node in calls(graph):
+    for node in operation_calls(graph):
         block = _mode_block(node)
         if block is None:
             continue
@@ -49,13 +49,13 @@ def _copy_before(node: Node, block: _Block) -> list[Node]:
     inner = block.module.graph
     copies = dict(zip(inner.find_nodes(op="placeholder"), block.inputs, strict=True))
     with node.graph.inserting_before(node):
-        for call in calls(inner):
+        for call in operation_calls(inner):
             copies[call] = node.graph.node_copy(call, copies.__getitem__)
     (output,) = inner.find_nodes(op="output")
     return [copies[result] for result in output.args[0]]
 
 
-def calls(graph: Graph) -> list[Node]:
+def operation_calls(graph: Graph) -> list[Node]:
     """List the nodes of a graph that call an operation."""
     return [node for node in graph.nodes if node.op == "call_function"]
 
