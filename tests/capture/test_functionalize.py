@@ -127,6 +127,8 @@ WRITES = {
     "of what was before": lambda h: (h + 1).add_(h).relu_() * h,
     "a scaled sum": lambda h: h.relu_() + (2 * h).add_(h, alpha=0.5),
     "shared afterwards": lambda h: (h.relu_() + 1).unsqueeze(1).transpose(1, 2).flatten(1),
+    "whole numbers": lambda h: h * (2 * torch.arange(4)).add_(1),
+    "masked": lambda h: (h + 1).masked_fill_(torch.arange(4) > 2, 0.5) * h,
     "mirrored": lambda h: h.flip(1).relu_() + h,
     "dropped out": lambda h: nn.functional.dropout(h.relu_(), training=False) + 1,
 }
@@ -186,6 +188,7 @@ def with_autocast(h):
 # Renamed, with other nodes than torch's way has: copies that change nothing, sizes that are read.
 ALIKE_BUT_COPIES = {
     "a constant": Applied(fixed),
+    "a lower dtype": Applied(lambda h: h.add_(torch.arange(4.0))),
     "what is seen from the side": Applied(lambda h: h.relu_().unsqueeze(1).flatten(1)),
     "a flat matrix": nn.Sequential(ScaledFlat(), nn.Linear(6, 4)),
     "no grad": Applied(lambda h: h + no_grad_twice(h)),
@@ -220,7 +223,7 @@ OTHERS = {
     "a turned view": Applied(written(lambda h: h.transpose(0, 1))),
     "dropout that is off": Applied(written(lambda h: nn.functional.dropout(h, training=False))),
     "another name": Applied(read_by_another_name),
-    "another dtype": Applied(lambda h: h.add_(h.float().sigmoid())),
+    "another dtype": Applied(lambda h: h.float().add_(h.sigmoid())),
     "its input": nn.Sequential(WritesItsInput(), nn.Linear(6, 4)),
     "a buffer": nn.Sequential(Counts(), nn.Linear(6, 4)),
     "a copy": Applied(lambda h: h.copy_(h.relu())),
@@ -252,6 +255,8 @@ GIVEN = {  # arguments with which an operation that can give one of them back wo
     **{f"{name}.Tensor": (ROW, ZEROS) for name in ("add", "sub")},
     **{f"{name}.Tensor": (ROW, ZEROS + 1) for name in ("mul", "div")},
     "cat": ([ROW],),
+    "masked_fill.Scalar": (ROW, torch.zeros(2, 4, dtype=torch.bool), 0.0),
+    "masked_fill.Tensor": (ROW, torch.zeros(2, 4, dtype=torch.bool), torch.tensor(0.0)),
     "max_pool2d": (PICTURE, [1]),
     "avg_pool2d": (PICTURE, [1]),
     "adaptive_avg_pool2d": (PICTURE, [4, 4]),

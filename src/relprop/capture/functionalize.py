@@ -145,9 +145,9 @@ def _keeps_dtype(node: Node) -> bool:
     With arguments of several dtypes, it would give the promoted one, and a write would cast.
     """
     values = [argument.meta["val"] for argument in node.all_input_nodes]
-    if not (all(isinstance(value, Tensor) for value in values) and values[0].is_floating_point()):
-        return False
-    return all(torch.result_type(values[0], value) == values[0].dtype for value in values)
+    return all(isinstance(value, Tensor) for value in values) and all(
+        torch.result_type(values[0], value) == values[0].dtype for value in values
+    )
 
 
 def _rename(node: Node) -> None:

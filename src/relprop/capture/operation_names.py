@@ -13,6 +13,7 @@ _NAMES = """
 conv1d conv2d conv3d conv_transpose2d.input linear batch_norm layer_norm group_norm relu hardtanh
 silu hardswish hardsigmoid sigmoid tanh gelu elu leaky_relu add.Tensor sub.Tensor mul.Tensor
 div.Tensor cat max_pool2d avg_pool2d adaptive_avg_pool2d mean.dim softmax.int bmm flip
+masked_fill.Scalar masked_fill.Tensor
 """
 _NEW_MEMORY = frozenset(_NAMES.split())
 

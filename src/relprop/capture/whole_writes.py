@@ -30,7 +30,7 @@ def return_whole_values(graph: Graph) -> None:
     which is read in place of x from there on.
     """
     for node in operation_calls(graph):
-        if aten_name(node) in _WRITES and not node.users:
+        if aten_name(node) in _WRITES:
             _replace(graph, node)
 
 
@@ -44,7 +44,7 @@ def _replace(graph: Graph, write: Node) -> None:
     alone = has_own_memory(base) or writes_own(base)
     if not (parts and alone and _keeps_device(write)):
         return
-    if any(_may_copy(view) or after & set(view.users) for view in stale):
+    if any(after & set(view.users) for view in stale):
         return
     with graph.inserting_before(write):
         whole = _written(graph, write, first)
@@ -72,17 +72,11 @@ def _following(node: Node) -> Iterator[Node]:
 
 
 def _views(value: Node) -> Iterator[Node]:
-    """Yield all nodes that may share the memory of a value."""
+    """Yield all nodes that may share the memory of a value; what writes into it is one."""
     for user in value.users:
         if user.op == "call_function" and not has_own_memory(user):
             yield user
             yield from _views(user)
-
-
-def _may_copy(view: Node) -> bool:
-    """Whether it depends on the value if an operation gives a view, such as reshape."""
-    operation = torch_private.operation_name(view.target)
-    return operation is not None and torch_private.is_composite(view.target)
 
 
 def _keeps_device(write: Node) -> bool:
