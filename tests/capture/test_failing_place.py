@@ -1,6 +1,7 @@
 """The line of a model's code that an error came from, and whose code it is."""
 
 import importlib.util
+from traceback import FrameSummary
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from helpers.refused_models import between
 from torch import nn
 
 import relprop
-from relprop.capture.failing_place import failing_line, failing_module
+from relprop.capture.failing_place import failing_line, failing_module, running_line, write_line
 
 
 def caught(function) -> Exception:
@@ -53,3 +54,20 @@ def test_the_innermost_module_is_named():
     assert failing_module(error, model) == ', in "0.1",'
     assert failing_module(ValueError(), model) == ""
     assert failing_line(ValueError()) is None
+
+
+def test_a_line_is_written_with_its_place_in_a_package():
+    line = write_line(FrameSummary("/a/site-packages/b/c.py", 3, "forward", line="h = x"))
+    assert line == "b/c.py:3 in forward: `h = x`"
+    assert write_line(FrameSummary("/home/me/net.py", 3, "f", line="")) == "net.py:3 in f"
+
+
+def test_the_line_that_runs_is_the_innermost_of_the_model():
+    def called_by_torch(x):
+        found.append(running_line())
+        return x
+
+    found = []
+    nn.Sequential(between(called_by_torch))(torch.rand(2, 4))
+    first = called_by_torch.__code__.co_firstlineno
+    assert (found[0].filename, found[0].lineno) == (__file__, first + 1)

@@ -345,7 +345,7 @@ def test_a_size_that_the_code_fixes_is_captured_each_time_and_the_plan_says_so(c
         e = explainer(sequence(length), target=0)
         alone = relprop.Explainer(model, "epsilon")(sequence(length), target=0)
         torch.testing.assert_close(e.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
-    assert "x.shape[1] fixed by Recurrent on an input of" in str(explainer.plan(sequence(5)))
+    assert "x.shape[1] = 5, fixed by torch/nn/modules/rnn.py" in str(explainer.plan(sequence(5)))
     assert [one for one in captures if one] == [[("x", 1)]]
 
 

@@ -44,7 +44,7 @@ SIZES = Sizes(
     captured={"ids": (2, 12), "x": (2, 3, 8)},
     batched=("ids", "x"),
     free=frozenset([("ids", 1)]),
-    fixed=frozenset([("x", 2)]),
+    fixed={("x", 2): "net.py:7 in forward: `n = len(x)`", ("x", 1): ""},
     conditions=(Condition("s0 <= 512", PLACES),),
 )
 
@@ -64,8 +64,9 @@ def test_shapes_hold_that_differ_in_open_sizes_alone(ids, x, true):
 
 
 def test_sizes_are_said_and_come_back_from_json():
-    condition, fixed = "ids.shape[1] <= 512", "x.shape[2] fixed by the code of the model"
-    assert str(SIZES) == f"any ids.shape[1]; where {condition}; {fixed}"
+    line = "x.shape[2] = 8, fixed by net.py:7 in forward: `n = len(x)`"
+    fixed = f"x.shape[1] = 3, fixed by the code of the model; {line}"
+    assert str(SIZES) == f"any ids.shape[1]; where ids.shape[1] <= 512; {fixed}"
     again = Sizes.read(json.loads(json.dumps(SIZES.to_document())))
     assert str(again) == str(SIZES)
     assert again.to_document() == SIZES.to_document()

@@ -50,7 +50,7 @@ ALSO_TESTED_IN = {
     "capture/test_configuration.py": ["capture/attributes"],
     "capture/test_functionalize.py": ["capture/inline_blocks", "capture/operation_names"],
     "explanation/test_open_sizes.py": [
-        *("capture/free_sizes", "explanation/built_program", "explanation/prove_sizes"),
+        *("explanation/built_program", "explanation/prove_sizes"),
     ],
     "explanation/test_buckets.py": [
         *("explanation/own_sizes", "explanation/own_targets", "explanation/padding"),

@@ -21,7 +21,7 @@ from ..graph.sizes import Place
 from ..support import exported_sizes, torch_messages, torch_private
 from ..support.quiet import silenced
 from .bound_model import BoundModel
-from .failing_place import CodePlace, failing_line, failing_module
+from .failing_place import CodePlace, failing_line, failing_module, running_line, write_line
 from .free_sizes import read_sizes
 from .from_export import graph_from_export
 from .functionalize import functionalize, run_decompositions
@@ -74,7 +74,7 @@ def export_graph(
             else:
                 with _TimeLimit() if free else nullcontext():
                     program = export_any_batch(traced, free)
-                    sizes = read_sizes(program, inputs, free)
+                    sizes = read_sizes(program, inputs, free, traced.fixed_by)
                     program = functionalize(program)
         except RelpropError:
             raise
@@ -122,12 +122,23 @@ class _ForwardError(Exception):
 class _TracedModel(BoundModel):
     """A bound model as torch.export runs it."""
 
+    def __init__(self, model: nn.Module, inputs: Inputs, output: str | int | None) -> None:
+        super().__init__(model, inputs, output)
+        self._watch = exported_sizes.SizeWatch()
+
     def forward(self, *tensors: Tensor) -> Tensor:
         """Run the model, and wrap a RuntimeError."""
         try:
-            return super().forward(*tensors)
+            with self._watch.on(tensors, running_line):
+                return super().forward(*tensors)
         except RuntimeError as error:
             raise _ForwardError from error
+
+    def fixed_by(self, place: Place) -> str:
+        """Write the line of code that fixed a size when torch.export ran it; "" if unknown."""
+        label, dim = place
+        line = self._watch.lines.get((list(self.inputs.tensors).index(label), dim))
+        return write_line(line) if line else ""
 
 
 def export_any_batch(

@@ -1,16 +1,19 @@
-"""Names the place in a model's code at which an error arose, from its traceback.
+"""Names the place in a model's code at which an error arose, or which runs now.
 
-Takes an exception. Must not run the model.
+Takes an exception, or the stack of the caller. Must not run the model.
 """
 
+import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import FrameSummary
 from types import FrameType
 
 from torch import nn
 
 _PYTHON = sysconfig.get_path("stdlib") + "/"
+_INSTALLED = ("site-packages", "dist-packages")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,26 @@ def failing_line(error: Exception) -> CodePlace | None:
     return CodePlace(name, found.tb_lineno, package)
 
 
+def running_line() -> FrameSummary | None:
+    """Find the innermost line of the model's code, or of torch's layers, that runs now."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not _is_models(frame):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    code = frame.f_code
+    return FrameSummary(code.co_filename, frame.f_lineno, code.co_name, lookup_line=False)
+
+
+def write_line(line: FrameSummary) -> str:
+    """Write a line of code with its place, such as "net.py:7 in forward: `n = len(x)`"."""
+    *folders, file = Path(line.filename).parts
+    installed = [i for i, name in enumerate(folders) if name in _INSTALLED]
+    path = "/".join([*folders[installed[-1] + 1 :], file]) if installed else file
+    code = f": `{line.line}`" if line.line else ""
+    return f"{path}:{line.lineno} in {line.name}{code}"
+
+
 def _is_models(frame: FrameType) -> bool:
     """Whether a frame runs code of a model, not of relprop, torch's tracing or Python itself."""
     name, path = _module(frame), frame.f_code.co_filename
@@ -67,8 +90,7 @@ def _is_models(frame: FrameType) -> bool:
 
 
 def _is_installed(frame: FrameType) -> bool:
-    parts = Path(frame.f_code.co_filename).parts
-    return "site-packages" in parts or "dist-packages" in parts
+    return any(name in _INSTALLED for name in Path(frame.f_code.co_filename).parts)
 
 
 def _module(frame: FrameType) -> str:

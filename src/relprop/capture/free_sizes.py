@@ -5,7 +5,7 @@ graphs.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import torch
 from torch import Tensor
@@ -19,7 +19,10 @@ _SIZE = re.compile(r"L\['tensors'\]\[(\d+)\]\.size\(\)\[(\d+)\]")
 
 
 def read_sizes(
-    program: torch.export.ExportedProgram, inputs: Inputs, asked: Collection[Place]
+    program: torch.export.ExportedProgram,
+    inputs: Inputs,
+    asked: Collection[Place],
+    fixed_by: Callable[[Place], str],
 ) -> Sizes | None:
     """Tell which sizes a program leaves open.
 
@@ -27,6 +30,7 @@ def read_sizes(
         program: What torch.export returned.
         inputs: What it was exported for.
         asked: The sizes that were to be open, beside that of the batch.
+        fixed_by: Names the line of code that fixed one of them; "" if that is unknown.
 
     Returns:
         None if nothing was asked for, or conditions cannot be read.
@@ -36,26 +40,28 @@ def read_sizes(
         return None
     symbols = dict(_symbols(program, inputs))
     free = frozenset(place for place in asked if place in symbols)
+    closed = frozenset(asked) - free  # hold as they are, whatever the conditions on them say
     labels = list(inputs.tensors)
     try:
-        conditions = [_condition(guard, labels) for guard in guards]
+        every = [_condition(guard, labels) for guard in guards]
+        conditions = [c for c in every if not closed.issuperset(c.places.values())]
         conditions += [c for place in sorted(free) for c in _bounds(program, place, symbols[place])]
     except ValueError:
         return None
-    fixed = frozenset(asked) - free
+    fixed = {place: fixed_by(place) for place in sorted(closed)}
     return Sizes(inputs.shapes, inputs.batched, free, fixed, tuple(conditions))
 
 
 def _symbols(
     program: torch.export.ExportedProgram, inputs: Inputs
 ) -> Iterator[tuple[Place, object]]:
-    """Yield the sizes that a program leaves open, with their symbols."""
+    """Yield the sizes that a program leaves open, with their symbols; None for twice another."""
     holders = {str(node): node for node in program.graph.find_nodes(op="placeholder")}
     names = map(str, program.graph_signature.user_inputs)
     for label, name in zip(inputs.tensors, names, strict=True):
         value = holders[name].meta.get("val")
         for dim, size in enumerate(value.shape if isinstance(value, Tensor) else ()):
-            if not isinstance(size, int):
+            if exported_sizes.symbols_in(size):  # none where the code has fixed it
                 yield (label, dim), exported_sizes.symbol_of(size)
 
 
@@ -70,6 +76,8 @@ def _condition(guard: str, labels: list[str]) -> Condition:
 def _bounds(
     program: torch.export.ExportedProgram, place: Place, symbol: object
 ) -> Iterator[Condition]:
+    if symbol is None:
+        return  # what it follows has bounds, and a condition says how it follows
     lowest, highest = exported_sizes.range_of(program, symbol)
     yield Condition(f"s >= {lowest}", {"s": place})
     if highest is not None:

@@ -26,15 +26,13 @@ class InputForm:
     Attributes:
         shapes: Those of the first inputs.
         changed: The sizes that have differed from these.
-        closed: Sizes that cannot be left open.
-        why: Why, if it is not for the model's code.
+        closed: Sizes that cannot be left open, each with what fixes it; "" if that is unknown.
         graphs: Graphs with open sizes, the last one at the end.
     """
 
     shapes: InputShapes
     changed: set[Place] = field(default_factory=set)
-    closed: set[Place] = field(default_factory=set)
-    why: str = ""
+    closed: dict[Place, str] = field(default_factory=dict)
     graphs: list["CapturedModel"] = field(default_factory=list)
 
 
@@ -57,7 +55,10 @@ class OpenSizes:
         return None
 
     def note(self, inputs: Inputs, configuration: object) -> frozenset[Place]:
-        """Note the sizes of inputs that no graph fits; return those that are to be left open."""
+        """Note the sizes of inputs that no graph fits; return those that are to be left open.
+
+        Not those that are 1 now: torch.export fixes these, and they are open at another size.
+        """
         form = self._form(inputs, configuration)
         form.changed |= {
             (label, dim)
@@ -65,32 +66,41 @@ class OpenSizes:
             for dim, size in enumerate(shape)
             if size != form.shapes[label][dim] and not (dim == 0 and label in inputs.batched)
         }
-        return frozenset(form.changed - form.closed)
+        candidates = form.changed.difference(form.closed)
+        return frozenset((label, dim) for label, dim in candidates if inputs.shapes[label][dim] > 1)
 
-    def keep(self, inputs: Inputs, configuration: object, captured: "CapturedModel") -> None:
-        """Keep a graph with open sizes; those that the model's code fixes are closed from now."""
+    def keep(
+        self, inputs: Inputs, configuration: object, captured: "CapturedModel"
+    ) -> "CapturedModel":
+        """Keep a graph with open sizes; those that the model's code fixes are closed from now.
+
+        Returns the graph, whose plans say which sizes are closed.
+        """
         form, sizes = self._form(inputs, configuration), captured.graph.sizes
-        if sizes is not None:
-            form.closed |= sizes.fixed
-            if sizes.free:
-                form.graphs = [*form.graphs[1 - _MOST_GRAPHS :], captured]
+        if sizes is None:
+            return captured
+        form.closed |= sizes.fixed
+        captured = self.said(inputs, configuration, captured)
+        if sizes.free:
+            form.graphs = [*form.graphs[1 - _MOST_GRAPHS :], captured]
+        return captured
 
     def close(self, inputs: Inputs, configuration: object, why: str) -> None:
         """Leave no sizes open from now that have changed so far, for a reason."""
         form = self._form(inputs, configuration)
         form.graphs = []
-        form.closed |= form.changed
-        form.why = why
+        form.closed = dict.fromkeys(sorted(form.changed), why) | form.closed
 
     def said(
         self, inputs: Inputs, configuration: object, captured: "CapturedModel"
     ) -> "CapturedModel":
-        """Return a graph for sizes as they are, whose plans say which are closed, and why."""
-        form = self._form(inputs, configuration)
+        """Return a graph whose plans say which sizes are closed, and by what."""
+        form, nothing = self._form(inputs, configuration), frozenset[Place]()
         if not form.closed:
             return captured
-        closed, nothing = frozenset(form.closed), frozenset[Place]()
-        sizes = Sizes(inputs.shapes, inputs.batched, nothing, closed, (), form.why)
+        sizes = captured.graph.sizes or Sizes(inputs.shapes, inputs.batched, nothing, {})
+        fixed = {place: by for place, by in form.closed.items() if place not in sizes.free}
+        sizes = replace(sizes, fixed=fixed)
         return replace(captured, graph=replace(captured.graph, sizes=sizes))
 
     def _form(self, inputs: Inputs, configuration: object) -> InputForm:

@@ -281,14 +281,12 @@ class ProgramCache:
         saved = self._saved_for(inputs)
         if saved is not None and self._is_saved_model():
             captured = verify_saved(saved, self.model, inputs, self.output)
-            self._open.keep(inputs, configuration, captured)
-            return captured
+            return self._open.keep(inputs, configuration, captured)
         free = self._open.note(inputs, configuration)
         if free:
             try:
                 captured = capture_model(self.model, inputs, self.output, False, free)
-                self._open.keep(inputs, configuration, captured)
-                return captured
+                return self._open.keep(inputs, configuration, captured)
             except RelpropError as error:
                 self._open.close(inputs, configuration, error.given)
         captured = capture_model(self.model, inputs, self.output, per_input=False)

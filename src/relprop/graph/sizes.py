@@ -6,7 +6,7 @@ Records, and a small reader of conditions. Must not know how torch.export found 
 import ast
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -78,17 +78,16 @@ class Sizes:
         captured: The shapes that the graph was captured with; two samples at least.
         batched: Labels of inputs whose first size is that of the batch.
         free: The sizes that are open.
-        fixed: Those that were to be open as well, which the model's code fixes.
+        fixed: Those that were to be open as well, each with what fixes it, such as a line of the
+            model's code; "" if that is unknown.
         conditions: What else must be true of the shapes.
-        why: Why these are fixed, if it is not by the model's code.
     """
 
     captured: InputShapes
     batched: tuple[str, ...]
     free: frozenset[Place]
-    fixed: frozenset[Place]
+    fixed: Mapping[Place, str]
     conditions: tuple[Condition, ...] = ()
-    why: str = ""
 
     def hold(self, shapes: InputShapes) -> bool:
         """Tell whether the graph is right for these shapes.
@@ -110,9 +109,8 @@ class Sizes:
             "captured": {label: list(shape) for label, shape in self.captured.items()},
             "batched": list(self.batched),
             "free": sorted(self.free),
-            "fixed": sorted(self.fixed),
+            "fixed": sorted(self.fixed.items()),
             "conditions": [[one.text, dict(one.places)] for one in self.conditions],
-            "why": self.why,
         }
 
     @classmethod
@@ -138,18 +136,24 @@ class Sizes:
             captured=shapes,
             batched=tuple(map(str, document["batched"])),
             free=frozenset(map(place, document["free"])),
-            fixed=frozenset(map(place, document["fixed"])),
+            fixed={place(at): str(by) for at, by in document["fixed"]},
             conditions=tuple(conditions),
-            why=str(document["why"]),
         )
 
     def __str__(self) -> str:
-        free, fixed = (", ".join(map(_named, sorted(one))) for one in (self.free, self.fixed))
-        conditions = "; ".join(dict.fromkeys(map(str, self.conditions)))
+        free = ", ".join(map(_named, sorted(self.free)))
+        told = [one for one in self.conditions if self.free.intersection(one.places.values())]
+        conditions = "; ".join(dict.fromkeys(map(str, told)))
         parts = [f"any {free}" if free else "those that it was captured for"]
         parts += [f"where {conditions}"] * bool(free and conditions)
-        parts += [f"{fixed} fixed by {self.why or 'the code of the model'}"] * bool(fixed)
-        return "; ".join(parts)
+        return "; ".join([*parts, *self._fixings()])
+
+    def _fixings(self) -> Iterator[str]:
+        """Write which sizes are fixed, those together that one line fixes."""
+        for by in dict.fromkeys(by for _, by in sorted(self.fixed.items())):
+            alike = [place for place, other in sorted(self.fixed.items()) if other == by]
+            named = [f"{_named((k, dim))} = {self.captured[k][dim]}" for k, dim in alike]
+            yield f"{', '.join(named)}, fixed by {by or 'the code of the model'}"
 
 
 def _size(number: Any) -> int:

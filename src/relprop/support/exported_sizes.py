@@ -4,7 +4,9 @@ Takes an ExportedProgram, or a size of one of its values. What it reads of torch
 `torch_private.probe` looks whether it is there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from traceback import FrameSummary
 from typing import Any, NamedTuple
 
 import torch
@@ -88,3 +90,62 @@ def symbol_of(size: Any) -> Any:
     """Return the symbol of a size that is left open; None for a number, and for 2 * batch."""
     expression = size.node.expr if isinstance(size, torch.SymInt) else None
     return expression if expression is not None and expression.is_Symbol else None
+
+
+class SizeWatch:
+    """Watches a model run in torch.export, and notes the lines of code that fix open sizes.
+
+    torch asks where it is whenever a size turns out to be a number, or to follow another size. By
+    then it is deep in its own code, so that the caller says which line of the stack is to blame.
+
+    Attributes:
+        lines: Index of a tensor and dimension -> the line that fixed this size, as far as known.
+    """
+
+    def __init__(self) -> None:
+        self.lines: dict[tuple[int, int], FrameSummary | None] = {}
+
+    @contextmanager
+    def on(
+        self, tensors: Sequence[Tensor], find_line: Callable[[], FrameSummary | None]
+    ) -> Iterator[None]:
+        """Watch the code in the block.
+
+        Args:
+            tensors: Those whose sizes are open, as torch.export passes them to the model.
+            find_line: Finds the line of the model's code that runs.
+        """
+        symbols, environment = dict(_open_symbols(tensors)), _environment(tensors)
+        where = getattr(environment, "_get_sloc", None)
+        if where is None:  # another torch: no line is known
+            yield
+            return
+
+        def noted(*arguments: Any, **named: Any) -> Any:
+            new = [at for at in symbols if at not in self.lines and _is_number(symbols[at])]
+            self.lines |= dict.fromkeys(new, find_line() if new else None)
+            return where(*arguments, **named)
+
+        def _is_number(expression: Any) -> bool:
+            replaced = getattr(environment, "replacements", {})
+            return all(s in replaced and _is_number(replaced[s]) for s in expression.free_symbols)
+
+        environment._get_sloc = noted  # of this export alone
+        try:
+            yield
+        finally:
+            del environment._get_sloc
+
+
+def _environment(tensors: Sequence[Tensor]) -> Any:
+    """Return what holds the symbols of an export; None if no size is open."""
+    sizes: list[Any] = [size for tensor in tensors for size in tensor.shape]
+    nodes = (size.node for size in sizes if isinstance(size, torch.SymInt))
+    return next((getattr(node, "shape_env", None) for node in nodes), None)
+
+
+def _open_symbols(tensors: Sequence[Tensor]) -> Iterator[tuple[tuple[int, int], Any]]:
+    for which, tensor in enumerate(tensors):
+        for dim, size in enumerate(tensor.shape):
+            if symbol_of(size) is not None:
+                yield (which, dim), symbol_of(size)
