@@ -258,3 +258,29 @@ def test_a_node_names_the_class_of_torch_that_its_module_derives_from():
     assert bases == [("Narrow", "Linear"), ("ReLU", "ReLU"), ("Linear", "Linear")]
     nodes = relprop.Explainer(net(lambda m, x: m.o(m.a(x).relu())), "zero").plan(signed(2, 6)).graph
     assert [(node.type, node.base) for node in nodes.nodes][1] == ("Net", "")
+
+
+def cut(m, x):
+    h = m.a(x)[:, None, :].squeeze(1)[:, : x.shape[1]].relu()  # slices that take all there is
+    return m.o(m.b(h)[:, 1:].mean(1))
+
+
+def test_a_slice_that_takes_all_is_left_out_with_open_sizes_as_without():
+    """The graph of one size alone has none, since torch leaves it out."""
+    model = net(cut)
+    explainer = relprop.Explainer(model, "zero")
+    for length in (4, 5, 7):
+        found = explainer(signed(2, length, 6), ledger=True)
+    alone = relprop.Explainer(model, "zero")(signed(2, 7, 6), ledger=True)
+    operations = [entry.operation for entry in found.ledger.entries]
+    assert operations == [entry.operation for entry in alone.ledger.entries]
+    assert operations.count("slice") == 1
+    torch.testing.assert_close(found.relevance, alone.relevance, rtol=1e-9, atol=1e-12)
+
+
+def test_a_slice_that_is_the_output_stays():
+    model = net(lambda m, x: m.o(m.a(x).mean(1))[: x.shape[0]])
+    explainer = relprop.Explainer(model, "zero")
+    for length in (4, 5):
+        x = signed(2, length, 6)
+        torch.testing.assert_close(explainer(x).relevance, gradient_times_input(model, x))

@@ -4,7 +4,7 @@ Takes an ExportedProgram of a `BoundModel`, which holds the user's model as its 
 Knows nothing of rules or relevance.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +35,7 @@ def graph_from_export(
     lifted = interface.inputs_to_lifted_tensor_constants
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
     calls = [call for call in calls if not _operation(call.target).startswith(_CHECKS)]
+    calls = _without_whole_slices(calls, outputs=set(map(str, interface.user_outputs)))
     bases = _torch_classes(model)
     opened = exported_sizes.open_symbols(program, inputs.has_batch)
     nodes = [part for call in calls for part in _split(_node(call, bases, opened))]
@@ -49,6 +50,27 @@ def graph_from_export(
         constants={name: program.constants[target] for name, target in lifted.items()},
         any_batch=any_batch,
     )
+
+
+def _without_whole_slices(
+    calls: Sequence[torch.fx.Node], outputs: Container[str]
+) -> list[torch.fx.Node]:
+    """Leave out slices that take all there is, whatever the sizes.
+
+    torch leaves them out itself where it knows the number of a size. With sizes that are open, the
+    graph would have more operations than one of these sizes alone.
+    """
+    whole = {call for call in calls if _is_whole_slice(call) and call.name not in outputs}
+    for call in whole:
+        call.replace_all_uses_with(call.all_input_nodes[0])
+    return [call for call in calls if call not in whole]
+
+
+def _is_whole_slice(call: torch.fx.Node) -> bool:
+    if _operation(call.target) != "slice" or call.args[4:] not in ((), (1,)):
+        return False
+    # Of one length, with steps of one: a slice of another beginning is shorter.
+    return exported_sizes.same_shape(call.meta["val"], call.all_input_nodes[0].meta["val"])
 
 
 def _torch_classes(model: nn.Module) -> dict[str, str]:

@@ -81,6 +81,15 @@ def symbols_in(size: Any) -> frozenset[Any]:
     return frozenset() if expression is None else frozenset(expression.free_symbols)
 
 
+def same_shape(one: Tensor, other: Tensor) -> bool:
+    """Tell whether two values of an export are of one shape at all sizes that it leaves open."""
+    return [_written(size) for size in one.shape] == [_written(size) for size in other.shape]
+
+
+def _written(size: Any) -> str:
+    return str(size.node.expr if isinstance(size, torch.SymInt) else size)
+
+
 def size_when_exported(size: Any) -> int | None:
     """Return the number that an open size had; None if it was none, as of entries of a mask."""
     return size if isinstance(size, int) else size.node.hint
