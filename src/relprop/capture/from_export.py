@@ -55,22 +55,28 @@ def graph_from_export(
 def _without_whole_slices(
     calls: Sequence[torch.fx.Node], outputs: Container[str]
 ) -> list[torch.fx.Node]:
-    """Leave out slices that take all there is, whatever the sizes.
+    """Leave out slices that take all there is, and writes to all there is, whatever the sizes.
 
     torch leaves them out itself where it knows the number of a size. With sizes that are open, the
     graph would have more operations than one of these sizes alone.
     """
-    whole = {call for call in calls if _is_whole_slice(call) and call.name not in outputs}
-    for call in whole:
-        call.replace_all_uses_with(call.all_input_nodes[0])
-    return [call for call in calls if call not in whole]
+    left = []
+    for call in calls:
+        copied = None if call.name in outputs else _what_it_copies(call)
+        if copied is None:
+            left.append(call)
+        else:
+            call.replace_all_uses_with(copied)
+    return left
 
 
-def _is_whole_slice(call: torch.fx.Node) -> bool:
-    if _operation(call.target) != "slice" or call.args[4:] not in ((), (1,)):
-        return False
-    # Of one length, with steps of one: a slice of another beginning is shorter.
-    return exported_sizes.same_shape(call.meta["val"], call.all_input_nodes[0].meta["val"])
+def _what_it_copies(call: torch.fx.Node) -> torch.fx.Node | None:
+    """Return what a slice takes all of, or what is written to all of a value; None for others."""
+    index = {"slice": 0, "slice_scatter": 1}.get(_operation(call.target))
+    copied: Any = None if index is None else call.args[index]
+    # What is as long as a whole, of whatever beginning and steps, is all of it.
+    whole = copied and exported_sizes.same_shape(call.meta["val"], copied.meta["val"])
+    return copied if whole else None
 
 
 def _torch_classes(model: nn.Module) -> dict[str, str]:
