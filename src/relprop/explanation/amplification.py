@@ -5,6 +5,7 @@ sum of |relevance| is many times the score, the map says little of the model: sm
 the input turn it round. Where it is next to nothing, what is drawn of it is rounding.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,6 @@ from ..errors import AmplificationWarning, VanishingWarning
 from ..plan.plan import Step
 from ..program.observer import Observer
 from ..rules.backward import Absorbs, Form, relevance
-from ..support.warn import warn
 from .backward import ForwardResult
 from .built_program import BuiltProgram
 
@@ -74,11 +74,12 @@ def warn_if_vanished(built: BuiltProgram, explanation: "Explanation") -> None:
     if zeros or not explanation.score_size.all():
         return
     built.warned.add("vanished")
-    warn(
+    warnings.warn(
         "the sum of |relevance| is less than a millionth of the score: the output hardly depends "
         "on the input, or what carries it takes no part in it. explainer(x, ledger=True).ledger "
         "shows what absorbed it",
         VanishingWarning,
+        stacklevel=2,
     )
 
 
@@ -102,11 +103,12 @@ def warn_if_amplified(
         trace = forward.program.forward(forward.inputs.tensors, forward.state, account=True)
         finder = _LargestRise(trace.values)
         forward.program.backward(trace, initial[worst], [finder])
-    warn(
+    warnings.warn(
         f"the sum of |relevance| is {_number(float(by_target[worst]))} times the score; "
         f"{finder.where} raised it most, {_number(finder.rise)} times. Another rule there may "
         "lower it, or a larger stabiliser: explainer.plan(x) shows the rules",
         AmplificationWarning,
+        stacklevel=2,
     )
 
 

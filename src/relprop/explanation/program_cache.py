@@ -5,6 +5,7 @@ that the model has now. May be used from several threads.
 """
 
 import threading
+import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,6 @@ from ..graph.inputs import Inputs, signature_without
 from ..plan.validation import dropped_warning, unread_warning
 from ..recipes.recipe import Recipe
 from ..support.recent_items import RecentItems
-from ..support.warn import warn
 from .configurations import Configurations
 from .open_sizes import OpenSizes
 
@@ -248,7 +248,7 @@ class ProgramCache:
             new = [node for node in nodes if node.where not in self._warned]
             if new:
                 self._warned.update(node.where for node in new)
-                warn(warning(new, plan.recipe))
+                warnings.warn(warning(new, plan.recipe), stacklevel=7)  # the line that calls
 
     def _guard(self, inputs: Inputs) -> AbstractContextManager[None]:
         """Return a context in which errors of a saved graph are those of its file."""

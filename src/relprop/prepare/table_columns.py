@@ -6,6 +6,7 @@ know what becomes of them.
 n  rows
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from ..data.numbers import read_numbers_with
 from ..data.words import counted
 from ..errors import InputError
 from ..support.arguments import suggest
-from ..support.warn import warn
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -72,7 +72,7 @@ def number_column(frame: "DataFrame", name: str, sign: str | None = None) -> NDA
         raise InputError(given, allowed, "write float('nan') where one is missing")
     if infinite := int(np.isinf(numbers).sum()):  # as in the training part
         found = f"Column {name!r} has {counted(infinite, 'infinite value')}"
-        warn(f"{found}: taken as missing.")
+        warnings.warn(f"{found}: taken as missing.", stacklevel=2)
     return np.where(np.isinf(numbers), np.nan, numbers)
 
 
