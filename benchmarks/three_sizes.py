@@ -39,14 +39,14 @@ BY_HAND = tuple(
         "efficientformer_l1; efficientnet_lite0; efficientvit_b0; fastvit_t8; "
         "focalnet_tiny_srf; ghostnet_050; halonet26t; gcvit_xxtiny; hgnetv2_b0; "
         "hiera_tiny_224; hrnet_w18_small; inception_next_atto; lambda_resnet26t; "
-        "levit_128s; maxxvit_rmlp_nano_rw_256; mixer_s32_224; "
+        "levit_128s; maxxvit_rmlp_nano_rw_256; "
         "mobilenetv4_conv_small_035; mobileone_s0; mobilevit_xxs; mobilevitv2_050; "
-        "mvitv2_tiny; nfnet_l0; pit_ti_224; poolformer_s12; pvt_v2_b0; regnety_002; "
-        "repvgg_a0; res2net50_14w_8s; resmlp_12_224; resnest14d; resnetv2_50x1_bit; "
+        "mvitv2_tiny; nfnet_l0; poolformer_s12; pvt_v2_b0; regnety_002; "
+        "repvgg_a0; res2net50_14w_8s; resnest14d; resnetv2_50x1_bit; "
         "rexnet_100; seresnet18; sequencer2d_s; skresnet18; "
         "swin_tiny_patch4_window7_224; swinv2_cr_tiny_224; swiftformer_xs; "
         "tiny_vit_5m_224; tnt_s_patch16_224; tresnet_m; twins_svt_small; "
-        "visformer_tiny; volo_d1_224; ese_vovnet19b_slim; xception41; "
+        "volo_d1_224; ese_vovnet19b_slim; xception41; "
         "xcit_nano_12_p16_224",
         "transformers": "MPNetForSequenceClassification; XLNetForSequenceClassification; "
         "LongformerForSequenceClassification; BartForSequenceClassification; "
@@ -91,7 +91,7 @@ def _changed(inputs: Inputs, steps: Mapping[int, int]) -> Inputs:
 
 
 def _of_size(name: str, x: Tensor, steps: Mapping[int, int]) -> Tensor:
-    """Draw numbers anew; of token ids and masks, lengthen or shorten the beginning."""
+    """Draw other numbers of this size; of ids and masks, add to the beginning or cut it."""
     if x.is_floating_point():
         return torch.randn([size + steps.get(dim, 0) for dim, size in enumerate(x.shape)])
     (step,) = steps.values()
