@@ -93,8 +93,7 @@ class Buckets:
             request = self.request
             inputs = check_inputs(self.model, x, request.explain, request.create_graph)
             _refuse_several(inputs)
-            if target is not None:
-                refuse_other_labels(target, inputs.batch)
+            refuse_other_labels(target, inputs.batch)
             length = self._length(inputs)
         except InputError as error:
             raise _named(error, index) from None

@@ -81,13 +81,12 @@ def fit_program(
         OtherAtSizeError: The program does not give the model's output.
         CaptureError: The model cannot take the inputs.
     """
-    programs = built.program, built.pruned
-    new = {id(one) for one in programs}
+    new = {id(one) for one in built.programs}
     fitted = replace(built, compiled=CompiledProgram(built.pruned), new=new)
     axes = built.batch_axes
     if all(at is None or at.outer == 1 for at in axes.values()):
         return fitted
-    expected = compare_with_model(fitted, programs, model, inputs)
+    expected = compare_with_model(fitted, built.programs, model, inputs)
     state = current_state(model, captured.graph)
     found = verified_batch_axes(captured.graph, model, inputs, state, expected)
     return replace(fitted, batch_axes={name: found.get(original_name(name)) for name in axes})

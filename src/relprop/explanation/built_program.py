@@ -69,3 +69,8 @@ class BuiltProgram:
     proved: Mapping[int, ProvedSizes]
     new: set[int] = field(default_factory=set, compare=False)
     warned: set[str] = field(default_factory=set, compare=False)
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The program, and the pruned one where that is another."""
+        return (self.program,) if self.pruned is self.program else (self.program, self.pruned)

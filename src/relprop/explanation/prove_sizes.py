@@ -70,8 +70,7 @@ def prove_sizes(built: BuiltProgram, model: nn.Module, inputs: Inputs) -> None:
         OtherAtSizeError: A program fails, or does not give the model's output for the sample.
         CaptureError: The model cannot take the inputs.
     """
-    programs = built.program, built.pruned
-    other = [one for one in programs if not built.proved[id(one)].cover(inputs.shapes)]
+    other = [one for one in built.programs if not built.proved[id(one)].cover(inputs.shapes)]
     if other:
         compare_with_model(built, other, model, inputs)
 
