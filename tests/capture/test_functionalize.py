@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.networks import randomise, signed
+from helpers.networks import Applied, randomise, signed
 from torch import nn
 from torch.utils._pytree import tree_leaves
 from zoo import ZOO
@@ -24,17 +24,6 @@ from relprop.graph.ir import Graph, Ref
 from relprop.support import torch_private
 from relprop.support.quiet import silenced
 from relprop.support.torch_messages import EXPORT_LOGGERS, EXPORT_WARNINGS
-
-
-class Applied(nn.Module):
-    """A function of a linear layer's result."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.linear, self.function = nn.Linear(6, 4), function
-
-    def forward(self, x):
-        return self.function(self.linear(x))
 
 
 class WritesItsInput(nn.Module):

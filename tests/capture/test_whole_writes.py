@@ -2,22 +2,11 @@
 
 import pytest
 import torch
-from helpers.networks import randomise
+from helpers.networks import Applied, randomise
 from torch import nn
 
 import relprop
 from relprop.capture import functionalize
-
-
-class Applied(nn.Module):
-    """A function of a linear layer's result."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.linear, self.function = nn.Linear(6, 4), function
-
-    def forward(self, x):
-        return self.function(self.linear(x))
 
 
 def assigned(write, copy=torch.clone):

@@ -48,6 +48,17 @@ def drawn(draw: Callable[..., Tensor], shape: tuple[int, ...], seed: int) -> Ten
     return x.to(torch.get_default_device())
 
 
+class Applied(nn.Module):
+    """A function of a linear layer's result, (batch, 6) to (batch, 4)."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.linear, self.function = nn.Linear(6, 4), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self.linear(x))
+
+
 class Residual(nn.Module):
     """x + body(x)."""
 

@@ -49,12 +49,8 @@ ALSO_TESTED_IN = {
     "demo/test_output.py": ["demo/run", "support/folders"],
     "capture/test_configuration.py": ["capture/attributes"],
     "capture/test_functionalize.py": ["capture/inline_blocks", "capture/operation_names"],
-    "explanation/test_open_sizes.py": [
-        *("explanation/built_program", "explanation/prove_sizes"),
-    ],
-    "explanation/test_buckets.py": [
-        *("explanation/own_sizes", "explanation/own_targets", "explanation/padding"),
-    ],
+    "explanation/test_prove_sizes.py": ["explanation/built_program"],
+    "explanation/test_buckets.py": ["explanation/own_sizes", "explanation/own_targets"],
     "explanation/test_program_cache.py": [
         *("explanation/configurations", "support/recent_items"),
     ],
