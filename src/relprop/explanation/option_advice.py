@@ -16,7 +16,7 @@ from ..support.arguments import suggest
 from .target_advice import TEXTS
 
 _OF_EXPLAINERS = ("output", "capture", "compile")  # arguments of an explainer
-_OF_MAP = ("prepare", "progress", "bucket_size", "mask")
+_OF_MAP = ("prepare", "progress", "bucket_size")
 # What other libraries call the recipe, and the target.
 _RECIPE = ("recipe", "preset", "method", "rule", "rules", "composite", "name")
 _TARGET = (
