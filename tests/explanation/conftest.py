@@ -1,8 +1,16 @@
-"""Shared by the tests of open sizes."""
+"""Fixtures that several test files here share."""
 
 import pytest
+from helpers.many_shapes import small_bert
 
+import relprop
 from relprop.capture import model as capturing
+
+
+@pytest.fixture(scope="module")
+def bert() -> relprop.Explainer:
+    """Explains a small BERT."""
+    return small_bert()
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from helpers.many_shapes import (
     same_each,
     sentence,
     series,
-    small_bert,
     small_cnn,
 )
 from helpers.networks import randomise, signed
@@ -25,11 +24,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 import relprop
 from relprop.errors import InputError
-
-
-@pytest.fixture(scope="module")
-def bert() -> relprop.Explainer:
-    return small_bert()
 
 
 @pytest.fixture(scope="module")

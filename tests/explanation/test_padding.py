@@ -13,7 +13,6 @@ from helpers.many_shapes import (
     mapped,
     same_each,
     series,
-    small_bert,
     small_cnn,
 )
 from helpers.networks import randomise, signed
@@ -21,11 +20,6 @@ from torch import nn
 
 import relprop
 from relprop.errors import InputError, NumberError
-
-
-@pytest.fixture(scope="module")
-def bert() -> relprop.Explainer:
-    return small_bert()
 
 
 class MaskedByToken(nn.Module):
