@@ -26,6 +26,7 @@ from .export import export_graph
 from .failure import explain_failure
 from .isolated_copy import isolated_copy
 from .masks import Masks, MaskSigns
+from .sample_axes import sample_axes
 from .samples import as_capture_error, first_and_last, select_samples
 from .saved_flags import check_flags
 from .tolerance import equal_within_precision, equal_within_rounding
@@ -156,7 +157,9 @@ def _capture(
     refuse_train_mode(graph, analyse_graph(graph).dependent, copy)
     refuse_unembedded_integers(graph)
     outputs = verified_outputs(graph, BoundModel(copy, inputs, output), inputs, state)
-    axes = verified_batch_axes(graph, model, inputs, state, outputs.last)
+    axes = sample_axes(graph, inputs, state)
+    if axes is None:
+        axes = verified_batch_axes(graph, model, inputs, state, outputs.last)
     return CapturedModel(graph, axes, outputs.first, before.changes(), masks)
 
 

@@ -41,7 +41,7 @@ def _of_first(node: Node, dim: int | None) -> Dims | None:
 # ---- entry by entry, and along the other dimensions ----------------------------------------------
 
 
-def _entrywise(node: Node, dim: int, shapes: Shapes) -> Dims | None:
+def entrywise_dims(node: Node, dim: int, shapes: Shapes) -> Dims | None:
     """Align shapes at their ends, as broadcasting does; an input of size 1 serves all positions."""
     dims = {name: dim - len(node.shape) + len(shapes[name]) for name in node.inputs}
     sizes = {name: shapes[name][at] for name, at in dims.items() if at >= 0}
@@ -194,7 +194,7 @@ logical_not bitwise_and bitwise_or bitwise_not alias clone contiguous to _to_cop
 """
 _Rule = Callable[[Node, int, Shapes], Dims | None]
 _RULES: Mapping[str, _Rule] = {
-    **dict.fromkeys(_ENTRYWISE.split(), _entrywise),
+    **dict.fromkeys(_ENTRYWISE.split(), entrywise_dims),
     **dict.fromkeys(
         ("view", "reshape", "_unsafe_view", "flatten", "squeeze", "unsqueeze"),
         _reshape,
