@@ -124,7 +124,7 @@ def test_tables_of_arguments_agree_with_the_records():
 
 def test_a_rule_of_pruning_that_is_entrywise_is_of_an_elementwise_operation():
     rules = prune_rules._RULES
-    entrywise = {name for name, rule in rules.items() if rule is prune_rules._entrywise}
+    entrywise = {name for name, rule in rules.items() if rule is prune_rules.entrywise_dims}
     for name in entrywise - MASKS - COPIES:
         operation = OPERATIONS[name]
         assert operation.elementwise or operation.principle is Principle.ACTIVATION, name
