@@ -122,7 +122,7 @@ def _along(place: int, default: Any) -> Callable[[Node, int, Shapes], Dims | Non
 
     def rule(node: Node, dim: int, shapes: Shapes) -> Dims | None:
         x = node.args[0]
-        given = node.args[place] if len(node.args) > place else node.kwargs.get("dim", default)
+        given = node.args[place] if len(node.args) > place else default
         mixed = [given] if type(given) is int else given  # True is none: std(x, unbiased)
         if not isinstance(x, Ref) or not isinstance(mixed, (list, tuple)) or not mixed:
             return None
@@ -187,8 +187,8 @@ def _recurrent(node: Node, dim: int, shapes: Shapes) -> Dims | None:
 
 
 _OPTIONS_TEXT = """
-dtype approximate min max keepdim scale enable_gqa attn_mask dropout_p is_causal alpha correction
-unbiased dim descending stable rounding_mode beta
+dtype approximate min max keepdim scale enable_gqa attn_mask dropout_p is_causal alpha beta
+correction stable rounding_mode
 """
 _OPTIONS = frozenset(_OPTIONS_TEXT.split())
 
