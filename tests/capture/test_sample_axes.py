@@ -107,6 +107,9 @@ APART = {
     "activations": lambda h: F.prelu(F.gelu(h) + h.abs().sqrt(), W[0]).clamp(0, 2).round() + h,
     "repeats": lambda h: h.repeat_interleave(2, 1).repeat(1, 2),
     "samples twice": lambda h: torch.cat([h, -h]).tanh().chunk(2)[0],
+    "samples twice, and a fill": lambda h: (
+        torch.cat([h, -h]) + h.new_zeros(2 * h.shape[0], 4)
+    ).chunk(2)[1],
     "as many as there are": lambda h: (
         h.new_zeros(h.shape[0], 4) + h + h.new_full((h.shape[0], 4), 2.0)
     ),
@@ -173,13 +176,22 @@ TOGETHER = {
     "a mask of another": lambda h: h.masked_fill(h.roll(1, 0) > 0, 0.0),
     "a number of samples": lambda h: h / h.shape[0],
     "a number in a fill": lambda h: h + h.new_full((h.shape[0], 4), h.shape[0] * 1.0),
+    "a number from a fill": lambda h: h / h.new_ones(h.shape[0], h.shape[0]).sum(),
     "numbers of samples": lambda h: h + torch.arange(h.shape[0])[:, None],
     "samples by number": lambda h: h[torch.arange(h.shape[0]) * 0],
     "samples of others": lambda h: pictures(h)[torch.arange(h.shape[0]), ids(h.flip(0))[:, 0]],
+    "samples by an index": lambda h: h[ids(h)[:, 0]],
+    "every other's index": lambda h: pictures(h)[torch.arange(h.shape[0]), ids(h)[:, :1]].sum(0),
+    "a table's rows": lambda h: h + W[torch.arange(h.shape[0])],
     "one sample dropped": lambda h: h.unsqueeze(1).squeeze(),
     "pairs": lambda h: (h[:, None] * h[None]).sum(1),
     "repeated by number": lambda h: h.repeat(1, h.shape[0]).reshape(h.shape[0], -1, 4)[:, 0],
     "samples twice, in pairs": lambda h: torch.cat([h, h]).reshape(-1, 2, 4)[:, 0],
+    "samples twice, in two orders": lambda h: (torch.cat([h, h]) + h.repeat_interleave(2, 0)).chunk(
+        2
+    )[0],
+    "samples second": lambda h: h.T,
+    "two results of each": lambda h: torch.cat([h, h]),
     "einsum over samples": lambda h: torch.einsum("bi,ci->bi", h, h),
     "written into the next": lambda h: torch.slice_scatter(h, h[:1] * 2, 0, 1, 2),
 }

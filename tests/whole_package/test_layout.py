@@ -28,7 +28,6 @@ ALSO_TESTED_IN = {
         ),
         *("search/request", "search/shelf", "search/timing", "search/trial"),
     ],
-    "capture/test_sample_axes.py": ["graph/batch_dims"],
     "search/test_study.py": ["search/journal"],
     "search/test_workers.py": ["search/worker"],
     "cli/test_explain.py": [

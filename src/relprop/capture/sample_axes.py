@@ -191,24 +191,21 @@ class _Followed:
         if node.operation != "index" or None in node.args[1]:
             return None
         x, counted, *others = (ref.name for ref in (node.args[0], *node.args[1]))
-        if counted not in self._counted or x in self._counted or x not in self.layouts:
+        if x in self._counted or x not in self.layouts:
             return None
         first = self.layouts[x].axis == BatchAxis() and self.layouts[x].shape[0] == _SAMPLES
         return self._indexed(node, x, counted, others) if first else None
 
     def _indexed(self, node: Node, x: str, counted: str, others: list[str]) -> _Layout | None:
-        """Follow x[counted, ...], which reads of each sample; an index is the same sample's."""
-        numbers = self.layouts[counted].numbered()
-        for name in others:
-            layout = self.layouts[name]
-            if name == x or name in self._counted:
-                return None
-            if layout.axis is None and None not in self.shapes[name]:
-                continue
-            if layout.axis is None or not _alike(numbers, layout.numbered()):
-                return None
+        """Follow x[counted, ...], which reads of each sample; an index is the same sample's.
+
+        An index that is another sample's would have samples along a dimension of its own, and the
+        result two sizes that follow their number.
+        """
+        if x in others or not self._counted.isdisjoint(others):
+            return None
         values = {name: torch.zeros(self.layouts[name].shape, dtype=torch.long) for name in others}
-        values |= {x: self.layouts[x].numbered(), counted: numbers.long()}
+        values |= {x: self.layouts[x].numbered(), counted: self.layouts[counted].numbered().long()}
         return self._found(node, node.run({**self.numbers, **values}))
 
     def _filled(self, node: Node) -> _Layout | None:
@@ -227,18 +224,10 @@ class _Followed:
             of_each = any(None in self.shapes[name] for name in node.inputs)
             return None if of_each else _Layout(tuple(n for n in node.shape if n is not None), None)
         dim = node.shape.index(None)
-        if node.merged or node.shape.count(None) != 1 or not self._expands(node, dim):
+        if node.merged or node.shape.count(None) != 1 or node.operation not in _EXPANDS:
             return None
         known = tuple(_SAMPLES if size is None else size for size in node.shape)
         return _Layout(known, BatchAxis(dim))
-
-    def _expands(self, node: Node, dim: int) -> bool:
-        """Tell whether an operation repeats one entry along a dimension."""
-        if node.operation not in _EXPANDS:
-            return False
-        shape = self.shapes[node.args[0].name]
-        at = dim - len(node.shape) + len(shape)
-        return at < 0 or shape[at] == 1
 
     def _copied(self, node: Node) -> _Layout | None:
         """Run an operation on the numbers of samples, and find them in its result."""
@@ -276,11 +265,6 @@ class _Followed:
         shape = self.shapes[node.inputs[0]]
         given = node.args[1] if len(node.args) > 1 else range(len(shape))
         return any(shape[dim] is None for dim in ([given] if isinstance(given, int) else given))
-
-
-def _alike(a: Tensor, b: Tensor) -> bool:
-    """Tell whether the entries of two indices, once broadcast, are of the same samples."""
-    return bool((a == b).all())
 
 
 def _axis_of(numbers: Tensor) -> BatchAxis | None:
