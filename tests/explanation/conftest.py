@@ -18,9 +18,9 @@ def captures(monkeypatch):
     """Lists the open sizes of each capture."""
     opened, capture = [], capturing.capture_model
 
-    def counted(model, inputs, output, per_input=False, free=()):
+    def counted(model, inputs, output, per_input=False, free=(), run=False):
         opened.append(sorted(free))
-        return capture(model, inputs, output, per_input, free)
+        return capture(model, inputs, output, per_input, free, run)
 
     monkeypatch.setattr(capturing, "capture_model", counted)
     return opened

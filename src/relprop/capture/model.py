@@ -32,6 +32,7 @@ from .saved_flags import check_flags
 from .tolerance import equal_within_precision, equal_within_rounding
 from .trial import Trial
 from .verify import (
+    output_for_last,
     refuse_unembedded_integers,
     run_model,
     verified_batch_axes,
@@ -46,28 +47,33 @@ _FACTORS = (1.0, -1.0, 64.0, -64.0, 4096.0, -4096.0)
 
 @dataclass(frozen=True)
 class CapturedModel:
-    """A model's graph, verified against the model itself.
+    """A model's graph, and what is known of it.
 
     Attributes:
         graph: The operations that the model runs.
         batch_axes: Value name -> where it holds the samples; None where their order is not fixed.
         output: The graph's output for the first sample of the batch it was captured on, computed
             in a batch with the last sample; for a graph of one batch, the output for all samples.
-            None if it has to be computed again, see `without_output`.
+            None if it has to be computed again, see `without_output`, or if it was not run.
+        expected: The model's output for the last sample of that batch, if the graph was not run.
         written: Attributes of the model that its own forward writes.
         masks: The masks whose numbers the graph depends on; None for a saved graph, which depends
             on none.
+        verified: Whether the graph was run and compared with the model. If not, its operations
+            are known to keep samples apart, and each program is compared by its first run.
     """
 
     graph: Graph
     batch_axes: Mapping[str, BatchAxis | None]
     output: Tensor | None = field(default=None, repr=False, compare=False)
+    expected: Tensor | None = field(default=None, repr=False, compare=False)
     written: frozenset[Attribute] = field(default=frozenset(), repr=False, compare=False)
     masks: MaskSigns | None = field(default=None, repr=False, compare=False)
+    verified: bool = field(default=True, repr=False, compare=False)
 
     def without_output(self) -> "CapturedModel":
-        """Drop the output, which is right only for the weights at the time of the capture."""
-        return replace(self, output=None)
+        """Drop outputs, which are right only for the inputs and weights of the capture."""
+        return replace(self, output=None, expected=None)
 
     def expected_output(self, model: nn.Module, inputs: Inputs) -> Tensor:
         """Return the output for the first sample: the stored one, else that of a run of the graph.
@@ -105,8 +111,12 @@ def capture_model(
     output: str | int | None,
     per_input: bool,
     free: Collection[Place] = (),
+    run: bool = False,
 ) -> CapturedModel:
     """Capture the operations that `model` runs on batches like these, and verify them.
+
+    Where the operations are known to keep samples apart, the graph itself is not run: the first
+    run of a program is compared with the model.
 
     Not to be called by two threads at once: torch.export keeps global state.
 
@@ -116,6 +126,7 @@ def capture_model(
         output: Which of several results is explained: a key, an attribute or an index.
         per_input: The graph is for these very numbers, and its output is for the whole batch.
         free: Sizes that are left open, where the model's code does not fix them.
+        run: Run the graph in any case, so that errors say what is wrong.
 
     Raises:
         CaptureError: If the model cannot be exported, if the graph gives another output than the
@@ -124,13 +135,13 @@ def capture_model(
         NumberError: If an output is not finite.
     """
     if free:
-        captured = _capture(model, inputs, output, per_input, free)
+        captured = _capture(model, inputs, output, per_input, run, free)
         if captured.graph.sizes is None or (captured.masks and captured.masks.found):
             given = "conditions on sizes that cannot be told, or masks whose numbers count"
             raise CaptureError(given, "sizes that can be left open", "give inputs of one size")
         return captured
     try:
-        return _capture(model, inputs, output, per_input)
+        return _capture(model, inputs, output, per_input, run)
     except CaptureError as error:
         attempt = None if per_input else partial(_error_per_input, model, inputs, output)
         better = explain_failure(error, model, inputs, output, attempt)
@@ -144,6 +155,7 @@ def _capture(
     inputs: Inputs,
     output: str | int | None,
     per_input: bool,
+    run: bool,
     free: Collection[Place] = (),
 ) -> CapturedModel:
     copy = isolated_copy(model)
@@ -156,11 +168,15 @@ def _capture(
     graph, masks = _with_softmaxes(graph, model, inputs, state)
     refuse_train_mode(graph, analyse_graph(graph).dependent, copy)
     refuse_unembedded_integers(graph)
-    outputs = verified_outputs(graph, BoundModel(copy, inputs, output), inputs, state)
+    bound = BoundModel(copy, inputs, output)
     axes = sample_axes(graph, inputs, state)
+    expected = None if run or axes is None else output_for_last(bound, graph, inputs)
+    if axes is not None and expected is not None:
+        return CapturedModel(graph, axes, None, expected, before.changes(), masks, verified=False)
+    outputs = verified_outputs(graph, bound, inputs, state)
     if axes is None:
         axes = verified_batch_axes(graph, model, inputs, state, outputs.last)
-    return CapturedModel(graph, axes, outputs.first, before.changes(), masks)
+    return CapturedModel(graph, axes, outputs.first, None, before.changes(), masks)
 
 
 def _with_softmaxes(
@@ -200,7 +216,7 @@ def _error_per_input(
 ) -> Exception | None:
     """Try to capture a model for these very numbers; return the error, or None."""
     try:
-        _capture(model, inputs, output, per_input=True)
+        _capture(model, inputs, output, per_input=True, run=True)
     except Exception as error:
         return error
     return None

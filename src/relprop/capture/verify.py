@@ -74,6 +74,14 @@ def verified_outputs(
     return VerifiedOutputs(got_first, expected)
 
 
+def output_for_last(bound: BoundModel, graph: Graph, inputs: Inputs) -> Tensor | None:
+    """Return the model's output for the last sample alone; None if it can be no such output."""
+    _, last = first_and_last(graph, inputs)
+    with as_capture_error(bound.model, inputs):
+        expected = run_model(bound, last)
+    return expected if expected.ndim > 0 and is_finite(expected) else None
+
+
 def run_model(bound: BoundModel, inputs: Inputs) -> Tensor:
     """Run the model on copies of the inputs, which it may write."""
     output: Tensor = bound(*(tensor.clone() for tensor in inputs.tensors.values()))

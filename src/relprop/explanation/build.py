@@ -1,6 +1,6 @@
 """Builds the program that explains a captured model by a recipe, and compares it with the model.
 
-Takes a verified graph, gives a `BuiltProgram`. Reads the user's model, and never writes it.
+Takes a captured graph, gives a `BuiltProgram`. Reads the user's model, and never writes it.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,10 @@ def build_program(
     recipe: Recipe,
     result: str | int | None,
 ) -> BuiltProgram:
-    """Plan, lower and verify the program for a captured model.
+    """Plan and lower the program for a captured model.
+
+    It is compared with the graph, if that was compared with the model; if not, with the model, by
+    its first run, see `first_run`.
 
     Raises:
         PlanError: An operation has no rule.
@@ -42,7 +45,35 @@ def build_program(
     """
     graph, state = captured.graph, current_state(model, captured.graph)
     program = Program(make_plan(graph, recipe))
-    first, _ = first_and_last(graph, inputs)
+    pruned = _prune(program, inputs, state)
+    if captured.verified:
+        _compare_with_graph(program, captured, model, inputs)
+    if captured.verified or gathers_per_sample(pruned.plan.graph):
+        _compare_pruned(pruned, program, model, inputs)
+    # The numbers of comparisons are no values of the captured graph, and hide NaN.
+    axes = {name: captured.batch_axes.get(original_name(name)) for name in program.plan.forms}
+    slots = tuple(_slot(model, name, path) for name, path in graph.state.items())
+    proved = {id(one): ProvedSizes() for one in (program, pruned)}
+    if captured.verified and graph.sizes and graph.sizes.captured == inputs.shapes:
+        for one in proved.values():
+            one.add(inputs.shapes, graph.sizes.free)
+    new = set[int]() if captured.verified else set(proved)
+    compiled = CompiledProgram(pruned)
+    return BuiltProgram(
+        program, pruned, compiled, axes, slots, result, proved, captured.verified, new
+    )
+
+
+def _compare_with_graph(
+    program: Program, captured: CapturedModel, model: nn.Module, inputs: Inputs
+) -> None:
+    """Compare a program with its graph, which was compared with the model.
+
+    Raises:
+        NumberError: It gives another output for the first sample.
+    """
+    state = current_state(model, captured.graph)
+    first, _ = first_and_last(captured.graph, inputs)
     expected = captured.expected_output(model, inputs)
     got = program.forward(first.tensors, state).output
     change, limit = relative_difference(got, expected), rounding_tolerance(expected)
@@ -52,15 +83,25 @@ def build_program(
         where = first_difference(program, first.tensors, state, limit)
         how = "to fold its batch norms, or to lay pictures out channels-last,"
         raise _magnified_rounding(model, how, change, where)
-    pruned = _prune(program, model, inputs, state, got)
-    # The numbers of comparisons are no values of the captured graph, and hide NaN.
-    axes = {name: captured.batch_axes.get(original_name(name)) for name in program.plan.forms}
-    slots = tuple(_slot(model, name, path) for name, path in graph.state.items())
-    proved = {id(one): ProvedSizes() for one in (program, pruned)}
-    if graph.sizes and graph.sizes.captured == inputs.shapes:  # where the graph was verified
-        for one in proved.values():
-            one.add(inputs.shapes, graph.sizes.free)
-    return BuiltProgram(program, pruned, CompiledProgram(pruned), axes, slots, result, proved)
+
+
+def _compare_pruned(pruned: Program, program: Program, model: nn.Module, inputs: Inputs) -> None:
+    """Compare a pruned program with the whole one.
+
+    Raises:
+        NumberError: It gives another output.
+    """
+    if pruned is program:
+        return
+    samples, _ = first_and_last(program.plan.graph, inputs)
+    if gathers_per_sample(pruned.plan.graph):  # one sample alone would not show a wrong index
+        samples = select_samples(inputs, [0, -1])
+    state = current_state(model, program.plan.graph)
+    expected = program.forward(samples.tensors, state).output
+    change = relative_difference(pruned.forward(samples.tensors, state).output, expected)
+    if change > rounding_tolerance(expected):
+        how = "to compute the positions alone that it depends on"
+        raise _magnified_rounding(model, how, change, "")
 
 
 def fit_program(
@@ -100,27 +141,11 @@ def _slot(model: nn.Module, name: str, path: str) -> StateSlot:
     return name, own_parameters(module) if is_parameter else own_buffers(module), key
 
 
-def _prune(
-    program: Program,
-    model: nn.Module,
-    inputs: Inputs,
-    state: Mapping[str, Tensor],
-    expected: Tensor,
-) -> Program:
+def _prune(program: Program, inputs: Inputs, state: Mapping[str, Tensor]) -> Program:
     """Build the program at the positions that the output depends on.
 
     Returns the whole program where a rule mixes positions, or where the recipe names operations of
     the model, since pruning renames some.
-
-    Args:
-        program: The whole program.
-        model: The user's model, named in errors.
-        inputs: The inputs that programs are built for.
-        state: Parameters and buffers by value name.
-        expected: The whole program's output for the first sample.
-
-    Raises:
-        NumberError: The pruned program gives another output.
     """
     graph, recipe = program.plan.graph, program.plan.recipe
     mixes_positions = any(step.rule and step.rule.mixes for step in program.plan.steps)
@@ -131,16 +156,7 @@ def _prune(
     pruned_graph = prune(graph, graph.initial_values(inputs.tensors, state), batched)
     if pruned_graph is graph:
         return program
-    pruned = Program(make_plan(pruned_graph, recipe), shares_weights_with=program)
-    samples, _ = first_and_last(graph, inputs)
-    if gathers_per_sample(pruned_graph):  # one sample alone would not show a wrong index
-        samples = select_samples(inputs, [0, -1])
-        expected = program.forward(samples.tensors, state).output
-    change = relative_difference(pruned.forward(samples.tensors, state).output, expected)
-    if change > rounding_tolerance(expected):
-        how = "to compute the positions alone that it depends on"
-        raise _magnified_rounding(model, how, change, "")
-    return pruned
+    return Program(make_plan(pruned_graph, recipe), shares_weights_with=program)
 
 
 def _magnified_rounding(model: nn.Module, how: str, change: float, where: str) -> NumberError:

@@ -56,7 +56,11 @@ class BuiltProgram:
         result: Which of several results of the model is explained.
         proved: The sizes at which each program was compared with the model, by the program's
             identity; of all inputs that share the programs.
+        verified: Whether the graph was compared with the model. If not, the first run of each
+            program has to agree with the model as precisely as the graph would.
         new: Identities of those programs that were not yet run at the sizes that this is for.
+        expected: The model's output for the last sample of the inputs of this one call; None if
+            whoever needs it runs the model.
         warned: What was warned of: once for each program.
     """
 
@@ -67,7 +71,9 @@ class BuiltProgram:
     state: tuple[StateSlot, ...]
     result: str | int | None
     proved: Mapping[int, ProvedSizes]
+    verified: bool
     new: set[int] = field(default_factory=set, compare=False)
+    expected: Tensor | None = None
     warned: set[str] = field(default_factory=set, compare=False)
 
     @property

@@ -82,7 +82,7 @@ class OpenSizes:
         form.closed |= sizes.fixed
         captured = self.said(inputs, configuration, captured)
         if sizes.free:
-            form.graphs = [*form.graphs[1 - _MOST_GRAPHS :], captured]
+            form.graphs = [*form.graphs[1 - _MOST_GRAPHS :], captured.without_output()]
         return captured
 
     def close(self, inputs: Inputs, configuration: object, why: str) -> None:

@@ -154,7 +154,10 @@ class ProgramCache:
     def build_alone(
         self, inputs: Inputs, refused: "BuiltProgram", error: CaptureError
     ) -> "BuiltProgram":
-        """Capture the model for these sizes, where it does something else than at others.
+        """Capture the model for these sizes anew, where a program does something else than it.
+
+        The graph itself is compared with the model this time: either that tells what is wrong, or
+        the program rounds otherwise, as one that folds batch norms does.
 
         Args:
             inputs: The inputs.
@@ -163,11 +166,14 @@ class ProgramCache:
         """
         key = self._key(inputs)
         with _CAPTURE:
-            if self._built.get(key) is refused:  # else another thread has been here
-                self._open.close(inputs, key[1], error.given)
+            now = self._built.get(key)
+            if now and now.program is refused.program:  # else another thread has been here
+                sizes = refused.program.plan.graph.sizes
+                if sizes and sizes.free:
+                    self._open.close(inputs, key[1], error.given)
                 self._built.drop(key)
                 self._captured.drop(key)
-        return self._built.get(key) or self._build(inputs, key)
+        return self._built.get(key) or self._build(inputs, key, run=True)
 
     def _with_signs(self, key: Any, inputs: Inputs) -> Any:
         """Add to a key which masks are >= 0 now, where graphs captured for it depend on that."""
@@ -191,15 +197,16 @@ class ProgramCache:
             self._warn(built)
             return built
 
-    def _build(self, inputs: Inputs, key: Any) -> "BuiltProgram":
+    def _build(self, inputs: Inputs, key: Any, run: bool = False) -> "BuiltProgram":
         with _CAPTURE, torch.no_grad():
             built = self._built.get(key)  # by another thread in the meantime
             if built is None:
                 with self._guard(inputs):
-                    built, captured = self._fit(inputs, key) or self._build_first(inputs, key)
+                    built, captured = self._fit(inputs, key) or self._build_first(inputs, key, run)
                 self._captured.put(key, captured.without_output())
                 self._warn(built)
                 self._built.put(key, built)
+                built = replace(built, expected=captured.expected)
         return built
 
     def _fit(self, inputs: Inputs, key: Any) -> "tuple[BuiltProgram, CapturedModel] | None":
@@ -220,17 +227,19 @@ class ProgramCache:
             self._open.close(inputs, key[1], error.given)
             return None
 
-    def _build_first(self, inputs: Inputs, key: Any) -> "tuple[BuiltProgram, CapturedModel]":
+    def _build_first(
+        self, inputs: Inputs, key: Any, run: bool
+    ) -> "tuple[BuiltProgram, CapturedModel]":
         """Build the first program of a graph, which is captured if there is none."""
         from .build import build_program, fit_program
 
         captured = self._captured.get(key) or self._open.find(inputs, key[1])
-        captured = captured or self._capture(inputs, key[1])
+        captured = captured or self._capture(inputs, key[1], run)
         self.configurations.ignore(captured.written)
         # Stored first: what fails to build, such as an operation without a rule, is captured once
         # for all recipes. With its output, until a program was compared with it: only that shows
         # whether the first sample is the same alone.
-        self._captured.put(key, captured)
+        self._captured.put(key, captured if captured.verified else captured.without_output())
         if captured.masks and captured.masks.found:
             self._masks.put(key, captured.masks)
         built = build_program(captured, self.model, inputs, self.recipe, self.output)
@@ -274,7 +283,7 @@ class ProgramCache:
                 return captured
         return None
 
-    def _capture(self, inputs: Inputs, configuration: Configuration) -> "CapturedModel":
+    def _capture(self, inputs: Inputs, configuration: Configuration, run: bool) -> "CapturedModel":
         """Capture the model; with open sizes, if it was captured for others before."""
         from ..capture.model import capture_model, verify_saved
 
@@ -285,11 +294,11 @@ class ProgramCache:
         free = self._open.note(inputs, configuration)
         if free:
             try:
-                captured = capture_model(self.model, inputs, self.output, False, free)
+                captured = capture_model(self.model, inputs, self.output, False, free, run)
                 return self._open.keep(inputs, configuration, captured)
             except RelpropError as error:
                 self._open.close(inputs, configuration, error.given)
-        captured = capture_model(self.model, inputs, self.output, per_input=False)
+        captured = capture_model(self.model, inputs, self.output, per_input=False, run=run)
         return self._open.said(inputs, configuration, captured)
 
 

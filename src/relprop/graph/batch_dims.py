@@ -123,7 +123,7 @@ def _along(place: int, default: Any) -> Callable[[Node, int, Shapes], Dims | Non
     def rule(node: Node, dim: int, shapes: Shapes) -> Dims | None:
         x = node.args[0]
         given = node.args[place] if len(node.args) > place else default
-        mixed = [given] if type(given) is int else given  # True is none: std(x, unbiased)
+        mixed = [given] if isinstance(given, int) else given
         if not isinstance(x, Ref) or not isinstance(mixed, (list, tuple)) or not mixed:
             return None
         rank = len(shapes[x.name])
