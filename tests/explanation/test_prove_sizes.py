@@ -10,7 +10,8 @@ from helpers.open_sizes import Pictures, ids, sequence
 from torch import nn
 
 import relprop
-from relprop.errors import CaptureError
+from relprop.errors import CaptureError, NumberError
+from relprop.graph import prune
 
 FACTOR = {"factor": 1.0, "length": 100}  # what a model reads that is not followed
 
@@ -141,3 +142,36 @@ def test_threads_that_meet_a_size_at_which_the_model_differs_agree(monkeypatch, 
     alone = relprop.Explainer(model, "epsilon")(x, target=0)
     for relevance in found:
         torch.testing.assert_close(relevance, alone.relevance, rtol=1e-9, atol=1e-12)
+
+
+class LastToken(nn.Module):
+    """Reads the last position of each sample that is not padded."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x, mask):
+        last = mask.sum(1) - 1
+        return self.head(self.layer(x).relu())[torch.arange(x.shape[0]), last]
+
+
+@pytest.mark.parametrize("call", ["plan", "__call__"])
+@pytest.mark.parametrize("wrong", [-1, 0], ids=["the last one's", "the first one's"])
+def test_a_program_that_reads_the_position_of_another_sample_is_refused(
+    wrong, call, monkeypatch, captures
+):
+    take = prune._take_one_per_sample
+
+    def of_another(value, dim, index):
+        return take(value, dim, index[wrong].expand_as(index))
+
+    model = randomise(LastToken()).double().eval()
+    x, mask = sequence(4), torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
+    explainer = relprop.Explainer(model, "epsilon")
+    getattr(explainer, call)((x, mask))
+    assert len(captures) == 1  # the right program is as it should be
+    monkeypatch.setattr(prune, "_take_one_per_sample", of_another)
+    explainer = relprop.Explainer(model, "epsilon")
+    with pytest.raises(NumberError, match="the positions alone that it depends on"):
+        getattr(explainer, call)((x, mask))

@@ -48,7 +48,6 @@ def build_program(
     pruned = _prune(program, inputs, state)
     if captured.verified:
         _compare_with_graph(program, captured, model, inputs)
-    if captured.verified or gathers_per_sample(pruned.plan.graph):
         _compare_pruned(pruned, program, model, inputs)
     # The numbers of comparisons are no values of the captured graph, and hide NaN.
     axes = {name: captured.batch_axes.get(original_name(name)) for name in program.plan.forms}

@@ -17,11 +17,12 @@ from ..capture.bound_model import BoundModel
 from ..capture.failure import explain_failure
 from ..capture.isolated_copy import isolated_copy
 from ..capture.model import current_state
-from ..capture.samples import as_capture_error, first_and_last
+from ..capture.samples import as_capture_error, first_and_last, select_samples
 from ..capture.tolerance import equal_within_precision, equal_within_rounding
 from ..capture.verify import run_model
 from ..errors import CaptureError, RelpropError
 from ..graph.inputs import Inputs
+from ..graph.prune import gathers_per_sample
 from ..program.program import Program, Trace
 from .built_program import BuiltProgram
 
@@ -60,7 +61,7 @@ def first_run(
     trace = _run_at(built, model, inputs, run)
     got = trace.output.detach()
     if got.ndim > 0 and len(got) == inputs.batch:  # any other output is refused by its shape
-        _compare(got[-1:], expected, built, program, model, inputs)
+        _compare(got, expected, built, program, model, inputs)
     return trace
 
 
@@ -86,20 +87,38 @@ def compare_with_model(
     expected = _last_output(built, model, inputs)
     _, last = first_and_last(built.program.plan.graph, inputs)
     for program in programs:
-        run = partial(program.forward, last.tensors, current_state(model, program.plan.graph))
+        two = _has_index_of_each(program, inputs) and _is_first_of(program, built)
+        some = select_samples(inputs, [0, -1]) if two else last
+        run = partial(program.forward, some.tensors, current_state(model, program.plan.graph))
         got = _run_at(built, model, inputs, run).output
         _compare(got, expected, built, program, model, inputs)
     return expected
+
+
+def _is_first_of(program: Program, built: BuiltProgram) -> bool:
+    """Tell whether neither a program nor its graph was compared with the model before."""
+    return not built.verified and not built.proved[id(program)].ranges
+
+
+def _has_index_of_each(program: Program, inputs: Inputs) -> bool:
+    """Tell whether one sample would not show that a program takes another one's positions."""
+    return inputs.batch > 1 and gathers_per_sample(program.plan.graph)
 
 
 def _last_output(built: BuiltProgram, model: nn.Module, inputs: Inputs) -> Tensor:
     """Return the model's own output for the last sample alone."""
     if built.expected is not None:
         return built.expected
-    _, last = first_and_last(built.program.plan.graph, inputs)
+    return _output_alone(built, model, inputs, -1)
+
+
+def _output_alone(built: BuiltProgram, model: nn.Module, inputs: Inputs, at: int) -> Tensor:
+    """Return the model's own output for one sample alone; for a graph of one batch, for all."""
+    any_batch = built.program.plan.graph.any_batch
+    one = select_samples(inputs, [at]) if any_batch else inputs
     try:
         with torch.no_grad(), as_capture_error(model, inputs):
-            return run_model(BoundModel(isolated_copy(model), inputs, built.result), last)
+            return run_model(BoundModel(isolated_copy(model), inputs, built.result), one)
     except CaptureError as error:
         raise explain_failure(error, model, inputs, built.result, None) from error
 
@@ -124,11 +143,20 @@ def _compare(
     model: nn.Module,
     inputs: Inputs,
 ) -> None:
-    proved, sizes = built.proved[id(program)], program.plan.graph.sizes
-    # A program of a verified graph, or one that was compared before, may round in its own way.
-    alike = equal_within_rounding if built.verified or proved.ranges else equal_within_precision
-    if not alike(got, expected):
+    """Compare the last output with the model's.
+
+    A program that was not compared before has to be as precise as its graph would be, if that was
+    not either; later, or of a verified graph, it may round in its own way.
+    """
+    first = _is_first_of(program, built)
+    alike = equal_within_precision if first else equal_within_rounding
+    if not alike(got[-len(expected) :], expected):
         raise _other_at_size(model, inputs)
+    if first and _has_index_of_each(program, inputs):
+        other = _output_alone(built, model, inputs, 0)
+        if not alike(got[: len(other)], other):
+            raise _other_at_size(model, inputs)
+    proved, sizes = built.proved[id(program)], program.plan.graph.sizes
     proved.add(inputs.shapes, sizes.free if sizes else ())
     built.new.discard(id(program))
 
