@@ -54,7 +54,6 @@ ALSO_TESTED_IN = {
     "explanation/test_program_cache.py": [
         *("explanation/configurations", "support/recent_items"),
     ],
-    "program/test_attention.py": ["support/fused_attention"],
     "graph/test_prune.py": ["graph/taken_positions"],
     "capture/test_export.py": ["support/exported_sizes"],
     "capture/test_model.py": ["capture/samples", "capture/verify", "program/diagnosis"],

@@ -24,6 +24,10 @@ FUSED_OPERATIONS = (
 _FUSED = 1  # what torch's choice of an implementation calls this one
 
 
+_BLOCK = 512
+"""Torch's operation skips hidden keys by blocks of so many, if it is told that a mask is causal."""
+
+
 class AttentionArguments(NamedTuple):
     """The arguments of torch's `scaled_dot_product_attention`, in its order."""
 
@@ -62,6 +66,8 @@ def fused_attention(
     )
     if choice != _FUSED:
         return None
+    if mask is not None and _is_causal(query, mask):
+        mask, causal = None, True
     mask = None if mask is None else added_mask(mask, query.dtype)
     aten = torch.ops.aten
     result, total = aten._scaled_dot_product_flash_attention_for_cpu.default(
@@ -75,3 +81,24 @@ def fused_attention(
         return gradients
 
     return result, vjp
+
+
+def _is_causal(query: Tensor, mask: Tensor) -> bool:
+    """Tell whether a mask hides later keys from each query, and nothing else.
+
+    Transformers build such masks from the positions and the padding of a batch: without padding,
+    half of the work is for keys that are hidden. Always False for lengths that save nothing.
+    """
+    length = query.shape[-2]
+    if length <= _BLOCK or mask.shape[-2:] != (length, length):
+        return False
+    for dim, stride in enumerate(mask.stride()[:-2]):
+        if stride == 0:  # the same all along
+            mask = mask.narrow(dim, 0, 1)
+    hidden = mask[(0,) * (mask.dim() - 2)][0, -1]
+    if mask.dtype is torch.bool:
+        seen = torch.ones(length, length, dtype=torch.bool).tril()
+        return torch.equal(mask, seen.expand_as(mask))
+    if mask.dtype != query.dtype or hidden > torch.finfo(mask.dtype).min:
+        return False
+    return torch.equal(mask, hidden.expand(length, length).triu(1).expand_as(mask))
