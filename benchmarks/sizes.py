@@ -4,7 +4,7 @@
 
 A model of an NLP user meets a text of a new length at almost every call. Each stream is explained
 in a process of its own, call by call beside gradient x input and a peer; the parts of a first call
-likewise. `--before` adds what `--json` wrote at another commit.
+and a long text likewise. `--before` adds what `--json` wrote at another commit.
 """
 
 import copy
@@ -19,12 +19,12 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 import click
 import torch
 from architecture import Inputs, declare_torchvision_operators, run
+from long_text import LONG, Explain, LongText, by_token_gradient, measure_long, timed
 from lxt_rules import changes_applied, find_changes, rebuild, rules
 from methods import by_zennit
 from sizes_page import FirstCall, StreamRow, page
@@ -34,7 +34,6 @@ from workloads import WORDS, WORKLOADS, language, pictures
 import relprop
 
 FILE = Path(__file__)
-Explain = Callable[[Inputs], Tensor]
 
 
 # ---- methods -------------------------------------------------------------------------------------
@@ -51,20 +50,6 @@ def gradient_of(model: nn.Module, x: Inputs) -> Tensor:
     leaf = x.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(model(leaf).amax(1).sum(), leaf)
     return gradient * leaf.detach()
-
-
-def by_token_gradient(model: nn.Module) -> Explain:
-    """Prepare gradient x input of a language model, at the embedded tokens."""
-    embed = model.get_input_embeddings()  # type: ignore[operator]
-
-    def explain(x: Inputs) -> Tensor:
-        assert isinstance(x, Mapping)
-        leaf = embed(x["input_ids"]).detach().requires_grad_()
-        logits = model(inputs_embeds=leaf, attention_mask=x["attention_mask"]).logits
-        (gradient,) = torch.autograd.grad(logits.amax(1).sum(), leaf)
-        return (gradient * leaf.detach()).sum(-1)
-
-    return explain
 
 
 def by_lxt(model: nn.Module, name: str) -> Explain:
@@ -175,13 +160,6 @@ def built(name: str) -> tuple[nn.Module, Inputs]:
 # ---- measuring, in a process of its own ----------------------------------------------------------
 
 
-def timed(function: Callable[[], Any]) -> float:
-    """Return the seconds that a call takes."""
-    start = perf_counter()
-    function()
-    return perf_counter() - start
-
-
 def measure_stream(stream: Stream) -> StreamRow:
     """Explain a stream, each call beside the same by gradient x input and by the peer."""
     torch.manual_seed(0)
@@ -229,6 +207,14 @@ def in_process(*options: str) -> Any:
     return json.loads(done.stdout.decode().splitlines()[-1])
 
 
+def measure_one(kind: str, name: str) -> Any:
+    """Measure one thing, in this process."""
+    if name == LONG:
+        return measure_long(kind)
+    stream = next((s for s in STREAMS if s.name == name), None)
+    return asdict(measure_stream(stream)) if stream else measure_first(name, kind)
+
+
 @click.command(help="Measure inputs of many sizes, and first calls.")
 @click.option("--only", default="*", help="Glob on the names of streams and models.")
 @click.option("--threads", default=1, help="Threads of torch.")
@@ -252,10 +238,7 @@ def main(
     warnings.simplefilter("ignore")
     if one is not None:
         kind, name = one
-        stream = next((s for s in STREAMS if s.name == name), None)
-        click.echo(
-            json.dumps(asdict(measure_stream(stream)) if stream else measure_first(name, kind))
-        )
+        click.echo(json.dumps(measure_one(kind, name)))
         return
     options = ("--threads", str(threads))
     streams = [
@@ -270,14 +253,27 @@ def main(
             for part in ("export", "forward", "relprop")
         }
         calls.append(FirstCall(name, **parts))
+    long = None
+    if fnmatch(LONG, only):
+        times, *peaks = (
+            in_process(*options, "--one", part, LONG) for part in ("times", "gradient", "relprop")
+        )
+        memory = {name: one["peak"] for name, one in zip(times, peaks, strict=True)}
+        long = LongText(LONG, times, memory, peaks[-1]["first"])
     earlier = json.loads(Path(before).read_text()) if before else None
-    text = page(streams, calls, earlier, threads)
+    text = page(streams, calls, long, earlier, threads)
     click.echo(text)
     if out:
         Path(out).write_text(text)
     if record:
         Path(record).write_text(
-            json.dumps({"streams": list(map(asdict, streams)), "first": list(map(asdict, calls))})
+            json.dumps(
+                {
+                    "streams": list(map(asdict, streams)),
+                    "first": list(map(asdict, calls)),
+                    "long": asdict(long) if long else None,
+                }
+            )
         )
 
 

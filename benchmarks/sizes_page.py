@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench_page import machine
+from long_text import LongText
 
 LEGEND = """\
 One call explains two samples of one size. All methods explain the same input in turn, in a random
@@ -17,7 +18,9 @@ order for each; the tables give total times. A **target** is what this project m
 - **over a peer**: relprop's time without captures over the peer's. LXT and Zennit capture nothing;
   LXT must know how to rewrite the model's class.
 - **first call**: what it takes over one `torch.export.export` of the model and two of its forward
-  passes; each is the median of processes of its own."""
+  passes; each is the median of processes of its own.
+- **a long text**: the median time of a later call, measured in turn; the most memory that a process
+  has held which does nothing else, first call included."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +75,20 @@ class FirstCall:
         return self.relprop / (self.export + 2 * self.forward)
 
 
+LONG_TIME, LONG_MEMORY = 1.15, 1.3
 ALL_CALLS, WITHOUT, FIRST = {"texts": 2.0, "pictures": 2.5}, {"texts": 1.1, "pictures": 1.2}, 1.5
 OVER_PEER = {"LXT": 1.0, "Zennit": 0.7}
 
 
 def against(value: float, target: float) -> str:
     """Write a ratio beside its target."""
-    return f"{value:.2f} | {target:.1f} {'met' if value <= target else '**missed**'}"
+    return f"{value:.2f} | {target:.2f} {'met' if value <= target else '**missed**'}"
 
 
 def page(
     streams: Sequence[StreamRow],
     calls: Sequence[FirstCall],
+    long: LongText | None,
     before: Mapping[str, Any] | None,
     threads: int,
 ) -> str:
@@ -92,11 +97,13 @@ def page(
     Args:
         streams: The streams.
         calls: The first calls.
+        long: The long text, if it was measured.
         before: The numbers of another commit, or None.
         threads: Threads of torch.
     """
     old_streams = {one["name"]: StreamRow(**one) for one in (before or {}).get("streams", [])}
     old_calls = {one["name"]: FirstCall(**one) for one in (before or {}).get("first", [])}
+    was_long = LongText(**before["long"]) if before and before.get("long") else None
     lines = [
         "# Inputs of many sizes",
         "",
@@ -132,4 +139,19 @@ def page(
             f"| {call.name} | {call.export:.2f} | {call.forward:.3f} | {call.relprop:.2f} "
             f"| {against(call.ratio, FIRST)} | {f'{was_call.ratio:.2f}' if was_call else ''} |"
         )
+    lines += table_of_long(long, was_long) if long else []
     return "\n".join(lines) + "\n"
+
+
+def table_of_long(row: LongText, before: LongText | None) -> list[str]:
+    """Write the table of a long text."""
+    was = [f"{n:.2f}" for n in (before.time_ratio, before.memory_ratio)] if before else ["", ""]
+    return [
+        "",
+        "| a long text | a later call | target | before | memory | target | before | gigabytes "
+        "| first call (s) |",
+        "|---|--:|---|--:|--:|---|--:|--:|--:|",
+        f"| {row.name} | {against(row.time_ratio, LONG_TIME)} | {was[0]} "
+        f"| {against(row.memory_ratio, LONG_MEMORY)} | {was[1]} "
+        f"| {row.memory['relprop']:.2f} | {row.first:.1f} |",
+    ]

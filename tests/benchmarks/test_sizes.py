@@ -2,6 +2,7 @@
 
 import sizes
 import torch
+from long_text import LongText
 from sizes import Stream
 from sizes_page import FirstCall, StreamRow, page
 from torch import nn
@@ -36,10 +37,18 @@ def test_the_page_has_ratios_beside_those_of_before():
     before = {
         "streams": [vars(row) | {"times": times | {"relprop": [9.0, 9.0, 9.0, 9.0]}}],
         "first": [{"name": "b", "export": 1.0, "forward": 0.5, "relprop": 6.0}],
+        "long": {
+            "name": "c",
+            "times": {"relprop": 3.0, "gradient": 2.0},
+            "memory": {"relprop": 4.0, "gradient": 1.0},
+            "first": 9.0,
+        },
     }
-    text = page([row], [FirstCall("b", 1.0, 0.5, 2.0)], before, 1)
+    long = LongText("c", {"relprop": 2.0, "gradient": 4.0}, {"relprop": 3.0, "gradient": 2.0}, 5.0)
+    text = page([row], [FirstCall("b", 1.0, 0.5, 2.0)], long, before, 1)
     assert (
-        "| a, texts | 3.75 | 2.0 **missed** | 9.00 | 1.50 | 1.1 **missed** | 9.00 "
-        "| 2000, 1000 | LXT 0.75 | 1.0 met |"
+        "| a, texts | 3.75 | 2.00 **missed** | 9.00 | 1.50 | 1.10 **missed** | 9.00 "
+        "| 2000, 1000 | LXT 0.75 | 1.00 met |"
     ) in text
-    assert "| b | 1.00 | 0.500 | 2.00 | 1.00 | 1.5 met | 3.00 |" in text
+    assert "| b | 1.00 | 0.500 | 2.00 | 1.00 | 1.50 met | 3.00 |" in text
+    assert "| c | 0.50 | 1.15 met | 1.50 | 1.50 | 1.30 **missed** | 4.00 | 3.00 | 5.0 |" in text
