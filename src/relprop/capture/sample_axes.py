@@ -35,10 +35,11 @@ class _Layout:
     def numbered(self) -> Tensor:
         """Return the number of the sample in the place of each entry; nothing is allocated."""
         if self.axis is None:
-            return torch.zeros((), dtype=torch.int8).expand(self.shape)
+            return torch.zeros((), dtype=torch.int8, device="cpu").expand(self.shape)
         at, outer = self.axis.axis, self.axis.outer
         rest = self.shape[at] // (outer * _SAMPLES)
-        line = torch.arange(_SAMPLES, dtype=torch.int8).repeat_interleave(rest).repeat(outer)
+        numbers = torch.arange(_SAMPLES, dtype=torch.int8, device="cpu")
+        line = numbers.repeat_interleave(rest).repeat(outer)
         return line.reshape(-1, *[1] * (len(self.shape) - at - 1)).expand(self.shape)
 
 
@@ -204,7 +205,8 @@ class _Followed:
         """
         if x in others or not self._counted.isdisjoint(others):
             return None
-        values = {name: torch.zeros(self.layouts[name].shape, dtype=torch.long) for name in others}
+        shapes = {name: self.layouts[name].shape for name in others}
+        values = {k: torch.zeros(s, dtype=torch.long, device="cpu") for k, s in shapes.items()}
         values |= {x: self.layouts[x].numbered(), counted: self.layouts[counted].numbered().long()}
         return self._found(node, node.run({**self.numbers, **values}))
 
@@ -277,7 +279,7 @@ def _axis_of(numbers: Tensor) -> BatchAxis | None:
         rest = int((line != 0).int().argmax())
         if rest == 0 or size % (rest * _SAMPLES):
             continue
-        pattern = torch.arange(size) // rest % _SAMPLES
+        pattern = torch.arange(size, device="cpu") // rest % _SAMPLES
         if bool((numbers.movedim(dim, -1) == pattern).all()):
             return BatchAxis(dim, size // (rest * _SAMPLES))
     return None

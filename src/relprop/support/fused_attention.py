@@ -97,7 +97,7 @@ def _is_causal(query: Tensor, mask: Tensor) -> bool:
             mask = mask.narrow(dim, 0, 1)
     hidden = mask[(0,) * (mask.dim() - 2)][0, -1]
     if mask.dtype is torch.bool:
-        seen = torch.ones(length, length, dtype=torch.bool).tril()
+        seen = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
         return torch.equal(mask, seen.expand_as(mask))
     if mask.dtype != query.dtype or hidden > torch.finfo(mask.dtype).min:
         return False
