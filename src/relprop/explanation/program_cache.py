@@ -154,7 +154,7 @@ class ProgramCache:
     def build_alone(
         self, inputs: Inputs, refused: "BuiltProgram", error: CaptureError
     ) -> "BuiltProgram":
-        """Capture the model for these sizes anew, where a program does something else than it.
+        """Capture the model for these sizes again, where a program does something else than it.
 
         The graph itself is compared with the model this time: either that tells what is wrong, or
         the program rounds otherwise, as one that folds batch norms does.
